@@ -1,0 +1,110 @@
+"""The canonical codec: one value has exactly one encoding, and every decode is bounded.
+
+Rule: MessagePack arrays in field order, typed by `Wire` structs. Decoding checks the size first, then the type, then
+that encoding the result again gives the same bytes (MessagePack has five encodings of the integer 1; this leaves one).
+Floats, untyped values and recursive types are refused when a type is first used, so depth is bounded by the type.
+Integers beyond 64 bits travel as fixed big-endian bytes (`u256`, `U256Bytes`).
+"""
+
+from functools import lru_cache
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+
+Bytes20 = Annotated[bytes, msgspec.Meta(min_length=20, max_length=20)]
+Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Bytes48 = Annotated[bytes, msgspec.Meta(min_length=48, max_length=48)]
+Bytes64 = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+Bytes65 = Annotated[bytes, msgspec.Meta(min_length=65, max_length=65)]
+Bytes96 = Annotated[bytes, msgspec.Meta(min_length=96, max_length=96)]
+U8 = Annotated[int, msgspec.Meta(ge=0, le=2**8 - 1)]
+U32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+U63 = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+I64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
+U256Bytes = Bytes32
+
+DEFAULT_LIMIT = 1 << 20
+
+T = TypeVar("T")
+
+
+class Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Base of everything that is hashed, signed, stored or sent. Fields are an array in the order of declaration."""
+
+
+def u256(value: int) -> bytes:
+    """`value` as 32 big-endian bytes. Raises OverflowError outside [0, 2^256)."""
+    return value.to_bytes(32, "big")
+
+
+def encode(value: Any) -> bytes:
+    """The canonical bytes of a `Wire` struct or of a tuple of such."""
+    return msgspec.msgpack.encode(value)
+
+
+def decode(data: bytes, kind: type[T], limit: int = DEFAULT_LIMIT) -> T:
+    """Read the one canonical encoding of a `kind`.
+
+    Raises RemoteFault: OVERSIZE above `limit` bytes, MALFORMED when the bytes are not a `kind`, NON_CANONICAL when they
+    are not the bytes that `encode` would give.
+    """
+    if len(data) > limit:
+        raise RemoteFault(BaseCode.OVERSIZE, kind_name(kind), bytes=len(data), limit=limit)
+    try:
+        untyped: Any = kind  # mypy does not see that a type is hashable
+        value: T = _decoder(untyped).decode(data)
+        same = msgspec.msgpack.encode(value) == data
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, kind_name(kind), why=str(error)) from None
+    if not same:
+        raise RemoteFault(BaseCode.NON_CANONICAL, kind_name(kind), bytes=len(data))
+    return value
+
+
+def kind_name(kind: object) -> str:
+    """How a type is called in refusals."""
+    return getattr(kind, "__name__", str(kind))
+
+
+@lru_cache(maxsize=512)
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    _check(msgspec.inspect.type_info(kind), kind_name(kind), ())
+    return msgspec.msgpack.Decoder(kind)
+
+
+_LEAVES = (
+    msgspec.inspect.IntType,
+    msgspec.inspect.BytesType,
+    msgspec.inspect.StrType,
+    msgspec.inspect.BoolType,
+    msgspec.inspect.NoneType,
+    msgspec.inspect.EnumType,
+    msgspec.inspect.LiteralType,
+)
+
+
+def _check(info: msgspec.inspect.Type, at: str, above: tuple[type, ...]) -> None:
+    """Refuse types with more than one encoding or with unbounded depth. Raises LocalFault."""
+    if isinstance(info, _LEAVES):
+        return None
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _check(info.type, at, above)
+    if isinstance(info, msgspec.inspect.StructType):
+        if info.cls in above or not info.array_like or not info.forbid_unknown_fields:
+            raise LocalFault(BaseCode.MALFORMED, at, why=f"{info.cls.__name__} is recursive or not a Wire struct")
+        for field in info.fields:
+            _check(field.type, f"{at}.{field.name}", (*above, info.cls))
+        return None
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        return _check(info.item_type, at, above)
+    if isinstance(info, msgspec.inspect.TupleType):
+        for item in info.item_types:
+            _check(item, at, above)
+        return None
+    if isinstance(info, msgspec.inspect.UnionType):
+        for item in info.types:
+            _check(item, at, above)
+        return None
+    raise LocalFault(BaseCode.MALFORMED, at, why=f"{type(info).__name__} has no canonical encoding")

@@ -1,0 +1,41 @@
+"""EIP-712 typed data, as far as member requests need it: flat structs of 32-byte words.
+
+Rule: the domain's salt is the network id, so nothing signed for one network means anything on another. Only value types
+of one word are used (uintN, intN, bytes32, address), so the struct hash is Keccak over words.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from clearing.base.hashing import keccak256
+from clearing.base.ids import Hash32, NetworkId
+
+DOMAIN_TYPE = b"EIP712Domain(string name,string version,bytes32 salt)"
+DOMAIN_NAME = "crossclear"
+DOMAIN_VERSION = "1"
+
+
+def word(value: int | bytes) -> bytes:
+    """One ABI word: an integer in two's complement, bytes32 as they are, an address left-padded."""
+    if isinstance(value, int):
+        return value.to_bytes(32, "big", signed=value < 0)
+    return value.rjust(32, b"\0") if len(value) == 20 else value.ljust(32, b"\0")
+
+
+@lru_cache(maxsize=64)
+def type_hash(declaration: str) -> Hash32:
+    """Keccak of a declaration such as `Trade(uint64 buyer,uint64 seller)`."""
+    return keccak256(declaration.encode("ascii"))
+
+
+@lru_cache(maxsize=16)
+def domain_separator(network: NetworkId) -> Hash32:
+    """The EIP-712 domain of one network."""
+    names = (DOMAIN_NAME.encode(), DOMAIN_VERSION.encode())
+    return keccak256(keccak256(DOMAIN_TYPE) + b"".join(keccak256(name) for name in names) + network)
+
+
+def digest(network: NetworkId, declaration: str, values: Sequence[int | bytes]) -> Hash32:
+    """What is signed for a struct of the declared type with these values, in order."""
+    struct = keccak256(type_hash(declaration) + b"".join(word(value) for value in values))
+    return keccak256(b"\x19\x01" + domain_separator(network) + struct)

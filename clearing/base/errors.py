@@ -1,0 +1,111 @@
+"""The four shapes an error can have, and the stable codes that name refusals.
+
+- A business refusal is a *value*: `Rejected`, kept in a receipt.
+- A peer, chain, file or caller that lied or sent nonsense: `RemoteFault`.
+- We misused our own interface: `LocalFault`.
+- A broken invariant: `Bug`. The node stops signing at once, dumps and exits with 70.
+
+Every code is a member of a `CodeBook`; its number never changes and is never used again. Ranges: 01xx base,
+02xx-04xx clearing, 05xx consensus, 06xx bridge, 07xx proofs, 08xx node.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+Detail: TypeAlias = int | str | bytes
+"""What a refusal may carry: the offending value, as it was read."""
+
+
+class CodeBook(IntEnum):
+    """Base of each package's enumeration of codes; the docstring of a member is kept in its book's `REMEDIES`."""
+
+    @property
+    def label(self) -> str:
+        """The printed form, `R0203`."""
+        return f"R{self.value:04d}"
+
+
+class BaseCode(CodeBook):
+    """Refusals that the base itself speaks."""
+
+    OVERSIZE = 101
+    MALFORMED = 102
+    NON_CANONICAL = 103
+    OUT_OF_RANGE = 104
+    BAD_POINT = 110
+    BAD_SIGNATURE = 111
+    BAD_POSSESSION_PROOF = 112
+    BAD_VALIDATOR_SET = 120
+    STRAY_SIGNER = 121
+    UNDER_QUORUM = 122
+    WRONG_KIND = 123
+    WRONG_NETWORK = 124
+    WRONG_VALIDATOR_SET = 125
+    WRONG_VALUE = 126
+    BAD_MERKLE_PROOF = 130
+
+
+REMEDIES: dict[BaseCode, str] = {
+    BaseCode.OVERSIZE: "The message is longer than its limit. Split it or send less.",
+    BaseCode.MALFORMED: "The bytes are not of the expected type. Check the version of the sender.",
+    BaseCode.NON_CANONICAL: "The bytes decode, but are not the one canonical encoding. Use the canonical codec.",
+    BaseCode.OUT_OF_RANGE: "A number lies outside the range of its field. The values name the field and the bounds.",
+    BaseCode.BAD_POINT: "A curve point is not canonical, not on the curve, not in the subgroup, or infinity.",
+    BaseCode.BAD_SIGNATURE: "A signature does not verify under the stated key and message.",
+    BaseCode.BAD_POSSESSION_PROOF: "A validator key comes without a valid proof of possession.",
+    BaseCode.BAD_VALIDATOR_SET: "A validator set is empty, unordered, repeats a key or has a power of zero.",
+    BaseCode.STRAY_SIGNER: "A certificate names a signer outside its validator set.",
+    BaseCode.UNDER_QUORUM: "The signers of a certificate hold no more than two thirds of the power.",
+    BaseCode.WRONG_KIND: "A prevote certificate was shown where only precommits are final.",
+    BaseCode.WRONG_NETWORK: "The object belongs to another network: compare the genesis hashes.",
+    BaseCode.WRONG_VALIDATOR_SET: "The certificate was made by another validator set than the one trusted here.",
+    BaseCode.WRONG_VALUE: "The certificate certifies another value, height or round than the one shown.",
+    BaseCode.BAD_MERKLE_PROOF: "A Merkle proof does not lead to the stated root.",
+}
+
+
+class CrossclearError(Exception):
+    """An error with a code, the place it was found at, and the offending values."""
+
+    def __init__(self, code: CodeBook, at: str, /, **values: Detail) -> None:
+        self.code = code
+        self.at = at
+        self.values = values
+        super().__init__(code, at, values)
+
+    def __str__(self) -> str:
+        told = " ".join(f"{name}={_shown(value)}" for name, value in self.values.items())
+        return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
+
+
+class RemoteFault(CrossclearError):
+    """Somebody else lied or sent nonsense. Score the peer, refuse the input, carry on."""
+
+
+class LocalFault(CrossclearError):
+    """We called our own interface in a way it forbids, or our own files are wrong."""
+
+
+class Bug(Exception):
+    """A broken invariant. Nothing may be signed after it; the process dumps its state and exits with 70."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A business refusal: the code, what it is about, and the values that led to it, in a stable order."""
+
+    code: CodeBook
+    at: str
+    values: tuple[tuple[str, Detail], ...] = ()
+
+    def __str__(self) -> str:
+        told = " ".join(f"{name}={_shown(value)}" for name, value in self.values)
+        return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
+
+
+def _shown(value: Detail) -> str:
+    if isinstance(value, bytes):
+        return value[:64].hex() + ("…" if len(value) > 64 else "")
+    text = str(value)
+    return text if len(text) <= 200 else text[:200] + "…"

@@ -1,0 +1,37 @@
+"""Tagged SHA-256: the same bytes under two tags never share a hash.
+
+Rule: `tagged_hash(tag, data)` is SHA-256(SHA-256(tag) || data); every use has a tag of its own, listed by its module.
+What Solidity recomputes is a sequence of 32-byte words whose first word is the hash of the tag.
+Keccak-256 is only for what Solidity keeps by itself (withdrawals tree, `depositsHash`) and for EIP-712.
+"""
+
+import hashlib
+from functools import lru_cache
+
+from Crypto.Hash import keccak as _keccak
+
+from clearing.base.ids import Hash32
+
+
+def sha256(data: bytes) -> Hash32:
+    """Plain SHA-256."""
+    return Hash32(hashlib.sha256(data).digest())
+
+
+@lru_cache(maxsize=256)
+def tag_word(tag: str) -> bytes:
+    """The 32-byte word that opens a tagged message: SHA-256 of the tag's ASCII bytes."""
+    return hashlib.sha256(tag.encode("ascii")).digest()
+
+
+def tagged_hash(tag: str, *parts: bytes) -> Hash32:
+    """SHA-256(tag_word(tag) || parts…). Parts must be of fixed length each, or one canonical encoding."""
+    state = hashlib.sha256(tag_word(tag))
+    for part in parts:
+        state.update(part)
+    return Hash32(state.digest())
+
+
+def keccak256(data: bytes) -> Hash32:
+    """Ethereum's Keccak-256."""
+    return Hash32(_keccak.new(digest_bits=256, data=data).digest())

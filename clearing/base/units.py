@@ -1,0 +1,61 @@
+"""Integers with a unit, and the only ways to divide them.
+
+Rule: what a member owes rounds up, what a member is given rounds down, and the direction stands in the function's
+name. Ratios are compared by cross-multiplication; a remainder always has an owner.
+"""
+
+from collections.abc import Sequence
+from typing import NewType
+
+Micros = NewType("Micros", int)
+"""Money: 10^-6 of the settlement unit. May be negative."""
+
+Ticks = NewType("Ticks", int)
+"""A price in ticks; a tick is 10^-2 of the settlement unit for one whole unit of the underlying."""
+
+Lots = NewType("Lots", int)
+"""A position or a trade size in lots, signed: positive is long."""
+
+Millis = NewType("Millis", int)
+"""Block time: milliseconds since the Unix epoch, as the block header states it."""
+
+MICROS_PER_TICK = 10_000
+POSITION_MAX = 2**39 - 1
+MONEY_MAX = 2**63 - 1
+
+
+def mul_div_down(value: int, numerator: int, denominator: int) -> int:
+    """`value * numerator / denominator` towards minus infinity. `denominator` must be positive."""
+    if denominator <= 0:
+        raise ValueError(f"denominator must be positive, got {denominator}")
+    return value * numerator // denominator
+
+
+def mul_div_up(value: int, numerator: int, denominator: int) -> int:
+    """`value * numerator / denominator` towards plus infinity. `denominator` must be positive."""
+    if denominator <= 0:
+        raise ValueError(f"denominator must be positive, got {denominator}")
+    return -(-value * numerator // denominator)
+
+
+def allocate(total: int, weights: Sequence[int]) -> list[int]:
+    """Split `total` >= 0 over non-negative `weights`, the shares summing to `total` exactly.
+
+    Each share is first rounded down; what is left goes, one unit each, to the largest fraction, then to the lowest
+    index (callers order the weights by id). 100 over three equal weights gives 34, 33, 33.
+
+    Raises ValueError when `total` or a weight is negative, or every weight is zero while `total` is not.
+    """
+    if total < 0 or any(weight < 0 for weight in weights):
+        raise ValueError("total and weights must not be negative")
+    whole = sum(weights)
+    if whole == 0:
+        if total:
+            raise ValueError("nobody to allocate to: every weight is zero")
+        return [0] * len(weights)
+    shares = [total * weight // whole for weight in weights]
+    fractions = [total * weight % whole for weight in weights]
+    by_fraction = sorted(range(len(weights)), key=lambda index: (-fractions[index], index))
+    for index in by_fraction[: total - sum(shares)]:
+        shares[index] += 1
+    return shares

@@ -1,0 +1,134 @@
+"""`RiskSnapshot`: everything a solvency proof is about, at one height. The only type that `proofs.solvency` reads.
+
+Rule: ordered and integer. The rows here are the requirement itself, not a copy of it: the margin engine evaluates these
+very rows, and property tests hold both equal. It must not know how rows are proven.
+
+Units: cash and equity in 10^-6 of the settlement unit, tokens in clearing units of their asset, positions in lots,
+group maxima in the unit of their rows.
+"""
+
+from enum import IntEnum
+
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire, encode
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import Hash32
+
+SNAPSHOT_TAG = "crossclear/risk-snapshot/v1"
+
+
+class SlotKind(IntEnum):
+    """What a slot holds, and thereby its range."""
+
+    CASH = 1
+    """Signed, |v| < 2^63: a cash group's claim."""
+    TOKEN = 2
+    """[0, 2^56): collateral units of one token on one chain."""
+    POSITION = 3
+    """|q| < 2^39 lots of one instrument."""
+    GROUP_MAX = 4
+    """[0, 2^64): auxiliary r_g, at least the worst loss of a risk group; chosen by the holder, never published."""
+
+
+class RowKind(IntEnum):
+    """What a row's value must be."""
+
+    AT_LEAST_ZERO = 1
+    """[0, 2^64)."""
+    EQUAL_ZERO = 2
+
+
+class Slot(Wire, frozen=True):
+    """One coordinate of the holdings vector. `name` such as `cash:USD`, `token:31337:USDC`, `position:BTC-PERP`."""
+
+    name: str
+    kind: SlotKind
+    group: U32 = 0
+    """Risk group of a GROUP_MAX slot."""
+
+
+class Row(Wire, frozen=True):
+    """One linear condition: sum of coefficient x holding + constant (+ shortfall) lies in the kind's range."""
+
+    name: str
+    kind: RowKind
+    coefficients: tuple[tuple[U32, I64], ...]
+    """(slot index, coefficient), ordered by slot, no zero coefficients, |coefficient| < 2^62."""
+    constant: I64 = 0
+    shortfall: bool = False
+    """Whether an account's listed public shortfall is added to this row."""
+
+
+class AccountHoldings(Wire, frozen=True):
+    """One account: values for all slots but GROUP_MAX, in slot order, and what it is short by (0 unless listed)."""
+
+    account: U63
+    values: tuple[I64, ...]
+    shortfall: U63 = 0
+
+
+class PriceUsed(Wire, frozen=True):
+    """A settled mark that went into the coefficients."""
+
+    name: str
+    ticks: U63
+
+
+class CustodyTerm(Wire, frozen=True):
+    """Reserves of one token on one chain, in clearing units of the asset, every term public.
+
+    held + pending = accounted - uncredited, where `held` is what the ledger owes on this chain and token.
+    """
+
+    chain_id: U63
+    vault: Bytes20
+    token: Bytes20
+    slot: U32
+    """TOKEN slot that this custody backs, or the CASH slot of the group that the token belongs to."""
+    block_number: U63
+    block_hash: Bytes32
+    accounted: U63
+    """The vault's `accounted` counter at that block."""
+    balance: U63
+    """The vault's token balance at that block; at least `accounted`."""
+    uncredited: U63
+    """Deposits at that block beyond the ledger's nonce."""
+    pending: U63
+    """Withdrawals released by the ledger and not executed at that block."""
+    held: U63
+
+
+class PublicTotal(Wire, frozen=True):
+    """What the holdings of all accounts sum to in one slot: 0 for a position, the custody held for cash and tokens."""
+
+    slot: U32
+    total: I64
+
+
+class RiskStatement(Wire, frozen=True):
+    """The public part of a snapshot: what anybody may read, and what the quorum certifies by its hash."""
+
+    network: Bytes32
+    height: U63
+    epoch: U63
+    state_root: Bytes32
+    scenarios: U32
+    groups: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    rows: tuple[Row, ...]
+    prices: tuple[PriceUsed, ...]
+    totals: tuple[PublicTotal, ...]
+    """One for every slot but GROUP_MAX, ordered by slot."""
+    custody: tuple[CustodyTerm, ...]
+    shortfalls: tuple[tuple[U63, U63], ...]
+    """(account, shortfall) of every listed account, ordered by account; all others prove a shortfall of zero."""
+
+    def digest(self) -> Hash32:
+        """Hash of the canonical encoding."""
+        return tagged_hash(SNAPSHOT_TAG, encode(self))
+
+
+class RiskSnapshot(Wire, frozen=True):
+    """The statement and, for validators and proof workers only, every account's holdings ordered by account."""
+
+    statement: RiskStatement
+    accounts: tuple[AccountHoldings, ...]

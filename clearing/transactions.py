@@ -1,0 +1,97 @@
+"""What members ask for: signed requests, as they travel in batches and blocks.
+
+Rule: each request is signed as EIP-712 typed data whose domain holds the network id; `digest` is what is signed. A
+request is applied at most once: trades by (venue, venue trade id), the others by (account, nonce).
+"""
+
+from typing import TypeAlias
+
+from clearing.base import eip712
+from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
+from clearing.base.ids import Hash32, NetworkId
+
+TRANSACTION_BYTES_MAX = 1024
+
+TRADE_TYPE = (
+    "Trade(uint64 venue,uint64 venueTradeId,uint64 buyer,uint64 seller,uint32 instrument,uint64 lots,uint64 ticks,"
+    "uint64 notAfterMs)"
+)
+WITHDRAWAL_TYPE = "Withdrawal(uint64 account,uint32 asset,uint64 units,address to,uint64 nonce,uint64 notAfterMs)"
+TRANSFER_TYPE = (
+    "Transfer(uint64 account,uint64 recipient,uint32 cashGroup,uint64 micros,uint64 nonce,uint64 notAfterMs)"
+)
+
+
+class Trade(Wire, frozen=True, tag=1):
+    """A trade agreed outside, signed by both sides' trade keys, to be novated to the house."""
+
+    venue: U63
+    venue_trade_id: U63
+    buyer: U63
+    seller: U63
+    instrument: U32
+    lots: U63
+    ticks: U63
+    not_after_ms: U63
+    buyer_signature: Bytes65
+    seller_signature: Bytes65
+
+    def digest(self, network: NetworkId) -> Hash32:
+        """What both sides sign."""
+        return eip712.digest(
+            network,
+            TRADE_TYPE,
+            (
+                self.venue,
+                self.venue_trade_id,
+                self.buyer,
+                self.seller,
+                self.instrument,
+                self.lots,
+                self.ticks,
+                self.not_after_ms,
+            ),
+        )
+
+
+class Withdrawal(Wire, frozen=True, tag=2):
+    """Pay `units` (clearing units) of an asset, which names its chain, to an EVM address there."""
+
+    account: U63
+    asset: U32
+    units: U63
+    to: Bytes20
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+
+    def digest(self, network: NetworkId) -> Hash32:
+        """What the account's member signs."""
+        return eip712.digest(
+            network,
+            WITHDRAWAL_TYPE,
+            (self.account, self.asset, self.units, self.to, self.nonce, self.not_after_ms),
+        )
+
+
+class CashTransfer(Wire, frozen=True, tag=3):
+    """Move cash between two accounts of one member."""
+
+    account: U63
+    recipient: U63
+    cash_group: U32
+    micros: U63
+    nonce: U63
+    not_after_ms: U63
+    signature: Bytes65
+
+    def digest(self, network: NetworkId) -> Hash32:
+        """What the account's member signs."""
+        return eip712.digest(
+            network,
+            TRANSFER_TYPE,
+            (self.account, self.recipient, self.cash_group, self.micros, self.nonce, self.not_after_ms),
+        )
+
+
+Transaction: TypeAlias = Trade | Withdrawal | CashTransfer

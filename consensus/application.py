@@ -1,0 +1,76 @@
+"""`Application`: the replicated state machine as consensus sees it.
+
+Rule: payloads and extensions are opaque bytes here, roots opaque 32 bytes. Every method is deterministic in its
+arguments and the decided chain; `prepare` and `process` never change what is decided, only `commit` does.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from clearing.base.header import DepositCursor, Header
+from clearing.base.ids import Hash32
+from clearing.base.validators import ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedExtension:
+    """One validator's extension of the height below, already authenticated: who, with which power, and the bytes."""
+
+    validator: int
+    power: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BlockContext:
+    """What consensus fixes about a block before the application runs it."""
+
+    height: int
+    time_ms: int
+    parent: Hash32
+    extensions: tuple[ObservedExtension, ...]
+    """Ordered by validator index; empty at the first height."""
+    total_power: int
+    """Of the set that the extensions come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppRoots:
+    """What the application puts into the header: the roots of its state after the block."""
+
+    module_roots: tuple[Hash32, ...]
+    commitments_root: Hash32
+    commitments_height: int
+    withdrawals_root: Hash32
+    withdrawals_count: int
+    exit_root: Hash32
+    epoch: int
+    deposit_cursors: tuple[DepositCursor, ...]
+
+
+class Application(Protocol):
+    """Implemented by `node.application` for clearing, and by a toy in the consensus tests."""
+
+    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+        """Choose a payload for this height, execute it on the decided state, and tell the roots."""
+        ...
+
+    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+        """Execute a proposed payload on the decided state. Raises RemoteFault when its structure is malformed."""
+        ...
+
+    def extend(self, height: int, value: Hash32) -> bytes:
+        """The own vote extension for a height, from caches; never blocks."""
+        ...
+
+    def verify_extension(self, height: int, data: bytes) -> None:
+        """Check another's (and the own) extension, syntax only. Raises RemoteFault."""
+        ...
+
+    def commit(self, header: Header) -> ValidatorSet:
+        """Make the block with this header the decided state; it was prepared or processed before.
+
+        Returns the validator set of the height after the next (changes take effect at h + 2).
+        Raises LocalFault when no such block was executed.
+        """
+        ...

@@ -1,0 +1,29 @@
+"""Fixtures that every test may use: where other people's vectors and market data are."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _outside(variable: str, default: str, what: str) -> Path:
+    folder = Path(os.environ.get(variable, ROOT / default))
+    if not folder.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{what} not found: set {variable}")
+        pytest.skip(f"{what} not found: set {variable} to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vectors_dir() -> Path:
+    """Vectors that other people wrote (CROSSCLEAR_VECTORS)."""
+    return _outside("CROSSCLEAR_VECTORS", "../shared/vectors", "test vectors of other projects")
+
+
+@pytest.fixture(scope="session")
+def market_data_dir() -> Path:
+    """Market data for replays (CROSSCLEAR_MARKET_DATA)."""
+    return _outside("CROSSCLEAR_MARKET_DATA", "../shared/data", "market data")
