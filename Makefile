@@ -1,0 +1,52 @@
+# The commands of the project. `make demo` and `make test` set everything up by themselves.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Only what the lock names may be installed, whatever the machine's pip is configured to do; TLS settings stay.
+PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u PIP_TARGET -u PIP_USER PIP_CONFIG_FILE=/dev/null \
+       $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: demo devnet test check bench setup lock contracts docs clean
+
+demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
+	$(BIN)/crossclear devnet --demo --output-dir demo-out
+
+devnet: setup ## the same network, kept up until Ctrl-C
+	$(BIN)/crossclear devnet
+
+test: setup ## everything that is tested
+	$(BIN)/python -m pytest
+
+check: setup ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## figures for this machine
+	$(BIN)/python -m benchmarks
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --require-hashes --no-deps -c requirements.lock setuptools
+	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
+	$(BIN)/python -m node.devnet.toolchain install
+	touch $@
+
+lock: ## pin every dependency anew (needs the network)
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --override requirements.override --generate-hashes \
+	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
+	  --custom-compile-command "make lock" --output-file requirements.lock
+
+contracts: setup ## compile the Solidity sources into the committed artifacts
+	$(BIN)/python -m bridge.contracts.compile
+
+docs: setup ## write the generated reference pages
+	$(BIN)/python -m docs.generate
+
+clean:
+	rm -rf $(VENV) build *.egg-info bridge/contracts/node_modules demo-out devnet-out
