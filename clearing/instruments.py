@@ -1,0 +1,87 @@
+"""What is cleared: instruments as governance data.
+
+Rule: an instrument is a value; nothing about it changes between blocks. It must not know prices, accounts or risk
+parameters beyond the ids of its feed, risk group and settlement cash group.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from itertools import pairwise
+
+from clearing.base.codec import U32, U63, Wire
+from clearing.base.errors import BaseCode, LocalFault
+
+MICROS_PER_TICK_MAX = 2**16
+"""Largest value of one tick for one lot. With `INDEX_TICKS_MAX` it keeps every risk array entry below 2^62."""
+
+INDEX_TICKS_MAX = 2**40 - 1
+"""Largest index or strike in ticks (about 1.1 * 10^10 settlement units). Reports above it are refused, not clamped."""
+
+
+class InstrumentKind(IntEnum):
+    """What a lot pays."""
+
+    PERPETUAL = 1
+    FUTURE = 2
+    CALL = 3
+    """European, cash-settled at expiry on the index, premium paid up front."""
+    PUT = 4
+
+
+class Instrument(Wire, frozen=True):
+    """One thing that can be traded. Ids start at 1."""
+
+    id: U32
+    name: str
+    kind: InstrumentKind
+    feed: U32
+    group: U32
+    """Risk group: losses offset fully inside it."""
+    cash_group: U32
+    """The cash group it settles in."""
+    micros_per_tick: U63
+    """Value in micros of one tick for one lot."""
+    expiry_ms: U63 = 0
+    """0 for perpetuals."""
+    strike_ticks: U63 = 0
+    """0 but for options."""
+    band_ppm: U32 = 100_000
+    """How far from the mark a trade may be agreed."""
+
+    @property
+    def is_option(self) -> bool:
+        """Whether the full premium was paid: the position itself has a value."""
+        return self.kind in (InstrumentKind.CALL, InstrumentKind.PUT)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether gains are paid in cash every block, so that the position itself is worth nothing."""
+        return not self.is_option
+
+    def expired(self, time_ms: int) -> bool:
+        """Whether block time has reached expiry; never for a perpetual."""
+        return self.kind is not InstrumentKind.PERPETUAL and time_ms >= self.expiry_ms
+
+
+def check_instruments(instruments: Iterable[Instrument]) -> None:
+    """Check ids (from 1, strictly rising), unique names and every field's range.
+
+    Raises LocalFault OUT_OF_RANGE naming the instrument and the field.
+    """
+    listed = tuple(instruments)
+    if any(a.id >= b.id for a, b in pairwise(listed)) or len({each.name for each in listed}) != len(listed):
+        raise LocalFault(BaseCode.OUT_OF_RANGE, "instruments", why="ids must rise and names be unique")
+    for each in listed:
+        dated = each.kind is not InstrumentKind.PERPETUAL
+        checks = (
+            ("id", each.id, each.id >= 1),
+            ("micros_per_tick", each.micros_per_tick, 1 <= each.micros_per_tick <= MICROS_PER_TICK_MAX),
+            ("expiry_ms", each.expiry_ms, (each.expiry_ms > 0) is dated),
+            ("strike_ticks", each.strike_ticks, (each.strike_ticks > 0) is each.is_option),
+            ("strike_ticks", each.strike_ticks, each.strike_ticks <= INDEX_TICKS_MAX),
+            ("band_ppm", each.band_ppm, 1 <= each.band_ppm <= 1_000_000),
+            ("cash_group", each.cash_group, each.cash_group >= 1),
+        )
+        for field, value, ok in checks:
+            if not ok:
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"instruments.{each.name}.{field}", value=value)

@@ -1,0 +1,102 @@
+"""Risk parameters: groups, the scenario grid and the levels, as governance data.
+
+Rule: data only; all ratios are integers. The base scenario (nothing moves) is index 0 and implied; the scenarios listed
+are 1, 2, and so on. It must not know prices or holdings.
+"""
+
+from itertools import pairwise
+
+from clearing.base.codec import I64, U32, U63, Wire
+from clearing.base.errors import BaseCode, LocalFault
+
+PPM = 1_000_000
+SCENARIOS_MAX = 64
+
+
+class RiskGroup(Wire, frozen=True):
+    """Instruments on one underlying, whose gains and losses offset fully within each scenario."""
+
+    id: U32
+    name: str
+    feed: U32
+    range_ppm: U32
+    """Price scan range: the fraction of the index that a move of 1 stands for."""
+    volatility_ppm: U32
+    """Annualised volatility at which options are marked: 1_000_000 is 100 %."""
+    volatility_range_ppm: U32
+    """Volatility scan range, added to or taken from the volatility (points, not a fraction of it)."""
+
+
+class Scenario(Wire, frozen=True):
+    """One point of the grid: the index moves by numerator/denominator of the range, volatility by its range."""
+
+    move_numerator: I64
+    move_denominator: U32
+    volatility_direction: I64
+    """-1, 0 or 1."""
+    weight_ppm: U32 = PPM
+    """The fraction of the gain or loss that counts (extreme moves count in part)."""
+
+
+def _span_sixteen() -> tuple[Scenario, ...]:
+    moves = ((0, 1), (1, 3), (-1, 3), (2, 3), (-2, 3), (1, 1), (-1, 1))
+    grid = tuple(Scenario(num, den, direction) for num, den in moves for direction in (1, -1))
+    return (*grid, Scenario(2, 1, 0, 350_000), Scenario(-2, 1, 0, 350_000))
+
+
+SPAN_SIXTEEN: tuple[Scenario, ...] = _span_sixteen()
+"""SPAN's order: 0, +1/3, -1/3, +2/3, -2/3, +1, -1 of the range, each with volatility up then down; then plus and minus
+twice the range of which 35 % counts, volatility unchanged. Source: the published SPAN scanning array."""
+
+
+class RiskParameters(Wire, frozen=True):
+    """Everything that turns prices into risk arrays and risk arrays into a requirement."""
+
+    groups: tuple[RiskGroup, ...]
+    """Ordered by id."""
+    scenarios: tuple[Scenario, ...] = SPAN_SIXTEEN
+    maintenance_numerator: U32 = 4
+    maintenance_denominator: U32 = 5
+    """Maintenance margin is this fraction of initial margin."""
+    cash_limit_micros: U63 = 0
+    """How negative an account's cash in one group may be while collateral covers it."""
+    rate_ppm: U32 = 0
+    """Annual rate of the linear carry of dated instruments."""
+
+
+def check_parameters(parameters: RiskParameters) -> None:
+    """Check order, counts and ranges. Raises LocalFault OUT_OF_RANGE naming the field."""
+    groups, scenarios = parameters.groups, parameters.scenarios
+    checks = [
+        ("groups", len(groups), all(a.id < b.id for a, b in pairwise(groups)) and all(g.id >= 1 for g in groups)),
+        ("groups.name", len(groups), len({group.name for group in groups}) == len(groups)),
+        ("scenarios", len(scenarios), 1 <= len(scenarios) <= SCENARIOS_MAX),
+        ("maintenance_numerator", parameters.maintenance_numerator, parameters.maintenance_numerator >= 1),
+        (
+            "maintenance_denominator",
+            parameters.maintenance_denominator,
+            parameters.maintenance_numerator <= parameters.maintenance_denominator <= 1000,
+        ),
+        ("cash_limit_micros", parameters.cash_limit_micros, parameters.cash_limit_micros < 2**62),
+        ("rate_ppm", parameters.rate_ppm, parameters.rate_ppm <= PPM),
+    ]
+    for group in groups:
+        checks += [
+            (f"groups.{group.name}.range_ppm", group.range_ppm, 1 <= group.range_ppm <= PPM),
+            (f"groups.{group.name}.volatility_ppm", group.volatility_ppm, 1 <= group.volatility_ppm <= 100 * PPM),
+            (
+                f"groups.{group.name}.volatility_range_ppm",
+                group.volatility_range_ppm,
+                group.volatility_range_ppm <= 100 * PPM,
+            ),
+        ]
+    for index, each in enumerate(scenarios, start=1):
+        bounded = 1 <= each.move_denominator <= 1000 and abs(each.move_numerator) <= 3 * each.move_denominator
+        checks += [
+            (f"scenarios.{index}.move", each.move_numerator, bounded),
+            (f"scenarios.{index}.volatility", each.volatility_direction, each.volatility_direction in (-1, 0, 1)),
+            (f"scenarios.{index}.weight_ppm", each.weight_ppm, each.weight_ppm <= PPM),
+        ]
+    for field, value, ok in checks:
+        if not ok:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, f"parameters.{field}", value=value)
