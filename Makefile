@@ -31,8 +31,10 @@ setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.json
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --require-hashes --no-deps -c requirements.lock setuptools
-	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation -r requirements.lock
+	# The few pure source distributions are built with the pinned setuptools, so that one goes in first.
+	awk '/^setuptools==/{on=1} on{print} on&&!/\\$$/{exit}' requirements.lock > $(VENV)/setuptools.lock
+	$(PIP) install --quiet --require-hashes --no-deps -r $(VENV)/setuptools.lock
+	$(PIP) install --quiet --require-hashes --no-deps --no-build-isolation --use-pep517 -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
 	$(BIN)/python -m node.devnet.toolchain install
 	touch $@
