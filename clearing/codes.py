@@ -1,0 +1,94 @@
+"""The stable codes of clearing's refusals: 02xx accounts and requests, 03xx prices and facts, 04xx rules of the block.
+
+Rule: a number never changes and is never used again; every code tells in `REMEDIES` what the refused party can do.
+"""
+
+from clearing.base.errors import CodeBook, Detail, Rejected
+
+
+class ClearingCode(CodeBook):
+    """Refusals that the state machine speaks, in receipts (02xx, 03xx) and as faults (04xx)."""
+
+    REQUEST_EXPIRED = 201
+    REQUEST_TOO_FAR_AHEAD = 202
+    COLLATERAL_NEEDED_FOR_MARGIN = 203
+    UNKNOWN_ACCOUNT = 204
+    UNKNOWN_INSTRUMENT = 205
+    UNKNOWN_ASSET = 206
+    UNKNOWN_CASH_GROUP = 207
+    WRONG_SIGNER = 208
+    TRADE_ALREADY_NOVATED = 209
+    NONCE_USED = 210
+    BAD_SIZE = 211
+    SAME_ACCOUNT = 212
+    NOT_OWN_ACCOUNT = 213
+    PRICE_OUTSIDE_BAND = 214
+    INSTRUMENT_EXPIRED = 215
+    POSITION_LIMIT = 216
+    CASH_LIMIT = 217
+    BALANCE_TOO_SMALL = 218
+    CHAIN_INVENTORY_TOO_SMALL = 219
+    BAD_RECIPIENT = 220
+    PRICE_MISSING = 301
+    PRICE_NOT_OPEN = 302
+    DEPOSIT_OF_UNKNOWN_TOKEN = 310
+    DEPOSIT_TO_UNKNOWN_ACCOUNT = 311
+    DEPOSIT_ABOVE_CAP = 312
+    BAD_BLOCK = 401
+    BAD_GENESIS = 402
+    BAD_SNAPSHOT = 403
+    STALE_FORK = 404
+    NO_SUCH_WITHDRAWAL = 405
+    SNAPSHOT_NOT_READY = 406
+
+
+REMEDIES: dict[ClearingCode, str] = {
+    ClearingCode.REQUEST_EXPIRED: "The block's time is past the request's not-after. Sign it again with a later one.",
+    ClearingCode.REQUEST_TOO_FAR_AHEAD: "The not-after lies beyond the horizon that genesis allows. Sign a nearer one.",
+    ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN: (
+        "Equity after this request would be below the initial margin. Deposit collateral, ask for less, or reduce risk."
+    ),
+    ClearingCode.UNKNOWN_ACCOUNT: "No such account. Check the id against genesis.",
+    ClearingCode.UNKNOWN_INSTRUMENT: "No such instrument. Check the id against genesis.",
+    ClearingCode.UNKNOWN_ASSET: "No such asset. Check the id against genesis.",
+    ClearingCode.UNKNOWN_CASH_GROUP: "No such cash group. Check the id against genesis.",
+    ClearingCode.WRONG_SIGNER: (
+        "The signature is malformed or not by the trade key of the account's member. Check key, network id and fields."
+    ),
+    ClearingCode.TRADE_ALREADY_NOVATED: "The venue's trade id was novated before. Use a new trade id.",
+    ClearingCode.NONCE_USED: "The nonce is not above the account's last one. Sign with a higher nonce.",
+    ClearingCode.BAD_SIZE: "A size is zero or beyond its limit.",
+    ClearingCode.SAME_ACCOUNT: "Both sides are one account. Name two.",
+    ClearingCode.NOT_OWN_ACCOUNT: "Cash moves between accounts of one member only.",
+    ClearingCode.PRICE_OUTSIDE_BAND: "The trade's price is too far from the mark. See the values.",
+    ClearingCode.INSTRUMENT_EXPIRED: "The instrument has expired. Trade another expiry.",
+    ClearingCode.POSITION_LIMIT: "The position would reach the limit of 2^39 lots. Trade less.",
+    ClearingCode.CASH_LIMIT: "Settlement cash would fall below what genesis lets an account owe. Bring cash.",
+    ClearingCode.BALANCE_TOO_SMALL: "The account holds less than is asked for.",
+    ClearingCode.CHAIN_INVENTORY_TOO_SMALL: (
+        "The vault on that chain holds less of the token than is asked for. Withdraw less, or on another chain."
+    ),
+    ClearingCode.BAD_RECIPIENT: "The receiving address is zero. Name an address that can spend.",
+    ClearingCode.PRICE_MISSING: "A feed that this request depends on has no price yet. Wait for the oracle.",
+    ClearingCode.PRICE_NOT_OPEN: "A feed that this request depends on is stale or halted. Wait until it reopens.",
+    ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN: (
+        "A vault took a token that genesis does not list. It is recorded as a stray; governance returns it."
+    ),
+    ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT: (
+        "A deposit names an account that does not exist. It is held in suspense; governance assigns it."
+    ),
+    ClearingCode.DEPOSIT_ABOVE_CAP: (
+        "A deposit would lift the holdings of a token above its cap. It is recorded as a stray; governance returns it."
+    ),
+    ClearingCode.BAD_BLOCK: "A block's structure breaks a rule: heights, order of extensions, sizes.",
+    ClearingCode.BAD_GENESIS: "Genesis contradicts itself. The values name the field.",
+    ClearingCode.BAD_SNAPSHOT: "A state snapshot does not belong to this genesis, or is damaged. Restore another.",
+    ClearingCode.STALE_FORK: "A state was used after another fork of its parent was decided. Fork the decided state.",
+    ClearingCode.NO_SUCH_WITHDRAWAL: "No withdrawal with this nonce has been released.",
+    ClearingCode.SNAPSHOT_NOT_READY: "No epoch snapshot of this state: no prices yet, or custody is behind.",
+}
+
+
+def reject(code: ClearingCode, at: str, /, **values: Detail) -> Rejected:
+    """A refusal as a value, to be kept in a receipt."""
+    return Rejected(code, at, tuple(values.items()))

@@ -1,0 +1,238 @@
+"""`Genesis`: everything that all nodes must agree on before the first block. Its hash is the network id.
+
+Rule: nothing in a node's own configuration can change a state transition; what can, stands here. Reading is bytes in,
+value out: this module opens no file.
+"""
+
+from enum import IntEnum
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+from clearing.assets import Asset, CashGroup, Feed, check_assets
+from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.header import CHAINS_MAX
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER, NetworkId
+from clearing.base.validators import ValidatorSet, check_validator_set
+from clearing.codes import ClearingCode
+from clearing.instruments import Instrument, check_instruments
+from clearing.margin.parameters import RiskParameters, check_parameters
+
+GENESIS_TAG = "crossclear/genesis/v1"
+GENESIS_BYTES_MAX = 4 << 20
+MEMBER_ACCOUNTS_MAX = 2**48
+"""Account ids of members are below this; above are the accounts of the ledger itself (`clearing.ledger`)."""
+
+
+class ChainTerms(Wire, frozen=True):
+    """One EVM chain and the vault on it."""
+
+    chain_id: U63
+    name: str
+    vault: Bytes20
+    custody_stride: U63
+    """Vault counters are reported at blocks whose number is a multiple of this."""
+    vault_block: U63 = 0
+    """The block that the vault was deployed in, or one before: where scanning begins."""
+    heartbeat_ms_max: U63 = 0
+    """How long a chain may be silent before it counts as halted; 0: not watched."""
+
+
+class MarketParameters(Wire, frozen=True):
+    """Limits and fees of the rulebook."""
+
+    report_age_ms_max: U63 = 5_000
+    """A report exactly this old is fresh; one millisecond older is not."""
+    report_ahead_ms_max: U63 = 2_000
+    """How far a report's time may lie after the block's."""
+    confidence_ppm_max: U32 = 20_000
+    """Reports less certain than this fraction of their price are dropped."""
+    move_cap_ppm: U32 = 250_000
+    """A feed that moves further in one block is halted."""
+    reopen_blocks: U32 = 3
+    """Consecutive blocks within the cap of each other after which a halted feed reopens."""
+    request_ms_max: U63 = 600_000
+    """How far ahead a not-after may lie: bounds how long trade ids are remembered."""
+    withdrawal_valid_ms: U63 = 604_800_000
+    """How long after its release a withdrawal can be claimed on chain."""
+    liquidation_penalty_ppm: U32 = 5_000
+    """Of the notional taken over, paid to the house, never beyond the account's equity."""
+    liquidations_per_block: U32 = 64
+    trade_fee_ppm: U32 = 0
+    """Of the notional, charged to each side, rounded up."""
+    deposit_window: U32 = 1024
+    """How far ahead of the credited nonce attestations are kept."""
+    epoch_blocks: U32 = 20
+    snapshot_delay_blocks: U32 = 10
+    """The header that carries an epoch's commitments comes this many heights after its snapshot."""
+
+
+class AccountKind(IntEnum):
+    """Whose money it is."""
+
+    HOUSE = 1
+    """The member's own."""
+    CLIENT = 2
+
+
+class AccountTerms(Wire, frozen=True):
+    """One account of a member."""
+
+    id: U63
+    kind: AccountKind
+
+
+class MemberTerms(Wire, frozen=True):
+    """A clearing member. Member 0 is the clearing house itself, with account 0 for its capital."""
+
+    id: U63
+    name: str
+    trade_address: Bytes20
+    """EVM address of the key that signs its requests."""
+    accounts: tuple[AccountTerms, ...]
+
+
+class Genesis(Wire, frozen=True):
+    """All tuples are ordered by id (chains by chain id)."""
+
+    name: str
+    time_ms: U63
+    validators: ValidatorSet
+    chains: tuple[ChainTerms, ...]
+    feeds: tuple[Feed, ...]
+    cash_groups: tuple[CashGroup, ...]
+    assets: tuple[Asset, ...]
+    instruments: tuple[Instrument, ...]
+    risk: RiskParameters
+    market: MarketParameters
+    members: tuple[MemberTerms, ...]
+    version: U8 = 1
+
+
+def network_id(genesis: Genesis) -> NetworkId:
+    """The hash that is inside everything signed for this network."""
+    return NetworkId(tagged_hash(GENESIS_TAG, encode(genesis)))
+
+
+def check_genesis(genesis: Genesis) -> None:
+    """Check order, references and ranges (1.5 ms per validator). Raises LocalFault or RemoteFault naming the field."""
+    check_validator_set(genesis.validators)
+    check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)
+    check_instruments(genesis.instruments)
+    check_parameters(genesis.risk)
+    _ordered("chains", [chain.chain_id for chain in genesis.chains])
+    _ordered("feeds", [feed.id for feed in genesis.feeds])
+    _ordered("cash_groups", [group.id for group in genesis.cash_groups])
+    _ordered("members", [member.id for member in genesis.members])
+    _require(len(genesis.chains) <= CHAINS_MAX, "chains", len(genesis.chains))
+    _check_references(genesis)
+    _check_members(genesis)
+    market = genesis.market
+    _require(market.epoch_blocks > 0, "market.epoch_blocks", market.epoch_blocks)
+    _require(market.move_cap_ppm > 0, "market.move_cap_ppm", market.move_cap_ppm)
+    _require(market.reopen_blocks > 0, "market.reopen_blocks", market.reopen_blocks)
+    _require(market.liquidation_penalty_ppm < 1_000_000, "market.penalty", market.liquidation_penalty_ppm)
+
+
+def _check_references(genesis: Genesis) -> None:
+    feeds = {feed.id for feed in genesis.feeds}
+    groups = {group.id for group in genesis.cash_groups}
+    risk_groups = {group.id: group.feed for group in genesis.risk.groups}
+    vaults = {chain.chain_id: chain.vault for chain in genesis.chains}
+    for chain in genesis.chains:
+        _require(chain.custody_stride > 0, f"chains.{chain.name}.custody_stride", chain.custody_stride)
+    for group in genesis.cash_groups:
+        _require(group.id >= 1, "cash_groups.id", group.id)
+    for asset in genesis.assets:
+        _require(vaults.get(asset.chain_id) == asset.vault, f"assets.{asset.name}.vault", asset.chain_id)
+    for group_id, feed in risk_groups.items():
+        _require(feed in feeds, f"risk.groups.{group_id}.feed", feed)
+    for instrument in genesis.instruments:
+        _require(instrument.feed in feeds, f"instruments.{instrument.name}.feed", instrument.feed)
+        _require(instrument.cash_group in groups, f"instruments.{instrument.name}.cash_group", instrument.cash_group)
+        same = risk_groups.get(instrument.group) == instrument.feed
+        _require(same, f"instruments.{instrument.name}.group", instrument.group)
+
+
+def _check_members(genesis: Genesis) -> None:
+    house = genesis.members[0] if genesis.members else None
+    owns = house is not None and house.id == HOUSE_MEMBER and [a.id for a in house.accounts] == [HOUSE_ACCOUNT]
+    _require(owns, "members", "the first must be the house, 0, with account 0")
+    ids = [account.id for member in genesis.members for account in member.accounts]
+    _require(len(set(ids)) == len(ids), "members.accounts", "an account belongs to one member")
+    _require(all(each < MEMBER_ACCOUNTS_MAX for each in ids), "members.accounts", "too large an id")
+    for member in genesis.members:
+        _ordered(f"members.{member.name}.accounts", [account.id for account in member.accounts])
+
+
+def _ordered(field: str, ids: list[int]) -> None:
+    _require(all(a < b for a, b in pairwise(ids)), field, "ids must rise")
+
+
+def _require(good: bool, field: str, value: int | str) -> None:
+    if not good:
+        raise LocalFault(ClearingCode.BAD_GENESIS, f"genesis.{field}", value=value)
+
+
+def genesis_to_json(genesis: Genesis) -> bytes:
+    """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers."""
+    return msgspec.json.format(msgspec.json.encode(_named(genesis)), indent=2) + b"\n"
+
+
+def genesis_from_json(data: bytes) -> Genesis:
+    """Read what `genesis_to_json` wrote, or a hand-written file that leaves out fields with a default.
+
+    Does not check meaning: `check_genesis` does. Raises RemoteFault BAD_GENESIS.
+    """
+    if len(data) > GENESIS_BYTES_MAX:
+        raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", bytes=len(data), limit=GENESIS_BYTES_MAX)
+    try:
+        built: Any = _positional(msgspec.inspect.type_info(Genesis), msgspec.json.decode(data), "genesis")
+        return msgspec.convert(built, Genesis, builtin_types=(bytes,))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", why=str(error)) from None
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        return {name: _named(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, tuple):
+        return [_named(each) for each in value]
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    return int(value) if isinstance(value, int) else value
+
+
+def _positional(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
+    """Named JSON values to the array form of `Wire` structs. Raises ValueError naming the place."""
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _positional(info.type, value, at)
+    if isinstance(info, msgspec.inspect.StructType):
+        fields = {field.name: field for field in info.fields}
+        if not isinstance(value, dict) or not value.keys() <= fields.keys():
+            raise ValueError(f"{at}: expected an object with fields {', '.join(fields)}")
+        missing = [name for name, field in fields.items() if field.required and name not in value]
+        if missing:
+            raise ValueError(f"{at}: {missing[0]} is missing")
+        return [
+            _positional(field.type, value[name], f"{at}.{name}") if name in value else _default(field)
+            for name, field in fields.items()
+        ]
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        if not isinstance(value, list):
+            raise ValueError(f"{at}: expected a list")
+        return [_positional(info.item_type, each, f"{at}[{index}]") for index, each in enumerate(value)]
+    if isinstance(info, msgspec.inspect.BytesType):
+        if not isinstance(value, str) or not value.startswith("0x"):
+            raise ValueError(f"{at}: expected hex with 0x")
+        return bytes.fromhex(value[2:])
+    return value
+
+
+def _default(field: msgspec.inspect.Field) -> Any:
+    if field.default is not msgspec.NODEFAULT:
+        return msgspec.to_builtins(field.default, builtin_types=(bytes,))
+    raise ValueError(f"{field.name} is missing")

@@ -1,0 +1,290 @@
+"""Receipts: what each block did and why, enough to replay every step by hand.
+
+Rule: one tagged union, in the order in which things happened; amounts in the units of the ledger (cash in micros,
+tokens in clearing units), prices in ticks, positions in lots. A receipt states; it never decides.
+"""
+
+from enum import IntEnum
+from typing import TypeAlias
+
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire
+from clearing.base.errors import Detail, Rejected
+
+
+class FeedStatus(IntEnum):
+    """What a feed's last good price may be used for."""
+
+    UNOPENED = 0
+    """No price has been agreed yet."""
+    OPEN = 1
+    STALE = 2
+    """No quorum of fresh reports: no new risk, no liquidation."""
+    HALTED = 3
+    """Moved beyond the cap in one block: the same, until it holds still for some blocks."""
+
+
+class TransferCode(IntEnum):
+    """Why money moved."""
+
+    DEPOSIT = 1
+    WITHDRAWAL = 2
+    CASH_TRANSFER = 3
+    VARIATION_MARGIN = 4
+    TRADE_VARIATION = 5
+    PREMIUM = 6
+    TRADE_FEE = 7
+    SETTLEMENT = 8
+    LIQUIDATION_OPTION_VALUE = 9
+    LIQUIDATION_PENALTY = 10
+    COLLATERAL_BOUGHT = 11
+    COLLATERAL_PAID = 12
+    DEFICIT_COVERED = 13
+
+
+class Transfer(Wire, frozen=True):
+    """`amount` of one currency from `debit` to `credit`. `currency` is a cash group or 2^32 + asset id."""
+
+    debit: U63
+    credit: U63
+    currency: U63
+    amount: U63
+    code: TransferCode
+    cause: U63
+    """What it was for: deposit or withdrawal nonce, trade id, instrument, or account, as the code implies."""
+
+
+class PriceApplied(Wire, frozen=True, tag=1):
+    """A feed's agreed index price moved."""
+
+    feed: U32
+    ticks: U63
+    previous_ticks: U63
+    reports: U32
+    power: U63
+
+
+class FeedChanged(Wire, frozen=True, tag=2):
+    """A feed's status changed. `seen_ticks` is the median that led to it, 0 without a quorum."""
+
+    feed: U32
+    status: FeedStatus
+    ticks: U63
+    seen_ticks: U63
+
+
+class Marked(Wire, frozen=True, tag=3):
+    """An instrument was marked; for marked instruments each holder was settled lots x (mark - previous) x value."""
+
+    instrument: U32
+    ticks: U63
+    previous_ticks: U63
+    holders: U32
+    paid: U63
+    """Micros that losers paid, equal to what gainers received."""
+
+
+class Settled(Wire, frozen=True, tag=4):
+    """An expired instrument was settled in cash at the last index; all positions in it are gone."""
+
+    instrument: U32
+    index_ticks: U63
+    micros_per_lot: I64
+    """What one long lot received: future (index - last mark) x value, option its intrinsic value."""
+    holders: U32
+    paid: U63
+
+
+class DepositCredited(Wire, frozen=True, tag=5):
+    """A deposit was credited. `dust` is what rounding down left on chain, in token base units."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    asset: U32
+    account: U63
+    units: U63
+    dust: U63
+    source: Bytes32
+
+
+class DepositStray(Wire, frozen=True, tag=6):
+    """A deposit that no account could be credited with. `account`: the suspense account, or 0 when not in the ledger."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    token: Bytes20
+    named_account: U63
+    amount: Bytes32
+    code: U32
+    account: U63
+
+
+class CustodyAgreed(Wire, frozen=True, tag=7):
+    """A vault's counters for one token are agreed at a block of its chain."""
+
+    asset: U32
+    block_number: U63
+    block_hash: Bytes32
+    deposited: Bytes32
+    withdrawn: Bytes32
+    balance: Bytes32
+
+
+class TradeNovated(Wire, frozen=True, tag=8):
+    """A trade became two trades with the house. `variation` is what the buyer received (marked), or paid (premium)."""
+
+    index: U32
+    venue: U63
+    venue_trade_id: U63
+    instrument: U32
+    buyer: U63
+    seller: U63
+    lots: U63
+    ticks: U63
+    mark_ticks: U63
+    buyer_received: I64
+    fee_each: U63
+
+
+class CashTransferred(Wire, frozen=True, tag=9):
+    """Cash moved between two accounts of one member."""
+
+    index: U32
+    account: U63
+    recipient: U63
+    cash_group: U32
+    micros: U63
+    nonce: U63
+
+
+class Refused(Wire, frozen=True, tag=10):
+    """The transaction at `index` of the block was refused and changed nothing."""
+
+    index: U32
+    code: U32
+    at: str
+    values: tuple[tuple[str, str], ...]
+    """Names and offending values as text; bytes in hex."""
+
+
+class MarginCalled(Wire, frozen=True, tag=11):
+    """Equity fell below the initial margin: until it is restored only risk-reducing actions pass."""
+
+    account: U63
+    equity: I64
+    initial: U63
+    maintenance: U63
+
+
+class MarginRestored(Wire, frozen=True, tag=12):
+    """Equity is at or above the initial margin again."""
+
+    account: U63
+    equity: I64
+    initial: U63
+
+
+class TakenOver(Wire, frozen=True):
+    """One position in a liquidation: signed lots to the house, the mark, the cash that the account received."""
+
+    instrument: U32
+    lots: I64
+    of_lots: I64
+    mark_ticks: U63
+    received: I64
+
+
+class CollateralBought(Wire, frozen=True):
+    """Collateral that the house bought of a liquidated account, at its value after haircut."""
+
+    asset: U32
+    units: U63
+    cash_group: U32
+    micros_per_unit: U63
+    paid: U63
+
+
+class Liquidated(Wire, frozen=True, tag=13):
+    """The house took over positions of an account below maintenance, at the mark, which does not move by it.
+
+    `fraction` is numerator and denominator of the share taken (each position rounded up to whole lots). The deficit
+    is what the house's capital paid to bring negative cash without collateral back to zero.
+    """
+
+    account: U63
+    equity: I64
+    initial: U63
+    maintenance: U63
+    fraction: tuple[U63, U63]
+    positions: tuple[TakenOver, ...]
+    notional: U63
+    penalty: U63
+    collateral: tuple[CollateralBought, ...]
+    deficits: tuple[tuple[U32, U63], ...]
+    """(cash group, micros)."""
+    equity_after: I64
+    initial_after: U63
+
+
+class WithdrawalReleased(Wire, frozen=True, tag=14):
+    """A withdrawal entered the withdrawals tree as leaf `nonce`; its vault pays it on a certified checkpoint."""
+
+    nonce: U63
+    account: U63
+    asset: U32
+    units: U63
+    chain_id: U63
+    vault: Bytes20
+    token: Bytes20
+    to: Bytes20
+    amount: Bytes32
+    not_after_s: U63
+
+
+class WithdrawalConfirmed(Wire, frozen=True, tag=15):
+    """A released withdrawal was seen executed by its vault."""
+
+    nonce: U63
+    chain_id: U63
+    vault: Bytes20
+    block_number: U63
+    source: Bytes32
+
+
+class EpochClosed(Wire, frozen=True, tag=16):
+    """The state after this block is the snapshot of `epoch`."""
+
+    epoch: U63
+    height: U63
+
+
+Receipt: TypeAlias = (
+    PriceApplied
+    | FeedChanged
+    | Marked
+    | Settled
+    | DepositCredited
+    | DepositStray
+    | CustodyAgreed
+    | TradeNovated
+    | CashTransferred
+    | Refused
+    | MarginCalled
+    | MarginRestored
+    | Liquidated
+    | WithdrawalReleased
+    | WithdrawalConfirmed
+    | EpochClosed
+)
+
+
+def refused(index: int, rejected: Rejected) -> Refused:
+    """The receipt of a refusal."""
+    return Refused(
+        index, int(rejected.code), rejected.at, tuple((name, _told(value)) for name, value in rejected.values)
+    )
+
+
+def _told(value: Detail) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,1 @@
+"""The replicated state: tables of frozen records, O(1) forks, incremental salted roots."""
