@@ -1,0 +1,67 @@
+"""The evaluation domain H = <ω> of order n, and the public polynomials on it that have short formulas.
+
+Rule: exact field arithmetic on integers; usable by verifiers without any polynomial library.
+T(ω^i) = i mod 256 is the byte table; Z_H(X) = X^n − 1; L_i is the Lagrange basis.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+from proofs.errors import ProofCode, Refused
+from proofs.field import ORDER, batch_inverse, inverse, powers, root_of_unity
+
+TABLE_SIZE = 256
+SIZE_MAX = 2048
+"""Largest n: quotients need powers up to 2n of the ceremony's 4096."""
+
+
+class Domain:
+    """H of order n: a power of two, a multiple of 256, at most 2048. Use `domain_of`, which keeps them."""
+
+    def __init__(self, size: int) -> None:
+        if size % TABLE_SIZE or size & (size - 1) or not TABLE_SIZE <= size <= SIZE_MAX:
+            raise Refused(ProofCode.BAD_LAYOUT, "domain", size=size)
+        self.size = size
+        self.omega = root_of_unity(size)
+
+    @cached_property
+    def roots(self) -> list[int]:
+        """ω^i for i in [0, n)."""
+        return powers(self.omega, self.size)
+
+    def vanishing(self, at: int) -> int:
+        """Z_H(at)."""
+        return (pow(at, self.size, ORDER) - 1) % ORDER
+
+    def lagrange(self, at: int, positions: Sequence[int]) -> list[int]:
+        """L_i(at) for the given positions. Raises Refused BAD_CHALLENGE when `at` lies in H."""
+        vanishing = self.vanishing(at)
+        if vanishing == 0:
+            raise Refused(ProofCode.BAD_CHALLENGE, "evaluation point lies in the domain")
+        # L_i(z) = Z_H(z) · ω^i / (n (z − ω^i))
+        factor = vanishing * inverse(self.size) % ORDER
+        roots = self.roots
+        inverses = batch_inverse([at - roots[i] for i in positions])
+        return [factor * roots[i] % ORDER * inv % ORDER for i, inv in zip(positions, inverses, strict=True)]
+
+    @cached_property
+    def _table_coefficients(self) -> list[int]:
+        # T(X) = t(X^(n/256)); the interpolant of 0..N−1 on N-th roots g^i has t_0 = (N−1)/2, t_k = 1/(g^−k − 1).
+        generator = pow(self.omega, self.size // TABLE_SIZE, ORDER)
+        backwards = powers(inverse(generator), TABLE_SIZE)
+        first = (TABLE_SIZE - 1) * inverse(2) % ORDER
+        return [first, *batch_inverse([power - 1 for power in backwards[1:]])]
+
+    def table(self, at: int) -> int:
+        """T(at)."""
+        argument = pow(at, self.size // TABLE_SIZE, ORDER)
+        result = 0
+        for coefficient in reversed(self._table_coefficients):
+            result = (result * argument + coefficient) % ORDER
+        return result
+
+
+@lru_cache(maxsize=8)
+def domain_of(size: int) -> Domain:
+    """The domain of this size. Raises Refused BAD_LAYOUT."""
+    return Domain(size)

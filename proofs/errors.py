@@ -1,0 +1,50 @@
+"""The stable codes of refusals and faults that proofs speak: 07xx.
+
+Rule: a number never changes and is never used again. Verifiers raise `Refused` inside; `proofs.verify` turns it into a
+named result. A code says what is wrong, the check's name says where.
+"""
+
+from clearing.base.errors import CodeBook, RemoteFault
+
+
+class ProofCode(CodeBook):
+    """Refusals and faults of the package `proofs`."""
+
+    BAD_POINT = 701
+    BAD_SCALAR = 702
+    BAD_LENGTH = 703
+    BAD_STATEMENT = 704
+    BAD_LAYOUT = 705
+    BAD_CHALLENGE = 706
+    PROOF_REFUSED = 707
+    WRONG_SRS = 708
+    WRONG_ROOT = 709
+    BOOK_NOT_MATCHED = 710
+    RESERVES_SHORT = 711
+    NOT_INCLUDED = 712
+    WITNESS_OUT_OF_RANGE = 713
+    BLINDERS_REUSED = 714
+    WRONG_NETWORK = 715
+
+
+REMEDIES: dict[ProofCode, str] = {
+    ProofCode.BAD_POINT: "A curve point is not canonical, not on the curve, not in the subgroup, or infinity.",
+    ProofCode.BAD_SCALAR: "A field element is not below the group order, or is not 32 bytes long.",
+    ProofCode.BAD_LENGTH: "Two lists that belong together differ in length, or a proof has the wrong number of bytes.",
+    ProofCode.BAD_STATEMENT: "The public statement contradicts itself. The values name the item.",
+    ProofCode.BAD_LAYOUT: "The slots and rows do not fit the proof system: widths, coefficients or domain.",
+    ProofCode.BAD_CHALLENGE: "A challenge fell on a forbidden point (probability 2^-240). Prove again.",
+    ProofCode.PROOF_REFUSED: "The proof does not verify: some account breaks a range or a row, or bytes were changed.",
+    ProofCode.WRONG_SRS: "The structured reference string is not the Ethereum KZG ceremony's, or its file is damaged.",
+    ProofCode.WRONG_ROOT: "Statement and commitments are not those that the validators certified.",
+    ProofCode.BOOK_NOT_MATCHED: "The commitments do not sum to the public totals: the book is not matched.",
+    ProofCode.RESERVES_SHORT: "Custody does not cover what the ledger owes. The values name chain and token.",
+    ProofCode.NOT_INCLUDED: "The account's commitment, recomputed from holdings and seed, is not in the certified list.",
+    ProofCode.WITNESS_OUT_OF_RANGE: "The prover's own holdings break a range or a row. List the shortfall and retry.",
+    ProofCode.BLINDERS_REUSED: "A proof session was used twice. Start a new one: blinders are single-use.",
+    ProofCode.WRONG_NETWORK: "The package belongs to another network than the one asked for.",
+}
+
+
+class Refused(RemoteFault):
+    """A check of a verifier failed: what was shown is wrong."""

@@ -1,0 +1,224 @@
+"""The prover of the linear proof: joins the shards' sums round by round and makes the shared polynomials S, t and the openings.
+
+Rule: it draws every challenge from the transcript that the verifier will replay; it may draw OS randomness, so it is
+not pure. With `check_witness` it refuses to send a proof whose quotient is not exact; without, it is the cheating
+prover of the tests.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import accumulate
+
+from clearing.base.errors import Bug
+from proofs.domain import Domain, domain_of
+from proofs.field import ORDER, inner_product, inverse, powers
+from proofs.group import encode_point, multi_scalar
+from proofs.linear import challenges
+from proofs.linear.encoding import AccountPart, LinearProof, write_proof
+from proofs.linear.shard import OpeningWeights, RandomScalar, Shard, ShardSums, add_sums
+from proofs.linear.statement import LinearStatement, Weights, u_values, weights_of
+from proofs.linear.witness import Witness
+from proofs.polynomial import (
+    Masked,
+    Poly,
+    coefficients,
+    divide_by_root,
+    divide_by_vanishing,
+    polynomial,
+    scale_argument,
+    zero_masked,
+)
+from proofs.srs import Basis, basis, powers_g1
+from proofs.transcript import Transcript
+
+SUM_BLINDERS = 3
+
+
+def random_scalar() -> int:
+    """A uniform scalar from the operating system."""
+    return secrets.randbelow(ORDER)
+
+
+def prove(
+    statement: LinearStatement,
+    witnesses: Sequence[Witness],
+    *,
+    check_witness: bool = True,
+    scalars: RandomScalar = random_scalar,
+) -> tuple[bytes, Transcript]:
+    """Prove for all accounts at once, in this process; returns the proof and the transcript after it.
+
+    Witnesses are in the statement's order. Each call draws new blinders. `scalars` is replaced only to freeze vectors.
+    """
+    shard = Shard(statement.layout, basis(statement.layout.size), witnesses, scalars)
+    return prove_shards(statement, [(shard, len(witnesses))], check_witness=check_witness, scalars=scalars)
+
+
+def prove_shards(
+    statement: LinearStatement,
+    shards: Sequence[tuple[Shard, int]],
+    *,
+    check_witness: bool = True,
+    scalars: RandomScalar = random_scalar,
+) -> tuple[bytes, Transcript]:
+    """Prove with the accounts spread over shards (each with its number of accounts), in the statement's order."""
+    return _Session(statement, shards, check_witness, scalars).run()
+
+
+@dataclass
+class _Rounds:
+    """Challenges as they are drawn."""
+
+    first: challenges.FirstChallenges
+    deltas: list[int]
+    gamma: int = 0
+    zeta: int = 0
+
+
+class _Session:
+    """One proof, from the first message to the last."""
+
+    def __init__(
+        self, statement: LinearStatement, shards: Sequence[tuple[Shard, int]], check: bool, scalars: RandomScalar
+    ) -> None:
+        self.statement = statement
+        self.layout = statement.layout
+        self.size = statement.layout.size
+        self.domain: Domain = domain_of(self.size)
+        self.basis: Basis = basis(self.size)
+        self.shards = shards
+        self.check = check
+        self.scalars = scalars
+        self.transcript = statement.transcript()
+
+    def run(self) -> tuple[bytes, Transcript]:
+        """All rounds."""
+        digits = [part for shard, _ in self.shards for part in shard.commit_digits()]
+        c_d, c_m = [part[0] for part in digits], [part[1] for part in digits]
+        first = challenges.after_digits(self.transcript, c_d, c_m)
+        c_f = [part for shard, _ in self.shards for part in shard.commit_lookups(first.alpha)]
+        delta = challenges.after_lookups(self.transcript, c_f)
+        self.rounds = _Rounds(first, powers(delta, len(c_d) * self.layout.columns))
+        self.weights: Weights = weights_of(self.layout, first.y)
+        sums = reduce(add_sums, [shard.sums(self._share(i, self.rounds.deltas)) for i, (shard, _) in self._numbered()])
+
+        running = self._running_sum(sums)
+        c_s = self._commit_masked(running)
+        self.rounds.gamma = challenges.after_sum(self.transcript, c_s)
+        sum_poly = running.poly()
+        t1, t2 = self._quotient(sums, running, sum_poly)
+        c_t1, c_t2 = self._commit_poly(t1), self._commit_poly(t2)
+        self.rounds.zeta = zeta = challenges.after_quotient(self.transcript, c_t1, c_t2)
+
+        lagrange = self.domain.lagrange(zeta, range(self.size))
+        vanishing = self.domain.vanishing(zeta)
+        d_bar = [row for shard, _ in self.shards for row in shard.evaluate(lagrange, vanishing, zeta)]
+        shifted = self.domain.omega * zeta % ORDER
+        s_bar = int(sum_poly(shifted))
+        r = challenges.after_evaluations(self.transcript, d_bar, s_bar)
+        combined = self._opened_at_zeta(r, d_bar, lagrange) + sum_poly * -self.rounds.gamma
+        combined += (t1 + t2 * pow(zeta, self.size + 2, ORDER)) * -vanishing
+        pi_1 = self._commit_coefficients(divide_by_root(combined, zeta))
+        pi_2 = self._commit_coefficients(divide_by_root(sum_poly, shifted))
+        challenges.after_openings(self.transcript, pi_1, pi_2)
+        parts = tuple(AccountPart(*part) for part in zip(c_d, c_m, c_f, d_bar, strict=True))
+        return write_proof(LinearProof(parts, c_s, c_t1, c_t2, s_bar, pi_1, pi_2)), self.transcript
+
+    def _running_sum(self, sums: ShardSums) -> Masked:
+        """S: S_0 = 0, S_(i+1) = S_i + g_i, with g = Σ joint·[f + β(uD − vW) − βc/n]."""
+        beta = self.rounds.first.beta
+        steps = [value - self._share_of_constant(beta) for value in sums.lookups.values]
+        for column, digits in zip(u_values(self.layout, self.weights), sums.digits, strict=True):
+            for position, weight in column.items():
+                steps[position] += beta * weight % ORDER * digits.values[position]
+        for position, weight in enumerate(self.weights.v):
+            steps[position] -= beta * weight % ORDER * sums.values.values[position]
+        total = [value % ORDER for value in accumulate(steps, initial=0)]
+        if self.check and total[-1] != 0:
+            raise Bug("the running sum of a checked witness does not close")
+        return Masked(total[:-1], [self.scalars() for _ in range(SUM_BLINDERS)])
+
+    def _share_of_constant(self, beta: int) -> int:
+        """β·Σ joint·c_k / n."""
+        columns = self.layout.columns
+        total = sum(
+            self.rounds.deltas[k * columns] * self.weights.c(sigma)
+            for k, sigma in enumerate(self.statement.shortfalls)
+        )
+        return total % ORDER * beta % ORDER * inverse(self.size) % ORDER
+
+    def _quotient(self, sums: ShardSums, running: Masked, sum_poly: Poly) -> tuple[Poly, Poly]:
+        """t1, t2 with t = t1 + X^(n+2)·t2 = [lookups + γ·sum check] / Z_H, hidden by a shared blinder."""
+        size, columns = self.size, self.layout.columns
+        alpha, beta, gamma = self.rounds.first.alpha, self.rounds.first.beta, self.rounds.gamma
+        delta_table = sum(self.rounds.deltas[::columns]) % ORDER
+        delta_other = (sum(self.rounds.deltas) - delta_table) % ORDER
+        table = Masked([alpha + i % 256 for i in range(size)], []).poly()
+        inner = sums.table_lookups.poly() * alpha + polynomial(sums.table_products) + polynomial([-delta_table])
+        lookups = table * inner + sums.multiplicities.poly() * alpha + polynomial(sums.other_products)
+        if columns > 1:
+            lookups += sums.other_lookups.poly() * alpha + polynomial([-delta_other])
+        linear = self._weighted(list(self.weights.v), sums.values) * -1
+        for column, digits in zip(u_values(self.layout, self.weights), sums.digits, strict=True):
+            linear += self._weighted([column.get(i, 0) for i in range(size)], digits)
+        step = sums.lookups.poly() + linear * beta + polynomial([-self._share_of_constant(beta)])
+        closing = scale_argument(sum_poly, self.domain.omega) - sum_poly - step
+        quotient, exact = divide_by_vanishing(lookups + closing * gamma, size)
+        if self.check and not exact:
+            raise Bug("the quotient of a checked witness is not exact")
+        found = coefficients(quotient, size + 2)
+        blinder = self.scalars()
+        low, high = found[: size + 2] + [blinder], found[size + 2 :] or [0]
+        high[0] -= blinder
+        return polynomial(low), polynomial(high)
+
+    def _weighted(self, weights: list[int], masked: Masked) -> Poly:
+        public = Masked(weights + [0] * (self.size - len(weights)), []).poly()
+        return public * masked.poly()
+
+    def _opened_at_zeta(self, r: int, d_bar: Sequence[Sequence[int]], lagrange: Sequence[int]) -> Poly:
+        """The accounts' share of Lz + Σ r^(i+1)·D_i, without its constant (which the division drops)."""
+        columns, deltas = self.layout.columns, self.rounds.deltas
+        alpha, beta, gamma = self.rounds.first.alpha, self.rounds.first.beta, self.rounds.gamma
+        table = alpha + self.domain.table(self.rounds.zeta)
+        v_bar = inner_product(self.weights.v, lagrange[: len(self.weights.v)])
+        weights = OpeningWeights(
+            [
+                (deltas[k * columns + c] * (alpha + value) * (1 if c else table) - deltas[k * columns] * gamma) % ORDER
+                for k, row in enumerate(d_bar)
+                for c, value in enumerate(row)
+            ],
+            powers(r, len(deltas) + 1)[1:],
+            [deltas[k * columns] * (alpha + row[0]) % ORDER for k, row in enumerate(d_bar)],
+            [deltas[k * columns] * gamma % ORDER * beta % ORDER * v_bar % ORDER for k in range(len(d_bar))],
+        )
+        total = zero_masked(self.size, 2)
+        for i, (shard, _) in self._numbered():
+            mine = OpeningWeights(
+                self._share(i, weights.f),
+                self._share(i, weights.d),
+                self._share(i, weights.m, 1),
+                self._share(i, weights.w, 1),
+            )
+            total.add(1, shard.opening(mine))
+        return total.reduced().poly()
+
+    def _numbered(self) -> list[tuple[int, tuple[Shard, int]]]:
+        return list(enumerate(self.shards))
+
+    def _share(self, number: int, items: Sequence[int], per_account: int | None = None) -> Sequence[int]:
+        width = self.layout.columns if per_account is None else per_account
+        start = sum(count for _, count in self.shards[:number])
+        return items[start * width : (start + self.shards[number][1]) * width]
+
+    def _commit_masked(self, masked: Masked) -> bytes:
+        points = [*self.basis.lagrange, *self.basis.hiding[: len(masked.hiding)]]
+        return encode_point(multi_scalar(points, [*masked.values, *masked.hiding]))
+
+    def _commit_poly(self, poly: Poly) -> bytes:
+        return self._commit_coefficients(coefficients(poly, 1))
+
+    def _commit_coefficients(self, found: Sequence[int]) -> bytes:
+        return encode_point(multi_scalar(powers_g1()[: len(found)], found))

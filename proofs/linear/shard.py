@@ -1,0 +1,253 @@
+"""The prover's work that is independent per account: a shard holds some accounts through all rounds of one proof.
+
+Rule: blinders are fresh OS randomness and single-use: each round may be asked for once, in order; a retry is a new
+shard. Between rounds a shard keeps digits, values and blinders only; everything else is recomputed from them. What it
+returns are commitments and sums over its accounts, so shards can live in other processes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clearing.base.errors import LocalFault
+from proofs.errors import ProofCode
+from proofs.domain import TABLE_SIZE
+from proofs.field import ORDER, batch_inverse
+from proofs.group import Point, encode_point, infinity, multi_scalar, multiply_small
+from proofs.layout import Layout
+from proofs.linear.witness import Witness
+from proofs.polynomial import Masked, Poly, coefficients, polynomial, zero_masked
+from proofs.srs import Basis
+
+RandomScalar = Callable[[], int]
+BLINDERS = 2
+
+
+@dataclass
+class ShardSums:
+    """Sums over a shard's accounts; joint = δ^(k·columns), own = δ^(k·columns + c)."""
+
+    digits: list[Masked]
+    """Σ joint·D of each column."""
+    values: Masked
+    """Σ joint·W."""
+    multiplicities: Masked
+    """Σ joint·m."""
+    lookups: Masked
+    """Σ joint·f over all columns."""
+    table_lookups: Masked
+    """Σ own·f of column 0."""
+    other_lookups: Masked
+    """Σ own·f of the other columns."""
+    table_products: list[int]
+    """Coefficients of Σ own·f·D of column 0."""
+    other_products: list[int]
+    """Coefficients of Σ own·f·D of the other columns, plus Σ joint·m·D of column 0."""
+
+
+@dataclass(frozen=True)
+class OpeningWeights:
+    """Per account k and column c (index k·columns + c), what multiplies f, D and, per account, m and W in Lz + ΣrD."""
+
+    f: Sequence[int]
+    d: Sequence[int]
+    m: Sequence[int]
+    w: Sequence[int]
+
+
+@dataclass
+class _Account:
+    witness: Witness
+    counts: list[int]
+    hidden_d: list[list[int]]
+    hidden_m: list[int]
+    hidden_f: list[list[int]]
+
+
+class Shard:
+    """Some accounts of one proof. Rounds: commit_digits, commit_lookups, sums, evaluate, opening."""
+
+    def __init__(self, layout: Layout, basis: Basis, witnesses: Sequence[Witness], random_scalar: RandomScalar) -> None:
+        self._layout = layout
+        self._basis = basis
+        self._round = 0
+        self._alpha = 0
+        self._accounts = [self._account(witness, random_scalar) for witness in witnesses]
+        self._one = infinity()
+        for point in basis.lagrange:
+            self._one = self._one + point
+
+    def commit_digits(self) -> list[tuple[tuple[bytes, ...], bytes]]:
+        """(C_D of each column, C_m) of each account."""
+        self._enter(1)
+        return [self._commit_digits(account) for account in self._accounts]
+
+    def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
+        """C_f of each column of each account: f = 1/(α+D) − m/(α+T), the second term in column 0 only."""
+        self._enter(2)
+        self._alpha = alpha
+        return [self._commit_lookups(account) for account in self._accounts]
+
+    def sums(self, deltas: Sequence[int]) -> ShardSums:
+        """Weighted sums for S and t; `deltas` are this shard's powers of δ, one an account and column."""
+        self._enter(3)
+        size, columns = self._layout.size, self._layout.columns
+        blank = [zero_masked(size, BLINDERS) for _ in range(columns + 5)]
+        total = ShardSums(blank[5:], *blank[:5], [], [])
+        table_products, other_products = polynomial([]), polynomial([])
+        for k, account in enumerate(self._accounts):
+            own = deltas[k * columns : (k + 1) * columns]
+            joint = own[0]
+            multiplicities = self._m(account)
+            total.values.add(joint, self._w(account))
+            total.multiplicities.add(joint, multiplicities)
+            for c in range(columns):
+                digits, lookup = self._d(account, c), self._f(account, c)
+                total.digits[c].add(joint, digits)
+                total.lookups.add(joint, lookup)
+                (total.other_lookups if c else total.table_lookups).add(own[c], lookup)
+                digit_poly = digits.poly()
+                product: Poly = lookup.poly() * digit_poly * own[c]
+                if c:
+                    other_products += product
+                else:
+                    table_products += product
+                    other_products += multiplicities.poly() * digit_poly * joint
+            total = _reduced(total)
+        length = 2 * size + 2 * BLINDERS
+        total.table_products = coefficients(table_products, length)
+        total.other_products = coefficients(other_products, length)
+        return total
+
+    def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
+        """D̄ = D(ζ) of each account and column, from all n Lagrange values at ζ."""
+        self._enter(4)
+        result = []
+        for account in self._accounts:
+            row = []
+            for column, hidden in zip(account.witness.digits, account.hidden_d, strict=True):
+                masked = (hidden[0] + hidden[1] * zeta) * vanishing
+                row.append((sum(map(int.__mul__, column, lagrange)) + masked) % ORDER)
+            result.append(tuple(row))
+        return result
+
+    def opening(self, weights: OpeningWeights) -> Masked:
+        """Σ of f, D, m and W of all accounts under the given weights."""
+        self._enter(5)
+        columns = self._layout.columns
+        total = zero_masked(self._layout.size, BLINDERS)
+        for k, account in enumerate(self._accounts):
+            total.add(weights.m[k], self._m(account))
+            total.add(weights.w[k], self._w(account))
+            for c in range(columns):
+                total.add(weights.f[k * columns + c], self._f(account, c))
+                total.add(weights.d[k * columns + c], self._d(account, c))
+            total = total.reduced()
+        return total
+
+    def _enter(self, number: int) -> None:
+        if self._round != number - 1:
+            raise LocalFault(ProofCode.BLINDERS_REUSED, "prover round", asked=number, done=self._round)
+        self._round = number
+
+    def _account(self, witness: Witness, random_scalar: RandomScalar) -> _Account:
+        counts = [0] * TABLE_SIZE
+        for column in witness.digits:
+            for digit in column:
+                if digit < TABLE_SIZE:  # a forged digit has no place in the table; the proof will not verify
+                    counts[digit] += 1
+        columns = self._layout.columns
+
+        def fresh() -> list[int]:
+            return [random_scalar() for _ in range(BLINDERS)]
+
+        return _Account(witness, counts, [fresh() for _ in range(columns)], fresh(), [fresh() for _ in range(columns)])
+
+    def _buckets(self, digits: Sequence[int]) -> dict[int, Point]:
+        """Σ [L_i] over the positions of each digit; what is left of ΣL_i = [1] is the digit zero's."""
+        buckets: dict[int, Point] = {}
+        lagrange = self._basis.lagrange
+        rest = self._one
+        for position, digit in enumerate(digits):
+            if digit:
+                found = buckets.get(digit)
+                buckets[digit] = lagrange[position] if found is None else found + lagrange[position]
+        for point in buckets.values():
+            rest = rest + -point
+        buckets[0] = rest
+        return buckets
+
+    def _commit_digits(self, account: _Account) -> tuple[tuple[bytes, ...], bytes]:
+        commitments = []
+        for column, hidden in zip(account.witness.digits, account.hidden_d, strict=True):
+            point = self._hide(hidden)
+            for digit, bucket in self._buckets(column).items():
+                point = point + multiply_small(bucket, digit)
+            commitments.append(encode_point(point))
+        point = self._hide(account.hidden_m)
+        for value, count in enumerate(account.counts):
+            point = point + multiply_small(self._basis.lagrange[value], count)
+        return tuple(commitments), encode_point(point)
+
+    def _commit_lookups(self, account: _Account) -> tuple[bytes, ...]:
+        commitments = []
+        for c, (column, hidden) in enumerate(zip(account.witness.digits, account.hidden_f, strict=True)):
+            buckets = self._buckets(column)
+            if c == 0:
+                for value, count in enumerate(account.counts):
+                    if count:
+                        taken = multiply_small(self._basis.lagrange[value], count)
+                        buckets[value] = buckets.get(value, infinity()) + -taken
+            inverses = batch_inverse([self._alpha + digit for digit in buckets])
+            points = [*buckets.values(), *self._basis.hiding[:BLINDERS]]
+            commitments.append(encode_point(multi_scalar(points, [*inverses, *hidden])))
+        return tuple(commitments)
+
+    def _hide(self, hidden: Sequence[int]) -> Point:
+        return multi_scalar(self._basis.hiding[: len(hidden)], hidden)
+
+    def _d(self, account: _Account, column: int) -> Masked:
+        return Masked(list(account.witness.digits[column]), account.hidden_d[column])
+
+    def _m(self, account: _Account) -> Masked:
+        return Masked(account.counts + [0] * (self._layout.size - TABLE_SIZE), account.hidden_m)
+
+    def _w(self, account: _Account) -> Masked:
+        values = account.witness.values
+        return Masked([*values, *[0] * (self._layout.size - len(values))], list(account.witness.blinders))
+
+    def _f(self, account: _Account, column: int) -> Masked:
+        digits = account.witness.digits[column]
+        distinct = sorted({*digits, *range(TABLE_SIZE)})
+        inverses = dict(zip(distinct, batch_inverse([self._alpha + digit for digit in distinct]), strict=True))
+        values = [inverses[digit] for digit in digits]
+        if column == 0:
+            for value, count in enumerate(account.counts):
+                values[value] = (values[value] - count * inverses[value]) % ORDER
+        return Masked(values, account.hidden_f[column])
+
+
+def add_sums(left: ShardSums, right: ShardSums) -> ShardSums:
+    """The sums of two shards together."""
+    for mine, other in zip(left.digits, right.digits, strict=True):
+        mine.add(1, other)
+    left.values.add(1, right.values)
+    left.multiplicities.add(1, right.multiplicities)
+    left.lookups.add(1, right.lookups)
+    left.table_lookups.add(1, right.table_lookups)
+    left.other_lookups.add(1, right.other_lookups)
+    left.table_products = [a + b for a, b in zip(left.table_products, right.table_products, strict=True)]
+    left.other_products = [a + b for a, b in zip(left.other_products, right.other_products, strict=True)]
+    return _reduced(left)
+
+
+def _reduced(sums: ShardSums) -> ShardSums:
+    return ShardSums(
+        [column.reduced() for column in sums.digits],
+        sums.values.reduced(),
+        sums.multiplicities.reduced(),
+        sums.lookups.reduced(),
+        sums.table_lookups.reduced(),
+        sums.other_lookups.reduced(),
+        [value % ORDER for value in sums.table_products],
+        [value % ORDER for value in sums.other_products],
+    )

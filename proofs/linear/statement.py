@@ -1,0 +1,112 @@
+"""The public statement of a linear proof, what is absorbed of it, and the weights that a challenge y turns it into.
+
+Rule: everything the proof is about is absorbed before the first challenge; prover and verifier share this code.
+With row weights ρ_r = y^r, all slots and rows of an account hold at once if ⟨u, D⟩ = ⟨v, W⟩ + c (but for 2^-240).
+"""
+
+from dataclasses import dataclass
+
+from proofs.errors import ProofCode, Refused
+from proofs.field import ORDER, inner_product, powers
+from proofs.layout import BASE, SHORTFALL_MAX, Layout
+from proofs.srs import CEREMONY_SHA256
+from proofs.transcript import Transcript
+
+PROTOCOL = "crossclear/linear/v1"
+
+
+@dataclass(frozen=True)
+class LinearStatement:
+    """Accounts in ascending order, each with its 48-byte C_W and its public shortfall; `context` is what else binds."""
+
+    layout: Layout
+    context: bytes
+    """32 bytes: digest of whatever the caller's statement is (network, height, state root, prices…)."""
+    accounts: tuple[int, ...]
+    shortfalls: tuple[int, ...]
+    commitments: tuple[bytes, ...]
+
+    def transcript(self) -> Transcript:
+        """A transcript that has absorbed protocol, SRS, layout with rows, context, accounts, shortfalls, C_W.
+
+        Raises Refused BAD_STATEMENT for unordered or repeated accounts and lists of unequal length.
+        """
+        count = len(self.accounts)
+        if not count or len(self.shortfalls) != count or len(self.commitments) != count or len(self.context) != 32:
+            raise Refused(ProofCode.BAD_STATEMENT, "accounts", count=count)
+        if any(a >= b for a, b in zip(self.accounts, self.accounts[1:], strict=False)):
+            raise Refused(ProofCode.BAD_STATEMENT, "accounts are not strictly ascending")
+        if any(not 0 <= shortfall < SHORTFALL_MAX for shortfall in self.shortfalls):
+            raise Refused(ProofCode.BAD_STATEMENT, "shortfall out of range")
+        transcript = Transcript(PROTOCOL)
+        transcript.append_bytes("srs", CEREMONY_SHA256)
+        transcript.append_integer("n", self.layout.size)
+        transcript.append_bytes("layout", self.layout.digest)
+        transcript.append_bytes("context", self.context)
+        transcript.append_integer("accounts", count)
+        for account, shortfall, commitment in zip(self.accounts, self.shortfalls, self.commitments, strict=True):
+            transcript.append_integer("account", account)
+            transcript.append_integer("sigma", shortfall)
+            transcript.append_encoded_point("C_W", commitment)
+        return transcript
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a challenge y makes of a layout."""
+
+    rho: tuple[int, ...]
+    """ρ_r = y^r for slots and then rows."""
+    v: tuple[int, ...]
+    """v_j = ρ_j + Σ_s ρ_{row s}·A[j][s], one a slot (the first term only where the slot has digits)."""
+    constant: int
+    """Σ offset_j·ρ_j + Σ_s ρ_{row s}·b_s."""
+    shortfall: int
+    """Σ ρ_{row s} over the rows that count the shortfall: c_k = constant + shortfall·σ_k."""
+
+    def c(self, sigma: int) -> int:
+        """c_k for an account with shortfall σ_k."""
+        return (self.constant + self.shortfall * sigma) % ORDER
+
+
+def weights_of(layout: Layout, y: int) -> Weights:
+    """ρ, v and c of a challenge; O(non-zero coefficients)."""
+    table = layout.table
+    rho = powers(y, len(layout.widths))
+    v = [rho[j] if slot.width else 0 for j, slot in enumerate(table.slots)]
+    constant = sum(rho[j] * slot.offset for j, slot in enumerate(table.slots) if slot.width)
+    shortfall = 0
+    for weight, row in zip(rho[len(table.slots) :], table.rows, strict=True):
+        constant += weight * row.constant
+        if row.shortfall:
+            shortfall += weight
+        for j, coefficient in row.coefficients:
+            v[j] += weight * coefficient
+    return Weights(tuple(rho), tuple(value % ORDER for value in v), constant % ORDER, shortfall % ORDER)
+
+
+def u_values(layout: Layout, weights: Weights) -> list[dict[int, int]]:
+    """u of each column as position -> ρ_r·256^k; zero elsewhere."""
+    columns: list[dict[int, int]] = [{} for _ in range(layout.columns)]
+    for weight, width, (column, start) in zip(weights.rho, layout.widths, layout.table.places, strict=True):
+        for k in range(width):
+            columns[column][start + k] = weight * BASE**k % ORDER
+    return columns
+
+
+def public_evaluations(layout: Layout, weights: Weights, lagrange: list[int]) -> tuple[list[int], int]:
+    """(ū of each column, v̄) at the point whose Lagrange values L_0, L_1, … are given."""
+    u_bar = [0] * layout.columns
+    for weight, width, (column, start) in zip(weights.rho, layout.widths, layout.table.places, strict=True):
+        digit_sum = 0
+        for k in range(width - 1, -1, -1):
+            digit_sum = digit_sum * BASE + lagrange[start + k]
+        u_bar[column] += weight * digit_sum
+    v_bar = inner_product(weights.v, lagrange[: len(weights.v)])
+    return [value % ORDER for value in u_bar], v_bar
+
+
+def used_positions(layout: Layout) -> int:
+    """How many leading positions of H carry a slot or a digit."""
+    ends = [start + width for width, (_, start) in zip(layout.widths, layout.table.places, strict=True)]
+    return max(len(layout.table.slots), *ends)
