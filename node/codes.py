@@ -1,0 +1,100 @@
+"""`NodeCode`: what a node's own services refuse (store, keys, configuration, mempool, HTTP API, command line).
+
+Rule: numbers 08xx, never changed, never used again; each has a remedy in `REMEDIES`. The refusals of other packages
+are theirs to name.
+"""
+
+from clearing.base.errors import CodeBook
+
+
+class NodeCode(CodeBook):
+    """Refusals of the node's services."""
+
+    STORE_GAP = 801
+    STORE_CONFLICT = 802
+    STORE_CORRUPT = 803
+    STORE_OTHER_NETWORK = 804
+    STORE_CLOSED = 805
+    STORE_VERSION = 806
+    BLOCK_LOG_CORRUPT = 807
+    BLOCK_LOG_TORN = 808
+    KEY_EXISTS = 810
+    KEY_PERMISSIONS = 811
+    KEY_PASSWORD = 812
+    KEY_FORMAT = 813
+    KEY_WEAK = 814
+    KEY_MISSING = 815
+    CONFIG_SYNTAX = 820
+    CONFIG_UNKNOWN_KEY = 821
+    CONFIG_VALUE = 822
+    CONFIG_MISSING = 823
+    POOL_FULL = 830
+    POOL_ACCOUNT_LIMIT = 831
+    POOL_EXPIRED = 832
+    POOL_UNKNOWN_ACCOUNT = 833
+    POOL_WRONG_SIGNER = 834
+    POOL_TOO_FAR_AHEAD = 835
+    BATCH_SHAPE = 836
+    BATCH_SENDER = 837
+    API_NOT_FOUND = 840
+    API_METHOD = 841
+    API_PARAMETER = 842
+    API_BODY = 843
+    API_BODY_TOO_LARGE = 844
+    API_RATE = 845
+    API_MEDIA_TYPE = 846
+    API_UNAUTHENTICATED = 847
+    API_FORBIDDEN = 848
+    API_STALE_REQUEST = 849
+    API_REPLAYED = 850
+    API_NOT_READY = 851
+    API_INTERNAL = 852
+    OUTPUT_EXISTS = 855
+    UNKNOWN_CODE = 856
+    NODE_UNREACHABLE = 857
+
+
+REMEDIES: dict[NodeCode, str] = {
+    NodeCode.STORE_GAP: "Blocks are saved height by height. Replay or sync from the height that the store tells.",
+    NodeCode.STORE_CONFLICT: "Another value is stored under this key. Stop the node and compare with its peers.",
+    NodeCode.STORE_CORRUPT: "A stored record does not match its digest: the disk is failing. Restore or sync anew.",
+    NodeCode.STORE_OTHER_NETWORK: "The store belongs to another network. Check `node.home` and the genesis file.",
+    NodeCode.STORE_CLOSED: "The store is closed. The node is shutting down.",
+    NodeCode.STORE_VERSION: "The store was written by another version of this program. Export with that version.",
+    NodeCode.BLOCK_LOG_CORRUPT: "A record in the middle of the block log fails its checksum. Export the log again.",
+    NodeCode.BLOCK_LOG_TORN: "The block log ends inside a record. Export it again, or read it with the tail cut.",
+    NodeCode.KEY_EXISTS: "A key or password file of this name exists and is never overwritten. Choose another name.",
+    NodeCode.KEY_PERMISSIONS: "A secret file must be mode 0600 and its folder 0700: run chmod, then think who read it.",
+    NodeCode.KEY_PASSWORD: "The password does not open this keystore. Check the password file.",
+    NodeCode.KEY_FORMAT: "The file is not a version 4 keystore (EIP-2335), or its parameters are out of bounds.",
+    NodeCode.KEY_WEAK: "The keystore has weak scrypt or pbkdf2 parameters, accepted in a devnet only. Make it anew.",
+    NodeCode.KEY_MISSING: "The home folder lacks this key. Run `crossclear keys list`, then `crossclear keys new`.",
+    NodeCode.CONFIG_SYNTAX: "node.toml is not TOML at the stated line.",
+    NodeCode.CONFIG_UNKNOWN_KEY: "No such setting. See configs/node.toml for all of them.",
+    NodeCode.CONFIG_VALUE: "The setting has the wrong type or is out of bounds. See configs/node.toml.",
+    NodeCode.CONFIG_MISSING: "The setting has no default and must be given.",
+    NodeCode.POOL_FULL: "The mempool is full. Send again after the next blocks.",
+    NodeCode.POOL_ACCOUNT_LIMIT: "The account has too many requests waiting. Send again when some are in a block.",
+    NodeCode.POOL_EXPIRED: "The request's time `not_after_ms` is over. Sign a new one.",
+    NodeCode.POOL_UNKNOWN_ACCOUNT: "No such account on this network.",
+    NodeCode.POOL_WRONG_SIGNER: "The signature is not by the trade key of the account, or is for another network.",
+    NodeCode.POOL_TOO_FAR_AHEAD: "`not_after_ms` lies too far in the future. Use a time within the stated bound.",
+    NodeCode.BATCH_SHAPE: "A batch of trades is empty or has too many transactions.",
+    NodeCode.BATCH_SENDER: "A batch of trades was not signed by a known node.",
+    NodeCode.API_NOT_FOUND: "There is nothing under this path. See /openapi.json.",
+    NodeCode.API_METHOD: "The path does not take this method. See /openapi.json.",
+    NodeCode.API_PARAMETER: "A parameter is missing, unknown or out of bounds. See /openapi.json.",
+    NodeCode.API_BODY: "The request body does not have the stated shape. See /openapi.json.",
+    NodeCode.API_BODY_TOO_LARGE: "The request body is longer than the limit. Send fewer transactions at a time.",
+    NodeCode.API_RATE: "Too many requests. Wait as many seconds as Retry-After says.",
+    NodeCode.API_MEDIA_TYPE: "Send application/json or application/msgpack.",
+    NodeCode.API_UNAUTHENTICATED: "Sign the request with the member's trade key (docs: reference, API, signing).",
+    NodeCode.API_FORBIDDEN: "The key that signed the request does not own this account.",
+    NodeCode.API_STALE_REQUEST: "The request's time differs too much from the node's clock. Set the clock, sign again.",
+    NodeCode.API_REPLAYED: "The request's nonce was used already. Sign again with a new nonce.",
+    NodeCode.API_NOT_READY: "The node has no state to show yet. /readyz says what it waits for.",
+    NodeCode.API_INTERNAL: "The node failed on this request; its log has the details under the request id.",
+    NodeCode.OUTPUT_EXISTS: "The output exists and is never overwritten. Choose another folder or file.",
+    NodeCode.UNKNOWN_CODE: "No package has a code of this number or name. `crossclear explain --all` lists them.",
+    NodeCode.NODE_UNREACHABLE: "No node answers at this address. Is it running, and is the API enabled?",
+}

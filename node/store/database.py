@@ -1,0 +1,132 @@
+"""`Database`: one SQLite file in WAL mode, written by one thread of its own, each job one durable transaction.
+
+Rule: a job is committed (synchronous FULL) before its future resolves, or not at all; jobs run in the order of
+submission. Reads go through a connection of their own and never wait for the writer. It knows no table.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from clearing.base.errors import LocalFault
+from node.codes import NodeCode
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Job = Callable[[sqlite3.Connection], T]
+_BUSY_TIMEOUT_S = 10.0
+_CACHE_KIB = 16_384
+
+
+class Database:
+    """A writer thread and a reader. Open with the statements that make the schema; close it, or use it in `with`."""
+
+    def __init__(self, path: Path, schema: Sequence[str]) -> None:
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{path.name}")
+        self._closed = False
+        try:
+            self._connection = self._writer.submit(_open_writer, path, schema).result()
+            self._reader = _connect(path)
+            self._reader.execute("PRAGMA query_only=ON")
+        except sqlite3.DatabaseError as error:
+            self._writer.shutdown()
+            raise LocalFault(NodeCode.STORE_CORRUPT, str(path.name), why=str(error)) from error
+        self._reading = threading.Lock()
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(self, job: Job[T]) -> "Future[T]":
+        """Queue a job for the writer. The future resolves once it is durable. Raises LocalFault when closed."""
+        if self._closed:
+            raise LocalFault(NodeCode.STORE_CLOSED, "submit")
+        return self._writer.submit(self._transact, job)
+
+    def write(self, job: Job[T]) -> T:
+        """Run a job and block until it is durable (about half a millisecond). For threads, and where order matters."""
+        return self.submit(job).result()
+
+    async def write_async(self, job: Job[T]) -> T:
+        """Run a job without blocking the event loop; returns once it is durable.
+
+        Cancelling stops the waiting, not the write: a queued job is always run.
+        """
+        token = trio.lowlevel.current_trio_token()
+        durable = trio.Event()
+        future = self.submit(job)
+
+        def wake(_: "Future[T]") -> None:
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(durable.set)
+
+        future.add_done_callback(wake)
+        await durable.wait()
+        return future.result()
+
+    def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """All rows of a query on what is committed. Raises LocalFault when closed."""
+        with self._reading:
+            if self._closed:
+                raise LocalFault(NodeCode.STORE_CLOSED, "read")
+            try:
+                return self._reader.execute(query, parameters).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise LocalFault(NodeCode.STORE_CORRUPT, "read", why=str(error)) from error
+
+    def close(self) -> None:
+        """Finish the queued jobs, fold the WAL file into the database, close. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writer.submit(_close_writer, self._connection).result()
+        self._writer.shutdown(wait=True)
+        with self._reading:
+            self._reader.close()
+
+    def _transact(self, job: Job[T]) -> T:
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = job(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    return connection
+
+
+def _open_writer(path: Path, schema: Sequence[str]) -> sqlite3.Connection:
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        for statement in schema:
+            connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    path.chmod(0o600)
+    return connection
+
+
+def _close_writer(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.OperationalError):  # a reader of another process may hold the WAL file
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()

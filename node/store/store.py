@@ -1,0 +1,260 @@
+"""`Store`: blocks, snapshots, receipts, packages, bridge cursors and seen facts of one node.
+
+Rule: blocks are saved height by height and never change; saving the same again is a no-op, saving another value under
+the same key is refused. What belongs to one height goes into one transaction. It decodes nothing.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import sha256
+from node.codes import NodeCode
+from node.store.database import Database
+from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord
+from node.store.schema import SCHEMA, VERSION
+
+RECEIPTS_PAGE_MAX = 1000
+SNAPSHOTS_KEPT = 3
+_Write = Callable[[sqlite3.Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is saved together for one height."""
+
+    block: BlockRecord
+    receipts: tuple[ReceiptRecord, ...] = ()
+    snapshot: bytes | None = None
+    """Of the state after the block, where one is taken."""
+
+
+class Store:
+    """One node's database. `network` binds it: a store of another network is refused. Raises LocalFault."""
+
+    def __init__(self, path: Path, network: bytes) -> None:
+        self._database = Database(path, SCHEMA)
+        try:
+            self._database.write(lambda connection: _bind(connection, network))
+        except BaseException:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what is queued and close. Idempotent."""
+        self._database.close()
+
+    # Blocks
+
+    def height(self) -> int:
+        """Highest saved height; 0 for none."""
+        return int(self._database.read("SELECT COALESCE(MAX(height), 0) FROM blocks")[0][0])
+
+    def first_height(self) -> int:
+        """Lowest saved height (above 1 after a state sync); 0 for none."""
+        return int(self._database.read("SELECT COALESCE(MIN(height), 0) FROM blocks")[0][0])
+
+    def block(self, height: int) -> BlockRecord | None:
+        """One height. Raises LocalFault STORE_CORRUPT when it differs from its digest."""
+        rows = self._database.read(
+            "SELECT block, certificate, extended_commit, digest FROM blocks WHERE height = ?", (height,)
+        )
+        if not rows:
+            return None
+        block, certificate, extended_commit, digest = rows[0]
+        if sha256(block + certificate + extended_commit) != digest:
+            raise LocalFault(NodeCode.STORE_CORRUPT, "blocks", height=height)
+        return BlockRecord(height=height, block=block, certificate=certificate, extended_commit=extended_commit)
+
+    def save(self, commit: Commit) -> None:
+        """Save one height, durable on return. Raises LocalFault STORE_GAP, STORE_CONFLICT."""
+        self._database.write(_saving(commit))
+
+    async def save_async(self, commit: Commit) -> None:
+        """As `save`, without blocking the event loop."""
+        await self._database.write_async(_saving(commit))
+
+    # Snapshots of the state
+
+    def save_snapshot(self, height: int, data: bytes) -> None:
+        """Save the state after `height`, keep the newest `SNAPSHOTS_KEPT`, durable on return."""
+        self._database.write(lambda connection: _save_snapshot(connection, height, data))
+
+    async def save_snapshot_async(self, height: int, data: bytes) -> None:
+        """As `save_snapshot`, without blocking the event loop."""
+        await self._database.write_async(lambda connection: _save_snapshot(connection, height, data))
+
+    def snapshot(self, at_most: int = 2**63 - 1) -> tuple[int, bytes] | None:
+        """The newest snapshot at or below a height. Raises LocalFault STORE_CORRUPT."""
+        rows = self._database.read(
+            "SELECT height, data, digest FROM snapshots WHERE height <= ? ORDER BY height DESC LIMIT 1", (at_most,)
+        )
+        if not rows:
+            return None
+        height, data, digest = rows[0]
+        if sha256(data) != digest:
+            raise LocalFault(NodeCode.STORE_CORRUPT, "snapshots", height=height)
+        return int(height), data
+
+    # Receipts
+
+    def receipts_at(self, height: int) -> tuple[bytes, ...]:
+        """All receipts of one height, in order."""
+        rows = self._database.read("SELECT data FROM receipts WHERE height = ? ORDER BY position", (height,))
+        return tuple(row[0] for row in rows)
+
+    def receipts_of(self, account: int, after: tuple[int, int], limit: int) -> tuple[ReceiptRecord, ...]:
+        """At most `limit` (capped) receipts that concern an account, later than (height, index), in order."""
+        rows = self._database.read(
+            "SELECT r.height, r.position, r.data FROM receipt_accounts a"
+            " JOIN receipts r ON r.height = a.height AND r.position = a.position"
+            " WHERE a.account = ? AND (a.height, a.position) > (?, ?) ORDER BY a.height, a.position LIMIT ?",
+            (account, *after, min(limit, RECEIPTS_PAGE_MAX)),
+        )
+        return tuple(ReceiptRecord(int(h), int(i), (account,), data) for h, i, data in rows)
+
+    # Epoch packages
+
+    def save_package(self, package: PackageRecord) -> None:
+        """Note a finished package. Raises LocalFault STORE_CONFLICT for another of that epoch."""
+        self._database.write(lambda connection: _save_package(connection, package))
+
+    async def save_package_async(self, package: PackageRecord) -> None:
+        """As `save_package`, without blocking the event loop."""
+        await self._database.write_async(lambda connection: _save_package(connection, package))
+
+    def package(self, epoch: int | None = None) -> PackageRecord | None:
+        """The package of an epoch, or the newest."""
+        where, parameters = ("", ()) if epoch is None else (" WHERE epoch = ?", (epoch,))
+        rows = self._database.read(
+            "SELECT epoch, height, path, size, digest FROM packages" + where + " ORDER BY epoch DESC LIMIT 1",  # noqa: S608
+            parameters,
+        )
+        return PackageRecord(*rows[0]) if rows else None
+
+    # Bridge
+
+    def save_scan(self, cursor: CursorRecord, facts: Sequence[FactRecord] = ()) -> None:
+        """Move a chain's cursor and note the facts seen on the way, together, durable on return."""
+        self._database.write(lambda connection: _save_scan(connection, cursor, facts))
+
+    async def save_scan_async(self, cursor: CursorRecord, facts: Sequence[FactRecord] = ()) -> None:
+        """As `save_scan`, without blocking the event loop."""
+        await self._database.write_async(lambda connection: _save_scan(connection, cursor, facts))
+
+    def cursor(self, chain_id: int) -> CursorRecord | None:
+        """How far a chain was scanned."""
+        rows = self._database.read("SELECT chain_id, number, hash, ring FROM cursors WHERE chain_id = ?", (chain_id,))
+        return CursorRecord(*rows[0]) if rows else None
+
+    def facts(self, chain_id: int, from_number: int = 0) -> tuple[FactRecord, ...]:
+        """Facts of a chain from a block number on, in order of (number, key)."""
+        rows = self._database.read(
+            "SELECT key, chain_id, number, data FROM facts WHERE chain_id = ? AND number >= ? ORDER BY number, key",
+            (chain_id, from_number),
+        )
+        return tuple(FactRecord(*row) for row in rows)
+
+    def drop_facts(self, keys: Sequence[bytes]) -> None:
+        """Forget facts that the network has agreed on."""
+        self._database.write(
+            lambda connection: connection.executemany("DELETE FROM facts WHERE key = ?", [(key,) for key in keys])
+        )
+
+    # Anything else, small
+
+    def put(self, name: str, value: bytes) -> None:
+        """Set a named value, durable on return."""
+        self._database.write(
+            lambda connection: connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"user/{name}", value))
+        )
+
+    def get(self, name: str) -> bytes | None:
+        """A named value."""
+        rows = self._database.read("SELECT value FROM meta WHERE name = ?", (f"user/{name}",))
+        return bytes(rows[0][0]) if rows else None
+
+
+def _bind(connection: sqlite3.Connection, network: bytes) -> None:
+    wanted = {"version": VERSION, "network": network}
+    found = dict(connection.execute("SELECT name, value FROM meta WHERE name IN ('version', 'network')").fetchall())
+    if not found:
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", wanted.items())
+    elif found.get("version") != VERSION:
+        raise LocalFault(NodeCode.STORE_VERSION, "store", found=found.get("version", b""), wanted=VERSION)
+    elif found.get("network") != network:
+        raise LocalFault(NodeCode.STORE_OTHER_NETWORK, "store", found=found.get("network", b""), wanted=network)
+
+
+def _saving(commit: Commit) -> _Write:
+    def write(connection: sqlite3.Connection) -> None:
+        if _save_block(connection, commit.block):
+            _save_receipts(connection, commit.receipts)
+        if commit.snapshot is not None:
+            _save_snapshot(connection, commit.block.height, commit.snapshot)
+
+    return write
+
+
+def _save_block(connection: sqlite3.Connection, block: BlockRecord) -> bool:
+    """Whether the block was new."""
+    digest = sha256(block.block + block.certificate + block.extended_commit)
+    top = connection.execute("SELECT MAX(height) FROM blocks").fetchone()[0]
+    if top is not None and block.height <= top:
+        row = connection.execute("SELECT block FROM blocks WHERE height = ?", (block.height,)).fetchone()
+        # Two valid certificates of one block may differ in their signers: the first stays.
+        if row is None or row[0] != block.block:
+            raise LocalFault(NodeCode.STORE_CONFLICT, "blocks", height=block.height, top=top)
+        return False
+    if top is not None and block.height != top + 1:
+        raise LocalFault(NodeCode.STORE_GAP, "blocks", height=block.height, top=top)
+    connection.execute(
+        "INSERT INTO blocks VALUES (?, ?, ?, ?, ?)",
+        (block.height, block.block, block.certificate, block.extended_commit, digest),
+    )
+    return True
+
+
+def _save_receipts(connection: sqlite3.Connection, receipts: Sequence[ReceiptRecord]) -> None:
+    connection.executemany("INSERT INTO receipts VALUES (?, ?, ?)", [(r.height, r.index, r.data) for r in receipts])
+    connection.executemany(
+        "INSERT INTO receipt_accounts VALUES (?, ?, ?)",
+        [(account, r.height, r.index) for r in receipts for account in sorted(set(r.accounts))],
+    )
+
+
+def _save_snapshot(connection: sqlite3.Connection, height: int, data: bytes) -> None:
+    connection.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (height, data, sha256(data)))
+    connection.execute(
+        "DELETE FROM snapshots WHERE height NOT IN (SELECT height FROM snapshots ORDER BY height DESC LIMIT ?)",
+        (SNAPSHOTS_KEPT,),
+    )
+
+
+def _save_package(connection: sqlite3.Connection, package: PackageRecord) -> None:
+    values = (package.epoch, package.height, package.path, package.size, package.digest)
+    row = connection.execute("SELECT * FROM packages WHERE epoch = ?", (package.epoch,)).fetchone()
+    if row is None:
+        connection.execute("INSERT INTO packages VALUES (?, ?, ?, ?, ?)", values)
+    elif row != values:
+        raise LocalFault(NodeCode.STORE_CONFLICT, "packages", epoch=package.epoch)
+
+
+def _save_scan(connection: sqlite3.Connection, cursor: CursorRecord, facts: Sequence[FactRecord]) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?)",
+        (cursor.chain_id, cursor.number, cursor.hash, cursor.ring),
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)",
+        [(fact.key, fact.chain_id, fact.number, fact.data) for fact in facts],
+    )

@@ -1,0 +1,208 @@
+"""Rules of the node's store."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import trio
+
+from clearing.base.errors import LocalFault
+from node.codes import NodeCode
+from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord
+from node.store.store import SNAPSHOTS_KEPT, Commit, Store
+
+NETWORK = b"n" * 32
+
+
+def block(height: int, body: bytes = b"block") -> BlockRecord:
+    return BlockRecord(height=height, block=body + bytes([height]), certificate=b"c", extended_commit=b"e")
+
+
+def open_store(folder: Path) -> Store:
+    return Store(folder / "node.db", NETWORK)
+
+
+def test_what_was_saved_is_there_after_opening_again(tmp_path: Path) -> None:
+    receipts = (ReceiptRecord(1, 0, (7, 8), b"first"), ReceiptRecord(1, 1, (8,), b"second"))
+    with open_store(tmp_path) as store:
+        assert store.height() == 0
+        assert store.block(1) is None
+        store.save(Commit(block(1), receipts, snapshot=b"state"))
+        store.save(Commit(block(2)))
+        store.put("tip", b"x")
+    with open_store(tmp_path) as store:
+        assert store.height() == 2
+        assert store.block(1) == block(1)
+        assert store.snapshot() == (1, b"state")
+        assert store.receipts_at(1) == (b"first", b"second")
+        assert store.get("tip") == b"x"
+        assert store.get("other") is None
+
+
+def test_a_saved_height_is_on_disk_before_save_returns(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.save(Commit(block(1)))
+        other = sqlite3.connect(tmp_path / "node.db")
+        assert other.execute("SELECT height FROM blocks").fetchall() == [(1,)]
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        other.close()
+
+
+def test_saving_the_same_height_again_changes_nothing(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        commit = Commit(block(1), (ReceiptRecord(1, 0, (7,), b"r"),))
+        store.save(commit)
+        store.save(commit)
+        store.save(Commit(BlockRecord(height=1, block=block(1).block, certificate=b"other", extended_commit=b"")))
+        assert store.block(1) == block(1)
+        assert store.receipts_at(1) == (b"r",)
+
+
+def test_another_block_at_a_saved_height_is_refused(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.save(Commit(block(1)))
+        with pytest.raises(LocalFault) as refusal:
+            store.save(Commit(block(1, b"forged")))
+        assert refusal.value.code is NodeCode.STORE_CONFLICT
+        assert store.block(1) == block(1)
+
+
+def test_a_gap_between_heights_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.save(Commit(block(1)))
+        with pytest.raises(LocalFault) as refusal:
+            store.save(Commit(block(3), (ReceiptRecord(3, 0, (1,), b"r"),), snapshot=b"s"))
+        assert refusal.value.code is NodeCode.STORE_GAP
+        assert store.height() == 1
+        assert store.receipts_at(3) == ()
+        assert store.snapshot() is None
+
+
+def test_a_store_may_begin_at_any_height_after_a_state_sync(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.save(Commit(block(90), snapshot=b"s"))
+        assert (store.first_height(), store.height()) == (90, 90)
+
+
+def test_a_store_of_another_network_is_refused(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    with pytest.raises(LocalFault) as refusal:
+        Store(tmp_path / "node.db", b"m" * 32)
+    assert refusal.value.code is NodeCode.STORE_OTHER_NETWORK
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "node.db").write_bytes(b"not a database at all" * 100)
+    with pytest.raises(LocalFault) as refusal:
+        open_store(tmp_path)
+    assert refusal.value.code is NodeCode.STORE_CORRUPT
+
+
+def test_a_flipped_bit_in_a_stored_block_is_noticed(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        store.save(Commit(block(1), snapshot=b"state"))
+        other = sqlite3.connect(tmp_path / "node.db")
+        other.execute("UPDATE blocks SET certificate = ?", (b"d",))
+        other.execute("UPDATE snapshots SET data = ?", (b"stale",))
+        other.commit()
+        other.close()
+        for read in (lambda: store.block(1), store.snapshot):
+            with pytest.raises(LocalFault) as refusal:
+                read()
+            assert refusal.value.code is NodeCode.STORE_CORRUPT
+
+
+def test_only_the_newest_snapshots_are_kept(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        for height in range(1, 8):
+            store.save_snapshot(height, bytes([height]))
+        assert store.snapshot() == (7, b"\x07")
+        assert store.snapshot(at_most=5) == (5, b"\x05")
+        assert store.snapshot(at_most=7 - SNAPSHOTS_KEPT) is None
+
+
+def test_an_account_reads_only_its_own_receipts_page_by_page(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        for height in (1, 2):
+            receipts = [ReceiptRecord(height, i, (i % 2,), f"{height}.{i}".encode()) for i in range(4)]
+            store.save(Commit(block(height), tuple(receipts)))
+        page = store.receipts_of(1, (0, -1), 3)
+        assert [r.data for r in page] == [b"1.1", b"1.3", b"2.1"]
+        rest = store.receipts_of(1, (page[-1].height, page[-1].index), 3)
+        assert [r.data for r in rest] == [b"2.3"]
+        assert store.receipts_of(5, (0, -1), 3) == ()
+
+
+def test_a_cursor_moves_together_with_the_facts_below_it(tmp_path: Path) -> None:
+    facts = (FactRecord(b"k2", 1, 12, b"two"), FactRecord(b"k1", 1, 11, b"one"))
+    with open_store(tmp_path) as store:
+        store.save_scan(CursorRecord(1, 12, b"h" * 32, b"ring"), facts)
+        store.save_scan(CursorRecord(1, 13, b"i" * 32, b"ring2"), facts)
+        cursor = store.cursor(1)
+        assert cursor is not None
+        assert cursor.number == 13
+        assert [fact.key for fact in store.facts(1)] == [b"k1", b"k2"]
+        assert [fact.key for fact in store.facts(1, 12)] == [b"k2"]
+        store.drop_facts([b"k1"])
+        assert [fact.key for fact in store.facts(1)] == [b"k2"]
+        assert store.cursor(2) is None
+
+
+def test_one_epoch_has_one_package(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        first = PackageRecord(1, 10, "packages/1.ccp", 100, b"d" * 32)
+        store.save_package(first)
+        store.save_package(first)
+        with pytest.raises(LocalFault):
+            store.save_package(PackageRecord(1, 10, "packages/1.ccp", 100, b"e" * 32))
+        store.save_package(PackageRecord(2, 20, "packages/2.ccp", 100, b"f" * 32))
+        assert store.package(1) == first
+        newest = store.package()
+        assert newest is not None
+        assert newest.epoch == 2
+
+
+def test_a_closed_store_refuses_by_name(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.close()
+    store.close()
+    for call in (store.height, lambda: store.put("a", b"b")):
+        with pytest.raises(LocalFault) as refusal:
+            call()
+        assert refusal.value.code is NodeCode.STORE_CLOSED
+
+
+async def test_the_event_loop_runs_on_while_a_height_is_written(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        turns = 0
+
+        async def spin() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await trio.lowlevel.checkpoint()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(spin)
+            for height in range(1, 6):
+                await store.save_async(Commit(block(height), snapshot=b"s" * 1_000_000))
+            nursery.cancel_scope.cancel()
+        assert store.height() == 5
+        assert turns > 5
+
+
+async def test_a_cancelled_writer_still_writes_what_was_queued(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await store.save_async(Commit(block(1)))
+        assert scope.cancelled_caught
+    with open_store(tmp_path) as store:
+        assert store.height() == 1
+
+
+async def test_a_refused_write_is_told_to_its_caller(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        await store.save_async(Commit(block(1)))
+        with pytest.raises(LocalFault):
+            await store.save_async(Commit(block(9)))
