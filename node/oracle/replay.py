@@ -1,7 +1,7 @@
 """Replay of recorded hourly prices at a chosen speed: the oracle of devnets, demos and tests.
 
-Rule: every validator reads the same figures and the same schedule file, and interpolates between the hour's open and close
-at its own clock; so reports differ a little, as real ones do. Until the schedule file exists the first price stands still.
+Rule: every validator reads the same figures and the same schedule file, and interpolates between the hour's open and
+close at its own clock; so reports differ a little, as real ones do. Until the schedule exists the first price stands.
 """
 
 import csv
