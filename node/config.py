@@ -1,0 +1,167 @@
+"""`NodeConfig`: everything an operator may set, typed and bounded.
+
+Rule: nothing here can change a state transition: what peers must agree on lives in genesis. Each section is a frozen
+struct; unknown keys are refused with their path. Where values come from (file, environment, flags) is
+`node.config_sources`' business.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Host = Annotated[str, Meta(min_length=1, max_length=253)]
+Millis = Annotated[int, Meta(ge=1, le=3_600_000)]
+KeyHex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+AddressHex = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
+Url = Annotated[str, Meta(pattern="^https?://[^ ]+$", max_length=2048)]
+Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of node.toml."""
+
+
+class Node(Section, frozen=True):
+    """`[node]`: who this is and where its files lie. Relative paths are under `home`."""
+
+    home: str = "."
+    name: Name = "node"
+    profile: Literal["validator", "bridge", "observer"] = "validator"
+    devnet: bool = False
+    """Accept weak key derivation. Never set it where keys guard anything of value."""
+    genesis: str = "genesis.json"
+    password_file: str = "password"  # a path, not a password
+
+
+class Peer(Section, frozen=True):
+    """One validator's address. `key` is its Ed25519 envelope key, which is also its peer id."""
+
+    key: KeyHex
+    host: Host
+    port: Annotated[int, Meta(ge=1, le=65535)]
+
+
+class P2P(Section, frozen=True):
+    """`[p2p]`."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 26600
+    peers: tuple[Peer, ...] = ()
+
+
+class Chain(Section, frozen=True):
+    """One `[[chains]]`. What is believed of a chain (vault, finality) is in genesis; here is how to reach it."""
+
+    chain_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    name: Name
+    endpoints: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=16)]
+    quorum: Annotated[int, Meta(ge=1, le=16)] = 1
+    """How many endpoints must agree; it never shrinks when endpoints are lost."""
+    confirmations: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    """Extra depth under the chain's `finalized` block."""
+    poll_ms: Millis = 250
+    timeout_ms: Millis = 5_000
+    logs_span: Annotated[int, Meta(ge=1, le=100_000)] = 2_000
+    """Blocks asked for at once, at first; halved on errors."""
+
+
+class Api(Section, frozen=True):
+    """`[api]`."""
+
+    enabled: bool = True
+    host: Host = "127.0.0.1"
+    port: Port = 26680
+    body_bytes_max: Annotated[int, Meta(ge=1024, le=64 << 20)] = 1 << 20
+    requests_per_second: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    """Of one client address, on average."""
+    requests_burst: Annotated[int, Meta(ge=1, le=100_000)] = 200
+    clock_skew_ms_max: Millis = 30_000
+
+
+class Oracle(Section, frozen=True):
+    """`[oracle]`: where the own price reports come from."""
+
+    source: Literal["none", "replay"] = "none"
+    file: str = ""
+    speed: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    """Replay: milliseconds of the file per millisecond of the clock."""
+    start_ms: Annotated[int, Meta(ge=0)] = 0
+    """Replay: the clock time at which the file's first row is current; 0 for the node's start."""
+
+
+class Consensus(Section, frozen=True):
+    """`[consensus]`: local timeouts. They cost time when wrong, never safety."""
+
+    propose_ms: Millis = 1_000
+    prevote_ms: Millis = 500
+    precommit_ms: Millis = 500
+    growth_ms: Annotated[int, Meta(ge=0, le=60_000)] = 250
+    """Added per round."""
+    timeout_max_ms: Millis = 10_000
+    block_interval_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
+    """Least time between two heights."""
+    block_bytes_max: Annotated[int, Meta(ge=1024, le=32 << 20)] = 1 << 20
+    """How much the own proposals carry."""
+    wal: str = "consensus.wal"
+
+
+class Mempool(Section, frozen=True):
+    """`[mempool]`."""
+
+    transactions_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 50_000
+    bytes_max: Annotated[int, Meta(ge=1024, le=1 << 32)] = 32 << 20
+    per_account_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 5_000
+    batch_ms: Millis = 20
+    """How long transactions are gathered before they are gossiped together."""
+
+
+class Proofs(Section, frozen=True):
+    """`[proofs]`."""
+
+    enabled: bool = True
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    folder: str = "packages"
+
+
+class Relayer(Section, frozen=True):
+    """`[relayer]`: posting checkpoints and claims to the vaults."""
+
+    enabled: bool = False
+    key: Name = "relayer"
+    """Name of the keystore that pays."""
+    interval_ms: Millis = 1_000
+
+
+class Logging(Section, frozen=True):
+    """`[logging]`."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: console on a terminal, JSON elsewhere."""
+    file: str = ""
+
+
+class NodeConfig(Section, frozen=True):
+    """The whole of node.toml."""
+
+    node: Node = Node()
+    p2p: P2P = P2P()
+    chains: tuple[Chain, ...] = ()
+    api: Api = Api()
+    oracle: Oracle = Oracle()
+    consensus: Consensus = Consensus()
+    mempool: Mempool = Mempool()
+    proofs: Proofs = Proofs()
+    relayer: Relayer = Relayer()
+    logging: Logging = Logging()
+
+    @property
+    def home(self) -> Path:
+        """The node's folder."""
+        return Path(self.node.home)
+
+    def path(self, name: str) -> Path:
+        """A file of this configuration, relative to the home unless absolute."""
+        return self.home / name

@@ -1,0 +1,148 @@
+"""Where settings come from: node.toml, then `CROSSCLEAR_SECTION__KEY` in the environment, then flags; last one wins.
+
+Rule: every refusal names the key's path and the source it came from. `Effective.origin` tells for each set key who
+set it, so that `crossclear config show --origin` can.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clearing.base.errors import LocalFault
+from node.codes import NodeCode
+from node.config import NodeConfig
+
+ENV_PREFIX = "CROSSCLEAR_"
+# Told apart from settings by having no double underscore; these steer tests and tools.
+CONFIG_BYTES_MAX = 1 << 20
+_PATH = re.compile(r"at `\$\.?(?P<path>[^`]*)`")
+_FIELD = re.compile(r"field `(?P<field>[^`]*)`")
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The settings in force, and who set each (dotted key to `file`, an environment variable, or a flag)."""
+
+    config: NodeConfig
+    origin: dict[str, str]
+
+
+def load_config(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Effective:
+    """Read, overlay and check. Raises LocalFault CONFIG_*.
+
+    `flags` maps dotted keys (`p2p.port`) to text. Without `node.home`, the home is the folder of the file.
+    """
+    settings: dict[str, Any] = _read_toml(path) if path is not None else {}
+    origin = dict.fromkeys(_leaves(settings, ""), "file")
+    for variable, text in sorted(environment.items()):
+        if variable.startswith(ENV_PREFIX) and "__" in variable:
+            key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
+            _overlay(settings, key, text, variable)
+            origin[key] = variable
+    for key, text in (flags or {}).items():
+        _overlay(settings, key, text, f"flag {key}")
+        origin[key] = "flag"
+    if path is not None and "node.home" not in origin:
+        settings.setdefault("node", {})
+        if isinstance(settings["node"], dict):
+            settings["node"]["home"] = str(path.resolve().parent)
+    return Effective(parse_config(settings), origin)
+
+
+def parse_config(settings: Mapping[str, Any]) -> NodeConfig:
+    """Check a tree of settings. Raises LocalFault CONFIG_UNKNOWN_KEY, CONFIG_MISSING, CONFIG_VALUE."""
+    try:
+        # TOML has no tuples, and the environment has only text: lax conversion reads "26600" as a number.
+        return msgspec.convert(settings, NodeConfig, strict=False)
+    except msgspec.ValidationError as error:
+        raise _told(str(error)) from None
+
+
+def dump_config(config: NodeConfig) -> str:
+    """The configuration as TOML that `load_config` reads back."""
+    tree: dict[str, Any] = msgspec.to_builtins(config)
+    lines: list[str] = []
+    for section, table in tree.items():
+        if isinstance(table, dict):
+            lists = {key: value for key, value in table.items() if _is_tables(value)}
+            lines += ["", f"[{section}]", *_pairs({k: v for k, v in table.items() if k not in lists})]
+            for key, rows in lists.items():
+                for row in rows:
+                    lines += ["", f"[[{section}.{key}]]", *_pairs(row)]
+        else:
+            for row in table:
+                lines += ["", f"[[{section}]]", *_pairs(row)]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], dict)
+
+
+def _pairs(table: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {_toml(value)}" for key, value in table.items()]
+
+
+def _toml(value: Any) -> str:
+    # A TOML basic string takes JSON's escapes, and DEL besides; JSON's numbers, booleans and lists are TOML's.
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007F")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONFIG_BYTES_MAX + 1)
+    except OSError as error:
+        raise LocalFault(NodeCode.CONFIG_MISSING, str(path), why=error.strerror or "unreadable") from None
+    if len(data) > CONFIG_BYTES_MAX:
+        raise LocalFault(NodeCode.CONFIG_SYNTAX, str(path), bytes=len(data), limit=CONFIG_BYTES_MAX)
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LocalFault(NodeCode.CONFIG_SYNTAX, str(path), why=str(error)) from None
+
+
+def _overlay(settings: dict[str, Any], key: str, text: str, source: str) -> None:
+    """Set a dotted key to a text; lists and tables are given as JSON."""
+    *above, last = key.split(".")
+    table = settings
+    for step in above:
+        found = table.setdefault(step, {})
+        if not isinstance(found, dict):
+            raise LocalFault(NodeCode.CONFIG_UNKNOWN_KEY, key, source=source)
+        table = found
+    if not last or not above:
+        raise LocalFault(NodeCode.CONFIG_UNKNOWN_KEY, key, source=source)
+    if text[:1] in ("[", "{"):
+        try:
+            table[last] = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            raise LocalFault(NodeCode.CONFIG_VALUE, key, source=source, value=text) from None
+    else:
+        table[last] = text
+
+
+def _leaves(tree: Mapping[str, Any], above: str) -> list[str]:
+    found: list[str] = []
+    for key, value in tree.items():
+        found += _leaves(value, f"{above}{key}.") if isinstance(value, dict) else [f"{above}{key}"]
+    return found
+
+
+def _told(message: str) -> LocalFault:
+    """The refusal for a validation message such as "Object contains unknown field `x` - at `$.p2p`"."""
+    path_match, field_match = _PATH.search(message), _FIELD.search(message)
+    path = path_match["path"] if path_match else ""
+    field = field_match["field"] if field_match else ""
+    key = ".".join(part for part in (path, field) if part) or "node.toml"
+    why = message.split(" - at ")[0]
+    if "unknown field" in message:
+        return LocalFault(NodeCode.CONFIG_UNKNOWN_KEY, key)
+    if "missing required field" in message:
+        return LocalFault(NodeCode.CONFIG_MISSING, key)
+    return LocalFault(NodeCode.CONFIG_VALUE, key, why=why)

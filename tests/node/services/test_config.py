@@ -1,0 +1,134 @@
+"""Rules of settings: precedence, refusals with the key's path, and the annotated example."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import LocalFault
+from node.codes import NodeCode
+from node.config import Chain, Node, NodeConfig, Peer
+from node.config_sources import dump_config, load_config, parse_config
+
+EXAMPLE = Path(__file__).resolve().parents[3] / "configs" / "node.toml"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "node.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_annotated_example_states_every_default(tmp_path: Path) -> None:
+    stated = tomllib.loads(EXAMPLE.read_text())
+    assert stated.pop("home", None) is None
+    default: dict[str, Any] = msgspec.to_builtins(NodeConfig())
+    default["node"].pop("home")
+    default.pop("chains")
+    default["p2p"].pop("peers")
+    assert stated == default
+
+
+def test_the_examples_commented_tables_are_valid_when_uncommented() -> None:
+    lines = [line.removeprefix("# ") for line in EXAMPLE.read_text().splitlines()]
+    text = "\n".join(line for line in lines if "=" in line or line.startswith("["))
+    text = text.replace("64 hex digits", "ab" * 32)
+    kept = [line for line in text.splitlines() if not line.startswith(("Precedence", "Lists"))]
+    config = parse_config(tomllib.loads("\n".join(kept)))
+    assert config.chains[0] == Chain(chain_id=31337, name="anvil-a", endpoints=("http://127.0.0.1:8545",))
+    assert config.p2p.peers[0].port == 26600
+
+
+def test_environment_goes_over_file_and_flag_over_environment(tmp_path: Path) -> None:
+    path = write(tmp_path, "[api]\nport = 1\n[p2p]\nport = 2\n[node]\nname = 'file'\n")
+    environment = {"CROSSCLEAR_API__PORT": "11", "CROSSCLEAR_P2P__PORT": "12", "CROSSCLEAR_VECTORS": "x", "HOME": "y"}
+    effective = load_config(path, environment, {"api.port": "21"})
+    assert (effective.config.api.port, effective.config.p2p.port, effective.config.node.name) == (21, 12, "file")
+    assert effective.origin["api.port"] == "flag"
+    assert effective.origin["p2p.port"] == "CROSSCLEAR_P2P__PORT"
+    assert effective.origin["node.name"] == "file"
+
+
+def test_the_home_is_the_folder_of_the_file_unless_it_is_set(tmp_path: Path) -> None:
+    path = write(tmp_path, "")
+    assert load_config(path, {}).config.home == tmp_path.resolve()
+    assert load_config(path, {"CROSSCLEAR_NODE__HOME": "/elsewhere"}).config.home == Path("/elsewhere")
+    config = load_config(path, {}).config
+    assert config.path("genesis.json") == tmp_path.resolve() / "genesis.json"
+    assert config.path("/abs/x") == Path("/abs/x")
+
+
+def test_a_list_in_the_environment_is_json() -> None:
+    peers = '[{"key": "%s", "host": "h", "port": 5}]' % ("ab" * 32)
+    config = load_config(None, {"CROSSCLEAR_P2P__PEERS": peers, "CROSSCLEAR_API__ENABLED": "false"}).config
+    assert config.p2p.peers == (Peer(key="ab" * 32, host="h", port=5),)
+    assert config.api.enabled is False
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "at"),
+    [
+        ("[p2p]\nportt = 1", NodeCode.CONFIG_UNKNOWN_KEY, "p2p.portt"),
+        ("[peer]\nx = 1", NodeCode.CONFIG_UNKNOWN_KEY, "peer"),
+        ("[p2p]\nport = 70000", NodeCode.CONFIG_VALUE, "p2p.port"),
+        ("[p2p]\nport = 'x'", NodeCode.CONFIG_VALUE, "p2p.port"),
+        ("[api]\nenabled = 'perhaps'", NodeCode.CONFIG_VALUE, "api.enabled"),
+        ("[[chains]]\nchain_id = 1\nname = 'a'", NodeCode.CONFIG_MISSING, "chains[0].endpoints"),
+        (
+            "[[chains]]\nchain_id = 1\nname = 'a'\nendpoints = ['ftp:x']",
+            NodeCode.CONFIG_VALUE,
+            "chains[0].endpoints[0]",
+        ),
+        ("[[p2p.peers]]\nkey = 'zz'\nhost = 'h'\nport = 1", NodeCode.CONFIG_VALUE, "p2p.peers[0].key"),
+        ("[node", NodeCode.CONFIG_SYNTAX, None),
+        ("node = 3", NodeCode.CONFIG_VALUE, "node"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_its_path(tmp_path: Path, text: str, code: NodeCode, at: str | None) -> None:
+    with pytest.raises(LocalFault) as refusal:
+        load_config(write(tmp_path, text), {})
+    assert refusal.value.code is code
+    assert at is None or refusal.value.at == at
+
+
+def test_an_unknown_environment_setting_is_refused() -> None:
+    for variable in ("CROSSCLEAR_P2P__PORTT", "CROSSCLEAR_P2P__PORT__X", "CROSSCLEAR___X"):
+        with pytest.raises(LocalFault):
+            load_config(None, {variable: "1"})
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LocalFault) as refusal:
+        load_config(tmp_path / "none.toml", {})
+    assert refusal.value.code is NodeCode.CONFIG_MISSING
+
+
+names = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,10}\Z")
+chains = st.builds(
+    Chain,
+    chain_id=st.integers(1, 2**63 - 1),
+    name=names,
+    endpoints=st.lists(st.just("http://h:1/p?q='\"\\"), min_size=1, max_size=2).map(tuple),
+)
+peers = st.builds(Peer, key=st.just("0f" * 32), host=st.text(min_size=1, max_size=9), port=st.integers(1, 65535))
+
+
+@given(home=st.text(max_size=20), chains=st.lists(chains, max_size=2), peers=st.lists(peers, max_size=2))
+@settings(deadline=None)
+def test_what_is_dumped_loads_as_it_was(home: str, chains: list[Chain], peers: list[Peer]) -> None:
+    config = NodeConfig(node=Node(home=home), chains=tuple(chains))
+    config = msgspec.structs.replace(config, p2p=msgspec.structs.replace(config.p2p, peers=tuple(peers)))
+    assert parse_config(tomllib.loads(dump_config(config))) == config
+
+
+@given(st.text(max_size=200))
+def test_no_text_crashes_the_reader(text: str) -> None:
+    for flags in ({"p2p.port": text}, {"p2p.peers": text}, {text: "1"}, {"p2p.peers": "[" + text}):
+        try:
+            load_config(None, {}, flags)
+        except LocalFault as refusal:
+            assert refusal.code.label
