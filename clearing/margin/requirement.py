@@ -1,0 +1,138 @@
+"""The margin requirement of accounts: equity, worst loss of each risk group, initial and maintenance margin.
+
+Rule: `account_margin` is the definition, in plain integers; every faster path (`batch_margin`, `MarginBook`) must equal
+it exactly and never refuses a holding for its size. Requirement = sum over risk groups of the worst scenario's loss:
+full offset inside a group, none between groups. It must not know how a breach is handled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearing.margin.arrays import Integers, RiskArrays
+from clearing.margin.kernel import Exact, exact_product, exact_sum, group_matrix, value_and_loss
+from clearing.margin.parameters import RiskParameters
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMargin:
+    """One account's margin, in micros."""
+
+    equity: int
+    """Cash, collateral after haircut and the full value of premium-paid options."""
+    group_losses: tuple[int, ...]
+    """Worst loss of each risk group over the scenarios, at least 0, in the groups' order."""
+    initial: int
+    """Sum of the group losses."""
+    maintenance: int
+    """Its maintenance fraction, rounded up; only shown: `maintenance_ok` compares exactly."""
+    maintenance_ok: bool
+    """equity * denominator >= initial * numerator."""
+
+    @property
+    def initial_ok(self) -> bool:
+        """Whether equity covers initial margin."""
+        return self.equity >= self.initial
+
+
+def margin_of(equity: int, group_losses: Sequence[int], parameters: RiskParameters) -> AccountMargin:
+    """Put one account's terms together."""
+    initial = sum(group_losses)
+    numerator, denominator = parameters.maintenance_numerator, parameters.maintenance_denominator
+    return AccountMargin(
+        equity=equity,
+        group_losses=tuple(group_losses),
+        initial=initial,
+        maintenance=-(-initial * numerator // denominator),
+        maintenance_ok=equity * denominator >= initial * numerator,
+    )
+
+
+def account_margin(
+    arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> AccountMargin:
+    """Margin of one account from its cash per group, units per collateral token and lots per instrument.
+
+    All in the order of `arrays`. Raises ValueError when a length differs.
+    """
+    _check_lengths(arrays, len(cash), len(tokens), len(positions))
+    rows = {at: arrays.values[at].tolist() for at, lots in enumerate(positions) if lots}
+    equity = sum(cash)
+    equity += sum(value * units for value, units in zip(arrays.token_values.tolist(), tokens, strict=True))
+    equity += sum(row[0] * positions[at] for at, row in rows.items())
+    losses = []
+    for group in arrays.groups:
+        held = [at for at in arrays.members(group) if at in rows]
+        losses.append(
+            max(
+                0,
+                *(
+                    sum((rows[at][0] - rows[at][scenario]) * positions[at] for at in held)
+                    for scenario in range(1, 1 + arrays.scenarios)
+                ),
+            )
+        )
+    return margin_of(equity, losses, arrays.parameters)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarginBatch:
+    """Margins of n accounts. Arrays are int64, or Python integers (dtype object) where int64 would not hold them."""
+
+    equity: Exact
+    """[n] micros."""
+    losses: Exact
+    """[n, g] micros."""
+    initial: Exact
+    """[n] micros."""
+    parameters: RiskParameters
+
+    @property
+    def initial_ok(self) -> NDArray[np.bool_]:
+        """[n] whether equity covers initial margin."""
+        return np.asarray(self.equity >= self.initial, np.bool_)
+
+    @property
+    def maintenance_ok(self) -> NDArray[np.bool_]:
+        """[n] whether equity covers maintenance margin, compared exactly."""
+        return covers_maintenance(self.equity, self.initial, self.parameters)
+
+    def account(self, at: int) -> AccountMargin:
+        """The margin of account number `at` of the batch."""
+        return margin_of(int(self.equity[at]), [int(loss) for loss in self.losses[at]], self.parameters)
+
+
+def covers_maintenance(equity: Exact, initial: Exact, parameters: RiskParameters) -> NDArray[np.bool_]:
+    """equity * denominator >= initial * numerator, elementwise and exactly."""
+    have = exact_product(parameters.maintenance_denominator, equity)
+    need = exact_product(parameters.maintenance_numerator, initial)
+    return np.asarray(have >= need, np.bool_)
+
+
+def batch_margin(arrays: RiskArrays, cash: Integers, tokens: Integers, positions: Integers) -> MarginBatch:
+    """Margins of n accounts: `cash` [n, c], `tokens` [n, k], `positions` [n, m], all int64 in the order of `arrays`.
+
+    Exactly `account_margin` of every row, whatever the sizes (|positions| < 2^39). Raises ValueError when a shape
+    differs.
+    """
+    _check_lengths(arrays, cash.shape[1], tokens.shape[1], positions.shape[1])
+    count = positions.shape[0]
+    terms: list[Exact] = [cash[:, at] for at in range(cash.shape[1])]
+    terms += [exact_product(int(value), tokens[:, at]) for at, value in enumerate(arrays.token_values)]
+    losses: list[Exact] = []
+    for group in arrays.groups:
+        matrix = group_matrix(arrays, group)
+        value, loss = value_and_loss(matrix, np.ascontiguousarray(positions.T[list(matrix.members)]))
+        terms.append(value)
+        losses.append(loss)
+    stacked = np.stack(losses, axis=1) if losses else np.zeros((count, 0), np.int64)
+    return MarginBatch(exact_sum(terms, count), stacked, exact_sum(losses, count), arrays.parameters)
+
+
+def _check_lengths(arrays: RiskArrays, cash: int, tokens: int, positions: int) -> None:
+    given = (cash, tokens, positions)
+    wanted = (len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments))
+    if given != wanted:
+        raise ValueError(f"cash, tokens and positions have {given} entries, the arrays {wanted}")

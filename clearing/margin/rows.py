@@ -1,0 +1,160 @@
+"""The requirement as slots and linear rows: what a solvency proof is about.
+
+Rule: these rows and `requirement.account_margin` are the same rule; property tests hold them equal. With the smallest
+group maxima that satisfy the loss rows, every row holds if and only if maintenance margin and cash limits do.
+Coefficients stay below 2^62, which the proof's soundness rests on. It must not know how rows are proven.
+
+Slots: cash groups, collateral tokens, instruments (each by id), then one maximum r_g per risk group.
+Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for every scenario s >= 1 and j in the group;
+`maintenance`  den * (cash + token values + sum A[j][0] q_j) - num * sum r_g (+ shortfall) >= 0;
+`cash-limit:<group>`  cash + limit (+ shortfall) >= 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from clearing.base.errors import Bug
+from clearing.base.ids import Hash32, NetworkId
+from clearing.margin.arrays import COEFFICIENT_MAX, RiskArrays
+from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.requirement import account_margin
+from clearing.margin.snapshot import (
+    AccountHoldings,
+    CustodyTerm,
+    PriceUsed,
+    PublicTotal,
+    RiskSnapshot,
+    RiskStatement,
+    Row,
+    RowKind,
+    Slot,
+    SlotKind,
+)
+
+
+def build_statement(
+    arrays: RiskArrays,
+    parameters: RiskParameters,
+    *,
+    network: NetworkId,
+    height: int,
+    epoch: int,
+    state_root: Hash32,
+    prices: Iterable[PriceUsed],
+    totals: Iterable[PublicTotal],
+    custody: Iterable[CustodyTerm],
+    shortfalls: Mapping[int, int],
+) -> RiskStatement:
+    """The public statement of one height. Raises Bug when a coefficient reaches 2^62 or the totals miss a slot.
+
+    `shortfalls`: by account, of the accounts that are listed as called or defaulting; see `shortfall_of` for the unit.
+    """
+    public = tuple(sorted(totals, key=lambda total: total.slot))
+    if [total.slot for total in public] != list(range(_held_slots(arrays))):
+        raise Bug("public totals must name every slot but the group maxima once")
+    return RiskStatement(
+        network=network,
+        height=height,
+        epoch=epoch,
+        state_root=state_root,
+        scenarios=arrays.scenarios,
+        groups=tuple(group.name for group in arrays.groups),
+        slots=build_slots(arrays),
+        rows=build_rows(arrays, parameters),
+        prices=tuple(sorted(prices, key=lambda price: price.name)),
+        totals=public,
+        custody=tuple(sorted(custody, key=lambda term: (term.chain_id, term.vault, term.token))),
+        shortfalls=tuple(sorted(shortfalls.items())),
+    )
+
+
+def build_snapshot(statement: RiskStatement, accounts: Iterable[AccountHoldings]) -> RiskSnapshot:
+    """The statement with every account's holdings, ordered by account.
+
+    Raises Bug when an account comes twice or has not one value for each slot but the maxima, when its shortfall is not
+    the listed one, or when the holdings do not sum to the public totals.
+    """
+    ordered = tuple(sorted(accounts, key=lambda each: each.account))
+    if len({each.account for each in ordered}) != len(ordered):
+        raise Bug("an account is in the snapshot twice")
+    listed = dict(statement.shortfalls)
+    for each in ordered:
+        if len(each.values) != len(statement.totals):
+            raise Bug(f"account {each.account} has {len(each.values)} values for {len(statement.totals)} slots")
+        if each.shortfall != listed.get(each.account, 0):
+            raise Bug(f"account {each.account} is short by {each.shortfall}, listed {listed.get(each.account, 0)}")
+    for total in statement.totals:
+        held = sum(each.values[total.slot] for each in ordered)
+        if held != total.total:
+            raise Bug(f"slot {statement.slots[total.slot].name} holds {held}, stated {total.total}")
+    return RiskSnapshot(statement=statement, accounts=ordered)
+
+
+def build_slots(arrays: RiskArrays) -> tuple[Slot, ...]:
+    """All slots in order."""
+    return (
+        *(Slot(f"cash:{group.name}", SlotKind.CASH) for group in arrays.cash_groups),
+        *(Slot(f"token:{asset.chain_id}:{asset.name}", SlotKind.TOKEN) for asset in arrays.assets),
+        *(Slot(f"position:{instrument.name}", SlotKind.POSITION) for instrument in arrays.instruments),
+        *(Slot(f"max:{group.name}", SlotKind.GROUP_MAX, group.id) for group in arrays.groups),
+    )
+
+
+def build_rows(arrays: RiskArrays, parameters: RiskParameters) -> tuple[Row, ...]:
+    """All rows in order: losses by group and scenario, maintenance, cash limits by group."""
+    first_maximum = _held_slots(arrays)
+    losses = (row for at, group in enumerate(arrays.groups) for row in _loss_rows(arrays, group, first_maximum + at))
+    limits = (
+        Row(f"cash-limit:{group.name}", RowKind.AT_LEAST_ZERO, ((at, 1),), parameters.cash_limit_micros, shortfall=True)
+        for at, group in enumerate(arrays.cash_groups)
+    )
+    rows = (*losses, _maintenance_row(arrays, parameters), *limits)
+    for row in rows:
+        largest = max((abs(coefficient) for _, coefficient in row.coefficients), default=0)
+        if largest > COEFFICIENT_MAX:
+            raise Bug(f"a coefficient of row {row.name} is {largest}, at least 2^62")
+    return rows
+
+
+def shortfall_of(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> int:
+    """The smallest shortfall with which an account's rows hold; 0 for an account that needs none.
+
+    Unit: that of the rows it is added to. In the maintenance row that is micros divided by the maintenance denominator,
+    so the account lacks `shortfall / denominator` micros of equity there; in a cash row it is micros.
+    """
+    margin = account_margin(arrays, cash, tokens, positions)
+    parameters = arrays.parameters
+    needed = parameters.maintenance_numerator * margin.initial - parameters.maintenance_denominator * margin.equity
+    overdrawn = (-claim - parameters.cash_limit_micros for claim in cash)
+    return max(0, needed, *overdrawn)
+
+
+def group_maxima(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> list[int]:
+    """The smallest r_g that satisfy the loss rows: the group losses themselves."""
+    return list(account_margin(arrays, cash, tokens, positions).group_losses)
+
+
+def row_value(row: Row, values: Sequence[int], shortfall: int) -> int:
+    """Value of a row at all slots' `values`, group maxima included."""
+    total = sum(coefficient * values[slot] for slot, coefficient in row.coefficients)
+    return total + row.constant + (shortfall if row.shortfall else 0)
+
+
+def _held_slots(arrays: RiskArrays) -> int:
+    return len(arrays.cash_groups) + len(arrays.assets) + len(arrays.instruments)
+
+
+def _loss_rows(arrays: RiskArrays, group: RiskGroup, maximum: int) -> Iterable[Row]:
+    first = len(arrays.cash_groups) + len(arrays.assets)
+    held = [(first + at, arrays.values[at].tolist()) for at in arrays.members(group)]
+    for scenario in range(1, 1 + arrays.scenarios):
+        changes = ((slot, values[scenario] - values[0]) for slot, values in held)
+        coefficients = (*((slot, change) for slot, change in changes if change), (maximum, 1))
+        yield Row(f"loss:{group.name}:{scenario}", RowKind.AT_LEAST_ZERO, coefficients)
+
+
+def _maintenance_row(arrays: RiskArrays, parameters: RiskParameters) -> Row:
+    worth = [1] * len(arrays.cash_groups) + arrays.token_values.tolist() + arrays.values[:, 0].tolist()
+    coefficients = [parameters.maintenance_denominator * value for value in worth]
+    coefficients += [-parameters.maintenance_numerator] * len(arrays.groups)
+    ordered = tuple((slot, value) for slot, value in enumerate(coefficients) if value)
+    return Row("maintenance", RowKind.AT_LEAST_ZERO, ordered, shortfall=True)
