@@ -1,0 +1,153 @@
+"""`ClearingApplication`: the clearing house as consensus drives it.
+
+Rule: `prepare` and `process` execute on a fork and change nothing that is decided; `commit` folds the decided fork in
+and tells the listeners. Only what is in a block, in genesis, or in the state salt and account seeds that all validators
+share can change a root.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from clearing.apply_block import apply_block
+from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.header import Header
+from clearing.base.ids import Hash32
+from clearing.base.validators import ValidatorSet
+from clearing.blocks import Block, BlockResult
+from clearing.extension import VoteExtension, decode_extension, encode_extension
+from clearing.genesis import Genesis
+from clearing.state import State
+from clearing.transactions import Transaction
+from consensus.application import AppRoots, BlockContext
+from node.payload import clearing_block, encode_payload
+
+PENDING_MAX = 16
+"""Executed and undecided payloads of one height that are kept: one a round, and rounds are rare."""
+
+
+class TransactionPool(Protocol):
+    """Where proposals take their transactions from."""
+
+    def select(self, time_ms: int) -> tuple[Transaction, ...]:
+        """Transactions for the next block, in order, within its limits; they stay in the pool."""
+        ...
+
+
+class EpochCommitments(Protocol):
+    """Commitments of epoch snapshots, computed beside consensus."""
+
+    def root_at(self, height: int) -> tuple[Hash32, int]:
+        """(commitments root, snapshot height) that the header of `height` must carry."""
+        ...
+
+    def snapshot_decided(self, height: int, epoch: int, state: State) -> None:
+        """The state after `height` is an epoch's snapshot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What listeners learn of a decided height."""
+
+    header: Header
+    block: Block
+    result: BlockResult
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class _Executed:
+    block: Block
+    result: BlockResult
+    state: State
+
+
+class ClearingApplication:
+    """Implements `consensus.application.Application`."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        state: State,
+        pool: TransactionPool,
+        epochs: EpochCommitments,
+        observe: Callable[[State], VoteExtension],
+        height: int = 0,
+    ) -> None:
+        self._genesis = genesis
+        self._state = state
+        self._pool = pool
+        self._epochs = epochs
+        self._observe = observe
+        self._height = height
+        self._executed: dict[tuple[bytes, ...], _Executed] = {}
+        self._listeners: list[Callable[[Decided], None]] = []
+
+    @property
+    def state(self) -> State:
+        """The decided state; read it, never write it."""
+        return self._state
+
+    @property
+    def height(self) -> int:
+        """The decided height; 0 before the first."""
+        return self._height
+
+    def listen(self, listener: Callable[[Decided], None]) -> None:
+        """Call `listener` after each commit, in order of subscription; it must not block."""
+        self._listeners.append(listener)
+
+    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+        """Take transactions from the pool and execute them."""
+        payload = encode_payload(self._pool.select(context.time_ms))
+        return payload, self.process(context, payload)
+
+    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+        """Execute a payload on the decided state. Raises RemoteFault, LocalFault when it is not the next height."""
+        if context.height != self._height + 1:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "application", height=context.height, decided=self._height)
+        block = clearing_block(context, payload)
+        state, result = apply_block(self._state, block)
+        roots = self._roots(result)
+        if len(self._executed) >= PENDING_MAX:
+            self._executed.pop(next(iter(self._executed)))
+        self._executed[roots.module_roots] = _Executed(block, result, state)
+        return roots
+
+    def extend(self, height: int, value: Hash32) -> bytes:  # noqa: ARG002 - consensus signs both beside these bytes
+        """Own prices and facts that the decided state does not know yet."""
+        return encode_extension(self._observe(self._state))
+
+    def verify_extension(self, height: int, data: bytes) -> None:  # noqa: ARG002 - syntax does not depend on it
+        """Raises RemoteFault for anything but a canonical extension within limits."""
+        decode_extension(data)
+
+    def commit(self, header: Header) -> ValidatorSet:
+        """Fold the executed block with this header's roots into the decided state."""
+        executed = self._executed.pop(header.module_roots, None)
+        if executed is None or executed.block.height != header.height or executed.block.time_ms != header.time_ms:
+            raise LocalFault(BaseCode.WRONG_VALUE, "commit of a block that was not executed", height=header.height)
+        executed.state.absorb()
+        self._state = executed.state
+        self._height = header.height
+        self._executed.clear()
+        if executed.result.snapshot:
+            self._epochs.snapshot_decided(header.height, executed.result.epoch, self._state)
+        decided = Decided(header, executed.block, executed.result, self._state)
+        for listener in self._listeners:
+            listener(decided)
+        return self._genesis.validators
+
+    def _roots(self, result: BlockResult) -> AppRoots:
+        root, height = self._epochs.root_at(result.height)
+        return AppRoots(
+            module_roots=tuple(Hash32(each) for each in result.module_roots),
+            commitments_root=root,
+            commitments_height=height,
+            withdrawals_root=Hash32(result.withdrawals_root),
+            withdrawals_count=result.withdrawals_count,
+            exit_root=Hash32(result.exit_root),
+            epoch=result.epoch,
+            deposit_cursors=result.deposit_cursors,
+        )

@@ -1,0 +1,252 @@
+"""The devnet's market: `configs/devnet/market.toml` and what genesis makes of it.
+
+Rule: figures stand in the file; keys, addresses and times come in as arguments. It starts nothing.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from clearing.assets import Asset, CashGroup, Feed
+from clearing.base.errors import LocalFault
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import (
+    AccountKind,
+    AccountTerms,
+    ChainTerms,
+    Genesis,
+    MarketParameters,
+    MemberTerms,
+    check_genesis,
+)
+from clearing.instruments import Instrument, InstrumentKind
+from clearing.margin.parameters import RiskGroup, RiskParameters
+from node.devnet.codes import DevnetCode
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "devnet"
+DAY_MS = 86_400_000
+USD = 1
+KINDS = {
+    "perpetual": InstrumentKind.PERPETUAL,
+    "future": InstrumentKind.FUTURE,
+    "call": InstrumentKind.CALL,
+    "put": InstrumentKind.PUT,
+}
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class FeedFigures(_Table, frozen=True):
+    """A feed."""
+
+    name: str
+
+
+class GroupFigures(_Table, frozen=True):
+    """A risk group."""
+
+    name: str
+    feed: str
+    range_ppm: int
+    volatility_ppm: int
+    volatility_range_ppm: int
+
+
+class TokenFigures(_Table, frozen=True):
+    """A token that every chain has."""
+
+    symbol: str
+    decimals: int
+    unit_decimals: int
+    cash: bool = False
+    feed: str = ""
+    haircut_ppm: int = 0
+    cap_units: int = 2**62
+
+
+class InstrumentFigures(_Table, frozen=True):
+    """An instrument; its expiry counts from genesis."""
+
+    name: str
+    kind: Literal["perpetual", "future", "call", "put"]
+    group: str
+    micros_per_tick: int
+    expiry_days: int = 0
+    strike_ticks: int = 0
+
+
+class RiskFigures(_Table, frozen=True):
+    """Levels."""
+
+    rate_ppm: int
+    cash_limit_micros: int
+
+
+class MarketFigures(_Table, frozen=True):
+    """Limits and fees."""
+
+    move_cap_ppm: int
+    epoch_blocks: int
+    snapshot_delay_blocks: int
+    trade_fee_ppm: int
+    liquidation_penalty_ppm: int
+
+
+class ChainFigures(_Table, frozen=True):
+    """Pace of the chains."""
+
+    custody_stride: int
+    block_seconds: int
+
+
+class HouseFigures(_Table, frozen=True):
+    """The clearing house's own money."""
+
+    capital_micros: int
+
+
+class Market(_Table, frozen=True):
+    """The whole file."""
+
+    hours: str
+    feeds: tuple[FeedFigures, ...]
+    groups: tuple[GroupFigures, ...]
+    tokens: tuple[TokenFigures, ...]
+    instruments: tuple[InstrumentFigures, ...]
+    risk: RiskFigures
+    market: MarketFigures
+    chains: ChainFigures
+    house: HouseFigures
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedChain:
+    """Where things are on one chain."""
+
+    chain_id: int
+    name: str
+    vault: bytes
+    vault_block: int
+    tokens: dict[str, bytes]
+    """Symbol to address."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberIdentity:
+    """What genesis needs of a member: one account with the member's own number."""
+
+    id: int
+    name: str
+    trade_address: bytes
+
+
+def load_market(path: Path = CONFIGS / "market.toml") -> Market:
+    """Read the file. Raises LocalFault naming the key that is wrong."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Market)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, str(path), why=str(error)) from None
+
+
+def hours_file(market: Market) -> Path:
+    """Where the recorded prices lie."""
+    return CONFIGS / market.hours
+
+
+def build_genesis(
+    market: Market,
+    *,
+    name: str,
+    time_ms: int,
+    validators: ValidatorSet,
+    chains: tuple[DeployedChain, ...],
+    house: MemberIdentity,
+    members: tuple[MemberIdentity, ...],
+) -> Genesis:
+    """Genesis of a devnet, checked. Raises LocalFault when the file's figures do not make one."""
+    feeds = {figures.name: number for number, figures in enumerate(market.feeds, start=1)}
+    genesis = Genesis(
+        name=name,
+        time_ms=time_ms,
+        validators=validators,
+        chains=tuple(
+            ChainTerms(chain.chain_id, chain.name, chain.vault, market.chains.custody_stride, chain.vault_block)
+            for chain in chains
+        ),
+        feeds=tuple(Feed(number, each) for each, number in feeds.items()),
+        cash_groups=(CashGroup(USD, "USD"),),
+        assets=_assets(market, chains, feeds),
+        instruments=_instruments(market, feeds, time_ms),
+        risk=RiskParameters(
+            groups=tuple(
+                RiskGroup(
+                    number, each.name, feeds[each.feed], each.range_ppm, each.volatility_ppm, each.volatility_range_ppm
+                )
+                for number, each in enumerate(market.groups, start=1)
+            ),
+            cash_limit_micros=market.risk.cash_limit_micros,
+            rate_ppm=market.risk.rate_ppm,
+        ),
+        market=MarketParameters(
+            move_cap_ppm=market.market.move_cap_ppm,
+            epoch_blocks=market.market.epoch_blocks,
+            snapshot_delay_blocks=market.market.snapshot_delay_blocks,
+            trade_fee_ppm=market.market.trade_fee_ppm,
+            liquidation_penalty_ppm=market.market.liquidation_penalty_ppm,
+        ),
+        members=(
+            MemberTerms(
+                HOUSE_MEMBER, house.name, house.trade_address, (AccountTerms(HOUSE_ACCOUNT, AccountKind.HOUSE),)
+            ),
+            *(
+                MemberTerms(each.id, each.name, each.trade_address, (AccountTerms(each.id, AccountKind.HOUSE),))
+                for each in members
+            ),
+        ),
+    )
+    check_genesis(genesis)
+    return genesis
+
+
+def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> tuple[Asset, ...]:
+    pairs = [(chain, token) for chain in chains for token in market.tokens]
+    return tuple(
+        Asset(
+            id=number,
+            name=f"{token.symbol}@{chain.name}",
+            chain_id=chain.chain_id,
+            vault=chain.vault,
+            token=chain.tokens[token.symbol],
+            token_decimals=token.decimals,
+            unit_decimals=token.unit_decimals,
+            cash_group=USD if token.cash else 0,
+            feed=0 if token.cash else feeds[token.feed],
+            haircut_ppm=token.haircut_ppm,
+            cap_units=token.cap_units,
+        )
+        for number, (chain, token) in enumerate(pairs, start=1)
+    )
+
+
+def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[Instrument, ...]:
+    groups = {each.name: (number, feeds[each.feed]) for number, each in enumerate(market.groups, start=1)}
+    return tuple(
+        Instrument(
+            id=number,
+            name=each.name,
+            kind=KINDS[each.kind],
+            feed=groups[each.group][1],
+            group=groups[each.group][0],
+            cash_group=USD,
+            micros_per_tick=each.micros_per_tick,
+            expiry_ms=time_ms + each.expiry_days * DAY_MS if each.expiry_days else 0,
+            strike_ticks=each.strike_ticks,
+        )
+        for number, each in enumerate(market.instruments, start=1)
+    )

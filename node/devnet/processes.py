@@ -1,0 +1,92 @@
+"""Validators as processes: started through the command line, watched, and ended by their id.
+
+Rule: whoever starts a process owns it; leaving the `async with` ends it, gently first. A process that ends by itself is a
+failure of the devnet, unless it was told to.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from clearing.base.errors import LocalFault
+from node.devnet.codes import DevnetCode
+
+STOP_SECONDS = 10
+
+
+class NodeProcess:
+    """One `crossclear start`, restartable, with its log appended to one file."""
+
+    def __init__(self, name: str, home: Path, log_file: Path) -> None:
+        self.name = name
+        self.home = home
+        self._log_file = log_file
+        self._process: trio.Process | None = None
+        self._told_to_end = False
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    async def start(self) -> None:
+        """Start it; returns at once."""
+        self._told_to_end = False
+        with self._log_file.open("ab") as log:
+            self._process = await trio.lowlevel.open_process(
+                [sys.executable, "-m", "node.cli.main", "start", "--home", str(self.home)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Its own group: Ctrl-C reaches the devnet, which then ends its nodes in order.
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """SIGTERM, then SIGKILL after ten seconds."""
+        await self._end(signal.SIGTERM)
+
+    def check(self) -> None:
+        """Raises LocalFault NODE_DIED when it ended by itself."""
+        if self._process is not None and not self._told_to_end and self._process.poll() is not None:
+            raise LocalFault(
+                DevnetCode.NODE_DIED, self.name, exit_code=self._process.returncode or 0, log=str(self._log_file)
+            )
+
+    async def _end(self, how: signal.Signals) -> None:
+        self._told_to_end = True
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(how)
+        with trio.move_on_after(STOP_SECONDS) as scope:
+            await process.wait()
+        if scope.cancelled_caught:
+            process.kill()
+            await process.wait()
+
+
+@asynccontextmanager
+async def node_processes(homes: dict[str, Path], logs: Path) -> AsyncIterator[dict[str, NodeProcess]]:
+    """Start a process per home; on leaving, end all of them whatever happened."""
+    nodes = {name: NodeProcess(name, home, logs / f"{name}.log") for name, home in homes.items()}
+    try:
+        for node in nodes.values():
+            await node.start()
+        yield nodes
+    finally:
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as nursery:
+                for node in nodes.values():
+                    nursery.start_soon(node.stop)
