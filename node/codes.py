@@ -30,10 +30,6 @@ class NodeCode(CodeBook):
     CONFIG_MISSING = 823
     POOL_FULL = 830
     POOL_ACCOUNT_LIMIT = 831
-    POOL_EXPIRED = 832
-    POOL_UNKNOWN_ACCOUNT = 833
-    POOL_WRONG_SIGNER = 834
-    POOL_TOO_FAR_AHEAD = 835
     BATCH_SHAPE = 836
     BATCH_SENDER = 837
     API_NOT_FOUND = 840
@@ -75,10 +71,6 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.CONFIG_MISSING: "The setting has no default and must be given.",
     NodeCode.POOL_FULL: "The mempool is full. Send again after the next blocks.",
     NodeCode.POOL_ACCOUNT_LIMIT: "The account has too many requests waiting. Send again when some are in a block.",
-    NodeCode.POOL_EXPIRED: "The request's time `not_after_ms` is over. Sign a new one.",
-    NodeCode.POOL_UNKNOWN_ACCOUNT: "No such account on this network.",
-    NodeCode.POOL_WRONG_SIGNER: "The signature is not by the trade key of the account, or is for another network.",
-    NodeCode.POOL_TOO_FAR_AHEAD: "`not_after_ms` lies too far in the future. Use a time within the stated bound.",
     NodeCode.BATCH_SHAPE: "A batch of trades is empty or has too many transactions.",
     NodeCode.BATCH_SENDER: "A batch of trades was not signed by a known node.",
     NodeCode.API_NOT_FOUND: "There is nothing under this path. See /openapi.json.",

@@ -1,0 +1,223 @@
+"""`Mempool`: signed transactions that wait for a block, each checked once.
+
+Rule: bounded in number, bytes and per account; an entry is in at most once, and a decided or expired one does not come
+back. Selection takes turns between accounts, first in first out within one. Nothing here is agreed: what a block may
+hold is decided by the state machine, whose codes a refusal uses where they fit. Time is given from outside.
+"""
+
+import heapq
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from clearing.base import secp256k1
+from clearing.base.codec import Wire, decode, encode
+from clearing.base.errors import BaseCode, Rejected, RemoteFault
+from clearing.base.hashing import sha256
+from clearing.base.ids import Hash32, NetworkId
+from clearing.codes import ClearingCode, reject
+from clearing.transactions import TRANSACTION_BYTES_MAX, Trade, Transaction
+from node.codes import NodeCode
+
+DONE_MAX = 1 << 17
+_EXPIRIES_SLACK = 4096
+OwnerOf = Callable[[int], bytes | None]
+"""Account id to the address of its member's trade key; None for no such account."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """What a pool holds at most, and how far ahead a request may expire."""
+
+    transactions_max: int = 50_000
+    bytes_max: int = 32 << 20
+    per_account_max: int = 5_000
+    ahead_ms_max: int = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The transaction waits for a block, or (`known`) did already, or was decided already."""
+
+    hash: Hash32
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    transaction: Transaction
+    size: int
+    accounts: tuple[int, ...]
+    """Whose limits it counts against; the first is whose turn it takes."""
+
+
+class _One(Wire, frozen=True):
+    """A transaction alone: same bytes as a tuple of one."""
+
+    transaction: Transaction
+
+
+def transaction_hash(transaction: Transaction) -> Hash32:
+    """What a transaction is known by in the mempool and the API: SHA-256 of its canonical bytes."""
+    return sha256(encode((transaction,)))
+
+
+def decode_transaction(data: bytes) -> Transaction:
+    """Read one transaction. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL."""
+    return decode(data, _One, TRANSACTION_BYTES_MAX).transaction
+
+
+class Mempool:
+    """One node's waiting transactions. Not thread-safe: it belongs to the event loop."""
+
+    def __init__(self, network: NetworkId, owner_of: OwnerOf, limits: PoolLimits | None = None) -> None:
+        self._network = network
+        self._owner_of = owner_of
+        self._limits = limits or PoolLimits()
+        self._entries: dict[bytes, _Entry] = {}
+        self._turns: OrderedDict[int, dict[bytes, None]] = OrderedDict()
+        self._count_of: dict[int, int] = {}
+        self._expiries: list[tuple[int, bytes]] = []
+        self._done: OrderedDict[bytes, None] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all waiting transactions."""
+        return self._bytes
+
+    def add(self, transaction: Transaction, now_ms: int) -> Accepted | Rejected:
+        """Check one and let it wait. Recovering a signer costs 50 us, and is cached for the block's own check."""
+        data = encode((transaction,))
+        if len(data) > TRANSACTION_BYTES_MAX:
+            return Rejected(BaseCode.OVERSIZE, "transaction", (("bytes", len(data)), ("limit", TRANSACTION_BYTES_MAX)))
+        key = sha256(data)
+        if key in self._entries or key in self._done:
+            return Accepted(key, known=True)
+        accounts = _accounts(transaction)
+        refusal = self._check_room(accounts, len(data)) or self._check(transaction, now_ms)
+        if refusal is not None:
+            return refusal
+        self._entries[key] = _Entry(transaction, len(data), accounts)
+        self._turns.setdefault(accounts[0], {})[key] = None
+        for account in accounts:
+            self._count_of[account] = self._count_of.get(account, 0) + 1
+        heapq.heappush(self._expiries, (transaction.not_after_ms, key))
+        self._bytes += len(data)
+        return Accepted(key)
+
+    def select(self, bytes_max: int) -> tuple[Transaction, ...]:
+        """What to propose: one of each account in turn, each account's in order, while the sizes sum to `bytes_max`.
+
+        Nothing is removed. Linear in what is returned and in the number of accounts that wait.
+        """
+        chosen: list[Transaction] = []
+        room = bytes_max
+        turns = [iter(keys) for keys in self._turns.values()]
+        while turns:
+            again = []
+            for turn in turns:
+                key = next(turn, None)
+                if key is None:
+                    continue
+                entry = self._entries[key]
+                if entry.size > room:
+                    continue  # an account's order is kept: nothing after what did not fit
+                room -= entry.size
+                chosen.append(entry.transaction)
+                again.append(turn)
+            turns = again
+        return tuple(chosen)
+
+    def remove(self, decided: Iterable[Transaction]) -> None:
+        """Forget what a block decided, also what never waited here; its accounts go to the end of the row."""
+        for transaction in decided:
+            key = transaction_hash(transaction)
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._drop(key, entry)
+                if entry.accounts[0] in self._turns:
+                    self._turns.move_to_end(entry.accounts[0])
+            self._done[key] = None
+        if len(self._expiries) > 2 * len(self._entries) + _EXPIRIES_SLACK:
+            self._expiries = [(e.transaction.not_after_ms, key) for key, e in self._entries.items()]
+            heapq.heapify(self._expiries)
+        while len(self._done) > DONE_MAX:
+            self._done.popitem(last=False)
+
+    def expire(self, now_ms: int) -> int:
+        """Forget what no later block can accept; how many."""
+        expired = 0
+        while self._expiries and self._expiries[0][0] < now_ms:
+            _, key = heapq.heappop(self._expiries)
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._drop(key, entry)
+                expired += 1
+        return expired
+
+    def _check_room(self, accounts: tuple[int, ...], size: int) -> Rejected | None:
+        limits = self._limits
+        if len(self._entries) >= limits.transactions_max or self._bytes + size > limits.bytes_max:
+            return Rejected(
+                NodeCode.POOL_FULL, "mempool", (("transactions", len(self._entries)), ("bytes", self._bytes))
+            )
+        for account in accounts:
+            if self._count_of.get(account, 0) >= limits.per_account_max:
+                values = (("account", account), ("limit", limits.per_account_max))
+                return Rejected(NodeCode.POOL_ACCOUNT_LIMIT, "mempool", values)
+        return None
+
+    def _check(self, transaction: Transaction, now_ms: int) -> Rejected | None:
+        not_after = transaction.not_after_ms
+        if not_after < now_ms:
+            return reject(ClearingCode.REQUEST_EXPIRED, "not_after_ms", not_after_ms=not_after, now_ms=now_ms)
+        if not_after > now_ms + self._limits.ahead_ms_max:
+            latest = now_ms + self._limits.ahead_ms_max
+            return reject(ClearingCode.REQUEST_TOO_FAR_AHEAD, "not_after_ms", not_after_ms=not_after, latest_ms=latest)
+        digest = transaction.digest(self._network)
+        for at, account, signature in _signatures(transaction):
+            owner = self._owner_of(account)
+            if owner is None:
+                return reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
+            try:
+                signer = secp256k1.recover(digest, signature)
+            except RemoteFault:
+                return reject(ClearingCode.WRONG_SIGNER, at, account=account, signature=signature)
+            if signer != owner:
+                return reject(ClearingCode.WRONG_SIGNER, at, account=account, signer=signer)
+        return None
+
+    def _drop(self, key: bytes, entry: _Entry) -> None:
+        del self._entries[key]
+        self._bytes -= entry.size
+        turn = self._turns[entry.accounts[0]]
+        del turn[key]
+        if not turn:
+            del self._turns[entry.accounts[0]]
+        for account in entry.accounts:
+            left = self._count_of[account] - 1
+            if left:
+                self._count_of[account] = left
+            else:
+                del self._count_of[account]
+
+
+def _accounts(transaction: Transaction) -> tuple[int, ...]:
+    if isinstance(transaction, Trade):
+        both = (transaction.buyer, transaction.seller)
+        return both if both[0] != both[1] else both[:1]
+    return (transaction.account,)
+
+
+def _signatures(transaction: Transaction) -> tuple[tuple[str, int, bytes], ...]:
+    """(place, account, signature) of each signature that a transaction needs."""
+    if isinstance(transaction, Trade):
+        return (
+            ("buyer_signature", transaction.buyer, transaction.buyer_signature),
+            ("seller_signature", transaction.seller, transaction.seller_signature),
+        )
+    return (("signature", transaction.account, transaction.signature),)

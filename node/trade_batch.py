@@ -1,0 +1,90 @@
+"""`TradeBatch`: how signed transactions travel between nodes, gathered and signed once by the node that took them in.
+
+Rule: the envelope signature says who gathered, and is checked before anything else; the members' own signatures are
+checked by the mempool. At most `BATCH_TRANSACTIONS_MAX` transactions, never empty.
+"""
+
+from collections.abc import Sequence
+
+from clearing.base import ed25519
+from clearing.base.codec import U63, Bytes32, Bytes64, Wire, decode, encode, u256
+from clearing.base.errors import RemoteFault
+from clearing.base.hashing import tag_word, tagged_hash
+from clearing.base.ids import NetworkId
+from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
+from node.codes import NodeCode
+
+BATCH_TAG = "crossclear/trade-batch/v1"
+BATCH_TRANSACTIONS_MAX = 100
+BATCH_BYTES_MAX = BATCH_TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX + 256
+
+
+class TradeBatch(Wire, frozen=True):
+    """Transactions in the order in which `submitter` took them in. `sequence` rises by one a batch."""
+
+    submitter: Bytes32
+    sequence: U63
+    transactions: tuple[Transaction, ...]
+    signature: Bytes64
+
+
+def make_batch(network: NetworkId, secret: bytes, sequence: int, transactions: Sequence[Transaction]) -> TradeBatch:
+    """Sign a batch with the node's envelope secret."""
+    submitter, chosen = ed25519.public_key(secret), tuple(transactions)
+    return TradeBatch(
+        submitter=submitter,
+        sequence=sequence,
+        transactions=chosen,
+        signature=ed25519.sign(secret, _signed(network, submitter, sequence, chosen)),
+    )
+
+
+def open_batch(network: NetworkId, data: bytes, submitters: frozenset[bytes] | None = None) -> TradeBatch:
+    """Decode and check shape, submitter (one of `submitters`, if given) and envelope signature. Raises RemoteFault."""
+    batch = decode(data, TradeBatch, BATCH_BYTES_MAX)
+    if not 0 < len(batch.transactions) <= BATCH_TRANSACTIONS_MAX:
+        raise RemoteFault(NodeCode.BATCH_SHAPE, "trade batch", transactions=len(batch.transactions))
+    if submitters is not None and batch.submitter not in submitters:
+        raise RemoteFault(NodeCode.BATCH_SENDER, "trade batch", submitter=batch.submitter)
+    message = _signed(network, batch.submitter, batch.sequence, batch.transactions)
+    if not ed25519.verify(batch.submitter, message, batch.signature):
+        raise RemoteFault(NodeCode.BATCH_SENDER, "trade batch", submitter=batch.submitter, sequence=batch.sequence)
+    return batch
+
+
+class BatchBuilder:
+    """Gathers transactions until there are enough, or the first has waited long enough. Time is given from outside."""
+
+    def __init__(self, network: NetworkId, secret: bytes, wait_ms: int, first_sequence: int) -> None:
+        self._network = network
+        self._secret = secret
+        self._wait_ms = wait_ms
+        self._sequence = first_sequence
+        self._waiting: list[Transaction] = []
+        self._since_ms = 0
+
+    def add(self, transaction: Transaction, now_ms: int) -> bytes | None:
+        """Take one in; the encoded batch when it became full."""
+        if not self._waiting:
+            self._since_ms = now_ms
+        self._waiting.append(transaction)
+        return self._close() if len(self._waiting) >= BATCH_TRANSACTIONS_MAX else None
+
+    def due(self, now_ms: int) -> bytes | None:
+        """The encoded batch when the first of it has waited long enough."""
+        return self._close() if self._waiting and now_ms - self._since_ms >= self._wait_ms else None
+
+    def wait_ms(self, now_ms: int) -> int | None:
+        """How long until `due` gives one; None while nothing waits."""
+        return max(0, self._since_ms + self._wait_ms - now_ms) if self._waiting else None
+
+    def _close(self) -> bytes:
+        batch = make_batch(self._network, self._secret, self._sequence, self._waiting)
+        self._sequence += 1
+        self._waiting = []
+        return encode(batch)
+
+
+def _signed(network: bytes, submitter: bytes, sequence: int, transactions: tuple[Transaction, ...]) -> bytes:
+    body = tagged_hash(BATCH_TAG, encode(transactions))
+    return b"".join((tag_word(BATCH_TAG), network, submitter, u256(sequence), body))

@@ -1,0 +1,228 @@
+"""Rules of the mempool and of trade batches."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base import ed25519, secp256k1
+from clearing.base.codec import encode
+from clearing.base.errors import BaseCode, Rejected, RemoteFault
+from clearing.base.ids import NetworkId
+from clearing.codes import ClearingCode
+from clearing.transactions import CashTransfer, Trade, Withdrawal
+from node.codes import NodeCode
+from node.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash
+from node.trade_batch import BATCH_TRANSACTIONS_MAX, BatchBuilder, make_batch, open_batch
+
+NETWORK = NetworkId(b"n" * 32)
+KEYS = {account: bytes([account]) * 32 for account in range(1, 6)}
+NOW = 1_000_000
+NODE_KEY = b"k" * 32
+
+
+def owner_of(account: int) -> bytes | None:
+    return secp256k1.address(KEYS[account]) if account in KEYS else None
+
+
+def transfer(
+    account: int = 1, nonce: int = 1, not_after_ms: int = NOW + 1000, key: bytes | None = None
+) -> CashTransfer:
+    blank = CashTransfer(account, 9, 1, 5, nonce, not_after_ms, bytes(65))
+    signature = secp256k1.sign_digest(key or KEYS[account], blank.digest(NETWORK))
+    return msgspec.structs.replace(blank, signature=signature)
+
+
+def trade(buyer: int = 1, seller: int = 2, number: int = 1, network: NetworkId = NETWORK) -> Trade:
+    blank = Trade(1, number, buyer, seller, 1, 2, 300, NOW + 1000, bytes(65), bytes(65))
+    digest = blank.digest(network)
+    return msgspec.structs.replace(
+        blank,
+        buyer_signature=secp256k1.sign_digest(KEYS[buyer], digest),
+        seller_signature=secp256k1.sign_digest(KEYS[seller], digest),
+    )
+
+
+def pool(**limits: int) -> Mempool:
+    return Mempool(NETWORK, owner_of, PoolLimits(**limits))
+
+
+def code_of(result: Accepted | Rejected) -> object:
+    assert isinstance(result, Rejected), result
+    return result.code
+
+
+def test_an_accepted_transaction_waits_until_a_block_decides_it() -> None:
+    waiting, one = pool(), trade()
+    assert waiting.add(one, NOW) == Accepted(transaction_hash(one))
+    assert waiting.select(10_000) == (one,)
+    assert waiting.select(10_000) == (one,)
+    waiting.remove([one])
+    assert (len(waiting), waiting.size, waiting.select(10_000)) == (0, 0, ())
+
+
+def test_the_same_transaction_waits_once_and_never_comes_back() -> None:
+    waiting, one = pool(), trade()
+    waiting.add(one, NOW)
+    assert waiting.add(one, NOW) == Accepted(transaction_hash(one), known=True)
+    assert len(waiting) == 1
+    waiting.remove([one, trade(number=7)])
+    assert waiting.add(one, NOW) == Accepted(transaction_hash(one), known=True)
+    assert waiting.add(trade(number=7), NOW) == Accepted(transaction_hash(trade(number=7)), known=True)
+    assert len(waiting) == 0
+
+
+def test_a_signature_of_another_key_network_or_shape_is_refused() -> None:
+    waiting = pool()
+    forged = msgspec.structs.replace(trade(), seller_signature=trade(seller=3).seller_signature)
+    assert code_of(waiting.add(forged, NOW)) is ClearingCode.WRONG_SIGNER
+    assert code_of(waiting.add(trade(network=NetworkId(b"m" * 32)), NOW)) is ClearingCode.WRONG_SIGNER
+    assert code_of(waiting.add(msgspec.structs.replace(trade(), buyer_signature=bytes(65)), NOW)) is (
+        ClearingCode.WRONG_SIGNER
+    )
+    assert code_of(waiting.add(transfer(key=KEYS[2]), NOW)) is ClearingCode.WRONG_SIGNER
+    assert code_of(waiting.add(msgspec.structs.replace(trade(), buyer=77), NOW)) is ClearingCode.UNKNOWN_ACCOUNT
+    assert len(waiting) == 0
+
+
+@pytest.mark.parametrize(
+    ("not_after_ms", "code"),
+    [
+        (NOW - 1, ClearingCode.REQUEST_EXPIRED),
+        (NOW, None),
+        (NOW + 500, None),
+        (NOW + 501, ClearingCode.REQUEST_TOO_FAR_AHEAD),
+    ],
+)
+def test_a_request_is_taken_only_within_its_time(not_after_ms: int, code: ClearingCode | None) -> None:
+    result = pool(ahead_ms_max=500).add(transfer(not_after_ms=not_after_ms), NOW)
+    assert isinstance(result, Accepted) if code is None else code_of(result) is code
+
+
+def test_expired_requests_leave_and_make_room() -> None:
+    waiting = pool(transactions_max=2)
+    waiting.add(transfer(nonce=1, not_after_ms=NOW + 10), NOW)
+    waiting.add(transfer(nonce=2, not_after_ms=NOW + 20), NOW)
+    assert code_of(waiting.add(transfer(nonce=3), NOW)) is NodeCode.POOL_FULL
+    assert waiting.expire(NOW + 10) == 0
+    assert waiting.expire(NOW + 11) == 1
+    assert isinstance(waiting.add(transfer(nonce=3), NOW + 11), Accepted)
+
+
+def test_one_account_cannot_fill_the_pool() -> None:
+    waiting = pool(per_account_max=2)
+    assert isinstance(waiting.add(trade(1, 2, 1), NOW), Accepted)
+    assert isinstance(waiting.add(trade(2, 1, 2), NOW), Accepted)
+    assert code_of(waiting.add(trade(3, 1, 3), NOW)) is NodeCode.POOL_ACCOUNT_LIMIT
+    waiting.remove([trade(1, 2, 1)])
+    assert isinstance(waiting.add(trade(3, 1, 3), NOW), Accepted)
+
+
+def test_the_pool_is_bounded_in_bytes() -> None:
+    waiting = pool(bytes_max=300)
+    assert isinstance(waiting.add(trade(number=1), NOW), Accepted)
+    assert code_of(waiting.add(trade(number=2), NOW)) is NodeCode.POOL_FULL
+
+
+def test_accounts_take_turns_and_each_keeps_its_order() -> None:
+    waiting = pool()
+    flood = [transfer(1, nonce) for nonce in range(1, 6)]
+    others = [transfer(2, 1), transfer(3, 1), transfer(3, 2)]
+    for each in [*flood, *others]:
+        waiting.add(each, NOW)
+    chosen = waiting.select(10_000)
+    assert chosen == (flood[0], others[0], others[1], flood[1], others[2], flood[2], flood[3], flood[4])
+    two = waiting.select(2 * len(encode((flood[0],))))
+    assert two == (flood[0], others[0])
+    waiting.remove(two)
+    assert waiting.select(10_000)[0] == others[1]
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from("aaars"), st.integers(1, 5), st.integers(1, 3), st.integers(0, 900)), max_size=40
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_the_pool_keeps_its_own_books_whatever_happens(steps: list[tuple[str, int, int, int]]) -> None:
+    waiting = pool(per_account_max=3, transactions_max=8)
+    for what, account, nonce, size in steps:
+        one = transfer(account, nonce)
+        if what == "a":
+            waiting.add(one, NOW)
+        elif what == "r":
+            waiting.remove([one])
+        else:
+            assert sum(len(encode((each,))) for each in waiting.select(size)) <= size
+        everything = waiting.select(1 << 30)
+        assert len(everything) == len(waiting) == len(set(everything)) <= 8
+        assert waiting.size == sum(len(encode((each,))) for each in everything)
+    waiting.expire(NOW + 10_000)
+    assert (len(waiting), waiting.size) == (0, 0)
+
+
+def test_a_transaction_reads_back_from_its_bytes() -> None:
+    withdrawal = Withdrawal(1, 2, 3, bytes(20), 1, NOW, bytes(65))
+    for one in (trade(), transfer(), withdrawal):
+        assert decode_transaction(encode((one,))) == one
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_crash_the_decoding_of_transactions_or_batches(data: bytes) -> None:
+    for read in (decode_transaction, lambda each: open_batch(NETWORK, each)):
+        with pytest.raises(RemoteFault):
+            read(data)
+
+
+def test_a_batch_opens_as_it_was_made() -> None:
+    batch = make_batch(NETWORK, NODE_KEY, 7, [trade(), transfer()])
+    opened = open_batch(NETWORK, encode(batch), frozenset((ed25519.public_key(NODE_KEY),)))
+    assert opened == batch
+    assert opened.transactions == (trade(), transfer())
+
+
+def bad_batches() -> Iterator[tuple[str, bytes, object]]:
+    good = make_batch(NETWORK, NODE_KEY, 1, [trade()])
+    replace = msgspec.structs.replace
+    yield "other order", encode(replace(good, sequence=2)), NodeCode.BATCH_SENDER
+    yield "other content", encode(replace(good, transactions=(trade(number=2),))), NodeCode.BATCH_SENDER
+    yield "other sender", encode(replace(good, submitter=ed25519.public_key(b"j" * 32))), NodeCode.BATCH_SENDER
+    yield "other network", encode(make_batch(NetworkId(b"m" * 32), NODE_KEY, 1, [trade()])), NodeCode.BATCH_SENDER
+    yield "empty", encode(make_batch(NETWORK, NODE_KEY, 1, [])), NodeCode.BATCH_SHAPE
+    many = [trade()] * (BATCH_TRANSACTIONS_MAX + 1)
+    yield "too many", encode(make_batch(NETWORK, NODE_KEY, 1, many)), NodeCode.BATCH_SHAPE
+    yield "too long", bytes(200_000), BaseCode.OVERSIZE
+    yield "trailing", encode(good) + b"\x00", BaseCode.MALFORMED
+
+
+@pytest.mark.parametrize(("data", "code"), [pytest.param(d, c, id=n) for n, d, c in bad_batches()])
+def test_a_bad_batch_is_refused_by_name(data: bytes, code: object) -> None:
+    with pytest.raises(RemoteFault) as refusal:
+        open_batch(NETWORK, data)
+    assert refusal.value.code is code
+
+
+def test_a_batch_of_an_unknown_node_is_refused() -> None:
+    with pytest.raises(RemoteFault) as refusal:
+        open_batch(NETWORK, encode(make_batch(NETWORK, NODE_KEY, 1, [trade()])), frozenset((b"x" * 32,)))
+    assert refusal.value.code is NodeCode.BATCH_SENDER
+
+
+def test_a_batch_closes_when_full_or_when_its_first_waited_long_enough() -> None:
+    builder = BatchBuilder(NETWORK, NODE_KEY, wait_ms=20, first_sequence=5)
+    assert builder.due(NOW) is None
+    assert builder.wait_ms(NOW) is None
+    assert builder.add(transfer(), NOW) is None
+    assert builder.add(transfer(2), NOW + 15) is None
+    assert builder.wait_ms(NOW + 15) == 5
+    assert builder.due(NOW + 19) is None
+    data = builder.due(NOW + 20)
+    assert data is not None
+    first = open_batch(NETWORK, data)
+    assert (first.sequence, len(first.transactions)) == (5, 2)
+    full = [builder.add(transfer(), NOW) for _ in range(BATCH_TRANSACTIONS_MAX)]
+    assert full[:-1] == [None] * (BATCH_TRANSACTIONS_MAX - 1)
+    assert full[-1] is not None
+    assert open_batch(NETWORK, full[-1]).sequence == 6
