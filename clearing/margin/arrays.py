@@ -76,6 +76,9 @@ def build_risk_arrays(
     for feed, ticks in sorted(index.items()):
         if not 0 < ticks <= INDEX_TICKS_MAX:
             raise Bug(f"index of feed {feed} is {ticks} ticks, outside [1, {INDEX_TICKS_MAX}]")
+    strays = [each.name for each in listed if each.group not in groups]
+    if strays:
+        raise Bug(f"instruments {strays} are in no risk group")
     values = np.zeros((len(listed), 1 + len(parameters.scenarios)), np.int64)
     options: list[tuple[int, Instrument]] = []
     for row, each in enumerate(listed):

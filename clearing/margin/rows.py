@@ -5,7 +5,7 @@ group maxima that satisfy the loss rows, every row holds if and only if maintena
 Coefficients stay below 2^62, which the proof's soundness rests on. It must not know how rows are proven.
 
 Slots: cash groups, collateral tokens, instruments (each by id), then one maximum r_g per risk group.
-Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for every scenario s >= 1 and j in the group;
+Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for each scenario s >= 1, j in the group;
 `maintenance`  den * (cash + token values + sum A[j][0] q_j) - num * sum r_g (+ shortfall) >= 0;
 `cash-limit:<group>`  cash + limit (+ shortfall) >= 0.
 """
