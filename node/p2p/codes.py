@@ -1,0 +1,47 @@
+"""`P2pCode`: what the network refuses, of peers and of its own users.
+
+Rule: numbers 0880-0899, never changed, never used again; each has a remedy in `REMEDIES`.
+"""
+
+from clearing.base.errors import CodeBook
+
+
+class P2pCode(CodeBook):
+    """Refusals of the peer-to-peer layer."""
+
+    UNKNOWN_PEER = 880
+    WRONG_NETWORK = 881
+    WRONG_VERSION = 882
+    BAD_HELLO = 883
+    OVERSIZE_FRAME = 884
+    HEARTBEAT_LOST = 885
+    WRITE_STALLED = 886
+    UNEXPECTED_STREAM = 887
+    HANDSHAKE_TIMEOUT = 888
+    REPLACED = 889
+    NO_COMMON_PROTOCOL = 890
+    OVERSIZE_MESSAGE = 891
+    PORT_TAKEN = 892
+    ALREADY_SUBSCRIBED = 893
+    BAD_CONFIG = 894
+    STREAM_ENDED = 895
+
+
+REMEDIES: dict[P2pCode, str] = {
+    P2pCode.UNKNOWN_PEER: "The peer's key is not on the allow-list. Compare its envelope key with the validator set.",
+    P2pCode.WRONG_NETWORK: "The peer runs another network. Compare the genesis files: the network id is their hash.",
+    P2pCode.WRONG_VERSION: "The peer speaks another protocol version. Run the same release on both sides.",
+    P2pCode.BAD_HELLO: "The peer's first message is no hello. Check what listens at that address.",
+    P2pCode.OVERSIZE_FRAME: "The peer announced a message above the channel's limit and was disconnected.",
+    P2pCode.HEARTBEAT_LOST: "Nothing came from the peer for three heartbeats. Check its process and the network path.",
+    P2pCode.WRITE_STALLED: "The peer takes no more bytes. Check its load; it is dialed again by itself.",
+    P2pCode.UNEXPECTED_STREAM: "The peer opened a second stream of one kind on one connection and was disconnected.",
+    P2pCode.HANDSHAKE_TIMEOUT: "The peer connected, but did not finish its hello in time. Check its load.",
+    P2pCode.REPLACED: "A newer connection of the same peer took over. Nothing to do.",
+    P2pCode.NO_COMMON_PROTOCOL: "The other side offers neither noise nor yamux. Plaintext and TLS are refused.",
+    P2pCode.OVERSIZE_MESSAGE: "The own message is above the channel's or the topic's limit. Send less at once.",
+    P2pCode.PORT_TAKEN: "Another process listens at this address. Stop it or change the port.",
+    P2pCode.ALREADY_SUBSCRIBED: "A topic has one consumer. Subscribe once and share its messages.",
+    P2pCode.BAD_CONFIG: "A value of the network configuration cannot be used; the values name it.",
+    P2pCode.STREAM_ENDED: "The peer ended a stream or the connection broke. It is dialed again by itself.",
+}

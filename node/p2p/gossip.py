@@ -1,0 +1,245 @@
+"""Gossip: gossipsub 1.1 with the parts of py-libp2p 0.8.1 replaced that drop, spawn or trust too much.
+
+Rule: a message has one allowed topic, an allow-listed origin that signed it, a bounded size and the consent of a
+synchronous validator before it is delivered or passed on; everything that is not is counted by cause.
+
+Replaced: the read loop (a task a message, no order, no bound), the checks (another peer's address records and peer
+exchange are taken at their word), the rate limit (10 a second, silently), the outbound queue (32) and its writer (a
+write a message), the sequence numbers (seconds: a restarted node repeats itself).
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+from libp2p.network.stream.net_stream import NetStream
+from libp2p.peer.id import ID
+from libp2p.pubsub.gossipsub import PROTOCOL_ID_V11, GossipSub
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.pubsub import PUBSUB_SIGNING_PREFIX, Pubsub
+from libp2p.pubsub.pubsub_notifee import PubsubNotifee
+from libp2p.utils.varint import read_varint_prefixed_bytes_limited
+
+from clearing.base import ed25519
+from node.p2p.identity import envelope_key, peer_id
+from node.p2p.network import TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Incoming, Topic, Validator
+from node.p2p.stats import NetworkStats, TopicStats
+
+RPC_BYTES_MAX = 1 << 20
+WRITE_BYTES = 64 << 10
+OUTBOUND_QUEUE = 4096
+SUBSCRIPTIONS_PER_RPC = 16
+HEARTBEAT_SECONDS = 1
+
+_SIGNED_PREFIX: bytes = PUBSUB_SIGNING_PREFIX.encode()
+
+log = logging.getLogger("crossclear.p2p")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The consumer of one topic."""
+
+    validator: Validator
+    to_consumer: trio.MemorySendChannel[Incoming]
+
+
+class _Bucket:
+    """So many a second, with a burst of two seconds' worth."""
+
+    def __init__(self, per_second: int) -> None:
+        self._rate = per_second
+        self._tokens = 2.0 * per_second
+        self._at = trio.current_time()
+
+    def take(self) -> bool:
+        now = trio.current_time()
+        self._tokens = min(2.0 * self._rate, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+class _Router(GossipSub):  # type: ignore[misc]
+    """Mesh and gossip as libp2p keeps them; own messages go to every subscriber at once (flood publishing)."""
+
+    def forward(self, forwarder: ID, message: Any, stats: TopicStats) -> None:
+        self.mcache.put(message)
+        (topic,) = message.topicIDs
+        subscribers = self.pubsub.peer_topics.get(topic, set())
+        receivers = subscribers if forwarder == self.pubsub.my_id else subscribers & self.mesh.get(topic, set())
+        rpc = rpc_pb2.RPC(publish=[message])
+        for receiver in receivers - {forwarder, ID(message.from_id)}:
+            queue = self.pubsub.peer_queues.get(receiver)
+            if queue is not None and not queue.push(rpc):
+                stats.dropped["outbound"] += 1
+
+
+class Gossip(Pubsub):  # type: ignore[misc]
+    """The gossip of one node. `admit(key)` is the allow-list; `await_hello(stream)` waits for its session's hello."""
+
+    def __init__(
+        self,
+        host: Any,
+        *,
+        own_key: bytes,
+        secret: bytes,
+        per_second: int,
+        stats: NetworkStats,
+        admit: Callable[[bytes | None], bool],
+        await_hello: Callable[[NetStream], Awaitable[bool]],
+    ) -> None:
+        router = _Router(
+            protocols=[PROTOCOL_ID_V11],
+            degree=8,
+            degree_low=6,
+            degree_high=12,
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            adaptive_gossip_enabled=False,
+            spam_protection_enabled=False,
+            eclipse_protection_enabled=False,
+        )
+        super().__init__(
+            host,
+            router,
+            max_subscriptions_per_rpc=SUBSCRIPTIONS_PER_RPC,
+            max_subscriptions_per_peer=len(Topic),
+            max_inbound_rpc_size=RPC_BYTES_MAX,
+            allowed_topics={topic.value for topic in Topic},
+        )
+        self.counter = time.time_ns()
+        self.feeds: dict[str, Feed] = {}
+        self._own_key = own_key
+        self._secret = secret
+        self._per_second = per_second
+        self._stats = stats
+        self._admit = admit
+        self._await_hello = await_hello
+        # Peers are told to us when their hello was good, not when their socket opens.
+        network = host.get_network()
+        network.notifees = [notifee for notifee in network.notifees if not isinstance(notifee, PubsubNotifee)]
+
+    def peer_joined(self, key: bytes) -> None:
+        """A session is ready: gossip with its peer over this connection."""
+        self._handle_dead_peer(peer_id(key))  # a stream of the connection before
+        self.manager.run_task(self._handle_new_peer_with_retry, peer_id(key))
+
+    def peer_left(self, key: bytes) -> None:
+        """The last session of a peer ended."""
+        self._handle_dead_peer(peer_id(key))
+
+    def publish_now(self, topic: Topic, data: bytes) -> None:
+        """Sign and queue for all subscribers; never blocks."""
+        message = rpc_pb2.Message(
+            data=data, topicIDs=[topic.value], from_id=self.my_id.to_bytes(), seqno=self._next_seqno()
+        )
+        message.signature = ed25519.sign(self._secret, _signed_bytes(message))
+        self._mark_msg_seen(message)
+        stats = self._stats.topic(topic.value)
+        stats.published += 1
+        self.router.forward(self.my_id, message, stats)
+
+    def get_hello_packet(self) -> Any:
+        """The subscriptions that open a stream, without libp2p's address record."""
+        subscriptions = [rpc_pb2.RPC.SubOpts(subscribe=True, topicid=topic) for topic in self.topic_ids]
+        return rpc_pb2.RPC(subscriptions=subscriptions)
+
+    async def stream_handler(self, stream: NetStream) -> None:
+        """Serve a neighbour's stream once its hello was good."""
+        key = envelope_key(stream.muxed_conn.peer_id.to_bytes())
+        if self._admit(key) and await self._await_hello(stream):
+            await self.continuously_read_stream(stream)
+
+    async def continuously_read_stream(self, stream: NetStream) -> None:
+        """Read a neighbour's stream until it breaks: in order, within the rate."""
+        forwarder = stream.muxed_conn.peer_id
+        bucket = _Bucket(self._per_second)
+        try:
+            while True:
+                rpc = rpc_pb2.RPC()
+                rpc.ParseFromString(await read_varint_prefixed_bytes_limited(stream, self.max_inbound_rpc_size))
+                for subscription in rpc.subscriptions[:SUBSCRIPTIONS_PER_RPC]:
+                    self.handle_subscription(forwarder, subscription)
+                for message in rpc.publish:
+                    self._take(forwarder, message, allowed=bucket.take())
+                if rpc.HasField("control") and bucket.take():
+                    rpc.ClearField("senderRecord")
+                    for prune in rpc.control.prune:
+                        prune.ClearField("peers")  # we dial whom the configuration names
+                    await self.router.handle_rpc(rpc, forwarder)
+                await trio.lowlevel.checkpoint()
+        except Exception as error:  # whatever it sends, and however its connection breaks
+            log.debug("gossip from %s ended: %r", forwarder, error)
+            await stream.reset()
+
+    def _take(self, forwarder: ID, message: Any, *, allowed: bool) -> None:
+        topic = message.topicIDs[0] if len(message.topicIDs) == 1 else ""
+        feed = self.feeds.get(topic)
+        if feed is None or len(message.seqno) != 8:
+            self._stats.topic("other").dropped["shape"] += 1
+            return
+        stats = self._stats.topic(topic)
+        if self._is_msg_seen(message):
+            stats.duplicates += 1
+            return
+        cause = "rate" if not allowed else self._objection(feed, message)
+        if cause:
+            stats.dropped[cause] += 1
+            return
+        try:
+            feed.to_consumer.send_nowait(Incoming(_origin(message), message.data))
+            stats.delivered += 1
+        except (trio.WouldBlock, trio.BrokenResourceError):
+            stats.dropped["consumer"] += 1
+        self.router.forward(forwarder, message, stats)
+
+    def _objection(self, feed: Feed, message: Any) -> str:
+        """Why a message is dropped; empty when it is good."""
+        origin = _origin(message)
+        if len(message.data) > TOPIC_MESSAGE_BYTES:
+            return "size"
+        if origin == self._own_key or not self._admit(origin):
+            return "sender"
+        if not ed25519.verify(origin, _signed_bytes(message), message.signature):
+            return "signature"
+        self._mark_msg_seen(message)  # from here on its origin stands for it: judge it once
+        try:
+            return "" if feed.validator(Incoming(origin, message.data)) else "validator"
+        except Exception:  # a validator that fails on a peer's bytes must not end the gossip with everybody
+            log.exception("validator of %s failed", message.topicIDs[0])
+            return "fault"
+
+    async def handle_sending_messages(self, peer_id: ID, stream: NetStream, queue: Any) -> None:
+        """Write what waits for a neighbour, as much in one write as waits."""
+        queue._queue.max_size = OUTBOUND_QUEUE  # noqa: SLF001
+        try:
+            while (first := await queue.pop()) is not None:
+                rpc = rpc_pb2.RPC()
+                rpc.CopyFrom(first)
+                while len(queue) and rpc.ByteSize() < WRITE_BYTES:
+                    rpc.MergeFrom(await queue.pop())
+                if not await self.write_msg(stream, rpc):
+                    return
+        except Exception as error:
+            log.debug("gossip to %s ended: %r", peer_id, error)
+            self._handle_dead_peer(peer_id)
+
+
+def open_feed(validator: Validator) -> tuple[Feed, trio.MemoryReceiveChannel[Incoming]]:
+    """A feed and its consumer's end."""
+    to_consumer, consumer = trio.open_memory_channel[Incoming](TOPIC_QUEUE)
+    return Feed(validator, to_consumer), consumer
+
+
+def _origin(message: Any) -> bytes:
+    return envelope_key(message.from_id) or b""
+
+
+def _signed_bytes(message: Any) -> bytes:
+    bare = rpc_pb2.Message(data=message.data, topicIDs=message.topicIDs, from_id=message.from_id, seqno=message.seqno)
+    return _SIGNED_PREFIX + bytes(bare.SerializeToString())

@@ -1,0 +1,163 @@
+"""The libp2p host, built by hand: TCP, noise only, yamux only, nothing that runs by itself.
+
+Rule: security transports are named one by one (libp2p's default host accepts plaintext, where whoever knows a public
+key passes as its owner); a peer outside the allow-list is refused as soon as noise has shown its key. Identify, mDNS,
+DHT, relays, the auto-connector, the pruner and the resource manager stay off: they cost CPU and dial by themselves.
+"""
+
+import logging
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import libp2p.network.connection.swarm_connection as swarm_connection
+from libp2p.abc import IRawConnection, ISecureConn
+from libp2p.crypto.x25519 import create_new_key_pair as new_noise_key
+from libp2p.host.basic_host import BasicHost
+from libp2p.network.config import ConnectionConfig, RetryConfig
+from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStore
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.transport.exceptions import SecurityUpgradeFailure
+from libp2p.transport.tcp.tcp import TCP
+from libp2p.transport.upgrader import TransportUpgrader
+
+from clearing.base.errors import LocalFault
+from node.p2p.codes import P2pCode
+from node.p2p.config import NetworkConfig
+from node.p2p.identity import envelope_key, key_pair, peer_id
+
+INBOUND_MAX = 256
+"""Connections from outside at one time, finished or not."""
+UPGRADE_SECONDS = 5.0
+
+Admit = Callable[[bytes | None], bool]
+"""Whether the owner of an envelope key (None: of another kind of key) may connect. Counts its refusals."""
+Refused = Callable[[P2pCode], None]
+
+
+class _Upgrader(TransportUpgrader):  # type: ignore[misc]
+    """Refuses by key, right after the noise handshake, before there is a muxer to talk to."""
+
+    def __init__(self, admit: Admit, refused: Refused, **options: Any) -> None:
+        super().__init__(**options)
+        self._admit = admit
+        self._refused = refused
+
+    async def upgrade_security(self, raw_conn: IRawConnection, is_initiator: bool, peer_id: ID | None = None) -> Any:
+        try:
+            secured: ISecureConn = await super().upgrade_security(raw_conn, is_initiator, peer_id)
+        except SecurityUpgradeFailure:
+            self._refused(P2pCode.NO_COMMON_PROTOCOL)
+            raise
+        if not self._admit(envelope_key(secured.get_remote_peer().to_bytes())):
+            await secured.close()
+            raise SecurityUpgradeFailure("not on the allow-list")
+        return secured
+
+
+class _Swarm(Swarm):  # type: ignore[misc]
+    """libp2p's swarm, but an inbound connection's task ends with the connection, not with the swarm."""
+
+    async def _do_handle_inbound_connection(self, read_write_closer: Any, maddr: Any, failure_event: Any) -> None:  # noqa: ARG002
+        raw = RawConnection(read_write_closer, initiator=False)
+        try:
+            muxed = await self.upgrade_inbound_raw_conn(raw, maddr)
+            await muxed.event_closed.wait()
+        except Exception as error:
+            logging.getLogger(__name__).debug("inbound connection refused: %r", error)
+        finally:
+            await raw.close()
+
+
+class _Host(BasicHost):  # type: ignore[misc]
+    """libp2p's host, but a failing stream of one peer does not end the swarm, and nothing is identified."""
+
+    open_gossip_stream: Callable[[ID, Sequence[str]], Awaitable[Any]]
+    """Set by the network: gossip uses the connection of the peer's session, libp2p would take any."""
+
+    async def new_stream(self, peer_id: ID, protocol_ids: Sequence[str]) -> Any:
+        return await self.open_gossip_stream(peer_id, protocol_ids)
+
+    async def _swarm_stream_handler(self, net_stream: Any) -> None:
+        try:
+            await super()._swarm_stream_handler(net_stream)
+        except Exception as error:
+            logging.getLogger(__name__).debug("stream ended: %r", error)
+
+    def _schedule_identify(self, peer_id: ID, *, reason: str) -> None:  # noqa: ARG002
+        return None
+
+    async def _push_identify_to_all_peers(self) -> None:
+        return None
+
+
+def build_host(config: NetworkConfig, admit: Admit, refused: Refused) -> Any:
+    """A `BasicHost` that is not running yet."""
+    _tame_libraries()
+    pair = key_pair(config.secret)
+    upgrader = _Upgrader(
+        admit,
+        refused,
+        secure_transports_by_protocol={NOISE: NoiseTransport(pair, noise_privkey=new_noise_key().private_key)},
+        muxer_transports_by_protocol={YAMUX: Yamux},
+        negotiate_timeout=int(UPGRADE_SECONDS),
+    )
+    store = PeerStore()
+    own = peer_id(config.key)
+    store.add_key_pair(own, pair)
+    connections = ConnectionConfig(
+        max_connections=INBOUND_MAX,
+        min_connections=0,
+        low_watermark=0,  # never dial by yourself
+        high_watermark=INBOUND_MAX,
+        max_connections_per_peer=8,
+        inbound_upgrade_timeout=UPGRADE_SECONDS,
+        outbound_upgrade_timeout=UPGRADE_SECONDS,
+    )
+    swarm = _Swarm(
+        own,
+        store,
+        upgrader,
+        transports=[TCP()],
+        retry_config=RetryConfig(max_retries=0),
+        connection_config=connections,
+        psk=config.preshared_key.hex() if config.preshared_key else None,
+    )
+    unused = OrderedDict({"/crossclear/none": _no_handler})  # an empty table would mean identify, push and ping
+    return _Host(network=swarm, default_protocols=unused, disable_identify_address_discovery=True)
+
+
+def check_port_free(host: str, port: int) -> None:
+    """Raises LocalFault PORT_TAKEN. libp2p sets SO_REUSEPORT: a second node would silently share the port."""
+    if port == 0:
+        return
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            raise LocalFault(P2pCode.PORT_TAKEN, "listen", host=host, port=port, why=str(error)) from None
+
+
+async def _no_handler(stream: Any) -> None:
+    await stream.reset()
+
+
+def _tame_libraries() -> None:
+    # A window update for every read doubles the CPU of a message.
+    os.environ.setdefault("PY_YAMUX_RELEASE_ON_READ", "0")
+    # libp2p reports each failing dial as an error. With no handler Python would print it to stderr.
+    logger = logging.getLogger("libp2p")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    # This module logs by `logging.debug(…)`, whose first call puts a handler on the root logger of the process.
+    swarm_connection.logging = logging.getLogger("libp2p.network.connection")

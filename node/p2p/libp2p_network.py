@@ -1,0 +1,340 @@
+"""`LibP2PNetwork`: the `Network` over py-libp2p, and the loop that keeps every configured peer connected.
+
+Rule: one session a peer. When two stand, the newer wins, unless both processes dialed each other at one moment: then
+both sides keep the one that the lower key dialed. Whoever is lost is dialed again, for ever.
+"""
+
+import logging
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import trio
+from libp2p.network.exceptions import SwarmException
+from libp2p.peer.id import ID
+from libp2p.tools.anyio_service import background_trio_service
+from multiaddr import Multiaddr
+
+from clearing.base.errors import LocalFault
+from node.p2p.codes import P2pCode
+from node.p2p.config import NetworkConfig, Peer
+from node.p2p.framing import frame
+from node.p2p.gossip import Feed, Gossip, open_feed
+from node.p2p.host import build_host, check_port_free
+from node.p2p.identity import envelope_key, peer_id
+from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Incoming, Topic, Validator
+from node.p2p.queues import FairInbox
+from node.p2p.session import PROTOCOLS, Session, SessionUser, close_connection, open_stream
+from node.p2p.stats import NetworkStats
+
+DIAL_SECONDS = 5.0
+STOP_SECONDS = 5.0
+HIGHER_KEY_WAITS_SECONDS = 0.2
+"""The higher key of a pair dials this much later, so that mostly one of the two dials."""
+_REFUSED_BY_NAME = (P2pCode.WRONG_NETWORK, P2pCode.WRONG_VERSION, P2pCode.BAD_HELLO, P2pCode.OVERSIZE_FRAME)
+
+log = logging.getLogger("crossclear.p2p")
+
+
+class LibP2PNetwork:
+    """Construct, `subscribe`, then `nursery.start(network.run)` or `async with network.running()`."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        config.check()
+        self.config = config
+        self.key = config.key
+        self.port = config.port
+        """Where it listens, once it runs."""
+        self.stats = NetworkStats()
+        self._allowed = {peer.key for peer in config.peers}
+        self._boot = secrets.token_bytes(32)
+        self._sessions: dict[bytes, Session] = {}
+        self._changed = {peer.key: trio.Event() for peer in config.peers}
+        self._all: dict[Any, Session] = {}
+        self._inboxes = {channel: FairInbox(LIMITS[channel], self._lost(channel)) for channel in Channel}
+        self._feeds: dict[Topic, Feed] = {}
+        self._host: Any = None
+        self._gossip: Gossip | None = None
+        self._nursery: trio.Nursery | None = None
+        for peer in config.peers:
+            self.stats.peer(peer.key)
+
+    @property
+    def peers(self) -> frozenset[bytes]:
+        """Envelope keys of the connected peers."""
+        return frozenset(self._sessions)
+
+    def send(self, to: bytes, channel: Channel, data: bytes) -> bool:
+        """See `Network.send`."""
+        _check_size(channel.name, len(data), LIMITS[channel].message_bytes)
+        session = self._sessions.get(to)
+        return session is not None and session.send(channel, frame(data))
+
+    def broadcast(self, channel: Channel, data: bytes) -> None:
+        """See `Network.broadcast`."""
+        _check_size(channel.name, len(data), LIMITS[channel].message_bytes)
+        framed = frame(data)
+        for session in self._sessions.values():
+            session.send(channel, framed)
+
+    def publish(self, topic: Topic, data: bytes) -> None:
+        """See `Network.publish`. Counted as dropped while the network does not run."""
+        _check_size(topic.value, len(data), TOPIC_MESSAGE_BYTES)
+        if self._gossip is None:
+            self.stats.topic(topic.value).dropped["not running"] += 1
+        else:
+            self._gossip.publish_now(topic, data)
+
+    def receive(self, channel: Channel) -> trio.MemoryReceiveChannel[Incoming]:
+        """See `Network.receive`."""
+        return self._inboxes[channel].consumer
+
+    def subscribe(self, topic: Topic, validator: Validator) -> trio.MemoryReceiveChannel[Incoming]:
+        """See `Network.subscribe`."""
+        if topic in self._feeds or self._nursery is not None:
+            raise LocalFault(P2pCode.ALREADY_SUBSCRIBED, topic.value, running=int(self._nursery is not None))
+        self._feeds[topic], consumer = open_feed(validator)
+        return consumer
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["LibP2PNetwork"]:
+        """Run for the length of an `async with`."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.run)
+            try:
+                yield self
+            finally:
+                nursery.cancel_scope.cancel()
+
+    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen, dial, serve until cancelled; leaves no socket and no task. Raises LocalFault PORT_TAKEN."""
+        check_port_free(self.config.host, self.config.port)
+        host = self._host = build_host(self.config, self._admit, self.stats.refuse)
+        host.open_gossip_stream = self._open_gossip_stream
+        host.get_network().register_notifee(_Notifee(self))
+        for protocol in PROTOCOLS:
+            host.set_stream_handler(protocol, self._stream_handler(protocol))
+        gossip = Gossip(
+            host,
+            own_key=self.key,
+            secret=self.config.secret,
+            per_second=self.config.gossip_per_second,
+            stats=self.stats,
+            admit=self._admit,
+            await_hello=self._await_hello,
+        )
+        try:
+            async with trio.open_nursery() as nursery:
+                stop = trio.Event()
+                await nursery.start(_run_services, (host.get_network(), gossip, gossip.router), stop)
+                try:
+                    await self._serve(host, gossip, task_status)
+                finally:
+                    stop.set()
+        finally:
+            gossip.seen_messages.stop()
+
+    async def _serve(self, host: Any, gossip: Gossip, task_status: Any) -> None:
+        swarm = host.get_network()
+        for topic, feed in self._feeds.items():
+            gossip.feeds[topic.value] = feed
+            await gossip.subscribe(topic.value)
+        self._gossip = gossip
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                if not await swarm.listen(_address(self.config.host, self.config.port)):
+                    raise LocalFault(P2pCode.PORT_TAKEN, "listen", host=self.config.host, port=self.config.port)
+                (listener,) = swarm.listeners.values()
+                self.port = int(listener.get_addrs()[0].value_for_protocol("tcp"))
+                for inbox in self._inboxes.values():
+                    nursery.start_soon(inbox.pump)
+                for peer in self.config.peers:
+                    if peer.port:
+                        nursery.start_soon(self._keep_connected, peer)
+                task_status.started()
+                await trio.sleep_forever()
+        finally:
+            self._gossip = self._nursery = None
+            with trio.CancelScope(shield=True):
+                await _close_all(swarm)
+
+    async def _keep_connected(self, peer: Peer) -> None:
+        config, stats = self.config, self.stats.peer(peer.key)
+        delay = config.redial_seconds_min
+        while True:
+            if self.key > peer.key:
+                with trio.move_on_after(HIGHER_KEY_WAITS_SECONDS):
+                    while peer.key not in self._sessions:
+                        await self._changed[peer.key].wait()
+            while peer.key in self._sessions:
+                delay = config.redial_seconds_min
+                await self._changed[peer.key].wait()
+            stats.dials += 1
+            reason = await self._dial(peer)
+            if reason in _REFUSED_BY_NAME:
+                delay = config.refused_seconds
+            with trio.move_on_after(delay * (1 + secrets.randbelow(1000) / 4000)):
+                while peer.key not in self._sessions:
+                    await self._changed[peer.key].wait()
+            delay = min(2 * delay, config.redial_seconds_max)
+
+    async def _dial(self, peer: Peer) -> P2pCode | None:
+        """Connect and shake hands. Why it failed; None when it did not, or when nobody is there."""
+        try:
+            with trio.fail_after(DIAL_SECONDS):
+                connection = await self._host.get_network().dial_addr(_address(peer.host, peer.port), peer_id(peer.key))
+        except Exception as error:
+            log.debug("dialing %s failed: %r", peer.key.hex(), error)
+            return None
+        session = self._session_of(connection)
+        if session is None:
+            return None
+        await session.settled.wait()
+        return session.reason
+
+    def _admit(self, key: bytes | None) -> bool:
+        if key in self._allowed:
+            return True
+        self.stats.refuse(P2pCode.UNKNOWN_PEER)
+        return False
+
+    def _session_of(self, connection: Any) -> Session | None:
+        """The session of a connection, started now if it is new. None for strangers and when we are ending."""
+        session = self._all.get(connection)
+        key = envelope_key(connection.muxed_conn.peer_id.to_bytes())
+        if session is None and self._nursery is not None and self._admit(key) and not connection.is_closed:
+            user = SessionUser(self._ready, self._message)
+            session = Session(connection, key or b"", self.config, self._boot, self.stats.peer(key or b""), user)
+            self._all[connection] = session
+            self._nursery.start_soon(self._run_session, session)
+        return session
+
+    async def _run_session(self, session: Session) -> None:
+        try:
+            await session.run()
+        finally:
+            del self._all[session.connection]
+            if session.reason not in (None, P2pCode.REPLACED) and not session.was_ready:
+                self.stats.refuse(session.reason)
+            if self._sessions.get(session.key) is session:
+                del self._sessions[session.key]
+                self.stats.peer(session.key).connected = False
+                self._tell_change(session.key)
+                if self._gossip is not None:
+                    self._gossip.peer_left(session.key)
+
+    def _ready(self, session: Session) -> bool:
+        old = self._sessions.get(session.key)
+        if old is not None and old.alive:
+            crossed = old.peer_boot == session.peer_boot and old.dialed != session.dialed
+            if crossed and session.dialed != (self.key < session.key):
+                return False
+            old.close(P2pCode.REPLACED)
+        self._sessions[session.key] = session
+        stats = self.stats.peer(session.key)
+        stats.connected = True
+        stats.connections += 1
+        self._tell_change(session.key)
+        if self._gossip is not None:
+            self._gossip.peer_joined(session.key)
+        return True
+
+    def _tell_change(self, key: bytes) -> None:
+        self._changed[key].set()
+        self._changed[key] = trio.Event()
+
+    def _message(self, session: Session, channel: Channel, data: bytes) -> None:
+        if self._sessions.get(session.key) is session:
+            self._inboxes[channel].put(session.key, data)
+
+    def _lost(self, channel: Channel) -> Any:
+        def lost(sender: bytes, count: int) -> None:
+            self.stats.peer(sender).dropped_in[channel.name] += count
+
+        return lost
+
+    def _stream_handler(self, protocol: str) -> Any:
+        async def handle(stream: Any) -> None:
+            session = self._session_of(stream.swarm_conn)
+            if session is None:
+                await stream.reset()
+                return
+            session.offer(protocol, stream)
+            await session.closed.wait()
+
+        return handle
+
+    async def _await_hello(self, stream: Any) -> bool:
+        session = self._session_of(stream.swarm_conn)
+        if session is None:
+            return False
+        await session.settled.wait()
+        return session.ready
+
+    async def _open_gossip_stream(self, peer: ID, protocols: Sequence[str]) -> Any:
+        session = self._sessions.get(envelope_key(peer.to_bytes()) or b"")
+        if session is None or not session.ready:
+            raise SwarmException("no session")
+        try:
+            return await open_stream(session.connection, protocols[0])
+        except Exception as error:  # gossipsub tries again after this one only
+            raise SwarmException("gossip stream refused") from error
+
+
+class _Notifee:
+    """Starts the session of each new connection."""
+
+    def __init__(self, network: LibP2PNetwork) -> None:
+        self._network = network
+
+    async def connected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
+        if self._network._session_of(conn) is None:  # noqa: SLF001
+            await close_connection(conn)
+
+    async def disconnected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
+        session = self._network._all.get(conn)  # noqa: SLF001
+        if session is not None:
+            session.close(P2pCode.STREAM_ENDED)
+
+    async def _nothing(self, network: Any, what: Any) -> None:  # noqa: ARG002
+        return None
+
+    opened_stream = closed_stream = listen = listen_close = _nothing
+
+
+@asynccontextmanager
+async def open_network(config: NetworkConfig) -> AsyncIterator[LibP2PNetwork]:
+    """A running network without subscriptions (those come before the start: construct, subscribe, `running()`)."""
+    async with LibP2PNetwork(config).running() as network:
+        yield network
+
+
+async def _run_services(services: Sequence[Any], stop: trio.Event, task_status: Any) -> None:
+    """Run libp2p's services until told to stop. Our own cancellation must not reach them: they end by awaiting."""
+    with trio.CancelScope(shield=True) as scope:
+        async with AsyncExitStack() as stack:
+            for service in services:
+                await stack.enter_async_context(background_trio_service(service))
+            task_status.started()
+            await stop.wait()
+            scope.deadline = trio.current_time() + STOP_SECONDS
+
+
+async def _close_all(swarm: Any) -> None:
+    async with trio.open_nursery() as nursery:
+        for connections in list(swarm.connections.values()):
+            for connection in list(connections):
+                nursery.start_soon(close_connection, connection)
+    for listener in list(swarm.listeners.values()):
+        await listener.close()
+
+
+def _address(host: str, port: int) -> Multiaddr:
+    return Multiaddr(f"/ip{6 if ':' in host else 4}/{host}/tcp/{port}")
+
+
+def _check_size(at: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise LocalFault(P2pCode.OVERSIZE_MESSAGE, at, bytes=size, limit=limit)

@@ -1,0 +1,104 @@
+"""`Network`: what the rest of the node knows of its peers, and the sizes that everybody keeps.
+
+Rule: sending never blocks and promises nothing; every queue is bounded and tells what it drops. A sender's key is
+authenticated by the transport (direct) or by the message's signature (gossip), never by what the message says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, IntEnum, StrEnum
+from typing import Protocol
+
+import trio
+
+
+class Channel(IntEnum):
+    """A direct stream, one long-lived for each peer and channel. In order, without loss while connected."""
+
+    CONSENSUS = 1
+    DATA = 2
+    SYNC = 3
+
+
+class Topic(StrEnum):
+    """A gossip topic. No order between messages, each delivered once."""
+
+    TRADES = "trades"
+    POSITIONS = "positions"
+    PRICES = "prices"
+    COLLATERAL = "collateral"
+
+
+class Overflow(Enum):
+    """What a full queue does."""
+
+    DROP_OLDEST = "drop oldest"
+    REFUSE_NEWEST = "refuse newest"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelLimits:
+    """Bounds of one channel, for each peer and direction."""
+
+    message_bytes: int
+    queue_messages: int
+    queue_bytes: int
+    overflow: Overflow
+
+
+LIMITS: dict[Channel, ChannelLimits] = {
+    # An old vote is worth less than a new one; a half-received batch is worth nothing.
+    Channel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST),
+    Channel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST),
+    Channel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST),
+}
+
+TOPIC_MESSAGE_BYTES = 64 << 10
+"""Longest gossip message."""
+
+TOPIC_QUEUE = 4096
+"""Messages that wait for a topic's consumer, and messages that wait to be published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message and the 32-byte Ed25519 envelope key of who sent (direct) or signed (gossip) it."""
+
+    sender: bytes
+    data: bytes
+
+
+Validator = Callable[[Incoming], bool]
+"""Whether a gossip message may be delivered and passed on. Synchronous and quick: it runs in the reader."""
+
+
+class Network(Protocol):
+    """Implemented by `libp2p_network.LibP2PNetwork` and `memory.MemoryNetwork`."""
+
+    @property
+    def peers(self) -> frozenset[bytes]:
+        """Envelope keys of the connected peers."""
+        ...
+
+    def send(self, to: bytes, channel: Channel, data: bytes) -> bool:
+        """Queue a message for one peer; never blocks. False when it is not connected or its queue refuses.
+
+        Raises LocalFault OVERSIZE_MESSAGE above the channel's limit.
+        """
+        ...
+
+    def broadcast(self, channel: Channel, data: bytes) -> None:
+        """Queue a message for every connected peer, not for oneself. Raises LocalFault OVERSIZE_MESSAGE."""
+        ...
+
+    def publish(self, topic: Topic, data: bytes) -> None:
+        """Queue a gossip message, not delivered to oneself; never blocks. Raises LocalFault OVERSIZE_MESSAGE."""
+        ...
+
+    def receive(self, channel: Channel) -> trio.MemoryReceiveChannel[Incoming]:
+        """The messages of a channel from all peers. One consumer."""
+        ...
+
+    def subscribe(self, topic: Topic, validator: Validator) -> trio.MemoryReceiveChannel[Incoming]:
+        """The valid messages of a topic. Call once a topic, before start. Raises LocalFault ALREADY_SUBSCRIBED."""
+        ...
