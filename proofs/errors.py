@@ -39,7 +39,7 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.WRONG_ROOT: "Statement and commitments are not those that the validators certified.",
     ProofCode.BOOK_NOT_MATCHED: "The commitments do not sum to the public totals: the book is not matched.",
     ProofCode.RESERVES_SHORT: "Custody does not cover what the ledger owes. The values name chain and token.",
-    ProofCode.NOT_INCLUDED: "The account's commitment, recomputed from holdings and seed, is not in the certified list.",
+    ProofCode.NOT_INCLUDED: "The account's commitment, recomputed from holdings and seed, is not in the list.",
     ProofCode.WITNESS_OUT_OF_RANGE: "The prover's own holdings break a range or a row. List the shortfall and retry.",
     ProofCode.BLINDERS_REUSED: "A proof session was used twice. Start a new one: blinders are single-use.",
     ProofCode.WRONG_NETWORK: "The package belongs to another network than the one asked for.",

@@ -4,7 +4,6 @@ Rule: a scalar from outside is 32 big-endian bytes below the order; everything e
 """
 
 from collections.abc import Sequence
-from typing import cast
 
 from proofs.errors import ProofCode, Refused
 
@@ -67,4 +66,4 @@ def root_of_unity(size: int) -> int:
     """A primitive root of unity of order `size`, a power of two up to 2^32."""
     if size < 1 or size & (size - 1) or size > 1 << _TWO_ADICITY:
         raise ValueError(f"{size} is not a power of two up to 2^{_TWO_ADICITY}")
-    return cast(int, pow(_GENERATOR, (ORDER - 1) // size, ORDER))
+    return pow(_GENERATOR, (ORDER - 1) // size, ORDER)

@@ -23,7 +23,7 @@ _INFINITY_FLAG = 0x40
 
 
 def decode_point(data: bytes, at: str) -> Point:
-    """The point of 48 canonical compressed bytes, in the subgroup and not infinity (60 µs). Raises Refused BAD_POINT."""
+    """The point of 48 canonical bytes, in the subgroup and not infinity (60 µs). Raises Refused BAD_POINT."""
     try:
         point = G1Point.from_compressed_bytes(data)
         good = len(data) == POINT_BYTES and not data[0] & _INFINITY_FLAG and point.to_compressed_bytes() == data
@@ -50,7 +50,7 @@ def multiply(point: Point, scalar: int) -> Point:
 
 
 def multi_scalar(points: Sequence[Point], scalars: Sequence[int]) -> Point:
-    """Sum of scalars[i]·points[i] (2048 points: 33 ms; small scalars are fast by themselves). Raises Refused BAD_LENGTH."""
+    """Sum of scalars[i]·points[i] (2048 points: 33 ms, of 8-bit scalars 5 ms). Raises Refused BAD_LENGTH."""
     if len(points) != len(scalars):
         raise Refused(ProofCode.BAD_LENGTH, "multi-scalar multiplication", points=len(points), scalars=len(scalars))
     if not points:

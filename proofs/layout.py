@@ -1,13 +1,14 @@
 """The layout: slots, rows, and where their base-256 digits lie. It is a table that is hashed into every statement.
 
 Rule: it knows ranges and integers, not money. A slot of width k holds a value v with v + offset in [0, 256^k); a row of
-width k states the same for Σ coefficient·v + constant (+ shortfall); a row of width 0 states equality to zero. A slot of
-width 0 has no digits of its own, so an equality row with coefficient ±1 must tie it to slots that have.
+width k states the same for Σ coefficient·v + constant (+ shortfall); a row of width 0 states equality to zero. A slot
+of width 0 has no digits of its own, so an equality row with coefficient ±1 must tie it to slots that have.
 The bounds make equality modulo p equality of integers: n · 2^62 · 2^64 < p / 2.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -76,7 +77,7 @@ class Layout:
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """Widths of the constraints: of each slot and then of each row."""
-        return tuple(item.width for item in (*self.table.slots, *self.table.rows))
+        return _widths(self.table.slots, self.table.rows)
 
 
 def lay_out(size: int, slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...]) -> Layout:
@@ -92,19 +93,23 @@ def lay_out(size: int, slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...])
     _check_free_slots(slots, rows)
     places: list[tuple[int, int]] = []
     column = position = 0
-    for item in (*slots, *rows):
-        if position + item.width > size:
+    for width in _widths(slots, rows):
+        if position + width > size:
             column, position = column + 1, 0
-        places.append((column, position) if item.width else (0, 0))
-        position += item.width
+        places.append((column, position) if width else (0, 0))
+        position += width
     if column >= COLUMNS_MAX:
         raise Refused(ProofCode.BAD_LAYOUT, "columns", count=column + 1, most=COLUMNS_MAX)
     return Layout(LayoutTable(size, slots, rows, tuple(places)), column + 1)
 
 
+def _widths(slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...]) -> tuple[int, ...]:
+    return tuple(slot.width for slot in slots) + tuple(row.width for row in rows)
+
+
 def _check_row(index: int, row: RowRange, slots: int) -> None:
     order = [slot for slot, _ in row.coefficients]
-    ordered = all(a < b for a, b in zip(order, order[1:], strict=False))
+    ordered = all(a < b for a, b in pairwise(order))
     small = all(0 < abs(coefficient) < COEFFICIENT_MAX for _, coefficient in row.coefficients)
     if row.width not in WIDTHS or not ordered or not small or (order and order[-1] >= slots):
         raise Refused(ProofCode.BAD_LAYOUT, f"row {index}", width=row.width, slots=slots)

@@ -1,8 +1,8 @@
 """The bytes of a linear proof: a fixed sequence of points and scalars, one encoding per proof.
 
 Rule: the length follows from the number of accounts and columns alone; every point and scalar is canonical.
-Per account C_D, C_m, C_f (C_D, C_f once a column) and D̄; then C_S, C_t1, C_t2, S̄, π_1, π_2. With C_W, which the statement
-carries, one column makes 224 bytes an account and 272 for all.
+Per account C_D, C_m, C_f (C_D, C_f once a column) and D̄; then C_S, C_t1, C_t2, S̄, π_1, π_2. With C_W, which the
+statement carries, one column makes 224 bytes an account and 272 for all.
 """
 
 from dataclasses import dataclass

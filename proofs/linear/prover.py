@@ -1,4 +1,4 @@
-"""The prover of the linear proof: joins the shards' sums round by round and makes the shared polynomials S, t and the openings.
+"""The prover of the linear proof: joins the shards' sums round by round, makes S, t and the openings.
 
 Rule: it draws every challenge from the transcript that the verifier will replay; it may draw OS randomness, so it is
 not pure. With `check_witness` it refuses to send a proof whose quotient is not exact; without, it is the cheating
@@ -108,7 +108,7 @@ class _Session:
         c_s = self._commit_masked(running)
         self.rounds.gamma = challenges.after_sum(self.transcript, c_s)
         sum_poly = running.poly()
-        t1, t2 = self._quotient(sums, running, sum_poly)
+        t1, t2 = self._quotient(sums, sum_poly)
         c_t1, c_t2 = self._commit_poly(t1), self._commit_poly(t2)
         self.rounds.zeta = zeta = challenges.after_quotient(self.transcript, c_t1, c_t2)
 
@@ -144,12 +144,11 @@ class _Session:
         """β·Σ joint·c_k / n."""
         columns = self.layout.columns
         total = sum(
-            self.rounds.deltas[k * columns] * self.weights.c(sigma)
-            for k, sigma in enumerate(self.statement.shortfalls)
+            self.rounds.deltas[k * columns] * self.weights.c(sigma) for k, sigma in enumerate(self.statement.shortfalls)
         )
         return total % ORDER * beta % ORDER * inverse(self.size) % ORDER
 
-    def _quotient(self, sums: ShardSums, running: Masked, sum_poly: Poly) -> tuple[Poly, Poly]:
+    def _quotient(self, sums: ShardSums, sum_poly: Poly) -> tuple[Poly, Poly]:
         """t1, t2 with t = t1 + X^(n+2)·t2 = [lookups + γ·sum check] / Z_H, hidden by a shared blinder."""
         size, columns = self.size, self.layout.columns
         alpha, beta, gamma = self.rounds.first.alpha, self.rounds.first.beta, self.rounds.gamma
@@ -170,7 +169,7 @@ class _Session:
             raise Bug("the quotient of a checked witness is not exact")
         found = coefficients(quotient, size + 2)
         blinder = self.scalars()
-        low, high = found[: size + 2] + [blinder], found[size + 2 :] or [0]
+        low, high = [*found[: size + 2], blinder], found[size + 2 :] or [0]
         high[0] -= blinder
         return polynomial(low), polynomial(high)
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clearing.base.errors import LocalFault
-from proofs.errors import ProofCode
 from proofs.domain import TABLE_SIZE
+from proofs.errors import ProofCode
 from proofs.field import ORDER, batch_inverse
 from proofs.group import Point, encode_point, infinity, multi_scalar, multiply_small
 from proofs.layout import Layout
@@ -91,8 +91,7 @@ class Shard:
         """Weighted sums for S and t; `deltas` are this shard's powers of δ, one an account and column."""
         self._enter(3)
         size, columns = self._layout.size, self._layout.columns
-        blank = [zero_masked(size, BLINDERS) for _ in range(columns + 5)]
-        total = ShardSums(blank[5:], *blank[:5], [], [])
+        total = _zero_sums(size, columns)
         table_products, other_products = polynomial([]), polynomial([])
         for k, account in enumerate(self._accounts):
             own = deltas[k * columns : (k + 1) * columns]
@@ -224,6 +223,13 @@ class Shard:
             for value, count in enumerate(account.counts):
                 values[value] = (values[value] - count * inverses[value]) % ORDER
         return Masked(values, account.hidden_f[column])
+
+
+def _zero_sums(size: int, columns: int) -> ShardSums:
+    def zero() -> Masked:
+        return zero_masked(size, BLINDERS)
+
+    return ShardSums([zero() for _ in range(columns)], zero(), zero(), zero(), zero(), zero(), [], [])
 
 
 def add_sums(left: ShardSums, right: ShardSums) -> ShardSums:

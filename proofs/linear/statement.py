@@ -5,6 +5,7 @@ With row weights Ï_r = y^r, all slots and rows of an account hold at once if âŸ
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, inner_product, powers
@@ -34,7 +35,7 @@ class LinearStatement:
         count = len(self.accounts)
         if not count or len(self.shortfalls) != count or len(self.commitments) != count or len(self.context) != 32:
             raise Refused(ProofCode.BAD_STATEMENT, "accounts", count=count)
-        if any(a >= b for a, b in zip(self.accounts, self.accounts[1:], strict=False)):
+        if any(a >= b for a, b in pairwise(self.accounts)):
             raise Refused(ProofCode.BAD_STATEMENT, "accounts are not strictly ascending")
         if any(not 0 <= shortfall < SHORTFALL_MAX for shortfall in self.shortfalls):
             raise Refused(ProofCode.BAD_STATEMENT, "shortfall out of range")

@@ -46,4 +46,3 @@ def make_witness(
             raise LocalFault(ProofCode.WITNESS_OUT_OF_RANGE, where, value=str(value), width=width)
         columns[column][start : start + width] = (value % BASE**width).to_bytes(width, "little")
     return Witness(tuple(values), tuple(map(tuple, columns)), tuple(blinders))
-

@@ -1,0 +1,81 @@
+"""The epoch package, version 1: one file (`.ccp`) that anybody can check offline.
+
+Rule: one canonical encoding; every byte is bound, either by the certified header or by the proofs themselves. The
+commitments root is what the validators certify *before* anybody proves: statement, domain and all (account, C_W).
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+
+from clearing.base.certificate import Certificate
+from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, decode, encode, u256
+from clearing.base.hashing import tagged_hash
+from clearing.base.header import Header
+from clearing.base.ids import Hash32
+from clearing.base.merkle import merkle_root
+from clearing.base.validators import ValidatorSet
+from clearing.margin.snapshot import RiskStatement
+from proofs.linear.statement import LinearStatement
+from proofs.solvency import DOMAIN, layout_of, shortfalls_of
+
+FORMAT: Literal["crossclear-epoch-package/1"] = "crossclear-epoch-package/1"
+SUFFIX = ".ccp"
+COMMITMENTS_TAG = "crossclear/commitments-root/v1"
+PACKAGE_BYTES_MAX = 64 << 20
+
+Commitment = tuple[U63, Bytes48]
+"""(account, C_W)."""
+ProofBytes = Annotated[bytes, msgspec.Meta(max_length=32 << 20)]
+
+
+class EpochPackage(Wire, frozen=True):
+    """Everything a verifier needs. `header` is the certified one that carries the commitments root of `statement`."""
+
+    format: Literal["crossclear-epoch-package/1"]
+    header: Header
+    certificate: Certificate
+    validators: ValidatorSet
+    srs: Bytes32
+    domain: U32
+    statement: RiskStatement
+    commitments: tuple[Commitment, ...]
+    """Ordered by account."""
+    proof: ProofBytes
+    book: ProofBytes
+
+
+def commitments_root(
+    statement: RiskStatement, commitments: Sequence[tuple[int, bytes]], domain: int = DOMAIN
+) -> Hash32:
+    """What the header at h + Δ carries for the snapshot at h: hash of statement, n, Merkle root of (account, C_W).
+
+    Every validator computes it from the snapshot and the accounts' seeds; no proof is needed for it.
+    """
+    leaves = [u256(account) + commitment for account, commitment in commitments]
+    return tagged_hash(COMMITMENTS_TAG, statement.digest(), u256(domain), merkle_root(leaves))
+
+
+def linear_statement(
+    statement: RiskStatement, commitments: Sequence[tuple[int, bytes]], domain: int = DOMAIN
+) -> LinearStatement:
+    """The statement of the joint proof; its context is the commitments root. Raises Refused."""
+    accounts = tuple(account for account, _ in commitments)
+    return LinearStatement(
+        layout=layout_of(statement, domain),
+        context=commitments_root(statement, commitments, domain),
+        accounts=accounts,
+        shortfalls=shortfalls_of(statement, accounts),
+        commitments=tuple(commitment for _, commitment in commitments),
+    )
+
+
+def write_package(package: EpochPackage) -> bytes:
+    """The bytes of the file."""
+    return encode(package)
+
+
+def read_package(data: bytes) -> EpochPackage:
+    """Read a file. Raises RemoteFault OVERSIZE, MALFORMED or NON_CANONICAL."""
+    return decode(data, EpochPackage, PACKAGE_BYTES_MAX)

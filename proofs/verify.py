@@ -1,0 +1,199 @@
+"""The verifier of epoch packages: bytes in, one named result per check out. Pure, offline, from the file alone.
+
+Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer:
+encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → inclusion (for an own account).
+It must import neither provers nor anything that talks to a network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from clearing.base.certificate import verify_finality
+from clearing.base.errors import CrossclearError, RemoteFault
+from clearing.base.validators import check_validator_set
+from clearing.margin.snapshot import AccountHoldings, SlotKind
+from proofs.book import verify_book
+from proofs.commitment import CommitmentContext, commit_holdings
+from proofs.errors import ProofCode, Refused
+from proofs.group import Point, decode_point
+from proofs.linear.statement import LinearStatement
+from proofs.linear.verifier import verify as verify_linear
+from proofs.package import EpochPackage, commitments_root, linear_statement, read_package
+from proofs.solvency import auxiliary_slots, check_statement, complete_holdings
+from proofs.srs import CEREMONY_SHA256, basis
+from proofs.transcript import Transcript
+from proofs.words import claim_of, limits_of
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One check: its stable name, whether it passed, and what was seen."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class OwnAccount:
+    """What a member knows of itself: its account, its values for all slots but the auxiliary ones, its seed."""
+
+    account: int
+    values: tuple[int, ...]
+    seed: bytes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome: the checks up to and including the first that failed; claim and limits in words."""
+
+    checks: tuple[CheckResult, ...]
+    height: int = 0
+    """Height of the snapshot; 0 when the file could not be read."""
+    network: bytes = b""
+    claim: str = ""
+    """Empty unless every check passed."""
+    not_proven: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check passed."""
+        return all(check.ok for check in self.checks)
+
+    @property
+    def failed(self) -> str | None:
+        """Name of the check that failed."""
+        return next((check.name for check in self.checks if not check.ok), None)
+
+
+def verify_package(
+    data: bytes, *, network: bytes | None = None, validators_hash: bytes | None = None, own: OwnAccount | None = None
+) -> Verdict:
+    """Check a package's bytes.
+
+    `network` and `validators_hash` are what the caller trusts; without them the package's own are taken, and the
+    limits say so. Never raises for bad input.
+    """
+    try:
+        package = read_package(data)
+    except RemoteFault as fault:
+        return Verdict((CheckResult("encoding", ok=False, detail=str(fault)),))
+    run = _Run(package, network, validators_hash, own)
+    results = [CheckResult("encoding", ok=True, detail=f"{len(data)} bytes, canonical")]
+    for name, check in run.checks():
+        try:
+            results.append(CheckResult(name, ok=True, detail=check()))
+        except CrossclearError as fault:
+            results.append(CheckResult(name, ok=False, detail=str(fault)))
+            break
+    statement = package.statement
+    passed = all(result.ok for result in results)
+    return Verdict(
+        tuple(results),
+        statement.height,
+        statement.network,
+        claim_of(package) if passed else "",
+        limits_of(trusted=validators_hash is not None),
+    )
+
+
+@dataclass
+class _Run:
+    package: EpochPackage
+    network: bytes | None
+    validators_hash: bytes | None
+    own: OwnAccount | None
+    linear: LinearStatement | None = None
+    points: list[Point] = field(default_factory=list)
+    transcript: Transcript | None = None
+
+    def checks(self) -> list[tuple[str, Callable[[], str]]]:
+        found: list[tuple[str, Callable[[], str]]] = [
+            ("certificate", self.certificate),
+            ("roots", self.roots),
+            ("statement", self.statement),
+            ("ranges_and_rows", self.ranges_and_rows),
+            ("matched_book", self.matched_book),
+            ("reserves", self.reserves),
+        ]
+        return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
+
+    def certificate(self) -> str:
+        package = self.package
+        if self.validators_hash is not None and package.validators.hash != self.validators_hash:
+            raise Refused(ProofCode.WRONG_NETWORK, "validator set", shown=package.validators.hash)
+        check_validator_set(package.validators)
+        trusted = package.header.network if self.network is None else self.network
+        verify_finality(package.header, package.certificate, package.validators, trusted)
+        return f"header {package.header.height} is final under {len(package.validators.validators)} validators"
+
+    def roots(self) -> str:
+        package, header = self.package, self.package.header
+        found = commitments_root(package.statement, package.commitments, package.domain)
+        if found != header.commitments_root:
+            raise Refused(ProofCode.WRONG_ROOT, "commitments root", certified=header.commitments_root, found=found)
+        if package.statement.height != header.commitments_height or package.statement.height >= header.height:
+            raise Refused(ProofCode.WRONG_ROOT, "snapshot height", certified=header.commitments_height)
+        if package.statement.network != header.network:
+            raise Refused(ProofCode.WRONG_NETWORK, "statement", stated=package.statement.network)
+        return f"{len(package.commitments)} commitments and the statement are the certified ones"
+
+    def statement(self) -> str:
+        package = self.package
+        if package.srs != CEREMONY_SHA256:
+            raise Refused(ProofCode.WRONG_SRS, "package", stated=package.srs)
+        check_statement(package.statement)
+        self.linear = linear_statement(package.statement, package.commitments, package.domain)
+        self.linear.transcript()
+        return f"{len(package.statement.slots)} slots, {len(package.statement.rows)} rows, well formed"
+
+    def ranges_and_rows(self) -> str:
+        if self.linear is None:
+            raise Refused(ProofCode.BAD_STATEMENT, "no statement")
+        self.points = [decode_point(commitment, "C_W") for commitment in self.linear.commitments]
+        self.transcript = verify_linear(self.linear, self.package.proof, self.points)
+        return f"every slot and row of {len(self.points)} accounts lies in its range"
+
+    def matched_book(self) -> str:
+        if self.transcript is None:
+            raise Refused(ProofCode.BAD_STATEMENT, "no transcript")
+        statement = self.package.statement
+        for total in statement.totals:
+            if statement.slots[total.slot].kind is SlotKind.POSITION and total.total != 0:
+                raise Refused(ProofCode.BOOK_NOT_MATCHED, statement.slots[total.slot].name, total=total.total)
+        totals = [(total.slot, total.total) for total in statement.totals]
+        points = basis(self.package.domain)
+        verify_book(points, auxiliary_slots(statement), totals, self.points, self.package.book, self.transcript)
+        return f"holdings sum to the public total in each of {len(totals)} slots, to zero in every instrument"
+
+    def reserves(self) -> str:
+        statement = self.package.statement
+        held: dict[int, int] = {}
+        for term in statement.custody:
+            owed = term.held + term.pending + term.uncredited
+            if owed != term.accounted or term.balance < term.accounted:
+                raise Refused(
+                    ProofCode.RESERVES_SHORT,
+                    f"chain {term.chain_id}",
+                    token=term.token,
+                    owed=owed,
+                    accounted=term.accounted,
+                    balance=term.balance,
+                )
+            held[term.slot] = held.get(term.slot, 0) + term.held
+        for total in statement.totals:
+            slot = statement.slots[total.slot]
+            if slot.kind is not SlotKind.POSITION and total.total != held.get(total.slot, 0):
+                raise Refused(ProofCode.RESERVES_SHORT, slot.name, total=total.total, held=held.get(total.slot, 0))
+        return f"{len(statement.custody)} custody balances cover what the ledger owes"
+
+    def inclusion(self) -> str:
+        own, statement = self.own, self.package.statement
+        if own is None:
+            raise Refused(ProofCode.NOT_INCLUDED, "no account given")
+        values = complete_holdings(statement, AccountHoldings(own.account, own.values))
+        context = CommitmentContext(statement.network, own.account, statement.epoch, statement.state_root)
+        found = commit_holdings(basis(self.package.domain), values, own.seed, context)
+        if dict(self.package.commitments).get(own.account) != found:
+            raise Refused(ProofCode.NOT_INCLUDED, f"account {own.account}", recomputed=found)
+        return f"account {own.account} is in the certified list with exactly these holdings"

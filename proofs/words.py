@@ -1,0 +1,47 @@
+"""What a verified package says, and what it does not, in plain words.
+
+Rule: never more than was checked. Every verifier prints both.
+"""
+
+from clearing.margin.snapshot import SlotKind
+from proofs.package import EpochPackage
+
+
+def claim_of(package: EpochPackage) -> str:
+    """The claim of a package whose checks all passed."""
+    statement = package.statement
+    short = statement.shortfalls
+    accounts = len(package.commitments)
+    instruments = sum(slot.kind is SlotKind.POSITION for slot in statement.slots)
+    solvent = (
+        f"all {accounts} accounts meet their maintenance requirement"
+        if not short
+        else f"{accounts - len(short)} of {accounts} accounts meet their maintenance requirement; "
+        + ", ".join(f"account {account} is short by at most {sigma}" for account, sigma in short)
+        + " (in the unit of the listed rows)"
+    )
+    return (
+        f"At height {statement.height} (epoch {statement.epoch}) of network {statement.network.hex()[:16]}…, {solvent} "
+        f"in each of {statement.scenarios} scenarios over {len(statement.groups)} risk groups, "
+        f"{len(statement.rows)} rows; all positions in {instruments} instruments cancel out; "
+        f"what the ledger owes in {len(statement.custody)} "
+        f"custody accounts is covered by the published balances. Certified by header {package.header.height}."
+    )
+
+
+def limits_of(*, trusted: bool) -> tuple[str, ...]:
+    """What is not proven, one sentence each."""
+    limits = (
+        "Positions are hidden from everybody outside the validator set, not from validators.",
+        "Prices, rows and custody balances are those that more than two thirds of the validators certified; the "
+        "package carries no storage proof of the balances against the chains' block hashes.",
+        "An account whose owner never checks its own leaf is bound only in sum with other such accounts.",
+        "A listed shortfall is an upper bound; whether the default fund covers it is not part of this package.",
+        "A book of two accounts reveals each one's positions to the other.",
+    )
+    if trusted:
+        return limits
+    return (
+        *limits,
+        "The validator set is the package's own: compare its hash with one that you trust.",
+    )

@@ -1,0 +1,192 @@
+"""A small market: three accounts, two instruments in two risk groups, cash on two chains, one collateral token."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import pytest
+
+from clearing.base import bls
+from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.header import Header
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.margin.snapshot import (
+    AccountHoldings,
+    CustodyTerm,
+    PriceUsed,
+    PublicTotal,
+    RiskSnapshot,
+    RiskStatement,
+    Row,
+    RowKind,
+    Slot,
+    SlotKind,
+)
+from proofs.epoch import assemble, commit_epoch, context_of, prove_epoch
+from proofs.commitment import blinders, commit
+from proofs.group import encode_point
+from proofs.linear.witness import Witness, make_witness
+from proofs.package import commitments_root
+from proofs.solvency import complete_holdings, layout_of
+from proofs.srs import basis
+
+N = 256
+NETWORK = bytes([7]) * 32
+CASH, TOKEN, BTC, ETH, R_BTC, R_ETH = range(6)
+SLOTS = (
+    Slot("cash:USD", SlotKind.CASH),
+    Slot("token:31337:WETH", SlotKind.TOKEN),
+    Slot("position:BTC-PERP", SlotKind.POSITION),
+    Slot("position:ETH-PERP", SlotKind.POSITION),
+    Slot("max:BTC", SlotKind.GROUP_MAX, 0),
+    Slot("max:ETH", SlotKind.GROUP_MAX, 1),
+)
+MOVES = {"BTC": (BTC, R_BTC, (900, -700)), "ETH": (ETH, R_ETH, (80, -60))}
+TOKEN_VALUE = 3
+
+
+def rows(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -> tuple[Row, ...]:
+    found = [
+        Row(f"{name}/{s}", RowKind.AT_LEAST_ZERO, ((slot, move), (maximum, 1)))
+        for name, (slot, maximum, changes) in moves.items()
+        for s, move in enumerate(changes)
+    ]
+    # equity·10 − 8·Σ r_g + σ ≥ 0
+    maintenance = ((CASH, 10), (TOKEN, 10 * TOKEN_VALUE), (R_BTC, -8), (R_ETH, -8))
+    found.append(Row("maintenance", RowKind.AT_LEAST_ZERO, maintenance, 0, shortfall=True))
+    found.append(Row("cash-limit", RowKind.AT_LEAST_ZERO, ((CASH, 1),), 10**12))
+    return tuple(found)
+
+
+HOLDINGS = ((0, (5_000, 10, 0, 3)), (1, (9_000, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
+
+
+def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:
+    sums = [sum(values[j] for _, values in holdings) for j in range(4)]
+    first = sums[CASH] // 2
+
+    def term(chain, token, slot, held):
+        return CustodyTerm(
+            chain_id=chain,
+            vault=bytes([chain]) * 20,
+            token=bytes([token]) * 20,
+            slot=slot,
+            block_number=100 + chain,
+            block_hash=bytes([chain + 50]) * 32,
+            accounted=held + 11 + 7,
+            balance=held + 11 + 7 + 2,
+            uncredited=11,
+            pending=7,
+            held=held,
+        )
+
+    return RiskStatement(
+        network=NETWORK,
+        height=40,
+        epoch=4,
+        state_root=bytes([9]) * 32,
+        scenarios=2,
+        groups=("BTC", "ETH"),
+        slots=SLOTS,
+        rows=rows() if system is None else system,
+        prices=(PriceUsed("BTC", 500_000), PriceUsed("ETH", 12_345)),
+        totals=tuple(PublicTotal(j, sums[j]) for j in range(4)),
+        custody=(term(1, 1, CASH, first), term(2, 1, CASH, sums[CASH] - first), term(2, 2, TOKEN, sums[TOKEN])),
+        shortfalls=tuple(shortfalls),
+    )
+
+
+def snapshot(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskSnapshot:
+    listed = dict(shortfalls)
+    accounts = tuple(AccountHoldings(account, values, listed.get(account, 0)) for account, values in holdings)
+    return RiskSnapshot(statement(holdings, shortfalls, system), accounts)
+
+
+def seeds(holdings=HOLDINGS) -> dict[int, bytes]:
+    return {account: bytes([account + 1]) * 32 for account, _ in holdings}
+
+
+SECRETS = tuple(bls.secret_from_seed(bytes([i + 1]) * 32) for i in range(2))
+
+
+def validator_set() -> ValidatorSet:
+    return ValidatorSet(
+        tuple(
+            Validator(bytes([i]) * 32, bls.public_key(secret), 10, bls.prove_possession(secret))
+            for i, secret in enumerate(SECRETS)
+        )
+    )
+
+
+def certified(root: bytes, **changes) -> tuple[Header, Certificate, ValidatorSet]:
+    validators = validator_set()
+    fields = {
+        "network": NETWORK,
+        "parent": bytes([1]) * 32,
+        "height": 43,
+        "time_ms": 1_584_000_000_000,
+        "payload_root": bytes([2]) * 32,
+        "module_roots": (bytes([3]) * 32, bytes([4]) * 32),
+        "commitments_root": root,
+        "commitments_height": 40,
+        "withdrawals_root": bytes(32),
+        "withdrawals_count": 0,
+        "exit_root": bytes(32),
+        "epoch": 4,
+        "validators_hash": validators.hash,
+        "next_validators_hash": validators.hash,
+        "deposit_cursors": (),
+    }
+    header = Header(**{**fields, **changes})
+    digest = vote_digest(NETWORK, validators.hash, VoteKind.PRECOMMIT, header.height, 1, header.hash)
+    shares = {i: bls.sign(secret, digest) for i, secret in enumerate(SECRETS)}
+    return header, make_certificate(VoteKind.PRECOMMIT, header.height, 1, header.hash, validators, shares), validators
+
+
+def honest(shot: RiskSnapshot, keys=None, **options) -> bytes:
+    keys = seeds() if keys is None else keys
+    root = commitments_root(shot.statement, commit_epoch(shot, keys, N), N)
+    return prove_epoch(shot, keys, *certified(root), domain=N, **options)
+
+
+@dataclass
+class Cheat:
+    """A prover without its checks: every account's full values and digits may be replaced before it proves."""
+
+    shot: RiskSnapshot
+
+    def witnesses(self, values: Mapping[int, Mapping[int, int]] | None = None) -> list[Witness]:
+        stated = self.shot.statement
+        layout, found = layout_of(stated, N), []
+        for account in self.shot.accounts:
+            full = list(complete_holdings(stated, account))
+            for slot, value in ((values or {}).get(account.account) or {}).items():
+                full[slot] = value
+            hiding = blinders(seeds(HOLDINGS)[account.account], context_of(stated, account.account))
+            found.append(make_witness(layout, full, account.shortfall, hiding, check=False))
+        return found
+
+    def package(self, witnesses: list[Witness], shown: RiskStatement | None = None, proven=None) -> bytes:
+        """Commit to the witnesses, have it certified, prove the statement without checks, and put it together."""
+        stated = shown or self.shot.statement
+        points = basis(N)
+        commitments = tuple(
+            (account.account, encode_point(commit(points, witness.values, witness.blinders)))
+            for account, witness in zip(self.shot.accounts, witnesses, strict=True)
+        )
+        head = certified(commitments_root(stated, commitments, N))
+        return assemble(proven or stated, commitments, witnesses, *head, domain=N, check_witness=False)
+
+
+@pytest.fixture(scope="session")
+def market() -> SimpleNamespace:
+    names = (
+        "N NETWORK CASH TOKEN BTC ETH R_BTC R_ETH SLOTS HOLDINGS rows statement snapshot seeds certified honest Cheat"
+    ).split()
+    return SimpleNamespace(**{name: globals()[name] for name in names})
+
+
+@pytest.fixture(scope="session")
+def package(market) -> bytes:
+    """An honest package of the small market."""
+    return market.honest(market.snapshot())
