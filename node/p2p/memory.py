@@ -107,6 +107,7 @@ class MemoryNetwork:
 
     def broadcast(self, channel: Channel, data: bytes) -> None:
         """See `Network.broadcast`."""
+        _check_size(channel.name, len(data), LIMITS[channel].message_bytes)
         for peer in sorted(self.peers):
             self.send(peer, channel, data)
 

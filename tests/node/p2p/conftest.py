@@ -1,0 +1,114 @@
+"""Networks on real sockets for the tests of this folder."""
+
+import hashlib
+import socket
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import trio
+
+from clearing.base import ed25519
+from node.p2p.config import NetworkConfig, Peer
+from node.p2p.network import Incoming, Topic
+
+with warnings.catch_warnings():
+    # libp2p 0.8.1 imports websockets.legacy, which warns of its own deprecation.
+    warnings.filterwarnings("ignore", "websockets.legacy is deprecated", DeprecationWarning)
+    from node.p2p.libp2p_network import LibP2PNetwork
+
+NETWORK = bytes(range(32))
+
+
+def secret(number: int) -> bytes:
+    return hashlib.sha256(b"p2p test key %d" % number).digest()
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+class Node:
+    """One network that can be stopped and started again under the same configuration."""
+
+    def __init__(self, config: NetworkConfig, topics: dict[Topic, Callable[[Incoming], bool]]) -> None:
+        self.config = config
+        self.key = config.key
+        self.topics = topics
+        self.network: LibP2PNetwork
+        self.feeds: dict[Topic, trio.MemoryReceiveChannel[Incoming]] = {}
+        self._scope = trio.CancelScope()
+        self._done = trio.Event()
+
+    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        self.network = LibP2PNetwork(self.config)
+        self.feeds = {topic: self.network.subscribe(topic, validator) for topic, validator in self.topics.items()}
+        self._scope, self._done = trio.CancelScope(), trio.Event()
+        try:
+            with self._scope:
+                await self.network.run(task_status)
+        finally:
+            self._done.set()
+
+    async def stop(self) -> None:
+        self._scope.cancel()
+        await self._done.wait()
+
+    async def connected(self, count: int) -> None:
+        while len(self.network.peers) < count:
+            await trio.sleep(0.01)
+
+
+class Cluster:
+    def __init__(self, nodes: list[Node], nursery: trio.Nursery) -> None:
+        self.nodes = nodes
+        self.nursery = nursery
+
+    async def start(self, node: Node) -> None:
+        await self.nursery.start(node.run)
+
+    async def all_connected(self) -> None:
+        for node in self.nodes:
+            await node.connected(len(self.nodes) - 1)
+
+
+Change = Callable[[int, NetworkConfig], NetworkConfig]
+
+
+@pytest.fixture
+def cluster() -> Callable[..., Any]:
+    """`async with cluster(4) as c`: running nodes; `change(i, config)` bends a node's configuration."""
+
+    @asynccontextmanager
+    async def opened(
+        count: int,
+        *,
+        topics: dict[Topic, Callable[[Incoming], bool]] | None = None,
+        change: Change = lambda _, config: config,
+        start: bool = True,
+    ) -> AsyncIterator[Cluster]:
+        ports = free_ports(count)
+        keys = [ed25519.public_key(secret(i)) for i in range(count)]
+        nodes = []
+        for i in range(count):
+            peers = tuple(Peer(keys[j], port=ports[j]) for j in range(count) if j != i)
+            config = NetworkConfig(secret=secret(i), network=NETWORK, peers=peers, port=ports[i])
+            nodes.append(Node(change(i, replace(config, refused_seconds=0.5)), topics or {}))
+        async with trio.open_nursery() as nursery:
+            running = Cluster(nodes, nursery)
+            if start:
+                for node in nodes:
+                    await running.start(node)
+            yield running
+            nursery.cancel_scope.cancel()
+
+    return opened

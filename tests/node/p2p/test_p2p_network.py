@@ -1,0 +1,250 @@
+"""Real sockets: what every user of the network may rely on."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import trio
+
+from clearing.base.errors import LocalFault
+from node.p2p.codes import P2pCode
+from node.p2p.config import NetworkConfig, Peer
+from node.p2p.libp2p_network import LibP2PNetwork, open_network
+from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Incoming, Topic
+
+TRADES = {Topic.TRADES: lambda _: True}
+
+
+async def test_four_nodes_connect_all_to_all_and_a_broadcast_arrives_once(cluster):
+    async with cluster(4) as c:
+        await c.all_connected()
+        first, *others = c.nodes
+        for channel in Channel:
+            first.network.broadcast(channel, b"to all on " + channel.name.encode())
+            for node in others:
+                inbox = node.network.receive(channel)
+                assert await inbox.receive() == Incoming(first.key, b"to all on " + channel.name.encode())
+        await trio.sleep(0.2)
+        for node in c.nodes:
+            for channel in Channel:
+                with pytest.raises(trio.WouldBlock):
+                    node.network.receive(channel).receive_nowait()
+        assert first.network.peers == {node.key for node in others}
+        stats = first.network.stats.peer(others[0].key)
+        assert stats.connected
+        assert stats.connections >= 1
+        assert stats.messages_out["CONSENSUS"] == 1
+        assert stats.bytes_out["DATA"] > 0
+
+
+async def test_messages_of_a_channel_arrive_in_order_and_whole(cluster):
+    async with cluster(2) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        sent = [bytes([number % 251]) * (number * 97 % 5000) for number in range(1000)]
+        for data in sent:
+            assert one.network.send(other.key, Channel.CONSENSUS, data)
+        inbox = other.network.receive(Channel.CONSENSUS)
+        assert [(await inbox.receive()).data for _ in sent] == sent
+
+
+async def test_a_small_vote_overtakes_bulk_data(cluster):
+    async with cluster(2) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        arrived = []
+
+        async def take(channel: Channel, count: int) -> None:
+            inbox = other.network.receive(channel)
+            for _ in range(count):
+                arrived.append((channel, len((await inbox.receive()).data)))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(take, Channel.DATA, 4)
+            nursery.start_soon(take, Channel.CONSENSUS, 1)
+            for _ in range(4):
+                assert one.network.send(other.key, Channel.DATA, bytes(2 << 20))
+            await trio.sleep(0.02)
+            assert one.network.send(other.key, Channel.CONSENSUS, b"vote")
+        assert arrived.index((Channel.CONSENSUS, 4)) <= 1
+        assert sorted(arrived) == [(Channel.CONSENSUS, 4), *[(Channel.DATA, 2 << 20)] * 4]
+
+
+async def test_the_longest_message_of_each_channel_passes_and_one_byte_more_is_our_own_fault(cluster):
+    async with cluster(2) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        for channel, limits in LIMITS.items():
+            data = bytes(limits.message_bytes)
+            assert one.network.send(other.key, channel, data)
+            assert (await other.network.receive(channel).receive()).data == data
+            with pytest.raises(LocalFault) as refused:
+                one.network.send(other.key, channel, data + b"!")
+            assert refused.value.code is P2pCode.OVERSIZE_MESSAGE
+        with pytest.raises(LocalFault):
+            one.network.publish(Topic.TRADES, bytes(TOPIC_MESSAGE_BYTES + 1))
+
+
+async def test_150_gossip_messages_at_once_are_all_delivered_to_all_once(cluster):
+    async with cluster(4, topics=TRADES) as c:
+        await c.all_connected()
+        first, *others = c.nodes
+        await gossip_flows(c)
+        sent = [b"batch %d" % number for number in range(150)]
+        for data in sent:
+            first.network.publish(Topic.TRADES, data)
+        for node in others:
+            got = [await node.feeds[Topic.TRADES].receive() for _ in sent]
+            assert {one.sender for one in got} == {first.key}
+            assert sorted(one.data for one in got) == sorted(sent)
+        await trio.sleep(0.3)
+        for node in c.nodes:
+            with pytest.raises(trio.WouldBlock):
+                node.feeds[Topic.TRADES].receive_nowait()
+            assert not sum(node.network.stats.topic("trades").dropped.values())
+
+
+async def test_gossip_that_its_validator_refuses_is_neither_delivered_nor_passed_on(cluster):
+    topics = {Topic.PRICES: lambda one: not one.data.startswith(b"bad"), Topic.TRADES: lambda _: True}
+    async with cluster(3, topics=topics) as c:
+        await c.all_connected()
+        await gossip_flows(c)
+        first, *others = c.nodes
+        first.network.publish(Topic.PRICES, b"bad price")
+        first.network.publish(Topic.PRICES, b"price")
+        for node in others:
+            assert (await node.feeds[Topic.PRICES].receive()).data == b"price"
+            assert node.network.stats.topic("prices").dropped["validator"] == 1
+            assert node.network.stats.topic("prices").delivered == 1
+
+
+async def test_a_validator_that_raises_costs_its_message_alone(cluster):
+    def fails(one: Incoming) -> bool:
+        return 1 // len(one.data) >= 0
+
+    async with cluster(2, topics={Topic.TRADES: fails}) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        await gossip_flows(c)
+        one.network.publish(Topic.TRADES, b"")
+        one.network.publish(Topic.TRADES, b"good")
+        assert (await other.feeds[Topic.TRADES].receive()).data == b"good"
+        assert other.network.stats.topic("trades").dropped["fault"] == 1
+
+
+async def test_a_restarted_node_sends_and_receives_again(cluster):
+    async with cluster(4, topics=TRADES) as c:
+        await c.all_connected()
+        await gossip_flows(c)
+        first, *_, last = c.nodes
+        for _ in range(3):
+            await last.stop()
+            while last.key in first.network.peers:
+                await trio.sleep(0.01)
+            assert not first.network.send(last.key, Channel.CONSENSUS, b"nobody there")
+            await c.start(last)
+            await c.all_connected()
+            first.network.broadcast(Channel.CONSENSUS, b"welcome")
+            assert (await last.network.receive(Channel.CONSENSUS).receive()).data == b"welcome"
+            last.network.broadcast(Channel.CONSENSUS, b"back")
+            inbox = first.network.receive(Channel.CONSENSUS)
+            assert await inbox.receive() == Incoming(last.key, b"back")
+            await gossip_flows(c)
+            for number in range(50):
+                last.network.publish(Topic.TRADES, b"after restart %d" % number)
+            got = {(await first.feeds[Topic.TRADES].receive()).data for _ in range(50)}
+            assert len(got) == 50
+        assert first.network.stats.peer(last.key).connections >= 4
+
+
+async def test_nodes_that_dial_each_other_at_one_moment_keep_one_connection(cluster):
+    async with cluster(2, start=False) as c:
+        async with trio.open_nursery() as nursery:
+            for node in c.nodes:
+                nursery.start_soon(c.start, node)
+        await c.all_connected()
+        await trio.sleep(1)
+        one, other = c.nodes
+        assert one.network.peers == {other.key}
+        assert len(one.network._all) == len(other.network._all) == 1
+        one.network.send(other.key, Channel.DATA, b"still there")
+        assert (await other.network.receive(Channel.DATA).receive()).data == b"still there"
+
+
+async def test_a_node_that_is_dialed_by_one_side_only_is_connected_to_both(cluster):
+    def no_address(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, peers=tuple(Peer(peer.key) for peer in config.peers)) if number == 0 else config
+
+    async with cluster(2, change=no_address) as c:
+        await c.all_connected()
+
+
+async def test_a_second_node_on_a_taken_port_is_refused(cluster):
+    async with cluster(2, start=False) as c:
+        one, other = c.nodes
+        await c.start(one)
+        with pytest.RaisesGroup(LocalFault, allow_unwrapped=True, flatten_subgroups=True):
+            async with open_network(replace(other.config, port=one.config.port)):
+                pass
+
+
+async def test_a_preshared_key_must_be_known_to_both(cluster):
+    def keys(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, preshared_key=bytes(32) if number < 2 else bytes([1]) * 32)
+
+    async with cluster(3, change=keys) as c:
+        one, other, stranger = c.nodes
+        await one.connected(1)
+        await other.connected(1)
+        await trio.sleep(1)
+        assert one.network.peers == {other.key}
+        assert stranger.network.peers == frozenset()
+
+
+async def test_subscribing_twice_or_late_is_our_own_fault(cluster):
+    async with cluster(2, topics=TRADES) as c:
+        for topic in (Topic.TRADES, Topic.PRICES):
+            with pytest.raises(LocalFault) as refused:
+                c.nodes[0].network.subscribe(topic, lambda _: True)
+            assert refused.value.code is P2pCode.ALREADY_SUBSCRIBED
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"secret": b"short"}, {"network": b""}, {"preshared_key": b"short"}, {"peers": (Peer(b"short"),)}],
+)
+def test_a_configuration_that_cannot_work_is_refused(bad):
+    good = NetworkConfig(secret=bytes(32), network=bytes(32), peers=())
+    LibP2PNetwork(good)
+    with pytest.raises(LocalFault) as refused:
+        LibP2PNetwork(replace(good, **bad))
+    assert refused.value.code is P2pCode.BAD_CONFIG
+
+
+def test_the_interface_is_imported_without_libp2p():
+    code = (
+        "import sys, node.p2p.network, node.p2p.memory, node.p2p.codes, node.p2p.config; print('libp2p' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_importing_libp2p_warns_of_exactly_what_pytest_ignores_and_leaves_the_root_logger_alone():
+    code = (
+        "import logging, warnings\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    warnings.simplefilter('always')\n"
+        "    import node.p2p.libp2p_network\n"
+        "print([(one.category.__name__, str(one.message)[:32]) for one in seen], logging.getLogger().handlers)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert shown.stdout.strip() == "[('DeprecationWarning', 'websockets.legacy is deprecated;')] []"
+    assert shown.stderr == ""
+
+
+async def gossip_flows(c) -> None:
+    """Wait until every node has heard of every other's subscriptions."""
+    for node in c.nodes:
+        for topic in node.topics:
+            while len(node.network._gossip.peer_topics.get(topic.value, ())) < len(c.nodes) - 1:
+                await trio.sleep(0.01)
