@@ -1,0 +1,46 @@
+"""`WatchedChain`: what the adapter must know of a chain, from genesis and the node's configuration.
+
+Rule: data only; what must be equal on all validators (vault, tokens, stride, depth) comes from genesis.
+"""
+
+from dataclasses import dataclass
+
+from bridge.codes import BridgeCode
+from clearing.base.errors import LocalFault
+
+
+@dataclass(frozen=True, slots=True)
+class FinalityPolicy:
+    """A block is final when its number is at most the endpoint's `tag` block and at least `depth` under its head,
+    by the word of `quorum` endpoints."""
+
+    quorum: int
+    tag: str = "finalized"
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedChain:
+    """One vault on one chain. `tokens` are those whose custody is told; 20 zero bytes are the native coin."""
+
+    chain_id: int
+    vault: bytes
+    deployment_block: int
+    """The block that created the vault, 1 or more."""
+    tokens: tuple[bytes, ...]
+    finality: FinalityPolicy
+    custody_stride: int = 32
+    poll_seconds: float = 0.25
+    blooms: bool = True
+    """Whether headers carry true log blooms. Where they don't, candidate blocks are found by `eth_getLogs` only."""
+
+    def __post_init__(self) -> None:
+        addresses = (self.vault, *self.tokens)
+        if self.deployment_block < 1 or self.custody_stride < 1 or any(len(address) != 20 for address in addresses):
+            raise LocalFault(
+                BridgeCode.WRONG_CHAIN,
+                "chain",
+                chain_id=self.chain_id,
+                deployment_block=self.deployment_block,
+                custody_stride=self.custody_stride,
+            )

@@ -1,0 +1,71 @@
+"""Codes 06xx: what the bridge refuses, and what to do about each.
+
+Rule: a number never changes its meaning and is never used again.
+"""
+
+from clearing.base.errors import CodeBook
+
+
+class BridgeCode(CodeBook):
+    """Refusals of the bridge."""
+
+    MALFORMED_ANSWER = 601
+    ANSWER_OVERSIZE = 602
+    ENDPOINT_UNREACHABLE = 603
+    ENDPOINT_REFUSED = 604
+    WRONG_CHAIN = 605
+    ENDPOINT_QUORUM_LOST = 606
+    ENDPOINTS_DISAGREE = 607
+    BAD_QUORUM = 608
+    HEADER_HASH_MISMATCH = 610
+    BROKEN_PARENT_LINK = 611
+    RECEIPTS_ROOT_MISMATCH = 612
+    BAD_TRIE_PROOF = 613
+    MALFORMED_RECEIPT = 614
+    MALFORMED_EVENT = 615
+    NOT_A_VAULT_EVENT = 616
+    UNTRUSTED_BLOCK = 617
+    LOGS_UNAVAILABLE = 618
+    NONCE_GAP = 620
+    NONCE_REPLAYED = 621
+    FINALITY_VIOLATION = 622
+    VAULT_INSOLVENT = 623
+    CHAIN_HALTED = 624
+    BAD_CURSOR = 625
+    DEPOSITS_HASH_MISMATCH = 626
+    TRANSACTION_REFUSED = 630
+    TRANSACTION_REVERTED = 631
+    TRANSACTION_NOT_MINED = 632
+
+
+REMEDIES: dict[BridgeCode, str] = {
+    BridgeCode.MALFORMED_ANSWER: "An endpoint's answer has not the expected shape. Check its software, or replace it.",
+    BridgeCode.ANSWER_OVERSIZE: "An endpoint's answer is too long. The scanner asks for smaller ranges by itself.",
+    BridgeCode.ENDPOINT_UNREACHABLE: "An endpoint did not answer in time. It is asked again after a growing pause.",
+    BridgeCode.ENDPOINT_REFUSED: "An endpoint answered with an error. Its code and message are in the values.",
+    BridgeCode.WRONG_CHAIN: "An endpoint or a submission belongs to another chain id than the one configured.",
+    BridgeCode.ENDPOINT_QUORUM_LOST: "Fewer endpoints answer than the quorum. Nothing is credited until they return; "
+    "the quorum never shrinks by itself.",
+    BridgeCode.ENDPOINTS_DISAGREE: "No value is told by a quorum of endpoints. Look for one that lies or is forked.",
+    BridgeCode.BAD_QUORUM: "The quorum must be more than half of the endpoints and at most all of them.",
+    BridgeCode.HEADER_HASH_MISMATCH: "A header's fields don't hash to its stated hash: the endpoint lies, or the chain "
+    "has a fork that this version does not know.",
+    BridgeCode.BROKEN_PARENT_LINK: "Headers don't form a chain. The endpoint lies or answered amid a reorg.",
+    BridgeCode.RECEIPTS_ROOT_MISMATCH: "Receipts don't rebuild the root in the agreed header: they were altered.",
+    BridgeCode.BAD_TRIE_PROOF: "A receipt proof does not lead from the header's receipts root to the receipt.",
+    BridgeCode.MALFORMED_RECEIPT: "A proven receipt has not the form that the execution specification gives.",
+    BridgeCode.MALFORMED_EVENT: "The vault's address emitted an event of a wrong shape: it is not the vault we know.",
+    BridgeCode.NOT_A_VAULT_EVENT: "The log pointed to is not a deposit or withdrawal of the configured vault.",
+    BridgeCode.UNTRUSTED_BLOCK: "The block is not among those held final here. Wait until the chain has finalised it.",
+    BridgeCode.LOGS_UNAVAILABLE: "Too few endpoints gave the logs of a block that they hold. Use archive endpoints.",
+    BridgeCode.NONCE_GAP: "Deposits are missing between two that were seen, also after scanning from deployment.",
+    BridgeCode.NONCE_REPLAYED: "The vault used a deposit nonce again. The chain is halted: governance must look.",
+    BridgeCode.FINALITY_VIOLATION: "A block held final was replaced. The chain is halted: governance must look.",
+    BridgeCode.VAULT_INSOLVENT: "The vault holds less than it accounts for. The chain is halted: governance must look.",
+    BridgeCode.CHAIN_HALTED: "The chain was halted and stays so. The values say why; governance may release it.",
+    BridgeCode.BAD_CURSOR: "The saved cursor belongs to another chain or vault, or cannot be read.",
+    BridgeCode.DEPOSITS_HASH_MISMATCH: "A deposit does not continue the vault's rolling hash. The chain is halted.",
+    BridgeCode.TRANSACTION_REFUSED: "An endpoint refused a transaction. Its message is in the values.",
+    BridgeCode.TRANSACTION_REVERTED: "The vault refused the call. The revert data names its error.",
+    BridgeCode.TRANSACTION_NOT_MINED: "The transaction was not mined in time, at any of the fees tried.",
+}

@@ -1,0 +1,112 @@
+"""The vault's events: strict reading of their topics and data, and the facts that they make.
+
+Rule: sizes are exact and everything stays bytes and integers; what a depositor can choose can be odd but never an
+error, what only the vault chooses is RemoteFault MALFORMED_EVENT when odd. It does not know whether a log is true.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bridge.codes import BridgeCode
+from bridge.evm.header import BlockHeader
+from bridge.evm.receipts import Log
+from clearing.base.codec import u256
+from clearing.base.errors import RemoteFault
+from clearing.base.hashing import keccak256, tagged_hash
+from clearing.facts import DepositSeen, WithdrawalExecuted
+
+DEPOSITED = keccak256(b"Deposited(uint64,address,uint64,uint256,address,bytes32)")
+WITHDRAWN = keccak256(b"Withdrawn(uint64,address,address,uint256)")
+VAULT_TOPICS = (DEPOSITED, WITHDRAWN)
+SOURCE_TAG = "crossclear/fact-source/v1"
+UNKNOWN_ACCOUNT = 2**63 - 1
+"""Stands for every account number that a depositor wrote beyond the ledger's range. Nobody can own it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited:
+    """`Deposited(uint64 indexed nonce, address indexed token, uint64 indexed account, uint256 amount, address from,
+    bytes32 depositsHash)`."""
+
+    nonce: int
+    token: bytes
+    account: int
+    amount: int
+    sender: bytes
+    deposits_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """`Withdrawn(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount)`."""
+
+    nonce: int
+    token: bytes
+    to: bytes
+    amount: int
+
+
+VaultEvent: TypeAlias = Deposited | Withdrawn
+
+
+def read_event(log: Log) -> VaultEvent | None:
+    """The event in a log of the vault, None for its other events. Raises RemoteFault MALFORMED_EVENT."""
+    if not log.topics or log.topics[0] not in VAULT_TOPICS:
+        return None
+    size = 96 if log.topics[0] == DEPOSITED else 32
+    if len(log.topics) != 4 or len(log.data) != size:
+        raise _odd(log, "size")
+    nonce, token = _counter(log), _address(log, log.topics[2])
+    amount = int.from_bytes(log.data[:32], "big")
+    if log.topics[0] == WITHDRAWN:
+        return Withdrawn(nonce, token, _address(log, log.topics[3]), amount)
+    account = int.from_bytes(log.topics[3], "big")
+    if account >> 64:
+        raise _odd(log, "account")
+    return Deposited(nonce, token, account, amount, _address(log, log.data[32:64]), log.data[64:96])
+
+
+def event_fact(
+    chain_id: int, log: Log, event: VaultEvent, block: BlockHeader, receipt_index: int, log_index: int
+) -> DepositSeen | WithdrawalExecuted:
+    """What `log`, at `log_index` of receipt `receipt_index` of `block`, tells the ledger."""
+    source = tagged_hash(SOURCE_TAG, u256(receipt_index), u256(log_index), log.encode())
+    if isinstance(event, Withdrawn):
+        return WithdrawalExecuted(
+            chain_id=chain_id,
+            vault=log.address,
+            nonce=event.nonce,
+            block_number=block.number,
+            block_hash=block.hash,
+            source=source,
+        )
+    return DepositSeen(
+        chain_id=chain_id,
+        vault=log.address,
+        nonce=event.nonce,
+        token=event.token,
+        account=min(event.account, UNKNOWN_ACCOUNT),
+        amount=u256(event.amount),
+        block_number=block.number,
+        block_hash=block.hash,
+        source=source,
+    )
+
+
+def _counter(log: Log) -> int:
+    value = int.from_bytes(log.topics[1], "big")
+    if value >> 63:
+        raise _odd(log, "nonce")
+    return value
+
+
+def _address(log: Log, word: bytes) -> bytes:
+    if any(word[:12]):
+        raise _odd(log, "address")
+    return word[12:]
+
+
+def _odd(log: Log, what: str) -> RemoteFault:
+    return RemoteFault(
+        BridgeCode.MALFORMED_EVENT, what, address=log.address, topics=b"".join(log.topics), bytes=len(log.data)
+    )

@@ -1,0 +1,132 @@
+"""Block headers as RPC tells them, believed only as far as their fields hash to the stated hash.
+
+Rule: the hash is recomputed from the fields (yellow paper 4.4.3; EIP-1559, 4895, 4844, 4788, 7685 append to it), so
+that everything read from a `BlockHeader` is as good as its hash. It does not know which hash to trust.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bridge.codes import BridgeCode
+from bridge.evm.hexadecimal import read_data, read_object, read_quantity
+from bridge.evm.rlp_coding import encode
+from clearing.base.errors import RemoteFault
+from clearing.base.hashing import keccak256
+
+EXTRA_DATA_MAX = 1024
+"""Ethereum allows 32 bytes; clique and other chains put signatures there."""
+_BLOOM_BYTES = 256
+_DATA = -1
+_QUANTITY = 0
+
+# (name, size in bytes of fixed data; _QUANTITY for integers; _DATA for bounded bytes), in the order they are hashed.
+_REQUIRED: tuple[tuple[str, int], ...] = (
+    ("parentHash", 32),
+    ("sha3Uncles", 32),
+    ("miner", 20),
+    ("stateRoot", 32),
+    ("transactionsRoot", 32),
+    ("receiptsRoot", 32),
+    ("logsBloom", _BLOOM_BYTES),
+    ("difficulty", _QUANTITY),
+    ("number", _QUANTITY),
+    ("gasLimit", _QUANTITY),
+    ("gasUsed", _QUANTITY),
+    ("timestamp", _QUANTITY),
+    ("extraData", _DATA),
+    ("mixHash", 32),
+    ("nonce", 8),
+)
+# Each fork appended one or more; a field is hashed only if all before it are there.
+_APPENDED: tuple[tuple[str, int], ...] = (
+    ("baseFeePerGas", _QUANTITY),
+    ("withdrawalsRoot", 32),
+    ("blobGasUsed", _QUANTITY),
+    ("excessBlobGas", _QUANTITY),
+    ("parentBeaconBlockRoot", 32),
+    ("requestsHash", 32),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockHeader:
+    """The fields that the bridge uses, of a header whose hash was recomputed."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    state_root: bytes
+    receipts_root: bytes
+    logs_bloom: bytes
+    timestamp: int
+    base_fee: int
+
+    def may_hold_log(self, address: bytes, topics: tuple[bytes, ...]) -> bool:
+        """Whether the block may hold a log of `address` with any of `topics`. False is proof that it does not."""
+        bloom = int.from_bytes(self.logs_bloom, "big")
+        return _in_bloom(bloom, address) and any(_in_bloom(bloom, topic) for topic in topics)
+
+
+def stated_identity(value: object) -> tuple[int, bytes]:
+    """(number, hash) that an answer claims, not recomputed. Raises RemoteFault MALFORMED_ANSWER."""
+    fields = read_object(value, "header")
+    return read_quantity(fields.get("number"), "header.number", 63), read_data(fields.get("hash"), "header.hash", 32)
+
+
+def read_header(value: object) -> BlockHeader:
+    """A header from the JSON of `eth_getBlockBy…`. Raises RemoteFault MALFORMED_ANSWER, HEADER_HASH_MISMATCH."""
+    fields = read_object(value, "header")
+    items: dict[str, bytes | int] = {name: _read(fields, name, size) for name, size in _REQUIRED}
+    for name, size in _APPENDED:
+        if fields.get(name) is None:
+            break
+        items[name] = _read(fields, name, size)
+    number, stated = stated_identity(value)
+    computed = keccak256(encode(list(items.values())))
+    if computed != stated:
+        raise RemoteFault(BridgeCode.HEADER_HASH_MISMATCH, "header", number=number, stated=stated, computed=computed)
+    return BlockHeader(
+        number=number,
+        hash=computed,
+        parent_hash=_bytes_of(items["parentHash"]),
+        state_root=_bytes_of(items["stateRoot"]),
+        receipts_root=_bytes_of(items["receiptsRoot"]),
+        logs_bloom=_bytes_of(items["logsBloom"]),
+        timestamp=_int_of(items["timestamp"]),
+        base_fee=_int_of(items.get("baseFeePerGas", 0)),
+    )
+
+
+def check_links(headers: list[BlockHeader]) -> None:
+    """Check that each header is the parent of the next. Raises RemoteFault BROKEN_PARENT_LINK."""
+    for parent, child in pairwise(headers):
+        if child.number != parent.number + 1 or child.parent_hash != parent.hash:
+            raise RemoteFault(
+                BridgeCode.BROKEN_PARENT_LINK,
+                "headers",
+                number=child.number,
+                stated=child.parent_hash,
+                expected=parent.hash,
+            )
+
+
+def _read(fields: dict[str, object], name: str, size: int) -> bytes | int:
+    at = f"header.{name}"
+    if size == _QUANTITY:
+        return read_quantity(fields.get(name), at, 256)
+    if size == _DATA:
+        return read_data(fields.get(name), at, limit=EXTRA_DATA_MAX)
+    return read_data(fields.get(name), at, size)
+
+
+def _bytes_of(item: bytes | int) -> bytes:
+    return item if isinstance(item, bytes) else b""
+
+
+def _int_of(item: bytes | int) -> int:
+    return item if isinstance(item, int) else 0
+
+
+def _in_bloom(bloom: int, entry: bytes) -> bool:
+    digest = keccak256(entry)
+    return all(bloom >> (int.from_bytes(digest[i : i + 2], "big") & 2047) & 1 for i in (0, 2, 4))

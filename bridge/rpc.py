@@ -1,0 +1,150 @@
+"""JSON-RPC to one endpoint, over HTTP under trio.
+
+Rule: every answer is bounded in size and time and matched to its request by id; an endpoint's nonsense is RemoteFault,
+its refusal of one call of a batch is a value. URLs may hold secrets: only host and port are ever shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from bridge.codes import BridgeCode
+from bridge.evm.hexadecimal import malformed, read_list, read_object
+from clearing.base.errors import RemoteFault
+
+ANSWER_BYTES_MAX = 32 << 20
+BATCH_MAX = 128
+TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One method with its parameters, in JSON's types."""
+
+    method: str
+    params: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An endpoint's error object for one call. `data` is what came with it, as it was (revert data as a rule)."""
+
+    code: int
+    message: str
+    data: object = None
+
+    def fault(self, at: str) -> RemoteFault:
+        """As an error, for callers that need the result."""
+        return RemoteFault(BridgeCode.ENDPOINT_REFUSED, at, code=self.code, message=self.message)
+
+
+Result: TypeAlias = object
+"""JSON's value, or a `Refusal`."""
+
+
+class Endpoint:
+    """One endpoint of one chain. Use as an async context manager, or `aclose` it."""
+
+    def __init__(
+        self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, answer_bytes_max: int = ANSWER_BYTES_MAX
+    ) -> None:
+        parts = urlsplit(url)
+        self.name = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+        self._url = url
+        self._limit = answer_bytes_max
+        # Compression is declined so that the size limit is a limit on memory; proxies are never taken from the
+        # environment, for what an endpoint says decides on money.
+        self._client = httpx.AsyncClient(
+            timeout=timeout_seconds,
+            trust_env=False,
+            verify=parts.scheme == "https",
+            headers={"content-type": "application/json", "accept-encoding": "identity"},
+            limits=httpx.Limits(max_connections=4, max_keepalive_connections=2),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def batch(self, calls: Sequence[Call]) -> list[Result]:
+        """Results in the order of `calls` (at most BATCH_MAX), one HTTP request.
+
+        Raises RemoteFault ENDPOINT_UNREACHABLE, ANSWER_OVERSIZE, MALFORMED_ANSWER, ENDPOINT_REFUSED (the whole batch).
+        """
+        requests = [
+            {"jsonrpc": "2.0", "id": index, "method": call.method, "params": call.params}
+            for index, call in enumerate(calls)
+        ]
+        try:
+            answer = msgspec.json.decode(await self._post(msgspec.json.encode(requests)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise RemoteFault(BridgeCode.MALFORMED_ANSWER, self.name, why=str(error)[:120]) from None
+        if isinstance(answer, dict):
+            refused = _read_result(answer)
+            raise refused.fault(self.name) if isinstance(refused, Refusal) else malformed(self.name, answer)
+        results: dict[int, Result] = {}
+        for item in read_list(answer, self.name, len(calls)):
+            fields = read_object(item, self.name)
+            index = fields.get("id")
+            if type(index) is not int or not 0 <= index < len(calls) or index in results:
+                raise malformed(f"{self.name} id", index)
+            results[index] = _read_result(fields)
+        if len(results) != len(calls):
+            raise malformed(f"{self.name} batch", len(results))
+        return [results[index] for index in range(len(calls))]
+
+    async def call(self, method: str, *params: object) -> object:
+        """One call's result. Raises RemoteFault, ENDPOINT_REFUSED for an error object."""
+        (result,) = await self.batch((Call(method, params),))
+        if isinstance(result, Refusal):
+            raise result.fault(f"{self.name} {method}")
+        return result
+
+    async def _post(self, body: bytes) -> bytes:
+        received = bytearray()
+        try:
+            async with self._client.stream("POST", self._url, content=body) as response:
+                if "content-encoding" in response.headers:
+                    raise malformed(f"{self.name} encoding", response.headers["content-encoding"])
+                async for piece in response.aiter_raw():
+                    received += piece
+                    if len(received) > self._limit:
+                        raise RemoteFault(BridgeCode.ANSWER_OVERSIZE, self.name, limit=self._limit)
+                if response.status_code != 200:
+                    raise RemoteFault(
+                        BridgeCode.ENDPOINT_REFUSED,
+                        self.name,
+                        code=response.status_code,
+                        message=bytes(received[:120]),
+                    )
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name, why=type(error).__name__) from None
+        return bytes(received)
+
+
+def _read_result(fields: dict[str, object]) -> Result:
+    error = fields.get("error")
+    if error is None:
+        if "result" not in fields:
+            raise malformed("result", fields)
+        return fields["result"]
+    told = read_object(error, "error")
+    code, message = told.get("code"), told.get("message")
+    return Refusal(
+        code=code if type(code) is int else 0,
+        message=message[:300] if isinstance(message, str) else "",
+        data=told.get("data"),
+    )
