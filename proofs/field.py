@@ -34,16 +34,19 @@ def inverse(value: int) -> int:
     return pow(value, -1, ORDER)
 
 
-def batch_inverse(values: Sequence[int]) -> list[int]:
-    """1 / v of each, with one inversion. Raises ZeroDivisionError when one is zero."""
-    products = [1]
+def batch_inverse(values: Sequence[int], factor: int = 1) -> list[int]:
+    """factor / v of each, with one inversion. Raises ZeroDivisionError when one is zero."""
+    order, product = ORDER, 1
+    before = []
     for value in values:
-        products.append(products[-1] * value % ORDER)
-    running = inverse(products[-1])
-    result = [0] * len(values)
-    for index in range(len(values) - 1, -1, -1):
-        result[index] = running * products[index] % ORDER
-        running = running * values[index] % ORDER
+        before.append(product)
+        product = product * value % order
+    running = inverse(product) * factor % order
+    result = []
+    for value, others in zip(reversed(values), reversed(before), strict=True):
+        result.append(running * others % order)
+        running = running * value % order
+    result.reverse()
     return result
 
 

@@ -75,6 +75,15 @@ class Layout:
         return tagged_hash(LAYOUT_TAG, encode(self.table))
 
     @cached_property
+    def by_slot(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """The rows' coefficients the other way round: (row, coefficient) of each slot."""
+        found: list[list[tuple[int, int]]] = [[] for _ in self.table.slots]
+        for index, row in enumerate(self.table.rows):
+            for slot, coefficient in row.coefficients:
+                found[slot].append((index, coefficient))
+        return tuple(map(tuple, found))
+
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """Widths of the constraints: of each slot and then of each row."""
         return _widths(self.table.slots, self.table.rows)

@@ -74,16 +74,15 @@ def weights_of(layout: Layout, y: int) -> Weights:
     """ρ, v and c of a challenge; O(non-zero coefficients)."""
     table = layout.table
     rho = powers(y, len(layout.widths))
-    v = [rho[j] if slot.width else 0 for j, slot in enumerate(table.slots)]
+    of_rows = rho[len(table.slots) :]
+    v = [
+        (sum([of_rows[s] * a for s, a in terms]) + (rho[j] if slot.width else 0)) % ORDER
+        for j, (slot, terms) in enumerate(zip(table.slots, layout.by_slot, strict=True))
+    ]
     constant = sum(rho[j] * slot.offset for j, slot in enumerate(table.slots) if slot.width)
-    shortfall = 0
-    for weight, row in zip(rho[len(table.slots) :], table.rows, strict=True):
-        constant += weight * row.constant
-        if row.shortfall:
-            shortfall += weight
-        for j, coefficient in row.coefficients:
-            v[j] += weight * coefficient
-    return Weights(tuple(rho), tuple(value % ORDER for value in v), constant % ORDER, shortfall % ORDER)
+    constant += sum(weight * row.constant for weight, row in zip(of_rows, table.rows, strict=True))
+    shortfall = sum(weight for weight, row in zip(of_rows, table.rows, strict=True) if row.shortfall)
+    return Weights(tuple(rho), tuple(v), constant % ORDER, shortfall % ORDER)
 
 
 def u_values(layout: Layout, weights: Weights) -> list[dict[int, int]]:

@@ -22,8 +22,8 @@ from clearing.margin.snapshot import (
     Slot,
     SlotKind,
 )
-from proofs.epoch import assemble, commit_epoch, context_of, prove_epoch
 from proofs.commitment import blinders, commit
+from proofs.epoch import assemble, commit_epoch, context_of, prove_epoch
 from proofs.group import encode_point
 from proofs.linear.witness import Witness, make_witness
 from proofs.package import commitments_root
@@ -180,10 +180,22 @@ class Cheat:
 
 @pytest.fixture(scope="session")
 def market() -> SimpleNamespace:
-    names = (
-        "N NETWORK CASH TOKEN BTC ETH R_BTC R_ETH SLOTS HOLDINGS rows statement snapshot seeds certified honest Cheat"
-    ).split()
-    return SimpleNamespace(**{name: globals()[name] for name in names})
+    return SimpleNamespace(
+        N=N,
+        NETWORK=NETWORK,
+        CASH=CASH,
+        TOKEN=TOKEN,
+        BTC=BTC,
+        R_BTC=R_BTC,
+        HOLDINGS=HOLDINGS,
+        rows=rows,
+        statement=statement,
+        snapshot=snapshot,
+        seeds=seeds,
+        certified=certified,
+        honest=honest,
+        Cheat=Cheat,
+    )
 
 
 @pytest.fixture(scope="session")
