@@ -1,0 +1,117 @@
+"""Risk arrays: base column, scenarios, weights, rounding and the bound that the proofs rest on."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearing.base.errors import Bug
+from clearing.margin.arrays import COEFFICIENT_MAX, build_risk_arrays, shocked_index
+from clearing.margin.parameters import SPAN_SIXTEEN, Scenario
+from clearing.pricing.mark import VOLATILITY_MIN_PPM, option_value
+from tests.clearing.valuing.books import (
+    ASSETS,
+    BTC,
+    CASH_GROUPS,
+    ETH,
+    HUGE_INDEX,
+    INDEX,
+    INSTRUMENTS,
+    NORMAL,
+    NOW_MS,
+    PARAMETERS,
+    arrays,
+)
+
+
+def test_marked_instruments_have_no_value_of_their_own_and_options_their_full_value():
+    assert NORMAL.values[:3, 0].tolist() == [0, 0, 0]
+    call, put = INSTRUMENTS[3], INSTRUMENTS[4]
+    assert NORMAL.values[3, 0] == option_value(call, INDEX[1], BTC.volatility_ppm, PARAMETERS.rate_ppm, NOW_MS, 10)
+    assert NORMAL.values[4, 0] == option_value(put, INDEX[2], ETH.volatility_ppm, PARAMETERS.rate_ppm, NOW_MS, 100)
+
+
+def test_a_perpetual_gains_and_loses_spans_sixteen():
+    # 790,000 ticks, range 15 %: 118,500 ticks of 10 micros a lot; of the doubled range 35 % counts.
+    third, two, whole, extreme = 395_000, 790_000, 1_185_000, 829_500
+    moves = [0, third, -third, two, -two, whole, -whole]
+    expected = [0] + [move for move in moves for _ in range(2)] + [extreme, -extreme]
+    assert NORMAL.values[0].tolist() == expected
+
+
+def test_options_are_revalued_one_by_one_under_move_volatility_and_weight():
+    for row, group in ((3, BTC), (4, ETH)):
+        each = INSTRUMENTS[row]
+        scale = each.micros_per_tick
+        base = option_value(each, INDEX[each.feed], group.volatility_ppm, PARAMETERS.rate_ppm, NOW_MS, scale)
+        for column, scenario in enumerate(SPAN_SIXTEEN, start=1):
+            index = shocked_index(INDEX[each.feed], group.range_ppm, scenario)
+            volatility = group.volatility_ppm + scenario.volatility_direction * group.volatility_range_ppm
+            full = option_value(each, index, volatility, PARAMETERS.rate_ppm, NOW_MS, scale)
+            assert NORMAL.values[row, column] == base + (full - base) * scenario.weight_ppm // 1_000_000
+
+
+def test_gains_are_measured_against_the_settled_mark():
+    settled = build_risk_arrays(INSTRUMENTS, ASSETS, CASH_GROUPS, {1: 780_000}, INDEX, PARAMETERS, NOW_MS)
+    shift = settled.values[0] - NORMAL.values[0]
+    assert shift.tolist() == [0] + [100_000] * 14 + [35_000, 35_000]
+    assert np.array_equal(settled.values[1:], NORMAL.values[1:])
+
+
+def test_without_a_price_an_instrument_is_unpriced_and_a_token_worth_nothing():
+    half = arrays({1: 790_000})
+    assert half.priced == (True, False, True, True, False)
+    assert half.values[1].tolist() == [0] * 17
+    assert half.token_values.tolist() == [0]
+    assert np.array_equal(half.values[0], NORMAL.values[0])
+
+
+def test_the_order_in_which_things_are_listed_changes_nothing():
+    turned = build_risk_arrays(INSTRUMENTS[::-1], ASSETS[::-1], CASH_GROUPS[::-1], {}, INDEX, PARAMETERS, NOW_MS)
+    assert np.array_equal(turned.values, NORMAL.values)
+    assert turned.instruments == NORMAL.instruments
+    assert turned.assets == NORMAL.assets
+    assert turned.cash_groups == NORMAL.cash_groups
+
+
+@given(st.integers(1, 2**40 - 1), st.integers(1, 2**40 - 1), st.integers(0, 120 * 86_400_000))
+def test_every_entry_stays_below_two_to_the_62(btc, eth, later):
+    built = arrays({1: btc, 2: eth}, NOW_MS + later)
+    assert np.abs(built.values).max() <= COEFFICIENT_MAX
+    assert built.values[:3, 0].tolist() == [0, 0, 0]
+    assert (built.values[3:] >= 0).all()
+
+
+def test_even_the_largest_price_tick_and_range_stay_below_two_to_the_62():
+    largest = [msgspec.structs.replace(each, micros_per_tick=2**16) for each in INSTRUMENTS]
+    groups = tuple(msgspec.structs.replace(group, range_ppm=1_000_000) for group in PARAMETERS.groups)
+    parameters = msgspec.structs.replace(PARAMETERS, groups=groups, scenarios=(Scenario(3, 1, 1), Scenario(-3, 1, -1)))
+    built = build_risk_arrays(largest, ASSETS, CASH_GROUPS, {}, HUGE_INDEX, parameters, NOW_MS)
+    assert np.abs(built.values).max() <= COEFFICIENT_MAX
+
+
+@pytest.mark.parametrize("ticks", [0, -1, 2**40])
+def test_a_price_out_of_range_is_a_broken_invariant(ticks):
+    with pytest.raises(Bug, match="index of feed 1"):
+        arrays({1: ticks, 2: 19_400})
+
+
+def test_an_instrument_in_no_risk_group_is_a_broken_invariant():
+    stray = (*INSTRUMENTS[:4], msgspec.structs.replace(INSTRUMENTS[4], group=7))
+    with pytest.raises(Bug, match="ETH-P180"):
+        build_risk_arrays(stray, ASSETS, CASH_GROUPS, {}, {}, PARAMETERS, NOW_MS)
+
+
+def test_a_shocked_index_never_falls_below_one_tick():
+    assert shocked_index(100, 1_000_000, Scenario(-2, 1, 0)) == 1
+    assert shocked_index(100, 1_000_000, Scenario(-1, 3, 0)) == 66
+    assert shocked_index(100, 1_000_000, Scenario(1, 3, 0)) == 133
+
+
+def test_volatility_never_falls_to_nothing():
+    groups = (msgspec.structs.replace(BTC, volatility_ppm=100_000, volatility_range_ppm=900_000), ETH)
+    parameters = msgspec.structs.replace(PARAMETERS, groups=groups)
+    built = build_risk_arrays(INSTRUMENTS, ASSETS, CASH_GROUPS, {}, INDEX, parameters, NOW_MS)
+    floor = option_value(INSTRUMENTS[3], INDEX[1], VOLATILITY_MIN_PPM, PARAMETERS.rate_ppm, NOW_MS, 10)
+    assert built.values[3, 2] == floor
