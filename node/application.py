@@ -17,7 +17,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.blocks import Block, BlockResult
 from clearing.extension import VoteExtension, decode_extension, encode_extension
 from clearing.genesis import Genesis
-from clearing.state import State
+from clearing.state.state import State
 from clearing.transactions import Transaction
 from consensus.application import AppRoots, BlockContext
 from node.payload import clearing_block, encode_payload
@@ -128,8 +128,7 @@ class ClearingApplication:
         executed = self._executed.pop(header.module_roots, None)
         if executed is None or executed.block.height != header.height or executed.block.time_ms != header.time_ms:
             raise LocalFault(BaseCode.WRONG_VALUE, "commit of a block that was not executed", height=header.height)
-        executed.state.absorb()
-        self._state = executed.state
+        self._state = executed.state.absorb()
         self._height = header.height
         self._executed.clear()
         if executed.result.snapshot:

@@ -1,7 +1,7 @@
 """Validators as processes: started through the command line, watched, and ended by their id.
 
-Rule: whoever starts a process owns it; leaving the `async with` ends it, gently first. A process that ends by itself is a
-failure of the devnet, unless it was told to.
+Rule: whoever starts a process owns it; leaving the `async with` ends it, gently first. A process that ends by itself is
+a failure of the devnet, unless it was told to.
 """
 
 import os

@@ -1,0 +1,113 @@
+"""`BridgeService`: one watcher a chain, its facts on their way into vote extensions, and the chains' health.
+
+Rule: a fact reaches the pool only from the own watcher, which proved it; what peers gossip about collateral only makes the
+own watcher look sooner. A halted chain stays halted and is told in readiness; the other chains go on.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+import structlog
+import trio
+
+from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.cursor import FileFactStore
+from bridge.quorum import EndpointQuorum
+from bridge.rpc import Endpoint
+from bridge.watcher import Watcher
+from clearing.base.codec import Wire, decode, encode
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.facts import DepositSeen, Fact, WithdrawalExecuted
+from clearing.genesis import Genesis
+from clearing.state.state import State
+from node.codes import NodeCode
+from node.config import Chain as ChainConfig
+from node.fact_pool import FactPool, event_is_agreed
+from node.p2p.network import Incoming, Network, Topic
+
+GOSSIP_BYTES_MAX = 4096
+
+log = structlog.get_logger(__name__)
+
+
+class CollateralGossip(Wire, frozen=True):
+    """An event that the sender's watcher proved, for others to look for on their own."""
+
+    event: DepositSeen | WithdrawalExecuted
+
+
+class BridgeService:
+    """Runs the watchers of all chains that genesis names."""
+
+    def __init__(self, genesis: Genesis, configs: Mapping[int, ChainConfig], folder: Path, pool: FactPool) -> None:
+        missing = [chain.chain_id for chain in genesis.chains if chain.chain_id not in configs]
+        if missing:
+            raise LocalFault(NodeCode.CONFIG_MISSING, "chains", chain_id=missing[0])
+        self._configs = configs
+        self._pool = pool
+        self._store = FileFactStore(folder)
+        self._chains = tuple(_watched(genesis, chain.chain_id, configs[chain.chain_id]) for chain in genesis.chains)
+        self.watchers: dict[int, Watcher] = {}
+        for chain in self._chains:
+            # What was seen and not agreed on before a restart is attested again.
+            for fact in self._store.pending(chain.chain_id):
+                pool.add(fact)
+
+    async def run(self, network: Network, changed: Callable[[], None]) -> None:
+        """Watch every chain for ever; `changed` is called when there is something new to attest."""
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            for chain in self._chains:
+                config = self._configs[chain.chain_id]
+                endpoints = [
+                    await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
+                    for url in config.endpoints
+                ]
+                quorum = EndpointQuorum(endpoints, config.quorum)
+                watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed))
+                self.watchers[chain.chain_id] = watcher
+                nursery.start_soon(self._watch, watcher)
+
+    async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
+        """Count what peers say they proved: a chain on which we see less than they do is lagging."""
+        async for message in incoming:
+            event = decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX).event
+            log.debug("peer saw collateral event", chain_id=event.chain_id, nonce=event.nonce, peer=message.sender.hex())
+
+    def settle(self, state: State) -> None:
+        """Forget, on disk too, the events that the decided state has taken."""
+        for chain in self._chains:
+            self._store.settle(chain.chain_id, lambda fact: event_is_agreed(state, fact))
+
+    async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
+        self._pool.add(fact)
+        changed()
+        if isinstance(fact, DepositSeen | WithdrawalExecuted):
+            network.publish(Topic.COLLATERAL, encode(CollateralGossip(fact)))
+
+    async def _watch(self, watcher: Watcher) -> None:
+        halt = await watcher.run()
+        log.error("chain halted", chain_id=watcher.chain.chain_id, code=halt.code, reason=halt.reason)
+
+
+def valid_collateral(message: Incoming) -> bool:
+    """Gossip validator: whether the bytes are a `CollateralGossip`."""
+    try:
+        decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX)
+    except RemoteFault:
+        return False
+    return True
+
+
+def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedChain:
+    terms = next(chain for chain in genesis.chains if chain.chain_id == chain_id)
+    return WatchedChain(
+        chain_id=chain_id,
+        vault=terms.vault,
+        deployment_block=max(terms.vault_block, 1),
+        tokens=tuple(asset.token for asset in genesis.assets if asset.chain_id == chain_id),
+        finality=FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
+        custody_stride=terms.custody_stride,
+        poll_seconds=config.poll_ms / 1000,
+    )

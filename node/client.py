@@ -1,0 +1,111 @@
+"""`NodeClient`: the HTTP API from the other side, for members, bots and tools. Runs under trio.
+
+Rule: it believes the node only as far as its caller does: packages and headers are checked by `node.verify`, not here.
+"""
+
+import secrets
+import time
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from clearing.base.codec import encode
+from clearing.base.errors import LocalFault
+from clearing.base.ids import NetworkId
+from clearing.transactions import Transaction
+from node.api.authentication import SignedPart, authorization
+from node.api.shapes import AccountView, HeaderView, Problem, Readiness, ReceiptPage, StateView, SubmitResults
+from node.codes import NodeCode
+from node.trade_batch import TransactionList
+
+T = TypeVar("T")
+TIMEOUT_SECONDS = 10.0
+
+
+class NodeClient:
+    """One node's API. Use as an async context manager. `secret` is the trade key for signed routes."""
+
+    def __init__(self, url: str, network: NetworkId, secret: bytes | None = None) -> None:
+        self._network = network
+        self._secret = secret
+        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    async def __aenter__(self) -> "NodeClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def state(self) -> StateView:
+        """The newest decided height."""
+        return await self._get("/v1/state", StateView)
+
+    async def header(self, height: int) -> HeaderView:
+        """A certified header."""
+        return await self._get(f"/v1/headers/{height}", HeaderView)
+
+    async def account(self, account: int) -> AccountView:
+        """An own account."""
+        return await self._get(f"/v1/accounts/{account}", AccountView, signed=True)
+
+    async def receipts(self, account: int, after: str = "") -> ReceiptPage:
+        """One page of an own account's receipts."""
+        query = f"&after={after}" if after else ""
+        return await self._get(f"/v1/receipts?account={account}{query}", ReceiptPage, signed=True)
+
+    async def readiness(self) -> Readiness:
+        """All checks, also when the node is not ready."""
+        response = await self._request("GET", "/readyz", b"", {})
+        return msgspec.json.decode(response.content, type=Readiness)
+
+    async def package(self, epoch: int | None = None) -> tuple[int, int, bytes] | None:
+        """(epoch, snapshot height, file) of an epoch's package, by default the newest; None when there is none."""
+        response = await self._request("GET", f"/v1/proofs/{'latest' if epoch is None else epoch}", b"", {})
+        if response.status_code == 404:
+            return None
+        self._check(response)
+        return (
+            int(response.headers["crossclear-epoch"]),
+            int(response.headers["crossclear-height"]),
+            response.content,
+        )
+
+    async def submit(self, transactions: tuple[Transaction, ...]) -> SubmitResults:
+        """Hand in signed transactions; each is answered on its own."""
+        body = encode(TransactionList(transactions))
+        headers = {"content-type": "application/msgpack"}
+        response = await self._request("POST", "/v1/submit", body, headers)
+        if response.status_code not in (202, 422):
+            self._check(response)
+        return msgspec.json.decode(response.content, type=SubmitResults)
+
+    async def _get(self, target: str, kind: type[T], *, signed: bool = False) -> T:
+        headers = {}
+        if signed:
+            if self._secret is None:
+                raise LocalFault(NodeCode.API_UNAUTHENTICATED, target, why="no key given")
+            part = SignedPart("GET", target, b"")
+            now_ms = time.time_ns() // 1_000_000
+            nonce = secrets.token_bytes(32)
+            headers["authorization"] = authorization(self._network, self._secret, part, now_ms, nonce)
+        response = await self._request("GET", target, b"", headers)
+        self._check(response)
+        return msgspec.json.decode(response.content, type=kind)
+
+    async def _request(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        try:
+            return await self._http.request(method, target, content=body or None, headers=headers)
+        except httpx.HTTPError as error:
+            raise LocalFault(NodeCode.NODE_UNREACHABLE, str(self._http.base_url), why=repr(error)) from None
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.status_code < 400:
+            return
+        try:
+            problem = msgspec.json.decode(response.content, type=Problem)
+        except msgspec.DecodeError:
+            raise LocalFault(NodeCode.API_INTERNAL, str(response.url), status=response.status_code) from None
+        raise LocalFault(
+            NodeCode.API_INTERNAL, problem.at, status=response.status_code, code=problem.code, message=problem.message
+        )

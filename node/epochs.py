@@ -1,0 +1,154 @@
+"""`EpochService`: commitments of epoch snapshots for headers, and the packages that prove them.
+
+Rule: what a header carries is a function of the decided chain: the root of the newest snapshot that is at least Δ heights
+old. Committing runs in a worker process and is waited for only when a header needs it and it is late; proving never
+delays a block. Packages are written whole or not at all.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import trio
+
+from clearing.base.certificate import Certificate
+from clearing.base.codec import U63, Bytes32, Wire
+from clearing.base.hashing import sha256, tagged_hash
+from clearing.base.header import Header
+from clearing.base.ids import ZERO_HASH, Hash32
+from clearing.base.validators import ValidatorSet
+from clearing.epoch import take_snapshot
+from clearing.margin.snapshot import RiskSnapshot
+from clearing.state.state import State
+from node.store.records import PackageRecord
+from proofs.package import SUFFIX, commitments_root
+from proofs.prover_pool import EpochProver
+
+SEED_TAG = "crossclear/account-seed/v1"
+PROVERS_PER_EPOCH = 2
+"""How many validators, in turn by epoch, prove it: a second one, so that a dead one leaves no gap."""
+
+log = structlog.get_logger(__name__)
+
+
+class EpochRecord(Wire, frozen=True):
+    """What a restart needs beside the state: the root that headers carry, and the snapshots that wait for theirs."""
+
+    root: Bytes32
+    height: U63
+    waiting: tuple[RiskSnapshot, ...]
+    """Ordered by height."""
+
+
+def account_seed(network_seed: bytes, account: int) -> bytes:
+    """The 32-byte commitment seed of an account that chose none of its own."""
+    return tagged_hash(SEED_TAG, network_seed, account.to_bytes(8, "big"))
+
+
+@dataclass(slots=True)
+class _Waiting:
+    snapshot: RiskSnapshot
+    commitments: "Future[tuple[tuple[int, bytes], ...]]"
+
+
+class EpochService:
+    """Implements `node.application.EpochCommitments`."""
+
+    def __init__(
+        self,
+        prover: EpochProver,
+        seeds: Mapping[int, bytes],
+        delay: int,
+        validators: ValidatorSet,
+        own_index: int,
+        record: EpochRecord | None = None,
+    ) -> None:
+        self._prover = prover
+        self._seeds = seeds
+        self._delay = delay
+        self._validators = validators
+        self._own_index = own_index
+        self._carried: tuple[Hash32, int] = (ZERO_HASH, 0)
+        self._waiting: list[_Waiting] = []
+        self._provable: dict[int, RiskSnapshot] = {}
+        if record is not None:
+            self._carried = (Hash32(record.root), record.height)
+            self._waiting = [self._begin(snapshot) for snapshot in record.waiting]
+
+    def snapshot_decided(self, height: int, epoch: int, state: State) -> None:
+        """Take the snapshot and begin to commit it."""
+        snapshot = take_snapshot(state)
+        log.info("epoch snapshot", height=height, epoch=epoch, accounts=len(snapshot.accounts))
+        self._waiting.append(self._begin(snapshot))
+
+    def root_at(self, height: int) -> tuple[Hash32, int]:
+        """(root, snapshot height) of the newest snapshot at least Δ below `height`; waits for its commitments."""
+        due = [each for each in self._waiting if each.snapshot.statement.height + self._delay <= height]
+        if not due:
+            return self._carried
+        statement = due[-1].snapshot.statement
+        return commitments_root(statement, due[-1].commitments.result()), statement.height
+
+    def decided(self, header: Header) -> None:
+        """A header is decided: what it carries is carried from now on, and its snapshot can be proven."""
+        if header.commitments_height == self._carried[1]:
+            return
+        self._carried = (Hash32(header.commitments_root), header.commitments_height)
+        for each in self._waiting:
+            if each.snapshot.statement.height == header.commitments_height:
+                self._provable = {header.height: each.snapshot}
+        self._waiting = [each for each in self._waiting if each.snapshot.statement.height > header.commitments_height]
+
+    def record(self) -> EpochRecord:
+        """For the state snapshot of a decided height."""
+        root, height = self._carried
+        return EpochRecord(root, height, tuple(each.snapshot for each in self._waiting))
+
+    def is_ours(self, epoch: int) -> bool:
+        """Whether this validator is among those whose turn it is to prove."""
+        count = len(self._validators.validators)
+        return (self._own_index - epoch) % count < PROVERS_PER_EPOCH
+
+    async def prove(self, header: Header, certificate: Certificate) -> bytes | None:
+        """The package of the snapshot that `header` is the first to carry; None when it carries no new one of ours.
+
+        Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
+        """
+        snapshot = self._provable.pop(header.height, None)
+        if snapshot is None or not self.is_ours(snapshot.statement.epoch):
+            return None
+        proving = self._prover.prove(snapshot, self._seeds, header, certificate, self._validators)
+        return await _outcome(proving)
+
+    def _begin(self, snapshot: RiskSnapshot) -> _Waiting:
+        return _Waiting(snapshot, self._prover.commit(snapshot, self._seeds))
+
+
+def write_package(folder: Path, home: Path, epoch: int, height: int, data: bytes) -> PackageRecord:
+    """Put a package into `folder` in one step and describe it; the path is kept relative to `home`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"epoch-{epoch:06d}{SUFFIX}"
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(data)
+    partial.replace(path)
+    return PackageRecord(
+        epoch=epoch, height=height, path=str(path.relative_to(home)), size=len(data), digest=sha256(data)
+    )
+
+
+async def _outcome(future: "Future[bytes]") -> bytes:
+    """Await a worker's result without a thread that waits."""
+    done = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+    future.add_done_callback(lambda _: _wake(token, done.set))
+    await done.wait()
+    return future.result()
+
+
+def _wake(token: trio.lowlevel.TrioToken, call: Callable[[], None]) -> None:
+    try:
+        token.run_sync_soon(call)
+    except trio.RunFinishedError:
+        log.debug("a proof ended after the node")

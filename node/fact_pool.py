@@ -1,0 +1,83 @@
+"""`FactPool`: what the own bridge adapters saw and the network has not agreed on yet.
+
+Rule: a fact stays until the decided state knows it, so a restart or a lost height loses nothing; an extension takes the
+oldest first, within its limits. Only own observations are ever attested.
+"""
+
+from collections.abc import Iterable
+
+from clearing.base.codec import encode
+from clearing.extension import EXTENSION_BYTES_MAX, FACTS_MAX
+from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, WithdrawalExecuted, fact_key
+from clearing.state.records import Claim
+from clearing.state.state import State
+
+EXTENSION_OVERHEAD = 1536
+"""Bytes of an extension that are kept free for prices and framing."""
+
+
+class FactPool:
+    """Facts by chain, in the order in which the adapters told them. `own_index` is this validator's."""
+
+    def __init__(self, own_index: int) -> None:
+        self._own_index = own_index
+        self._events: dict[tuple[int, int, bytes, int], DepositSeen | WithdrawalExecuted] = {}
+        self._custody: dict[tuple[int, bytes, bytes], CustodySeen] = {}
+        self._heartbeats: dict[int, ChainHeartbeat] = {}
+
+    def add(self, fact: Fact) -> None:
+        """Take in what an adapter saw; a newer custody or heartbeat replaces the older."""
+        if isinstance(fact, ChainHeartbeat):
+            self._heartbeats[fact.chain_id] = fact
+        elif isinstance(fact, CustodySeen):
+            self._custody[fact.chain_id, fact.vault, fact.token] = fact
+        else:
+            self._events.setdefault(fact_key(fact), fact)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def pending(self, state: State) -> tuple[Fact, ...]:
+        """What to attest now: events, custody and heartbeats that `state` has not heard from us, within the limits."""
+        for key in [key for key, fact in self._events.items() if event_is_agreed(state, fact)]:
+            del self._events[key]
+        custody = [fact for _, fact in sorted(self._custody.items()) if self._custody_is_news(state, fact)]
+        beats = [fact for _, fact in sorted(self._heartbeats.items()) if self._heartbeat_is_news(state, fact)]
+        events = [fact for fact in self._events.values() if not self._attested(state.claims.get(fact_key(fact)), fact)]
+        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, (*events, *custody, *beats)))
+
+    def _custody_is_news(self, state: State, fact: CustodySeen) -> bool:
+        asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
+        if asset is None:
+            return False
+        agreed = state.custody.get(asset.id)
+        newer = agreed is None or fact.block_number > agreed.seen.block_number
+        return newer and not self._attested(state.custody_claims.get(asset.id), fact)
+
+    def _heartbeat_is_news(self, state: State, fact: ChainHeartbeat) -> bool:
+        beat = state.beats.get((fact.chain_id, self._own_index))
+        return beat is None or fact.block_number > beat.block_number
+
+    def _attested(self, claim: Claim | None, fact: Fact) -> bool:
+        """Whether the state already holds our word for exactly this fact."""
+        own = claim.attestations if claim is not None else ()
+        return any(each.validator == self._own_index and each.fact == fact for each in own)
+
+
+def event_is_agreed(state: State, fact: DepositSeen | WithdrawalExecuted) -> bool:
+    """Whether a quorum's word on the event is already in the state."""
+    if isinstance(fact, WithdrawalExecuted):
+        released = state.withdrawals.get(fact.nonce)
+        return released is not None and released.executed
+    cursor = state.cursors.get((fact.chain_id, fact.vault))
+    credited = cursor is not None and fact.nonce <= cursor.nonce
+    return credited or state.agreed.get((fact.chain_id, fact.vault, fact.nonce)) is not None
+
+
+def _within(limit: int, facts: Iterable[Fact]) -> Iterable[Fact]:
+    left = limit
+    for count, fact in enumerate(facts):
+        left -= len(encode(fact))
+        if left < 0 or count >= FACTS_MAX:
+            return
+        yield fact
