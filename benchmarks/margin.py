@@ -1,6 +1,6 @@
 """Margin of many accounts: exact integers with bounds checks, beside a naive float64 product that checks nothing.
 
-Run `python -m benchmarks.margin` at the top of the repository; times are the best of several repetitions on this machine, in ms and microseconds.
+Run `python -m benchmarks.margin` at the top of the repository; times are the best of several repetitions.
 """
 
 import time
@@ -102,7 +102,8 @@ def whole_book(groups: int) -> None:
     assert np.array_equal(batch.equity, equity.astype(np.int64))
     print(
         f"{ACCOUNTS:,} accounts x {POSITIONS} positions x {1 + risk.scenarios} scenarios, {groups:2d} groups: "
-        f"exact batch {exact * 1e3:6.2f} ms, margin book {min(times) * 1e3:6.2f} ms, naive float64 {plain * 1e3:6.2f} ms"
+        f"exact batch {exact * 1e3:6.2f} ms, margin book {min(times) * 1e3:6.2f} ms, "
+        f"naive float64 {plain * 1e3:6.2f} ms"
     )
 
 
