@@ -1,0 +1,54 @@
+"""Stable codes of what consensus refuses (05xx), each with a remedy."""
+
+from clearing.base.errors import CodeBook
+
+
+class ConsensusCode(CodeBook):
+    """Refusals of the agreement layer."""
+
+    WRONG_HEIGHT = 501
+    WRONG_ROUND = 502
+    NOT_A_VALIDATOR = 503
+    WRONG_PROPOSER = 504
+    BAD_ENVELOPE = 505
+    BAD_PROPOSAL = 506
+    BAD_EXTENSION = 507
+    BROKEN_LINK = 510
+    WRONG_TIME = 511
+    WRONG_PAYLOAD_ROOT = 512
+    WRONG_ROOTS = 513
+    BAD_LAST_COMMIT = 514
+    BAD_EXTENDED_COMMIT = 515
+    BAD_EVIDENCE = 516
+    DOUBLE_SIGN = 520
+    WAL_CORRUPT = 521
+    SIGN_STATE_CORRUPT = 522
+    STORE_INCOMPLETE = 523
+    BAD_BLOCK_RESPONSE = 530
+    BAD_CHUNK = 531
+    BAD_SHARE = 532
+
+
+REMEDIES: dict[ConsensusCode, str] = {
+    ConsensusCode.WRONG_HEIGHT: "The message is for a height that is neither running nor next. Sync the sender.",
+    ConsensusCode.WRONG_ROUND: "A round is out of its range, for instance a proposal that cites its own or a later round.",
+    ConsensusCode.NOT_A_VALIDATOR: "The sender is not in the validator set of this height, or uses another's index.",
+    ConsensusCode.WRONG_PROPOSER: "The sender is not the proposer of this height and round.",
+    ConsensusCode.BAD_ENVELOPE: "The envelope's signature or sender is wrong. Compare network id and envelope key.",
+    ConsensusCode.BAD_PROPOSAL: "The proposal's signature, value or cited certificate doesn't fit its block.",
+    ConsensusCode.BAD_EXTENSION: "A precommit's extension is missing, superfluous, too long or wrongly signed.",
+    ConsensusCode.BROKEN_LINK: "The header names another parent, network, height or validator set than the chain has.",
+    ConsensusCode.WRONG_TIME: "The header's time is not the median of the extension times. Check the node's version.",
+    ConsensusCode.WRONG_PAYLOAD_ROOT: "The header does not commit to what the block carries.",
+    ConsensusCode.WRONG_ROOTS: "Executing the block gave other roots than its header states: versions differ, or a bug.",
+    ConsensusCode.BAD_LAST_COMMIT: "The block's certificate does not make its parent final.",
+    ConsensusCode.BAD_EXTENDED_COMMIT: "The block's extensions are unordered, wrongly signed or under two thirds.",
+    ConsensusCode.BAD_EVIDENCE: "A block carries evidence that proves nothing.",
+    ConsensusCode.DOUBLE_SIGN: "The signer was asked for a second, different signature. Never run one key twice.",
+    ConsensusCode.WAL_CORRUPT: "The write-ahead log is damaged before its end. Restore it, or sync with a new key.",
+    ConsensusCode.SIGN_STATE_CORRUPT: "Both slots of the sign state are damaged. Never delete it for a key in use.",
+    ConsensusCode.STORE_INCOMPLETE: "The block store lacks a block that the application has or needs. Restore or sync.",
+    ConsensusCode.BAD_BLOCK_RESPONSE: "A peer answered a block request with blocks that don't follow or aren't final.",
+    ConsensusCode.BAD_CHUNK: "A chunk of a long message is out of order, too many or too long.",
+    ConsensusCode.BAD_SHARE: "A vote's BLS share does not verify although its envelope does: its sender is at fault.",
+}

@@ -1,0 +1,266 @@
+"""`HeightRun`: one height, the core together with the blocks, signatures and log records around it.
+
+Rule: it performs the core's effects at once and in order, and feeds the answers back until nothing is left. What is to
+be sent stands in `outputs`; what must be durable before that stands in `records`.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from clearing.base.certificate import Certificate, VoteKind
+from clearing.base.codec import encode
+from clearing.base.errors import LocalFault, RemoteFault
+from consensus.admission import Admission
+from consensus.application import Application
+from consensus.chain import Chain
+from consensus.codes import ConsensusCode
+from consensus.effects import (
+    CastVote,
+    Decide,
+    Effect,
+    FetchBlock,
+    Fired,
+    GetValue,
+    Propose,
+    ReportDuplicate,
+    SetTimer,
+    ShareCertificate,
+    VerifyShares,
+)
+from consensus.events import (
+    CertificateVerified,
+    Input,
+    ProposalReceived,
+    SharesRefused,
+    TimeoutElapsed,
+    ValueBuilt,
+    VoteReceived,
+)
+from consensus.evidence import EvidencePool, check_duplicate_vote, duplicate_vote
+from consensus.executor import BlockExecutor
+from consensus.messages import Block, CertificateMessage, CommittedBlock, Proposal, SignedExtension, Vote
+from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFired, StartTimer
+from consensus.own import OwnMessages, own_extension, seal
+from consensus.proposer import proposer_index
+from consensus.signing import CertificateCache, Signer, Verifier, assemble_certificate
+from consensus.state import new_state
+from consensus.step import step
+from consensus.timeouts import Timeouts
+from consensus.wal import Record, RecordKind, TimeoutRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every height uses."""
+
+    application: Application
+    executor: BlockExecutor
+    admission: Admission
+    verifier: Verifier
+    certificates: CertificateCache
+    signer: Signer
+    clock: Clock
+    timeouts: Timeouts
+    evidence: EvidencePool
+
+
+class HeightRun:
+    """From before the start of a height to its decision."""
+
+    def __init__(self, chain: Chain, around: Surroundings, recorded: tuple[Record, ...] = ()) -> None:
+        self.chain = chain
+        self.height = chain.height + 1
+        own = chain.validators.index_of.get(around.signer.envelope_key)
+        self.state = new_state(self.height, chain.validators, own, around.timeouts)
+        self.own = OwnMessages(chain, around.signer, recorded)
+        self.outputs: list[Output] = []
+        self.records: list[Record] = []
+        self.must_persist = False
+        self.fetching: list[Certificate] = []
+        """Certificates of final values whose block isn't here."""
+        self.decided: CommittedBlock | None = None
+        self._around = around
+        self._blocks: dict[bytes, Block] = {}
+        self._extensions: dict[tuple[int, bytes], dict[int, SignedExtension]] = {}
+
+    def feed(self, event: Input) -> None:
+        """Give the core one input and perform all that follows. Raises Bug."""
+        waiting = deque([event])
+        while waiting and self.decided is None:
+            for effect in step(self.state, waiting.popleft()):
+                waiting.extend(self._perform(effect))
+
+    def take_timeout(self, event: TimeoutElapsed) -> None:
+        """A timer of the core ran out; logged, as every input is."""
+        if self.state.running and event.round == self.state.round:
+            self.record(RecordKind.TIMEOUT, encode(TimeoutRecord(kind=event.kind, round=event.round)))
+            self.feed(event)
+
+    def take_vote(self, vote: Vote) -> None:
+        """A checked vote."""
+        self._keep_extension(vote)
+        self.feed(VoteReceived(vote))
+
+    def take_certificate(self, message: CertificateMessage) -> None:
+        """A checked certificate."""
+        certificate = message.certificate
+        if message.extensions:
+            held = self._extensions.setdefault((certificate.round, certificate.value), {})
+            for signed in message.extensions:
+                held.setdefault(signed.validator, signed)
+        self.feed(CertificateVerified(certificate))
+
+    def take_proposal(self, proposal: Proposal) -> RemoteFault | None:
+        """A proposal checked but for its block. Gives the fault of an invalid block."""
+        fault = self._learn_block(proposal.block)
+        if proposal.certificate is not None:
+            self.feed(CertificateVerified(proposal.certificate))
+        value = proposal.block.header.hash
+        valid = self.state.known.get(value, fault is None)
+        self.feed(ProposalReceived(proposal.round, value, proposal.pol_round, valid))
+        return fault
+
+    def record(self, kind: RecordKind, data: bytes) -> None:
+        """Note an input or own message for the log."""
+        self.records.append(Record(height=self.height, kind=kind, data=data))
+
+    def proposer(self, round_: int) -> int:
+        """Whose turn a round is, by index."""
+        return proposer_index(self.chain.validators, self.height, round_)
+
+    def repeat(self) -> None:
+        """Send again what others may have missed: the own last messages and the highest polka."""
+        for data in self.own.latest():
+            lane = Lane.DATA if len(data) > _VOTE_BYTES else Lane.CONSENSUS
+            self.outputs.append(Broadcast(lane, data))
+        if self.state.highest_polka is not None:
+            self._share(self.state.highest_polka)
+
+    def _perform(self, effect: Effect) -> list[Input]:
+        match effect:
+            case Fired(line, round_):
+                self.outputs.append(RuleFired(line, self.height, round_))
+                if line == 11:
+                    self._forget()
+            case SetTimer(kind, round_, duration_ms):
+                self.outputs.append(StartTimer(kind, self.height, round_, duration_ms))
+            case GetValue(round_):
+                return self._build(round_)
+            case Propose():
+                return self._propose(effect)
+            case CastVote():
+                return self._cast(effect)
+            case VerifyShares():
+                return self._verify(effect)
+            case ShareCertificate(certificate):
+                self._share(certificate)
+            case FetchBlock(certificate):
+                self.fetching.append(certificate)
+            case ReportDuplicate(first, second):
+                self._report(first, second)
+            case Decide(certificate):
+                held = self._extensions.get((certificate.round, certificate.value), {})
+                self.decided = CommittedBlock(
+                    block=self._blocks[certificate.value],
+                    certificate=certificate,
+                    extensions=tuple(held[index] for index in sorted(held)),
+                )
+        return []
+
+    def _build(self, round_: int) -> list[Input]:
+        made = self.own.proposal(round_)
+        if made is not None:
+            block = made.block
+            self._learn_block(block)
+        else:
+            try:
+                block = self._around.executor.build(self.chain, self._around.evidence.pick(self.chain))
+            except LocalFault:
+                return []  # Too few extensions are here to propose; the round goes to the next proposer.
+            self._blocks[block.header.hash] = block
+        return [ValueBuilt(round_, block.header.hash)]
+
+    def _propose(self, effect: Propose) -> list[Input]:
+        if self.own.proposal(effect.round) is None:
+            block = self._blocks[effect.value]
+            try:
+                _, data = self.own.make_proposal(effect.round, effect.pol_round, block, effect.certificate)
+            except LocalFault:
+                return []  # Signed otherwise before a crash that lost the log: silence.
+            self._send_own(Lane.DATA, data)
+        valid = self.state.known.get(effect.value, True)
+        return [ProposalReceived(effect.round, effect.value, effect.pol_round, valid)]
+
+    def _cast(self, effect: CastVote) -> list[Input]:
+        vote = self.own.vote(effect.round, effect.kind)
+        if vote is None:
+            around, own = self._around, self.state.own
+            if own is None:
+                return []
+            extension = own_extension(
+                around.application, self.height, effect.kind, effect.value, around.clock.wall_ms()
+            )
+            try:
+                vote, data = self.own.make_vote(own, effect.kind, effect.round, effect.value, extension)
+            except LocalFault:
+                return []
+            self._send_own(Lane.CONSENSUS, data)
+        self._keep_extension(vote)
+        return [VoteReceived(vote)]
+
+    def _send_own(self, lane: Lane, data: bytes) -> None:
+        self.record(RecordKind.OWN, data)
+        self.must_persist = True
+        self.outputs.append(Broadcast(lane, data))
+
+    def _verify(self, effect: VerifyShares) -> list[Input]:
+        around, validators = self._around, self.chain.validators
+        what = (effect.kind, self.height, effect.round, effect.value)
+        certificate, bad = assemble_certificate(around.verifier, self.chain.network, validators, what, effect.shares)
+        if certificate is not None:
+            around.certificates.add(certificate)
+            return [CertificateVerified(certificate)]
+        for index in bad:
+            peer = validators.validators[index].envelope_key
+            fault = RemoteFault(ConsensusCode.BAD_SHARE, "vote", height=self.height, round=effect.round, sender=peer)
+            self.outputs.append(PeerFault(peer, fault))
+        return [SharesRefused(effect.kind, effect.round, effect.value, bad)]
+
+    def _share(self, certificate: Certificate) -> None:
+        data = seal(self._around.signer, CertificateMessage(certificate=certificate))
+        self.outputs.append(Broadcast(Lane.CONSENSUS, data))
+
+    def _report(self, first: Vote, second: Vote) -> None:
+        item = duplicate_vote(self.chain.validators.hash, first, second)
+        peer = self.chain.validators.validators[first.validator].envelope_key
+        try:
+            check_duplicate_vote(self._around.verifier, self.chain, item)
+        except RemoteFault as bad:
+            self.outputs.append(PeerFault(peer, bad))
+            return
+        self._around.evidence.add_vote(item)
+        fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote", height=self.height, round=first.round, sender=peer)
+        self.outputs.append(PeerFault(peer, fault))
+
+    def _learn_block(self, block: Block) -> RemoteFault | None:
+        value = block.header.hash
+        if value in self._blocks and value in self.state.known:
+            return None
+        self._blocks[value] = block
+        try:
+            self._around.executor.check(self.chain, block)
+        except RemoteFault as fault:
+            self.state.known[value] = False
+            return fault
+        return None
+
+    def _keep_extension(self, vote: Vote) -> None:
+        if vote.kind is VoteKind.PRECOMMIT and vote.extension is not None:
+            self._extensions.setdefault((vote.round, vote.value), {}).setdefault(vote.validator, vote.extension)
+
+    def _forget(self) -> None:
+        for value in [value for value in self._blocks if value not in self.state.known]:
+            del self._blocks[value]
+
+
+_VOTE_BYTES = 8192

@@ -1,0 +1,228 @@
+"""What becomes of each received message: dropped, kept for the next height, or checked and fed to the running one.
+
+Rule: bounded by sender: of the next height `EARLY_VOTES` votes and one proposal each are kept; of later rounds of the
+running height a sender's messages count only up to a limit, for each of them goes to the log.
+"""
+
+from typing import TYPE_CHECKING
+
+from clearing.base.errors import Bug, RemoteFault
+from consensus.admission import is_final
+from consensus.codes import ConsensusCode
+from consensus.evidence import check_duplicate_proposal
+from consensus.messages import (
+    BlockRequest,
+    BlockResponse,
+    CertificateMessage,
+    DuplicateProposal,
+    Envelope,
+    Message,
+    Proposal,
+    Status,
+    Vote,
+)
+from consensus.outputs import PeerFault
+from consensus.state import Step
+from consensus.votes import PAST_ROUNDS
+from consensus.wal import RecordKind
+
+if TYPE_CHECKING:
+    from consensus.replica import Replica
+
+EARLY_VOTES = 16
+LATER_ROUND_VOTES = 64
+PROPOSAL_ROUNDS_AHEAD = 4
+
+
+class Intake:
+    """The receiving side of one replica."""
+
+    def __init__(self, replica: "Replica") -> None:
+        self._replica = replica
+        self._early: dict[bytes, list[tuple[Envelope, Vote | Proposal, bytes]]] = {}
+        self._later: dict[bytes, int] = {}
+        self._proposals: dict[int, Proposal] = {}
+        self._twice: set[int] = set()
+
+    @property
+    def has_early(self) -> bool:
+        """Whether somebody already works on the height that is next here."""
+        return bool(self._early)
+
+    def take(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
+        """Handle one message from an authenticated peer. Raises RemoteFault."""
+        if envelope.sender != peer:
+            raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
+        catch_up = self._replica.catch_up
+        match message:
+            case Vote() | Proposal():
+                if self._is_current(envelope, message, data):
+                    self._take_current(envelope, message, data)
+            case CertificateMessage():
+                self._take_certificate(envelope, message, data)
+            case Status(height):
+                self._authenticate(envelope)
+                catch_up.note(peer, height)
+            case BlockRequest():
+                self._authenticate(envelope)
+                catch_up.serve(peer, message)
+            case BlockResponse():
+                self._authenticate(envelope)
+                catch_up.take(peer, message)
+
+    def take_recorded(self, message: Message) -> None:
+        """Feed an input of the log again. It was checked when it was recorded."""
+        run = self._replica.run
+        match message:
+            case Vote():
+                run.take_vote(message)
+            case Proposal():
+                self._proposals.setdefault(message.round, message)
+                run.take_proposal(message)
+            case CertificateMessage():
+                run.take_certificate(message)
+            case _:
+                raise Bug(f"the log holds a {type(message).__name__} as an input")
+
+    def take_early(self) -> None:
+        """The height that these messages are for has started."""
+        early, self._early = self._early, {}
+        for peer, held in early.items():
+            for envelope, message, data in held:
+                try:
+                    if self._replica.run.decided is None and self._is_current(envelope, message, data):
+                        self._take_current(envelope, message, data)
+                except RemoteFault as fault:
+                    self._replica.send(PeerFault(peer, fault))
+
+    def turn(self) -> None:
+        """A height was decided."""
+        self._later.clear()
+        self._proposals.clear()
+        self._twice.clear()
+
+    def _is_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> bool:
+        height = self._replica.run.height
+        if message.height == height:
+            return True
+        if message.height < height:
+            if isinstance(message, Vote) and message.height == height - 1:
+                self._take_late(envelope, message)
+            self._replica.catch_up.help_behind(envelope.sender, message.height)
+            return False
+        if message.height == height + 1 and envelope.sender in self._replica.chain.next_validators.index_of:
+            held = self._early.setdefault(envelope.sender, [])
+            proposals = sum(1 for _, have, _ in held if isinstance(have, Proposal))
+            if proposals < 1 if isinstance(message, Proposal) else len(held) - proposals < EARLY_VOTES:
+                held.append((envelope, message, data))
+        self._replica.catch_up.note(envelope.sender, message.height - 1)
+        return False
+
+    def _take_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
+        if isinstance(message, Vote):
+            self._take_vote(envelope, message, data)
+        else:
+            self._take_proposal(envelope, message, data)
+
+    def _take_vote(self, envelope: Envelope, vote: Vote, data: bytes) -> None:
+        replica = self._replica
+        admission, run = replica.around.admission, replica.run
+        admission.check_voter(replica.chain.validators, envelope, vote)
+        if not run.state.votes.wants(vote) or vote.round < run.state.round - PAST_ROUNDS:
+            return
+        later = vote.round > run.state.round + 1
+        if later and self._later.get(envelope.sender, 0) >= LATER_ROUND_VOTES:
+            return
+        self._authenticate(envelope)
+        admission.check_vote_extension(replica.chain.network, replica.chain.validators, vote)
+        if later:
+            self._later[envelope.sender] = self._later.get(envelope.sender, 0) + 1
+        replica.start_height()
+        if run.decided is None:
+            run.record(RecordKind.RECEIVED, data)
+            run.take_vote(vote)
+
+    def _take_proposal(self, envelope: Envelope, proposal: Proposal, data: bytes) -> None:
+        replica = self._replica
+        run = replica.run
+        ahead = proposal.round - run.state.round
+        if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._twice:
+            return
+        first = self._proposals.get(proposal.round)
+        if first is not None and first.block.header.hash == proposal.block.header.hash:
+            return
+        replica.around.admission.check_proposal(replica.chain, envelope, proposal)
+        self._authenticate(envelope)
+        if first is not None:
+            self._twice.add(proposal.round)
+            self._report(first, proposal)
+        self._proposals.setdefault(proposal.round, proposal)
+        replica.start_height()
+        if run.decided is None:
+            run.record(RecordKind.RECEIVED, data)
+            fault = run.take_proposal(proposal)
+            if fault is not None:
+                replica.send(PeerFault(envelope.sender, fault))
+
+    def _take_certificate(self, envelope: Envelope, message: CertificateMessage, data: bytes) -> None:
+        replica = self._replica
+        certificate = message.certificate
+        if certificate.height < replica.run.height:
+            if replica.around.admission.conflicts(replica.chain, certificate):
+                raise Bug(f"two blocks are final at height {certificate.height}: {certificate.value.hex()} is one")
+            replica.catch_up.help_behind(envelope.sender, certificate.height)
+            return
+        if certificate.height > replica.run.height:
+            final = is_final(certificate)
+            replica.catch_up.note(envelope.sender, certificate.height - (0 if final else 1))
+            return
+        run = replica.run
+        if run.state.votes.certificate(certificate.round, certificate.kind, certificate.value) is not None:
+            return
+        replica.around.admission.check_certificate(replica.chain, message)
+        self._authenticate(envelope)
+        replica.start_height()
+        if run.decided is None and run.state.step is not Step.NEW:
+            run.record(RecordKind.RECEIVED, data)
+            run.take_certificate(message)
+
+    def _take_late(self, envelope: Envelope, vote: Vote) -> None:
+        """A precommit of the last decided value that came after the decision: its extension is still of use."""
+        chain = self._replica.chain
+        commit = chain.commit
+        if commit is None or (vote.round, vote.value) != (commit.round, commit.value) or vote.extension is None:
+            return
+        if any(held.validator == vote.validator for held in chain.extensions):
+            return
+        admission = self._replica.around.admission
+        admission.check_voter(chain.last_validators, envelope, vote)
+        self._authenticate(envelope)
+        admission.check_vote_extension(chain.network, chain.last_validators, vote)
+        self._replica.add_late_extension(vote.extension)
+
+    def _report(self, first: Proposal, second: Proposal) -> None:
+        """Two proposals in a round are evidence: keep it, and blame the proposer."""
+        replica = self._replica
+        low, high = sorted((first, second), key=lambda proposal: proposal.block.header.hash)
+        validators = replica.chain.validators
+        sender = replica.run.proposer(second.round)
+        item = DuplicateProposal(
+            validators_hash=validators.hash,
+            height=second.height,
+            round=second.round,
+            validator=sender,
+            first_pol_round=low.pol_round,
+            first_value=low.block.header.hash,
+            first_signature=low.signature,
+            second_pol_round=high.pol_round,
+            second_value=high.block.header.hash,
+            second_signature=high.signature,
+        )
+        check_duplicate_proposal(replica.around.verifier, replica.chain, item)
+        replica.around.evidence.add_proposal(item)
+        peer = validators.validators[sender].envelope_key
+        fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "proposal", height=second.height, round=second.round)
+        replica.send(PeerFault(peer, fault))
+
+    def _authenticate(self, envelope: Envelope) -> None:
+        self._replica.around.admission.check_envelope(self._replica.chain.network, envelope)

@@ -1,0 +1,218 @@
+"""What validators say to each other: wire types, what is signed of each, and the envelope around every message.
+
+Rule: a vote carries nothing that differs from signer to signer but its share and its extension, so that one aggregate
+exists. Everything signed is tagged and holds the network id. Decoding is typed and bounded; nothing is checked here
+beyond form and envelope.
+"""
+
+from enum import IntEnum
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+from clearing.base.certificate import Certificate, VoteKind
+from clearing.base.codec import U32, U63, Bytes32, Bytes64, Bytes96, Wire, decode, encode, u256
+from clearing.base.hashing import sha256, tagged_hash
+from clearing.base.header import Header
+from clearing.base.ids import Hash32
+
+ENVELOPE_TAG = "crossclear/envelope/v1"
+PROPOSAL_TAG = "crossclear/proposal/v1"
+EXTENSION_TAG = "crossclear/extension/v1"
+EXTENSION_DATA_MAX = 4096
+BLOCK_BYTES_MAX = 4 << 20
+BLOCKS_PER_RESPONSE_MAX = 64
+EVIDENCE_PER_BLOCK_MAX = 8
+ROUND_MAX = 2**31 - 1
+
+Round = Annotated[int, msgspec.Meta(ge=0, le=ROUND_MAX)]
+PolRound = Annotated[int, msgspec.Meta(ge=-1, le=ROUND_MAX)]
+"""A round whose prevote certificate a proposal cites, -1 for none."""
+
+
+class Extension(Wire, frozen=True):
+    """What a validator adds to its precommit: its own clock and the application's opaque bytes (may be empty)."""
+
+    time_ms: U63
+    data: Annotated[bytes, msgspec.Meta(max_length=EXTENSION_DATA_MAX)]
+
+
+class SignedExtension(Wire, frozen=True):
+    """An extension with the Ed25519 signature over (network, set, height, round, value, extension)."""
+
+    validator: U32
+    extension: Extension
+    signature: Bytes64
+
+
+class Vote(Wire, frozen=True):
+    """One prevote or precommit. `extension` is there exactly for a precommit of a value."""
+
+    kind: VoteKind
+    height: U63
+    round: Round
+    value: Bytes32
+    validator: U32
+    share: Bytes96
+    extension: SignedExtension | None = None
+
+
+class DuplicateVote(Wire, frozen=True):
+    """Proof that one validator voted for two values in one step: both BLS shares."""
+
+    validators_hash: Bytes32
+    kind: VoteKind
+    height: U63
+    round: Round
+    validator: U32
+    first_value: Bytes32
+    first_share: Bytes96
+    second_value: Bytes32
+    second_share: Bytes96
+
+
+class DuplicateProposal(Wire, frozen=True):
+    """Proof that one proposer proposed two values in one round: both proposal signatures."""
+
+    validators_hash: Bytes32
+    height: U63
+    round: Round
+    validator: U32
+    first_pol_round: PolRound
+    first_value: Bytes32
+    first_signature: Bytes64
+    second_pol_round: PolRound
+    second_value: Bytes32
+    second_signature: Bytes64
+
+
+class Evidence(Wire, frozen=True):
+    """What a block reports about faulty validators."""
+
+    votes: Annotated[tuple[DuplicateVote, ...], msgspec.Meta(max_length=EVIDENCE_PER_BLOCK_MAX)] = ()
+    proposals: Annotated[tuple[DuplicateProposal, ...], msgspec.Meta(max_length=EVIDENCE_PER_BLOCK_MAX)] = ()
+
+
+class Block(Wire, frozen=True):
+    """One height: header, the application's payload, and what makes the parent final."""
+
+    header: Header
+    payload: bytes
+    last_commit: Certificate | None
+    extended_commit: Annotated[tuple[SignedExtension, ...], msgspec.Meta(max_length=256)]
+    evidence: Evidence
+
+
+class Proposal(Wire, frozen=True):
+    """A block for a round. `certificate` is the prevote certificate of `pol_round`, there exactly when it is >= 0."""
+
+    height: U63
+    round: Round
+    pol_round: PolRound
+    block: Block
+    certificate: Certificate | None
+    signature: Bytes64
+
+
+class CertificateMessage(Wire, frozen=True):
+    """A quorum certificate on its way; that of a final value comes with its extensions."""
+
+    certificate: Certificate
+    extensions: Annotated[tuple[SignedExtension, ...], msgspec.Meta(max_length=256)] = ()
+
+
+class Status(Wire, frozen=True):
+    """The highest height that the sender has decided."""
+
+    height: U63
+
+
+class BlockRequest(Wire, frozen=True):
+    """Please send decided blocks from this height on."""
+
+    first: U63
+    count: Annotated[int, msgspec.Meta(ge=1, le=BLOCKS_PER_RESPONSE_MAX)]
+
+
+class CommittedBlock(Wire, frozen=True):
+    """A block with what makes it final and lets its holder propose the next."""
+
+    block: Block
+    certificate: Certificate
+    extensions: Annotated[tuple[SignedExtension, ...], msgspec.Meta(max_length=256)]
+
+
+class BlockResponse(Wire, frozen=True):
+    """Consecutive decided blocks; fewer than asked, or none, when they are long or not there."""
+
+    blocks: Annotated[tuple[CommittedBlock, ...], msgspec.Meta(max_length=BLOCKS_PER_RESPONSE_MAX)]
+
+
+class MessageKind(IntEnum):
+    """What an envelope holds."""
+
+    VOTE = 1
+    PROPOSAL = 2
+    CERTIFICATE = 3
+    STATUS = 4
+    BLOCK_REQUEST = 5
+    BLOCK_RESPONSE = 6
+
+
+Message: TypeAlias = Vote | Proposal | CertificateMessage | Status | BlockRequest | BlockResponse
+
+_BODIES: dict[MessageKind, tuple[type[Message], int]] = {
+    MessageKind.VOTE: (Vote, EXTENSION_DATA_MAX + 1024),
+    MessageKind.PROPOSAL: (Proposal, BLOCK_BYTES_MAX + 4096),
+    MessageKind.CERTIFICATE: (CertificateMessage, 256 * (EXTENSION_DATA_MAX + 256) + 1024),
+    MessageKind.STATUS: (Status, 64),
+    MessageKind.BLOCK_REQUEST: (BlockRequest, 64),
+    MessageKind.BLOCK_RESPONSE: (BlockResponse, 2 * BLOCK_BYTES_MAX),
+}
+_KINDS: dict[type[Message], MessageKind] = {body: kind for kind, (body, _) in _BODIES.items()}
+ENVELOPE_BYTES_MAX = 2 * BLOCK_BYTES_MAX + 256
+
+
+class Envelope(Wire, frozen=True):
+    """A message with its sender's Ed25519 signature."""
+
+    sender: Bytes32
+    kind: MessageKind
+    body: bytes
+    signature: Bytes64
+
+
+def kind_of(message: Message) -> MessageKind:
+    """The envelope kind of a message."""
+    return _KINDS[type(message)]
+
+
+def envelope_digest(network: bytes, sender: bytes, kind: MessageKind, body: bytes) -> Hash32:
+    """What the sender signs of an envelope."""
+    return tagged_hash(ENVELOPE_TAG, network, sender, u256(kind), sha256(body))
+
+
+def proposal_digest(
+    network: bytes, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes
+) -> Hash32:
+    """What the proposer signs of a proposal, so that two of them in one round are evidence without their blocks."""
+    return tagged_hash(PROPOSAL_TAG, network, validators_hash, u256(height), u256(round_), u256(pol_round + 1), value)
+
+
+def extension_digest(
+    network: bytes, validators_hash: bytes, height: int, round_: int, value: bytes, extension: Extension
+) -> Hash32:
+    """What a validator signs of its vote extension."""
+    return tagged_hash(EXTENSION_TAG, network, validators_hash, u256(height), u256(round_), value, encode(extension))
+
+
+def read_envelope(data: bytes) -> Envelope:
+    """Decode an envelope; its signature is not checked. Raises RemoteFault."""
+    return decode(data, Envelope, ENVELOPE_BYTES_MAX)
+
+
+def read_message(envelope: Envelope) -> Message:
+    """Decode an envelope's body within the limit of its kind. Raises RemoteFault."""
+    body, limit = _BODIES[envelope.kind]
+    message: Message = decode(envelope.body, body, limit)
+    return message

@@ -1,0 +1,47 @@
+"""How long each step waits: bases for a local network, growth with the round, and a cap.
+
+Rule: a timeout never exceeds the cap, whatever the round: an outage must not buy an hour of silence after it.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class TimerKind(IntEnum):
+    """Every timer there is; at most one of a kind runs. The first three are the paper's."""
+
+    PROPOSE = 1
+    PREVOTE = 2
+    PRECOMMIT = 3
+    PACE = 4
+    """The least time between heights has passed."""
+    HEARTBEAT = 5
+    """A height starts although there is nothing to do."""
+    REBROADCAST = 6
+    STATUS = 7
+    SYNC = 8
+    APPLY = 9
+    """Go on with fetched blocks."""
+
+
+PAPER_TIMERS = (TimerKind.PROPOSE, TimerKind.PREVOTE, TimerKind.PRECOMMIT)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Milliseconds. A step of round r waits base × (100 + r × growth_percent) / 100, at most `cap_ms`."""
+
+    propose_ms: int = 400
+    prevote_ms: int = 150
+    precommit_ms: int = 150
+    growth_percent: int = 50
+    cap_ms: int = 3000
+
+    def duration_ms(self, kind: TimerKind, round_: int) -> int:
+        """How long the step of `kind` waits in a round."""
+        base = {
+            TimerKind.PROPOSE: self.propose_ms,
+            TimerKind.PREVOTE: self.prevote_ms,
+            TimerKind.PRECOMMIT: self.precommit_ms,
+        }[kind]
+        return min(self.cap_ms, base * (100 + round_ * self.growth_percent) // 100)

@@ -1,0 +1,114 @@
+"""The sign state: the last (height, round, step) that a key signed, on disk, so that it never signs two values there.
+
+Rule: durable before the signature is given out. Two slots are written in turn, each with a counter and a checksum, so
+that a torn write leaves the one before it. The file is readable by its owner only, and locked by its process.
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from clearing.base.errors import LocalFault
+from consensus.codes import ConsensusCode
+
+_MAGIC = b"XCSS0001"
+_SLOT = 512
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SignedStep:
+    """Where signing stands. Steps in a round: 0 proposal, 1 prevote, 2 precommit."""
+
+    height: int = 0
+    round: int = 0
+    step: int = 0
+
+
+class SignGuard:
+    """The rule without the disk: forward only, and in one place always the same digest."""
+
+    def __init__(self, last: SignedStep | None = None, digest: bytes = bytes(32)) -> None:
+        self.last = last or SignedStep()
+        self.digest = digest
+
+    def advance(self, to: SignedStep, digest: bytes) -> None:
+        """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest."""
+        if to == self.last and digest == self.digest:
+            return
+        if to <= self.last:
+            raise LocalFault(
+                ConsensusCode.DOUBLE_SIGN,
+                "sign state",
+                height=to.height,
+                round=to.round,
+                step=to.step,
+                last_height=self.last.height,
+                last_round=self.last.round,
+                last_step=self.last.step,
+            )
+        self.write(to, digest)
+        self.last, self.digest = to, digest
+
+    def write(self, to: SignedStep, digest: bytes) -> None:
+        """Make it durable. In memory there is nothing to do."""
+
+
+class SignStateFile(SignGuard):
+    """The rule on disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. Raises LocalFault: SIGN_STATE_CORRUPT, or DOUBLE_SIGN when a process holds it."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise LocalFault(ConsensusCode.DOUBLE_SIGN, "sign state is held by a process", path=str(path)) from None
+        data = os.pread(self._descriptor, 2 * _SLOT, 0)
+        slots = [_read_slot(data[:_SLOT]), _read_slot(data[_SLOT:])]
+        found = [slot for slot in slots if slot is not None]
+        if data and not found:
+            os.close(self._descriptor)
+            raise LocalFault(ConsensusCode.SIGN_STATE_CORRUPT, "sign state", path=str(path), bytes=len(data))
+        self._counter, last, digest = max(found, default=(0, SignedStep(), bytes(32)))
+        super().__init__(last, digest)
+        if not data:
+            self._create(path)
+
+    def write(self, to: SignedStep, digest: bytes) -> None:
+        """Write the slot that does not hold the current state, and sync."""
+        self._counter += 1
+        os.pwrite(self._descriptor, _slot(self._counter, to, digest), (self._counter % 2) * _SLOT)
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Give the file up."""
+        os.close(self._descriptor)
+
+    def _create(self, path: Path) -> None:
+        """Both slots hold the zero state before anything is signed, so an empty file is never a lost one."""
+        os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32)) * 2, 0)
+        os.fsync(self._descriptor)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _slot(counter: int, at: SignedStep, digest: bytes) -> bytes:
+    body = counter.to_bytes(8, "big") + at.height.to_bytes(8, "big") + at.round.to_bytes(8, "big")
+    body += at.step.to_bytes(1, "big") + digest
+    return (_MAGIC + crc32(body).to_bytes(8, "big") + body).ljust(_SLOT, b"\0")
+
+
+def _read_slot(data: bytes) -> tuple[int, SignedStep, bytes] | None:
+    body = data[16 : 16 + 57]
+    if len(data) < _SLOT or not data.startswith(_MAGIC) or crc32(body) != int.from_bytes(data[8:16], "big"):
+        return None
+    at = SignedStep(
+        int.from_bytes(body[8:16], "big"), int.from_bytes(body[16:24], "big"), int.from_bytes(body[24:25], "big")
+    )
+    return int.from_bytes(body[:8], "big"), at, body[25:57]

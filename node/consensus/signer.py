@@ -1,0 +1,50 @@
+"""`LocalSigner`: both secrets of a validator in this process, behind the double-sign guard.
+
+Rule: a vote or proposal is signed only after the guard has made its step durable. Extensions and envelopes are not
+guarded: they carry no vote of their own.
+"""
+
+from clearing.base import bls, ed25519
+from clearing.base.certificate import VoteKind, vote_digest
+from consensus.messages import Extension, MessageKind, envelope_digest, extension_digest, proposal_digest
+from node.consensus.sign_state import SignedStep, SignGuard
+
+
+class LocalSigner:
+    """Implements `consensus.signing.Signer`."""
+
+    def __init__(self, network: bytes, envelope_secret: bytes, bls_secret: int, guard: SignGuard) -> None:
+        self._network = network
+        self._envelope_secret = envelope_secret
+        self._bls_secret = bls_secret
+        self._guard = guard
+        self._envelope_key = ed25519.public_key(envelope_secret)
+
+    @property
+    def envelope_key(self) -> bytes:
+        """See `Signer`."""
+        return self._envelope_key
+
+    def sign_vote(self, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes) -> bytes:
+        """See `Signer`. 0.7 ms."""
+        digest = vote_digest(self._network, validators_hash, kind, height, round_, value)
+        self._guard.advance(SignedStep(height, round_, int(kind)), digest)
+        return bls.sign(self._bls_secret, digest)
+
+    def sign_proposal(self, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes) -> bytes:
+        """See `Signer`."""
+        digest = proposal_digest(self._network, validators_hash, height, round_, pol_round, value)
+        self._guard.advance(SignedStep(height, round_, 0), digest)
+        return ed25519.sign(self._envelope_secret, digest)
+
+    def sign_extension(
+        self, validators_hash: bytes, height: int, round_: int, value: bytes, extension: Extension
+    ) -> bytes:
+        """See `Signer`."""
+        digest = extension_digest(self._network, validators_hash, height, round_, value, extension)
+        return ed25519.sign(self._envelope_secret, digest)
+
+    def sign_envelope(self, kind: MessageKind, body: bytes) -> bytes:
+        """See `Signer`."""
+        digest = envelope_digest(self._network, self._envelope_key, kind, body)
+        return ed25519.sign(self._envelope_secret, digest)
