@@ -73,7 +73,9 @@ class BridgeService:
         """Count what peers say they proved: a chain on which we see less than they do is lagging."""
         async for message in incoming:
             event = decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX).event
-            log.debug("peer saw collateral event", chain_id=event.chain_id, nonce=event.nonce, peer=message.sender.hex())
+            log.debug(
+                "peer saw collateral event", chain_id=event.chain_id, nonce=event.nonce, peer=message.sender.hex()
+            )
 
     def settle(self, state: State) -> None:
         """Forget, on disk too, the events that the decided state has taken."""

@@ -1,0 +1,195 @@
+"""`LiveView`: what the HTTP API shows, read from the decided state and the store.
+
+Rule: synchronous and quick; shows decided heights only. It hands transactions in and reads everything else.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bridge.codes import BridgeCode
+from clearing.base.errors import Rejected
+from clearing.base.hashing import sha256
+from clearing.base.header import Header
+from clearing.base.ids import NetworkId
+from clearing.genesis import Genesis
+from clearing.holdings import Holdings, arrays_of, feed_status, holdings_of, margin_of
+from clearing.state.state import State
+from clearing.transactions import Transaction
+from consensus.store import BlockStore, load_committed
+from node.api.render import header_view, hexed
+from node.api.shapes import (
+    AccountView,
+    CashHolding,
+    Check,
+    FeedPrice,
+    HeaderView,
+    InstrumentMark,
+    Position,
+    StateView,
+    TokenHolding,
+)
+from node.api.view import PackageAt, ReceiptAt
+from node.application import ClearingApplication
+from node.mempool import Accepted
+from node.receipt_records import receipt_at
+from node.store.store import Store
+
+
+class LiveView:
+    """Implements `node.api.view.NodeView`."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        application: ClearingApplication,
+        store: Store,
+        blocks: BlockStore,
+        home: Path,
+        *,
+        submit: Callable[[Transaction], Accepted | Rejected],
+        look_for_event: Callable[[int, bytes], bool],
+        checks: Callable[[], Sequence[Check]],
+        render_metrics: Callable[[], bytes],
+    ) -> None:
+        self._genesis = genesis
+        self._application = application
+        self._store = store
+        self._blocks = blocks
+        self._home = home
+        self._submit = submit
+        self._look_for_event = look_for_event
+        self._checks = checks
+        self._render_metrics = render_metrics
+        self._members = {member.trade_address for member in genesis.members}
+        self._newest: Header | None = None
+
+    @property
+    def network(self) -> NetworkId:
+        """The network id."""
+        return self._application.state.terms.network
+
+    def decided(self, header: Header) -> None:
+        """Note the newest header."""
+        self._newest = header
+
+    def state(self) -> StateView | None:
+        """The newest decided height."""
+        header, state = self._newest, self._application.state
+        if header is None:
+            return None
+        package = self._store.package()
+        return StateView(
+            network=hexed(self.network),
+            height=header.height,
+            time_ms=header.time_ms,
+            header_hash=hexed(header.hash),
+            state_root=hexed(header.state_root),
+            epoch=header.epoch,
+            validators=len(self._genesis.validators.validators),
+            package_epoch=package.epoch if package else 0,
+            prices=tuple(self._price(state, feed.id, feed.name) for feed in self._genesis.feeds),
+            marks=tuple(
+                InstrumentMark(instrument=each.id, name=each.name, mark_ticks=str(mark.ticks))
+                for each in self._genesis.instruments
+                if (mark := state.marks.get(each.id)) is not None
+            ),
+        )
+
+    def header(self, height: int | None) -> HeaderView | None:
+        """A certified header."""
+        committed = load_committed(self._blocks, height or self._blocks.height())
+        return header_view(committed.block.header, committed.certificate) if committed else None
+
+    def owner(self, account: int) -> bytes | None:
+        """The trade address of the account's member."""
+        record = self._application.state.accounts.get(account)
+        member = self._application.state.members.get(record.member) if record else None
+        return member.trade_address if member else None
+
+    def is_member(self, address: bytes) -> bool:
+        """Whether any member signs with this key."""
+        return address in self._members
+
+    def account(self, account: int) -> AccountView | None:
+        """Holdings and margin."""
+        state = self._application.state
+        record = state.accounts.get(account)
+        if record is None:
+            return None
+        held = holdings_of(state, account)
+        margin = margin_of(arrays_of(state), held)
+        nonce = state.nonces.get(account)
+        return AccountView(
+            account=account,
+            member=record.member,
+            height=state.now.height,
+            equity_micros=str(margin.equity),
+            initial_margin_micros=str(margin.initial),
+            maintenance_margin_micros=str(margin.maintenance),
+            called=record.called_height > 0,
+            next_nonce=nonce.value + 1 if nonce else 1,
+            cash=self._cash(held),
+            tokens=_tokens(state, held),
+            positions=_positions(state, held),
+        )
+
+    def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        """Receipts that name the account."""
+        return [receipt_at(record) for record in self._store.receipts_of(account, after, limit)]
+
+    def package(self, epoch: int | None) -> PackageAt | None:
+        """A package as it is on disk; one that no longer matches its digest is not shown."""
+        record = self._store.package(epoch)
+        path = self._home / record.path if record else None
+        if record is None or path is None or not path.is_file():
+            return None
+        data = path.read_bytes()
+        if sha256(data) != record.digest:
+            return None
+        return PackageAt(record.epoch, record.height, record.digest, data)
+
+    def submit(self, transaction: Transaction) -> Accepted | Rejected:
+        """Into the pool, and on to the peers."""
+        return self._submit(transaction)
+
+    def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
+        """Have the own watcher look; the submitter's word is worth nothing."""
+        if all(chain.chain_id != chain_id for chain in self._genesis.chains):
+            return Rejected(BridgeCode.WRONG_CHAIN, "chain_id", (("chain_id", chain_id),))
+        return self._look_for_event(chain_id, transaction_hash)
+
+    def readiness(self) -> Sequence[Check]:
+        """All checks."""
+        return self._checks()
+
+    def metrics(self) -> bytes:
+        """Prometheus' text."""
+        return self._render_metrics()
+
+    def _price(self, state: State, feed: int, name: str) -> FeedPrice:
+        record = state.feeds.get(feed)
+        ticks = record.ticks if record else 0
+        return FeedPrice(feed=feed, name=name, index_ticks=str(ticks), status=feed_status(state, feed).name.lower())
+
+    def _cash(self, held: Holdings) -> tuple[CashHolding, ...]:
+        return tuple(
+            CashHolding(cash_group=group.id, name=group.name, amount_micros=str(micros))
+            for group, micros in zip(self._genesis.cash_groups, held.cash, strict=True)
+            if micros
+        )
+
+
+def _tokens(state: State, held: Holdings) -> tuple[TokenHolding, ...]:
+    return tuple(
+        TokenHolding(asset=token.id, name=token.name, amount_units=str(units))
+        for token, units in zip(state.terms.tokens, held.tokens, strict=True)
+        if units
+    )
+
+
+def _positions(state: State, held: Holdings) -> tuple[Position, ...]:
+    return tuple(
+        Position(instrument=each.id, name=each.name, lots=str(lots))
+        for each, lots in zip(state.terms.instruments.values(), held.lots, strict=True)
+        if lots
+    )
