@@ -28,7 +28,7 @@ def verify(statement: LinearStatement, data: bytes, commitments: Sequence[Point]
     proof = read_proof(data, len(statement.accounts), layout.columns)
     if commitments is None:
         commitments = [decode_point(commitment, "C_W") for commitment in statement.commitments]
-    equation = _Equation(statement, proof, commitments)
+    equation = Equation(statement, proof, commitments)
     equation.draw(transcript)
     left, right = equation.sides()
     if not pairings_equal(left, tau_g2(), right, GENERATOR_2):
@@ -36,7 +36,7 @@ def verify(statement: LinearStatement, data: bytes, commitments: Sequence[Point]
     return transcript
 
 
-class _Equation:
+class Equation:
     """Collects the terms of the right-hand side: points and their weights, and the scalar that multiplies [1]."""
 
     def __init__(self, statement: LinearStatement, proof: LinearProof, commitments: Sequence[Point]) -> None:
