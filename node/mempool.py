@@ -32,6 +32,8 @@ class PoolLimits:
     transactions_max: int = 50_000
     bytes_max: int = 32 << 20
     per_account_max: int = 5_000
+    block_bytes_max: int = 1 << 20
+    """How many bytes of transactions one proposal takes."""
     ahead_ms_max: int = 600_000
 
 
@@ -109,13 +111,15 @@ class Mempool:
         self._bytes += len(data)
         return Accepted(key)
 
-    def select(self, bytes_max: int) -> tuple[Transaction, ...]:
-        """What to propose: one of each account in turn, each account's in order, while the sizes sum to `bytes_max`.
+    def select(self, time_ms: int) -> tuple[Transaction, ...]:
+        """What to propose for a block of this time: one of each account in turn, each account's in order.
 
-        Nothing is removed. Linear in what is returned and in the number of accounts that wait.
+        The sizes sum to at most `block_bytes_max`. Nothing is removed. Linear in what is returned and in the number of
+        accounts that wait.
         """
+        self.expire(time_ms)
         chosen: list[Transaction] = []
-        room = bytes_max
+        room = self._limits.block_bytes_max
         turns = [iter(keys) for keys in self._turns.values()]
         while turns:
             again = []

@@ -19,6 +19,12 @@ BATCH_TRANSACTIONS_MAX = 100
 BATCH_BYTES_MAX = BATCH_TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX + 256
 
 
+class TransactionList(Wire, frozen=True):
+    """Transactions alone: what the API takes as MessagePack."""
+
+    transactions: tuple[Transaction, ...]
+
+
 class TradeBatch(Wire, frozen=True):
     """Transactions in the order in which `submitter` took them in. `sequence` rises by one a batch."""
 

@@ -57,10 +57,10 @@ def code_of(result: Accepted | Rejected) -> object:
 def test_an_accepted_transaction_waits_until_a_block_decides_it() -> None:
     waiting, one = pool(), trade()
     assert waiting.add(one, NOW) == Accepted(transaction_hash(one))
-    assert waiting.select(10_000) == (one,)
-    assert waiting.select(10_000) == (one,)
+    assert waiting.select(NOW) == (one,)
+    assert waiting.select(NOW) == (one,)
     waiting.remove([one])
-    assert (len(waiting), waiting.size, waiting.select(10_000)) == (0, 0, ())
+    assert (len(waiting), waiting.size, waiting.select(NOW)) == (0, 0, ())
 
 
 def test_the_same_transaction_waits_once_and_never_comes_back() -> None:
@@ -132,31 +132,38 @@ def test_accounts_take_turns_and_each_keeps_its_order() -> None:
     others = [transfer(2, 1), transfer(3, 1), transfer(3, 2)]
     for each in [*flood, *others]:
         waiting.add(each, NOW)
-    chosen = waiting.select(10_000)
+    chosen = waiting.select(NOW)
     assert chosen == (flood[0], others[0], others[1], flood[1], others[2], flood[2], flood[3], flood[4])
-    two = waiting.select(2 * len(encode((flood[0],))))
-    assert two == (flood[0], others[0])
-    waiting.remove(two)
-    assert waiting.select(10_000)[0] == others[1]
+    waiting.remove(chosen[:2])
+    assert waiting.select(NOW)[:2] == (others[1], flood[1])
 
 
-@given(
-    steps=st.lists(
-        st.tuples(st.sampled_from("aaars"), st.integers(1, 5), st.integers(1, 3), st.integers(0, 900)), max_size=40
-    )
-)
+def test_a_proposal_takes_no_more_bytes_than_it_may() -> None:
+    size = len(encode((transfer(),)))
+    waiting = pool(block_bytes_max=2 * size + size // 2)
+    for nonce in range(1, 6):
+        waiting.add(transfer(1, nonce), NOW)
+    assert waiting.select(NOW) == (transfer(1, 1), transfer(1, 2))
+
+
+def test_a_proposal_takes_nothing_that_its_block_would_refuse_as_late() -> None:
+    waiting = pool()
+    waiting.add(transfer(1, 1, NOW + 5), NOW)
+    waiting.add(transfer(1, 2, NOW + 6), NOW)
+    assert waiting.select(NOW + 6) == (transfer(1, 2, NOW + 6),)
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from("aaar"), st.integers(1, 5), st.integers(1, 3)), max_size=40))
 @settings(deadline=None, max_examples=60)
-def test_the_pool_keeps_its_own_books_whatever_happens(steps: list[tuple[str, int, int, int]]) -> None:
+def test_the_pool_keeps_its_own_books_whatever_happens(steps: list[tuple[str, int, int]]) -> None:
     waiting = pool(per_account_max=3, transactions_max=8)
-    for what, account, nonce, size in steps:
+    for what, account, nonce in steps:
         one = transfer(account, nonce)
         if what == "a":
             waiting.add(one, NOW)
-        elif what == "r":
-            waiting.remove([one])
         else:
-            assert sum(len(encode((each,))) for each in waiting.select(size)) <= size
-        everything = waiting.select(1 << 30)
+            waiting.remove([one])
+        everything = waiting.select(NOW)
         assert len(everything) == len(waiting) == len(set(everything)) <= 8
         assert waiting.size == sum(len(encode((each,))) for each in everything)
     waiting.expire(NOW + 10_000)

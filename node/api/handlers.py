@@ -1,0 +1,177 @@
+"""What each route does, given a request whose parameters, size, rate and signature were checked.
+
+Rule: no HTTP but status codes, no state: everything comes from the view. A member sees its own accounts only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from starlette.responses import Response
+
+from clearing.base.codec import decode
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
+from node.api.problems import ApiRefusal, problem_of, respond
+from node.api.render import hexed, receipt_view, transaction_of
+from node.api.shapes import (
+    RECEIPTS_MAX,
+    TRANSACTIONS_MAX,
+    CollateralEventBody,
+    CollateralEventResult,
+    Health,
+    Readiness,
+    ReceiptPage,
+    SubmitBody,
+    SubmitResult,
+    SubmitResults,
+)
+from node.api.view import NodeView
+from node.codes import NodeCode
+from node.mempool import transaction_hash
+from node.metrics import CONTENT_TYPE
+from node.trade_batch import TransactionList
+
+_RECEIPTS_PAGE = 100
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A checked request. `signer` is set exactly for signed routes."""
+
+    view: NodeView
+    parameters: Mapping[str, str]
+    body: bytes = b""
+    media: str = ""
+    signer: bytes = b""
+
+
+def state(call: Call) -> object:
+    """The newest decided height."""
+    found = call.view.state()
+    if found is None:
+        raise ApiRefusal(503, NodeCode.API_NOT_READY, "state")
+    return found
+
+
+def account(call: Call) -> object:
+    """Holdings and margin."""
+    wanted = _own_account(call)
+    found = call.view.account(wanted)
+    if found is None:
+        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
+    return found
+
+
+def receipts(call: Call) -> object:
+    """One page of receipts."""
+    wanted = _own_account(call)
+    height, _, index = call.parameters.get("after", "").partition(":")
+    after = (int(height), int(index)) if height else (0, -1)
+    limit = min(int(call.parameters.get("limit", str(_RECEIPTS_PAGE))), RECEIPTS_MAX)
+    found = call.view.receipts(wanted, after, limit)
+    more = f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
+    return ReceiptPage(receipts=tuple(receipt_view(each) for each in found), next=more)
+
+
+def header(call: Call) -> object:
+    """A certified header."""
+    found = call.view.header(_number_or_latest(call.parameters["height"]))
+    if found is None:
+        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "height", height=call.parameters["height"])
+    return found
+
+
+def proof(call: Call) -> Response:
+    """The bytes of an epoch package."""
+    found = call.view.package(_number_or_latest(call.parameters["epoch"]))
+    if found is None:
+        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "epoch", epoch=call.parameters["epoch"])
+    headers = {
+        "ETag": f'"{found.digest.hex()}"',
+        "Crossclear-Epoch": str(found.epoch),
+        "Crossclear-Height": str(found.height),
+        "Content-Disposition": f'attachment; filename="epoch-{found.epoch}.ccp"',
+    }
+    return Response(found.data, 200, headers, media_type="application/octet-stream")
+
+
+def submit(call: Call) -> Response:
+    """Each transaction on its own; idempotent by transaction hash."""
+    results = tuple(_submit_one(call.view, each) for each in _transactions(call))
+    refused = all(result.status == "refused" for result in results)
+    return respond(SubmitResults(results=results), 422 if refused else 202)
+
+
+def collateral_event(call: Call) -> Response:
+    """Hand the pointer to the bridge."""
+    body = _json(call.body, CollateralEventBody)
+    told = call.view.submit_collateral_event(body.chain_id, bytes.fromhex(body.transaction_hash[2:]))
+    if isinstance(told, Rejected):
+        raise ApiRefusal(422, told.code, told.at, **dict(told.values))
+    result = CollateralEventResult(
+        chain_id=body.chain_id, transaction_hash=body.transaction_hash, status="accepted" if told else "known"
+    )
+    return respond(result, 202)
+
+
+def health(_: Call) -> object:
+    """The process answers."""
+    return Health()
+
+
+def readiness(call: Call) -> Response:
+    """All checks, and whether all hold."""
+    checks = tuple(call.view.readiness())
+    ready = bool(checks) and all(check.ok for check in checks)
+    return respond(Readiness(ready=ready, checks=checks), 200 if ready else 503)
+
+
+def metrics(call: Call) -> Response:
+    """Prometheus' text."""
+    return Response(call.view.metrics(), media_type=CONTENT_TYPE)
+
+
+def _own_account(call: Call) -> int:
+    wanted = int(call.parameters["account"])
+    # An unknown account and another's are told alike: who is a client of whom is nobody's business.
+    if call.view.owner(wanted) != call.signer:
+        raise ApiRefusal(403, NodeCode.API_FORBIDDEN, "account", account=wanted)
+    return wanted
+
+
+def _number_or_latest(text: str) -> int | None:
+    return None if text == "latest" else int(text)
+
+
+def _transactions(call: Call) -> tuple[Transaction, ...]:
+    if call.media == "application/msgpack":
+        try:
+            found = decode(call.body, TransactionList, TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX).transactions
+        except RemoteFault as fault:
+            raise ApiRefusal(400, fault.code, fault.at, **fault.values) from None
+        if not 0 < len(found) <= TRANSACTIONS_MAX:
+            raise ApiRefusal(400, NodeCode.API_BODY, "transactions", count=len(found), limit=TRANSACTIONS_MAX)
+        return found
+    body = _json(call.body, SubmitBody)
+    try:
+        return tuple(transaction_of(each) for each in body.transactions)
+    except msgspec.ValidationError as error:
+        raise ApiRefusal(400, NodeCode.API_BODY, "body", why=str(error)) from None
+
+
+def _submit_one(view: NodeView, transaction: Transaction) -> SubmitResult:
+    told = view.submit(transaction)
+    if isinstance(told, Rejected):
+        shown = hexed(transaction_hash(transaction))
+        return SubmitResult(hash=shown, status="refused", problem=problem_of(told))
+    return SubmitResult(hash=hexed(told.hash), status="known" if told.known else "accepted")
+
+
+def _json(data: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise ApiRefusal(400, NodeCode.API_BODY, "body", why=str(error)) from None

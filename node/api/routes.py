@@ -1,0 +1,154 @@
+"""The table of routes: path, parameters, body, answer and who may ask. Server and OpenAPI are made from it.
+
+Rule: what is not in the table does not exist; a parameter that is not in it is refused.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from starlette.responses import Response
+
+from node.api import handlers
+from node.api.handlers import Call
+from node.api.shapes import (
+    AccountView,
+    CollateralEventBody,
+    CollateralEventResult,
+    HeaderView,
+    Health,
+    Readiness,
+    ReceiptPage,
+    StateView,
+    SubmitBody,
+    SubmitResults,
+)
+
+Answer: TypeAlias = Response | object
+JSON = "application/json"
+MSGPACK = "application/msgpack"
+OCTETS = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A path or query parameter; `pattern` must match all of it."""
+
+    name: str
+    where: str
+    pattern: str
+    told: str
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation."""
+
+    method: str
+    path: str
+    name: str
+    told: str
+    handler: Callable[[Call], Answer]
+    answer: Any
+    """The type of the JSON answer, or None for bytes of `media`."""
+    media: str = JSON
+    statuses: tuple[int, ...] = (200,)
+    parameters: tuple[Parameter, ...] = ()
+    body: Any = None
+    body_media: tuple[str, ...] = ()
+    signed: bool = False
+    limited: bool = True
+    """Whether requests count against the client's rate; health checks do not."""
+
+
+ACCOUNT = "0|[1-9][0-9]{0,17}"
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/v1/state", "state", "The newest decided height.", handlers.state, StateView),
+    Route(
+        "GET",
+        "/v1/accounts/{account}",
+        "account",
+        "Holdings and margin of an own account.",
+        handlers.account,
+        AccountView,
+        parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/receipts",
+        "receipts",
+        "What happened to an own account, page by page.",
+        handlers.receipts,
+        ReceiptPage,
+        parameters=(
+            Parameter("account", "query", ACCOUNT, "account id"),
+            Parameter("after", "query", "[0-9]{1,18}:[0-9]{1,9}", "`next` of the page before", required=False),
+            Parameter("limit", "query", "[1-9][0-9]{0,2}", "receipts a page, 100 unless told", required=False),
+        ),
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/headers/{height}",
+        "header",
+        "A certified header.",
+        handlers.header,
+        HeaderView,
+        parameters=(Parameter("height", "path", "latest|[1-9][0-9]{0,17}", "height, or `latest`"),),
+    ),
+    Route(
+        "GET",
+        "/v1/proofs/{epoch}",
+        "proof",
+        "An epoch package, for `crossclear verify`.",
+        handlers.proof,
+        None,
+        media=OCTETS,
+        parameters=(Parameter("epoch", "path", f"latest|{ACCOUNT}", "epoch, or `latest`"),),
+    ),
+    Route(
+        "POST",
+        "/v1/submit",
+        "submit",
+        "Signed transactions. 202 when at least one waits for a block, 422 when all are refused.",
+        handlers.submit,
+        SubmitResults,
+        statuses=(202, 422),
+        body=SubmitBody,
+        body_media=(JSON, MSGPACK),
+    ),
+    Route(
+        "POST",
+        "/v1/collateral-events",
+        "collateral_event",
+        "Points the node at a vault's event; it fetches and proves it itself.",
+        handlers.collateral_event,
+        CollateralEventResult,
+        statuses=(202,),
+        body=CollateralEventBody,
+        body_media=(JSON,),
+    ),
+    Route("GET", "/healthz", "health", "The process answers.", handlers.health, Health, limited=False),
+    Route(
+        "GET",
+        "/readyz",
+        "readiness",
+        "200 when the node does its work, else 503; with reasons.",
+        handlers.readiness,
+        Readiness,
+        statuses=(200, 503),
+        limited=False,
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        "metrics",
+        "Prometheus metrics.",
+        handlers.metrics,
+        None,
+        media="text/plain; version=0.0.4; charset=utf-8",
+        limited=False,
+    ),
+)

@@ -1,0 +1,232 @@
+"""What the API says and takes, as typed values.
+
+Rule: amounts are decimal strings with the unit in the key, roots, keys and signatures are hex with 0x, times are
+milliseconds. Changing a field is a change of the API.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+Decimal = Annotated[str, Meta(pattern="^-?(0|[1-9][0-9]{0,18})$", description="a whole number as a string")]
+Natural = Annotated[str, Meta(pattern="^(0|[1-9][0-9]{0,18})$", description="a whole number as a string, not negative")]
+Hash = Annotated[str, Meta(pattern="^0x[0-9a-f]{64}$")]
+Address = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{40}$")]
+Signature = Annotated[str, Meta(pattern="^0x[0-9a-fA-F]{130}$")]
+Hex = Annotated[str, Meta(pattern="^0x([0-9a-f]{2})*$")]
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SmallId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+TRANSACTIONS_MAX = 100
+RECEIPTS_MAX = 500
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all of them."""
+
+
+class Problem(Body, frozen=True):
+    """Every refusal. `code` is stable; `crossclear explain CODE` tells more."""
+
+    code: str
+    message: str
+    at: str
+    remedy: str
+
+
+class FeedPrice(Body, frozen=True):
+    """A feed's agreed index price. `status`: unopened, open, stale or halted."""
+
+    feed: int
+    name: str
+    index_ticks: Natural
+    status: str
+
+
+class InstrumentMark(Body, frozen=True):
+    """An instrument's settled mark."""
+
+    instrument: int
+    name: str
+    mark_ticks: Natural
+
+
+class StateView(Body, frozen=True):
+    """What is public of the newest decided height."""
+
+    network: Hash
+    height: int
+    time_ms: int
+    header_hash: Hash
+    state_root: Hash
+    epoch: int
+    validators: int
+    package_epoch: int
+    """Epoch of the newest package; 0 before the first."""
+    prices: tuple[FeedPrice, ...] = ()
+    marks: tuple[InstrumentMark, ...] = ()
+
+
+class CashHolding(Body, frozen=True):
+    """A claim on a cash group; may be negative."""
+
+    cash_group: int
+    name: str
+    amount_micros: Decimal
+
+
+class TokenHolding(Body, frozen=True):
+    """Collateral of one token on one chain, in clearing units."""
+
+    asset: int
+    name: str
+    amount_units: Natural
+
+
+class Position(Body, frozen=True):
+    """Lots of one instrument; negative is short."""
+
+    instrument: int
+    name: str
+    lots: Decimal
+
+
+class AccountView(Body, frozen=True):
+    """One account after the stated height."""
+
+    account: int
+    member: int
+    height: int
+    equity_micros: Decimal
+    initial_margin_micros: Natural
+    maintenance_margin_micros: Natural
+    called: bool
+    next_nonce: int
+    cash: tuple[CashHolding, ...] = ()
+    tokens: tuple[TokenHolding, ...] = ()
+    positions: tuple[Position, ...] = ()
+
+
+class HeaderView(Body, frozen=True):
+    """A certified header: readable, and the canonical bytes that a light client checks."""
+
+    height: int
+    hash: Hash
+    time_ms: int
+    state_root: Hash
+    signers: tuple[int, ...]
+    """Validator indices in the certificate."""
+    header: Hex
+    certificate: Hex
+
+
+class ReceiptView(Body, frozen=True):
+    """One receipt. `details` has the receipt's own fields; wide integers are strings."""
+
+    height: int
+    index: int
+    kind: str
+    details: dict[str, Any]
+
+
+class ReceiptPage(Body, frozen=True):
+    """Receipts in order. `next` is the `after` of the next page; empty at the end."""
+
+    receipts: tuple[ReceiptView, ...]
+    next: str
+
+
+class TradeBody(Body, frozen=True, tag="trade", tag_field="type"):
+    """`clearing.transactions.Trade`."""
+
+    venue: Id
+    venue_trade_id: Id
+    buyer: Id
+    seller: Id
+    instrument: SmallId
+    lots: Natural
+    price_ticks: Natural
+    not_after_ms: Id
+    buyer_signature: Signature
+    seller_signature: Signature
+
+
+class WithdrawalBody(Body, frozen=True, tag="withdrawal", tag_field="type"):
+    """`clearing.transactions.Withdrawal`."""
+
+    account: Id
+    asset: SmallId
+    amount_units: Natural
+    to: Address
+    nonce: Id
+    not_after_ms: Id
+    signature: Signature
+
+
+class TransferBody(Body, frozen=True, tag="transfer", tag_field="type"):
+    """`clearing.transactions.CashTransfer`."""
+
+    account: Id
+    recipient: Id
+    cash_group: SmallId
+    amount_micros: Natural
+    nonce: Id
+    not_after_ms: Id
+    signature: Signature
+
+
+class SubmitBody(Body, frozen=True):
+    """Signed transactions, checked one by one."""
+
+    transactions: Annotated[
+        tuple[TradeBody | WithdrawalBody | TransferBody, ...], Meta(min_length=1, max_length=TRANSACTIONS_MAX)
+    ]
+
+
+class SubmitResult(Body, frozen=True):
+    """What became of one transaction. `known`: it waited or was decided before; sending again is harmless."""
+
+    hash: Hash
+    status: Literal["accepted", "known", "refused"]
+    problem: Problem | None = None
+
+
+class SubmitResults(Body, frozen=True):
+    """One for each transaction, in order."""
+
+    results: tuple[SubmitResult, ...]
+
+
+class CollateralEventBody(Body, frozen=True):
+    """Where a vault's event is. The node fetches and proves it itself; nothing here is taken on its word."""
+
+    chain_id: Id
+    transaction_hash: Hash
+
+
+class CollateralEventResult(Body, frozen=True):
+    """The event will be looked for."""
+
+    chain_id: int
+    transaction_hash: Hash
+    status: Literal["accepted", "known"]
+
+
+class Check(Body, frozen=True):
+    """One condition of readiness."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Readiness(Body, frozen=True):
+    """Whether the node does its work: each of the checks."""
+
+    ready: bool
+    checks: tuple[Check, ...]
+
+
+class Health(Body, frozen=True):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"

@@ -1,0 +1,88 @@
+"""`NodeView`: all that the API may know of the node, and may ask of it.
+
+Rule: synchronous and quick (memory, or one indexed row); what takes long is done before it is asked for. It shows
+decided heights only. The API decides who may see what; the view answers for any account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from clearing.base.errors import Rejected
+from clearing.base.ids import NetworkId
+from clearing.receipts import Receipt
+from clearing.transactions import Transaction
+from node.api.shapes import AccountView, Check, HeaderView, StateView
+from node.mempool import Accepted
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptAt:
+    """One receipt and its place."""
+
+    height: int
+    index: int
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class PackageAt:
+    """One epoch package, as it is on disk."""
+
+    epoch: int
+    height: int
+    digest: bytes
+    data: bytes
+
+
+class NodeView(Protocol):
+    """Implemented by the node's application, and by a fake in tests."""
+
+    @property
+    def network(self) -> NetworkId:
+        """The network id."""
+        ...
+
+    def state(self) -> StateView | None:
+        """The newest decided height; None before the first."""
+        ...
+
+    def header(self, height: int | None) -> HeaderView | None:
+        """A certified header, by default the newest."""
+        ...
+
+    def owner(self, account: int) -> bytes | None:
+        """Address of the trade key of the account's member; None for no such account."""
+        ...
+
+    def is_member(self, address: bytes) -> bool:
+        """Whether this is the trade key of any member."""
+        ...
+
+    def account(self, account: int) -> AccountView | None:
+        """Holdings and margin of one account."""
+        ...
+
+    def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        """At most `limit` receipts that concern an account, later than (height, index), in order."""
+        ...
+
+    def package(self, epoch: int | None) -> PackageAt | None:
+        """The package of an epoch, by default the newest."""
+        ...
+
+    def submit(self, transaction: Transaction) -> Accepted | Rejected:
+        """Check a transaction, let it wait, gossip it."""
+        ...
+
+    def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
+        """Look for a vault's event in this transaction; False when it is known already."""
+        ...
+
+    def readiness(self) -> Sequence[Check]:
+        """Peers, blocks behind, oracle age, finality lag per chain, last proof age."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Prometheus' text format."""
+        ...

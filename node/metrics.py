@@ -1,0 +1,72 @@
+"""Prometheus metrics of a node, named after CometBFT's where it has one, so that its dashboards fit.
+
+Rule: one `Metrics` object with a registry of its own per node; label values come from bounded sets (chain ids, peers of
+the validator set, codes), never from what strangers send.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+NAMESPACE = "crossclear"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
+_PROOF_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+
+
+class Metrics:
+    """Every metric, as a field. `render` gives the exposition text."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._consensus()
+        self._traffic()
+        self._clearing()
+
+    def render(self) -> bytes:
+        """Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def _consensus(self) -> None:
+        self.height = self._gauge("consensus_height", "Height of the chain")
+        self.rounds = self._gauge("consensus_rounds", "Rounds that the last height needed beyond the first")
+        self.validators = self._gauge("consensus_validators", "Number of validators")
+        self.validators_power = self._gauge("consensus_validators_power", "Total voting power")
+        self.missing_validators = self._gauge("consensus_missing_validators", "Validators missing in the last commit")
+        self.byzantine_validators = self._gauge("consensus_byzantine_validators", "Validators with evidence")
+        self.block_interval = self._histogram("consensus_block_interval_seconds", "Time between decided heights")
+        self.block_latency = self._histogram("consensus_block_latency_seconds", "Start of a height to its decision")
+        self.num_txs = self._gauge("consensus_num_txs", "Transactions in the last block")
+        self.total_txs = self._counter("consensus_total_txs", "Transactions in all blocks")
+        self.block_size = self._gauge("consensus_block_size_bytes", "Size of the last block")
+        self.proposals = self._counter("consensus_proposal_create_count", "Proposals made by this node")
+        self.proposals_received = self._counter("consensus_proposal_receive_count", "Proposals received", ("status",))
+        self.syncing = self._gauge("blocksync_syncing", "1 while this node catches up")
+
+    def _traffic(self) -> None:
+        self.peers = self._gauge("p2p_peers", "Connected peers")
+        self.bytes_sent = self._counter("p2p_message_send_bytes", "Bytes sent", ("channel",))
+        self.bytes_received = self._counter("p2p_message_receive_bytes", "Bytes received", ("channel",))
+        self.messages_dropped = self._counter("p2p_messages_dropped", "Messages dropped by a full queue", ("channel",))
+        self.mempool_size = self._gauge("mempool_size", "Transactions that wait")
+        self.mempool_bytes = self._gauge("mempool_size_bytes", "Bytes of the transactions that wait")
+        self.failed_txs = self._counter("mempool_failed_txs", "Transactions refused at the door", ("code",))
+        self.api_requests = self._counter("api_requests", "HTTP requests", ("route", "status"))
+
+    def _clearing(self) -> None:
+        self.execution = self._histogram("state_block_processing_time_seconds", "Executing one block")
+        self.receipts_refused = self._counter("clearing_refused", "Transactions refused in blocks", ("code",))
+        self.liquidations = self._counter("clearing_liquidations", "Liquidations")
+        self.oracle_age = self._gauge("oracle_age_seconds", "Age of the own price report", ("feed",))
+        self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
+        self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Age of the final block seen", ("chain",))
+        self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
+        self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)
+        self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
+
+    def _gauge(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, told, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _counter(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, told, labels, namespace=NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, told: str, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
+        return Histogram(name, told, (), namespace=NAMESPACE, registry=self.registry, buckets=buckets)

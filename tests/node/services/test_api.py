@@ -1,0 +1,465 @@
+"""Rules of the HTTP API, over the ASGI application and once over a real socket."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base import secp256k1
+from clearing.base.codec import encode
+from clearing.base.errors import Rejected
+from clearing.base.ids import NetworkId
+from clearing.codes import ClearingCode, reject
+from clearing.receipts import CashTransferred, DepositCredited, Liquidated, TakenOver
+from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
+from node.api import authentication
+from node.api.authentication import SignedPart, authorization
+from node.api.openapi import openapi
+from node.api.rates import CLIENTS_MAX, RateLimiter
+from node.api.render import body_of, named, receipt_accounts, transaction_of
+from node.api.routes import ROUTES
+from node.api.server import build_api, serve_api
+from node.api.shapes import AccountView, Check, HeaderView, Problem, StateView, SubmitBody, SubmitResults
+from node.api.view import PackageAt, ReceiptAt
+from node.config import Api
+from node.mempool import Accepted, transaction_hash
+from node.metrics import Metrics
+from node.trade_batch import TransactionList
+
+NETWORK = NetworkId(b"n" * 32)
+ALICE, BOB, STRANGER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
+NOW = 1_700_000_000_000
+HASH = "0x" + "ab" * 32
+
+
+class FakeView:
+    """A node at height 3 with two accounts: 1 of Alice, 2 of Bob."""
+
+    def __init__(self) -> None:
+        self.submitted: list[Transaction] = []
+        self.events: set[tuple[int, bytes]] = set()
+        self.ready = True
+        self.empty = False
+        self.broken = False
+        self.instruments = Metrics()
+
+    @property
+    def network(self) -> NetworkId:
+        return NETWORK
+
+    def state(self) -> StateView | None:
+        if self.broken:
+            raise ZeroDivisionError("a secret inside")
+        view = StateView(
+            network=HASH,
+            height=3,
+            time_ms=NOW,
+            header_hash=HASH,
+            state_root=HASH,
+            epoch=1,
+            validators=4,
+            package_epoch=1,
+        )
+        return None if self.empty else view
+
+    def header(self, height: int | None) -> HeaderView | None:
+        if height not in (None, 3):
+            return None
+        return HeaderView(
+            height=3, hash=HASH, time_ms=NOW, state_root=HASH, signers=(0, 1, 2), header="0x01", certificate="0x02"
+        )
+
+    def owner(self, account: int) -> bytes | None:
+        return {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}.get(account)
+
+    def is_member(self, address: bytes) -> bool:
+        return address in (secp256k1.address(ALICE), secp256k1.address(BOB))
+
+    def account(self, account: int) -> AccountView | None:
+        return AccountView(
+            account=account,
+            member=1,
+            height=3,
+            equity_micros="-5",
+            initial_margin_micros="7",
+            maintenance_margin_micros="6",
+            called=True,
+            next_nonce=1,
+        )
+
+    def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        everything = [
+            ReceiptAt(height, index, CashTransferred(index, account, 2, 1, 5, height))
+            for height in (1, 2)
+            for index in (0, 1)
+        ]
+        return [each for each in everything if (each.height, each.index) > after][:limit]
+
+    def package(self, epoch: int | None) -> PackageAt | None:
+        return PackageAt(1, 3, b"d" * 32, b"package") if epoch in (None, 1) else None
+
+    def submit(self, transaction: Transaction) -> Accepted | Rejected:
+        if transaction.not_after_ms == 0:
+            return reject(ClearingCode.REQUEST_EXPIRED, "not_after_ms", not_after_ms=0)
+        known = transaction in self.submitted
+        self.submitted.append(transaction)
+        return Accepted(transaction_hash(transaction), known)
+
+    def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
+        if chain_id != 1:
+            return reject(ClearingCode.UNKNOWN_ASSET, "chain_id", chain_id=chain_id)
+        new = (chain_id, transaction_hash) not in self.events
+        self.events.add((chain_id, transaction_hash))
+        return new
+
+    def readiness(self) -> Sequence[Check]:
+        return (Check(name="peers", ok=self.ready, detail="3 of 3"), Check(name="oracle", ok=True))
+
+    def metrics(self) -> bytes:
+        self.instruments.height.set(3)
+        return self.instruments.render()
+
+
+@pytest.fixture
+def view() -> FakeView:
+    return FakeView()
+
+
+def client_of(view: FakeView, **settings: Any) -> httpx.AsyncClient:
+    app = build_api(view, Api(**({"requests_burst": 100_000} | settings)), lambda: NOW)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
+
+
+@pytest.fixture
+async def client(view: FakeView) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(view) as made:
+        yield made
+
+
+def signed(key: bytes, target: str, *, method: str = "GET", time_ms: int = NOW, nonce: bytes = b"") -> dict[str, str]:
+    value = authorization(NETWORK, key, SignedPart(method, target, b""), time_ms, nonce or secrets.token_bytes(32))
+    return {"Authorization": value}
+
+
+def code_of(response: httpx.Response) -> str:
+    return msgspec.json.decode(response.content, type=Problem).code
+
+
+async def test_state_headers_and_packages_are_public(client: httpx.AsyncClient) -> None:
+    state = await client.get("/v1/state")
+    assert state.status_code == 200
+    assert msgspec.json.decode(state.content, type=StateView).height == 3
+    for path in ("/v1/headers/latest", "/v1/headers/3"):
+        assert (await client.get(path)).json()["signers"] == [0, 1, 2]
+    for path in ("/v1/proofs/latest", "/v1/proofs/1"):
+        package = await client.get(path)
+        assert (package.content, package.headers["etag"]) == (b"package", f'"{"64" * 32}"')
+    for path in ("/v1/headers/4", "/v1/proofs/2"):
+        missing = await client.get(path)
+        assert (missing.status_code, code_of(missing)) == (404, "R0840")
+
+
+async def test_a_node_without_a_height_says_so(view: FakeView, client: httpx.AsyncClient) -> None:
+    view.empty = True
+    response = await client.get("/v1/state")
+    assert (response.status_code, code_of(response)) == (503, "R0851")
+
+
+async def test_a_member_sees_its_own_account(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/accounts/1", headers=signed(ALICE, "/v1/accounts/1"))
+    assert response.status_code == 200
+    assert msgspec.json.decode(response.content, type=AccountView).equity_micros == "-5"
+
+
+@pytest.mark.parametrize("account", [2, 99])
+async def test_anothers_account_and_an_unknown_one_are_refused_alike(client: httpx.AsyncClient, account: int) -> None:
+    for target in (f"/v1/accounts/{account}", f"/v1/receipts?account={account}"):
+        response = await client.get(target, headers=signed(ALICE, target))
+        assert (response.status_code, code_of(response)) == (403, "R0848")
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "R0847"),
+        ({"Authorization": "Bearer x"}, "R0847"),
+        ({"Authorization": f"Crossclear {NOW}:{'0' * 64}:{'0' * 130}"}, "R0847"),
+        (signed(STRANGER, "/v1/accounts/1"), "R0847"),
+        (signed(ALICE, "/v1/accounts/2"), "R0847"),
+        (signed(ALICE, "/v1/accounts/1", method="POST"), "R0847"),
+        (signed(ALICE, "/v1/accounts/1", time_ms=NOW - 30_001), "R0849"),
+        (signed(ALICE, "/v1/accounts/1", time_ms=NOW + 30_001), "R0849"),
+    ],
+)
+async def test_a_request_that_is_not_signed_for_this_is_refused(
+    client: httpx.AsyncClient, headers: dict[str, str], code: str
+) -> None:
+    response = await client.get("/v1/accounts/1", headers=headers)
+    assert (response.status_code, code_of(response)) == (401, code)
+
+
+async def test_a_signed_request_is_taken_once(client: httpx.AsyncClient) -> None:
+    headers = signed(ALICE, "/v1/accounts/1", time_ms=NOW + 30_000)
+    assert (await client.get("/v1/accounts/1", headers=headers)).status_code == 200
+    again = await client.get("/v1/accounts/1", headers=headers)
+    assert (again.status_code, code_of(again)) == (401, "R0850")
+
+
+async def test_remembered_nonces_are_bounded_and_refuse_when_full(
+    view: FakeView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(authentication, "NONCES_MAX", 2)
+    now = NOW
+    app = build_api(view, Api(), lambda: now)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        path = "/v1/accounts/1"
+        for expected in (200, 200, 429):
+            assert (await client.get(path, headers=signed(ALICE, path))).status_code == expected
+        now += 60_001
+        assert (await client.get(path, headers=signed(ALICE, path, time_ms=now))).status_code == 200
+
+
+async def test_receipts_come_page_by_page(client: httpx.AsyncClient) -> None:
+    found, after = [], "0:0"
+    while after:
+        target = f"/v1/receipts?account=1&limit=2&after={after}"
+        page = (await client.get(target, headers=signed(ALICE, target))).json()
+        found += [(each["height"], each["index"]) for each in page["receipts"]]
+        after = page["next"]
+    assert found == [(1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?account=-1",
+        "?account=1&x=2",
+        "?account=1&account=2",
+        "?account=1&limit=0",
+        "?account=1&after=x",
+        "?account=²",
+    ],
+)
+async def test_a_bad_parameter_is_refused_before_anything_else(client: httpx.AsyncClient, query: str) -> None:
+    response = await client.get(f"/v1/receipts{query}")
+    assert (response.status_code, code_of(response)) == (400, "R0842")
+
+
+TRADE = Trade(1, 2, 1, 2, 3, 40, 50_000, NOW, b"b" * 65, b"s" * 65)
+WITHDRAWAL = Withdrawal(1, 2, 3_000_000, b"t" * 20, 1, NOW, b"w" * 65)
+TRANSFER = CashTransfer(1, 2, 1, 5, 1, NOW, b"c" * 65)
+EXPIRED = CashTransfer(1, 2, 1, 5, 1, 0, b"c" * 65)
+
+
+def submission(*transactions: Transaction) -> bytes:
+    return msgspec.json.encode(SubmitBody(transactions=tuple(body_of(each) for each in transactions)))
+
+
+async def test_transactions_are_taken_as_json_and_as_messagepack(view: FakeView, client: httpx.AsyncClient) -> None:
+    everything = (TRADE, WITHDRAWAL, TRANSFER)
+    json = {"content-type": "application/json; charset=utf-8"}
+    first = await client.post("/v1/submit", content=submission(*everything), headers=json)
+    assert first.status_code == 202
+    assert tuple(view.submitted) == everything
+    packed = encode(TransactionList(everything))
+    second = await client.post("/v1/submit", content=packed, headers={"content-type": "application/msgpack"})
+    results = msgspec.json.decode(second.content, type=SubmitResults).results
+    assert [result.status for result in results] == ["known"] * 3
+    assert results[0].hash == "0x" + transaction_hash(TRADE).hex()
+
+
+async def test_each_refused_transaction_tells_its_own_reason(client: httpx.AsyncClient) -> None:
+    json = {"content-type": "application/json"}
+    response = await client.post("/v1/submit", content=submission(TRADE, EXPIRED), headers=json)
+    assert response.status_code == 202
+    problem = response.json()["results"][1]["problem"]
+    assert (problem["code"], problem["at"]) == ("R0201", "not_after_ms")
+    assert problem["remedy"]
+    assert (await client.post("/v1/submit", content=submission(EXPIRED), headers=json)).status_code == 422
+
+
+@pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")  # the client's, when refused midway
+@pytest.mark.parametrize(
+    ("content", "media", "status", "code"),
+    [
+        (b"{}", "text/plain", 415, "R0846"),
+        (b"{}", "", 415, "R0846"),
+        (b"{}", "application/json", 400, "R0843"),
+        (b"[" * 100_000, "application/json", 400, "R0843"),
+        (b'{"transactions":[]}', "application/json", 400, "R0843"),
+        (submission(TRADE).replace(b'"40"', b'"-40"'), "application/json", 400, "R0843"),
+        (submission(TRADE).replace(b'"40"', b"40"), "application/json", 400, "R0843"),
+        (submission(TRADE).replace(b'"40"', b'"9999999999999999999"'), "application/json", 400, "R0843"),
+        (submission(TRADE).replace(b'"lots"', b'"lotz"'), "application/json", 400, "R0843"),
+        (submission(*([TRANSFER] * 101)), "application/json", 400, "R0843"),
+        (encode(TransactionList(())), "application/msgpack", 400, "R0843"),
+        (b"\xc1", "application/msgpack", 400, "R0102"),
+        (b"x" * 2_000_000, "application/json", 413, "R0844"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+async def test_a_bad_body_is_refused_by_name(
+    client: httpx.AsyncClient, content: bytes, media: str, status: int, code: str
+) -> None:
+    response = await client.post("/v1/submit", content=content, headers={"content-type": media} if media else {})
+    assert (response.status_code, code_of(response)) == (status, code)
+
+
+def test_an_amount_beyond_63_bits_never_becomes_a_transaction() -> None:
+    edge = submission(TRADE).replace(b'"40"', b'"9223372036854775808"')
+    body = msgspec.json.decode(edge, type=SubmitBody)
+    with pytest.raises(msgspec.ValidationError):
+        transaction_of(body.transactions[0])
+
+
+async def test_an_amount_beyond_63_bits_is_refused_as_a_bad_body(client: httpx.AsyncClient) -> None:
+    edge = submission(TRADE).replace(b'"40"', b'"9223372036854775808"')
+    response = await client.post("/v1/submit", content=edge, headers={"content-type": "application/json"})
+    assert (response.status_code, code_of(response)) == (400, "R0843")
+
+
+@given(data=st.binary(max_size=200), media=st.sampled_from(["application/json", "application/msgpack"]))
+@settings(deadline=None, max_examples=200)
+def test_no_body_crashes_the_submission(data: bytes, media: str) -> None:
+    async def post() -> httpx.Response:
+        async with client_of(FakeView()) as client:
+            return await client.post("/v1/submit", content=data, headers={"content-type": media})
+
+    response = trio.run(post)
+    assert response.status_code in (202, 400, 422)
+
+
+@given(path=st.text(max_size=40).filter(str.isprintable), value=st.text(max_size=40).filter(str.isprintable))
+@settings(deadline=None, max_examples=100)
+def test_no_path_or_header_crashes_the_server(path: str, value: str) -> None:
+    async def get() -> list[int]:
+        async with client_of(FakeView()) as client:
+            header = {"Authorization": value.encode()}
+            answers = [
+                await client.get(httpx.URL("http://node", path="/v1/" + path)),
+                await client.get("/v1/accounts/1", headers=header),
+                await client.get(httpx.URL("http://node/v1/receipts", params={"account": path, value: path})),
+            ]
+            return [answer.status_code for answer in answers]
+
+    assert max(trio.run(get)) < 500
+
+
+async def test_a_collateral_event_is_pointed_at_once(client: httpx.AsyncClient) -> None:
+    body = {"chain_id": 1, "transaction_hash": HASH}
+    for status in ("accepted", "known"):
+        response = await client.post("/v1/collateral-events", json=body)
+        assert (response.status_code, response.json()["status"]) == (202, status)
+    response = await client.post("/v1/collateral-events", json=body | {"chain_id": 2})
+    assert (response.status_code, code_of(response)) == (422, "R0206")
+
+
+async def test_readiness_tells_its_reasons(view: FakeView, client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).json() == {"status": "ok"}
+    assert (await client.get("/readyz")).status_code == 200
+    view.ready = False
+    response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["checks"][0] == {"name": "peers", "ok": False, "detail": "3 of 3"}
+
+
+async def test_metrics_are_prometheus_text(client: httpx.AsyncClient) -> None:
+    response = await client.get("/metrics")
+    assert "crossclear_consensus_height 3.0" in response.text
+    assert response.headers["content-type"].startswith("text/plain")
+
+
+async def test_a_failure_of_ours_is_told_without_our_inside(view: FakeView, client: httpx.AsyncClient) -> None:
+    view.broken = True
+    response = await client.get("/v1/state")
+    assert (response.status_code, code_of(response)) == (500, "R0852")
+    assert "secret" not in response.text
+
+
+async def test_unknown_paths_and_methods_are_refused_in_the_same_shape(client: httpx.AsyncClient) -> None:
+    missing, method = await client.get("/nothing"), await client.delete("/v1/state")
+    assert (missing.status_code, code_of(missing)) == (404, "R0840")
+    assert (method.status_code, code_of(method)) == (405, "R0841")
+
+
+async def test_a_client_that_asks_too_often_is_told_to_wait(view: FakeView) -> None:
+    async with client_of(view, requests_burst=2, requests_per_second=1) as client:
+        statuses = [(await client.get("/v1/state")).status_code for _ in range(3)]
+        assert statuses == [200, 200, 429]
+        refused = await client.get("/v1/state")
+        assert refused.headers["retry-after"] == "1"
+        assert (await client.get("/healthz")).status_code == 200
+
+
+def test_a_bucket_fills_with_time_and_old_buckets_make_room() -> None:
+    limiter = RateLimiter(per_second=10, burst=2)
+    assert [limiter.wait_ms("a", 0) for _ in range(3)] == [0, 0, 100]
+    assert limiter.wait_ms("a", 99) == 1
+    assert limiter.wait_ms("a", 100) == 0
+    for number in range(CLIENTS_MAX):
+        assert limiter.wait_ms(str(number), 100) == 0
+    assert [limiter.wait_ms("a", 100) for _ in range(2)] == [0, 0]
+
+
+async def test_the_description_and_the_server_come_from_one_table(view: FakeView, client: httpx.AsyncClient) -> None:
+    described = (await client.get("/openapi.json")).json()
+    assert described == msgspec.json.decode(msgspec.json.encode(openapi()))
+    app = build_api(view, Api(), lambda: NOW)
+    routed: dict[str, set[str]] = {}
+    for route in app.routes:
+        routed.setdefault(route.path, set()).update(route.methods - {"HEAD"})  # type: ignore[attr-defined]
+    routed.pop("/openapi.json")
+    assert {path: {method.upper() for method in item} for path, item in described["paths"].items()} == routed
+    for route in ROUTES:
+        operation = described["paths"][route.path][route.method.lower()]
+        assert [each["name"] for each in operation.get("parameters", [])] == [each.name for each in route.parameters]
+        assert ("security" in operation) == route.signed
+        assert set(operation["responses"]) == {str(status) for status in route.statuses} | {"default"}
+        assert all(f"{{{each.name}}}" in route.path for each in route.parameters if each.where == "path")
+
+
+def test_every_schema_that_the_description_refers_to_is_there() -> None:
+    described = openapi()
+    text = msgspec.json.encode(described).decode()
+    for name in described["components"]["schemas"]:
+        assert f"#/components/schemas/{name}" in text
+    wanted = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert wanted == set(described["components"]["schemas"])
+
+
+def test_a_receipt_shows_narrow_integers_as_numbers_and_amounts_as_strings() -> None:
+    taken = TakenOver(7, -3, -9, 100, -5)
+    receipt = Liquidated(1, -2, 3, 2, (1, 3), (taken,), 300, 1, (), ((1, 5),), 4, 1)
+    shown = named(receipt)
+    assert shown["equity"] == "-2"
+    assert shown["positions"] == [
+        {"instrument": 7, "lots": "-3", "of_lots": "-9", "mark_ticks": "100", "received": "-5"}
+    ]
+    assert shown["fraction"] == ["1", "3"]
+    assert shown["deficits"] == [[1, "5"]]
+
+
+def test_a_receipt_is_read_by_the_accounts_that_it_names() -> None:
+    assert receipt_accounts(CashTransferred(0, 9, 2, 1, 5, 1)) == (2, 9)
+    credited = DepositCredited(1, bytes(20), 1, 1, 4, 1, 0, bytes(32))
+    assert receipt_accounts(credited) == (4,)
+
+
+async def test_the_api_answers_on_a_real_socket_and_ends_when_cancelled(view: FakeView) -> None:
+    settings_ = Api(port=0)
+    app = build_api(view, settings_, lambda: NOW)
+    with trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_api, app, settings_)
+            async with httpx.AsyncClient(base_url=bound[0]) as client:
+                assert (await client.get("/v1/state")).json()["height"] == 3
+                json = {"content-type": "application/json"}
+                assert (await client.post("/v1/submit", content=submission(TRADE), headers=json)).status_code == 202
+            nursery.cancel_scope.cancel()
