@@ -1,7 +1,7 @@
 """`BridgeService`: one watcher a chain, its facts on their way into vote extensions, and the chains' health.
 
-Rule: a fact reaches the pool only from the own watcher, which proved it; what peers gossip about collateral only makes the
-own watcher look sooner. A halted chain stays halted and is told in readiness; the other chains go on.
+Rule: a fact reaches the pool only from the own watcher, which proved it; what peers gossip about collateral only
+makes the own watcher look sooner. A halted chain stays halted and is told in readiness; the other chains go on.
 """
 
 from collections.abc import Callable, Mapping

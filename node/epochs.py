@@ -1,8 +1,8 @@
 """`EpochService`: commitments of epoch snapshots for headers, and the packages that prove them.
 
-Rule: what a header carries is a function of the decided chain: the root of the newest snapshot that is at least Δ heights
-old. Committing runs in a worker process and is waited for only when a header needs it and it is late; proving never
-delays a block. Packages are written whole or not at all.
+Rule: what a header carries is a function of the decided chain: the root of the newest snapshot that is at least Δ
+heights old. Committing runs in a worker process and is waited for only when a header needs it and it is late; proving
+never delays a block. Packages are written whole or not at all.
 """
 
 from collections.abc import Callable, Mapping

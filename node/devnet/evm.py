@@ -1,7 +1,7 @@
 """A devnet's hand on one EVM chain: signed transactions over JSON-RPC, waited for until they are mined.
 
-Rule: one nonce counter a wallet and chain, so that many transactions can be under way at once. A reverted transaction is
-a failure that names the call.
+Rule: one nonce counter a wallet and chain, so that many transactions can be under way at once. A reverted transaction
+is a failure that names the call.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What a finished demonstration must have shown, read from receipts that were recomputed from the block log.
 
-Rule: pure. It believes no node's word: the receipts come from replaying the recorded blocks, and a requirement without a
-receipt is named as missing.
+Rule: pure. It believes no node's word: the receipts come from replaying the recorded blocks, and a requirement
+without a receipt is named as missing.
 """
 
 from collections import Counter
