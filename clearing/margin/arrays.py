@@ -7,24 +7,23 @@ options and collateral at full value. It must not know accounts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clearing.assets import Asset, CashGroup
 from clearing.base.errors import Bug
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
+from clearing.margin.kernel import GroupMatrix, Integers, group_matrix
 from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
 from clearing.pricing.black76 import option_values
-from clearing.pricing.mark import VOLATILITY_MIN_PPM, discount_factor, forward_ticks, mark_ticks, years_left
+from clearing.pricing.mark import VOLATILITY_MIN_PPM, discount_factor, forward_ticks, years_left
 
 COEFFICIENT_MAX = 2**62 - 1
 """Every entry and every row coefficient is at most this: the soundness bound of the solvency proof."""
 
-Integers = NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class RiskArrays:
     """One block's arrays. S scenarios, m instruments, k collateral tokens, c cash groups, g risk groups."""
 
@@ -55,6 +54,17 @@ class RiskArrays:
         """Indices of the instruments of one risk group, rising."""
         return tuple(at for at, each in enumerate(self.instruments) if each.group == group.id)
 
+    @cached_property
+    def matrices(self) -> tuple[GroupMatrix, ...]:
+        """Each group's array as it is multiplied by lots; made once."""
+        return tuple(group_matrix(self.values, self.members(group)) for group in self.groups)
+
+    @cached_property
+    def rows(self) -> list[list[int]]:
+        """[m][1 + S] `values` as Python integers; made once, not to be changed."""
+        rows: list[list[int]] = self.values.tolist()
+        return rows
+
 
 def build_risk_arrays(
     instruments: Sequence[Instrument],
@@ -80,6 +90,11 @@ def build_risk_arrays(
     if strays:
         raise Bug(f"instruments {strays} are in no risk group")
     values = np.zeros((len(listed), 1 + len(parameters.scenarios)), np.int64)
+    moves = {
+        (group, feed): moved_indices(index[feed], groups[group].range_ppm, parameters.scenarios)
+        for group, feed in sorted({(each.group, each.feed) for each in listed})
+        if feed in index
+    }
     options: list[tuple[int, Instrument]] = []
     for row, each in enumerate(listed):
         if each.feed not in index:
@@ -87,14 +102,15 @@ def build_risk_arrays(
         if each.is_option:
             options.append((row, each))
         else:
-            values[row] = _marked_row(each, marks, index[each.feed], groups[each.group], parameters, time_ms)
+            values[row] = _marked_row(each, marks, moves[each.group, each.feed], parameters, time_ms)
     if options:
         rows = [row for row, _ in options]
-        values[rows] = _option_rows([each for _, each in options], index, groups, parameters, time_ms)
+        values[rows] = _option_rows([each for _, each in options], moves, groups, parameters, time_ms)
     token_values = [each.unit_value(index[each.feed]) if each.feed in index else 0 for each in tokens]
     largest = max([0, *map(abs, token_values), int(values.max(initial=0)), -int(values.min(initial=0))])
     if largest > COEFFICIENT_MAX:
         raise Bug(f"risk array entry {largest} reaches 2^62")
+    values.setflags(write=False)
     return RiskArrays(
         instruments=listed,
         assets=tokens,
@@ -112,29 +128,32 @@ def shocked_index(index_ticks: int, range_ppm: int, scenario: Scenario) -> int:
     return max(index_ticks + move, 1)
 
 
+def moved_indices(index_ticks: int, range_ppm: int, scenarios: Sequence[Scenario]) -> list[int]:
+    """The index in the base and in every scenario."""
+    return [index_ticks, *(shocked_index(index_ticks, range_ppm, scenario) for scenario in scenarios)]
+
+
 def _marked_row(
     instrument: Instrument,
     marks: Mapping[int, int],
-    index_ticks: int,
-    group: RiskGroup,
+    indices: Sequence[int],
     parameters: RiskParameters,
     time_ms: int,
 ) -> list[int]:
     """Gain or loss of one lot against the settled mark, weighted, rounded down."""
-    rate = parameters.rate_ppm
-    settled = marks.get(instrument.id)
-    if settled is None:
-        settled = mark_ticks(instrument, index_ticks, group, rate, time_ms)
-    row = [0]
-    for scenario in parameters.scenarios:
-        moved = mark_ticks(instrument, shocked_index(index_ticks, group.range_ppm, scenario), group, rate, time_ms)
-        row.append((moved - settled) * instrument.micros_per_tick * scenario.weight_ppm // PPM)
-    return row
+    moved: Sequence[int] = indices
+    if instrument.kind is InstrumentKind.FUTURE:
+        moved = [forward_ticks(each, instrument.expiry_ms, parameters.rate_ppm, time_ms) for each in indices]
+    settled = marks.get(instrument.id, moved[0])
+    scale = instrument.micros_per_tick
+    gains = ((ticks - settled) * scale for ticks in moved[1:])
+    weighted = zip(gains, parameters.scenarios, strict=True)
+    return [0, *(gain * scenario.weight_ppm // PPM for gain, scenario in weighted)]
 
 
 def _option_rows(
     options: Sequence[Instrument],
-    index: Mapping[int, int],
+    moves: Mapping[tuple[int, int], Sequence[int]],
     groups: Mapping[int, RiskGroup],
     parameters: RiskParameters,
     time_ms: int,
@@ -143,11 +162,11 @@ def _option_rows(
     forwards: list[int] = []
     volatilities: list[int] = []
     for each in options:
-        group, ticks = groups[each.group], index[each.feed]
-        for scenario in (Scenario(0, 1, 0), *parameters.scenarios):
-            moved = shocked_index(ticks, group.range_ppm, scenario)
-            forwards.append(forward_ticks(moved, each.expiry_ms, parameters.rate_ppm, time_ms))
-            volatility = group.volatility_ppm + scenario.volatility_direction * group.volatility_range_ppm
+        group = groups[each.group]
+        indices = moves[each.group, each.feed]
+        forwards += [forward_ticks(ticks, each.expiry_ms, parameters.rate_ppm, time_ms) for ticks in indices]
+        for direction in (0, *(scenario.volatility_direction for scenario in parameters.scenarios)):
+            volatility = group.volatility_ppm + direction * group.volatility_range_ppm
             volatilities.append(max(volatility, VOLATILITY_MIN_PPM))
     width = 1 + len(parameters.scenarios)
     years = [years_left(each.expiry_ms, time_ms) for each in options]

@@ -14,8 +14,8 @@ import numpy as np
 
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX
-from clearing.margin.arrays import Integers, RiskArrays
-from clearing.margin.kernel import Exact, exact_product, exact_sum, group_matrix, value_and_loss
+from clearing.margin.arrays import RiskArrays
+from clearing.margin.kernel import Exact, Integers, exact_product, exact_sum, value_and_loss
 from clearing.margin.requirement import AccountMargin, MarginBatch, covers_maintenance, margin_of
 
 
@@ -33,7 +33,7 @@ class MarginBook:
 
     def __init__(self, arrays: RiskArrays) -> None:
         self._arrays = arrays
-        self._matrices = [group_matrix(arrays, group) for group in arrays.groups]
+        self._matrices = arrays.matrices
         self._columns: dict[int, int] = {}
         self._ids = np.zeros(0, np.int64)
         # Rows of a group are adjacent, so that a group's lots are one block of memory.
@@ -89,12 +89,10 @@ class MarginBook:
         ):
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="arrays list other instruments or assets")
         self._moved_tokens |= not np.array_equal(arrays.token_values, old.token_values)
-        for number, group in enumerate(arrays.groups):
-            members = list(self._matrices[number].members)
-            if not np.array_equal(arrays.values[members], old.values[members]):
-                self._matrices[number] = group_matrix(arrays, group)
+        for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
+            if not np.array_equal(before.exact, after.exact):
                 self._moved_groups.add(number)
-        self._arrays = arrays
+        self._arrays, self._matrices = arrays, arrays.matrices
 
     def put(self, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
         """Set an account's holdings, in the order of the arrays; a new account is added.

@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.margin.arrays import Integers, RiskArrays
-from clearing.margin.parameters import RiskGroup
-
 FLOAT_EXACT = 2**53
 INT64_EXACT = 2**63
 CHUNK = 2048
 """Accounts worked on at a time: one chunk's scenario losses stay in the second-level cache."""
 
+Integers = NDArray[np.int64]
 Exact = NDArray[Any]
 """int64 where it fits, otherwise Python integers (dtype object); equal values either way."""
 
@@ -39,12 +37,11 @@ class GroupMatrix:
     """Largest absolute entry."""
 
 
-def group_matrix(arrays: RiskArrays, group: RiskGroup) -> GroupMatrix:
-    """The matrix of one group. |entries| < 2^63 because |values| < 2^62."""
-    members = arrays.members(group)
-    values = arrays.values[list(members)].T
-    exact = np.ascontiguousarray(values[:1] - values)
-    exact[:1] = values[:1]
+def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
+    """The matrix of the instruments `members` from risk array `values` [m, 1 + S], |values| < 2^62."""
+    own = values[list(members)].T
+    exact = np.ascontiguousarray(own[:1] - own)  # below 2^63
+    exact[:1] = own[:1]
     largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
     return GroupMatrix(members, exact, exact.astype(np.float64), largest)
 

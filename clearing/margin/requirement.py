@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.margin.arrays import Integers, RiskArrays
-from clearing.margin.kernel import Exact, exact_product, exact_sum, group_matrix, value_and_loss
+from clearing.margin.arrays import RiskArrays
+from clearing.margin.kernel import Exact, Integers, exact_product, exact_sum, value_and_loss
 from clearing.margin.parameters import RiskParameters
 
 
@@ -58,22 +58,17 @@ def account_margin(
     All in the order of `arrays`. Raises ValueError when a length differs.
     """
     _check_lengths(arrays, len(cash), len(tokens), len(positions))
-    rows = {at: arrays.values[at].tolist() for at, lots in enumerate(positions) if lots}
     equity = sum(cash)
     equity += sum(value * units for value, units in zip(arrays.token_values.tolist(), tokens, strict=True))
-    equity += sum(row[0] * positions[at] for at, row in rows.items())
     losses = []
-    for group in arrays.groups:
-        held = [at for at in arrays.members(group) if at in rows]
-        losses.append(
-            max(
-                0,
-                *(
-                    sum((rows[at][0] - rows[at][scenario]) * positions[at] for at in held)
-                    for scenario in range(1, 1 + arrays.scenarios)
-                ),
-            )
-        )
+    for matrix in arrays.matrices:
+        worth = [0] * (1 + arrays.scenarios)
+        for at in matrix.members:
+            lots = positions[at]
+            if lots:
+                worth = [sofar + value * lots for sofar, value in zip(worth, arrays.rows[at], strict=True)]
+        equity += worth[0]
+        losses.append(max(0, worth[0] - min(worth[1:])))
     return margin_of(equity, losses, arrays.parameters)
 
 
@@ -122,8 +117,7 @@ def batch_margin(arrays: RiskArrays, cash: Integers, tokens: Integers, positions
     terms: list[Exact] = [cash[:, at] for at in range(cash.shape[1])]
     terms += [exact_product(int(value), tokens[:, at]) for at, value in enumerate(arrays.token_values)]
     losses: list[Exact] = []
-    for group in arrays.groups:
-        matrix = group_matrix(arrays, group)
+    for matrix in arrays.matrices:
         value, loss = value_and_loss(matrix, np.ascontiguousarray(positions.T[list(matrix.members)]))
         terms.append(value)
         losses.append(loss)

@@ -74,6 +74,22 @@ def test_losses_beyond_64_bits_are_exact():
     ]
 
 
+def test_neither_the_number_nor_the_order_of_accounts_changes_a_margin():
+    rng = np.random.default_rng(11)
+    count = 5000  # more than two chunks of the kernel
+    cash, tokens = rng.integers(-(10**9), 10**12, (count, 2)), rng.integers(0, 10**6, (count, 1))
+    positions = rng.integers(-(10**5), 10**5, (count, 5)) * rng.integers(0, 2, (count, 5))
+    whole = batch_margin(NORMAL, cash, tokens, positions)
+    order = rng.permutation(count)
+    turned = batch_margin(NORMAL, cash[order], tokens[order], positions[order])
+    assert np.array_equal(turned.equity, whole.equity[order])
+    assert np.array_equal(turned.losses, whole.losses[order])
+    for at in [*range(0, count, 97), 2047, 2048, 4095, 4096, count - 1]:
+        alone = batch_margin(NORMAL, cash[at : at + 1], tokens[at : at + 1], positions[at : at + 1])
+        assert alone.account(0) == whole.account(at)
+        assert whole.account(at) == account_margin(NORMAL, *(part[at].tolist() for part in (cash, tokens, positions)))
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 2**20), st.integers(-3, 3))
 def test_the_float_path_is_left_just_before_it_could_round(start, off):
