@@ -1,0 +1,83 @@
+"""`TransactionService`: requests on their way from a member to every validator's pool.
+
+Rule: whoever takes a request in checks it and gossips it once, in a batch that it signs; a batch that arrives is checked
+request by request, as if each had come in by the own door. Nothing waits for the network.
+"""
+
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from clearing.base.codec import encode
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.ids import NetworkId
+from clearing.transactions import Transaction
+from node.mempool import Accepted, Mempool
+from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
+from node.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
+
+GOSSIP_TRANSACTIONS_MAX = min(BATCH_TRANSACTIONS_MAX, TOPIC_MESSAGE_BYTES // 512)
+"""Requests are below 400 bytes; a batch must fit one gossip message."""
+
+log = structlog.get_logger(__name__)
+
+
+class TransactionService:
+    """Owns the way in. `changed` is called when the pool has something new."""
+
+    def __init__(
+        self,
+        pool: Mempool,
+        network: NetworkId,
+        envelope_secret: bytes,
+        submitters: frozenset[bytes],
+        clock_ms: Callable[[], int],
+        changed: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._network_id = network
+        self._secret = envelope_secret
+        self._submitters = submitters
+        self._clock_ms = clock_ms
+        self._changed = changed
+        self._outbox: list[Transaction] = []
+        # A restarted node must not reuse numbers, and need not remember them: time goes on.
+        self._sequence = clock_ms()
+
+    def submit(self, transaction: Transaction) -> Accepted | Rejected:
+        """Take one in by the own door."""
+        told = self._pool.add(transaction, self._clock_ms())
+        if isinstance(told, Accepted) and not told.known:
+            self._outbox.append(transaction)
+            self._changed()
+        return told
+
+    async def run(self, network: Network, batch_ms: int) -> None:
+        """Gossip what came in, for ever."""
+        while True:
+            await trio.sleep(batch_ms / 1000)
+            while self._outbox:
+                chosen = self._outbox[:GOSSIP_TRANSACTIONS_MAX]
+                del self._outbox[: len(chosen)]
+                self._sequence += 1
+                batch = make_batch(self._network_id, self._secret, self._sequence, chosen)
+                network.publish(Topic.TRADES, encode(batch))
+
+    async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
+        """Take in what others gossip."""
+        async for message in incoming:
+            try:
+                batch = open_batch(self._network_id, message.data, self._submitters)
+            except RemoteFault as fault:
+                log.warning("trade batch refused", peer=message.sender.hex(), fault=str(fault))
+                continue
+            now_ms = self._clock_ms()
+            for transaction in batch.transactions:
+                self._pool.add(transaction, now_ms)
+            self._changed()
+
+
+def valid_batch_size(message: Incoming) -> bool:
+    """Gossip validator: the signature is checked once, where the batch is opened."""
+    return 0 < len(message.data) <= TOPIC_MESSAGE_BYTES
