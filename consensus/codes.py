@@ -31,7 +31,7 @@ class ConsensusCode(CodeBook):
 
 REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.WRONG_HEIGHT: "The message is for a height that is neither running nor next. Sync the sender.",
-    ConsensusCode.WRONG_ROUND: "A round is out of its range, for instance a proposal that cites its own or a later round.",
+    ConsensusCode.WRONG_ROUND: "A round is out of range, for instance a proposal that cites its own or a later one.",
     ConsensusCode.NOT_A_VALIDATOR: "The sender is not in the validator set of this height, or uses another's index.",
     ConsensusCode.WRONG_PROPOSER: "The sender is not the proposer of this height and round.",
     ConsensusCode.BAD_ENVELOPE: "The envelope's signature or sender is wrong. Compare network id and envelope key.",
@@ -40,7 +40,7 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.BROKEN_LINK: "The header names another parent, network, height or validator set than the chain has.",
     ConsensusCode.WRONG_TIME: "The header's time is not the median of the extension times. Check the node's version.",
     ConsensusCode.WRONG_PAYLOAD_ROOT: "The header does not commit to what the block carries.",
-    ConsensusCode.WRONG_ROOTS: "Executing the block gave other roots than its header states: versions differ, or a bug.",
+    ConsensusCode.WRONG_ROOTS: "Executing the block gave other roots than its header states: versions differ?",
     ConsensusCode.BAD_LAST_COMMIT: "The block's certificate does not make its parent final.",
     ConsensusCode.BAD_EXTENDED_COMMIT: "The block's extensions are unordered, wrongly signed or under two thirds.",
     ConsensusCode.BAD_EVIDENCE: "A block carries evidence that proves nothing.",

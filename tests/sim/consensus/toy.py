@@ -1,0 +1,70 @@
+"""A toy application: its state is a hash chain over payloads and extensions. It may lag behind the block store."""
+
+from clearing.base.codec import u256
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.header import Header
+from clearing.base.ids import ZERO_HASH, Hash32
+from clearing.base.validators import ValidatorSet
+from consensus.application import AppRoots, BlockContext
+from consensus.chain import Position
+
+MAGIC = b"toy:"
+
+
+class ToyApplication:
+    """Commits every block in memory, and to its "disk" each `flush_every` heights."""
+
+    def __init__(self, validators: ValidatorSet, name: int, flush_every: int = 1) -> None:
+        self._validators = validators
+        self._name = name
+        self._flush_every = flush_every
+        self.pending: list[bytes] = []
+        self.height = 0
+        self.root = ZERO_HASH
+        self._disk = (0, ZERO_HASH)
+        self._executed: Hash32 | None = None
+        self.processed: list[int] = []
+        self._built = 0
+
+    def crash(self) -> None:
+        """Fall back to what was flushed."""
+        self.height, self.root = self._disk
+        self._executed = None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.height, self._validators, self._validators, self._validators)
+
+    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+        self._built += 1
+        payload = MAGIC + b"|".join(self.pending) + f"|{self._name}.{self._built}".encode()
+        return payload, self.process(context, payload)
+
+    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+        if not payload.startswith(MAGIC):
+            raise RemoteFault(BaseCode.MALFORMED, "toy payload", bytes=payload)
+        if context.height != self.height + 1:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "toy height", height=context.height, have=self.height)
+        observed = b"".join(u256(item.validator) + u256(item.power) + item.data for item in context.extensions)
+        self._executed = tagged_hash(
+            "toy", self.root, u256(context.height), u256(context.time_ms), context.parent, payload + observed
+        )
+        self.processed.append(context.height)
+        return AppRoots((self._executed,), ZERO_HASH, 0, ZERO_HASH, 0, ZERO_HASH, 0, ())
+
+    def extend(self, height: int, value: Hash32) -> bytes:
+        return MAGIC + f"{self._name}@{height}".encode()
+
+    def verify_extension(self, height: int, data: bytes) -> None:
+        if not data.startswith(MAGIC):
+            raise RemoteFault(BaseCode.MALFORMED, "toy extension", bytes=data)
+
+    def commit(self, header: Header) -> ValidatorSet:
+        if self._executed is None or (self._executed,) != header.module_roots:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "toy commit", height=header.height)
+        self.height, self.root, self._executed = header.height, self._executed, None
+        self.pending.clear()
+        if self.height % self._flush_every == 0:
+            self._disk = (self.height, self.root)
+        return self._validators
