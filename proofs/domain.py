@@ -4,7 +4,6 @@ Rule: exact field arithmetic on integers; usable by verifiers without any polyno
 T(ω^i) = i mod 256 is the byte table; Z_H(X) = X^n − 1; L_i is the Lagrange basis.
 """
 
-from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 from proofs.errors import ProofCode, Refused
@@ -33,15 +32,26 @@ class Domain:
         """Z_H(at)."""
         return (pow(at, self.size, ORDER) - 1) % ORDER
 
-    def lagrange(self, at: int, positions: Sequence[int]) -> list[int]:
-        """L_i(at), not reduced, for the given positions. Raises Refused BAD_CHALLENGE when `at` lies in H."""
+    def lagrange(self, at: int, count: int) -> list[int]:
+        """L_i(at), not reduced, for i in [0, count). Raises Refused BAD_CHALLENGE when `at` lies in H.
+
+        2n multiplications and no inversion: L_i(z) = Z_H(z)/n · (z/(z − ω^i) − 1), and with w of order s, a power of
+        two, 1/(z^(n/s) − w) = (z^(n/s) + w) / (z^(2n/s) − w²), where w² has order s/2; at s = 1 stands 1/Z_H(z).
+        """
+        size, order, roots = self.size, ORDER, self.roots
         vanishing = self.vanishing(at)
         if vanishing == 0:
             raise Refused(ProofCode.BAD_CHALLENGE, "evaluation point lies in the domain")
-        # L_i(z) = Z_H(z)/n · ω^i/(z − ω^i), and ω^i/(z − ω^i) = z/(z − ω^i) − 1: one multiplication less.
-        factor = vanishing * inverse(self.size) % ORDER
-        roots = self.roots
-        return [value - factor for value in batch_inverse([at - roots[i] for i in positions], factor * at)]
+        inverse_n = inverse(size)
+        values = [at * inverse_n % order]
+        step = size
+        while step > 1:
+            step //= 2
+            z = pow(at, step, order)
+            kept = roots[::step] if step > 1 else roots[:count]
+            values = [(z + w) * v % order for w, v in zip(kept, values * 2, strict=False)]
+        factor = vanishing * inverse_n % order
+        return [value - factor for value in values]
 
     @cached_property
     def _table_coefficients(self) -> list[int]:

@@ -75,13 +75,14 @@ class Layout:
         return tagged_hash(LAYOUT_TAG, encode(self.table))
 
     @cached_property
-    def by_slot(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """The rows' coefficients the other way round: (row, coefficient) of each slot."""
-        found: list[list[tuple[int, int]]] = [[] for _ in self.table.slots]
+    def by_slot(self) -> tuple[tuple[list[int], list[int]], ...]:
+        """The rows' coefficients the other way round: (rows, coefficients) of each slot."""
+        found: tuple[tuple[list[int], list[int]], ...] = tuple(([], []) for _ in self.table.slots)
         for index, row in enumerate(self.table.rows):
             for slot, coefficient in row.coefficients:
-                found[slot].append((index, coefficient))
-        return tuple(map(tuple, found))
+                found[slot][0].append(index)
+                found[slot][1].append(coefficient)
+        return found
 
     @cached_property
     def widths(self) -> tuple[int, ...]:

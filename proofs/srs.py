@@ -8,7 +8,6 @@ is the one inside the `eth-account` distribution; the verifier needs only `lagra
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
 
@@ -68,6 +67,9 @@ def powers_g1() -> tuple[Point, ...]:
 
 def ceremony_lines() -> list[str]:
     """Lines of the ceremony file: 4096, 65, 4096 Lagrange G1, 65 G2 powers, 4096 G1 powers. Raises LocalFault."""
+    # Imported here: a verifier reads the basis file only, and starts faster without.
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         path = Path(str(distribution("eth-account").locate_file(CEREMONY_FILE)))
         data = path.read_bytes()

@@ -112,7 +112,7 @@ class _Session:
         c_t1, c_t2 = self._commit_poly(t1), self._commit_poly(t2)
         self.rounds.zeta = zeta = challenges.after_quotient(self.transcript, c_t1, c_t2)
 
-        lagrange = self.domain.lagrange(zeta, range(self.size))
+        lagrange = self.domain.lagrange(zeta, self.size)
         vanishing = self.domain.vanishing(zeta)
         d_bar = [row for shard, _ in self.shards for row in shard.evaluate(lagrange, vanishing, zeta)]
         shifted = self.domain.omega * zeta % ORDER

@@ -6,6 +6,7 @@ With row weights Ï_r = y^r, all slots and rows of an account hold at once if âŸ
 
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import mul
 
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, inner_product, powers
@@ -76,8 +77,8 @@ def weights_of(layout: Layout, y: int) -> Weights:
     rho = powers(y, len(layout.widths))
     of_rows = rho[len(table.slots) :]
     v = [
-        (sum([of_rows[s] * a for s, a in terms]) + (rho[j] if slot.width else 0)) % ORDER
-        for j, (slot, terms) in enumerate(zip(table.slots, layout.by_slot, strict=True))
+        (sum(map(mul, map(of_rows.__getitem__, rows), factors)) + (rho[j] if slot.width else 0)) % ORDER
+        for j, (slot, (rows, factors)) in enumerate(zip(table.slots, layout.by_slot, strict=True))
     ]
     constant = sum(rho[j] * slot.offset for j, slot in enumerate(table.slots) if slot.width)
     constant += sum(weight * row.constant for weight, row in zip(of_rows, table.rows, strict=True))

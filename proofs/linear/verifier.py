@@ -62,7 +62,7 @@ class Equation:
         """(π_1 + μπ_2, the right-hand side's first point)."""
         domain = domain_of(self.layout.size)
         zeta, gamma, mu = self.zeta, self.gamma, self.mu
-        lagrange = domain.lagrange(zeta, range(used_positions(self.layout)))
+        lagrange = domain.lagrange(zeta, used_positions(self.layout))
         weights = weights_of(self.layout, self.first.y)
         u_bar, v_bar = public_evaluations(self.layout, weights, lagrange)
         self._account_terms(domain.table(zeta), u_bar, v_bar, weights)

@@ -109,10 +109,11 @@ def test_field_helpers_agree_with_their_definitions():
 def test_lagrange_and_table_agree_with_interpolation(size):
     domain, at = domain_of(size), secrets.randbelow(ORDER)
     values = [secrets.randbelow(ORDER) for _ in range(size)]
-    assert inner_product(values, domain.lagrange(at, range(size))) == int(interpolate(values)(at))
+    assert inner_product(values, domain.lagrange(at, size)) == int(interpolate(values)(at))
+    assert domain.lagrange(at, 7) == domain.lagrange(at, size)[:7]
     assert domain.table(at) == int(interpolate([i % 256 for i in range(size)])(at))
     with pytest.raises(Refused):
-        domain.lagrange(domain.roots[5], range(3))
+        domain.lagrange(domain.roots[5], 3)
 
 
 @pytest.mark.parametrize("size", [0, 128, 300, 4096, -256])

@@ -1,0 +1,44 @@
+"""Frozen vectors: packages and transcripts made once must verify, byte for byte, with every later version.
+
+A vector is written once for a format version and never again; `tests/vectors/proofs/README.md` says how.
+"""
+
+import hashlib
+import json
+from itertools import count
+from pathlib import Path
+
+from proofs.field import ORDER
+from proofs.group import encode_point
+from proofs.srs import basis
+from proofs.transcript import Transcript
+from proofs.verify import verify_package
+
+VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "proofs" / "v1"
+
+
+def counted_scalars():
+    """Blinders for vectors only: SHA-256 of a counter."""
+    numbers = count()
+    return lambda: int.from_bytes(hashlib.sha512(b"vector" + next(numbers).to_bytes(8, "big")).digest(), "big") % ORDER
+
+
+def test_the_frozen_package_verifies():
+    verdict = verify_package((VECTORS / "three-accounts.ccp").read_bytes())
+    assert verdict.ok, verdict.checks[-1]
+
+
+def test_the_prover_still_writes_the_frozen_package(market):
+    assert market.honest(market.snapshot(), scalars=counted_scalars()) == (VECTORS / "three-accounts.ccp").read_bytes()
+
+
+def test_transcript_and_basis_are_the_frozen_ones():
+    frozen = json.loads((VECTORS / "primitives.json").read_text())
+    transcript = Transcript("crossclear/vector/v1")
+    transcript.append_bytes("bytes", b"abc")
+    transcript.append_integer("integer", 2**255)
+    transcript.append_scalar("scalar", ORDER - 1)
+    assert f"{transcript.challenge('challenge'):064x}" == frozen["challenge"]
+    assert f"{transcript.fork('fork').challenge('challenge'):064x}" == frozen["fork"]
+    assert encode_point(basis(2048).lagrange[1]).hex() == frozen["lagrange_1"]
+    assert encode_point(basis(2048).hiding[1]).hex() == frozen["hiding_1"]

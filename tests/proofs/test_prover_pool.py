@@ -1,0 +1,43 @@
+"""Workers commit and prove as the same calls in this process do; the verifier starts without provers."""
+
+import subprocess
+import sys
+
+import pytest
+
+from clearing.base.errors import LocalFault
+from proofs.epoch import commit_epoch
+from proofs.package import commitments_root
+from proofs.prover_pool import LocalProverPool
+from proofs.verify import verify_package
+
+
+def test_a_worker_process_commits_and_proves_an_epoch(market):
+    shot, keys = market.snapshot(), market.seeds()
+    pool = LocalProverPool(workers=1, domain=market.N)
+    try:
+        commitments = pool.commit(shot, keys).result()
+        assert commitments == commit_epoch(shot, keys, market.N)
+        head = market.certified(commitments_root(shot.statement, commitments, market.N))
+        assert verify_package(pool.prove(shot, keys, *head).result()).ok
+        insolvent = market.snapshot(((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3))))
+        with pytest.raises(LocalFault, match="witness_out_of_range"):
+            pool.prove(insolvent, keys, *head).result()
+    finally:
+        pool.close()
+
+
+def test_an_account_without_a_seed_is_our_own_fault(market):
+    with pytest.raises(LocalFault, match="seed"):
+        commit_epoch(market.snapshot(), {}, market.N)
+
+
+def test_the_verifier_imports_neither_provers_nor_anything_with_a_network():
+    code = "import sys, proofs.verify; print(' '.join(sorted(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    banned = {"web3", "libp2p", "trio", "flint", "numpy", "eth_account", "py_ecc", "socket", "secrets"}
+    loaded = {name.split(".")[0] for name in found}
+    assert not banned & loaded, banned & loaded
+    assert not [
+        name for name in found if name.startswith(("proofs.linear.prover", "proofs.epoch", "proofs.polynomial"))
+    ]
