@@ -23,6 +23,8 @@ from clearing.margin.parameters import RiskParameters, check_parameters
 
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20
+CASH_MICROS_MAX = 2**60
+"""The caps of a cash group's assets sum to less than this, so that balances stay far inside 63 bits."""
 MEMBER_ACCOUNTS_MAX = 2**48
 """Account ids of members are below this; above are the accounts of the ledger itself (`clearing.ledger`)."""
 
@@ -148,6 +150,9 @@ def _check_references(genesis: Genesis) -> None:
         _require(group.id >= 1, "cash_groups.id", group.id)
     for asset in genesis.assets:
         _require(vaults.get(asset.chain_id) == asset.vault, f"assets.{asset.name}.vault", asset.chain_id)
+    for group in genesis.cash_groups:
+        caps = sum(asset.cap_units for asset in genesis.assets if asset.cash_group == group.id)
+        _require(caps < CASH_MICROS_MAX, f"cash_groups.{group.name}.caps", caps)
     for group_id, feed in risk_groups.items():
         _require(feed in feeds, f"risk.groups.{group_id}.feed", feed)
     for instrument in genesis.instruments:

@@ -108,7 +108,7 @@ class DepositCredited(Wire, frozen=True, tag=5):
 
 
 class DepositStray(Wire, frozen=True, tag=6):
-    """A deposit that no account could be credited with. `account`: the suspense account, or 0 when not in the ledger."""
+    """A deposit that no account could be credited with. `account`: suspense, or 0 when not in the ledger."""
 
     chain_id: U63
     vault: Bytes20
@@ -198,7 +198,8 @@ class TakenOver(Wire, frozen=True):
 class CollateralBought(Wire, frozen=True):
     """Collateral that the house bought of a liquidated account, at its value after haircut."""
 
-    asset: U32
+    currency: U63
+    """2^32 + asset id of a token, or another cash group, whose claims are taken at par."""
     units: U63
     cash_group: U32
     micros_per_unit: U63

@@ -1,0 +1,132 @@
+"""Bridge facts: attested until more than two thirds of the power say the same, then applied once.
+
+Rule: deposits of a vault are credited strictly in order of their nonces, each exactly once; one that nobody can be
+credited with is kept on record, never dropped and never a reason to stop. A validator has one word per event, so what
+the state remembers is bounded by the window of nonces. It must not know how a fact was seen.
+"""
+
+import msgspec
+
+from clearing.assets import Asset
+from clearing.base.codec import u256
+from clearing.claims import add_word, agreed_power
+from clearing.codes import ClearingCode
+from clearing.custody import attest_custody
+from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalExecuted, fact_key
+from clearing.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, held
+from clearing.receipts import DepositCredited, DepositStray, TransferCode, WithdrawalConfirmed
+from clearing.run import Run
+from clearing.state.records import Agreed, Attestation, Beat, Cursor, Stray
+from clearing.withdrawals import confirm
+
+
+def apply_bridge_facts(run: Run) -> None:
+    """Step 4: count attestations, apply what a quorum agrees on, credit deposits in order."""
+    for observed in run.block.extensions:
+        for fact in observed.extension.facts if observed.extension else ():
+            attest(run, Attestation(observed.validator, observed.power, fact))
+    for chain in run.terms.chains.values():
+        _credit_in_order(run, chain.chain_id, chain.vault)
+
+
+def attest(run: Run, word: Attestation) -> None:
+    """Take in one validator's word; apply the fact when a quorum has given the same."""
+    fact = word.fact
+    if isinstance(fact, ChainHeartbeat):
+        _beat(run, word, fact)
+    elif isinstance(fact, CustodySeen):
+        attest_custody(run, word, fact)
+    elif is_awaited(run, fact):
+        key = fact_key(fact)
+        claim = add_word(run.state.claims.get(key), word)
+        if agreed_power(claim, fact) * 3 <= run.block.total_power * 2:
+            run.state.claims.put(key, claim)
+            return
+        run.state.claims.remove(key)
+        if isinstance(fact, DepositSeen):
+            run.state.agreed.put((fact.chain_id, fact.vault, fact.nonce), Agreed(fact))
+        else:
+            confirm(run.state, fact.nonce)
+            run.receipts.append(
+                WithdrawalConfirmed(fact.nonce, fact.chain_id, fact.vault, fact.block_number, fact.source)
+            )
+
+
+def is_awaited(run: Run, fact: DepositSeen | WithdrawalExecuted) -> bool:
+    """Whether the event is one that has not been applied and can be soon: anything else is not worth remembering."""
+    if isinstance(fact, WithdrawalExecuted):
+        released = run.state.withdrawals.get(fact.nonce)
+        ours = released is not None and (released.chain_id, released.vault) == (fact.chain_id, fact.vault)
+        return ours and released is not None and not released.executed
+    cursor = run.state.cursors.get((fact.chain_id, fact.vault))
+    if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed:
+        return False
+    return cursor.nonce < fact.nonce <= cursor.nonce + run.terms.market.deposit_window
+
+
+def _beat(run: Run, word: Attestation, fact: ChainHeartbeat) -> None:
+    before = run.state.beats.get((fact.chain_id, word.validator))
+    if fact.chain_id in run.terms.chains and (before is None or before.block_number < fact.block_number):
+        run.state.beats.put((fact.chain_id, word.validator), Beat(word.power, fact.block_number, run.time_ms))
+
+
+def _credit_in_order(run: Run, chain_id: int, vault: bytes) -> None:
+    """Credit every agreed deposit that follows the last credited one without a gap."""
+    cursor = run.state.cursors.get((chain_id, vault))
+    nonce = cursor.nonce if cursor else 0
+    while (waiting := run.state.agreed.get((chain_id, vault, nonce + 1))) is not None:
+        nonce += 1
+        run.state.agreed.remove((chain_id, vault, nonce))
+        run.state.cursors.put((chain_id, vault), Cursor(nonce))
+        _credit(run, waiting.deposit)
+
+
+def _credit(run: Run, deposit: DepositSeen) -> None:
+    asset = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
+    if asset is None:
+        _stray(run, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
+        return
+    amount = int.from_bytes(deposit.amount, "big")
+    _take_in(run, asset, amount)
+    units, dust = asset.to_units(amount)
+    if held(run.state, asset) + units > asset.cap_units:
+        _stray(run, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
+        return
+    known = can_hold(run.state, deposit.account)
+    account = deposit.account if known else SUSPENSE_ACCOUNT
+    run.journal.transfer(
+        external_account(asset.id), account, currency_of(asset), units, TransferCode.DEPOSIT, deposit.nonce
+    )
+    run.touched.add(account)
+    if known:
+        receipt = DepositCredited(
+            deposit.chain_id, deposit.vault, deposit.nonce, asset.id, account, units, dust, deposit.source
+        )
+        run.receipts.append(receipt)
+    else:
+        run.receipts.append(_stray_receipt(deposit, ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT))
+
+
+def _take_in(run: Run, asset: Asset, amount: int) -> None:
+    """Count everything that a vault took, dust and strays included: what custody is compared with."""
+    flow = run.state.flows[asset.id]
+    total = int.from_bytes(flow.deposited_amount, "big") + amount
+    run.state.flows.put(asset.id, msgspec.structs.replace(flow, deposited_amount=u256(min(total, 2**256 - 1))))
+
+
+def _stray(run: Run, deposit: DepositSeen, code: ClearingCode) -> None:
+    run.state.strays.put((deposit.chain_id, deposit.vault, deposit.nonce), Stray(int(code), deposit))
+    run.receipts.append(_stray_receipt(deposit, code, 0))
+
+
+def _stray_receipt(deposit: DepositSeen, code: ClearingCode, account: int) -> DepositStray:
+    return DepositStray(
+        deposit.chain_id,
+        deposit.vault,
+        deposit.nonce,
+        deposit.token,
+        deposit.account,
+        deposit.amount,
+        int(code),
+        account,
+    )

@@ -1,0 +1,97 @@
+"""Epochs: when a snapshot is taken, and what the solvency proofs are about.
+
+Rule: an epoch closes at the first block from its boundary on whose custody evidence is not behind the ledger and whose
+feeds all have a price. The snapshot is a function of the state alone: any replica takes the same one, at any time.
+"""
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.header import STATE_TAG
+from clearing.base.ids import Hash32
+from clearing.codes import ClearingCode
+from clearing.custody import custody_terms
+from clearing.holdings import arrays_of, holdings_of
+from clearing.ledger import currency_of, held
+from clearing.margin.rows import build_snapshot, build_statement, shortfall_of
+from clearing.margin.snapshot import AccountHoldings, PriceUsed, PublicTotal, RiskSnapshot
+from clearing.receipts import EpochClosed, FeedStatus
+from clearing.run import Run
+from clearing.state.state import State
+
+EXIT_ROOT = tagged_hash("crossclear/exit-tree/v1/empty")
+"""Root of the exit tree while it has no leaves."""
+
+
+def close_epoch(run: Run) -> None:
+    """Close the epoch when its boundary was reached and a snapshot can be taken."""
+    clock, blocks = run.state.now, run.terms.market.epoch_blocks
+    if run.block.height // blocks <= clock.snapshot_height // blocks or not can_snapshot(run.state):
+        return
+    closed = msgspec.structs.replace(clock, epoch=clock.epoch + 1, snapshot_height=run.block.height)
+    run.state.clock.put(0, closed)
+    run.receipts.append(EpochClosed(closed.epoch, closed.snapshot_height))
+
+
+def can_snapshot(state: State) -> bool:
+    """Whether every feed has a price and custody is known and not behind."""
+    priced = all(held.status != FeedStatus.UNOPENED for _, held in state.feeds.ordered())
+    return priced and custody_terms(state) is not None
+
+
+def snapshot_due(state: State, height: int) -> bool:
+    """Whether the state after the block at `height` is an epoch's snapshot."""
+    return height > 0 and state.now.height == height == state.now.snapshot_height
+
+
+def state_root(state: State) -> Hash32:
+    """What the header at this height calls its state root."""
+    roots = state.module_roots()
+    return tagged_hash(STATE_TAG, u256(len(roots)), *roots)
+
+
+def take_snapshot(state: State) -> RiskSnapshot:
+    """The snapshot of this state: every account, every row, custody. Raises LocalFault SNAPSHOT_NOT_READY."""
+    custody = custody_terms(state)
+    if custody is None or not can_snapshot(state):
+        raise LocalFault(ClearingCode.SNAPSHOT_NOT_READY, "take_snapshot", height=state.now.height)
+    arrays, terms = arrays_of(state), state.terms
+    accounts, shortfalls = [], {}
+    for account, _ in state.accounts.ordered():
+        own = holdings_of(state, account)
+        missing = shortfall_of(arrays, own.cash, own.tokens, own.lots)
+        if missing:
+            shortfalls[account] = missing
+        accounts.append(AccountHoldings(account, (*own.cash, *own.tokens, *own.lots), missing))
+    statement = build_statement(
+        arrays,
+        terms.risk,
+        network=terms.network,
+        height=state.now.height,
+        epoch=state.now.epoch,
+        state_root=state_root(state),
+        prices=_prices(state),
+        totals=_totals(state),
+        custody=custody,
+        shortfalls=shortfalls,
+    )
+    return build_snapshot(statement, accounts)
+
+
+def _prices(state: State) -> list[PriceUsed]:
+    names = {feed.id: feed.name for feed in state.terms.genesis.feeds}
+    used = [PriceUsed(f"index:{names[feed]}", held.ticks) for feed, held in state.feeds.ordered()]
+    instruments = state.terms.instruments
+    return used + [PriceUsed(f"mark:{instruments[each].name}", mark.ticks) for each, mark in state.marks.ordered()]
+
+
+def _totals(state: State) -> list[PublicTotal]:
+    """Custody held per cash group and per token, 0 per instrument; in slot order."""
+    terms, owed = state.terms, dict.fromkeys(state.terms.cash_groups, 0)
+    for asset in terms.assets.values():
+        if asset.is_cash:
+            owed[currency_of(asset)] += held(state, asset)
+    totals = [*owed.values(), *(held(state, token) for token in terms.tokens), *(0 for _ in terms.instruments)]
+    return [PublicTotal(slot, total) for slot, total in enumerate(totals)]

@@ -1,0 +1,96 @@
+"""What an account holds, in the order of the risk arrays, and its margin.
+
+Rule: reads only. The margin itself is `clearing.margin`'s; here is only where its inputs come from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clearing.ledger import balance, cash_currency, token_currency
+from clearing.margin.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.requirement import AccountMargin, MarginBatch, account_margin, batch_margin
+from clearing.receipts import FeedStatus
+from clearing.state.records import Book
+from clearing.state.state import State
+
+EMPTY_BOOK = Book(())
+
+
+@dataclass(slots=True)
+class Holdings:
+    """Mutable copy of one account's holdings: cash by group, units by token, lots by instrument, in arrays' order."""
+
+    cash: list[int]
+    tokens: list[int]
+    lots: list[int]
+
+    def copy(self) -> "Holdings":
+        """An independent copy."""
+        return Holdings(list(self.cash), list(self.tokens), list(self.lots))
+
+
+def arrays_of(state: State) -> RiskArrays:
+    """Risk arrays of this state, built when first asked for and after each move of a mark."""
+    if state.arrays_cache is None:
+        terms = state.terms
+        marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
+        index = {feed: held.ticks for feed, held in state.feeds.ordered() if held.status != FeedStatus.UNOPENED}
+        genesis = terms.genesis
+        state.arrays_cache = build_risk_arrays(
+            genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, terms.risk, state.now.arrays_time_ms
+        )
+    return state.arrays_cache
+
+
+def lots_of(state: State, account: int, instrument: int) -> int:
+    """Signed lots of one position."""
+    return next((lots for held, lots in book_of(state, account).lots if held == instrument), 0)
+
+
+def book_of(state: State, account: int) -> Book:
+    """All positions of an account."""
+    return state.books.get(account) or EMPTY_BOOK
+
+
+def holdings_of(state: State, account: int) -> Holdings:
+    """All that an account holds."""
+    terms = state.terms
+    lots = dict.fromkeys(terms.instruments, 0)
+    for instrument, held in book_of(state, account).lots:
+        lots[instrument] = held
+    return Holdings(
+        [balance(state, account, cash_currency(group)) for group in terms.cash_groups],
+        [balance(state, account, token_currency(token.id)) for token in terms.tokens],
+        list(lots.values()),
+    )
+
+
+def margin_of(arrays: RiskArrays, held: Holdings) -> AccountMargin:
+    """Margin of these holdings."""
+    return account_margin(arrays, held.cash, held.tokens, held.lots)
+
+
+def margins_of(arrays: RiskArrays, many: Sequence[Holdings]) -> MarginBatch:
+    """Margin of many at once."""
+    count = len(many)
+    return batch_margin(
+        arrays,
+        np.array([held.cash for held in many], np.int64).reshape(count, len(arrays.cash_groups)),
+        np.array([held.tokens for held in many], np.int64).reshape(count, len(arrays.assets)),
+        np.array([held.lots for held in many], np.int64).reshape(count, len(arrays.instruments)),
+    )
+
+
+def feeds_of(state: State, held: Holdings) -> set[int]:
+    """Feeds that the value of these holdings depends on."""
+    terms = state.terms
+    feeds = {each.feed for each, lots in zip(terms.instruments.values(), held.lots, strict=True) if lots}
+    return feeds | {token.feed for token, units in zip(terms.tokens, held.tokens, strict=True) if units}
+
+
+def feed_status(state: State, feed: int) -> FeedStatus:
+    """What the feed's price may be used for."""
+    record = state.feeds.get(feed)
+    return record.status if record else FeedStatus.UNOPENED

@@ -1,0 +1,189 @@
+"""Liquidation: what the house takes over when an account no longer covers maintenance margin.
+
+Rule: at the mark, which does not move by it; the smallest fraction that restores initial margin, else everything.
+Nobody but the house pays for what is missing. Nothing is liquidated on a feed that is stale or halted, nor an account
+that cannot lose more than it paid. Each receipt carries all inputs, so that the outcome can be recomputed by hand.
+"""
+
+from dataclasses import dataclass, field
+
+from clearing.assets import PPM
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import MONEY_MAX, mul_div_up
+from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, margin_of
+from clearing.instruments import Instrument
+from clearing.ledger import balance, cash_currency, token_currency
+from clearing.margin.requirement import AccountMargin
+from clearing.mark_to_market import notional
+from clearing.receipts import CollateralBought, FeedStatus, Liquidated, TakenOver, TransferCode
+from clearing.run import Run
+
+FRACTION_DENOMINATOR = 10**9
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a liquidation of one fraction would do. `after` is what the account is left with."""
+
+    fraction: int
+    """Of `FRACTION_DENOMINATOR`."""
+    after: Holdings
+    taken: list[TakenOver] = field(default_factory=list)
+    penalties: dict[int, int] = field(default_factory=dict)
+    """By index of the cash group."""
+    notional: int = 0
+    bought: list[CollateralBought] = field(default_factory=list)
+    deficits: list[tuple[int, int]] = field(default_factory=list)
+
+
+def may_liquidate(run: Run, held: Holdings) -> bool:
+    """Whether every price concerned is open, and the account could lose more than it has paid for."""
+    if any(feed_status(run.state, feed) != FeedStatus.OPEN for feed in sorted(feeds_of(run.state, held))):
+        return False
+    owed = any(claim < 0 for claim in held.cash)
+    instruments = run.terms.instruments.values()
+    risky = any(lots < 0 or (lots and each.is_marked) for each, lots in zip(instruments, held.lots, strict=True))
+    return owed or risky
+
+
+def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
+    """Take over as much of the account as needed; returns what it is left with."""
+    least = 0 if margin.maintenance_ok else restoring_fraction(run, held, margin)
+    chosen = make_plan(run, held, margin, least)
+    if least < FRACTION_DENOMINATOR and not _restores(run, chosen):
+        chosen = make_plan(run, held, margin, FRACTION_DENOMINATOR)
+    if chosen.fraction == FRACTION_DENOMINATOR:
+        _cover(run, chosen)
+    _execute(run, account, chosen)
+    left = margin_of(arrays_of(run.state), chosen.after)
+    run.receipts.append(
+        Liquidated(
+            account=account,
+            equity=margin.equity,
+            initial=margin.initial,
+            maintenance=margin.maintenance,
+            fraction=(chosen.fraction, FRACTION_DENOMINATOR),
+            positions=tuple(chosen.taken),
+            notional=min(chosen.notional, MONEY_MAX),
+            penalty=sum(chosen.penalties.values()),
+            collateral=tuple(chosen.bought),
+            deficits=tuple(chosen.deficits),
+            equity_after=left.equity,
+            initial_after=left.initial,
+        )
+    )
+    return chosen.after
+
+
+def restoring_fraction(run: Run, held: Holdings, margin: AccountMargin) -> int:
+    """The smallest share f (of 10^9, rounded up) with equity - penalty(f) >= (1 - f) x initial.
+
+    Both sides are linear in f when every position is reduced alike: f = (I - E) / (I - p N) for initial I, equity E,
+    penalty rate p and notional N. Everything when equity is gone or penalties eat what a reduction frees.
+    """
+    whole = sum(notional(each, lots, _mark(run, each.id)) for each, lots in _positions(run, held))
+    missing = (margin.initial - margin.equity) * PPM
+    freed = margin.initial * PPM - run.terms.market.liquidation_penalty_ppm * whole
+    if margin.equity <= 0 or freed <= missing:
+        return FRACTION_DENOMINATOR
+    return mul_div_up(missing, FRACTION_DENOMINATOR, freed)
+
+
+def make_plan(run: Run, held: Holdings, margin: AccountMargin, fraction: int) -> Plan:
+    """What taking `fraction` of every position (each rounded up to whole lots) does to the account."""
+    plan = Plan(fraction, held.copy())
+    arrays = arrays_of(run.state)
+    spare = max(margin.equity, 0)
+    for instrument, lots in _positions(run, held):
+        at = run.terms.position_of[instrument.id]
+        size = mul_div_up(abs(lots), fraction, FRACTION_DENOMINATOR)
+        taken = size if lots > 0 else -size
+        if not taken:
+            continue
+        mark = _mark(run, instrument.id)
+        received = int(arrays.values[at, 0]) * taken
+        group = run.terms.cash_groups.index(instrument.cash_group)
+        value = notional(instrument, taken, mark)
+        penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare)
+        spare -= penalty
+        plan.taken.append(TakenOver(instrument.id, taken, lots, mark, received))
+        plan.penalties[group] = plan.penalties.get(group, 0) + penalty
+        plan.notional += value
+        plan.after.lots[at] -= taken
+        plan.after.cash[group] += received - penalty
+    _buy_collateral(run, plan)
+    return plan
+
+
+def _buy_collateral(run: Run, plan: Plan) -> None:
+    """Let the house buy what brings negative cash to zero: claims on other cash groups at par, then tokens in order.
+
+    Only cash below the limit is brought up while positions remain; nothing may be owed once they are gone. Units are
+    rounded up and paid in full, so that the account's equity does not change by it.
+    """
+    limit = run.terms.risk.cash_limit_micros if any(plan.after.lots) else 0
+    values = arrays_of(run.state).token_values.tolist()
+    for at, group in enumerate(run.terms.cash_groups):
+        if plan.after.cash[at] >= -limit:
+            continue
+        for other, currency in enumerate(run.terms.cash_groups):
+            spare = min(max(plan.after.cash[other], 0), -plan.after.cash[at])
+            if spare > 0:
+                plan.after.cash[other] -= spare
+                _bought(plan, at, group, cash_currency(currency), spare, 1)
+        for index, token in enumerate(run.terms.tokens):
+            owed, value = max(-plan.after.cash[at], 0), values[index]
+            units = min(-(-owed // value), plan.after.tokens[index]) if value else 0
+            if units > 0:
+                plan.after.tokens[index] -= units
+                _bought(plan, at, group, token_currency(token.id), units, value)
+
+
+def _bought(plan: Plan, at: int, group: int, currency: int, units: int, micros_per_unit: int) -> None:
+    plan.after.cash[at] += units * micros_per_unit
+    plan.bought.append(CollateralBought(currency, units, group, micros_per_unit, units * micros_per_unit))
+
+
+def _restores(run: Run, plan: Plan) -> bool:
+    """Whether the account would cover initial margin and owe no more than the limit."""
+    limit = run.terms.risk.cash_limit_micros
+    owes = any(claim < -limit for claim in plan.after.cash)
+    return not owes and margin_of(arrays_of(run.state), plan.after).initial_ok
+
+
+def _cover(run: Run, plan: Plan) -> None:
+    """The house's capital pays what is still owed when nothing is left."""
+    for at, group in enumerate(run.terms.cash_groups):
+        if plan.after.cash[at] < 0:
+            plan.deficits.append((group, -plan.after.cash[at]))
+            plan.after.cash[at] = 0
+
+
+def _execute(run: Run, account: int, plan: Plan) -> None:
+    """Write the plan: lots and option values, penalties, collateral against cash, deficits."""
+    groups, transfer = run.terms.cash_groups, run.journal.transfer
+    for taken in plan.taken:
+        run.positions.add(account, taken.instrument, -taken.lots)
+        run.positions.add(HOUSE_ACCOUNT, taken.instrument, taken.lots)
+        payer, payee = (HOUSE_ACCOUNT, account) if taken.received >= 0 else (account, HOUSE_ACCOUNT)
+        currency = cash_currency(run.terms.instruments[taken.instrument].cash_group)
+        value = abs(taken.received)
+        transfer(payer, payee, currency, value, TransferCode.LIQUIDATION_OPTION_VALUE, taken.instrument)
+    for at, penalty in sorted(plan.penalties.items()):
+        currency = cash_currency(groups[at])
+        transfer(account, HOUSE_ACCOUNT, currency, penalty, TransferCode.LIQUIDATION_PENALTY, account)
+    for each in plan.bought:
+        transfer(account, HOUSE_ACCOUNT, each.currency, each.units, TransferCode.COLLATERAL_BOUGHT, account)
+        currency = cash_currency(each.cash_group)
+        transfer(HOUSE_ACCOUNT, account, currency, each.paid, TransferCode.COLLATERAL_PAID, account)
+    for group, micros in plan.deficits:
+        transfer(HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account)
+    run.check_left(account, [balance(run.state, account, cash_currency(group)) for group in groups], plan.after.cash)
+
+
+def _positions(run: Run, held: Holdings) -> list[tuple[Instrument, int]]:
+    return [(each, lots) for each, lots in zip(run.terms.instruments.values(), held.lots, strict=True) if lots]
+
+
+def _mark(run: Run, instrument: int) -> int:
+    return run.state.marks[instrument].ticks

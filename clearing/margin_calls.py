@@ -1,0 +1,65 @@
+"""Step 6: the margin of every account that the block touched; calls, and liquidation where maintenance is not covered.
+
+Rule: an account below initial margin is called, which its next trades and withdrawals notice by themselves; below
+maintenance, or owing more cash than the limit, it is liquidated, the worst first, so many a block. Accounts under a
+call are looked at in every block, so that none is forgotten when a block's cap or a halted feed made it wait.
+"""
+
+import msgspec
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, margins_of
+from clearing.ledger import can_hold
+from clearing.liquidation import liquidate, may_liquidate
+from clearing.margin.requirement import AccountMargin
+from clearing.receipts import MarginCalled, MarginRestored
+from clearing.run import Run
+from clearing.state.indexes import CALLED, holders, set_holder
+
+
+def check_margins(run: Run) -> None:
+    """Look at all touched and called accounts, call those below initial, liquidate those below maintenance."""
+    looked_at = sorted(run.touched.union(holders(run.state, CALLED, 0)))
+    accounts = [each for each in looked_at if each != HOUSE_ACCOUNT and can_hold(run.state, each)]
+    if not accounts:
+        return
+    held = [holdings_of(run.state, account) for account in accounts]
+    batch = margins_of(arrays_of(run.state), held)
+    covered, solid = batch.initial_ok.tolist(), batch.maintenance_ok.tolist()
+    failing: list[tuple[int, int, Holdings, AccountMargin]] = []
+    for at, account in enumerate(accounts):
+        owes = any(claim < -run.terms.risk.cash_limit_micros for claim in held[at].cash)
+        if covered[at] and not owes:
+            _restore(run, account, batch.account(at))
+            continue
+        margin = batch.account(at)
+        _call(run, account, margin)
+        if (owes or not solid[at]) and may_liquidate(run, held[at]):
+            failing.append((shortage(run, margin), account, held[at], margin))
+    failing.sort(key=lambda each: (-each[0], each[1]))
+    for _, account, holdings, margin in failing[: run.terms.market.liquidations_per_block]:
+        after = margin_of(arrays_of(run.state), liquidate(run, account, holdings, margin))
+        if after.initial_ok:
+            _restore(run, account, after)
+
+
+def shortage(run: Run, margin: AccountMargin) -> int:
+    """How far below maintenance, in micros times the maintenance denominator."""
+    risk = run.terms.risk
+    return risk.maintenance_numerator * margin.initial - risk.maintenance_denominator * margin.equity
+
+
+def _call(run: Run, account: int, margin: AccountMargin) -> None:
+    record = run.state.accounts[account]
+    if record.called_height == 0:
+        run.state.accounts.put(account, msgspec.structs.replace(record, called_height=run.block.height))
+        set_holder(run.state, CALLED, 0, account, holds=True)
+        run.receipts.append(MarginCalled(account, margin.equity, margin.initial, margin.maintenance))
+
+
+def _restore(run: Run, account: int, margin: AccountMargin) -> None:
+    record = run.state.accounts[account]
+    if record.called_height != 0:
+        run.state.accounts.put(account, msgspec.structs.replace(record, called_height=0))
+        set_holder(run.state, CALLED, 0, account, holds=False)
+        run.receipts.append(MarginRestored(account, margin.equity, margin.initial))

@@ -1,0 +1,159 @@
+"""Novation: a trade agreed outside becomes two trades with the house, netted into the positions of both accounts.
+
+Rule: a trade is novated once, whole, and only when both sides signed it and each afterwards covers its initial margin
+or is strictly less at risk than before. The house's own book stays matched: what the buyer gets, the seller gave.
+"""
+
+from clearing.assets import PPM
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import POSITION_MAX, mul_div_up
+from clearing.codes import ClearingCode, reject
+from clearing.holdings import Holdings, arrays_of, feed_status, holdings_of, margin_of
+from clearing.instruments import Instrument
+from clearing.ledger import CLEARING_ACCOUNT, cash_currency
+from clearing.mark_to_market import notional
+from clearing.receipts import FeedStatus, TradeNovated, TransferCode
+from clearing.requests import check_account, check_signer, check_time
+from clearing.run import Run
+from clearing.state.indexes import remember_due
+from clearing.state.records import TradeSeen
+from clearing.transactions import Trade
+
+AT = "trade"
+TRADE_TICKS_MAX = 2**40
+
+
+def novate(run: Run, index: int, trade: Trade) -> Rejected | None:
+    """Novate the trade at `index` of the block, or refuse it and change nothing."""
+    refusal = _check_terms(run, trade) or _check_parties(run, trade)
+    if refusal is not None:
+        return refusal
+    instrument = run.terms.instruments[trade.instrument]
+    mark = run.state.marks.get(trade.instrument)
+    if mark is None:
+        return reject(ClearingCode.PRICE_MISSING, AT, instrument=trade.instrument)
+    refusal = _check_band(instrument, trade, mark.ticks)
+    if refusal is not None:
+        return refusal
+    value = (mark.ticks - trade.ticks) if instrument.is_marked else -trade.ticks
+    received = value * trade.lots * instrument.micros_per_tick
+    fee = mul_div_up(notional(instrument, trade.lots, trade.ticks), run.terms.market.trade_fee_ppm, PPM)
+    refusal = _check_side(run, instrument, trade.buyer, trade.lots, received - fee) or _check_side(
+        run, instrument, trade.seller, -trade.lots, -received - fee
+    )
+    if refusal is not None:
+        return refusal
+    _book(run, instrument, trade, received, fee)
+    run.receipts.append(
+        TradeNovated(
+            index=index,
+            venue=trade.venue,
+            venue_trade_id=trade.venue_trade_id,
+            instrument=trade.instrument,
+            buyer=trade.buyer,
+            seller=trade.seller,
+            lots=trade.lots,
+            ticks=trade.ticks,
+            mark_ticks=mark.ticks,
+            buyer_received=received,
+            fee_each=fee,
+        )
+    )
+    return None
+
+
+def _check_terms(run: Run, trade: Trade) -> Rejected | None:
+    """What the trade says, without looking at accounts."""
+    if (trade.venue, trade.venue_trade_id) in run.state.trades:
+        return reject(ClearingCode.TRADE_ALREADY_NOVATED, AT, venue=trade.venue, venue_trade_id=trade.venue_trade_id)
+    instrument = run.terms.instruments.get(trade.instrument)
+    if instrument is None:
+        return reject(ClearingCode.UNKNOWN_INSTRUMENT, AT, instrument=trade.instrument)
+    if not 0 < trade.lots <= POSITION_MAX:
+        return reject(ClearingCode.BAD_SIZE, AT, lots=trade.lots)
+    if trade.ticks > TRADE_TICKS_MAX:
+        return reject(ClearingCode.BAD_SIZE, AT, ticks=trade.ticks)
+    if instrument.expired(run.time_ms):
+        return reject(ClearingCode.INSTRUMENT_EXPIRED, AT, instrument=trade.instrument, expiry_ms=instrument.expiry_ms)
+    refusal = check_time(run, AT, trade.not_after_ms)
+    if refusal is not None:
+        return refusal
+    if (status := feed_status(run.state, instrument.feed)) != FeedStatus.OPEN:
+        code = ClearingCode.PRICE_MISSING if status == FeedStatus.UNOPENED else ClearingCode.PRICE_NOT_OPEN
+        return reject(code, AT, feed=instrument.feed, status=status.name)
+    return None
+
+
+def _check_parties(run: Run, trade: Trade) -> Rejected | None:
+    """Both accounts exist, differ, and signed."""
+    if trade.buyer == trade.seller:
+        return reject(ClearingCode.SAME_ACCOUNT, AT, account=trade.buyer)
+    refusal = check_account(run, AT, trade.buyer) or check_account(run, AT, trade.seller)
+    if refusal is not None:
+        return refusal
+    digest = trade.digest(run.terms.network)
+    return check_signer(run, AT, trade.buyer, digest, trade.buyer_signature) or check_signer(
+        run, AT, trade.seller, digest, trade.seller_signature
+    )
+
+
+def _check_band(instrument: Instrument, trade: Trade, mark_ticks: int) -> Rejected | None:
+    """The price lies within the instrument's band around the mark, or within one tick of it."""
+    distance = abs(trade.ticks - mark_ticks)
+    if distance > 1 and distance * PPM > mark_ticks * instrument.band_ppm:
+        return reject(
+            ClearingCode.PRICE_OUTSIDE_BAND,
+            AT,
+            ticks=trade.ticks,
+            mark_ticks=mark_ticks,
+            band_ppm=instrument.band_ppm,
+        )
+    return None
+
+
+def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash: int) -> Rejected | None:
+    """Whether one side may: position limit, cash limit, initial margin afterwards or strictly less risk."""
+    before = holdings_of(run.state, account)
+    after = before.copy()
+    group = run.terms.cash_groups.index(instrument.cash_group)
+    position = run.terms.position_of[instrument.id]
+    after.lots[position] += lots
+    after.cash[group] += cash
+    if abs(after.lots[position]) > POSITION_MAX:
+        return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
+    limit = run.terms.risk.cash_limit_micros
+    if after.cash[group] < min(-limit, before.cash[group]):
+        return reject(ClearingCode.CASH_LIMIT, AT, account=account, cash=after.cash[group], limit=limit)
+    return _check_margin(run, account, before, after)
+
+
+def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
+    arrays = arrays_of(run.state)
+    margin = margin_of(arrays, after)
+    if margin.initial_ok:
+        return None
+    earlier = margin_of(arrays, before)
+    less = margin.initial < earlier.initial
+    if less and margin.equity - margin.initial >= earlier.equity - earlier.initial:
+        return None
+    return reject(
+        ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
+    )
+
+
+def _book(run: Run, instrument: Instrument, trade: Trade, received: int, fee: int) -> None:
+    """Move cash and lots of both sides against the house, and remember the trade's id."""
+    code = TransferCode.TRADE_VARIATION if instrument.is_marked else TransferCode.PREMIUM
+    payer, payee = (trade.seller, trade.buyer) if received >= 0 else (trade.buyer, trade.seller)
+    currency = cash_currency(instrument.cash_group)
+    run.journal.transfer(payer, CLEARING_ACCOUNT, currency, abs(received), code, trade.venue_trade_id)
+    run.journal.transfer(CLEARING_ACCOUNT, payee, currency, abs(received), code, trade.venue_trade_id)
+    for side in (trade.buyer, trade.seller):
+        if side != HOUSE_ACCOUNT:
+            run.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
+    run.positions.add(trade.buyer, instrument.id, trade.lots)
+    run.positions.add(trade.seller, instrument.id, -trade.lots)
+    run.state.trades.put((trade.venue, trade.venue_trade_id), TradeSeen(trade.not_after_ms))
+    remember_due(run.state, (trade.venue, trade.venue_trade_id), trade.not_after_ms)
+    run.touched.update((trade.buyer, trade.seller))

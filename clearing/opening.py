@@ -1,0 +1,33 @@
+"""The first state of a network, out of genesis.
+
+Rule: height 0 holds members, accounts and empty cursors; no money, no prices.
+"""
+
+from clearing.base.codec import u256
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.genesis import AccountKind, Genesis
+from clearing.ledger import SUSPENSE_ACCOUNT
+from clearing.receipts import FeedStatus
+from clearing.state.records import Account, Clock, Cursor, FeedState, Flow, Member
+from clearing.state.state import State
+
+
+def open_state(genesis: Genesis, state_salt: bytes) -> State:
+    """The state before height 1. `genesis` must have passed `check_genesis`.
+
+    `state_salt`: 32 bytes that only validators know; it salts every leaf of the roots and is in no block.
+    """
+    state = State.empty(genesis, state_salt)
+    for member in genesis.members:
+        state.members.put(member.id, Member(member.trade_address))
+        for account in member.accounts:
+            state.accounts.put(account.id, Account(member.id, account.kind))
+    state.accounts.put(SUSPENSE_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
+    for chain in genesis.chains:
+        state.cursors.put((chain.chain_id, chain.vault), Cursor(0))
+    for asset in genesis.assets:
+        state.flows.put(asset.id, Flow(u256(0), 0))
+    for feed in genesis.feeds:
+        state.feeds.put(feed.id, FeedState(FeedStatus.UNOPENED, 0, 0))
+    state.clock.put(0, Clock(0, genesis.time_ms, genesis.time_ms, 0, 0))
+    return state

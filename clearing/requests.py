@@ -1,0 +1,56 @@
+"""What every signed request must pass before its own rules: time, nonce, account, signature.
+
+Rule: a request is applied at most once and only by the member whose account it concerns. Checks are in a fixed order,
+cheap ones first, so that a refusal has one code in every replica.
+"""
+
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.secp256k1 import recover
+from clearing.codes import ClearingCode, reject
+from clearing.ledger import can_hold
+from clearing.run import Run
+from clearing.state.records import Nonce
+
+
+def check_time(run: Run, at: str, not_after_ms: int) -> Rejected | None:
+    """A request is good up to and including its not-after, which may not lie beyond the horizon."""
+    if run.time_ms > not_after_ms:
+        return reject(ClearingCode.REQUEST_EXPIRED, at, not_after_ms=not_after_ms, time_ms=run.time_ms)
+    if not_after_ms > run.time_ms + run.terms.market.request_ms_max:
+        return reject(
+            ClearingCode.REQUEST_TOO_FAR_AHEAD,
+            at,
+            not_after_ms=not_after_ms,
+            latest_ms=run.time_ms + run.terms.market.request_ms_max,
+        )
+    return None
+
+
+def check_account(run: Run, at: str, account: int) -> Rejected | None:
+    """The account must be one of genesis's."""
+    return None if can_hold(run.state, account) else reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
+
+
+def check_nonce(run: Run, at: str, account: int, nonce: int) -> Rejected | None:
+    """Nonces of an account only rise; gaps are allowed."""
+    last = run.state.nonces.get(account)
+    if last is not None and nonce <= last.value:
+        return reject(ClearingCode.NONCE_USED, at, account=account, nonce=nonce, last=last.value)
+    return None
+
+
+def use_nonce(run: Run, account: int, nonce: int) -> None:
+    """Note that a request was applied."""
+    run.state.nonces.put(account, Nonce(nonce))
+
+
+def check_signer(run: Run, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
+    """The signature must be by the trade key of the member who owns the (known) account."""
+    wanted = run.state.members[run.state.accounts[account].member].trade_address
+    try:
+        signer = recover(digest, signature)
+    except RemoteFault:
+        return reject(ClearingCode.WRONG_SIGNER, at, account=account, signature=signature)
+    if signer != wanted:
+        return reject(ClearingCode.WRONG_SIGNER, at, account=account, signer=signer, wanted=wanted)
+    return None

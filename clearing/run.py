@@ -1,0 +1,51 @@
+"""`Run`: one block in progress, handed from step to step of the rulebook.
+
+Rule: carries the fork that is written to, the journal, the receipts, and what the block touched. It decides nothing.
+"""
+
+import msgspec
+
+from clearing.base.errors import Bug
+from clearing.blocks import Block
+from clearing.ledger import Journal
+from clearing.positions import Positions
+from clearing.receipts import Receipt, WithdrawalReleased
+from clearing.state.state import State
+from clearing.state.terms import Terms
+
+
+class Run:
+    """Mutable, and gone when the block is applied."""
+
+    def __init__(self, state: State, block: Block) -> None:
+        self.state = state
+        self.block = block
+        self.journal = Journal(state)
+        self.positions = Positions(state)
+        self.receipts: list[Receipt] = []
+        self.moved_feeds: list[int] = []
+        """Feeds whose index moved or reopened in this block, ordered."""
+        self.touched: set[int] = set()
+        """Accounts whose margin has to be looked at."""
+        self.accepted: list[WithdrawalReleased] = []
+        """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
+
+    @property
+    def terms(self) -> Terms:
+        """Genesis, ready for look-ups."""
+        return self.state.terms
+
+    @property
+    def time_ms(self) -> int:
+        """The block's time."""
+        return self.block.time_ms
+
+    def check_left(self, account: int, cash: list[int], planned: list[int]) -> None:
+        """Raise Bug when a plan and what was written differ."""
+        if cash != planned:
+            raise Bug(f"account {account} is left with {cash}, planned {planned}")
+
+    def rebuild_arrays(self) -> None:
+        """Have the risk arrays built anew, as of this block, when they are next asked for."""
+        self.state.clock.put(0, msgspec.structs.replace(self.state.now, arrays_time_ms=self.time_ms))
+        self.state.arrays_cache = None

@@ -1,0 +1,54 @@
+"""A whole state as bytes, and back: for a restart from disk.
+
+Rule: canonical (tables in order of their names, records in order of their keys), without indexes and salt. A state that
+was read has the same roots and answers every block as the one that was written.
+"""
+
+from clearing.base.codec import Bytes32, Wire, decode, encode
+from clearing.base.errors import RemoteFault
+from clearing.codes import ClearingCode
+from clearing.genesis import Genesis
+from clearing.state.indexes import rebuild
+from clearing.state.state import TABLES, State
+from clearing.withdrawals_tree import rebuild as rebuild_tree
+
+EXPORT_BYTES_MAX = 1 << 32
+VERSION = 1
+
+
+class Export(Wire, frozen=True):
+    """Each table as (name, canonical bytes of its (key, record) pairs), ordered by name."""
+
+    version: int
+    network: Bytes32
+    tables: tuple[tuple[str, bytes], ...]
+
+
+def export_state(state: State) -> bytes:
+    """Canonical bytes of everything that is agreed. Linear in the state."""
+    tables = tuple((name, encode(tuple(getattr(state, name).ordered()))) for name in sorted(TABLES))
+    return encode(Export(VERSION, state.terms.network, tables))
+
+
+def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
+    """The state that `export_state` wrote. The caller compares its roots with a certified header.
+
+    Raises RemoteFault: BAD_SNAPSHOT for another network or wrong tables or order, codec faults for damaged bytes.
+    """
+    export = decode(data, Export, EXPORT_BYTES_MAX)
+    state = State.empty(genesis, state_salt)
+    if export.version != VERSION or export.network != state.terms.network:
+        raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "export", version=export.version, network=export.network)
+    if [name for name, _ in export.tables] != sorted(TABLES):
+        raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "export.tables", tables=len(export.tables))
+    for name, content in export.tables:
+        _, key, record = TABLES[name]
+        pairs = decode(content, tuple[tuple[key, record], ...], EXPORT_BYTES_MAX)  # type: ignore[valid-type]
+        table = getattr(state, name)
+        for each, value in pairs:
+            table.put(each, value)
+        if [each for each, _ in table.ordered()] != [each for each, _ in pairs]:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, f"export.{name}", why="keys are repeated or out of order")
+    rebuild(state)
+    rebuild_tree(state)
+    return state

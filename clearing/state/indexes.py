@@ -1,0 +1,67 @@
+"""Indexes: tables that follow from the others, so that a block finds what it touches without looking at all.
+
+Rule: each follows from hashed tables alone, so it is neither hashed nor exported; whoever writes the record writes the
+index. Order of insertion is never visible in a result.
+"""
+
+from bisect import bisect_left
+
+from clearing.state.state import State
+
+INSTRUMENT = 0
+CURRENCY = 1
+CALLED = 2
+
+
+def holders(state: State, kind: int, of: int) -> tuple[int, ...]:
+    """Accounts that hold an instrument (0) or a currency (1), or are under a margin call (2, of 0); ordered."""
+    return state.holders.get((kind, of)) or ()
+
+
+def set_holder(state: State, kind: int, of: int, account: int, *, holds: bool) -> None:
+    """Note whether an account holds something."""
+    held = holders(state, kind, of)
+    at = bisect_left(held, account)
+    there = at < len(held) and held[at] == account
+    if holds and not there:
+        state.holders.put((kind, of), (*held[:at], account, *held[at:]))
+    elif there and not holds:
+        state.holders.put((kind, of), held[:at] + held[at + 1 :])
+
+
+def due_second(not_after_ms: int) -> int:
+    """The first whole second at which a request with this not-after is certainly over."""
+    return not_after_ms // 1000 + 1
+
+
+def remember_due(state: State, trade: tuple[int, int], not_after_ms: int) -> None:
+    """Let a trade id be found when it can be forgotten."""
+    second = due_second(not_after_ms)
+    count = state.due_counts.get(second) or 0
+    state.due.put((second, count), trade)
+    state.due_counts.put(second, count + 1)
+
+
+def forget_due(state: State, before_ms: int, time_ms: int) -> None:
+    """Forget trade ids that expired up to `time_ms`, given that all up to `before_ms` are forgotten."""
+    last = min(time_ms // 1000, due_second(before_ms + state.terms.market.request_ms_max))
+    for second in range(before_ms // 1000, last + 1):
+        for at in range(state.due_counts.get(second) or 0):
+            trade = state.due.get((second, at))
+            if trade is not None:
+                state.trades.remove(trade)
+            state.due.remove((second, at))
+        state.due_counts.remove(second)
+
+
+def rebuild(state: State) -> None:
+    """Fill the indexes of a state whose hashed tables were read from outside (but for the withdrawals tree)."""
+    for (account, currency), _ in state.balances.ordered():
+        set_holder(state, CURRENCY, currency, account, holds=True)
+    for account, book in state.books.ordered():
+        for instrument, _ in book.lots:
+            set_holder(state, INSTRUMENT, instrument, account, holds=True)
+    for account, record in state.accounts.ordered():
+        set_holder(state, CALLED, 0, account, holds=record.called_height != 0)
+    for trade, seen in state.trades.ordered():
+        remember_due(state, trade, seen.not_after_ms)

@@ -1,0 +1,176 @@
+"""`State`: everything that replicas agree on, in tables, with a root per module.
+
+Rule: a state is never changed by a block; a fork of it is. Forking costs nothing, deciding a fork (`absorb`) costs what
+the fork wrote, roots cost what changed. The order of `Module` is the order of the roots in the header.
+It must not know what the records mean.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Any
+
+from clearing.base.codec import U32, U63, Bytes20, encode
+from clearing.base.errors import LocalFault
+from clearing.base.ids import Hash32
+from clearing.codes import ClearingCode
+from clearing.genesis import Genesis
+from clearing.margin.arrays import RiskArrays
+from clearing.state import records
+from clearing.state.table import Table
+from clearing.state.terms import Terms
+from clearing.state.tree import Tree
+
+
+class Module(IntEnum):
+    """Parts of the state with a root of their own."""
+
+    LEDGER = 0
+    POSITIONS = 1
+    PRICES = 2
+    MEMBERS = 3
+    BRIDGE = 4
+    RISK = 5
+    REQUESTS = 6
+    WITHDRAWALS = 7
+
+
+TABLES: dict[str, tuple[Module, Any, Any]] = {
+    "balances": (Module.LEDGER, tuple[U63, U63], records.Balance),
+    "books": (Module.POSITIONS, U63, records.Book),
+    "marks": (Module.PRICES, U32, records.Mark),
+    "feeds": (Module.PRICES, U32, records.FeedState),
+    "reports": (Module.PRICES, tuple[U32, U32], records.ReportHeld),
+    "members": (Module.MEMBERS, U63, records.Member),
+    "accounts": (Module.MEMBERS, U63, records.Account),
+    "cursors": (Module.BRIDGE, tuple[U63, Bytes20], records.Cursor),
+    "claims": (Module.BRIDGE, tuple[U32, U63, Bytes20, U63], records.Claim),
+    "agreed": (Module.BRIDGE, tuple[U63, Bytes20, U63], records.Agreed),
+    "strays": (Module.BRIDGE, tuple[U63, Bytes20, U63], records.Stray),
+    "flows": (Module.BRIDGE, U32, records.Flow),
+    "custody_claims": (Module.BRIDGE, U32, records.Claim),
+    "custody": (Module.BRIDGE, U32, records.Custody),
+    "beats": (Module.BRIDGE, tuple[U63, U32], records.Beat),
+    "clock": (Module.RISK, U32, records.Clock),
+    "nonces": (Module.REQUESTS, U63, records.Nonce),
+    "trades": (Module.REQUESTS, tuple[U63, U63], records.TradeSeen),
+    "withdrawals": (Module.WITHDRAWALS, U63, records.Released),
+}
+"""Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
+
+INDEXES = ("holders", "due", "due_counts", "nodes")
+"""Tables derived from the others (`clearing.state.indexes`): not hashed, not exported, rebuilt."""
+
+
+class State:
+    """All tables. Records are read and written through them; money only through `clearing.ledger`."""
+
+    balances: Table[tuple[int, int], records.Balance]
+    books: Table[int, records.Book]
+    marks: Table[int, records.Mark]
+    feeds: Table[int, records.FeedState]
+    reports: Table[tuple[int, int], records.ReportHeld]
+    members: Table[int, records.Member]
+    accounts: Table[int, records.Account]
+    cursors: Table[tuple[int, bytes], records.Cursor]
+    claims: Table[tuple[int, int, bytes, int], records.Claim]
+    agreed: Table[tuple[int, bytes, int], records.Agreed]
+    strays: Table[tuple[int, bytes, int], records.Stray]
+    flows: Table[int, records.Flow]
+    custody_claims: Table[int, records.Claim]
+    custody: Table[int, records.Custody]
+    beats: Table[tuple[int, int], records.Beat]
+    clock: Table[int, records.Clock]
+    nonces: Table[int, records.Nonce]
+    trades: Table[tuple[int, int], records.TradeSeen]
+    withdrawals: Table[int, records.Released]
+    holders: Table[tuple[int, int], tuple[int, ...]]
+    """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
+    due: Table[tuple[int, int], tuple[int, int]]
+    """(second, n) to the n-th trade id that can be forgotten after that second."""
+    due_counts: Table[int, int]
+    """Second to how many."""
+    nodes: Table[tuple[int, int], Hash32]
+    """(level, index) to a node of the withdrawals tree."""
+
+    def __init__(self, terms: Terms, state_salt: bytes, parent: "State | None" = None) -> None:
+        self.terms = terms
+        self.salt = state_salt
+        self.parent = parent
+        """The state that this one is a fork of."""
+        self.decided = 0
+        """How many forks were folded into this state: a fork that has seen fewer is stale."""
+        self.seen = parent.decided if parent else 0
+        self.trees: tuple[Tree, ...] = tuple(parent.trees[module].fork() if parent else Tree() for module in Module)
+        self.arrays_cache: RiskArrays | None = parent.arrays_cache if parent else None
+        """Risk arrays of this state, once built; dropped when a mark moves. Not part of what is agreed."""
+        for name in (*TABLES, *INDEXES):
+            setattr(self, name, getattr(parent, name).fork() if parent else Table())
+
+    @classmethod
+    def empty(cls, genesis: Genesis, state_salt: bytes) -> "State":
+        """No records at all; `clearing.opening` writes the first. `state_salt`: 32 secret bytes of all validators."""
+        if len(state_salt) != 32:
+            raise LocalFault(ClearingCode.BAD_SNAPSHOT, "state salt", bytes=len(state_salt))
+        return cls(Terms(genesis), state_salt)
+
+    def fork(self) -> "State":
+        """A state that starts as this one and writes into itself. Raises LocalFault STALE_FORK."""
+        self.check_current()
+        self.module_roots()  # so that a child never has to hash what its parent wrote
+        return State(self.terms, self.salt, self)
+
+    def absorb(self) -> "State":
+        """Decide this fork: fold it into its parent and return the parent.
+
+        Every other fork of that parent is stale from now on; this one and its own forks stay usable.
+        """
+        self.check_current()
+        parent = self.parent
+        if parent is None:
+            raise LocalFault(ClearingCode.STALE_FORK, "absorb", why="not a fork")
+        self.module_roots()
+        for name in (*TABLES, *INDEXES):
+            getattr(self, name).absorb()
+            getattr(parent, name).dirty.clear()
+        for tree in self.trees:
+            tree.absorb()
+        parent.arrays_cache = self.arrays_cache
+        parent.decided += 1
+        self.seen = parent.decided
+        return parent
+
+    def check_current(self) -> None:
+        """Raise LocalFault STALE_FORK when another fork of a state below was decided instead of this one."""
+        state: State | None = self
+        while state is not None and state.parent is not None:
+            if state.seen != state.parent.decided:
+                raise LocalFault(ClearingCode.STALE_FORK, "state", height=self.now.height)
+            state = state.parent
+
+    def module_roots(self) -> tuple[Hash32, ...]:
+        """Roots in order of `Module`, rehashing what changed since the last call."""
+        changes: dict[Module, list[tuple[bytes, bytes | None]]] = {}
+        for name, (module, _, _) in TABLES.items():
+            table: Table[Any, Any] = getattr(self, name)
+            if table.dirty:
+                changes.setdefault(module, []).extend(_encoded(name, table))
+                table.dirty.clear()
+        for module, pairs in changes.items():
+            self.trees[module].update(self.salt, pairs)
+        return tuple(tree.root for tree in self.trees)
+
+    @property
+    def now(self) -> records.Clock:
+        """The clock record; zeros before genesis was opened."""
+        return self.clock.get(0) or records.Clock(0, 0, 0, 0, 0)
+
+
+def record_key(table: str, key: Any) -> bytes:
+    """Canonical bytes of a record's key, unlike in any two tables."""
+    return encode((table, key))
+
+
+def _encoded(name: str, table: Table[Any, Any]) -> Iterator[tuple[bytes, bytes | None]]:
+    for key in table.dirty:
+        record = table.get(key)
+        yield record_key(name, key), None if record is None else encode(record)

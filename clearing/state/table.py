@@ -1,0 +1,92 @@
+"""`Table`: records by key, as a stack of overlays.
+
+Rule: a fork costs nothing and writes only into itself; reads fall through to the parent. Records are frozen values, so
+sharing them is safe. Iteration is always in order of the key.
+"""
+
+from collections.abc import Hashable, Iterator
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_MISSING: Any = object()
+
+
+class Table(Generic[K, V]):
+    """A mapping from keys to frozen records. In `own`, None stands for a record that was removed here."""
+
+    __slots__ = ("dirty", "own", "parent")
+
+    def __init__(self, parent: "Table[K, V] | None" = None) -> None:
+        self.parent = parent
+        self.own: dict[K, V | None] = {}
+        self.dirty: set[K] = set()
+
+    def get(self, key: K) -> V | None:
+        """The record, or None. Cost grows with the number of undecided forks below, usually one or two."""
+        table: Table[K, V] | None = self
+        while table is not None:
+            found: V | None = table.own.get(key, _MISSING)
+            if found is not _MISSING:
+                return found
+            table = table.parent
+        return None
+
+    def __getitem__(self, key: K) -> V:
+        """The record. Raises KeyError when there is none."""
+        record = self.get(key)
+        if record is None:
+            raise KeyError(key)
+        return record
+
+    def __contains__(self, key: K) -> bool:
+        return self.get(key) is not None
+
+    def put(self, key: K, record: V) -> None:
+        """Write a record here; no parent sees it."""
+        self.own[key] = record
+        self.dirty.add(key)
+
+    def remove(self, key: K) -> None:
+        """Remove a record here. Removing what is not there changes nothing."""
+        if self.parent is None:
+            self.own.pop(key, None)
+        else:
+            self.own[key] = None
+        self.dirty.add(key)
+
+    def ordered(self) -> Iterator[tuple[K, V]]:
+        """All records, ordered by key. Linear in the whole table: not for the path of a block, but for small tables."""
+        layers: list[Table[K, V]] = []
+        table: Table[K, V] | None = self
+        while table is not None:
+            layers.append(table)
+            table = table.parent
+        merged: dict[K, V | None] = {}
+        for layer in reversed(layers):
+            merged.update(layer.own)
+        for key in sorted(merged):  # type: ignore[type-var]  # keys of one table are of one ordered type
+            record = merged[key]
+            if record is not None:
+                yield key, record
+
+    def fork(self) -> "Table[K, V]":
+        """A table that reads through to this one."""
+        return Table(self)
+
+    def absorb(self) -> None:
+        """Fold what was written here into the parent, which must not be None. This table then reads through."""
+        parent = self.parent
+        if parent is None:
+            return
+        if parent.parent is None:
+            for key, record in self.own.items():
+                if record is None:
+                    parent.own.pop(key, None)
+                else:
+                    parent.own[key] = record
+        else:
+            parent.own.update(self.own)
+        parent.dirty |= self.dirty
+        self.own, self.dirty = {}, set()

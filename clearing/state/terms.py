@@ -1,0 +1,48 @@
+"""`Terms`: genesis made ready for look-ups.
+
+Rule: derived from genesis alone and never changed. It must not hold anything that a block may change.
+"""
+
+from functools import cached_property
+
+from clearing.assets import Asset
+from clearing.base.ids import NetworkId
+from clearing.genesis import ChainTerms, Genesis, network_id
+from clearing.instruments import Instrument
+from clearing.margin.parameters import RiskGroup
+
+
+class Terms:
+    """What the rules look up by id. Every mapping is in order of its key."""
+
+    def __init__(self, genesis: Genesis) -> None:
+        self.genesis = genesis
+        self.market = genesis.market
+        self.risk = genesis.risk
+        self.chains: dict[int, ChainTerms] = {chain.chain_id: chain for chain in genesis.chains}
+        self.assets: dict[int, Asset] = {asset.id: asset for asset in genesis.assets}
+        self.tokens: tuple[Asset, ...] = tuple(asset for asset in genesis.assets if not asset.is_cash)
+        self.asset_of: dict[tuple[int, bytes, bytes], Asset] = {
+            (asset.chain_id, asset.vault, asset.token): asset for asset in genesis.assets
+        }
+        self.cash_groups: tuple[int, ...] = tuple(group.id for group in genesis.cash_groups)
+        self.instruments: dict[int, Instrument] = {instrument.id: instrument for instrument in genesis.instruments}
+        self.position_of: dict[int, int] = {instrument: at for at, instrument in enumerate(self.instruments)}
+        """Where an instrument stands in the risk arrays."""
+        self.groups: dict[int, RiskGroup] = {group.id: group for group in genesis.risk.groups}
+        self.feeds: tuple[int, ...] = tuple(feed.id for feed in genesis.feeds)
+
+    @cached_property
+    def network(self) -> NetworkId:
+        """The network id."""
+        return network_id(self.genesis)
+
+    @cached_property
+    def instruments_of_feed(self) -> dict[int, tuple[Instrument, ...]]:
+        """By feed, ordered by id."""
+        return {feed: tuple(each for each in self.instruments.values() if each.feed == feed) for feed in self.feeds}
+
+    @cached_property
+    def tokens_of_feed(self) -> dict[int, tuple[Asset, ...]]:
+        """Collateral tokens by the feed that prices them, ordered by id."""
+        return {feed: tuple(each for each in self.tokens if each.feed == feed) for feed in self.feeds}

@@ -1,0 +1,124 @@
+"""`Tree`: the root of one module of the state, rehashed only where records changed.
+
+Rule: 4096 buckets under a binary tree of fixed depth 12; a record's bucket is chosen by its salt, and its leaf is
+H(salt, key, record) with salt = HMAC-SHA256(state salt, key). Nobody without the state salt can guess a record from a
+leaf, or aim many records at one bucket; a validator can open one record by telling its salt, bucket and path.
+It must not know what records mean.
+"""
+
+import hmac
+from bisect import bisect_left
+from collections.abc import Iterable
+from hashlib import sha256
+
+from clearing.base.hashing import tag_word
+from clearing.base.ids import Hash32
+
+DEPTH = 12
+BUCKETS = 1 << DEPTH
+_LEAF = tag_word("crossclear/state/leaf/v1")
+_BUCKET = tag_word("crossclear/state/bucket/v1")
+_NODE = tag_word("crossclear/state/node/v1")
+
+
+def _empty_levels() -> tuple[bytes, ...]:
+    """Hashes of empty subtrees by height above the buckets."""
+    level = sha256(_BUCKET).digest()
+    levels = [level]
+    for _ in range(DEPTH):
+        level = sha256(_NODE + level + level).digest()
+        levels.append(level)
+    return tuple(levels)
+
+
+_EMPTY = _empty_levels()
+
+
+def leaf_hash(salt: bytes, key: bytes, record: bytes) -> bytes:
+    """A record's leaf: `key` and `record` are canonical encodings, `key` of fixed arity, so they can't be shifted."""
+    return sha256(_LEAF + salt + sha256(key).digest() + record).digest()
+
+
+def record_salt(state_salt: bytes, key: bytes) -> bytes:
+    """The 32 secret bytes that open one record's leaf and choose its bucket."""
+    return hmac.digest(state_salt, key, "sha256")
+
+
+def bucket_of(salt: bytes) -> int:
+    """Bucket of a record: the first 12 bits of its salt."""
+    return int.from_bytes(salt[:2], "big") >> 4
+
+
+class Tree:
+    """Nodes by heap index: 1 is the root, `BUCKETS + b` the hash of bucket b. Overlaid like a `Table`."""
+
+    __slots__ = ("buckets", "nodes", "parent")
+
+    def __init__(self, parent: "Tree | None" = None) -> None:
+        self.parent = parent
+        self.nodes: dict[int, bytes] = {}
+        self.buckets: dict[int, tuple[tuple[bytes, bytes], ...]] = {}
+
+    @property
+    def root(self) -> Hash32:
+        """Root of what was last updated."""
+        return Hash32(self.node(1))
+
+    def node(self, index: int) -> bytes:
+        """Hash of one node."""
+        tree: Tree | None = self
+        while tree is not None:
+            found = tree.nodes.get(index)
+            if found is not None:
+                return found
+            tree = tree.parent
+        return _EMPTY[DEPTH + 1 - index.bit_length()]
+
+    def bucket(self, index: int) -> tuple[tuple[bytes, bytes], ...]:
+        """(key, leaf) of one bucket, ordered by key."""
+        tree: Tree | None = self
+        while tree is not None:
+            found = tree.buckets.get(index)
+            if found is not None:
+                return found
+            tree = tree.parent
+        return ()
+
+    def update(self, state_salt: bytes, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Set (key, record) pairs, None for a removed one, and rehash the touched buckets and their paths."""
+        touched: dict[int, list[tuple[bytes, bytes]]] = {}
+        for key, record in changes:
+            salt = record_salt(state_salt, key)
+            index = bucket_of(salt)
+            entries = touched.get(index)
+            if entries is None:
+                entries = touched[index] = list(self.bucket(index))
+            at = bisect_left(entries, (key, b""))
+            there = at < len(entries) and entries[at][0] == key
+            if record is None:
+                if there:
+                    del entries[at]
+            elif there:
+                entries[at] = (key, leaf_hash(salt, key, record))
+            else:
+                entries.insert(at, (key, leaf_hash(salt, key, record)))
+        for index, entries in touched.items():
+            self.buckets[index] = tuple(entries)
+            self.nodes[BUCKETS + index] = sha256(_BUCKET + b"".join([leaf for _, leaf in entries])).digest()
+        level = {(BUCKETS + index) >> 1 for index in touched}
+        while level:
+            for index in level:
+                self.nodes[index] = sha256(_NODE + self.node(2 * index) + self.node(2 * index + 1)).digest()
+            level = {index >> 1 for index in level if index > 1}
+
+    def fork(self) -> "Tree":
+        """A tree that shares all of this one's nodes."""
+        return Tree(self)
+
+    def absorb(self) -> None:
+        """Fold what was rehashed here into the parent."""
+        if self.parent is None:
+            return
+        self.parent.nodes.update(self.nodes)
+        self.parent.buckets.update(self.buckets)
+        self.nodes, self.buckets = {}, {}

@@ -1,0 +1,189 @@
+"""Withdrawals: asked for, gated, released into the withdrawals tree, confirmed when the vault has paid.
+
+Rule: what is accepted leaves the account at once, so nothing can be withdrawn twice or count as collateral meanwhile.
+A withdrawal needs initial margin afterwards, the account's own positive balance, and the inventory of its chain.
+"""
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.errors import Rejected
+from clearing.base.units import MONEY_MAX
+from clearing.codes import ClearingCode, reject
+from clearing.holdings import arrays_of, feed_status, feeds_of, holdings_of, margin_of
+from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
+from clearing.receipts import CashTransferred, FeedStatus, TransferCode, WithdrawalReleased
+from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
+from clearing.run import Run
+from clearing.state.records import Released
+from clearing.state.state import State
+from clearing.transactions import CashTransfer, Withdrawal
+from clearing.withdrawals_tree import append, leaf_hash, proof_nodes
+
+
+def request_withdrawal(run: Run, request: Withdrawal) -> Rejected | None:
+    """Accept or refuse one request; accepted, it is released at the end of the block."""
+    at = "withdrawal"
+    asset = run.terms.assets.get(request.asset)
+    if asset is None:
+        return reject(ClearingCode.UNKNOWN_ASSET, at, asset=request.asset)
+    if not 0 < request.units <= MONEY_MAX:
+        return reject(ClearingCode.BAD_SIZE, at, units=request.units)
+    if not any(request.to):
+        return reject(ClearingCode.BAD_RECIPIENT, at, to=request.to)
+    refusal = (
+        check_time(run, at, request.not_after_ms)
+        or check_account(run, at, request.account)
+        or check_nonce(run, at, request.account, request.nonce)
+        or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
+        or check_leaving(run, at, request.account, currency_of(asset), request.units)
+    )
+    if refusal is not None:
+        return refusal
+    inventory = held(run.state, asset)
+    if request.units > inventory:
+        return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=request.units, inventory=inventory)
+    use_nonce(run, request.account, request.nonce)
+    run.journal.transfer(
+        request.account,
+        external_account(asset.id),
+        currency_of(asset),
+        request.units,
+        TransferCode.WITHDRAWAL,
+        request.nonce,
+    )
+    run.touched.add(request.account)
+    run.accepted.append(
+        WithdrawalReleased(
+            nonce=0,
+            account=request.account,
+            asset=asset.id,
+            units=request.units,
+            chain_id=asset.chain_id,
+            vault=asset.vault,
+            token=asset.token,
+            to=request.to,
+            amount=u256(asset.to_amount(request.units)),
+            not_after_s=(run.time_ms + run.terms.market.withdrawal_valid_ms) // 1000,
+        )
+    )
+    return None
+
+
+def transfer_cash(run: Run, index: int, request: CashTransfer) -> Rejected | None:
+    """Move cash between two accounts of one member, under the gates of a withdrawal."""
+    at = "cash_transfer"
+    if request.cash_group not in run.terms.cash_groups:
+        return reject(ClearingCode.UNKNOWN_CASH_GROUP, at, cash_group=request.cash_group)
+    if not 0 < request.micros <= MONEY_MAX:
+        return reject(ClearingCode.BAD_SIZE, at, micros=request.micros)
+    if request.account == request.recipient:
+        return reject(ClearingCode.SAME_ACCOUNT, at, account=request.account)
+    refusal = (
+        check_time(run, at, request.not_after_ms)
+        or check_account(run, at, request.account)
+        or check_account(run, at, request.recipient)
+        or check_nonce(run, at, request.account, request.nonce)
+        or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
+    )
+    if refusal is not None:
+        return refusal
+    owners = [run.state.accounts[each].member for each in (request.account, request.recipient)]
+    if owners[0] != owners[1]:
+        return reject(ClearingCode.NOT_OWN_ACCOUNT, at, member=owners[0], recipient=owners[1])
+    refusal = check_leaving(run, at, request.account, request.cash_group, request.micros)
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    run.journal.transfer(
+        request.account,
+        request.recipient,
+        request.cash_group,
+        request.micros,
+        TransferCode.CASH_TRANSFER,
+        request.nonce,
+    )
+    run.touched.update((request.account, request.recipient))
+    run.receipts.append(
+        CashTransferred(index, request.account, request.recipient, request.cash_group, request.micros, request.nonce)
+    )
+    return None
+
+
+def check_leaving(run: Run, at: str, account: int, currency: int, units: int) -> Rejected | None:
+    """Whether an account may let go of `units` of a currency: its own, and initial margin covered afterwards.
+
+    With positions, every price that the account depends on must be open; without, collateral is simply its own.
+    """
+    have = balance(run.state, account, currency)
+    if have < units:
+        return reject(ClearingCode.BALANCE_TOO_SMALL, at, units=units, balance=have)
+    after = holdings_of(run.state, account)
+    cash = run.terms.cash_groups
+    if currency in cash:
+        after.cash[cash.index(currency)] -= units
+    else:
+        after.tokens[[token.id for token in run.terms.tokens].index(asset_of_currency(currency))] -= units
+    if not any(after.lots) and all(claim >= 0 for claim in after.cash):
+        return None
+    for feed in sorted(feeds_of(run.state, after)):
+        if (status := feed_status(run.state, feed)) != FeedStatus.OPEN:
+            return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=feed, status=status.name)
+    margin = margin_of(arrays_of(run.state), after)
+    if not margin.initial_ok:
+        return reject(
+            ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, equity=margin.equity, initial=margin.initial
+        )
+    return None
+
+
+def release(run: Run) -> None:
+    """Step 7: what was accepted enters the tree, in order of acceptance."""
+    nonce = withdrawals_count(run.state)
+    for accepted in run.accepted:
+        leaf = leaf_hash(
+            accepted.chain_id,
+            accepted.vault,
+            nonce,
+            accepted.token,
+            accepted.to,
+            int.from_bytes(accepted.amount, "big"),
+            accepted.not_after_s,
+        )
+        released = Released(
+            account=accepted.account,
+            asset=accepted.asset,
+            units=accepted.units,
+            chain_id=accepted.chain_id,
+            vault=accepted.vault,
+            token=accepted.token,
+            to=accepted.to,
+            amount=accepted.amount,
+            not_after_s=accepted.not_after_s,
+            leaf=leaf,
+        )
+        run.state.withdrawals.put(nonce, released)
+        append(run.state, nonce, leaf)
+        flow = run.state.flows[accepted.asset]
+        changed = msgspec.structs.replace(flow, released_units=flow.released_units + accepted.units)
+        run.state.flows.put(accepted.asset, changed)
+        run.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
+        nonce += 1
+    clock = run.state.now
+    run.state.clock.put(0, msgspec.structs.replace(clock, withdrawals=nonce))
+
+
+def withdrawals_count(state: State) -> int:
+    """How many withdrawals were released so far: the nonce of the next."""
+    return state.now.withdrawals
+
+
+def confirm(state: State, nonce: int) -> None:
+    """Note that a released withdrawal was seen executed."""
+    state.withdrawals.put(nonce, msgspec.structs.replace(state.withdrawals[nonce], executed=True))
+
+
+def withdrawal_proof(state: State, nonce: int) -> tuple[Released, tuple[bytes, ...]] | None:
+    """A released withdrawal and the 32 siblings of its leaf against this state's root; None when there is none."""
+    released = state.withdrawals.get(nonce)
+    return None if released is None else (released, proof_nodes(state, nonce))
