@@ -5,7 +5,7 @@ the same key is refused. What belongs to one height goes into one transaction. I
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +82,23 @@ class Store:
     async def save_async(self, commit: Commit) -> None:
         """As `save`, without blocking the event loop."""
         await self._database.write_async(_saving(commit))
+
+    def save_results(self, receipts: Sequence[ReceiptRecord], snapshot: tuple[int, bytes] | None = None) -> None:
+        """Save what executing a block gave, durable on return; saving it again (a replay) changes nothing."""
+        self._database.write(lambda connection: _save_results(connection, receipts, snapshot))
+
+    async def save_results_async(
+        self, receipts: Sequence[ReceiptRecord], snapshot: tuple[int, bytes] | None = None
+    ) -> None:
+        """As `save_results`, without blocking the event loop."""
+        await self._database.write_async(lambda connection: _save_results(connection, receipts, snapshot))
+
+    def blocks(self, first: int = 1) -> Iterator[BlockRecord]:
+        """Blocks from a height on, one at a time."""
+        for height in range(max(first, self.first_height()), self.height() + 1):
+            record = self.block(height)
+            if record is not None:
+                yield record
 
     # Snapshots of the state
 
@@ -224,10 +241,25 @@ def _save_block(connection: sqlite3.Connection, block: BlockRecord) -> bool:
     return True
 
 
+def _save_results(
+    connection: sqlite3.Connection, receipts: Sequence[ReceiptRecord], snapshot: tuple[int, bytes] | None
+) -> None:
+    _save_receipts(connection, receipts)
+    if snapshot is not None:
+        _save_snapshot(connection, *snapshot)
+
+
 def _save_receipts(connection: sqlite3.Connection, receipts: Sequence[ReceiptRecord]) -> None:
-    connection.executemany("INSERT INTO receipts VALUES (?, ?, ?)", [(r.height, r.index, r.data) for r in receipts])
+    for each in receipts:
+        key = (each.height, each.index)
+        row = connection.execute("SELECT data FROM receipts WHERE height = ? AND position = ?", key).fetchone()
+        if row is not None and row[0] != each.data:
+            raise LocalFault(NodeCode.STORE_CONFLICT, "receipts", height=each.height, index=each.index)
     connection.executemany(
-        "INSERT INTO receipt_accounts VALUES (?, ?, ?)",
+        "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)", [(r.height, r.index, r.data) for r in receipts]
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO receipt_accounts VALUES (?, ?, ?)",
         [(account, r.height, r.index) for r in receipts for account in sorted(set(r.accounts))],
     )
 

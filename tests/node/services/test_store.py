@@ -7,7 +7,9 @@ import pytest
 import trio
 
 from clearing.base.errors import LocalFault
+from consensus.store import BlockStore
 from node.codes import NodeCode
+from node.store.blocks import StoredBlocks
 from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord
 from node.store.store import SNAPSHOTS_KEPT, Commit, Store
 
@@ -110,6 +112,32 @@ def test_a_flipped_bit_in_a_stored_block_is_noticed(tmp_path: Path) -> None:
             with pytest.raises(LocalFault) as refusal:
                 read()
             assert refusal.value.code is NodeCode.STORE_CORRUPT
+
+
+def test_results_of_a_height_may_be_saved_again_but_never_changed(tmp_path: Path) -> None:
+    receipts = [ReceiptRecord(1, 0, (7, 8), b"first")]
+    with open_store(tmp_path) as store:
+        store.save(Commit(block(1)))
+        for _ in range(2):
+            store.save_results(receipts, (1, b"state"))
+        assert store.receipts_at(1) == (b"first",)
+        assert store.snapshot() == (1, b"state")
+        with pytest.raises(LocalFault) as refusal:
+            store.save_results([ReceiptRecord(1, 0, (7, 8), b"other")], (1, b"changed"))
+        assert refusal.value.code is NodeCode.STORE_CONFLICT
+        assert store.snapshot() == (1, b"state")
+
+
+def test_consensus_keeps_its_blocks_in_the_store(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        blocks: BlockStore = StoredBlocks(store)
+        assert (blocks.height(), blocks.load(1)) == (0, None)
+        blocks.save(1, b"b1", b"c1", b"e1")
+        blocks.save(2, b"b2", b"c2", b"e2")
+        assert (blocks.height(), blocks.load(1)) == (2, (b"b1", b"c1", b"e1"))
+        with pytest.raises(LocalFault):
+            blocks.save(4, b"b4", b"c4", b"e4")
+        assert [record.height for record in store.blocks(2)] == [2]
 
 
 def test_only_the_newest_snapshots_are_kept(tmp_path: Path) -> None:

@@ -1,0 +1,55 @@
+"""Exit codes of the command line, and which failure ends with which."""
+
+from enum import IntEnum
+
+from clearing.base.errors import Bug, CrossclearError, RemoteFault
+from node.codes import NodeCode
+
+
+class Exit(IntEnum):
+    """Stable: scripts rely on them."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    CONFIG = 3
+    UNREACHABLE = 4
+    NOT_READY = 5
+    VERIFICATION = 6
+    SAFETY = 7
+    BUG = 70
+    INTERRUPTED = 130
+
+
+_OF_CODE = {
+    NodeCode.CONFIG_SYNTAX: Exit.CONFIG,
+    NodeCode.CONFIG_UNKNOWN_KEY: Exit.CONFIG,
+    NodeCode.CONFIG_VALUE: Exit.CONFIG,
+    NodeCode.CONFIG_MISSING: Exit.CONFIG,
+    NodeCode.NODE_UNREACHABLE: Exit.UNREACHABLE,
+    NodeCode.API_NOT_READY: Exit.NOT_READY,
+    NodeCode.KEY_EXISTS: Exit.SAFETY,
+    NodeCode.KEY_PERMISSIONS: Exit.SAFETY,
+    NodeCode.KEY_WEAK: Exit.SAFETY,
+    NodeCode.OUTPUT_EXISTS: Exit.SAFETY,
+    NodeCode.STORE_CONFLICT: Exit.SAFETY,
+    NodeCode.STORE_CORRUPT: Exit.SAFETY,
+    NodeCode.STORE_OTHER_NETWORK: Exit.SAFETY,
+    NodeCode.UNKNOWN_CODE: Exit.USAGE,
+}
+_SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT"))
+
+
+def exit_of(error: BaseException) -> Exit:
+    """The code for an error that ended a command."""
+    if isinstance(error, Bug):
+        return Exit.BUG
+    if isinstance(error, CrossclearError):
+        if error.code.name in _SAFETY_NAMES:
+            return Exit.SAFETY
+        if isinstance(error.code, NodeCode) and error.code in _OF_CODE:
+            return _OF_CODE[error.code]
+        return Exit.VERIFICATION if isinstance(error, RemoteFault) else Exit.UNEXPECTED
+    if isinstance(error, BaseExceptionGroup):
+        return max((exit_of(each) for each in error.exceptions), default=Exit.UNEXPECTED)
+    return Exit.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Exit.UNEXPECTED

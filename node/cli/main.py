@@ -1,0 +1,82 @@
+"""`crossclear`: the verbs, and how each ending becomes an exit code.
+
+Rule: stdout is data, stderr is talk. Importing this module imports click and nothing heavy; a verb's module is imported
+when the verb is used, so that `verify` starts at once.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from node.cli.exits import Exit, exit_of
+from node.cli.output import say_failure
+
+VERBS: dict[str, tuple[str, str]] = {
+    "init": ("node.cli.setup:init", "Make keys and node.toml for one node."),
+    "testnet": ("node.cli.setup:testnet", "Write genesis and the homes of several nodes."),
+    "start": ("node.cli.run:start", "Run a node until it is stopped."),
+    "status": ("node.cli.status:status", "Ask a running node how it is."),
+    "devnet": ("node.cli.run:devnet", "Run a whole network on this machine."),
+    "verify": ("node.cli.verify:verify", "Check an epoch package offline."),
+    "explain": ("node.cli.explain:explain", "Tell what a code means and what to do."),
+    "keys": ("node.cli.keys:keys", "Make, list, import and export keys."),
+    "replay": ("node.cli.replay:replay", "Execute a block log again and compare every root."),
+    "config": ("node.cli.config:config", "Check and show settings."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All verbs, in the order of a first day with the program."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a verb's module."""
+        if cmd_name not in VERBS:
+            return None
+        module, _, attribute = VERBS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in VERBS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crossclear")
+def cli() -> None:
+    """A clearing house that runs as a network of peers.
+
+    Exit codes: 0 ok, 1 unexpected, 2 usage, 3 settings invalid, 4 node unreachable, 5 not ready, 6 verification failed,
+    7 refused for safety, 70 bug, 130 interrupted.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    try:
+        result = cli.main(list(arguments) if arguments is not None else None, "crossclear", standalone_mode=False)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return Exit.UNEXPECTED
+    except Exception as error:
+        code = exit_of(error)
+        say_failure(error, code)
+        return code
+    return int(result) if isinstance(result, int) else Exit.OK
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())

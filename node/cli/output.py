@@ -1,0 +1,39 @@
+"""What commands print: data on stdout as text or JSON, talk and failures on stderr."""
+
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from clearing.base.errors import CrossclearError
+from node.cli.exits import Exit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+output_option: Callable[[F], F] = click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How data is printed."
+)
+
+
+def show(data: object, text: str, output: str) -> None:
+    """Print `data` as JSON, or `text`."""
+    click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() if output == "json" else text)
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not data."""
+    click.echo(text, err=True)
+
+
+def say_failure(error: BaseException, code: Exit) -> None:
+    """Tell why a command failed: code and remedy for ours, a traceback for what nobody expected."""
+    if isinstance(error, CrossclearError):
+        from node.explain import remedy_of
+
+        say(f"error: {error}\n  {remedy_of(error.code)}")
+    elif code is Exit.UNEXPECTED:
+        say("".join(traceback.format_exception(error)).rstrip())
+    else:
+        say(f"error: {error}")

@@ -1,0 +1,61 @@
+"""`crossclear start` and `crossclear devnet`."""
+
+from pathlib import Path
+
+import click
+
+from node.cli.settings import config_option, effective_config, set_option
+
+
+@click.command()
+@config_option
+@set_option
+def start(config_path: Path, assignments: tuple[str, ...]) -> int:
+    """Run a node in the foreground until SIGTERM or Ctrl-C."""
+    config = effective_config(config_path, assignments).config
+    from node.app import run
+
+    return run(config)
+
+
+@click.command()
+@click.option("--validators", default=4, show_default=True, help="Validator processes.")
+@click.option("--chains", default=2, show_default=True, help="EVM chains.")
+@click.option("--members", default=8, show_default=True, help="Clearing members that trade.")
+@click.option("--seed", default=7, show_default=True, help="Of all randomness.")
+@click.option("--speed", default="2880x", show_default=True, help="Recorded time per wall time.")
+@click.option("--demo", is_flag=True, help="Play the demonstration to its end and judge it.")
+@click.option(
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("devnet-out"),
+    show_default=True,
+    help="Everything that is written lies here.",
+)
+def devnet(
+    validators: int,
+    chains: int,
+    members: int,
+    seed: int,
+    speed: str,
+    demo: bool,
+    output_dir: Path,
+) -> int:
+    """Run a whole network on this machine: validators, EVM chains with vaults, prices, members that trade."""
+    from node.devnet.main import main
+    from node.devnet.options import DevnetOptions
+
+    try:
+        pace = float(speed.removesuffix("x"))
+    except ValueError:
+        raise click.BadParameter(f"expected a number, got {speed!r}", param_hint="--speed") from None
+    options = DevnetOptions(
+        output_dir=output_dir,
+        validators=validators,
+        chains=chains,
+        members=members,
+        seed=seed,
+        speed=pace,
+        demo=demo,
+    )
+    return main(options)

@@ -1,0 +1,47 @@
+"""`crossclear status`: what a running node says of itself."""
+
+import time
+
+import click
+
+from clearing.base.errors import LocalFault
+from node.cli.exits import Exit
+from node.cli.output import output_option, show
+from node.codes import NodeCode
+
+_TIMEOUT_S = 5.0
+_WATCH_S = 2.0
+
+
+@click.command()
+@click.option("--url", default="http://127.0.0.1:26680", show_default=True, help="The node's API.")
+@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
+@output_option
+def status(url: str, watch: bool, output: str) -> int:
+    """Height, epoch and readiness. Exits with 4 when no node answers, with 5 when it is not ready."""
+    while True:
+        ready = _once(url, output)
+        if not watch:
+            return Exit.OK if ready else Exit.NOT_READY
+        time.sleep(_WATCH_S)
+
+
+def _once(url: str, output: str) -> bool:
+    import httpx
+    import msgspec
+
+    from node.api.shapes import Readiness, StateView
+
+    try:
+        with httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as client:
+            readiness = msgspec.json.decode(client.get("/readyz").content, type=Readiness)
+            answer = client.get("/v1/state")
+        state = msgspec.json.decode(answer.content, type=StateView) if answer.status_code == 200 else None
+    except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
+        raise LocalFault(NodeCode.NODE_UNREACHABLE, url, why=str(error)[:200]) from None
+    lines = [f"{'ok  ' if check.ok else 'FAIL'} {check.name:<20} {check.detail}" for check in readiness.checks]
+    if state is not None:
+        lines.insert(0, f"height {state.height}, epoch {state.epoch}, state root {state.state_root}")
+    lines.append("ready" if readiness.ready else "NOT READY")
+    show({"state": state, "readiness": readiness}, "\n".join(lines), output)
+    return readiness.ready

@@ -1,0 +1,157 @@
+"""`crossclear verify`: an epoch package against what the caller trusts, offline, without node or keys.
+
+Rule: it composes `proofs.verify` with a trust anchor (genesis, or hashes) and, for a member, its own holdings; nothing
+here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: it starts in a tenth of a second.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.margin.snapshot import RiskStatement, SlotKind
+from node.keys.files import read_secret
+from proofs.package import PACKAGE_BYTES_MAX, read_package
+from proofs.verify import OwnAccount, Verdict, verify_package
+
+HOLDINGS_BYTES_MAX = 1 << 20
+_UNTRUSTED = (
+    "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made this file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What the caller trusts; None is taken from the file, and said so."""
+
+    network: bytes | None = None
+    validators_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Where a member's account is described: id, file of its blinding seed, file of its holdings."""
+
+    account: int
+    seed_file: Path
+    holdings_file: Path
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """One named check."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What `--output json` prints."""
+
+    ok: bool
+    height: int
+    network: str
+    checks: tuple[Checked, ...]
+    bytes: int
+    seconds: float
+
+
+def anchor_of_genesis(data: bytes) -> Anchor:
+    """Network and validator set of a genesis file's JSON. Raises RemoteFault BAD_GENESIS."""
+    from clearing.genesis import genesis_from_json, network_id
+
+    genesis = genesis_from_json(data)
+    return Anchor(network_id(genesis), genesis.validators.hash)
+
+
+def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Report, Verdict]:
+    """Check a package file. Raises LocalFault for an unreadable path, and for a bad seed or holdings file."""
+    started = time.perf_counter()
+    data = _read(path, PACKAGE_BYTES_MAX)
+    verdict = verify_package(
+        data,
+        network=anchor.network,
+        validators_hash=anchor.validators_hash,
+        own=own_account(data, own) if own is not None else None,
+    )
+    report = Report(
+        ok=verdict.ok,
+        height=verdict.height,
+        network=verdict.network.hex(),
+        checks=tuple(Checked(each.name, each.ok, each.detail) for each in verdict.checks),
+        bytes=len(data),
+        seconds=round(time.perf_counter() - started, 6),
+    )
+    return report, verdict
+
+
+def own_account(data: bytes, own: Own) -> OwnAccount | None:
+    """The member's account in the package's slots; None when the package does not even parse. Raises LocalFault."""
+    seed = _read_seed(own.seed_file)
+    holdings = read_holdings(_read(own.holdings_file, HOLDINGS_BYTES_MAX))
+    try:
+        statement = read_package(data).statement
+    except RemoteFault:
+        return None
+    return OwnAccount(own.account, values_in_slots(statement, holdings), seed)
+
+
+def read_holdings(data: bytes) -> dict[str, int]:
+    """Slot names to amounts: a JSON object such as {"cash:USD": "12000000", "position:BTC-PERP": "-3"}.
+
+    Amounts are whole numbers in the slot's unit, as strings or numbers. Raises LocalFault MALFORMED.
+    """
+    try:
+        found = msgspec.json.decode(data, type=dict[str, str | int])
+        return {name: int(amount) for name, amount in found.items()}
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise LocalFault(BaseCode.MALFORMED, "holdings", why=str(error)[:200]) from None
+
+
+def values_in_slots(statement: RiskStatement, holdings: Mapping[str, int]) -> tuple[int, ...]:
+    """Amounts for all slots but the auxiliary ones, zero where none is named. Raises LocalFault for an unknown name."""
+    names = [slot.name for slot in statement.slots if slot.kind is not SlotKind.GROUP_MAX]
+    for name in holdings:
+        if name not in names:
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "holdings", slot=name, slots=", ".join(names))
+    return tuple(holdings.get(name, 0) for name in names)
+
+
+def in_words(report: Report, verdict: Verdict, anchor: Anchor) -> str:
+    """The report as text: each check, the claim, and what is not proven."""
+    lines = [f"{'ok  ' if each.ok else 'FAIL'} {each.name:<16} {each.detail}" for each in report.checks]
+    lines.append("")
+    if report.ok:
+        lines.append(verdict.claim)
+    else:
+        lines.append(f"NOT VERIFIED: check `{verdict.failed}` failed; nothing in this file may be believed.")
+    limits = list(verdict.not_proven)
+    if anchor.network is None or anchor.validators_hash is None:
+        limits.append(_UNTRUSTED)
+    if report.ok and limits:
+        lines += ["", "Not proven:", *(f"  - {limit}" for limit in limits)]
+    lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {report.seconds:.3f} s"]
+    return "\n".join(lines)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """At most `limit` + 1 bytes, so that what is too long is refused as such by the decoder."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise LocalFault(BaseCode.MALFORMED, str(path), why=error.strerror or "unreadable") from None
+
+
+def _read_seed(path: Path) -> bytes:
+    data = read_secret(path)
+    try:
+        seed = bytes.fromhex(data.decode("ascii").strip().removeprefix("0x"))
+    except ValueError:
+        seed = b""
+    if len(seed) != 32:
+        raise LocalFault(BaseCode.MALFORMED, str(path), why="expected 64 hex digits")
+    return seed
