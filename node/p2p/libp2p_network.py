@@ -29,6 +29,8 @@ from node.p2p.session import PROTOCOLS, Session, SessionUser, close_connection, 
 from node.p2p.stats import NetworkStats
 
 DIAL_SECONDS = 5.0
+ROOM_SECONDS = 1.0
+"""How long a reader of bulk waits for a consumer whose queue is full, before it refuses."""
 STOP_SECONDS = 5.0
 HIGHER_KEY_WAITS_SECONDS = 0.2
 """The higher key of a pair dials this much later, so that mostly one of the two dials."""
@@ -205,7 +207,7 @@ class LibP2PNetwork:
         session = self._all.get(connection)
         key = envelope_key(connection.muxed_conn.peer_id.to_bytes())
         if session is None and self._nursery is not None and self._admit(key) and not connection.is_closed:
-            user = SessionUser(self._ready, self._message)
+            user = SessionUser(self._ready, self._message, self._room)
             session = Session(connection, key or b"", self.config, self._boot, self.stats.peer(key or b""), user)
             self._all[connection] = session
             self._nursery.start_soon(self._run_session, session)
@@ -248,6 +250,9 @@ class LibP2PNetwork:
     def _message(self, session: Session, channel: Channel, data: bytes) -> None:
         if self._sessions.get(session.key) is session:
             self._inboxes[channel].put(session.key, data)
+
+    async def _room(self, session: Session, channel: Channel, size: int) -> None:
+        await self._inboxes[channel].wait_for_room(session.key, size, ROOM_SECONDS)
 
     def _lost(self, channel: Channel) -> Any:
         def lost(sender: bytes, count: int) -> None:

@@ -38,6 +38,10 @@ class BoundedDeque:
         self._bytes += len(data)
         return lost
 
+    def has_room(self, size: int) -> bool:
+        """Whether a message of `size` bytes would be taken without loss."""
+        return not self._over(size)
+
     def take(self) -> bytes:
         """The oldest. Raises IndexError when empty."""
         data = self._items.popleft()
@@ -90,6 +94,8 @@ class FairInbox:
         self._queues: dict[bytes, BoundedDeque] = {}
         self._turns: deque[bytes] = deque()
         self._wake = trio.Event()
+        self._taken = trio.Event()
+        self._stuck: set[bytes] = set()
         self._to_consumer, self.consumer = trio.open_memory_channel[Incoming](HANDOVER)
 
     def put(self, sender: bytes, data: bytes) -> None:
@@ -104,6 +110,21 @@ class FairInbox:
         if lost:
             self._lost(sender, lost)
         self._wake.set()
+
+    async def wait_for_room(self, sender: bytes, size: int, seconds: float) -> None:
+        """Hold up the reader of a sender whose queue is full, so that a burst is not refused; once, and not for long.
+
+        A stream that is read no more is reset by libp2p after 5 s, so a consumer that stands still is not waited for
+        again until it has moved.
+        """
+        queue = self._queues.get(sender)
+        if queue is None or queue.has_room(size) or sender in self._stuck:
+            return
+        with trio.move_on_after(seconds):
+            while sender in self._queues and not self._queues[sender].has_room(size):
+                await self._taken.wait()
+            return
+        self._stuck.add(sender)
 
     def _handed_over(self, sender: bytes, data: bytes) -> bool:
         """The short way, when nobody waits in front."""
@@ -130,6 +151,9 @@ class FairInbox:
                 except trio.BrokenResourceError:
                     self._lost(sender, 1)
             self._turns.popleft()
+            self._stuck.clear()
+            self._taken.set()
+            self._taken = trio.Event()
             if queue:
                 self._turns.append(sender)
             else:

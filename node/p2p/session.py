@@ -6,7 +6,7 @@ whatever goes wrong ends the connection, which is dialed again. Streams are read
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,8 @@ class SessionUser:
     ready: Callable[["Session"], bool]
     """Streams stand and the hello was good; False refuses it, because another connection of the peer is kept."""
     message: Callable[["Session", Channel, bytes], None]
+    room: Callable[["Session", Channel, int], Awaitable[None]]
+    """Waits, not for long, until a message of so many bytes fits the queue of its consumer."""
 
 
 class Session:
@@ -205,6 +207,8 @@ class Session:
                         self._control(message)
                     else:
                         self._stats.messages_in[name] += 1
+                        if LIMITS[channel].overflow is Overflow.REFUSE_NEWEST:
+                            await self._user.room(self, channel, len(message))
                         self._user.message(self, channel, message)
         except RemoteFault as fault:
             log.warning("peer %s disconnected: %s", self.key.hex(), fault)

@@ -64,7 +64,7 @@ class Node:
         await self._done.wait()
 
     async def connected(self, count: int) -> None:
-        while len(self.network.peers) < count:
+        while len(self.network.peers) < count:  # noqa: ASYNC110
             await trio.sleep(0.01)
 
 

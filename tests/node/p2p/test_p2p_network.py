@@ -58,7 +58,8 @@ async def test_a_small_vote_overtakes_bulk_data(cluster):
         async def take(channel: Channel, count: int) -> None:
             inbox = other.network.receive(channel)
             for _ in range(count):
-                arrived.append((channel, len((await inbox.receive()).data)))
+                data = (await inbox.receive()).data
+                arrived.append((channel, len(data)))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(take, Channel.DATA, 4)
@@ -140,8 +141,7 @@ async def test_a_restarted_node_sends_and_receives_again(cluster):
         first, *_, last = c.nodes
         for _ in range(3):
             await last.stop()
-            while last.key in first.network.peers:
-                await trio.sleep(0.01)
+            await until(lambda: last.key not in first.network.peers)
             assert not first.network.send(last.key, Channel.CONSENSUS, b"nobody there")
             await c.start(last)
             await c.all_connected()
@@ -242,9 +242,14 @@ def test_importing_libp2p_warns_of_exactly_what_pytest_ignores_and_leaves_the_ro
     assert shown.stderr == ""
 
 
+async def until(condition) -> None:
+    while not condition():  # noqa: ASYNC110
+        await trio.sleep(0.01)
+
+
 async def gossip_flows(c) -> None:
     """Wait until every node has heard of every other's subscriptions."""
     for node in c.nodes:
         for topic in node.topics:
-            while len(node.network._gossip.peer_topics.get(topic.value, ())) < len(c.nodes) - 1:
-                await trio.sleep(0.01)
+            heard = node.network._gossip.peer_topics
+            await until(lambda: len(heard.get(topic.value, ())) == len(c.nodes) - 1)  # noqa: B023

@@ -1,0 +1,281 @@
+"""What strangers, liars and broken paths do to a node: they are refused by name and counted, others keep working."""
+
+from dataclasses import replace
+
+import pytest
+import trio
+from libp2p.pubsub.pb import rpc_pb2
+from multiaddr import Multiaddr
+
+from clearing.base import ed25519
+from node.p2p.codes import P2pCode
+from node.p2p.config import NetworkConfig, Peer
+from node.p2p.gossip import _signed_bytes
+from node.p2p.host import build_host
+from node.p2p.identity import peer_id
+from node.p2p.libp2p_network import LibP2PNetwork
+from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Topic
+
+
+def refusals(node, code: P2pCode) -> int:
+    return node.network.stats.refused[code.label]
+
+
+async def until(condition) -> None:
+    while not condition():  # noqa: ASYNC110
+        await trio.sleep(0.01)
+
+
+async def counted(node, code: P2pCode, count: int = 1) -> None:
+    await until(lambda: not (refusals(node, code) < count))
+
+
+async def negotiate(port: int, *protocols: str) -> list[str]:
+    """Speak multistream-select by hand; what the other side answers to each protocol."""
+    answers = []
+    stream = await trio.open_tcp_stream("127.0.0.1", port)
+
+    async def line() -> str:
+        length = (await stream.receive_some(1))[0]
+        text = b""
+        while len(text) < length:
+            text += await stream.receive_some(length - len(text))
+        return text.decode().rstrip("\n")
+
+    async with stream:
+        for protocol in ("/multistream/1.0.0", *protocols):
+            text = f"{protocol}\n".encode()
+            await stream.send_all(bytes([len(text)]) + text)
+            answers.append(await line())
+    return answers[1:]
+
+
+async def test_plaintext_and_every_other_security_than_noise_are_refused(cluster):
+    async with cluster(2) as c:
+        node = c.nodes[0]
+        offered = ("/plaintext/2.0.0", "/tls/1.0.0", "/secio/1.0.0")
+        assert await negotiate(node.config.port, *offered) == ["na"] * 3
+        assert await negotiate(node.config.port, "/noise") == ["/noise"]
+        await counted(node, P2pCode.NO_COMMON_PROTOCOL)
+        await c.all_connected()
+
+
+async def test_a_key_outside_the_allow_list_is_refused_before_it_can_say_anything(cluster):
+    async with cluster(2) as c:
+        await c.all_connected()
+        node = c.nodes[0]
+        stranger = LibP2PNetwork(
+            NetworkConfig(secret=bytes(32), network=node.config.network, peers=(Peer(node.key, port=node.config.port),))
+        )
+        async with stranger.running():
+            await counted(node, P2pCode.UNKNOWN_PEER, 2)
+            assert stranger.peers == frozenset()
+            assert stranger.key not in node.network.peers
+            assert stranger.key.hex() not in node.network.stats.peers
+        assert node.network.peers == {c.nodes[1].key}
+
+
+async def test_an_address_that_answers_with_another_key_is_refused(cluster):
+    def wrong_key(number: int, config: NetworkConfig) -> NetworkConfig:
+        if number == 0:
+            return replace(config, peers=(Peer(ed25519.public_key(bytes(32)), port=config.peers[0].port),))
+        return replace(config, peers=(Peer(config.peers[0].key),))
+
+    async with cluster(2, change=wrong_key) as c:
+        await until(lambda: not (c.nodes[0].network.stats.peer(c.nodes[0].config.peers[0].key).dials < 2))
+        assert c.nodes[0].network.peers == c.nodes[1].network.peers == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"network": bytes(32)}, P2pCode.WRONG_NETWORK), ({"version": 2}, P2pCode.WRONG_VERSION)],
+)
+async def test_another_network_or_version_is_refused_by_name_on_both_sides(cluster, change, code):
+    def foreign(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, **change) if number == 2 else config
+
+    async with cluster(3, change=foreign) as c:
+        one, other, stranger = c.nodes
+        await counted(one, code)
+        await counted(stranger, code, 2)
+        await one.connected(1)
+        await other.connected(1)
+        assert one.network.peers == {other.key}
+        assert stranger.network.peers == frozenset()
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+async def test_an_oversized_frame_disconnects_its_sender_and_is_counted(cluster, channel):
+    async with cluster(3) as c:
+        await c.all_connected()
+        liar, victim, third = c.nodes
+        too_long = LIMITS[channel].message_bytes + 1
+        liar.network._sessions[victim.key]._outboxes[channel].put(too_long.to_bytes(4, "big") + b"and so on")
+        stats = victim.network.stats.peer(liar.key)
+        await until(lambda: bool(stats.closed[P2pCode.OVERSIZE_FRAME.label]))
+        assert third.key in victim.network.peers
+        await c.all_connected()  # it may come back, and behave
+
+
+async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted_by_cause(cluster):
+    topics = {Topic.TRADES: lambda _: True}
+    async with cluster(3, topics=topics) as c:
+        await c.all_connected()
+        liar, victim, third = c.nodes
+        gossip = liar.network._gossip
+        await until(lambda: bool(all(key in gossip.peer_queues for key in (peer_id(victim.key), peer_id(third.key)))))
+
+        def told(origin: bytes, secret: bytes, data: bytes = b"lie", topic: str = "trades", number: int = 1):
+            message = rpc_pb2.Message(
+                data=data, topicIDs=[topic], from_id=peer_id(origin).to_bytes(), seqno=number.to_bytes(8, "big")
+            )
+            message.signature = ed25519.sign(secret, _signed_bytes(message))
+            return message
+
+        own, stranger = liar.config.secret, bytes(32)
+        oversize = bytes(TOPIC_MESSAGE_BYTES + 1)
+        twice = rpc_pb2.Message(data=b"x", topicIDs=["trades", "prices"], from_id=b"", seqno=bytes(8))
+        lies = [
+            told(third.key, own),
+            told(ed25519.public_key(stranger), stranger),
+            told(victim.key, own),
+            told(liar.key, own, data=oversize, number=2),
+            told(liar.key, own, topic="prices"),
+            told(liar.key, own, topic="nothing"),
+            twice,
+            rpc_pb2.Message(data=b"y", topicIDs=["trades"], from_id=b"\x12\x20" + bytes(32), seqno=bytes(8)),
+            rpc_pb2.Message(),
+        ]
+        for lie in lies:
+            gossip.peer_queues[peer_id(victim.key)].push(rpc_pb2.RPC(publish=[lie]))
+        gossip.peer_queues[peer_id(victim.key)].push(rpc_pb2.RPC(publish=[told(liar.key, own, b"true", number=9)]))
+        feed = victim.feeds[Topic.TRADES]
+        assert (await feed.receive()).data == b"true"
+        stats = victim.network.stats
+        assert stats.topic("trades").dropped == {"signature": 1, "sender": 3, "size": 1}
+        assert stats.topic("other").dropped == {"shape": 4}
+        assert (await third.feeds[Topic.TRADES].receive()).data == b"true"
+
+
+async def test_bytes_that_are_no_gossip_do_not_end_the_gossip_with_others(cluster):
+    topics = {Topic.TRADES: lambda _: True}
+    async with cluster(3, topics=topics) as c:
+        await c.all_connected()
+        liar, victim, third = c.nodes
+        await until(lambda: peer_id(victim.key) in liar.network._gossip.peers)
+        stream = liar.network._gossip.peers[peer_id(victim.key)]
+        await stream.write(b"\xff" * 64)
+        await trio.sleep(0.1)
+        for node in (third, liar):
+            delivered = False
+            while not delivered:  # the liar's stream is opened anew
+                node.network.publish(Topic.TRADES, b"from " + node.key)
+                with trio.move_on_after(0.2):
+                    while not delivered:
+                        delivered = (await victim.feeds[Topic.TRADES].receive()).sender == node.key
+
+
+async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
+    def slow(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, gossip_per_second=50)
+
+    async with cluster(2, topics={Topic.TRADES: lambda _: True}, change=slow) as c:
+        await c.all_connected()
+        liar, victim = c.nodes
+        await until(lambda: bool(liar.network._gossip.peer_topics.get("trades")))
+        for number in range(2000):
+            liar.network.publish(Topic.TRADES, b"%d" % number)
+        liar.network.send(victim.key, Channel.CONSENSUS, b"vote")
+        assert (await victim.network.receive(Channel.CONSENSUS).receive()).data == b"vote"
+        stats = victim.network.stats.topic("trades")
+        await until(lambda: not (stats.delivered + sum(stats.dropped.values()) < 2000))
+        assert 100 <= stats.delivered < 1000
+        assert set(stats.dropped) == {"rate"}
+
+
+class Path:
+    """A TCP path to a port that can be frozen: nothing passes, nothing is closed."""
+
+    def __init__(self, port: int) -> None:
+        self.to = port
+        self.port = 0
+        self._open = trio.Event()
+        self.thaw()
+
+    def freeze(self) -> None:
+        self._open = trio.Event()
+
+    def thaw(self) -> None:
+        self._open.set()
+
+    async def run(self, task_status=trio.TASK_STATUS_IGNORED) -> None:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        self.port = listener.socket.getsockname()[1]
+        task_status.started()
+        await trio.serve_listeners(self._serve, [listener])
+
+    async def _serve(self, here: trio.SocketStream) -> None:
+        try:
+            async with here, await trio.open_tcp_stream("127.0.0.1", self.to) as there, trio.open_nursery() as nursery:
+                nursery.start_soon(self._copy, here, there, nursery)
+                nursery.start_soon(self._copy, there, here, nursery)
+        except OSError:
+            pass
+
+    async def _copy(self, source: trio.SocketStream, sink: trio.SocketStream, nursery: trio.Nursery) -> None:
+        try:
+            while data := await source.receive_some(65536):
+                await self._open.wait()
+                await sink.send_all(data)
+        except trio.BrokenResourceError:
+            pass
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"heartbeat_seconds": 0.2}, P2pCode.HEARTBEAT_LOST),
+        ({"heartbeat_seconds": 60.0, "write_seconds": 0.5}, P2pCode.WRITE_STALLED),
+    ],
+)
+async def test_a_path_that_goes_silent_is_noticed_dropped_and_taken_up_again(cluster, nursery, change, code):
+    async with cluster(2, start=False) as c:
+        one, other = c.nodes
+        path = Path(other.config.port)
+        await nursery.start(path.run)
+        one.config = replace(one.config, peers=(Peer(other.key, port=path.port),), **change)
+        if "write_seconds" in change:  # the watch looks once a heartbeat
+            one.config = replace(one.config, heartbeat_seconds=0.5)
+        other.config = replace(other.config, peers=(Peer(one.key),), heartbeat_seconds=0.2)
+        await c.start(one)
+        await c.start(other)
+        await c.all_connected()
+        path.freeze()
+        for _ in range(4):
+            one.network.send(other.key, Channel.DATA, bytes(LIMITS[Channel.DATA].message_bytes))
+        closed = one.network.stats.peer(other.key).closed
+        await until(lambda: bool(closed))
+        assert closed[code.label] == 1
+        await until(lambda: not (other.network.peers))
+        path.thaw()
+        await c.all_connected()
+        one.network.send(other.key, Channel.CONSENSUS, b"again")
+        inbox = other.network.receive(Channel.CONSENSUS)
+        assert (await inbox.receive()).data == b"again"
+
+
+async def test_a_dialer_that_never_says_hello_is_dropped(cluster):
+    def hasty(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, handshake_seconds=0.3)
+
+    async with cluster(2, change=hasty, start=False) as c:
+        victim, mute = c.nodes
+        victim.config = replace(victim.config, peers=(Peer(mute.key),))
+        await c.start(victim)
+        quiet = build_host(mute.config, lambda _: True, lambda _: None)
+        async with quiet.run([]):
+            address = Multiaddr(f"/ip4/127.0.0.1/tcp/{victim.config.port}")
+            await quiet.get_network().dial_addr(address, peer_id(victim.key))
+            await counted(victim, P2pCode.HANDSHAKE_TIMEOUT)
+            assert victim.network.peers == frozenset()
