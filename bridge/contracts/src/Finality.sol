@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+/// The network's header as 16 words, and the digest that its validators sign: both byte for byte as in consensus.
+library Finality {
+    bytes32 internal constant HEADER_TAG = sha256("crossclear/header/v1");
+    bytes32 internal constant VOTE_TAG = sha256("crossclear/vote/v1");
+    uint256 internal constant HEADER_BYTES = 512;
+    /// Only precommits are final. The kind is inside the digest, so a prevote certificate fails as a signature.
+    uint256 internal constant PRECOMMIT = 2;
+
+    /// What a vault reads of a header.
+    struct Header {
+        bytes32 network;
+        uint64 height;
+        uint64 timeMs;
+        bytes32 stateRoot;
+        bytes32 withdrawalsRoot;
+        uint64 withdrawalsCount;
+        bytes32 exitRoot;
+        bytes32 validatorsHash;
+        bytes32 nextValidatorsHash;
+    }
+
+    error MalformedHeader(uint256 length);
+    error OutOfRange(uint256 word, uint256 value);
+
+    /// Read the words. Numbers must lie in the network's range of 63 bits.
+    function read(bytes calldata words) internal pure returns (Header memory header) {
+        if (words.length != HEADER_BYTES || bytes32(words[0:32]) != HEADER_TAG) revert MalformedHeader(words.length);
+        header.network = _word(words, 1);
+        header.height = _number(words, 3);
+        header.timeMs = _number(words, 4);
+        header.stateRoot = _word(words, 6);
+        header.withdrawalsRoot = _word(words, 9);
+        header.withdrawalsCount = _number(words, 10);
+        header.exitRoot = _word(words, 11);
+        header.validatorsHash = _word(words, 13);
+        header.nextValidatorsHash = _word(words, 14);
+    }
+
+    /// The 32 bytes that each signer signed for the header whose hash is `value`.
+    function precommitDigest(bytes32 network, bytes32 validatorsHash, uint64 height, uint32 round, bytes32 value)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return sha256(
+            abi.encode(VOTE_TAG, network, validatorsHash, PRECOMMIT, uint256(height), uint256(round), value)
+        );
+    }
+
+    function _word(bytes calldata words, uint256 index) private pure returns (bytes32) {
+        return bytes32(words[index * 32:index * 32 + 32]);
+    }
+
+    function _number(bytes calldata words, uint256 index) private pure returns (uint64) {
+        uint256 value = uint256(_word(words, index));
+        if (value >> 63 != 0) revert OutOfRange(index, value);
+        return uint64(value);
+    }
+}

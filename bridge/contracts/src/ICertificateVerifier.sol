@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+/// What a vault asks of a signature scheme. A vault's verifier is fixed at its deployment and never named by a caller.
+interface ICertificateVerifier {
+    /// Power behind a signature over `digest`, and the set's total. Reverts when the signature, the bitmap or the set is bad.
+    /// `set` is a code blob written by `ValidatorSetCode`; `signers` has bit i set for validator i.
+    function signedPower(bytes32 digest, address set, uint256 signers, bytes calldata aggregate)
+        external
+        view
+        returns (uint256 signed, uint256 total);
+}

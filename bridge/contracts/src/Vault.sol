@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {Finality} from "./Finality.sol";
+import {ICertificateVerifier} from "./ICertificateVerifier.sol";
+import {ValidatorSetCode} from "./ValidatorSetCode.sol";
+import {Withdrawal, WithdrawalsTree} from "./WithdrawalsTree.sol";
+
+/// Holds collateral of one clearing network on one chain. It takes deposits, learns the network's state from headers
+/// that a quorum of its validators certified, and pays the withdrawals under the newest certified root.
+///
+/// Rule: what it owes (`deposited - withdrawn`, per token) never exceeds what it holds, and nobody's key alone moves any
+/// of it. There is no owner, no upgrade and no way to call an arbitrary address.
+contract Vault is ReentrancyGuardTransient {
+    using SafeERC20 for IERC20;
+
+    struct Settings {
+        bytes32 network;
+        ICertificateVerifier verifier;
+        address guardian;
+        /// Seconds after which the current set is no longer believed; shorter than the network's unbonding.
+        uint64 trustingPeriod;
+        /// Seconds that the guardian may lock the vault for, once between two checkpoints.
+        uint64 pausePeriod;
+    }
+
+    /// A token that is taken, and how many base units make one clearing unit.
+    struct Asset {
+        IERC20 token;
+        uint256 unit;
+    }
+
+    /// The consensus certificate: round, bitmap of signers, aggregate signature as a 256-byte point of EIP-2537.
+    struct Certificate {
+        uint32 round;
+        uint256 signers;
+        bytes aggregate;
+    }
+
+    /// The newest certified header.
+    struct Checkpoint {
+        uint64 height;
+        uint64 withdrawalsCount;
+        /// Seconds: the header's own time, never after the block that brought it and never running backwards.
+        uint64 trustedAt;
+        bytes32 withdrawalsRoot;
+        bytes32 exitRoot;
+        bytes32 stateRoot;
+    }
+
+    bytes32 public immutable network;
+    ICertificateVerifier public immutable verifier;
+    address public immutable guardian;
+    uint64 public immutable trustingPeriod;
+    uint64 public immutable pausePeriod;
+
+    Checkpoint public latest;
+    /// Hash of the set that the next checkpoint must be certified by.
+    bytes32 public validatorsHash;
+    /// Its keys; zero between a rotation and `installValidators`.
+    address public validatorsCode;
+    /// Height of the checkpoint at which the guardian last paused, plus one.
+    uint64 public pausedAtHeight;
+    uint64 public pausedUntil;
+
+    /// Deposits are numbered from 1 without gaps.
+    uint64 public depositNonce;
+    /// keccak(previous, nonce, token, account, amount, from): one storage proof shows that no deposit is missing.
+    bytes32 public depositsHash;
+
+    /// Base units in one clearing unit; zero for a token that is not taken.
+    mapping(address token => uint256) public unitOf;
+    /// Base units credited to accounts since deployment.
+    mapping(address token => uint256) public deposited;
+    /// Base units paid out since deployment.
+    mapping(address token => uint256) public withdrawn;
+    /// Base units that fee-taking tokens left beyond a whole clearing unit; owed to nobody.
+    mapping(address token => uint256) public dust;
+    mapping(uint256 nonceWord => uint256) private _paid;
+
+    event Deposited(
+        uint64 indexed nonce,
+        address indexed token,
+        uint64 indexed account,
+        uint256 amount,
+        address from,
+        bytes32 depositsHash
+    );
+    event Checkpointed(uint64 indexed height, bytes32 indexed headerHash, uint64 withdrawalsCount);
+    event ValidatorsRotated(uint64 indexed height, bytes32 indexed validatorsHash);
+    event Withdrawn(uint64 indexed nonce, address indexed token, address indexed to, uint256 amount);
+    event Paused(uint64 until);
+
+    error ZeroSetting();
+    error NoCode(address token);
+    error TokenListedTwice(address token);
+    error TokenNotListed(address token);
+    /// The nearest amounts that would do; zero is none.
+    error NotAMultiple(uint256 amount, uint256 lower, uint256 upper);
+    error NothingReceived(uint256 amount, uint256 received);
+    error WrongNetwork(bytes32 stated, bytes32 trusted);
+    error WrongValidatorSet(bytes32 stated, bytes32 trusted);
+    error ValidatorsNotInstalled(bytes32 trusted);
+    error NotNewer(uint64 height, uint64 latestHeight);
+    error ZeroRoot();
+    error WithdrawalsLost(uint64 count, uint64 latestCount);
+    error UnderQuorum(uint256 signed, uint256 total);
+    error TrustExpired(uint256 since);
+    error UnknownWithdrawal(uint64 nonce, uint64 count);
+    error AlreadyPaid(uint64 nonce);
+    error Expired(uint64 notAfter, uint256 time);
+    error BadProof(bytes32 root, bytes32 trusted);
+    error BeyondHoldings(uint256 amount, uint256 accounted);
+    error IsPaused(uint64 until);
+    error NotGuardian(address caller);
+    error PausedAlready(uint64 height);
+
+    modifier whenNotPaused() {
+        if (block.timestamp < pausedUntil) revert IsPaused(pausedUntil);
+        _;
+    }
+
+    constructor(Settings memory settings, bytes memory validators, Asset[] memory assets) {
+        if (settings.network == 0 || settings.guardian == address(0) || settings.trustingPeriod == 0) revert ZeroSetting();
+        if (address(settings.verifier).code.length == 0) revert NoCode(address(settings.verifier));
+        network = settings.network;
+        verifier = settings.verifier;
+        guardian = settings.guardian;
+        trustingPeriod = settings.trustingPeriod;
+        pausePeriod = settings.pausePeriod;
+        validatorsHash = sha256(validators);
+        validatorsCode = ValidatorSetCode.store(validators);
+        latest.trustedAt = uint64(block.timestamp);
+        for (uint256 i = 0; i < assets.length; i++) {
+            address token = address(assets[i].token);
+            // A transfer from an address without code succeeds and moves nothing.
+            if (token.code.length == 0) revert NoCode(token);
+            if (assets[i].unit == 0) revert ZeroSetting();
+            if (unitOf[token] != 0) revert TokenListedTwice(token);
+            unitOf[token] = assets[i].unit;
+        }
+    }
+
+    /// Pay `amount` base units of `token` in for ledger account `account`. What arrives is what is credited, in whole
+    /// clearing units.
+    function deposit(address token, uint256 amount, uint64 account) external nonReentrant whenNotPaused {
+        uint256 unit = unitOf[token];
+        if (unit == 0) revert TokenNotListed(token);
+        uint256 excess = amount % unit;
+        if (amount == 0 || excess != 0) revert NotAMultiple(amount, amount - excess, _next(amount - excess, unit));
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = IERC20(token).balanceOf(address(this)) - before;
+        uint256 credited = received - received % unit;
+        if (credited == 0) revert NothingReceived(amount, received);
+        if (received != credited) dust[token] += received - credited;
+        deposited[token] += credited;
+        uint64 nonce = ++depositNonce;
+        bytes32 rolled = keccak256(abi.encode(depositsHash, nonce, token, account, credited, msg.sender));
+        depositsHash = rolled;
+        emit Deposited(nonce, token, account, credited, msg.sender, rolled);
+    }
+
+    /// Show a header that more than two thirds of the trusted set's power precommitted. Anybody may.
+    function checkpoint(bytes calldata words, Certificate calldata certificate) external whenNotPaused {
+        Finality.Header memory header = Finality.read(words);
+        bytes32 trusted = validatorsHash;
+        if (header.network != network) revert WrongNetwork(header.network, network);
+        if (header.validatorsHash != trusted) revert WrongValidatorSet(header.validatorsHash, trusted);
+        if (header.height <= latest.height) revert NotNewer(header.height, latest.height);
+        if (header.withdrawalsRoot == 0 || header.stateRoot == 0 || header.nextValidatorsHash == 0) revert ZeroRoot();
+        if (header.withdrawalsCount < latest.withdrawalsCount) {
+            revert WithdrawalsLost(header.withdrawalsCount, latest.withdrawalsCount);
+        }
+        if (block.timestamp > uint256(latest.trustedAt) + trustingPeriod) revert TrustExpired(latest.trustedAt);
+        bytes32 value = sha256(words);
+        _requireQuorum(Finality.precommitDigest(network, trusted, header.height, certificate.round, value), certificate);
+        latest = Checkpoint({
+            height: header.height,
+            withdrawalsCount: header.withdrawalsCount,
+            trustedAt: _trustedAt(header.timeMs / 1000),
+            withdrawalsRoot: header.withdrawalsRoot,
+            exitRoot: header.exitRoot,
+            stateRoot: header.stateRoot
+        });
+        emit Checkpointed(header.height, value, header.withdrawalsCount);
+        if (header.nextValidatorsHash != trusted) {
+            validatorsHash = header.nextValidatorsHash;
+            validatorsCode = address(0);
+            emit ValidatorsRotated(header.height, header.nextValidatorsHash);
+        }
+    }
+
+    /// Bring the keys of the set that a checkpoint rotated to. Anybody may: the hash says which they are.
+    function installValidators(bytes calldata validators) external {
+        bytes32 stated = sha256(validators);
+        if (stated != validatorsHash || validatorsCode != address(0)) revert WrongValidatorSet(stated, validatorsHash);
+        validatorsCode = ValidatorSetCode.store(validators);
+    }
+
+    /// Pay a withdrawal that is in the newest certified tree. Anybody may; it always goes to the leaf's address.
+    function withdraw(Withdrawal calldata withdrawal, bytes32[32] calldata proof) external nonReentrant whenNotPaused {
+        uint64 nonce = withdrawal.nonce;
+        address token = withdrawal.token;
+        if (nonce >= latest.withdrawalsCount) revert UnknownWithdrawal(nonce, latest.withdrawalsCount);
+        if (isPaid(nonce)) revert AlreadyPaid(nonce);
+        if (block.timestamp > withdrawal.notAfter) revert Expired(withdrawal.notAfter, block.timestamp);
+        bytes32 leaf = WithdrawalsTree.leaf(block.chainid, address(this), withdrawal);
+        bytes32 root = WithdrawalsTree.rootFrom(leaf, nonce, proof);
+        if (root != latest.withdrawalsRoot) revert BadProof(root, latest.withdrawalsRoot);
+        if (unitOf[token] == 0) revert TokenNotListed(token);
+        uint256 accounted = deposited[token] - withdrawn[token];
+        if (withdrawal.amount > accounted) revert BeyondHoldings(withdrawal.amount, accounted);
+        _paid[nonce >> 8] |= uint256(1) << (nonce & 255);
+        withdrawn[token] += withdrawal.amount;
+        IERC20(token).safeTransfer(withdrawal.to, withdrawal.amount);
+        emit Withdrawn(nonce, token, withdrawal.to, withdrawal.amount);
+    }
+
+    /// Whether withdrawal `nonce` was paid by this vault.
+    function isPaid(uint64 nonce) public view returns (bool) {
+        return (_paid[nonce >> 8] >> (nonce & 255)) & 1 == 1;
+    }
+
+    /// Lock the vault for the pause period. A guardian who never stops cannot hold it longer: the next pause needs a
+    /// newer checkpoint, which needs an open vault.
+    function pause() external {
+        if (msg.sender != guardian) revert NotGuardian(msg.sender);
+        if (pausedAtHeight > latest.height) revert PausedAlready(latest.height);
+        pausedAtHeight = latest.height + 1;
+        pausedUntil = uint64(block.timestamp) + pausePeriod;
+        emit Paused(pausedUntil);
+    }
+
+    function _requireQuorum(bytes32 digest, Certificate calldata certificate) private view {
+        address set = validatorsCode;
+        if (set == address(0)) revert ValidatorsNotInstalled(validatorsHash);
+        (uint256 signed, uint256 total) = verifier.signedPower(digest, set, certificate.signers, certificate.aggregate);
+        if (signed * 3 <= total * 2) revert UnderQuorum(signed, total);
+    }
+
+    function _trustedAt(uint64 time) private view returns (uint64) {
+        uint64 capped = time > block.timestamp ? uint64(block.timestamp) : time;
+        return capped > latest.trustedAt ? capped : latest.trustedAt;
+    }
+
+    /// The multiple above, or zero where there is none.
+    function _next(uint256 multiple, uint256 unit) private pure returns (uint256) {
+        unchecked {
+            uint256 next = multiple + unit;
+            return next > multiple ? next : 0;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+"""Real chains for every test that wants one; a conftest imports the fixtures by name.
+
+A missing chain fails under CI=true and else skips, saying how to install it.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clearing.base.errors import LocalFault
+from node.devnet.anvil import Anvil, start_anvil
+from node.devnet.toolchain import INSTALL_COMMAND, anvil_path
+
+
+@pytest.fixture(scope="session")
+def anvil_binary() -> Path:
+    """The program of the installed toolchain."""
+    try:
+        return anvil_path()
+    except LocalFault as fault:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{fault}: run {INSTALL_COMMAND}")
+        pytest.skip(f"no chain to test against: run {INSTALL_COMMAND}")
+
+
+@pytest.fixture
+def anvil(anvil_binary: Path, tmp_path: Path) -> Iterator[Callable[..., Anvil]]:
+    """Starts chains, `anvil(chain_id, block_seconds=None)`, and ends them after the test."""
+    chains: list[Anvil] = []
+
+    def start(chain_id: int = 31337, *, block_seconds: float | None = None) -> Anvil:
+        folder = tmp_path / f"chain-{chain_id}-{len(chains)}"
+        chains.append(start_anvil(chain_id, folder, block_seconds=block_seconds))
+        return chains[-1]
+
+    yield start
+    for chain in chains:
+        chain.stop()
