@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+import trio
 
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import malformed, read_list, read_object
@@ -115,14 +116,19 @@ class Endpoint:
 
     async def _post(self, body: bytes) -> bytes:
         received = bytearray()
+        oversize = False
         try:
             async with self._client.stream("POST", self._url, content=body) as response:
                 if "content-encoding" in response.headers:
                     raise malformed(f"{self.name} encoding", response.headers["content-encoding"])
                 async for piece in response.aiter_raw():
-                    received += piece
-                    if len(received) > self._limit:
-                        raise RemoteFault(BridgeCode.ANSWER_OVERSIZE, self.name, limit=self._limit)
+                    if len(received) + len(piece) > self._limit:
+                        # httpx leaves generators behind when its iteration is broken off, which trio warns of;
+                        # closed under it, the iteration ends by itself with an error.
+                        oversize = True
+                        await response.aclose()
+                    else:
+                        received += piece
                 if response.status_code != 200:
                     raise RemoteFault(
                         BridgeCode.ENDPOINT_REFUSED,
@@ -130,8 +136,13 @@ class Endpoint:
                         code=response.status_code,
                         message=bytes(received[:120]),
                     )
+        except trio.ClosedResourceError:
+            oversize = True
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name, why=type(error).__name__) from None
+            if not oversize:
+                raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name, why=type(error).__name__) from None
+        if oversize:
+            raise RemoteFault(BridgeCode.ANSWER_OVERSIZE, self.name, limit=self._limit)
         return bytes(received)
 
 

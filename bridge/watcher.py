@@ -14,7 +14,7 @@ from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.cursor import RING_MAX, Cursor, FactStore, Halt
 from bridge.custody import check_solvent, read_custody
-from bridge.evm.events import Deposited, event_fact
+from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.evm.submission import SubmittedEvent, verify_submitted_event
 from bridge.quorum import EndpointQuorum
@@ -238,7 +238,16 @@ class Watcher:
             raise RemoteFault(BridgeCode.NONCE_REPLAYED, "deposits", nonce=event.nonce, block=sighting.block.number)
         if event.nonce != gathered.deposit_nonce + 1:
             raise RemoteFault(BridgeCode.NONCE_GAP, "deposits", after=gathered.deposit_nonce, nonce=event.nonce)
-        gathered.deposit_nonce, gathered.deposits_hash = event.nonce, event.deposits_hash
+        rolled = rolled_deposits_hash(gathered.deposits_hash, event)
+        if rolled != event.deposits_hash:
+            raise RemoteFault(
+                BridgeCode.DEPOSITS_HASH_MISMATCH,
+                "deposits",
+                nonce=event.nonce,
+                stated=event.deposits_hash,
+                computed=rolled,
+            )
+        gathered.deposit_nonce, gathered.deposits_hash = event.nonce, rolled
 
     def _fact(self, sighting: Sighting) -> DepositSeen | WithdrawalExecuted:
         return event_fact(

@@ -66,6 +66,12 @@ def read_event(log: Log) -> VaultEvent | None:
     return Deposited(nonce, token, account, amount, _address(log, log.data[32:64]), log.data[64:96])
 
 
+def rolled_deposits_hash(previous: bytes, event: Deposited) -> bytes:
+    """The vault's `depositsHash` after `event`: keccak(abi.encode(previous, nonce, token, account, amount, from))."""
+    words = (previous, u256(event.nonce), _word(event.token), u256(event.account), u256(event.amount))
+    return keccak256(b"".join((*words, _word(event.sender))))
+
+
 def event_fact(
     chain_id: int, log: Log, event: VaultEvent, block: BlockHeader, receipt_index: int, log_index: int
 ) -> DepositSeen | WithdrawalExecuted:
@@ -91,6 +97,10 @@ def event_fact(
         block_hash=block.hash,
         source=source,
     )
+
+
+def _word(address: bytes) -> bytes:
+    return address.rjust(32, b"\0")
 
 
 def _counter(log: Log) -> int:

@@ -1,25 +1,26 @@
 """Real chains for the adapter's tests: anvil, a contract that says whatever it is told, endpoints that lie."""
 
-import re
-import subprocess
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.cursor import FileFactStore
-from bridge.evm.events import DEPOSITED, WITHDRAWN
+from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, rolled_deposits_hash
 from bridge.quorum import EndpointQuorum
 from bridge.rpc import Call, Endpoint, Result
 from bridge.watcher import Watcher
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
+from node.devnet.anvil import Anvil, anvil_chain
+from node.devnet.toolchain import installed
 
 CHAIN_ID = 31337
 SENDER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
@@ -39,14 +40,16 @@ def word(address: bytes) -> bytes:
 class Chain:
     """Drives one anvil."""
 
-    url: str
-    client: httpx.Client
+    anvil: Anvil
     emitter: bytes = b""
+    rolled: dict[int, bytes] = field(default_factory=dict)
 
-    def rpc(self, method: str, *params: object) -> object:
-        answer = self.client.post(self.url, json={"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).json()
-        assert "error" not in answer, answer
-        return answer["result"]
+    @property
+    def url(self) -> str:
+        return self.anvil.url
+
+    def rpc(self, method: str, *params: object) -> Any:
+        return self.anvil.rpc(method, *params)
 
     def mine(self, blocks: int = 1) -> None:
         self.rpc("anvil_mine", hex(blocks))
@@ -90,14 +93,21 @@ class Chain:
     def emit(self, topics: Sequence[bytes], data: bytes) -> dict:
         return self.send(b"".join(topics) + data, self.emitter)
 
+    def deposit_log(self, nonce: int, account: int = 7, amount: int = 1000) -> tuple[tuple[bytes, ...], bytes]:
+        """What the vault would emit: the hash continues that of the nonce before, as this chain emitted it last."""
+        event = Deposited(nonce, TOKEN, account, amount, b"\x11" * 20, b"")
+        self.rolled[nonce] = rolled_deposits_hash(self.rolled.get(nonce - 1, bytes(32)), event)
+        topics = (DEPOSITED, u256(nonce), word(TOKEN), u256(account))
+        return topics, u256(amount) + word(event.sender) + self.rolled[nonce]
+
     def deposited(self, nonce: int, account: int = 7, amount: int = 1000) -> dict:
-        data = u256(amount) + word(b"\x11" * 20) + bytes(32)
-        return self.emit((DEPOSITED, u256(nonce), word(TOKEN), u256(account)), data)
+        return self.emit(*self.deposit_log(nonce, account, amount))
 
     def deposit_in_next_block(self, nonce: int) -> str:
         """With automine off: the hash of a deposit that waits."""
-        data = b"".join((DEPOSITED, u256(nonce), word(TOKEN), u256(7), u256(1), word(b"\x11" * 20), bytes(32)))
-        fields = {"from": SENDER, "to": "0x" + self.emitter.hex(), "data": "0x" + data.hex(), "gas": hex(200_000)}
+        topics, data = self.deposit_log(nonce)
+        calldata = (b"".join(topics) + data).hex()
+        fields = {"from": SENDER, "to": "0x" + self.emitter.hex(), "data": "0x" + calldata, "gas": hex(200_000)}
         return str(self.rpc("eth_sendTransaction", fields))
 
     def withdrawn(self, nonce: int, amount: int = 10) -> dict:
@@ -158,37 +168,13 @@ class Watch:
         return [fact for fact in self.facts if isinstance(fact, CustodySeen)]
 
 
-def start_anvil(binary: Path, folder: Path) -> tuple[subprocess.Popen, str]:
-    arguments = ["--port", "0", "--hardfork", "osaka", "--enable-tx-gas-limit", "--prune-history", "64"]
-    arguments += ["--slots-in-an-epoch", "2"]
-    process = subprocess.Popen(
-        [binary, *arguments, "--chain-id", str(CHAIN_ID), "--cache-path", folder],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    for line in process.stdout:
-        if found := re.search(r"Listening on (127\.0\.0\.1:\d+)", line):
-            return process, f"http://{found[1]}"
-    raise RuntimeError("anvil did not start")
-
-
-@pytest.fixture(scope="session")
-def anvil_binary() -> Path:
-    return Path("/tmp/anv/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
-
-
 @pytest.fixture
-def chain(anvil_binary: Path, tmp_path: Path) -> Iterator[Chain]:
+def chain(tmp_path: Path) -> Iterator[Chain]:
     """A fresh chain for each test: it starts in 30 ms."""
-    process, url = start_anvil(anvil_binary, tmp_path / "anvil")
-    try:
-        with httpx.Client(trust_env=False) as client:
-            yield Chain(url, client)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    if not installed():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("anvil is not installed: run `make setup`")
+    with anvil_chain(CHAIN_ID, tmp_path / "anvil") as anvil:
+        yield Chain(anvil)
 
 
 @pytest.fixture

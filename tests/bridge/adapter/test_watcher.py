@@ -243,3 +243,14 @@ async def test_extra_depth_holds_a_final_block_back(chain, endpoint, watch):
     chain.mine(10)
     await w.until_quiet()
     assert w.nonces == [1]
+
+
+async def test_a_deposit_that_breaks_the_rolling_hash_halts_the_chain(chain, endpoint, watch):
+    profile = chain.deploy_emitter()
+    topics, data = chain.deposit_log(1)
+    chain.emit(topics, data[:64] + bytes(32))
+    chain.mine(6)
+    w = watch(profile, endpoint)
+    await w.until_quiet()
+    assert w.watcher.status.halt.code == BridgeCode.DEPOSITS_HASH_MISMATCH
+    assert w.deposits == []

@@ -1,0 +1,275 @@
+"""The pure readers: RLP tries, headers, receipts, events; and that hostile bytes only ever make a RemoteFault."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.codes import REMEDIES, BridgeCode
+from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, Withdrawn, read_event
+from bridge.evm.header import BlockHeader, read_header
+from bridge.evm.hexadecimal import read_data, read_quantity
+from bridge.evm.receipts import Log, Receipt, check_receipts_root, decode_receipt, read_receipts, receipt_items
+from bridge.evm.submission import SubmittedEvent, make_submission, verify_submitted_event
+from bridge.evm.trie import EMPTY_ROOT, index_key, trie_proof, trie_root, verify_trie_proof
+from clearing.base.codec import decode, encode, u256
+from clearing.base.errors import RemoteFault
+
+VAULT = b"\x0a" * 20
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.from_regex(r"0x[0-9a-f]{0,66}", fullmatch=True),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(("number", "hash", "logs", "type")), inner)
+    ),
+    max_leaves=8,
+)
+KEYS = st.binary(min_size=1, max_size=4)
+logs = st.builds(
+    Log,
+    address=st.just(VAULT) | st.binary(min_size=20, max_size=20),
+    topics=st.lists(st.binary(min_size=32, max_size=32), max_size=4).map(tuple),
+    data=st.binary(max_size=100),
+)
+receipts = st.builds(
+    Receipt,
+    type=st.integers(0, 4),
+    succeeded=st.booleans(),
+    cumulative_gas=st.integers(0, 2**64 - 1),
+    bloom=st.binary(min_size=256, max_size=256),
+    logs=st.lists(logs, max_size=3).map(tuple),
+)
+
+
+def header(receipts_root=EMPTY_ROOT):
+    return BlockHeader(5, b"\x05" * 32, b"\x04" * 32, bytes(32), receipts_root, bytes(256), 1000, 7)
+
+
+def deposit_log(nonce=1, account=7, amount=5):
+    topics = (DEPOSITED, u256(nonce), bytes(12) + b"\x70" * 20, u256(account))
+    return Log(VAULT, topics, u256(amount) + bytes(12) + b"\x11" * 20 + b"\xdd" * 32)
+
+
+# The trie ------------------------------------------------------------------------------------------------------------
+
+# Roots that the Ethereum Foundation's trie tests state ("dogs", and the one of the wiki's tutorial).
+KNOWN_TRIES = [
+    (
+        {"doe": "reindeer", "dog": "puppy", "dogglesworth": "cat"},
+        "8aad789dff2f538bca5d8ea56e8abe10f4c7ba3a5dea95fea4cd6e7c3a1168d3",
+    ),
+    (
+        {"do": "verb", "horse": "stallion", "doge": "coin", "dog": "puppy"},
+        "5991bb8c6514148a29db676a14ac506cd2cd5775ace63c30a4fe457715e9ac84",
+    ),
+    ({}, "56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"),
+]
+
+
+@pytest.mark.parametrize(("items", "root"), KNOWN_TRIES)
+def test_roots_are_those_that_others_compute(items, root):
+    assert trie_root({key.encode(): value.encode() for key, value in items.items()}).hex() == root
+
+
+@given(st.dictionaries(KEYS, st.binary(min_size=1, max_size=50), min_size=1, max_size=20), st.data())
+def test_every_item_has_a_proof_and_no_other_proof_is_taken(items, data):
+    root = trie_root(items)
+    key = data.draw(st.sampled_from(sorted(items)))
+    proof = trie_proof(items, key)
+    assert verify_trie_proof(root, key, proof) == items[key]
+    place = data.draw(st.integers(0, len(proof) - 1))
+    bit = data.draw(st.integers(0, 8 * len(proof[place]) - 1))
+    node = bytearray(proof[place])
+    node[bit // 8] ^= 1 << bit % 8
+    wrong = [
+        (),
+        proof[1:],
+        proof[:-1],
+        (*proof, proof[-1]),
+        (*proof, b""),
+        (*proof[:place], bytes(node), *proof[place + 1 :]),
+        proof * 65,
+    ]
+    for forged in wrong:
+        with pytest.raises(RemoteFault) as caught:
+            verify_trie_proof(root, key, forged)
+        assert caught.value.code == BridgeCode.BAD_TRIE_PROOF
+    with pytest.raises(RemoteFault):
+        verify_trie_proof(bytes(32), key, proof)
+
+
+@given(st.dictionaries(KEYS, st.binary(min_size=1, max_size=50), min_size=1, max_size=20), KEYS, st.data())
+def test_a_proof_shows_no_other_key(items, other, data):
+    key = data.draw(st.sampled_from(sorted(items)))
+    if other != key:
+        try:
+            assert verify_trie_proof(trie_root(items), other, trie_proof(items, key)) == items[other]
+        except RemoteFault as fault:
+            assert fault.code == BridgeCode.BAD_TRIE_PROOF
+
+
+@given(st.binary(max_size=300), st.binary(min_size=1, max_size=4))
+def test_any_bytes_as_a_node_are_a_fault(node, key):
+    from clearing.base.hashing import keccak256
+
+    try:
+        verify_trie_proof(keccak256(node), key, (node,))
+    except RemoteFault as fault:
+        assert fault.code == BridgeCode.BAD_TRIE_PROOF
+
+
+def test_nesting_beyond_all_depth_is_a_fault():
+    from clearing.base.hashing import keccak256
+
+    node = b""
+    for _ in range(20_000):
+        size = len(node)
+        length = size.to_bytes((size.bit_length() + 7) // 8 or 1, "big")
+        node = (bytes((0xC0 + size,)) if size < 56 else bytes((0xF7 + len(length),)) + length) + node
+    with pytest.raises(RemoteFault):
+        verify_trie_proof(keccak256(node), b"\x80", (node,))
+    with pytest.raises(RemoteFault):
+        decode_receipt(node)
+
+
+# Receipts, headers, values -------------------------------------------------------------------------------------------
+
+
+@given(receipts)
+def test_a_receipt_is_read_back_from_its_bytes(receipt):
+    assert decode_receipt(receipt.encode()) == receipt
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_as_a_receipt_are_a_fault(data):
+    with pytest.raises(RemoteFault) as caught:
+        decode_receipt(data)
+    assert caught.value.code == BridgeCode.MALFORMED_RECEIPT
+
+
+@given(JSON)
+def test_any_json_as_an_answer_is_a_fault(value):
+    for read in (read_header, lambda v: read_quantity(v, "x", 8), lambda v: read_data(v, "x", 33)):
+        try:
+            read(value)
+        except RemoteFault as fault:
+            assert fault.code == BridgeCode.MALFORMED_ANSWER
+        else:
+            assert read_quantity(value, "x") < 256
+    if value != []:
+        with pytest.raises(RemoteFault):
+            read_receipts(value)
+
+
+@pytest.mark.parametrize("value", ["0x", "0x_1", "0x 1", "1", "0x+1", "0x1\n", "0x" + "0" * 65, 1, True, None, "0x100"])
+def test_a_quantity_has_one_form(value):
+    with pytest.raises(RemoteFault):
+        read_quantity(value, "x", 8)
+
+
+@pytest.mark.parametrize("value", ["0x1", "0x11 11", "1111", "0x111", "0xzz11", "0x11\u0661\u0661", 7, None])
+def test_data_has_one_form(value):
+    with pytest.raises(RemoteFault):
+        read_data(value, "x", 2)
+
+
+@given(st.lists(receipts, max_size=5), receipts)
+def test_a_receipt_more_or_less_or_other_changes_the_root(block, extra):
+    root = trie_root(receipt_items(block))
+    check_receipts_root(block, root)
+    forgeries = [[*block, extra], block[:-1] if block else [extra]]
+    if block and block[-1] != extra:
+        forgeries.append([*block[:-1], extra])
+    for forged in forgeries:
+        with pytest.raises(RemoteFault) as caught:
+            check_receipts_root(forged, root)
+        assert caught.value.code == BridgeCode.RECEIPTS_ROOT_MISMATCH
+
+
+# Events and submissions ----------------------------------------------------------------------------------------------
+
+
+def test_events_are_read_strictly():
+    assert read_event(deposit_log(3, 2**64 - 1, 2**256 - 1)) == Deposited(
+        3, b"\x70" * 20, 2**64 - 1, 2**256 - 1, b"\x11" * 20, b"\xdd" * 32
+    )
+    log = Log(VAULT, (WITHDRAWN, u256(4), bytes(12) + b"\x70" * 20, bytes(12) + b"\x22" * 20), u256(9))
+    assert read_event(log) == Withdrawn(4, b"\x70" * 20, b"\x22" * 20, 9)
+    assert read_event(Log(VAULT, (), b"")) is None
+
+
+@given(logs, st.sampled_from((DEPOSITED, WITHDRAWN)))
+def test_any_log_is_an_event_or_none_or_a_fault(log, topic):
+    for tried in (log, Log(log.address, (topic, *log.topics[1:]), log.data)):
+        try:
+            read_event(tried)
+        except RemoteFault as fault:
+            assert fault.code == BridgeCode.MALFORMED_EVENT
+
+
+BLOCK = [
+    Receipt(2, True, 21_000, bytes(256), ()),
+    Receipt(2, True, 90_000, bytes(256), (Log(b"\x0b" * 20, (), b"other"), deposit_log())),
+    Receipt(0, False, 120_000, bytes(256), (deposit_log(9),)),
+    Receipt(1, True, 150_000, bytes(256), (Log(b"\x0b" * 20, deposit_log().topics, deposit_log().data),)),
+]
+
+
+def submitted(receipt_index, log_index):
+    trusted = header(trie_root(receipt_items(BLOCK)))
+    return make_submission(1, trusted.hash, BLOCK, receipt_index, log_index), trusted
+
+
+def test_a_submitted_event_is_the_fact_that_the_watcher_would_tell():
+    submission, trusted = submitted(1, 1)
+    again = decode(encode(submission), SubmittedEvent)
+    fact = verify_submitted_event(again, trusted, 1, VAULT)
+    assert (fact.nonce, fact.account, fact.amount) == (1, 7, u256(5))
+    assert (fact.vault, fact.block_number, fact.block_hash) == (VAULT, 5, trusted.hash)
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ((1, 0), BridgeCode.NOT_A_VAULT_EVENT),
+        ((1, 2), BridgeCode.NOT_A_VAULT_EVENT),
+        ((2, 0), BridgeCode.NOT_A_VAULT_EVENT),
+        ((3, 0), BridgeCode.NOT_A_VAULT_EVENT),
+        ((0, 0), BridgeCode.NOT_A_VAULT_EVENT),
+    ],
+)
+def test_other_logs_are_refused(place, code):
+    submission, trusted = submitted(*place)
+    with pytest.raises(RemoteFault) as caught:
+        verify_submitted_event(submission, trusted, 1, VAULT)
+    assert caught.value.code == code
+
+
+def test_a_submission_for_another_chain_block_place_or_receipt_is_refused():
+    submission, trusted = submitted(1, 1)
+    other = [Receipt(2, True, 90_000, bytes(256), (deposit_log(amount=10**9),))] * 4
+    forged = make_submission(1, trusted.hash, other, 1, 0)
+    moved = SubmittedEvent(1, trusted.hash, 2, 1, submission.proof)
+    unproven = SubmittedEvent(1, trusted.hash, 1, 1, ())
+    for tried, chain_id, code in (
+        (submission, 2, BridgeCode.WRONG_CHAIN),
+        (SubmittedEvent(1, bytes(32), 1, 1, submission.proof), 1, BridgeCode.UNTRUSTED_BLOCK),
+        (forged, 1, BridgeCode.BAD_TRIE_PROOF),
+        (moved, 1, BridgeCode.BAD_TRIE_PROOF),
+        (unproven, 1, BridgeCode.BAD_TRIE_PROOF),
+    ):
+        with pytest.raises(RemoteFault) as caught:
+            verify_submitted_event(tried, trusted, chain_id, VAULT)
+        assert caught.value.code == code
+
+
+def test_the_key_of_a_receipt_is_the_rlp_of_its_index():
+    assert [index_key(i).hex() for i in (0, 1, 127, 128, 256)] == ["80", "01", "7f", "8180", "820100"]
+
+
+def test_every_code_says_what_to_do():
+    assert set(REMEDIES) == set(BridgeCode)
+    assert all(600 <= code < 700 for code in BridgeCode)

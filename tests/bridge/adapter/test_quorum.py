@@ -1,0 +1,304 @@
+"""Endpoints that lie, lag or are lost, before a real chain."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import trio
+
+from bridge.codes import BridgeCode
+from bridge.evm.events import DEPOSITED
+from bridge.evm.hexadecimal import hex_data, hex_quantity
+from bridge.quorum import EndpointQuorum
+from bridge.rpc import Call, Refusal
+from clearing.base.codec import u256
+from clearing.base.errors import LocalFault, RemoteFault
+
+pytestmark = pytest.mark.chain
+
+
+def of_three(profile):
+    return replace(profile, finality=replace(profile.finality, quorum=2))
+
+
+def richer(call, result):
+    """Receipts in which every deposit is ten times as large."""
+    if call.method != "eth_getBlockReceipts" or not result:
+        return result
+    result = copy.deepcopy(result)
+    for receipt in result:
+        for log in receipt["logs"]:
+            log["data"] = "0x" + u256(10_000).hex() + log["data"][66:]
+    return result
+
+
+def header_of_own(call, result):
+    """Headers that are right but for the receipts root."""
+    if call.method == "eth_getBlockByNumber" and isinstance(result, dict):
+        return {**result, "receiptsRoot": "0x" + "11" * 32}
+    return result
+
+
+def blind(call, result):
+    """No logs anywhere, as a node without an index says."""
+    return [] if call.method == "eth_getLogs" else result
+
+
+def chain_of_own(call, result):
+    """Another hash for every block."""
+    if call.method.startswith("eth_getBlockBy") and isinstance(result, dict):
+        return {**result, "hash": "0x" + "22" * 32}
+    return result
+
+
+async def test_a_forged_receipt_is_refused_for_its_root(chain, liar, watch):
+    profile = chain.deploy_emitter()
+    chain.deposited(1, amount=1_000)
+    chain.mine(6)
+    w = watch(profile, liar(richer))
+    with pytest.raises(RemoteFault) as caught:
+        await w.until_quiet()
+    assert caught.value.code == BridgeCode.RECEIPTS_ROOT_MISMATCH
+    assert w.facts == []
+
+
+async def test_a_forged_log_in_a_block_without_one_is_not_told(chain, liar, watch):
+    profile = chain.deploy_emitter()
+    forged = {"blockNumber": hex_quantity(profile.deployment_block + 2)}
+
+    def alter(call, result):
+        return [forged] if call.method == "eth_getLogs" else result
+
+    chain.mine(10)
+    w = watch(replace(profile, blooms=False), liar(alter))
+    await w.until_quiet()
+    assert w.deposits == []
+    assert w.watcher.status.scanned_number == chain.final
+
+
+async def test_a_header_whose_fields_are_forged_is_refused_for_its_hash(chain, liar, watch):
+    profile = chain.deploy_emitter()
+    chain.deposited(1)
+    chain.mine(6)
+    w = watch(profile, liar(header_of_own))
+    with pytest.raises(RemoteFault) as caught:
+        await w.until_quiet()
+    assert caught.value.code == BridgeCode.HEADER_HASH_MISMATCH
+    assert w.facts == []
+
+
+@pytest.mark.parametrize("lie", [richer, header_of_own, blind, chain_of_own])
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_one_liar_of_three_changes_nothing(chain, liar, watch, lie, place):
+    profile = of_three(chain.deploy_emitter())
+    for nonce in range(1, 4):
+        chain.deposited(nonce, amount=1_000)
+        chain.mine(30)
+    sources = [liar(name=f"true {index}") for index in range(3)]
+    sources[place].alter = lie
+    w = watch(profile, *sources)
+    await w.until_quiet()
+    assert [(fact.nonce, fact.amount) for fact in w.deposits] == [(n, u256(1_000)) for n in (1, 2, 3)]
+
+
+async def test_one_lost_of_three_changes_nothing_and_is_asked_less(chain, liar, watch):
+    profile = of_three(chain.deploy_emitter())
+    chain.deposited(1)
+    chain.mine(6)
+    sources = [liar(name=f"e{index}") for index in range(3)]
+    sources[1].lost = True
+    w = watch(profile, *sources)
+    await w.until_quiet()
+    for _ in range(20):
+        await w.watcher.step()
+    assert w.nonces == [1]
+    assert len(sources[1].asked) < len(sources[0].asked) / 3
+    assert w.quorum.health[1].faults_total >= 1
+
+
+async def test_two_lost_of_three_stop_the_chain_and_their_return_starts_it(chain, liar, watch):
+    profile = of_three(chain.deploy_emitter())
+    chain.deposited(1)
+    chain.mine(6)
+    sources = [liar() for _ in range(3)]
+    sources[0].lost = sources[1].lost = True
+    w = watch(profile, *sources)
+    with pytest.raises(RemoteFault) as caught:
+        await w.until_quiet()
+    assert caught.value.code == BridgeCode.ENDPOINT_QUORUM_LOST
+    assert w.facts == []
+    sources[0].lost = False
+    await w.until_quiet()
+    assert w.nonces == [1]
+
+
+async def test_two_liars_with_a_chain_of_their_own_never_get_a_header_believed(chain, liar, watch):
+    profile = of_three(chain.deploy_emitter())
+    chain.deposited(1)
+    chain.mine(6)
+    w = watch(profile, liar(chain_of_own), liar(chain_of_own), liar())
+    with pytest.raises(RemoteFault) as caught:
+        await w.until_quiet()
+    assert caught.value.code == BridgeCode.HEADER_HASH_MISMATCH
+    assert w.facts == []
+
+
+async def test_three_that_differ_are_no_quorum(chain, liar):
+    def own(byte):
+        return lambda call, result: {**result, "hash": "0x" + byte * 32} if isinstance(result, dict) else result
+
+    quorum = EndpointQuorum([liar(own("11")), liar(own("22")), liar()], 2)
+    with pytest.raises(RemoteFault) as caught:
+        await quorum.headers([0])
+    assert caught.value.code == BridgeCode.ENDPOINTS_DISAGREE
+
+
+async def test_the_final_height_is_the_second_highest_of_three_at_a_quorum_of_two(chain, liar, watch):
+    profile = of_three(chain.deploy_emitter())
+    chain.mine(20)
+    true = chain.final
+
+    def stating(number):
+        def alter(call, result):
+            if call.params[:1] == ("finalized",):
+                return {**result, "number": hex_quantity(number)}
+            return result
+
+        return alter
+
+    quorum = EndpointQuorum([liar(stating(true + 1000)), liar(), liar(stating(3))], 2)
+    tips = await quorum.tips(profile.finality, 1)
+    assert tips.final_number == true
+
+
+async def test_a_lagging_node_is_no_evidence_of_absence(chain, liar, watch):
+    """Two of three don't hold the newest blocks yet and say that there are no logs: nothing is concluded from it."""
+    profile = replace(of_three(chain.deploy_emitter()), blooms=False)
+    seen = chain.head
+    chain.deposited(1)
+    chain.mine(10)
+    lagging = True
+
+    def lag(call, result):
+        if not lagging:
+            return result
+        if call.method == "eth_getLogs":
+            return []
+        if call.method == "eth_getBlockByNumber" and call.params[0].startswith("0x"):
+            return None if int(call.params[0], 16) > seen else result
+        return result
+
+    w = watch(profile, liar(lag), liar(lag), liar())
+    with pytest.raises(RemoteFault):
+        await w.until_quiet()
+    assert w.watcher.status.scanned_number <= seen
+    lagging = False
+    await w.until_quiet()
+    assert w.nonces == [1]
+
+
+async def test_a_deposit_withheld_by_all_far_behind_is_backfilled_at_the_next_nonce(chain, liar, watch):
+    profile = chain.deploy_emitter()
+    chain.deposited(1)
+    withheld = int(chain.deposited(2)["blockNumber"], 16)
+    chain.mine(200)
+    hiding = True
+
+    def hide(call, result):
+        if call.method == "eth_getLogs" and hiding:
+            return [log for log in result if int(log["blockNumber"], 16) != withheld]
+        return result
+
+    w = watch(profile, liar(hide))
+    await w.until_quiet()
+    assert w.nonces == [1]
+    chain.deposited(3)
+    chain.mine(6)
+    with pytest.raises(RemoteFault) as caught:
+        await w.until_quiet()
+    assert caught.value.code == BridgeCode.NONCE_GAP
+    assert w.nonces == [1]
+    hiding = False
+    await w.until_quiet()
+    assert w.nonces == [1, 2, 3]
+    assert w.deposits[1].block_number == withheld
+
+
+async def test_log_ranges_are_halved_on_errors_down_to_one_block_by_hash(chain, liar, watch):
+    profile = chain.deploy_emitter()
+    for nonce in range(1, 8):
+        chain.deposited(nonce)
+        chain.mine(20)
+    asked = []
+
+    def refuse(call, result):
+        if call.method != "eth_getLogs":
+            return result
+        query = call.params[0]
+        if "blockHash" in query:
+            asked.append(1)
+            return result
+        blocks = int(query["toBlock"], 16) - int(query["fromBlock"], 16) + 1
+        asked.append(blocks)
+        return Refusal(-32005, "query returned more than 10000 results") if blocks > 3 else result
+
+    w = watch(profile, liar(refuse))
+    await w.until_quiet()
+    assert w.nonces == list(range(1, 8))
+    assert max(asked) > 60
+    assert min(asked) <= 3
+    w.watcher._scanner.chunk.blocks = 1
+    numbers, _ = await w.watcher._scanner.chunk_candidates(w.deposits[0].block_number, chain.final)
+    assert [header.number for header in numbers] == [w.deposits[0].block_number]
+
+
+async def test_an_endpoint_of_another_chain_is_refused(chain, liar, watch):
+    profile = chain.deploy_emitter()
+
+    def foreign(call, result):
+        return "0x1" if call.method == "eth_chainId" else result
+
+    with pytest.raises(RemoteFault) as caught:
+        await watch(profile, liar(foreign)).until_quiet()
+    assert caught.value.code == BridgeCode.WRONG_CHAIN
+
+
+@pytest.mark.parametrize(("endpoints", "quorum"), [(1, 0), (2, 1), (3, 1), (4, 2), (3, 4)])
+def test_a_quorum_is_more_than_half(endpoints, quorum):
+    with pytest.raises(LocalFault) as caught:
+        EndpointQuorum([None] * 0 + [type("E", (), {"name": "e"})() for _ in range(endpoints)], quorum)
+    assert caught.value.code == BridgeCode.BAD_QUORUM
+
+
+async def test_the_actor_waits_faults_out_and_ends_only_with_a_halt(chain, liar, watch, within):
+    profile = chain.deploy_emitter()
+    source = liar()
+    source.lost = True
+    w = watch(profile, source)
+    halts = []
+
+    async def act():
+        halts.append(await w.watcher.run())
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(act)
+        while w.watcher.status.faults < 2:
+            await trio.sleep(0.005)
+        source.lost = False
+        chain.deposited(1)
+        chain.mine(6)
+        while w.nonces != [1]:
+            await trio.sleep(0.005)
+        chain.emit((DEPOSITED, u256(2), u256(1), u256(1)), b"")
+        chain.mine(6)
+    assert halts[0].code == BridgeCode.MALFORMED_EVENT
+    assert "R0615" in halts[0].reason
+
+
+async def test_a_batch_may_be_refused_call_by_call(chain, endpoint):
+    results = await endpoint.batch((Call("eth_chainId"), Call("eth_noSuchMethod")))
+    assert results[0] == hex_quantity(31337)
+    assert isinstance(results[1], Refusal)
+    with pytest.raises(RemoteFault) as caught:
+        await endpoint.call("eth_getBlockReceipts", hex_data(b"zz"), 1, 2)
+    assert caught.value.code == BridgeCode.ENDPOINT_REFUSED

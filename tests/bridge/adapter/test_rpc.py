@@ -1,0 +1,88 @@
+"""The HTTP side: servers that answer nonsense, too much, too slowly, or not at all."""
+
+import json
+from functools import partial
+
+import pytest
+import trio
+
+from bridge.codes import BridgeCode
+from bridge.rpc import Call, Endpoint
+from clearing.base.errors import RemoteFault
+
+
+def http(body, status="200 OK", headers=""):
+    return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{headers}\r\n".encode() + body
+
+
+def ok(value):
+    return http(json.dumps(value).encode())
+
+
+@pytest.fixture
+async def serve(nursery):
+    """`await serve(answer)`: the URL of a server that sends these bytes to whoever asks; None: nothing, ever."""
+
+    async def start(answer):
+        async def handle(stream):
+            async with stream:
+                await stream.receive_some(65536)
+                if answer is None:
+                    await trio.sleep_forever()
+                try:
+                    await stream.send_all(answer)
+                except trio.BrokenResourceError:
+                    pass
+
+        listeners = await nursery.start(partial(trio.serve_tcp, host="127.0.0.1"), handle, 0)
+        return f"http://user:secret@127.0.0.1:{listeners[0].socket.getsockname()[1]}/key"
+
+    return start
+
+
+CASES = {
+    "not json": (http(b"<html>busy</html>"), BridgeCode.MALFORMED_ANSWER),
+    "not utf-8": (http(b'[{"id":0,"result":"\xff"}]'), BridgeCode.MALFORMED_ANSWER),
+    "nested": (http(b"[" * 9_000), BridgeCode.MALFORMED_ANSWER),
+    "not http": (b"hello\r\n\r\n", BridgeCode.ENDPOINT_UNREACHABLE),
+    "cut off": (http(b"[]")[:-1], BridgeCode.ENDPOINT_UNREACHABLE),
+    "number": (ok(7), BridgeCode.MALFORMED_ANSWER),
+    "empty": (ok([]), BridgeCode.MALFORMED_ANSWER),
+    "wrong id": (ok([{"id": 5, "result": 1}]), BridgeCode.MALFORMED_ANSWER),
+    "id of another type": (ok([{"id": "0", "result": 1}]), BridgeCode.MALFORMED_ANSWER),
+    "too many": (ok([{"id": 0, "result": 1}] * 2), BridgeCode.MALFORMED_ANSWER),
+    "no result": (ok([{"id": 0}]), BridgeCode.MALFORMED_ANSWER),
+    "odd error": (ok([{"id": 0, "error": "no"}]), BridgeCode.MALFORMED_ANSWER),
+    "error for all": (ok({"id": None, "error": {"code": -1, "message": "limit"}}), BridgeCode.ENDPOINT_REFUSED),
+    "status": (http(b"slow down", "429 Too Many Requests"), BridgeCode.ENDPOINT_REFUSED),
+    "oversize": (http(b" " * 2_000_000), BridgeCode.ANSWER_OVERSIZE),
+    "compressed": (http(b"[]", headers="content-encoding: gzip\r\n"), BridgeCode.MALFORMED_ANSWER),
+    "redirect": (http(b"", "302 Found", "location: http://127.0.0.1:1/\r\n"), BridgeCode.ENDPOINT_REFUSED),
+    "silent": (None, BridgeCode.ENDPOINT_UNREACHABLE),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_nonsense_from_a_server_is_a_fault_with_a_code(serve, case):
+    answer, code = CASES[case]
+    async with Endpoint(await serve(answer), timeout_seconds=0.3, answer_bytes_max=10_000) as endpoint:
+        with pytest.raises(RemoteFault) as caught:
+            await endpoint.batch((Call("eth_chainId"),))
+    assert caught.value.code == code
+    assert "secret" not in str(caught.value)
+    assert "key" not in endpoint.name
+
+
+async def test_nobody_there_is_a_fault(serve):
+    async with Endpoint("http://127.0.0.1:1") as endpoint:
+        with pytest.raises(RemoteFault) as caught:
+            await endpoint.call("eth_chainId")
+    assert caught.value.code == BridgeCode.ENDPOINT_UNREACHABLE
+
+
+async def test_results_are_matched_by_id_not_by_place(serve):
+    answer = ok([{"id": 1, "result": "b"}, {"id": 0, "error": {"code": "x", "message": 5}}])
+    async with Endpoint(await serve(answer)) as endpoint:
+        first, second = await endpoint.batch((Call("a"), Call("b")))
+    assert (first.code, first.message) == (0, "")
+    assert second == "b"
