@@ -25,8 +25,7 @@ class ConsensusCode(CodeBook):
     SIGN_STATE_CORRUPT = 522
     STORE_INCOMPLETE = 523
     BAD_BLOCK_RESPONSE = 530
-    BAD_CHUNK = 531
-    BAD_SHARE = 532
+    BAD_SHARE = 531
 
 
 REMEDIES: dict[ConsensusCode, str] = {
@@ -49,6 +48,5 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.SIGN_STATE_CORRUPT: "Both slots of the sign state are damaged. Never delete it for a key in use.",
     ConsensusCode.STORE_INCOMPLETE: "The block store lacks a block that the application has or needs. Restore or sync.",
     ConsensusCode.BAD_BLOCK_RESPONSE: "A peer answered a block request with blocks that don't follow or aren't final.",
-    ConsensusCode.BAD_CHUNK: "A chunk of a long message is out of order, too many or too long.",
     ConsensusCode.BAD_SHARE: "A vote's BLS share does not verify although its envelope does: its sender is at fault.",
 }

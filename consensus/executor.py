@@ -48,13 +48,15 @@ class BlockExecutor:
         self._executed: bytes | None = None
 
     def build(self, chain: Chain, evidence: Evidence) -> Block:
-        """The own block for the next height, executed. Raises LocalFault when the extensions held are no quorum's."""
+        """The own block for the next height, executed. Raises LocalFault when too few extensions are held."""
         if chain.commit is not None:
             power = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
             if not chain.last_validators.is_quorum(power):
                 raise LocalFault(ConsensusCode.BAD_EXTENDED_COMMIT, "build", power=power, height=chain.height)
         context = _context(chain, chain.extensions)
         payload, roots = self._application.prepare(context)
+        if len(payload) > BLOCK_BYTES_MAX:
+            raise Bug(f"the application made a payload of {len(payload)} bytes, {BLOCK_BYTES_MAX} are allowed")
         root = payload_root(payload, chain.commit, chain.extensions, evidence)
         header = _header(chain, context.time_ms, root, roots)
         self._executed = header.hash

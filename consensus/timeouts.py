@@ -29,12 +29,12 @@ PAPER_TIMERS = (TimerKind.PROPOSE, TimerKind.PREVOTE, TimerKind.PRECOMMIT)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Milliseconds. A step of round r waits base × (100 + r × growth_percent) / 100, at most `cap_ms`."""
+    """Milliseconds. A step of round r waits base + r × `growth_ms`, at most `cap_ms`."""
 
     propose_ms: int = 400
     prevote_ms: int = 150
     precommit_ms: int = 150
-    growth_percent: int = 50
+    growth_ms: int = 150
     cap_ms: int = 3000
 
     def duration_ms(self, kind: TimerKind, round_: int) -> int:
@@ -44,4 +44,4 @@ class Timeouts:
             TimerKind.PREVOTE: self.prevote_ms,
             TimerKind.PRECOMMIT: self.precommit_ms,
         }[kind]
-        return min(self.cap_ms, base * (100 + round_ * self.growth_percent) // 100)
+        return min(self.cap_ms, base + round_ * self.growth_ms)

@@ -56,9 +56,10 @@ class Monitor:
             signers = self._precommits.setdefault((vote.height, vote.round, vote.value), set())
             signers.add(vote.validator)
             power = sum(self._validators.validators[index].power for index in signers)
-            if self._validators.is_quorum(power):
-                if self._certifiable.setdefault(vote.height, vote.value) != vote.value:
-                    raise Violation(f"two values can be certified at height {vote.height}")
+            if self._validators.is_quorum(power) and (
+                self._certifiable.setdefault(vote.height, vote.value) != vote.value
+            ):
+                raise Violation(f"two values can be certified at height {vote.height}")
 
     def _say(self, step: tuple[int, int, int, str], data: bytes) -> None:
         if self._said.setdefault(step, data) != data:

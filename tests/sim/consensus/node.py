@@ -81,9 +81,7 @@ class SimNode:
         records, good = read_frames(bytes(self.wal))
         del self.wal[good:]
         verifier = FakeVerifier()
-        chain = restore_chain(
-            NETWORK, GENESIS_MS, self.application.position, self.application, self.store, verifier
-        )
+        chain = restore_chain(NETWORK, GENESIS_MS, self.application.position, self.application, self.store, verifier)
         guard = None if self.lie is not None else self.guard
         self.replica = Replica(
             chain,

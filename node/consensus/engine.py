@@ -1,0 +1,222 @@
+"""`Engine`: one replica on a real network, disk and clock, as one trio task.
+
+Rule: outputs are performed in order, and a log frame is durable before anything behind it is sent. The replica and the
+application run in this task: nothing else touches them while it runs. A `Bug` leaves `run`, and nothing is signed
+after it.
+"""
+
+import heapq
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from clearing.base.errors import RemoteFault
+from consensus.application import Application
+from consensus.chain import Chain, Position
+from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
+from consensus.replica import Replica, ReplicaConfig
+from consensus.restart import restore_chain
+from consensus.signing import CurveVerifier, Signer, Verifier
+from consensus.store import BlockStore
+from consensus.timeouts import TimerKind
+from node.consensus.wal import WalFile
+from node.p2p.network import Channel, Incoming, Network
+
+EVENTS_WAITING = 16
+"""Messages taken out of the network's own bounded queues ahead of time."""
+
+
+class SystemClock:
+    """The machine's wall clock, and trio's steady one (so that a virtual trio clock drives it in tests)."""
+
+    def wall_ms(self) -> int:
+        """See `consensus.outputs.Clock`."""
+        return time.time_ns() // 1_000_000
+
+    def steady_ms(self) -> int:
+        """See `consensus.outputs.Clock`."""
+        return int(trio.current_time() * 1000)
+
+
+@dataclass(slots=True)
+class EngineStats:
+    """Counts since start, for metrics."""
+
+    heights: int = 0
+    heights_fetched: int = 0
+    rounds_beyond_first: int = 0
+    log_frames: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    rules: Counter[int] = field(default_factory=Counter)
+    durations_ms: deque[int] = field(default_factory=lambda: deque(maxlen=4096))
+    """From the start of a height to its decision, of heights decided here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """What the chain starts from."""
+
+    network: bytes
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the node wants to hear, called in the engine's task: quick, and without exceptions."""
+
+    on_decided: Callable[[Decided], None] = lambda _: None
+    on_peer_fault: Callable[[bytes, RemoteFault], None] = lambda _, __: None
+    has_work: Callable[[], bool] = lambda: False
+    """Whether a block should be made before the heartbeat."""
+
+
+class Engine:
+    """Build it when the application stands at `position`; then `await nursery.start(engine.run)`."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        position: Position,
+        application: Application,
+        store: BlockStore,
+        signer: Signer,
+        log: WalFile,
+        network: Network,
+        config: ReplicaConfig | None = None,
+        hooks: Hooks | None = None,
+        verifier: Verifier | None = None,
+    ) -> None:
+        """Feeds the application the stored blocks that it lacks. Raises LocalFault, Bug."""
+        self._hooks = hooks or Hooks()
+        self._log = log
+        self._network = network
+        self.stats = EngineStats()
+        verifier = verifier or CurveVerifier()
+        chain = restore_chain(genesis.network, genesis.time_ms, position, application, store, verifier)
+        self._parts = (chain, application, store, signer, verifier, config or ReplicaConfig())
+        self._replica: Replica | None = None
+        self._timers: dict[TimerKind, tuple[float, int]] = {}
+        self._due: list[tuple[float, int, TimerKind, int, int]] = []
+        self._numbers = 0
+        self._work = False
+        self._to_loop, self._events = trio.open_memory_channel[Incoming | None](EVENTS_WAITING)
+
+    @property
+    def chain(self) -> Chain:
+        """The decided chain."""
+        return self._parts[0] if self._replica is None else self._replica.chain
+
+    @property
+    def running(self) -> tuple[int, int, str]:
+        """Height, round and step that are worked on, for status pages."""
+        if self._replica is None:
+            return self.chain.height + 1, -1, "STOPPED"
+        state = self._replica.run.state
+        return state.height, state.round, state.step.name
+
+    def notify_work(self) -> None:
+        """There is something to put into a block. Call it in trio's thread."""
+        self._work = True
+        try:
+            self._to_loop.send_nowait(None)
+        except trio.WouldBlock:
+            return  # The loop is awake anyway and looks at the flag.
+
+    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        """Replay the log, then take part until cancelled. Raises Bug; closes the log."""
+        chain, application, store, signer, verifier, config = self._parts
+        replica = self._replica = Replica(
+            chain,
+            application,
+            store,
+            signer,
+            verifier,
+            SystemClock(),
+            config,
+            self._hooks.has_work,
+            recorded=self._log.records,
+        )
+        try:
+            self._perform(replica.start())
+            async with trio.open_nursery() as nursery:
+                for channel in Channel:
+                    nursery.start_soon(self._forward, channel)
+                task_status.started()
+                await self._loop(replica)
+        finally:
+            self._log.close()
+
+    async def _loop(self, replica: Replica) -> None:
+        while True:
+            for _ in range(EVENTS_WAITING):
+                try:
+                    self._take(replica, self._events.receive_nowait())
+                except trio.WouldBlock:
+                    break
+            if self._work:
+                self._work = False
+                self._perform(replica.notify_work())
+            self._fire_timers(replica)
+            with trio.move_on_at(self._next_deadline()):
+                self._take(replica, await self._events.receive())
+
+    def _take(self, replica: Replica, incoming: Incoming | None) -> None:
+        if incoming is not None:
+            self._perform(replica.receive(incoming.sender, incoming.data))
+
+    async def _forward(self, channel: Channel) -> None:
+        async for incoming in self._network.receive(channel):
+            await self._to_loop.send(incoming)
+
+    def _perform(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Persist(records):
+                    self._log.append(records)
+                    self.stats.log_frames += 1
+                case Broadcast(lane, data):
+                    self._network.broadcast(Channel(lane), data)
+                case Send(to, lane, data):
+                    self._network.send(to, Channel(lane), data)
+                case StartTimer(kind, height, round_, duration_ms):
+                    self._set_timer(kind, height, round_, duration_ms)
+                case Decided():
+                    self._log.height_stored()
+                    self._count(output)
+                    self._hooks.on_decided(output)
+                case PeerFault(peer, fault):
+                    self.stats.faults[fault.code.name] += 1
+                    self._hooks.on_peer_fault(peer, fault)
+                case RuleFired(line):
+                    self.stats.rules[line] += 1
+
+    def _count(self, decided: Decided) -> None:
+        self.stats.heights += 1
+        self.stats.rounds_beyond_first += decided.rounds - 1
+        if decided.fetched:
+            self.stats.heights_fetched += 1
+        else:
+            self.stats.durations_ms.append(decided.duration_ms)
+
+    def _set_timer(self, kind: TimerKind, height: int, round_: int, duration_ms: int) -> None:
+        self._numbers += 1
+        at = trio.current_time() + duration_ms / 1000
+        self._timers[kind] = (at, self._numbers)
+        heapq.heappush(self._due, (at, self._numbers, kind, height, round_))
+
+    def _next_deadline(self) -> float:
+        while self._due and self._timers.get(self._due[0][2]) != self._due[0][:2]:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else float("inf")
+
+    def _fire_timers(self, replica: Replica) -> None:
+        """Fire what is due; timers that this starts wait for the next turn, behind messages."""
+        now, last = trio.current_time(), self._numbers
+        while self._next_deadline() <= now and self._due[0][1] <= last:
+            _, _, kind, height, round_ = heapq.heappop(self._due)
+            del self._timers[kind]
+            self._perform(replica.on_timer(kind, height, round_))

@@ -1,0 +1,220 @@
+"""Four engines with real curves, real log and sign state files, over the in-memory network."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from clearing.base import bls
+from clearing.base.certificate import signer_indices, verify_finality, vote_digest
+from clearing.base.errors import LocalFault
+from consensus.codes import ConsensusCode
+from consensus.outputs import Decided
+from consensus.replica import ReplicaConfig
+from consensus.store import MemoryBlockStore, load_committed
+from node.consensus.engine import Engine, Genesis, Hooks
+from node.consensus.sign_state import SignStateFile
+from node.consensus.signer import LocalSigner
+from node.consensus.wal import WalFile
+from node.p2p.memory import Hub
+from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.sim.consensus.toy import ToyApplication
+
+NETWORK = bytes(range(32))
+CHAIN = Genesis(network=NETWORK, time_ms=1_700_000_000_000)
+VALIDATORS = validator_set(4)
+
+
+@dataclass
+class Peer:
+    """One validator's disk, and its engine while it runs."""
+
+    index: int
+    folder: Path
+    hub: Hub
+    application: ToyApplication = field(init=False)
+    store: MemoryBlockStore = field(default_factory=MemoryBlockStore)
+    engine: Engine | None = None
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    stopped: trio.Event = field(default_factory=trio.Event)
+    decided: list[Decided] = field(default_factory=list)
+    work: bool = True
+
+    def __post_init__(self) -> None:
+        self.application = ToyApplication(VALIDATORS, self.index, flush_every=3)
+        self.folder.mkdir()
+
+    @property
+    def key(self) -> bytes:
+        return VALIDATORS.validators[self.index].envelope_key
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        envelope_secret, bls_secret = secrets_of(4)[self.index]
+        guard = SignStateFile(self.folder / "sign.state")
+        network = self.hub.join(self.key)
+        self.engine = Engine(
+            CHAIN,
+            self.application.position,
+            self.application,
+            self.store,
+            LocalSigner(NETWORK, envelope_secret, bls_secret, guard),
+            WalFile(self.folder / "consensus.wal"),
+            network,
+            ReplicaConfig(),
+            Hooks(on_decided=self.decided.append, has_work=lambda: self.work),
+        )
+        self.scope, self.stopped = trio.CancelScope(), trio.Event()
+        try:
+            with self.scope:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(network.run)
+                    await nursery.start(self.engine.run)
+                    task_status.started()
+        finally:
+            guard.close()
+            self.stopped.set()
+
+    async def kill(self) -> None:
+        self.scope.cancel()
+        await self.stopped.wait()
+        self.application.crash()
+
+
+@pytest.fixture
+def peers(tmp_path: Path) -> list[Peer]:
+    hub = Hub(delay=lambda _, __: 0.003)
+    return [Peer(index, tmp_path / str(index), hub) for index in range(4)]
+
+
+async def reach(peers: list[Peer], height: int) -> None:
+    while any(peer.store.height() < height for peer in peers):
+        await trio.sleep(0.01)
+
+
+def check_same_chain(peers: list[Peer]) -> None:
+    """Equal blocks as far as all have them, each final under the set."""
+    for height in range(1, min(peer.store.height() for peer in peers) + 1):
+        committed = [load_committed(peer.store, height) for peer in peers]
+        assert len({found.block.header.hash for found in committed if found is not None}) == 1
+        for found in committed:
+            assert found is not None
+            verify_finality(found.block.header, found.certificate, VALIDATORS, NETWORK)
+
+
+async def test_four_engines_make_one_chain(peers: list[Peer], autojump_clock: trio.testing.MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        for peer in peers:
+            await nursery.start(peer.run)
+        await reach(peers, 10)
+        nursery.cancel_scope.cancel()
+    check_same_chain(peers)
+    for peer in peers:
+        assert peer.engine is not None
+        assert peer.engine.stats.rounds_beyond_first == 0
+        assert not peer.engine.stats.faults
+        assert [decided.committed.block.header.height for decided in peer.decided][:10] == list(range(1, 11))
+
+
+async def test_a_killed_engine_returns_and_catches_up(
+    peers: list[Peer], autojump_clock: trio.testing.MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        for peer in peers:
+            await nursery.start(peer.run)
+        await reach(peers, 4)
+        await peers[2].kill()
+        left_at = peers[2].store.height()
+        others = [peer for peer in peers if peer.index != 2]
+        await reach(others, left_at + 12)
+        executed = len(peers[2].application.processed)
+        await nursery.start(peers[2].run)
+        await reach(peers, left_at + 20)
+        nursery.cancel_scope.cancel()
+    check_same_chain(peers)
+    again = peers[2].application.processed[executed:]
+    assert min(again) == left_at - left_at % 3 + 1, "only blocks that the application had lost run again"
+    assert again[0] <= left_at + 1
+    engine = peers[2].engine
+    assert engine is not None
+    assert engine.stats.heights_fetched >= 10
+    assert not engine.stats.faults
+
+
+async def test_all_killed_at_once_go_on_from_their_logs(
+    peers: list[Peer], autojump_clock: trio.testing.MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        for stop in (3, 6, 9):
+            for peer in peers:
+                await nursery.start(peer.run)
+            await reach(peers[:1], stop)
+            await trio.sleep(0.004 * stop)  # anywhere within a height
+            for peer in peers:
+                await peer.kill()
+        for peer in peers:
+            await nursery.start(peer.run)
+        await reach(peers, 14)
+        nursery.cancel_scope.cancel()
+    check_same_chain(peers)
+
+
+async def test_without_work_heights_follow_the_heartbeat(
+    peers: list[Peer], autojump_clock: trio.testing.MockClock
+) -> None:
+    async with trio.open_nursery() as nursery:
+        for peer in peers:
+            peer.work = False
+            await nursery.start(peer.run)
+        await reach(peers, 2)
+        began = trio.current_time()
+        await reach(peers, 6)
+        idle = trio.current_time() - began
+        for peer in peers:
+            peer.work = True
+        for peer in peers:
+            assert peer.engine is not None
+            peer.engine.notify_work()
+        began = trio.current_time()
+        await reach(peers, 12)
+        busy = trio.current_time() - began
+        nursery.cancel_scope.cancel()
+    assert idle >= 4 * 0.45
+    assert busy <= 6 * 0.1
+
+
+async def test_a_certificate_verifies_under_the_reference_implementation(
+    peers: list[Peer], autojump_clock: trio.testing.MockClock
+) -> None:
+    from py_ecc.bls import G2ProofOfPossession
+
+    async with trio.open_nursery() as nursery:
+        for peer in peers:
+            await nursery.start(peer.run)
+        await reach(peers, 2)
+        nursery.cancel_scope.cancel()
+    committed = load_committed(peers[0].store, 2)
+    assert committed is not None
+    certificate = committed.certificate
+    digest = vote_digest(
+        NETWORK,
+        VALIDATORS.hash,
+        certificate.kind,
+        certificate.height,
+        certificate.round,
+        committed.block.header.hash,
+    )
+    keys = [VALIDATORS.validators[index].bls_key for index in signer_indices(certificate.signers)]
+    assert len(keys) >= 3
+    assert G2ProofOfPossession.FastAggregateVerify(keys, digest, certificate.aggregate)
+    assert not G2ProofOfPossession.FastAggregateVerify(keys[1:], digest, certificate.aggregate)
+    assert bls.verify_aggregate(keys, digest, certificate.aggregate)
+
+
+async def test_one_key_runs_once(peers: list[Peer]) -> None:
+    guard = SignStateFile(peers[0].folder / "sign.state")
+    with pytest.raises(LocalFault) as refused:
+        SignStateFile(peers[0].folder / "sign.state")
+    assert refused.value.code is ConsensusCode.DOUBLE_SIGN
+    guard.close()
