@@ -19,6 +19,7 @@ from node.keys.keystore import Keystore, Strength, open_keystore, parse_keystore
 KEYS_FOLDER = "keys"
 PASSWORD_FILE = "password"
 SALT_TAG = "crossclear/key/derived/v1"
+FINGERPRINT_TAG = "crossclear/key/fingerprint/v1"
 
 
 class KeyKind(StrEnum):
@@ -28,7 +29,7 @@ class KeyKind(StrEnum):
     ED25519 = "ed25519"
     SECP256K1 = "secp256k1"
     SEED = "seed"
-    """Secret entropy with no public key: the state salt, account seeds."""
+    """Secret entropy, shown by its fingerprint: the state salt and account seeds come from it."""
 
 
 class Purpose(StrEnum):
@@ -70,7 +71,7 @@ class KeyEntry:
     name: str
     kind: str
     public: str
-    """Hex: 48 bytes of a BLS key, 32 of an Ed25519 key, the 20-byte address of a secp256k1 key, empty for a seed."""
+    """Hex: 48 bytes of a BLS key, 32 of an Ed25519 key, 20 of a secp256k1 key's address, 32 of a seed's fingerprint."""
     path: Path
 
 
@@ -81,7 +82,8 @@ def public_of(kind: KeyKind, secret: bytes) -> bytes:
             return bls.public_key(int.from_bytes(secret, "big"))
         if kind is KeyKind.ED25519:
             return ed25519.public_key(secret)
-        return secp256k1.address(secret) if kind is KeyKind.SECP256K1 else b""
+        # A seed has no public key; its fingerprint stands for it, for a keystore's own checksum leaves out the counter.
+        return secp256k1.address(secret) if kind is KeyKind.SECP256K1 else tagged_hash(FINGERPRINT_TAG, secret)
     except (ValueError, LocalFault):
         raise LocalFault(NodeCode.KEY_FORMAT, "secret", kind=kind.value) from None
 

@@ -19,7 +19,7 @@ PACKAGES = ("clearing", "consensus", "bridge", "proofs", "node")
 def test_every_code_has_a_remedy_and_nothing_else_has() -> None:
     for module, (book, remedies) in code_books().items():
         assert set(remedies) == set(book), module
-        assert all(text.strip().endswith((".", ")")) for text in remedies.values()), module
+        assert all(len(text.strip()) > 10 for text in remedies.values()), module
 
 
 def test_no_two_codes_share_a_number() -> None:

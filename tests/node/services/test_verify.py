@@ -1,0 +1,179 @@
+"""Rules of `crossclear verify`: what it exits with, what it says, what it never imports."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from node.cli.main import run
+
+ROOT = Path(__file__).resolve().parents[3]
+HEAVY = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn", "py_ecc", "eth_utils")
+
+
+@pytest.fixture(scope="session")
+def small_market() -> ModuleType:
+    """The proofs' own test market, which makes honest packages quickly."""
+    spec = importlib.util.spec_from_file_location("proofs_small_market", ROOT / "tests" / "proofs" / "conftest.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["proofs_small_market"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def package(small_market: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("package") / "epoch.ccp"
+    path.write_bytes(small_market.honest(small_market.snapshot()))
+    return path
+
+
+def trust(small_market: ModuleType) -> list[str]:
+    validators = small_market.validator_set().hash.hex()
+    return ["--network", small_market.NETWORK.hex(), "--validators-hash", "0x" + validators]
+
+
+def test_an_honest_package_verifies(
+    package: Path, small_market: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["verify", str(package), *trust(small_market), "--output", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert list(report) == ["ok", "height", "network", "checks", "bytes", "seconds"]
+    assert (report["ok"], report["height"], report["network"]) == (True, 40, small_market.NETWORK.hex())
+    assert report["bytes"] == package.stat().st_size
+    names = [check["name"] for check in report["checks"]]
+    assert names[:3] == ["encoding", "certificate", "roots"]
+    assert all(check["ok"] and check["detail"] for check in report["checks"])
+    assert run(["verify", str(package), *trust(small_market)]) == 0
+    text = capsys.readouterr().out
+    assert "Not proven:" in text
+    assert "nothing but the file itself was trusted" not in text
+
+
+def test_without_an_anchor_the_text_says_what_that_means(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(package)]) == 0
+    assert "nothing but the file itself was trusted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--network", "--validators-hash"])
+def test_another_anchor_fails_the_certificate(package: Path, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(package), option, "11" * 32, "--output", "json"]) == 6
+    report = json.loads(capsys.readouterr().out)
+    assert report["checks"][-1]["name"] == "certificate"
+    assert report["checks"][-1]["ok"] is False
+
+
+def test_a_flipped_bit_is_refused_with_the_failing_check_named(
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = package.read_bytes()
+    for at in range(0, len(data), max(1, len(data) // 40)):
+        forged = bytearray(data)
+        forged[at] ^= 1 << at % 8
+        (tmp_path / "forged.ccp").write_bytes(forged)
+        assert run(["verify", str(tmp_path / "forged.ccp"), "--output", "json"]) == 6, at
+        report = json.loads(capsys.readouterr().out)
+        assert [check["ok"] for check in report["checks"]].count(False) == 1
+        assert report["checks"][-1]["ok"] is False
+
+
+@given(data=st.binary(max_size=200))
+@settings(deadline=None, max_examples=50)
+def test_malformed_bytes_fail_as_encoding(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("junk") / "junk.ccp"
+    path.write_bytes(data)
+    assert run(["verify", str(path), "--output", "json"]) == 6
+
+
+def test_malformed_bytes_are_named_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "junk.ccp").write_bytes(b"junk")
+    assert run(["verify", str(tmp_path / "junk.ccp")]) == 6
+    out = capsys.readouterr().out
+    assert "check `encoding` failed" in out
+    assert "Not proven" not in out
+
+
+class TestOwnAccount:
+    """A member checks that its account is in the package with its own holdings."""
+
+    @pytest.fixture
+    def seed(self, tmp_path: Path, small_market: ModuleType) -> Path:
+        path = tmp_path / "seed"
+        path.write_text(small_market.seeds()[1].hex() + "\n")
+        path.chmod(0o600)
+        return path
+
+    @pytest.fixture
+    def holdings(self, tmp_path: Path) -> Path:
+        path = tmp_path / "holdings.json"
+        path.write_text('{"cash:USD": "9000", "token:31337:WETH": 40, "position:BTC-PERP": "-2"}')
+        return path
+
+    def verify(self, package: Path, account: int, seed: Path, holdings: Path) -> int:
+        own = ["--account", str(account), "--seed-file", str(seed), "--holdings", str(holdings)]
+        return run(["verify", str(package), *own, "--output", "json"])
+
+    def test_its_own_holdings_are_included(
+        self, package: Path, seed: Path, holdings: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.verify(package, 1, seed, holdings) == 0
+        assert json.loads(capsys.readouterr().out)["checks"][-1]["name"] == "inclusion"
+
+    def test_other_holdings_or_another_account_are_not(
+        self, package: Path, seed: Path, holdings: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.verify(package, 5, seed, holdings) == 6
+        holdings.write_text('{"cash:USD": "9001", "token:31337:WETH": 40, "position:BTC-PERP": "-2"}')
+        capsys.readouterr()
+        assert self.verify(package, 1, seed, holdings) == 6
+        failed = json.loads(capsys.readouterr().out)["checks"][-1]
+        assert (failed["name"], failed["ok"]) == ("inclusion", False)
+
+    @pytest.mark.parametrize(
+        "text", ['{"cash:EUR": 1}', "[]", '{"cash:USD": "x"}', '{"cash:USD": 1.5}', "", "[" * 9999]
+    )
+    def test_bad_holdings_are_the_callers_fault(self, package: Path, seed: Path, holdings: Path, text: str) -> None:
+        holdings.write_text(text)
+        assert self.verify(package, 1, seed, holdings) == 1
+
+    def test_a_seed_file_that_others_can_read_is_refused_for_safety(
+        self, package: Path, seed: Path, holdings: Path
+    ) -> None:
+        seed.chmod(0o644)
+        assert self.verify(package, 1, seed, holdings) == 7
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["verify"],
+        ["verify", "/nowhere.ccp"],
+        ["verify", "{file}", "--network", "xyz"],
+        ["verify", "{file}", "--account", "1"],
+        ["verify", "{file}", "--genesis", "{file}", "--network", "11" * 32],
+        ["verify", "{file}", "--output", "xml"],
+    ],
+)
+def test_wrong_usage_exits_with_2(package: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([each.replace("{file}", str(package)) for each in arguments]) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_verify_imports_nothing_heavy(package: Path) -> None:
+    program = (
+        "import sys, json\n"
+        "from node.cli.main import run\n"
+        f"code = run(['verify', {str(package)!r}, '--output', 'json'])\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "print(json.dumps([code, loaded]), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert json.loads(done.stderr.splitlines()[-1]) == [0, []]
