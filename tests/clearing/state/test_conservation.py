@@ -1,0 +1,155 @@
+"""Random sequences of everything: money and positions are conserved, replicas agree, whatever is asked."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.apply_block import apply_block
+from clearing.base.errors import Bug
+from clearing.genesis import MarketParameters
+from clearing.ledger import Journal
+from clearing.positions import Positions
+from clearing.receipts import TransferCode
+from clearing.state.export import export_state, import_state
+from clearing.transactions import Transaction
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    SALT,
+    USDC_1,
+    USDC_2,
+    WETH_1,
+    World,
+    executed,
+    funded,
+    make_genesis,
+)
+
+ACCOUNTS = st.sampled_from((HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT, 999))
+INSTRUMENTS = st.sampled_from((BTC_PERP, BTC_FUT, BTC_CALL, ETH_PERP, 88))
+ASSETS = st.sampled_from((USDC_1, USDC_2, WETH_1))
+SIZES = st.one_of(st.integers(0, 5_000), st.integers(0, 10**6), st.sampled_from((2**38, 2**39 - 1)))
+OPERATION = st.one_of(
+    st.tuples(st.just("trade"), ACCOUNTS, ACCOUNTS, INSTRUMENTS, SIZES, st.integers(-20_000, 20_000)),
+    st.tuples(st.just("withdraw"), ACCOUNTS, ASSETS, st.integers(0, 10**11)),
+    st.tuples(st.just("transfer"), ACCOUNTS, ACCOUNTS, st.integers(0, 10**11)),
+    st.tuples(st.just("deposit"), ACCOUNTS, ASSETS, st.integers(0, 10**23)),
+    st.tuples(st.just("prices"), st.integers(300_000, 1_300_000), st.integers(5_000, 40_000)),
+    st.tuples(st.just("executed"), st.integers(1, 2), st.integers(0, 5)),
+    st.tuples(st.just("silence"), st.integers(0, 4_000_000)),
+)
+
+
+class Story:
+    """A world in which operations become blocks."""
+
+    def __init__(self) -> None:
+        market = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, trade_fee_ppm=100, request_ms_max=60_000)
+        self.world = funded(genesis=make_genesis(market), dollars=20_000)
+        self.btc, self.eth = 790_000, 20_000
+
+    def do(self, operation: tuple[Any, ...]) -> None:
+        world = self.world
+        prices = ((1, self.btc), (2, self.eth))
+        kind, *arguments = operation
+        if kind == "prices":
+            self.btc, self.eth = arguments
+            world.block(prices=((1, self.btc), (2, self.eth)))
+        elif kind == "silence":
+            world.block(after_ms=arguments[0])
+        elif kind == "deposit":
+            world.block(prices=prices, facts=(world.deposit_fact(*arguments),))
+        elif kind == "executed":
+            world.block(prices=prices, facts=(executed(*arguments),))
+        else:
+            world.block(self.request(kind, arguments), prices=prices)
+
+    def request(self, kind: str, arguments: list[int]) -> Transaction:
+        if kind == "trade":
+            buyer, seller, instrument, lots, off = arguments
+            mark = self.world.state.marks.get(instrument)
+            return self.world.trade(buyer, seller, instrument, lots, max((mark.ticks if mark else 5) + off, 0))
+        if kind == "withdraw":
+            return self.world.withdrawal(*arguments)
+        return self.world.transfer(*arguments)
+
+
+@given(st.lists(OPERATION, max_size=25))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_nothing_is_created_or_lost_whatever_is_asked(operations: list[tuple[Any, ...]]) -> None:
+    story = Story()
+    for operation in operations:
+        story.do(operation)  # each block is checked against every invariant
+    world = story.world
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert copy.module_roots() == world.state.module_roots()
+    block = world.make_block([world.trade(ALICE, BOB, BTC_PERP, 1, story.btc)])
+    assert apply_block(copy, block)[1] == apply_block(world.state, block)[1]
+
+
+@given(st.lists(st.integers(300_000, 1_300_000), min_size=1, max_size=12), st.integers(1, 20_000))
+@settings(max_examples=40, deadline=None)
+def test_whatever_prices_do_gains_equal_losses(path: list[int], lots: int) -> None:
+    story = Story()
+    world = story.world
+    world.block(
+        world.trade(ALICE, BOB, BTC_PERP, lots, 790_000), world.trade(CAROL, BOB, BTC_FUT, lots // 2 + 1, 790_000)
+    )
+    everybody = (HOUSE, ALICE, BOB, CAROL)
+    before = sum(world.cash(each) for each in everybody)
+    for price in path:
+        story.do(("prices", price, 20_000))
+        assert sum(world.cash(each) for each in everybody) == before
+        for account in (ALICE, BOB, CAROL):
+            assert world.lots(account, BTC_PERP) == 0 or world.cash(account) >= -1_000 * DOLLAR
+
+
+def test_a_transfer_without_a_counterpart_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    count = Journal._count
+
+    def one_sided(self: Journal, account: int, currency: int, debited: int, credited: int) -> None:
+        if account != ALICE:
+            count(self, account, currency, debited, credited)
+
+    monkeypatch.setattr(Journal, "_count", one_sided)
+    with pytest.raises(Bug, match="drifted"):
+        world.deposit(ALICE, USDC_1, DOLLAR)
+
+
+def test_a_trade_with_one_leg_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = funded()
+    add = Positions.add
+
+    def one_leg(self: Positions, account: int, instrument: int, lots: int) -> None:
+        if lots > 0:
+            add(self, account, instrument, lots)
+
+    monkeypatch.setattr(Positions, "add", one_leg)
+    with pytest.raises(Bug, match="drifted"):
+        world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000))
+
+
+def test_money_left_in_passage_is_a_bug() -> None:
+    world = funded()
+    journal = Journal(world.state.fork())
+    with pytest.raises(Bug, match="sums to 1"):
+        journal.settle([(ALICE, -5), (BOB, 6)], 1, TransferCode.VARIATION_MARGIN, 1)
+    with pytest.raises(Bug, match="left with cash"):
+        journal.check_conserved()
+
+
+def test_a_token_cannot_be_owed() -> None:
+    world = funded()
+    with pytest.raises(Bug, match="would owe"):
+        Journal(world.state.fork()).transfer(ALICE, BOB, 2**32 + WETH_1, 1, TransferCode.COLLATERAL_BOUGHT, 0)

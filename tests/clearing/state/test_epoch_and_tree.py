@@ -1,0 +1,204 @@
+"""Epoch snapshots, custody, and the withdrawals tree against a naive one."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import decode, encode, u256
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import keccak256, tagged_hash
+from clearing.base.header import STATE_TAG
+from clearing.custody import custody_terms
+from clearing.epoch import snapshot_due, take_snapshot
+from clearing.holdings import arrays_of, holdings_of
+from clearing.margin.rows import group_maxima, row_value
+from clearing.margin.snapshot import RiskSnapshot, RowKind
+from clearing.opening import open_state
+from clearing.receipts import EpochClosed, MarginCalled, WithdrawalReleased
+from clearing.state.export import export_state, import_state
+from clearing.withdrawals import withdrawal_proof
+from clearing.withdrawals_tree import (
+    DEPTH,
+    append,
+    empty_node,
+    leaf_hash,
+    proof_nodes,
+    root_from_proof,
+    withdrawals_root,
+)
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    SALT,
+    START_MS,
+    USDC_1,
+    VAULTS,
+    WETH_1,
+    World,
+    executed,
+    funded,
+    make_genesis,
+    of_kind,
+)
+
+
+def epoch_world() -> World:
+    world = funded()
+    world.deposit(CAROL, WETH_1, 3_000_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000), world.withdrawal(BOB, USDC_1, 50 * DOLLAR))
+    return world
+
+
+def test_an_epoch_waits_for_custody_and_then_closes_once() -> None:
+    world = epoch_world()
+    while world.state.now.height < 6:
+        assert not of_kind(world.prices(790_000), EpochClosed)
+    assert not world.results[-1].snapshot, "the boundary, 5, is past; custody is not known"
+    with pytest.raises(LocalFault, match="R0406"):
+        take_snapshot(world.state)
+    result = world.block(facts=world.custody_facts(400))
+    assert of_kind(result, EpochClosed) == [EpochClosed(1, world.state.now.height)]
+    assert result.snapshot
+    assert result.epoch == 1
+    assert snapshot_due(world.state, world.state.now.height)
+    assert not world.prices(790_000).snapshot
+    while world.state.now.height < 10:
+        result = world.prices(790_000)
+    assert result.epoch == 2
+
+
+def test_the_snapshot_balances_and_every_row_holds() -> None:
+    world = epoch_world()
+    world.block(facts=world.custody_facts(400))
+    snapshot = take_snapshot(world.state)
+    statement = snapshot.statement
+    assert decode(encode(snapshot), RiskSnapshot) == snapshot
+    roots = world.state.module_roots()
+    assert statement.state_root == tagged_hash(STATE_TAG, u256(len(roots)), *roots)
+    totals = {total.slot: total.total for total in statement.totals}
+    for slot, total in totals.items():
+        assert sum(each.values[slot] for each in snapshot.accounts) == total
+    held: dict[int, int] = {}
+    for term in statement.custody:
+        assert term.held + term.pending == term.accounted - term.uncredited
+        held[term.slot] = held.get(term.slot, 0) + term.held
+    assert held == {slot: totals[slot] for slot in held}
+    assert [(term.slot, term.pending) for term in statement.custody if term.pending] == [(0, 50 * DOLLAR)]
+    for each in snapshot.accounts:
+        own = holdings_of(world.state, each.account)
+        maxima = group_maxima(arrays_of(world.state), own.cash, own.tokens, own.lots)
+        for row in statement.rows:
+            value = row_value(row, (*each.values, *maxima), each.shortfall)
+            assert value >= 0 if row.kind is RowKind.AT_LEAST_ZERO else value == 0
+
+
+def test_accounts_under_maintenance_are_listed_with_their_shortfall() -> None:
+    world = funded(dollars=8_000)
+    world.block(facts=(world.deposit_fact(BOB, USDC_1, 100_000 * DOLLAR),))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    world.state.terms.market = msgspec.structs.replace(world.state.terms.market, liquidations_per_block=0)
+    assert of_kind(world.prices(700_000), MarginCalled)
+    world.block(facts=world.custody_facts(400))
+    shortfalls = dict(take_snapshot(world.state).statement.shortfalls)
+    assert list(shortfalls) == [ALICE]
+    equity, initial = 8_000 * DOLLAR - 4_500 * 90_000 * 10, 4_500 * 700_000 * 10 // 5
+    assert shortfalls[ALICE] == 4 * initial - 5 * equity
+
+
+def test_a_restored_state_takes_the_same_snapshot() -> None:
+    world = epoch_world()
+    world.block(facts=world.custody_facts(400))
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert take_snapshot(copy) == take_snapshot(world.state)
+
+
+def test_custody_behind_the_ledger_or_short_of_its_own_word_is_no_evidence() -> None:
+    world = epoch_world()
+    facts = world.custody_facts(400)
+    assert custody_terms(world.state) is None
+    less = msgspec.structs.replace(facts[0], deposited=u256(1), balance=u256(1))
+    world.block(facts=(less, *facts[1:]))
+    assert custody_terms(world.state) is None
+    short = msgspec.structs.replace(facts[0], block_number=404, balance=u256(1))
+    world.block(facts=(short,))
+    assert custody_terms(world.state) is None
+    world.block(facts=(msgspec.structs.replace(facts[0], block_number=408),))
+    assert custody_terms(world.state) is not None
+
+
+def test_custody_is_agreed_at_multiples_of_the_stride_and_only_forward() -> None:
+    world = epoch_world()
+    assert not world.state.custody.get(USDC_1)
+    fact = world.custody_facts(401)[0]
+    world.block(facts=(fact,))
+    assert not world.state.custody.get(USDC_1)
+    for number, wanted in ((404, 404), (400, 404), (408, 408)):
+        world.block(facts=(msgspec.structs.replace(fact, block_number=number),))
+        assert world.state.custody[USDC_1].seen.block_number == wanted
+
+
+def test_what_was_paid_is_no_longer_pending() -> None:
+    world = epoch_world()
+    world.block(facts=(executed(1, 0),))
+    facts = [
+        msgspec.structs.replace(
+            fact,
+            withdrawn=u256(50 * DOLLAR),
+            balance=u256(int.from_bytes(fact.balance, "big") - 50 * DOLLAR),
+        )
+        if fact.token == world.state.terms.assets[USDC_1].token
+        else fact
+        for fact in world.custody_facts(400)
+    ]
+    world.block(facts=facts)
+    terms = custody_terms(world.state)
+    assert terms is not None
+    assert all(term.pending == 0 for term in terms)
+
+
+def naive_root(leaves: list[bytes]) -> bytes:
+    row = list(leaves)
+    for level in range(DEPTH):
+        row += [empty_node(level)] * (len(row) % 2 if row else 2)
+        row = [keccak256(row[at] + row[at + 1]) for at in range(0, len(row), 2)]
+    return row[0]
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_the_tree_equals_a_naive_one_and_every_proof_leads_to_the_root(leaves: list[bytes]) -> None:
+    state = open_state(make_genesis(), SALT)
+    assert withdrawals_root(state) == empty_node(DEPTH)
+    for nonce, leaf in enumerate(leaves):
+        append(state, nonce, leaf)  # type: ignore[arg-type]
+    assert withdrawals_root(state) == naive_root(leaves)
+    for nonce, leaf in enumerate(leaves):
+        assert root_from_proof(leaf, nonce, proof_nodes(state, nonce)) == withdrawals_root(state)
+
+
+def test_a_released_withdrawal_is_proven_with_the_vaults_own_leaf() -> None:
+    world = funded()
+    result = world.block(*(world.withdrawal(who, USDC_1, 7 * DOLLAR) for who in (ALICE, BOB, CAROL)))
+    for released in of_kind(result, WithdrawalReleased):
+        found = withdrawal_proof(world.state, released.nonce)
+        assert found is not None
+        record, proof = found
+        not_after_s = (world.time_ms + 604_800_000) // 1000
+        leaf = leaf_hash(1, VAULTS[1], released.nonce, b"\xc1" * 20, b"\x77" * 20, 7 * DOLLAR, not_after_s)
+        assert record.leaf == leaf
+        assert root_from_proof(leaf, released.nonce, proof) == result.withdrawals_root
+        assert root_from_proof(leaf, released.nonce + 1, proof) != result.withdrawals_root
+    assert withdrawal_proof(world.state, 3) is None
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert withdrawals_root(copy) == result.withdrawals_root
+    assert withdrawal_proof(copy, 1) == withdrawal_proof(world.state, 1)
+    assert world.time_ms > START_MS
+
+
+def test_the_empty_tree_is_the_well_known_one() -> None:
+    # Depth 32 over zero leaves, as the deposit contracts of several chains state it.
+    assert empty_node(32).hex() == "27ae5ba08d7291c96c8cbddcc148bf48a6d68c7974b94356f53754ef6171d757"

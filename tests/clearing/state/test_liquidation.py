@@ -1,0 +1,162 @@
+"""Liquidation: when, how much, at which price, and who pays."""
+
+import pytest
+
+from clearing.genesis import MarketParameters
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.ledger import balance, token_currency
+from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.receipts import Liquidated, Marked, TransferCode
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_CALL,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    HOUSE,
+    WETH_1,
+    World,
+    funded,
+    make_genesis,
+    of_kind,
+)
+
+
+def margin(world: World, account: int) -> object:
+    return margin_of(arrays_of(world.state), holdings_of(world.state, account))
+
+
+def leveraged(dollars: int = 8_000, market: MarketParameters | None = None) -> World:
+    """Alice long 4.5 BTC on 8,000 dollars; Bob, well funded, short."""
+    world = funded(genesis=make_genesis(market) if market else None, dollars=dollars)
+    world.block(facts=(world.deposit_fact(BOB, 1, 100_000 * DOLLAR), world.deposit_fact(HOUSE, 1, 100_000 * DOLLAR)))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    return world
+
+
+def test_an_account_between_maintenance_and_initial_keeps_its_positions() -> None:
+    world = leveraged()
+    result = world.prices(760_000)
+    assert not of_kind(result, Liquidated)
+    assert world.lots(ALICE, BTC_PERP) == 4_500
+
+
+def test_below_maintenance_just_enough_is_taken_over_at_the_mark() -> None:
+    world = leveraged()
+    result = world.prices(725_000)
+    (done,) = of_kind(result, Liquidated)
+    (taken,) = done.positions
+    assert 0 < taken.lots < 4_500
+    assert taken.mark_ticks == 725_000
+    assert world.lots(ALICE, BTC_PERP) == 4_500 - taken.lots
+    assert world.lots(HOUSE, BTC_PERP) == taken.lots
+    after = margin(world, ALICE)
+    assert after.initial_ok
+    assert (after.equity, after.initial) == (done.equity_after, done.initial_after)
+    one_less = holdings_of(world.state, ALICE)
+    one_less.lots[0] += 1
+    penalty_of_one = done.penalty // taken.lots
+    one_less.cash[0] += penalty_of_one
+    assert not margin_of(arrays_of(world.state), one_less).initial_ok, "no lot more than needed"
+
+
+def test_the_receipt_can_be_recomputed_by_hand() -> None:
+    world = leveraged()
+    cash = world.cash(HOUSE)
+    (done,) = of_kind(world.prices(725_000), Liquidated)
+    equity = 8_000 * DOLLAR - 4_500 * 65_000 * 10
+    initial = 4_500 * 725_000 * 10 // 5
+    assert (done.equity, done.initial) == (equity, initial)
+    whole = 4_500 * 725_000 * 10
+    share = -(-(initial - equity) * 10**6 * 10**9 // (initial * 10**6 - 5_000 * whole))
+    assert done.fraction == (share, 10**9)
+    lots = -(-4_500 * share // 10**9)
+    assert done.positions[0].lots == lots
+    assert done.penalty == -(-lots * 725_000 * 10 * 5_000 // 10**6)
+    assert world.cash(HOUSE) - cash == done.penalty
+
+
+def test_the_mark_is_not_moved_by_a_liquidation() -> None:
+    world = leveraged()
+    result = world.prices(700_000)
+    assert of_kind(result, Liquidated)
+    assert world.state.marks[BTC_PERP].ticks == 700_000
+    assert not of_kind(world.block(), Marked)
+
+
+def test_a_deficit_is_paid_by_the_house_and_by_nobody_else() -> None:
+    world = leveraged()
+    bob, house = world.cash(BOB), world.cash(HOUSE)
+    result = world.prices(590_000)
+    (done,) = of_kind(result, Liquidated)
+    deficit = 4_500 * 200_000 * 10 - 8_000 * DOLLAR
+    assert done.deficits == ((1, deficit),)
+    assert done.penalty == 0, "nothing is left to pay it from"
+    assert world.cash(ALICE) == 0
+    assert world.lots(ALICE, BTC_PERP) == 0
+    assert world.cash(BOB) - bob == 4_500 * 200_000 * 10, "gains are paid in full"
+    assert world.cash(HOUSE) == house - deficit
+    assert [each.code for each in result.transfers].count(TransferCode.DEFICIT_COVERED) == 1
+
+
+def test_collateral_is_bought_when_cash_is_short_and_the_rest_stays_its_owners() -> None:
+    world = funded(dollars=1_000)
+    world.block(
+        facts=(
+            world.deposit_fact(CAROL, WETH_1, 60 * 10**18),
+            world.deposit_fact(BOB, 1, 100_000 * DOLLAR),
+            world.deposit_fact(HOUSE, 1, 100_000 * DOLLAR),
+        )
+    )
+    world.block(world.trade(CAROL, BOB, BTC_PERP, 5_000, 790_000))
+    result = world.prices(725_000)  # 3,250 dollars owed, 1,000 there, 1,000 may be owed
+    (done,) = of_kind(result, Liquidated)
+    (bought,) = done.collateral
+    assert done.positions == (), "equity is enough: only cash was missing"
+    assert bought.units * bought.micros_per_unit == bought.paid
+    assert 0 <= world.cash(CAROL) < bought.micros_per_unit
+    assert world.weth(CAROL) == 60_000_000 - bought.units
+    assert balance(world.state, HOUSE, token_currency(WETH_1)) == bought.units
+    assert done.equity == done.equity_after, "at the value it counted for"
+
+
+def test_a_buyer_of_options_is_never_liquidated() -> None:
+    risk = RiskParameters(
+        (RiskGroup(1, "BTC", BTC, 200_000, 800_000, 200_000), RiskGroup(2, "ETH", ETH, 250_000, 900_000, 200_000)),
+        maintenance_numerator=5,
+    )
+    world = funded(genesis=make_genesis(risk=risk), dollars=100)
+    world.block(facts=(world.deposit_fact(BOB, 1, 100_000 * DOLLAR),))
+    mark = world.state.marks[BTC_CALL].ticks
+    lots = 99 * DOLLAR // (mark * 10)
+    world.block(world.trade(ALICE, BOB, BTC_CALL, lots, mark))
+    for price in (760_000, 700_000, 500_000):
+        assert not of_kind(world.prices(price), Liquidated)
+    assert world.lots(ALICE, BTC_CALL) == lots
+
+
+def test_a_writer_of_options_is_closed_out_at_the_options_value() -> None:
+    world = funded(dollars=3_000)
+    world.block(facts=(world.deposit_fact(BOB, 1, 100_000 * DOLLAR), world.deposit_fact(HOUSE, 1, 100_000 * DOLLAR)))
+    mark = world.state.marks[BTC_CALL].ticks
+    world.block(world.trade(BOB, ALICE, BTC_CALL, 2_000, mark))
+    (done,) = of_kind(world.prices(860_000), Liquidated)
+    (taken,) = done.positions
+    assert taken.lots < 0
+    value = int(arrays_of(world.state).values[2, 0])
+    assert taken.received == value * taken.lots
+    assert world.lots(HOUSE, BTC_CALL) == taken.lots
+
+
+@pytest.mark.parametrize("cap", [1, 2])
+def test_a_block_liquidates_so_many_and_the_next_goes_on(cap: int) -> None:
+    market = MarketParameters(move_cap_ppm=300_000, liquidations_per_block=cap)
+    world = leveraged(market=market)
+    world.block(world.trade(CAROL, BOB, BTC_PERP, 4_400, 790_000))
+    first = of_kind(world.prices(720_000), Liquidated)
+    second = of_kind(world.block(), Liquidated)
+    assert [each.account for each in first] == [ALICE, CAROL][:cap], "the shortest first"
+    assert [each.account for each in first + second] == [ALICE, CAROL]

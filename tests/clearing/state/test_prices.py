@@ -1,0 +1,155 @@
+"""Prices: quorum, lower median, freshness to the millisecond, confidence, halts."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from clearing.extension import PriceReport, VoteExtension
+from clearing.genesis import MarketParameters
+from clearing.receipts import FeedChanged, FeedStatus, Liquidated, PriceApplied
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_PERP,
+    DOLLAR,
+    POWERS,
+    USDC_1,
+    World,
+    funded,
+    make_genesis,
+    of_kind,
+    reports,
+)
+
+
+def say(world: World, prices: Sequence[int | None], age_ms: int = 0, confidence: int = 0) -> None:
+    """Each validator reports one BTC price (None: nothing), of an age relative to the next block's time."""
+    at = world.state.now.time_ms + 1_000 - age_ms
+    extensions = [
+        None if price is None else VoteExtension(reports((BTC, price), time_ms=at, confidence=confidence))
+        for price in prices
+    ]
+    world.apply(world.make_block(extensions=extensions))
+
+
+def index(world: World) -> int:
+    return world.state.feeds[BTC].ticks
+
+
+@pytest.mark.parametrize(
+    ("prices", "wanted"),
+    [
+        ([100, 100, 100, 100], 100),
+        ([100, 101, 102, 103], 101),  # the lower of the two in the middle
+        ([103, 101, 100, 102], 101),
+        ([100, 101, 200, None], 101),
+        ([1, 100, 100, 10**9], 100),  # one liar each way
+        ([100, 100, None, None], 0),  # half the stake is no quorum
+        ([None, None, None, None], 0),
+    ],
+)
+def test_the_index_is_the_lower_median_of_a_quorum(prices: list[int | None], wanted: int) -> None:
+    world = World()
+    say(world, prices)
+    assert index(world) == wanted
+
+
+def test_exactly_two_thirds_are_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    block = world.make_block(extensions=[VoteExtension(reports((BTC, 100), time_ms=world.time_ms))] * 2)
+    two_of_three = type(block)(block.height, block.time_ms, block.extensions, 30, ())
+    world.apply(two_of_three)
+    assert index(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "used"), [(0, True), (5_000, True), (5_001, False), (-2_000, True), (-2_001, False)]
+)
+def test_freshness_has_exact_bounds_on_both_sides(age_ms: int, used: bool) -> None:
+    world = World()
+    say(world, [100] * 4, age_ms=age_ms)
+    assert (index(world) == 100) is used
+
+
+@pytest.mark.parametrize(("confidence", "used"), [(2_000, True), (2_001, False)])
+def test_uncertain_reports_are_dropped(confidence: int, used: bool) -> None:
+    world = World()
+    say(world, [100_000] * 4, confidence=confidence)
+    assert (index(world) == 100_000) is used
+
+
+def test_a_late_validator_does_not_make_a_feed_stale() -> None:
+    world = World()
+    say(world, [100, 100, 100, 100])
+    say(world, [110, 110, None, None])
+    assert index(world) == 100, "the kept reports of the others still count"
+    assert world.state.feeds[BTC].status == FeedStatus.OPEN
+
+
+def test_silence_makes_a_feed_stale_and_reports_open_it_again() -> None:
+    world = World()
+    say(world, [100] * 4)
+    result = world.block(after_ms=5_001)
+    assert [(each.feed, each.status) for each in of_kind(result, FeedChanged)] == [(BTC, FeedStatus.STALE)]
+    assert not list(world.state.reports.ordered()), "old reports are dropped"
+    say(world, [101] * 4)
+    assert world.state.feeds[BTC].status == FeedStatus.OPEN
+
+
+def test_an_older_report_never_replaces_a_newer_one() -> None:
+    world = World()
+    say(world, [100] * 4)
+    say(world, [90] * 4, age_ms=3_000)
+    assert index(world) == 100
+
+
+@pytest.mark.parametrize(("price", "status"), [(700, FeedStatus.OPEN), (699, FeedStatus.HALTED)])
+def test_a_move_beyond_the_cap_halts_the_feed(price: int, status: FeedStatus) -> None:
+    world = World()  # cap 30 %
+    say(world, [1_000] * 4)
+    say(world, [price] * 4)
+    assert world.state.feeds[BTC].status == status
+    assert index(world) == (price if status == FeedStatus.OPEN else 1_000)
+
+
+def test_a_halted_feed_reopens_after_consistent_blocks() -> None:
+    world = World()
+    say(world, [1_000] * 4)
+    for price in (500, 510, 200, 210, 205):  # 200 starts the count anew
+        say(world, [price] * 4)
+        assert world.state.feeds[BTC].status == FeedStatus.HALTED
+    say(world, [207] * 4)
+    assert world.state.feeds[BTC].status == FeedStatus.OPEN
+    assert index(world) == 207
+    assert of_kind(world.results[-1], PriceApplied)[0].previous_ticks == 1_000
+
+
+def test_nothing_is_liquidated_on_a_halted_feed() -> None:
+    world = funded(genesis=make_genesis(MarketParameters(move_cap_ppm=100_000)), dollars=8_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    result = world.prices(600_000)
+    assert not of_kind(result, Liquidated)
+    assert world.cash(ALICE) == 8_000 * DOLLAR, "no variation margin at a price nobody may use"
+    for _ in range(3):
+        result = world.prices(600_000)
+    assert of_kind(result, Liquidated)
+
+
+def test_unknown_feeds_are_ignored() -> None:
+    world = World()
+    said = VoteExtension((PriceReport(99, 5, 0, 1, world.time_ms + 1_000),))
+    world.apply(world.make_block(extensions=[said] * 4))
+    assert not list(world.state.reports.ordered())
+
+
+def test_the_order_of_extensions_does_not_matter() -> None:
+    world, other = World(), World()
+    fact = world.deposit_fact(ALICE, USDC_1, DOLLAR)
+    at = world.time_ms + 1_000
+    said = [VoteExtension(reports((BTC, 100 + i), time_ms=at), (fact,)) for i in range(4)]
+    block = world.make_block(extensions=said)
+    world.apply(block)
+    backwards = type(block)(block.height, block.time_ms, block.extensions[::-1], sum(POWERS), ())
+    other.apply(backwards)
+    assert world.results == other.results
