@@ -1,0 +1,118 @@
+"""What a vault takes, and what it refuses to take."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from web3 import Web3
+from web3.exceptions import ContractCustomError
+from web3.logs import DISCARD
+
+from bridge.deploy import Deployed, deploy_vault, next_addresses
+from clearing.base.codec import u256
+from clearing.base.hashing import keccak256
+from node.devnet.anvil import Anvil
+from tests.bridge.contracts.vault_chain import GUARDIAN, UNIT, USER, ChainUser, Refused, Signers, VaultChain, address_of
+
+pytestmark = pytest.mark.chain
+
+
+def refused(call: Callable[[], object]) -> Refused:
+    with pytest.raises(Refused) as caught:
+        call()
+    return caught.value
+
+
+def test_deposits_are_numbered_from_one_counted_and_chained(vault: VaultChain) -> None:
+    rolled = bytes(32)
+    for nonce, (amount, account) in enumerate(((3 * UNIT, 5), (UNIT, 2**64 - 1)), start=1):
+        receipt = vault.deposit(amount, account)
+        (event,) = vault.vault.events.Deposited().process_receipt(receipt, errors=DISCARD)
+        token, sender = vault.token_at.address, bytes.fromhex(vault.user.address[2:])
+        words = (rolled, u256(nonce), token.rjust(32, b"\0"), u256(account), u256(amount), sender.rjust(32, b"\0"))
+        rolled = keccak256(b"".join(words))
+        assert event["args"] == {
+            "nonce": nonce,
+            "token": vault.token.address,
+            "account": account,
+            "amount": amount,
+            "from": vault.user.address,
+            "depositsHash": rolled,
+        }
+    assert vault.view("depositNonce") == 2
+    assert vault.view("depositsHash") == rolled
+    assert vault.view("deposited", vault.token.address) == 4 * UNIT
+    assert vault.token.functions.balanceOf(vault.vault.address).call() == 4 * UNIT
+
+
+@pytest.mark.parametrize(
+    ("amount", "lower", "upper"),
+    [(0, 0, UNIT), (1, 0, UNIT), (5 * UNIT - 1, 4 * UNIT, 5 * UNIT), (2**256 - 1, 2**256 - 1 - (2**256 - 1) % UNIT, 0)],
+)
+def test_a_deposit_that_is_no_multiple_is_refused_with_the_amounts_that_would_do(
+    vault: VaultChain, amount: int, lower: int, upper: int
+) -> None:
+    refusal = refused(lambda: vault.deposit(amount))
+    assert (refusal.name, refusal.values) == ("NotAMultiple", (amount, lower, upper))
+    assert vault.view("depositNonce") == 0
+
+
+def test_a_token_without_code_cannot_be_listed(vault: VaultChain, four: Signers) -> None:
+    codeless = bytes([9]) * 20
+    with pytest.raises(ContractCustomError) as caught:
+        deploy_vault(vault.user.web3, USER, vault.verifier_at.address, replace(vault.terms, assets=((codeless, UNIT),)))
+    assert caught.value.data == "0x" + (keccak256(b"NoCode(address)")[:4] + codeless.rjust(32, b"\0")).hex()
+
+
+def test_an_unlisted_token_is_refused(vault: VaultChain) -> None:
+    for address in (bytes([9]) * 20, vault.verifier_at.address, bytes(20)):
+        refusal = refused(lambda address=address: vault.deposit(UNIT, at=Deployed(address, 0)))
+        assert refusal.name == "TokenNotListed"
+
+
+def test_a_fee_taking_token_is_credited_what_arrived_and_leaves_its_dust(vault: VaultChain) -> None:
+    vault.deposit(50 * UNIT, at=vault.fee_at)  # 1 % goes: 49.5 units arrive
+    fee = Web3.to_checksum_address(vault.fee_at.address)
+    assert vault.view("deposited", fee) == 49 * UNIT
+    assert vault.view("dust", fee) == UNIT // 2
+    assert refused(lambda: vault.deposit(UNIT, at=vault.fee_at)).name == "NothingReceived"
+
+
+def test_a_token_that_says_false_credits_nothing(vault: VaultChain) -> None:
+    assert refused(lambda: vault.deposit(UNIT, at=vault.false_at)).name == "SafeERC20FailedOperation"
+    assert vault.view("depositNonce") == 0
+
+
+def test_a_token_cannot_reenter_the_vault(vault: VaultChain) -> None:
+    assert refused(lambda: vault.deposit(UNIT, at=vault.reentrant_at)).name == "ReentrancyGuardReentrantCall"
+    assert vault.view("depositNonce") == 0
+
+
+def test_a_deposit_without_allowance_credits_nothing(vault: VaultChain) -> None:
+    stranger = ChainUser(vault.chain, bytes([3]) * 32)
+    call = vault.vault.functions.deposit(vault.token.address, UNIT, 1)
+    assert refused(lambda: stranger.send(call)).name == "ERC20InsufficientAllowance"
+
+
+def test_only_the_guardian_pauses_and_only_once_between_checkpoints(vault: VaultChain) -> None:
+    assert refused(lambda: vault.user.send(vault.vault.functions.pause())).name == "NotGuardian"
+    guardian = ChainUser(vault.chain, GUARDIAN)
+    guardian.send(vault.vault.functions.pause())
+    assert refused(lambda: vault.deposit(UNIT)).name == "IsPaused"
+    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PausedAlready"
+    vault.chain.rpc("evm_increaseTime", vault.terms.pause_s + 1)
+    vault.chain.mine()
+    vault.deposit(UNIT)
+    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PausedAlready"
+
+
+def test_a_vaults_address_is_told_before_it_exists(vault: VaultChain) -> None:
+    (told,) = next_addresses(vault.user.web3, USER, 1)
+    assert deploy_vault(vault.user.web3, USER, vault.verifier_at.address, vault.terms).address == told
+
+
+def test_two_chains_have_vaults_of_their_own(anvil: Callable[..., Anvil], four: Signers) -> None:
+    first, second = VaultChain(anvil(1001), four), VaultChain(anvil(1002), four)
+    first.deposit(UNIT)
+    assert (first.view("depositNonce"), second.view("depositNonce")) == (1, 0)
+    assert address_of(USER) == first.user.address == second.user.address

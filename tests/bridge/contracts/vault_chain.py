@@ -1,0 +1,193 @@
+"""A vault on a real chain, a validator set that signs for it, and calls whose refusals can be named."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from eth_abi import decode
+from eth_account import Account
+from web3 import Web3
+from web3.contract import Contract
+
+from bridge.contracts import load_artifact
+from bridge.contracts.calldata import checkpoint_arguments
+from bridge.deploy import Deployed, VaultTerms, connect, deploy, deploy_token, deploy_vault, deploy_verifier
+from clearing.base import bls
+from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.hashing import keccak256, sha256
+from clearing.base.header import Header
+from clearing.base.validators import Validator, ValidatorSet
+from node.devnet.anvil import Anvil
+
+NETWORK = sha256(b"network of the contract tests")
+USER = bytes([7]) * 32
+GUARDIAN = bytes([8]) * 32
+UNIT = 100
+
+
+class Refused(Exception):
+    """A call that the contract refused: the error's name and its values."""
+
+    def __init__(self, name: str, values: tuple[Any, ...]) -> None:
+        super().__init__(name, values)
+        self.name, self.values = name, values
+
+
+@dataclass(frozen=True)
+class Signers:
+    """A validator set with its secrets, by index."""
+
+    validators: ValidatorSet
+    secrets: tuple[int, ...]
+
+    def certify(
+        self,
+        header: Header,
+        indices: tuple[int, ...],
+        kind: VoteKind = VoteKind.PRECOMMIT,
+        network: bytes = NETWORK,
+        round_: int = 0,
+        value: bytes | None = None,
+    ) -> Certificate:
+        value = header.hash if value is None else value
+        digest = vote_digest(network, self.validators.hash, kind, header.height, round_, value)
+        shares = {index: bls.sign(self.secrets[index], digest) for index in indices}
+        return make_certificate(kind, header.height, round_, value, self.validators, shares)
+
+
+def make_signers(powers: tuple[int, ...], name: bytes = b"set") -> Signers:
+    made = []
+    for index, power in enumerate(powers):
+        secret = bls.secret_from_seed(sha256(name + bytes([index])))
+        envelope = bytes([index + 1]) + sha256(name)[1:]
+        made.append((Validator(envelope, bls.public_key(secret), power, bls.prove_possession(secret)), secret))
+    return Signers(ValidatorSet(tuple(validator for validator, _ in made)), tuple(secret for _, secret in made))
+
+
+def make_header(signers: Signers, height: int = 1, **changes: Any) -> Header:
+    header = Header(
+        network=NETWORK,
+        parent=sha256(b"parent"),
+        height=height,
+        time_ms=1_000 * height,
+        payload_root=sha256(b"payload"),
+        module_roots=(sha256(b"module"),),
+        commitments_root=bytes(32),
+        commitments_height=0,
+        withdrawals_root=sha256(b"withdrawals"),
+        withdrawals_count=0,
+        exit_root=bytes(32),
+        epoch=0,
+        validators_hash=signers.validators.hash,
+        next_validators_hash=signers.validators.hash,
+        deposit_cursors=(),
+    )
+    return Header(**{name: changes.get(name, getattr(header, name)) for name in header.__struct_fields__})
+
+
+def _errors() -> dict[bytes, dict[str, Any]]:
+    found = {}
+    for name in ("Vault", "BlsCertificateVerifier", "TestToken", "BlsHarness"):
+        for entry in load_artifact(name).abi:
+            if entry["type"] == "error":
+                signature = f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})"
+                found[keccak256(signature.encode())[:4]] = entry
+    return found
+
+
+ERRORS = _errors()
+
+
+def address_of(secret: bytes) -> str:
+    return str(Account.from_key(secret).address)
+
+
+class ChainUser:
+    """Sends transactions with one key; a refusal is raised as what the contract said."""
+
+    def __init__(self, chain: Anvil, secret: bytes = USER) -> None:
+        self.chain, self.secret = chain, secret
+        self.address = address_of(secret)
+        self.web3: Web3 = connect(chain.url)
+        chain.fund(self.address)
+
+    def contract(self, name: str, at: Deployed) -> Contract:
+        return self.web3.eth.contract(address=Web3.to_checksum_address(at.address), abi=load_artifact(name).abi)
+
+    def send(self, function: Any) -> Any:
+        """Mine the call whatever comes of it; its receipt, or Refused."""
+        call = {"from": self.address, "gas": 4_000_000}
+        transaction = function.build_transaction(
+            call | {"nonce": self.web3.eth.get_transaction_count(self.address), "chainId": self.chain.chain_id}
+        )
+        signed = Account.from_key(self.secret).sign_transaction(transaction)
+        receipt = self.web3.eth.wait_for_transaction_receipt(
+            self.web3.eth.send_raw_transaction(signed.raw_transaction), poll_latency=0.01
+        )
+        if receipt["status"] != 1:
+            raise self.why(transaction)
+        return receipt
+
+    def why(self, transaction: dict[str, Any]) -> Refused:
+        """Repeat a refused call without mining it, and read the error."""
+        body = {"from": self.address, "to": transaction["to"], "data": transaction["data"], "gas": hex(4_000_000)}
+        answer = self.chain._client.post(
+            self.chain.url, json={"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [body, "latest"]}
+        ).json()
+        data = bytes.fromhex(answer["error"]["data"][2:])
+        entry = ERRORS.get(data[:4])
+        if entry is None:
+            return Refused("0x" + data.hex(), ())
+        return Refused(entry["name"], decode([i["type"] for i in entry["inputs"]], data[4:]))
+
+
+class VaultChain:
+    """One chain, one vault, one listed token, a user with a million clearing units of it."""
+
+    def __init__(self, chain: Anvil, signers: Signers, **terms: Any) -> None:
+        self.chain, self.signers = chain, signers
+        self.user = ChainUser(chain)
+        web3 = self.user.web3
+        self.token_at = deploy_token(web3, USER, "Dollar", "USD", 8)
+        self.fee_at = deploy(web3, USER, "FeeToken")
+        self.false_at = deploy(web3, USER, "FalseToken")
+        self.reentrant_at = deploy(web3, USER, "ReentrantToken")
+        self.verifier_at = deploy_verifier(web3, USER)
+        listed = (self.token_at, self.fee_at, self.false_at, self.reentrant_at)
+        self.terms = replace(
+            VaultTerms(
+                network=NETWORK,
+                validators=signers.validators,
+                guardian=bytes.fromhex(address_of(GUARDIAN)[2:]),
+                assets=tuple((at.address, UNIT) for at in listed),
+            ),
+            **terms,
+        )
+        self.vault_at = deploy_vault(web3, USER, self.verifier_at.address, self.terms)
+        self.vault = self.user.contract("Vault", self.vault_at)
+        self.token = self.user.contract("TestToken", self.token_at)
+        for at in listed:
+            token = self.user.contract("TestToken", at)
+            self.user.send(token.functions.mint(self.user.address, 10**6 * UNIT))
+            self.user.send(token.functions.approve(self.vault.address, 2**256 - 1))
+
+    def deposit(self, amount: int, account: int = 1, at: Deployed | None = None) -> Any:
+        token = Web3.to_checksum_address((at or self.token_at).address)
+        return self.user.send(self.vault.functions.deposit(token, amount, account))
+
+    def checkpoint(self, header: Header, certificate: Certificate) -> Any:
+        words, argument = checkpoint_arguments(header, certificate)
+        return self.user.send(self.vault.functions.checkpoint(words, argument))
+
+    def certified(self, header: Header, indices: tuple[int, ...] = (0, 1, 2)) -> Any:
+        return self.checkpoint(header, self.signers.certify(header, indices))
+
+    def withdraw(self, withdrawal: tuple[Any, ...], proof: tuple[bytes, ...]) -> Any:
+        nonce, token, to, amount, not_after = withdrawal
+        argument = (nonce, Web3.to_checksum_address(token), Web3.to_checksum_address(to), amount, not_after)
+        return self.user.send(self.vault.functions.withdraw(argument, proof))
+
+    def view(self, name: str, *arguments: Any) -> Any:
+        return getattr(self.vault.functions, name)(*arguments).call()
+
+    def now(self) -> int:
+        return int(self.user.web3.eth.get_block("latest")["timestamp"])
