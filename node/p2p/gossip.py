@@ -33,6 +33,7 @@ WRITE_BYTES = 64 << 10
 OUTBOUND_QUEUE = 4096
 SUBSCRIPTIONS_PER_RPC = 16
 HEARTBEAT_SECONDS = 1
+STREAM_CHECK_SECONDS = 0.5
 
 _SIGNED_PREFIX: bytes = PUBSUB_SIGNING_PREFIX.encode()
 
@@ -120,18 +121,34 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self._stats = stats
         self._admit = admit
         self._await_hello = await_hello
+        self._opening: set[ID] = set()
         # Peers are told to us when their hello was good, not when their socket opens.
         network = host.get_network()
         network.notifees = [notifee for notifee in network.notifees if not isinstance(notifee, PubsubNotifee)]
 
-    def peer_joined(self, key: bytes) -> None:
-        """A session is ready: gossip with its peer over this connection."""
+    def peer_joined(self, key: bytes, alive: Callable[[], bool]) -> None:
+        """A session is ready: gossip with its peer over this connection for as long as it is alive."""
         self._handle_dead_peer(peer_id(key))  # a stream of the connection before
-        self.manager.run_task(self._handle_new_peer_with_retry, peer_id(key))
+        self.manager.run_task(self._keep_stream, peer_id(key), alive)
 
     def peer_left(self, key: bytes) -> None:
         """The last session of a peer ended."""
         self._handle_dead_peer(peer_id(key))
+
+    async def _keep_stream(self, peer: ID, alive: Callable[[], bool]) -> None:
+        while alive():
+            if peer not in self.peers and peer not in self._opening:
+                self._opening.add(peer)
+                try:
+                    await self._handle_new_peer(peer)
+                except Exception as error:
+                    log.debug("gossip stream to %s: %r", peer, error)
+                finally:
+                    self._opening.discard(peer)
+            await trio.sleep(STREAM_CHECK_SECONDS)
+
+    def _schedule_peer_stream_retry(self, peer_id: ID) -> None:
+        """Nothing: `_keep_stream` does it, once for each session (libp2p's own may open two streams)."""
 
     def publish_now(self, topic: Topic, data: bytes) -> None:
         """Sign and queue for all subscribers; never blocks."""

@@ -240,7 +240,7 @@ class LibP2PNetwork:
         stats.connections += 1
         self._tell_change(session.key)
         if self._gossip is not None:
-            self._gossip.peer_joined(session.key)
+            self._gossip.peer_joined(session.key, lambda: self._sessions.get(session.key) is session)
         return True
 
     def _tell_change(self, key: bytes) -> None:

@@ -253,3 +253,19 @@ async def gossip_flows(c) -> None:
         for topic in node.topics:
             heard = node.network._gossip.peer_topics
             await until(lambda: len(heard.get(topic.value, ())) == len(c.nodes) - 1)  # noqa: B023
+
+
+async def test_gossip_keeps_one_stream_to_each_peer_over_reconnections(cluster):
+    async with cluster(3, topics=TRADES) as c:
+        await c.all_connected()
+        await gossip_flows(c)
+        for _ in range(2):
+            await c.nodes[2].stop()
+            await c.start(c.nodes[2])
+            await c.all_connected()
+            await gossip_flows(c)
+        await trio.sleep(1)
+        for node in c.nodes:
+            names = [stream.get_protocol() for s in node.network._all.values() for stream in s.connection.get_streams()]
+            assert names.count("/meshsub/1.1.0") == 2 * (len(c.nodes) - 1)
+            assert len(node.network._all) == len(c.nodes) - 1
