@@ -85,23 +85,26 @@ class Oracle(Section, frozen=True):
 
     source: Literal["none", "replay"] = "none"
     file: str = ""
-    speed: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    """Replay: milliseconds of the file per millisecond of the clock."""
-    start_ms: Annotated[int, Meta(ge=0)] = 0
-    """Replay: the clock time at which the file's first row is current; 0 for the node's start."""
+    """Replay: recorded hours, `unix,<feed>_open,<feed>_close,…`."""
+    schedule: str = "schedule.json"
+    """Replay: when the first hour is current and how fast time runs; until the file exists the first price stands."""
+    interval_ms: Millis = 100
+    """How often the source is read."""
 
 
 class Consensus(Section, frozen=True):
     """`[consensus]`: local timeouts. They cost time when wrong, never safety."""
 
-    propose_ms: Millis = 1_000
-    prevote_ms: Millis = 500
-    precommit_ms: Millis = 500
-    growth_ms: Annotated[int, Meta(ge=0, le=60_000)] = 250
+    propose_ms: Millis = 400
+    prevote_ms: Millis = 150
+    precommit_ms: Millis = 150
+    growth_ms: Annotated[int, Meta(ge=0, le=60_000)] = 150
     """Added per round."""
-    timeout_max_ms: Millis = 10_000
-    block_interval_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
-    """Least time between two heights."""
+    timeout_max_ms: Millis = 3_000
+    block_interval_ms: Annotated[int, Meta(ge=0, le=60_000)] = 50
+    """Least time from the start of one height to the start of the next, when there is work."""
+    heartbeat_ms: Millis = 500
+    """The same without work: empty heights keep prices fresh."""
     block_bytes_max: Annotated[int, Meta(ge=1024, le=32 << 20)] = 1 << 20
     """How much the own proposals carry."""
     wal: str = "consensus.wal"

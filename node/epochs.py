@@ -111,16 +111,17 @@ class EpochService:
         count = len(self._validators.validators)
         return (self._own_index - epoch) % count < PROVERS_PER_EPOCH
 
-    async def prove(self, header: Header, certificate: Certificate) -> bytes | None:
-        """The package of the snapshot that `header` is the first to carry; None when it carries no new one of ours.
+    def provable(self, height: int) -> RiskSnapshot | None:
+        """The snapshot that the header of `height` was the first to carry, if it is ours to prove; given once."""
+        snapshot = self._provable.pop(height, None)
+        return snapshot if snapshot is not None and self.is_ours(snapshot.statement.epoch) else None
+
+    async def prove(self, snapshot: RiskSnapshot, header: Header, certificate: Certificate) -> bytes:
+        """The package of a snapshot whose commitments `header` carries, and `certificate` makes final.
 
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
-        snapshot = self._provable.pop(header.height, None)
-        if snapshot is None or not self.is_ours(snapshot.statement.epoch):
-            return None
-        proving = self._prover.prove(snapshot, self._seeds, header, certificate, self._validators)
-        return await _outcome(proving)
+        return await _outcome(self._prover.prove(snapshot, self._seeds, header, certificate, self._validators))
 
     def _begin(self, snapshot: RiskSnapshot) -> _Waiting:
         return _Waiting(snapshot, self._prover.commit(snapshot, self._seeds))

@@ -1,0 +1,252 @@
+"""The composition root: the only place that knows all parts of a node.
+
+Rule: parts are made here and handed what they need; nothing else constructs a service. Starting order is restore,
+then log, then network, then everything that talks; stopping is the nursery's end. A `Bug` leaves with exit code 70
+and nothing is signed after it.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import structlog
+import trio
+
+from clearing.base.errors import LocalFault
+from clearing.extension import VoteExtension
+from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
+from clearing.state.state import State
+from consensus.chain import Position
+from consensus.outputs import Decided as DecidedHeight
+from node.api.server import build_api, serve_api
+from node.application import ClearingApplication, Decided
+from node.bridge_service import BridgeService, valid_collateral
+from node.codes import NodeCode
+from node.config import NodeConfig
+from node.consensus.engine import Engine, Hooks
+from node.consensus.engine import Genesis as ChainStart
+from node.consensus.sign_state import SignStateFile
+from node.consensus.signer import LocalSigner
+from node.consensus.wal import WalFile
+from node.epochs import EpochService, account_seed
+from node.fact_pool import FactPool
+from node.health import Health
+from node.keys.ring import NodeKeys, open_node_keys
+from node.logs import configure_logs
+from node.mempool import Mempool
+from node.metrics import Metrics
+from node.oracle.service import OracleService, valid_gossip
+from node.p2p.libp2p_network import LibP2PNetwork
+from node.p2p.network import Topic
+from node.packages import PackageService
+from node.positions import PositionWatch, valid_positions
+from node.recorder import Recorder
+from node.replay import state_salt
+from node.restore import restore
+from node.service_settings import (
+    config_of_chains,
+    network_config,
+    own_index_of,
+    pool_limits,
+    price_source,
+    replica_config,
+)
+from node.store.blocks import StoredBlocks
+from node.store.store import Store
+from node.transaction_service import TransactionService, valid_batch_size
+from node.view import LiveView
+from proofs.prover_pool import LocalProverPool
+
+log = structlog.get_logger(__name__)
+
+
+def run(config: NodeConfig) -> int:
+    """Run a validator until SIGTERM or SIGINT; 0 after a clean stop. Raises LocalFault, or Bug."""
+    configure_logs(config.logging, node=config.node.name)
+    trio.run(_run, config)
+    return 0
+
+
+async def _run(config: NodeConfig) -> None:
+    with open_node(config) as node:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+            await node.run()
+            nursery.cancel_scope.cancel()
+
+
+async def _stop_on_signal(scope: trio.CancelScope) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            log.info("stopping", signal=signal.Signals(number).name)
+            scope.cancel()
+            return
+
+
+@contextmanager
+def open_node(config: NodeConfig) -> Iterator["Node"]:
+    """Open everything that lies on disk, in order, and close it in reverse."""
+    genesis = read_genesis(config.path(config.node.genesis))
+    keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=config.node.devnet)
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
+        prover = LocalProverPool(config.proofs.workers)
+        stack.callback(prover.close)
+        guard = SignStateFile(config.path("sign-state"))
+        stack.callback(guard.close)
+        yield Node(config, genesis, keys, store, prover, guard)
+
+
+def read_genesis(path: Path) -> Genesis:
+    """Read and check genesis. Raises LocalFault CONFIG_MISSING, and what the checks raise."""
+    if not path.is_file():
+        raise LocalFault(NodeCode.CONFIG_MISSING, "node.genesis", path=str(path))
+    genesis = genesis_from_json(path.read_bytes())
+    check_genesis(genesis)
+    return genesis
+
+
+def clock_ms() -> int:
+    """The wall clock; only ever told to others, never believed by the state machine."""
+    return time.time_ns() // 1_000_000
+
+
+class Node:
+    """One validator with all of its services, standing at its last decided height."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        genesis: Genesis,
+        keys: NodeKeys,
+        store: Store,
+        prover: LocalProverPool,
+        guard: SignStateFile,
+    ) -> None:
+        self._config = config
+        self._fresh = True
+        own_index = own_index_of(genesis, keys)
+        network, blocks, validators = network_id(genesis), StoredBlocks(store), genesis.validators
+        restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
+
+        self._facts = FactPool(own_index)
+        self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
+        self._bridge = BridgeService(genesis, config_of_chains(config), config.path("bridge"), self._facts)
+        self._pool = Mempool(network, self._owner, pool_limits(config))
+        seeds = {account: account_seed(keys.network_seed, account) for account, _ in restored.state.accounts.items()}
+        self._epochs = EpochService(
+            prover, seeds, genesis.market.snapshot_delay_blocks, validators, own_index, restored.epochs
+        )
+        self._recorder = Recorder(store, self._epochs)
+        self._positions = PositionWatch()
+        self._application = ClearingApplication(
+            genesis, restored.state, self._pool, self._epochs, self._observe, restored.height
+        )
+        self._packages = PackageService(
+            self._epochs, store, config.home, config.path(config.proofs.folder), validators, network
+        )
+        for listener in (self._on_committed, self._recorder.decided):
+            self._application.listen(listener)
+
+        self._network = LibP2PNetwork(network_config(config, network, keys))
+        self._transactions = TransactionService(
+            self._pool,
+            network,
+            keys.envelope,
+            frozenset(validator.envelope_key for validator in validators.validators),
+            clock_ms,
+            self._changed,
+        )
+        self._engine = Engine(
+            ChainStart(network, genesis.time_ms),
+            Position(restored.height, validators, validators, validators),
+            self._application,
+            blocks,
+            LocalSigner(network, keys.envelope, keys.validator, guard),
+            WalFile(config.path(config.consensus.wal)),
+            self._network,
+            replica_config(config),
+            Hooks(on_decided=self._on_decided, has_work=self._has_work),
+        )
+        # Heights that a restart executed were told to the listener before the network ran.
+        self._application.listen(lambda decided: self._positions.decided(decided, self._network))
+        metrics = Metrics()
+        self._health = Health(
+            metrics,
+            self._engine,
+            self._network,
+            self._oracle,
+            self._bridge,
+            self._packages,
+            self._pool,
+            len(validators.validators),
+            clock_ms,
+        )
+        self._relayer = relayer_of(config, genesis, keys, blocks, self._application)
+        self._view = LiveView(
+            genesis,
+            self._application,
+            store,
+            blocks,
+            config.home,
+            submit=self._transactions.submit,
+            look_for_event=lambda _chain, _transaction: True,
+            checks=self._health.checks,
+            render_metrics=self._health.render_metrics,
+        )
+        log.info("restored", saved=restored.height, height=self._application.height)
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises Bug."""
+        network = self._network
+        trades = network.subscribe(Topic.TRADES, valid_batch_size)
+        positions = network.subscribe(Topic.POSITIONS, valid_positions)
+        prices = network.subscribe(Topic.PRICES, valid_gossip)
+        collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._recorder.run)
+            nursery.start_soon(self._packages.run)
+            await nursery.start(network.run)
+            nursery.start_soon(self._transactions.listen, trades)
+            nursery.start_soon(self._positions.listen, positions)
+            nursery.start_soon(self._oracle.listen, prices)
+            nursery.start_soon(self._bridge.listen, collateral)
+            nursery.start_soon(self._transactions.run, network, self._config.mempool.batch_ms)
+            nursery.start_soon(self._oracle.run, network, self._changed)
+            nursery.start_soon(self._bridge.run, network, self._changed)
+            await nursery.start(self._engine.run)
+            if self._relayer is not None:
+                nursery.start_soon(self._relayer.run)
+            if self._config.api.enabled:
+                api = build_api(self._view, self._config.api, clock_ms)
+                await nursery.start(serve_api, api, self._config.api)
+            log.info("running", p2p_port=network.port, api_port=self._config.api.port)
+
+    def _observe(self, state: State) -> VoteExtension:
+        return VoteExtension(prices=self._oracle.reports, facts=self._facts.pending(state))
+
+    def _owner(self, account: int) -> bytes | None:
+        record = self._application.state.accounts.get(account)
+        member = self._application.state.members.get(record.member) if record else None
+        return member.trade_address if member else None
+
+    def _changed(self) -> None:
+        self._fresh = True
+        self._engine.notify_work()
+
+    def _has_work(self) -> bool:
+        return self._fresh or len(self._pool) > 0
+
+    def _on_committed(self, decided: Decided) -> None:
+        self._fresh = False
+        self._epochs.decided(decided.header)
+        self._pool.remove(decided.block.transactions)
+        self._pool.expire(decided.block.time_ms)
+        self._bridge.settle(decided.state)
+
+    def _on_decided(self, decided: DecidedHeight) -> None:
+        self._view.decided(decided.committed.block.header)
+        self._packages.decided(decided)
+        self._health.decided(decided)

@@ -1,0 +1,82 @@
+"""From `NodeConfig` to what each service takes.
+
+Rule: a translation, nothing more: no file is opened but to find out that it is missing, nothing is started.
+"""
+
+from clearing.base.errors import LocalFault
+from clearing.base.ids import NetworkId
+from clearing.genesis import Genesis
+from consensus.replica import ReplicaConfig
+from consensus.timeouts import Timeouts
+from node.codes import NodeCode
+from node.config import Chain, NodeConfig
+from node.keys.ring import KeyKind, NodeKeys, public_of
+from node.mempool import PoolLimits
+from node.oracle.replay import ReplaySource
+from node.oracle.source import PriceSource, Quote
+from node.p2p.config import NetworkConfig, Peer
+
+
+class _NoSource:
+    """A validator without prices of its own reports none."""
+
+    def read(self, now_ms: int) -> tuple[Quote, ...]:
+        """Nothing."""
+        return ()
+
+
+def own_index_of(genesis: Genesis, keys: NodeKeys) -> int:
+    """This node's index among the validators. Raises LocalFault KEY_MISSING when it is none of them."""
+    index = genesis.validators.index_of.get(public_of(KeyKind.ED25519, keys.envelope))
+    if index is None:
+        raise LocalFault(NodeCode.KEY_MISSING, "envelope", why="not a validator of this genesis")
+    return index
+
+
+def network_config(config: NodeConfig, network: NetworkId, keys: NodeKeys) -> NetworkConfig:
+    """For `LibP2PNetwork`."""
+    return NetworkConfig(
+        secret=keys.envelope,
+        network=network,
+        peers=tuple(Peer(bytes.fromhex(peer.key), peer.host, peer.port) for peer in config.p2p.peers),
+        host=config.p2p.host,
+        port=config.p2p.port,
+    )
+
+
+def replica_config(config: NodeConfig) -> ReplicaConfig:
+    """For the consensus engine."""
+    given = config.consensus
+    return ReplicaConfig(
+        timeouts=Timeouts(
+            propose_ms=given.propose_ms,
+            prevote_ms=given.prevote_ms,
+            precommit_ms=given.precommit_ms,
+            growth_ms=given.growth_ms,
+            cap_ms=given.timeout_max_ms,
+        ),
+        block_interval_ms_min=given.block_interval_ms,
+        heartbeat_ms=given.heartbeat_ms,
+    )
+
+
+def pool_limits(config: NodeConfig) -> PoolLimits:
+    """For the mempool."""
+    return PoolLimits(
+        transactions_max=config.mempool.transactions_max,
+        bytes_max=config.mempool.bytes_max,
+        per_account_max=config.mempool.per_account_max,
+        block_bytes_max=config.consensus.block_bytes_max,
+    )
+
+
+def price_source(config: NodeConfig) -> PriceSource:
+    """For the oracle. Raises LocalFault PRICE_SOURCE_UNUSABLE."""
+    if config.oracle.source == "none":
+        return _NoSource()
+    return ReplaySource(config.path(config.oracle.file), config.path(config.oracle.schedule))
+
+
+def config_of_chains(config: NodeConfig) -> dict[int, Chain]:
+    """By chain id."""
+    return {chain.chain_id: chain for chain in config.chains}
