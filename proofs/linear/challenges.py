@@ -8,25 +8,24 @@ from dataclasses import dataclass
 
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER
-from proofs.linear.encoding import AccountPart
 from proofs.transcript import Transcript
 
 
 @dataclass(frozen=True)
 class FirstChallenges:
-    """Drawn after C_D and C_m of all accounts."""
+    """Drawn after C_D of all accounts and C_m."""
 
     alpha: int
     y: int
     beta: int
 
 
-def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: Sequence[bytes]) -> FirstChallenges:
+def after_digits(transcript: Transcript, c_d: Sequence[Sequence[bytes]], c_m: bytes) -> FirstChallenges:
     """Round 1: α (lookup), y (rows), β (joins lookup and rows). Raises Refused when α hits the table (2^-247)."""
-    for digits, multiplicities in zip(c_d, c_m, strict=True):
+    for digits in c_d:
         for column in digits:
             transcript.append_encoded_point("C_D", column)
-        transcript.append_encoded_point("C_m", multiplicities)
+    transcript.append_encoded_point("C_m", c_m)
     alpha, y, beta = (transcript.challenge(label) for label in ("alpha", "y", "beta"))
     if -alpha % ORDER < 256:
         raise Refused(ProofCode.BAD_CHALLENGE, "alpha")
@@ -68,8 +67,3 @@ def after_openings(transcript: Transcript, pi_1: bytes, pi_2: bytes) -> int:
     transcript.append_encoded_point("pi_1", pi_1)
     transcript.append_encoded_point("pi_2", pi_2)
     return transcript.challenge("mu")
-
-
-def digit_commitments(parts: Sequence[AccountPart]) -> tuple[list[tuple[bytes, ...]], list[bytes]]:
-    """(C_D, C_m) of all parts, as `after_digits` takes them."""
-    return [part.c_d for part in parts], [part.c_m for part in parts]

@@ -95,8 +95,11 @@ class _Session:
 
     def run(self) -> tuple[bytes, Transcript]:
         """All rounds."""
-        digits = [part for shard, _ in self.shards for part in shard.commit_digits()]
-        c_d, c_m = [part[0] for part in digits], [part[1] for part in digits]
+        found = [shard.commit_digits() for shard, _ in self.shards]
+        c_d = [part for parts, _ in found for part in parts]
+        c_m = self.shards[0][0].carry_table(
+            [sum(column) for column in zip(*(counts for _, counts in found), strict=True)]
+        )
         first = challenges.after_digits(self.transcript, c_d, c_m)
         c_f = [part for shard, _ in self.shards for part in shard.commit_lookups(first.alpha)]
         delta = challenges.after_lookups(self.transcript, c_f)
@@ -123,11 +126,11 @@ class _Session:
         pi_1 = self._commit_coefficients(divide_by_root(combined, zeta))
         pi_2 = self._commit_coefficients(divide_by_root(sum_poly, shifted))
         challenges.after_openings(self.transcript, pi_1, pi_2)
-        parts = tuple(AccountPart(*part) for part in zip(c_d, c_m, c_f, d_bar, strict=True))
-        return write_proof(LinearProof(parts, c_s, c_t1, c_t2, s_bar, pi_1, pi_2)), self.transcript
+        parts = tuple(AccountPart(*part) for part in zip(c_d, c_f, d_bar, strict=True))
+        return write_proof(LinearProof(parts, c_m, c_s, c_t1, c_t2, s_bar, pi_1, pi_2)), self.transcript
 
     def _running_sum(self, sums: ShardSums) -> Masked:
-        """S: S_0 = 0, S_(i+1) = S_i + g_i, with g = Σ joint·[f + β(uD − vW) − βc/n]."""
+        """S: S_0 = 0, S_(i+1) = S_i + g_i, with g = Σ f + β·Σ joint·[uD − vW − c/n]."""
         beta = self.rounds.first.beta
         steps = [value - self._share_of_constant(beta) for value in sums.lookups.values]
         for column, digits in zip(u_values(self.layout, self.weights), sums.digits, strict=True):
@@ -150,15 +153,14 @@ class _Session:
 
     def _quotient(self, sums: ShardSums, sum_poly: Poly) -> tuple[Poly, Poly]:
         """t1, t2 with t = t1 + X^(n+2)·t2 = [lookups + γ·sum check] / Z_H, hidden by a shared blinder."""
-        size, columns = self.size, self.layout.columns
+        size = self.size
         alpha, beta, gamma = self.rounds.first.alpha, self.rounds.first.beta, self.rounds.gamma
-        delta_table = sum(self.rounds.deltas[::columns]) % ORDER
-        delta_other = (sum(self.rounds.deltas) - delta_table) % ORDER
+        others = (sum(self.rounds.deltas) - 1) % ORDER
         table = Masked([alpha + i % 256 for i in range(size)], []).poly()
-        inner = sums.table_lookups.poly() * alpha + polynomial(sums.table_products) + polynomial([-delta_table])
+        inner = sums.table_lookups.poly() * alpha + polynomial(sums.table_products) + polynomial([-1])
         lookups = table * inner + sums.multiplicities.poly() * alpha + polynomial(sums.other_products)
-        if columns > 1:
-            lookups += sums.other_lookups.poly() * alpha + polynomial([-delta_other])
+        if len(self.rounds.deltas) > 1:
+            lookups += sums.other_lookups.poly() * alpha + polynomial([-others])
         linear = self._weighted(list(self.weights.v), sums.values) * -1
         for column, digits in zip(u_values(self.layout, self.weights), sums.digits, strict=True):
             linear += self._weighted([column.get(i, 0) for i in range(size)], digits)
@@ -185,21 +187,21 @@ class _Session:
         v_bar = inner_product(self.weights.v, lagrange[: len(self.weights.v)])
         weights = OpeningWeights(
             [
-                (deltas[k * columns + c] * (alpha + value) * (1 if c else table) - deltas[k * columns] * gamma) % ORDER
+                (deltas[k * columns + c] * (alpha + value) * (1 if k or c else table) - gamma) % ORDER
                 for k, row in enumerate(d_bar)
                 for c, value in enumerate(row)
             ],
             powers(r, len(deltas) + 1)[1:],
-            [deltas[k * columns] * (alpha + row[0]) % ORDER for k, row in enumerate(d_bar)],
             [deltas[k * columns] * gamma % ORDER * beta % ORDER * v_bar % ORDER for k in range(len(d_bar))],
+            (alpha + d_bar[0][0]) % ORDER,
         )
         total = zero_masked(self.size, 2)
         for i, (shard, _) in self._numbered():
             mine = OpeningWeights(
                 self._share(i, weights.f),
                 self._share(i, weights.d),
-                self._share(i, weights.m, 1),
                 self._share(i, weights.w, 1),
+                weights.m,
             )
             total.add(1, shard.opening(mine))
         return total.reduced().poly()

@@ -24,68 +24,88 @@ BLINDERS = 2
 
 @dataclass
 class ShardSums:
-    """Sums over a shard's accounts; joint = δ^(k·columns), own = δ^(k·columns + c)."""
+    """Sums over a shard's accounts; joint = δ^(k·columns), own = δ^(k·columns + c). The table is at k = c = 0."""
 
     digits: list[Masked]
     """Σ joint·D of each column."""
     values: Masked
     """Σ joint·W."""
     multiplicities: Masked
-    """Σ joint·m."""
+    """m, where the shard carries the table; else zero."""
     lookups: Masked
-    """Σ joint·f over all columns."""
+    """Σ f over all columns."""
     table_lookups: Masked
-    """Σ own·f of column 0."""
+    """f of the column with the table; else zero."""
     other_lookups: Masked
     """Σ own·f of the other columns."""
     table_products: list[int]
-    """Coefficients of Σ own·f·D of column 0."""
+    """Coefficients of f·D of the column with the table."""
     other_products: list[int]
-    """Coefficients of Σ own·f·D of the other columns, plus Σ joint·m·D of column 0."""
+    """Coefficients of Σ own·f·D of the other columns, plus m·D of the column with the table."""
 
 
 @dataclass(frozen=True)
 class OpeningWeights:
-    """Per account k and column c (index k·columns + c), what multiplies f, D and, per account, m and W in Lz + ΣrD."""
+    """What multiplies, in Lz + ΣrD, f and D (index k·columns + c), W (index k), and m where the table is carried."""
 
     f: Sequence[int]
     d: Sequence[int]
-    m: Sequence[int]
     w: Sequence[int]
+    m: int
 
 
 @dataclass
 class _Account:
     witness: Witness
-    counts: list[int]
     hidden_d: list[list[int]]
-    hidden_m: list[int]
     hidden_f: list[list[int]]
 
 
 class Shard:
-    """Some accounts of one proof. Rounds: commit_digits, commit_lookups, sums, evaluate, opening."""
+    """Some accounts of one proof; the first shard also carries the table, that is m, for all of them.
+
+    Rounds: commit_digits, (carry_table), commit_lookups, sums, evaluate, opening.
+    """
 
     def __init__(self, layout: Layout, basis: Basis, witnesses: Sequence[Witness], random_scalar: RandomScalar) -> None:
         self._layout = layout
         self._basis = basis
         self._round = 0
         self._alpha = 0
-        self._accounts = [self._account(witness, random_scalar) for witness in witnesses]
+        self._carried: Masked | None = None
+        self._random_scalar = random_scalar
+        self._accounts = [self._account(witness) for witness in witnesses]
         self._one = infinity()
         for point in basis.lagrange:
             self._one = self._one + point
 
-    def commit_digits(self) -> list[tuple[tuple[bytes, ...], bytes]]:
-        """(C_D of each column, C_m) of each account."""
+    def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
+        """(C_D of each column of each account, how often each byte occurs in all of them)."""
         self._enter(1)
-        return [self._commit_digits(account) for account in self._accounts]
+        counts = [0] * TABLE_SIZE
+        for account in self._accounts:
+            for column in account.witness.digits:
+                for digit in column:
+                    if digit < TABLE_SIZE:  # a forged digit has no place in the table; the proof will not verify
+                        counts[digit] += 1
+        return [self._commit_digits(account) for account in self._accounts], counts
+
+    def carry_table(self, counts: Sequence[int]) -> bytes:
+        """C_m for the counts of all shards together; asked of the first shard only."""
+        if self._round != 1 or self._carried is not None:
+            raise LocalFault(ProofCode.BLINDERS_REUSED, "table", done=self._round)
+        self._carried = Masked([*counts, *[0] * (self._layout.size - TABLE_SIZE)], self._fresh())
+        point = self._hide(self._carried.hiding)
+        for value, count in enumerate(counts):
+            point = point + multiply_small(self._basis.lagrange[value], count)
+        return encode_point(point)
 
     def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
-        """C_f of each column of each account: f = 1/(α+D) − m/(α+T), the second term in column 0 only."""
+        """C_f of each column of each account: f = 1/(α+D), minus m/(α+T) in the column that carries the table."""
         self._enter(2)
         self._alpha = alpha
-        return [self._commit_lookups(account) for account in self._accounts]
+        columns = range(self._layout.columns)
+        return [tuple(self._commit_lookup(k, c) for c in columns) for k in range(len(self._accounts))]
 
     def sums(self, deltas: Sequence[int]) -> ShardSums:
         """Weighted sums for S and t; `deltas` are this shard's powers of δ, one an account and column."""
@@ -96,21 +116,22 @@ class Shard:
         for k, account in enumerate(self._accounts):
             own = deltas[k * columns : (k + 1) * columns]
             joint = own[0]
-            multiplicities = self._m(account)
             total.values.add(joint, self._w(account))
-            total.multiplicities.add(joint, multiplicities)
             for c in range(columns):
-                digits, lookup = self._d(account, c), self._f(account, c)
+                digits, lookup = self._d(account, c), self._f(k, c)
                 total.digits[c].add(joint, digits)
-                total.lookups.add(joint, lookup)
-                (total.other_lookups if c else total.table_lookups).add(own[c], lookup)
+                total.lookups.add(1, lookup)
                 digit_poly = digits.poly()
-                product: Poly = lookup.poly() * digit_poly * own[c]
-                if c:
-                    other_products += product
+                product: Poly = lookup.poly() * digit_poly
+                carried = self._table_at(k, c)
+                if carried is None:
+                    total.other_lookups.add(own[c], lookup)
+                    other_products += product * own[c]
                 else:
+                    total.table_lookups.add(1, lookup)
+                    total.multiplicities.add(1, carried)
                     table_products += product
-                    other_products += multiplicities.poly() * digit_poly * joint
+                    other_products += carried.poly() * digit_poly
             total = _reduced(total)
         length = 2 * size + 2 * BLINDERS
         total.table_products = coefficients(table_products, length)
@@ -130,15 +151,16 @@ class Shard:
         return result
 
     def opening(self, weights: OpeningWeights) -> Masked:
-        """Σ of f, D, m and W of all accounts under the given weights."""
+        """Σ of f, D, W and m under the given weights."""
         self._enter(5)
         columns = self._layout.columns
         total = zero_masked(self._layout.size, BLINDERS)
+        if self._carried is not None:
+            total.add(weights.m, self._carried)
         for k, account in enumerate(self._accounts):
-            total.add(weights.m[k], self._m(account))
             total.add(weights.w[k], self._w(account))
             for c in range(columns):
-                total.add(weights.f[k * columns + c], self._f(account, c))
+                total.add(weights.f[k * columns + c], self._f(k, c))
                 total.add(weights.d[k * columns + c], self._d(account, c))
             total = total.reduced()
         return total
@@ -148,18 +170,16 @@ class Shard:
             raise LocalFault(ProofCode.BLINDERS_REUSED, "prover round", asked=number, done=self._round)
         self._round = number
 
-    def _account(self, witness: Witness, random_scalar: RandomScalar) -> _Account:
-        counts = [0] * TABLE_SIZE
-        for column in witness.digits:
-            for digit in column:
-                if digit < TABLE_SIZE:  # a forged digit has no place in the table; the proof will not verify
-                    counts[digit] += 1
-        columns = self._layout.columns
+    def _fresh(self) -> list[int]:
+        return [self._random_scalar() for _ in range(BLINDERS)]
 
-        def fresh() -> list[int]:
-            return [random_scalar() for _ in range(BLINDERS)]
+    def _account(self, witness: Witness) -> _Account:
+        columns = range(self._layout.columns)
+        return _Account(witness, [self._fresh() for _ in columns], [self._fresh() for _ in columns])
 
-        return _Account(witness, counts, [fresh() for _ in range(columns)], fresh(), [fresh() for _ in range(columns)])
+    def _table_at(self, account: int, column: int) -> Masked | None:
+        """m where this column carries the table."""
+        return self._carried if account == 0 and column == 0 else None
 
     def _buckets(self, digits: Sequence[int]) -> dict[int, Point]:
         """Σ [L_i] over the positions of each digit; what is left of ΣL_i = [1] is the digit zero's."""
@@ -175,31 +195,25 @@ class Shard:
         buckets[0] = rest
         return buckets
 
-    def _commit_digits(self, account: _Account) -> tuple[tuple[bytes, ...], bytes]:
+    def _commit_digits(self, account: _Account) -> tuple[bytes, ...]:
         commitments = []
         for column, hidden in zip(account.witness.digits, account.hidden_d, strict=True):
             point = self._hide(hidden)
             for digit, bucket in self._buckets(column).items():
                 point = point + multiply_small(bucket, digit)
             commitments.append(encode_point(point))
-        point = self._hide(account.hidden_m)
-        for value, count in enumerate(account.counts):
-            point = point + multiply_small(self._basis.lagrange[value], count)
-        return tuple(commitments), encode_point(point)
-
-    def _commit_lookups(self, account: _Account) -> tuple[bytes, ...]:
-        commitments = []
-        for c, (column, hidden) in enumerate(zip(account.witness.digits, account.hidden_f, strict=True)):
-            buckets = self._buckets(column)
-            if c == 0:
-                for value, count in enumerate(account.counts):
-                    if count:
-                        taken = multiply_small(self._basis.lagrange[value], count)
-                        buckets[value] = buckets.get(value, infinity()) + -taken
-            inverses = batch_inverse([self._alpha + digit for digit in buckets])
-            points = [*buckets.values(), *self._basis.hiding[:BLINDERS]]
-            commitments.append(encode_point(multi_scalar(points, [*inverses, *hidden])))
         return tuple(commitments)
+
+    def _commit_lookup(self, k: int, c: int) -> bytes:
+        account, carried = self._accounts[k], self._table_at(k, c)
+        buckets = self._buckets(account.witness.digits[c])
+        if carried is not None:
+            for value, count in enumerate(carried.values[:TABLE_SIZE]):
+                taken = multiply_small(self._basis.lagrange[value], count)
+                buckets[value] = buckets.get(value, infinity()) + -taken
+        inverses = batch_inverse([self._alpha + digit for digit in buckets])
+        points = [*buckets.values(), *self._basis.hiding[:BLINDERS]]
+        return encode_point(multi_scalar(points, [*inverses, *account.hidden_f[c]]))
 
     def _hide(self, hidden: Sequence[int]) -> Point:
         return multi_scalar(self._basis.hiding[: len(hidden)], hidden)
@@ -207,22 +221,20 @@ class Shard:
     def _d(self, account: _Account, column: int) -> Masked:
         return Masked(list(account.witness.digits[column]), account.hidden_d[column])
 
-    def _m(self, account: _Account) -> Masked:
-        return Masked(account.counts + [0] * (self._layout.size - TABLE_SIZE), account.hidden_m)
-
     def _w(self, account: _Account) -> Masked:
         values = account.witness.values
         return Masked([*values, *[0] * (self._layout.size - len(values))], list(account.witness.blinders))
 
-    def _f(self, account: _Account, column: int) -> Masked:
-        digits = account.witness.digits[column]
+    def _f(self, k: int, c: int) -> Masked:
+        account, carried = self._accounts[k], self._table_at(k, c)
+        digits = account.witness.digits[c]
         distinct = sorted({*digits, *range(TABLE_SIZE)})
         inverses = dict(zip(distinct, batch_inverse([self._alpha + digit for digit in distinct]), strict=True))
         values = [inverses[digit] for digit in digits]
-        if column == 0:
-            for value, count in enumerate(account.counts):
+        if carried is not None:
+            for value, count in enumerate(carried.values[:TABLE_SIZE]):
                 values[value] = (values[value] - count * inverses[value]) % ORDER
-        return Masked(values, account.hidden_f[column])
+        return Masked(values, account.hidden_f[c])
 
 
 def _zero_sums(size: int, columns: int) -> ShardSums:

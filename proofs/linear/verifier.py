@@ -51,7 +51,7 @@ class Equation:
     def draw(self, transcript: Transcript) -> None:
         """Recompute every challenge in order."""
         proof = self.proof
-        self.first = challenges.after_digits(transcript, *challenges.digit_commitments(proof.parts))
+        self.first = challenges.after_digits(transcript, [part.c_d for part in proof.parts], proof.c_m)
         self.delta = challenges.after_lookups(transcript, [part.c_f for part in proof.parts])
         self.gamma = challenges.after_sum(transcript, proof.c_s)
         self.zeta = challenges.after_quotient(transcript, proof.c_t1, proof.c_t2)
@@ -80,25 +80,25 @@ class Equation:
         return pi_1 + multi_scalar([pi_2], [mu]), multi_scalar(self.points, self.scalars)
 
     def _account_terms(self, t_bar: int, u_bar: list[int], v_bar: int, weights: Weights) -> None:
-        """Lz's and the D openings' share of every account."""
+        """The share of every account, and of m, in Lz and the D openings; joint = δ^(k·columns)."""
         columns, alpha, beta, gamma = self.layout.columns, self.first.alpha, self.first.beta, self.gamma
         count = len(self.proof.parts) * columns
         deltas, openings = powers(self.delta, count), powers(self.r, count + 1)[1:]
         table = (alpha + t_bar) % ORDER
         gamma_beta = gamma * beta % ORDER
         inverse_n = pow(self.layout.size, -1, ORDER)
+        self._term(decode_point(self.proof.c_m, "C_m"), alpha + self.proof.parts[0].d_bar[0])
         for k, (part, commitment) in enumerate(zip(self.proof.parts, self.commitments, strict=True)):
             joint = deltas[k * columns]
             claimed = sum(map(int.__mul__, u_bar, part.d_bar))
             c_k = weights.c(self.shortfalls[k]) * inverse_n
             self.constant += joint * (gamma_beta * (c_k - claimed) % ORDER)
             self._term(commitment, joint * gamma_beta % ORDER * v_bar)
-            self._term(decode_point(part.c_m, "C_m"), joint * (alpha + part.d_bar[0]))
             for c, d_bar in enumerate(part.d_bar):
                 delta, opening = deltas[k * columns + c], openings[k * columns + c]
-                # Column 0 carries the table: f(α+D)(α+T) − (α+T) + m(α+D) = 0; the others f(α+D) − 1 = 0.
-                factor = table if c == 0 else 1
-                self._term(decode_point(part.c_f[c], "C_f"), delta * (alpha + d_bar) * factor - joint * gamma)
+                # The first column of all carries the table: f(α+D)(α+T) − (α+T) + m(α+D) = 0; others f(α+D) − 1 = 0.
+                factor = 1 if k or c else table
+                self._term(decode_point(part.c_f[c], "C_f"), delta * (alpha + d_bar) * factor - gamma)
                 self._term(decode_point(part.c_d[c], "C_D"), opening)
                 self.constant -= delta * factor + opening * d_bar
 
