@@ -21,6 +21,7 @@ from clearing.state.state import State
 from clearing.transactions import Transaction
 from consensus.chain import Position, chain_at
 from consensus.executor import BlockExecutor
+from consensus.extensions import check_extended_commit
 from consensus.messages import BLOCK_BYTES_MAX, Block, SignedExtension
 from consensus.signing import CertificateCache, CurveVerifier
 from node.application import ClearingApplication, Decided
@@ -81,6 +82,7 @@ def replay(
         stated.header = block.header
         executor.check(chain, block)
         verify_finality(block.header, certificate, chain.validators, network)
+        check_extended_commit(verifier, application, network, chain.validators, certificate, extensions)
         chain = executor.apply(chain, block, certificate, extensions)
         blocks += 1
     root = stated.header.state_root if stated.header else bytes(32)  # equal to the executed one, or `check` had raised

@@ -32,10 +32,9 @@ def replay(
     output: str,
 ) -> None:
     """Execute a block log again and compare every certificate and every root. Exits with 6 at the first difference."""
-    from clearing.base.errors import RemoteFault
+    from clearing.base.errors import BaseCode, RemoteFault
     from clearing.genesis import check_genesis, genesis_from_json, network_id
     from node.application import Decided
-    from node.codes import NodeCode
     from node.keys.files import read_password
     from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
     from node.replay import replay as execute
@@ -45,7 +44,7 @@ def replay(
     terms = genesis_from_json(genesis.read_bytes())
     check_genesis(terms)
     if (found := block_log_network(log)) != network_id(terms):
-        raise RemoteFault(NodeCode.STORE_OTHER_NETWORK, str(log), found=found, wanted=network_id(terms))
+        raise RemoteFault(BaseCode.WRONG_NETWORK, str(log), found=found, wanted=network_id(terms))
     password = read_password(password_file or home / PASSWORD_FILE)
     purpose = Purpose.NETWORK_SEED
     seed = read_key(home, purpose.value, KIND_OF[purpose], password, allow_weak=devnet)

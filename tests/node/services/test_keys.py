@@ -151,7 +151,7 @@ def test_no_bytes_crash_the_keystore_reader(data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", list(KeyKind))
 @given(at=st.integers(0, 10_000), byte=st.integers(0, 255))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_a_changed_byte_is_refused_or_leaves_the_secret_as_it_is(
     tmp_path_factory: pytest.TempPathFactory, kind: KeyKind, at: int, byte: int
 ) -> None:
