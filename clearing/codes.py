@@ -29,6 +29,7 @@ class ClearingCode(CodeBook):
     BALANCE_TOO_SMALL = 218
     CHAIN_INVENTORY_TOO_SMALL = 219
     BAD_RECIPIENT = 220
+    CHAIN_SILENT = 221
     PRICE_MISSING = 301
     PRICE_NOT_OPEN = 302
     DEPOSIT_OF_UNKNOWN_TOKEN = 310
@@ -69,6 +70,9 @@ REMEDIES: dict[ClearingCode, str] = {
         "The vault on that chain holds less of the token than is asked for. Withdraw less, or on another chain."
     ),
     ClearingCode.BAD_RECIPIENT: "The receiving address is zero. Name an address that can spend.",
+    ClearingCode.CHAIN_SILENT: (
+        "Too few validators see new final blocks of that chain. Wait until it goes on, or withdraw on another chain."
+    ),
     ClearingCode.PRICE_MISSING: "A feed that this request depends on has no price yet. Wait for the oracle.",
     ClearingCode.PRICE_NOT_OPEN: "A feed that this request depends on is stale or halted. Wait until it reopens.",
     ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN: (

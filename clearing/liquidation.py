@@ -50,7 +50,7 @@ def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> 
     """Take over as much of the account as needed; returns what it is left with."""
     least = 0 if margin.maintenance_ok else restoring_fraction(run, held, margin)
     chosen = make_plan(run, held, margin, least)
-    if least < FRACTION_DENOMINATOR and not _restores(run, chosen):
+    if least < FRACTION_DENOMINATOR and not _suffices(run, chosen):
         chosen = make_plan(run, held, margin, FRACTION_DENOMINATOR)
     if chosen.fraction == FRACTION_DENOMINATOR:
         _cover(run, chosen)
@@ -144,11 +144,16 @@ def _bought(plan: Plan, at: int, group: int, currency: int, units: int, micros_p
     plan.bought.append(CollateralBought(currency, units, group, micros_per_unit, units * micros_per_unit))
 
 
-def _restores(run: Run, plan: Plan) -> bool:
-    """Whether the account would cover initial margin and owe no more than the limit."""
+def _suffices(run: Run, plan: Plan) -> bool:
+    """Whether the account would owe no more than the limit, and be back at initial margin if positions were taken.
+
+    An account that only owed cash keeps its positions as long as maintenance margin is covered.
+    """
     limit = run.terms.risk.cash_limit_micros
-    owes = any(claim < -limit for claim in plan.after.cash)
-    return not owes and margin_of(arrays_of(run.state), plan.after).initial_ok
+    if any(claim < -limit for claim in plan.after.cash):
+        return False
+    margin = margin_of(arrays_of(run.state), plan.after)
+    return margin.initial_ok if plan.fraction else margin.maintenance_ok
 
 
 def _cover(run: Run, plan: Plan) -> None:

@@ -30,6 +30,8 @@ def mark_to_market(run: Run) -> None:
             run.touched.update(holders(run.state, CURRENCY, token_currency(token.id)))
     if run.moved_feeds:
         run.rebuild_arrays()
+    if run.arrays_rebuilt:
+        _touch_dated(run)
 
 
 def _mark(run: Run, instrument: Instrument, before: Mark | None, index_ticks: int) -> None:
@@ -45,6 +47,13 @@ def _mark(run: Run, instrument: Instrument, before: Mark | None, index_ticks: in
         value = (ticks - previous) * instrument.micros_per_tick
         count, paid = _pay(run, instrument, value, TransferCode.VARIATION_MARGIN)
     run.receipts.append(Marked(instrument.id, ticks, previous, count, paid))
+
+
+def _touch_dated(run: Run) -> None:
+    """Arrays built as of a later time change what dated instruments require, also where the index stood still."""
+    for instrument in run.terms.instruments.values():
+        if instrument.kind is not InstrumentKind.PERPETUAL:
+            run.touched.update(holders(run.state, INSTRUMENT, instrument.id))
 
 
 def _pay(run: Run, instrument: Instrument, micros_per_lot: int, code: TransferCode) -> tuple[int, int]:

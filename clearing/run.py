@@ -27,6 +27,7 @@ class Run:
         """Feeds whose index moved or reopened in this block, ordered."""
         self.touched: set[int] = set()
         """Accounts whose margin has to be looked at."""
+        self.arrays_rebuilt = False
         self.accepted: list[WithdrawalReleased] = []
         """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
 
@@ -49,3 +50,4 @@ class Run:
         """Have the risk arrays built anew, as of this block, when they are next asked for."""
         self.state.clock.put(0, msgspec.structs.replace(self.state.now, arrays_time_ms=self.time_ms))
         self.state.arrays_cache = None
+        self.arrays_rebuilt = True

@@ -9,6 +9,7 @@ import msgspec
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
+from clearing.chains import chain_is_live
 from clearing.codes import ClearingCode, reject
 from clearing.holdings import arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
@@ -43,6 +44,8 @@ def request_withdrawal(run: Run, request: Withdrawal) -> Rejected | None:
     inventory = held(run.state, asset)
     if request.units > inventory:
         return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=request.units, inventory=inventory)
+    if not chain_is_live(run, run.terms.chains[asset.chain_id]):
+        return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
     use_nonce(run, request.account, request.nonce)
     run.journal.transfer(
         request.account,

@@ -160,3 +160,20 @@ def test_a_block_liquidates_so_many_and_the_next_goes_on(cap: int) -> None:
     second = of_kind(world.block(), Liquidated)
     assert [each.account for each in first] == [ALICE, CAROL][:cap], "the shortest first"
     assert [each.account for each in first + second] == [ALICE, CAROL]
+
+
+def test_who_only_owes_cash_keeps_the_positions_while_maintenance_is_covered() -> None:
+    world = funded(dollars=1_000)
+    world.block(
+        facts=(
+            world.deposit_fact(CAROL, WETH_1, 52 * 10**18),
+            world.deposit_fact(BOB, 1, 100_000 * DOLLAR),
+            world.deposit_fact(HOUSE, 1, 100_000 * DOLLAR),
+        )
+    )
+    world.block(world.trade(CAROL, BOB, BTC_PERP, 6_000, 790_000))
+    (done,) = of_kind(world.prices(740_000, eth=19_900), Liquidated)
+    assert done.maintenance < done.equity < done.initial
+    assert done.positions == ()
+    assert world.lots(CAROL, BTC_PERP) == 6_000
+    assert world.cash(CAROL) >= 0

@@ -5,7 +5,9 @@ import pytest
 
 from clearing.base.errors import RemoteFault
 from clearing.blocks import Observed
+from clearing.chains import final_block
 from clearing.codes import REMEDIES, ClearingCode
+from clearing.facts import ChainHeartbeat
 from clearing.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
 from clearing.receipts import (
     DepositCredited,
@@ -38,6 +40,7 @@ from tests.clearing.state.world import (
     executed,
     funded,
     kinds,
+    make_genesis,
     of_kind,
 )
 
@@ -314,3 +317,17 @@ def test_a_block_with_wrong_structure_is_a_lie() -> None:
         with pytest.raises(RemoteFault):
             world.apply(msgspec.structs.replace(good, **change))
     world.apply(good)
+
+
+def test_a_silent_chain_releases_nothing() -> None:
+    genesis = make_genesis()
+    watched = tuple(msgspec.structs.replace(chain, heartbeat_ms_max=3_000) for chain in genesis.chains)
+    world = funded(genesis=msgspec.structs.replace(genesis, chains=watched))
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == [C.CHAIN_SILENT]
+    beat = ChainHeartbeat(1, 7, b"\x0b" * 32)
+    world.block(facts=(beat,), attesting=2)
+    assert final_block(world.state, 1) == 0
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1), facts=(beat,), attesting=3)) == []
+    assert final_block(world.state, 1) == 7
+    world.block(facts=(beat,), attesting=4)
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1), after_ms=3_000)) == [C.CHAIN_SILENT]

@@ -1,0 +1,91 @@
+"""How long a block takes: 1,000 trades, a price tick over many holders, and the roots.
+
+Signatures are recovered beforehand, as the mempool does when a trade arrives; the goal is apply_block with 1,000 trades
+in less than 300 ms on one core. Run: python -m benchmarks.apply_block [accounts]
+"""
+
+import sys
+import time
+from statistics import median
+
+import msgspec
+
+from clearing.apply_block import apply_block
+from clearing.base.secp256k1 import recover
+from clearing.blocks import Block, BlockResult
+from clearing.extension import VoteExtension
+from clearing.genesis import AccountKind, AccountTerms, Genesis, MemberTerms
+from clearing.state import State
+from tests.clearing.state.world import BTC, DOLLAR, ETH, OWNER, USDC_1, World, address, make_genesis, reports, secret
+
+TRADES = 1_000
+
+
+def big_genesis(accounts: int) -> Genesis:
+    base = make_genesis()
+    more = tuple(
+        MemberTerms(each, f"member-{each}", address(secret(each)), (AccountTerms(each, AccountKind.HOUSE),))
+        for each in range(10, 10 + accounts)
+    )
+    return msgspec.structs.replace(base, members=(*base.members, *more))
+
+
+def filled(accounts: int) -> World:
+    """Everybody funded, and with a position in every marked instrument."""
+    world = World(big_genesis(accounts), check=False)
+    ids = range(10, 10 + accounts)
+    OWNER.update({each: each for each in ids})
+    world.prices(790_000)
+    for start in range(0, accounts, 500):
+        some = ids[start : start + 500]
+        world.block(facts=[world.deposit_fact(each, USDC_1, 100_000 * DOLLAR) for each in some])
+    for instrument in (1, 2, 4):
+        for start in range(0, accounts, 1_000):
+            some = ids[start : start + 1_000]
+            price = world.state.marks[instrument].ticks
+            pairs = zip(some[::2], some[1::2], strict=False)
+            world.block(
+                *(world.trade(buyer, seller, instrument, 100, price) for buyer, seller in pairs),
+                prices=((BTC, 790_000), (ETH, 20_000)),
+            )
+    return world
+
+
+def timed(state: State, block: Block, rounds: int = 5) -> tuple[float, BlockResult]:
+    """Median seconds; the state is not changed, so every round does the same."""
+    took = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        _, result = apply_block(state, block)
+        took.append(time.perf_counter() - started)
+    return median(took), result
+
+
+def main() -> None:
+    accounts = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    world = filled(accounts)
+    ids = range(10, 10 + accounts)
+    trades = []
+    for each in range(TRADES):
+        instrument = (1, 2, 4)[each % 3]
+        price = world.state.marks[instrument].ticks
+        buyer, seller = ids[each % accounts], ids[(7 * each + 1) % accounts]
+        trades.append(world.trade(buyer, seller, instrument, 1 + each % 5, price + each % 50))
+    for trade in trades:
+        digest = trade.digest(world.network)
+        recover(digest, trade.buyer_signature)
+        recover(digest, trade.seller_signature)
+    block = world.make_block(trades)
+    seconds, result = timed(world.state, block)
+    novated = sum(type(each).__name__ == "TradeNovated" for each in result.receipts)
+    print(f"{accounts} accounts: block of {TRADES} trades ({novated} novated): {seconds * 1e3:.1f} ms")
+
+    said = VoteExtension(reports((BTC, 789_000), (ETH, 19_900), time_ms=world.state.now.time_ms + 1_000))
+    seconds, result = timed(world.state, world.make_block(extensions=[said] * 4))
+    print(f"{accounts} accounts: price tick of both feeds, all settled and margined: {seconds * 1e3:.1f} ms")
+    seconds, _ = timed(world.state, world.make_block())
+    print(f"{accounts} accounts: empty block: {seconds * 1e3:.2f} ms")
+
+
+if __name__ == "__main__":
+    main()

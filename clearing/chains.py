@@ -1,0 +1,36 @@
+"""Chains as validators see them: how far each is final, and whether it goes on.
+
+Rule: nothing is released on a chain that is watched and silent. A chain is live while validators with more than two
+thirds of the power have seen it move within the time that genesis allows.
+"""
+
+from clearing.genesis import ChainTerms
+from clearing.run import Run
+from clearing.state.state import State
+
+
+def chain_is_live(run: Run, chain: ChainTerms) -> bool:
+    """Whether the chain is not watched, or a quorum saw a new final block of it recently enough."""
+    if chain.heartbeat_ms_max == 0:
+        return True
+    power = 0
+    for validator in range(len(run.terms.genesis.validators.validators)):
+        beat = run.state.beats.get((chain.chain_id, validator))
+        if beat is not None and run.time_ms - beat.time_ms <= chain.heartbeat_ms_max:
+            power += beat.power
+    return 3 * power > 2 * run.block.total_power
+
+
+def final_block(state: State, chain_id: int) -> int:
+    """The highest block that validators with more than two thirds of the power hold final; 0 before that."""
+    beats = [
+        (beat.block_number, beat.power)
+        for validator in range(len(state.terms.genesis.validators.validators))
+        if (beat := state.beats.get((chain_id, validator))) is not None
+    ]
+    power = 0
+    for number, weight in sorted(beats, reverse=True):
+        power += weight
+        if 3 * power > 2 * state.terms.genesis.validators.total_power:
+            return number
+    return 0
