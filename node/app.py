@@ -43,6 +43,7 @@ from node.p2p.network import Topic
 from node.packages import PackageService
 from node.positions import PositionWatch, valid_positions
 from node.recorder import Recorder
+from node.relayer_service import RelayerService
 from node.replay import state_salt
 from node.restore import restore
 from node.service_settings import (
@@ -135,7 +136,7 @@ class Node:
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
         self._bridge = BridgeService(genesis, config_of_chains(config), config.path("bridge"), self._facts)
         self._pool = Mempool(network, self._owner, pool_limits(config))
-        seeds = {account: account_seed(keys.network_seed, account) for account, _ in restored.state.accounts.items()}
+        seeds = {account: account_seed(keys.network_seed, account) for account, _ in restored.state.accounts.ordered()}
         self._epochs = EpochService(
             prover, seeds, genesis.market.snapshot_delay_blocks, validators, own_index, restored.epochs
         )
@@ -184,7 +185,9 @@ class Node:
             len(validators.validators),
             clock_ms,
         )
-        self._relayer = relayer_of(config, genesis, keys, blocks, self._application)
+        self._relayer = RelayerService(
+            genesis, config_of_chains(config), keys.relayer, self._application, config.relayer.interval_ms
+        )
         self._view = LiveView(
             genesis,
             self._application,
@@ -217,7 +220,7 @@ class Node:
             nursery.start_soon(self._oracle.run, network, self._changed)
             nursery.start_soon(self._bridge.run, network, self._changed)
             await nursery.start(self._engine.run)
-            if self._relayer is not None:
+            if self._config.relayer.enabled:
                 nursery.start_soon(self._relayer.run)
             if self._config.api.enabled:
                 api = build_api(self._view, self._config.api, clock_ms)
@@ -250,3 +253,4 @@ class Node:
         self._view.decided(decided.committed.block.header)
         self._packages.decided(decided)
         self._health.decided(decided)
+        self._relayer.decided(decided)

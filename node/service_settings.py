@@ -20,7 +20,7 @@ from node.p2p.config import NetworkConfig, Peer
 class _NoSource:
     """A validator without prices of its own reports none."""
 
-    def read(self, now_ms: int) -> tuple[Quote, ...]:
+    def read(self, now_ms: int) -> tuple[Quote, ...]:  # noqa: ARG002 - the interface's
         """Nothing."""
         return ()
 

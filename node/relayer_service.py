@@ -1,0 +1,107 @@
+"""`RelayerService`: gives each vault the newest certified header when it needs one, and claims what is due there.
+
+Rule: header, certificate and proofs are of one decided height. It is trusted with nothing but its own gas money; any
+number of validators may run one, each with a key of its own.
+"""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import structlog
+import trio
+
+from bridge.relayer import Relayable, Relayed, Relayer
+from bridge.rpc import Endpoint
+from bridge.transactions import Sender
+from bridge.vault import Claim
+from clearing.genesis import ChainTerms, Genesis
+from clearing.state.state import State
+from clearing.withdrawals_tree import proof_nodes
+from consensus.outputs import Decided
+from node.application import ClearingApplication
+from node.config import Chain as ChainConfig
+
+CLAIMS_MAX = 16
+"""Claims that one round carries to a vault."""
+CHECKPOINT_SECONDS = 3600
+"""How old a vault's newest checkpoint may become without a withdrawal that waits."""
+
+log = structlog.get_logger(__name__)
+
+
+class RelayerService:
+    """One relayer a chain, all with one key."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        configs: Mapping[int, ChainConfig],
+        secret: bytes,
+        application: ClearingApplication,
+        interval_ms: int,
+    ) -> None:
+        self._genesis = genesis
+        self._configs = configs
+        self._secret = secret
+        self._application = application
+        self._interval_seconds = interval_ms / 1000
+        self._newest: Decided | None = None
+
+    def decided(self, decided: Decided) -> None:
+        """Note the newest certified height; the application stands at it."""
+        self._newest = decided
+
+    async def run(self) -> None:
+        """Relay to all vaults for ever."""
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            for terms in self._genesis.chains:
+                endpoint = await stack.enter_async_context(Endpoint(self._configs[terms.chain_id].endpoints[0]))
+                sender = Sender(endpoint, terms.chain_id, self._secret)
+                relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS)
+                nursery.start_soon(self._serve, relayer, terms)
+
+    async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
+        def newest() -> Relayable | None:
+            return self._relayable(terms)
+
+        def told(relayed: Relayed) -> None:
+            log.info(
+                "relayed",
+                chain_id=terms.chain_id,
+                checkpoint=relayed.checkpoint is not None,
+                claimed=[nonce for nonce, _ in relayed.claims],
+                refused=[nonce for nonce, _ in relayed.refused],
+            )
+
+        await relayer.run(newest, told, self._interval_seconds)
+
+    def _relayable(self, terms: ChainTerms) -> Relayable | None:
+        decided, state = self._newest, self._application.state
+        if decided is None or decided.committed.block.header.height != state.now.height:
+            return None
+        return Relayable(
+            decided.committed.block.header,
+            decided.committed.certificate,
+            self._genesis.validators,
+            open_claims(state, terms.chain_id),
+        )
+
+
+def open_claims(state: State, chain_id: int) -> tuple[Claim, ...]:
+    """Released withdrawals of a chain that the state has not seen paid, oldest first, proven under its root."""
+    waiting = [
+        (nonce, released)
+        for nonce, released in state.withdrawals.ordered()
+        if released.chain_id == chain_id and not released.executed
+    ]
+    return tuple(
+        Claim(
+            nonce=nonce,
+            token=released.token,
+            to=released.to,
+            amount=int.from_bytes(released.amount, "big"),
+            not_after_s=released.not_after_s,
+            proof=proof_nodes(state, nonce),
+        )
+        for nonce, released in waiting[:CLAIMS_MAX]
+    )
