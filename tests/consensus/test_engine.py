@@ -89,7 +89,7 @@ def peers(tmp_path: Path) -> list[Peer]:
 
 
 async def reach(peers: list[Peer], height: int) -> None:
-    while any(peer.store.height() < height for peer in peers):
+    while any(peer.store.height() < height for peer in peers):  # noqa: ASYNC110 - stores tell nobody
         await trio.sleep(0.01)
 
 

@@ -190,13 +190,13 @@ class Forger(_Base):
         return True
 
     def _certificate(self, kind: VoteKind, height: int, round_: int, value: bytes) -> Certificate:
-        random = self.node.network.random
+        random, nodes = self.node.network.random, self.node.network.faults.nodes
         return Certificate(
             kind=kind,
             height=height,
             round=round_,
             value=value,
             validators_hash=self.node.network.validators.hash,
-            signers=signer_bitmap(random.sample(range(self.node.network.faults.nodes), 3)),
+            signers=signer_bitmap(random.sample(range(nodes), random.randint(2, nodes))),
             aggregate=random.randbytes(96),
         )

@@ -6,7 +6,7 @@ from consensus.messages import CommittedBlock
 from consensus.outputs import Broadcast, Decided, Lane, Output, PeerFault, Persist, RuleFired, Send, StartTimer
 from consensus.replica import Replica, ReplicaConfig
 from consensus.restart import restore_chain
-from consensus.store import MemoryBlockStore
+from consensus.store import MemoryBlockStore, load_committed
 from consensus.timeouts import TimerKind
 from consensus.wal import encode_frame, read_frames
 from node.consensus.sign_state import SignGuard
@@ -67,10 +67,12 @@ class SimNode:
 
     @property
     def where(self) -> str:
-        if self.replica is None:
-            return "down"
-        state = self.replica.run.state
-        return f"{state.height}/{state.round}/{state.step.name} locked {state.locked_round} valid {state.valid_round}"
+        return "down" if self.replica is None else where_is(self.replica)
+
+    def committed(self) -> list[CommittedBlock]:
+        """All decided blocks, from the store."""
+        loaded = (load_committed(self.store, height) for height in range(1, self.height + 1))
+        return [found for found in loaded if found is not None]
 
     def boot(self) -> None:
         """Start from disk."""
@@ -153,3 +155,9 @@ class SimNode:
         self.crash()
         network.schedule(network.random.randrange(1_000_000), "boot", self.index)
         return False
+
+
+def where_is(replica: Replica) -> str:
+    """Height, round, step, locked and valid round."""
+    state = replica.run.state
+    return f"{state.height}/{state.round}/{state.step.name} locked {state.locked_round} valid {state.valid_round}"

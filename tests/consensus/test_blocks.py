@@ -1,0 +1,270 @@
+"""What makes a block valid: one rule broken at a time, on real curves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from clearing.base.certificate import NIL, Certificate, VoteKind, make_certificate
+from clearing.base.errors import Bug, LocalFault, RemoteFault
+from clearing.base.hashing import sha256
+from consensus.chain import Chain, chain_at
+from consensus.codes import ConsensusCode
+from consensus.evidence import EvidencePool, check_duplicate_vote, duplicate_vote
+from consensus.executor import BlockExecutor, payload_root
+from consensus.extensions import block_time
+from consensus.messages import Block, CommittedBlock, Evidence, Extension, SignedExtension, Vote
+from consensus.own import own_extension
+from consensus.signing import CertificateCache, CurveVerifier, assemble_certificate
+from node.consensus.sign_state import SignGuard
+from node.consensus.signer import LocalSigner
+from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.sim.consensus.toy import ToyApplication
+
+NETWORK = sha256(b"blocks")
+VALIDATORS = validator_set(4)
+GENESIS_MS = 1_000_000
+
+
+def signer(index: int) -> LocalSigner:
+    envelope_secret, bls_secret = secrets_of(4)[index]
+    return LocalSigner(NETWORK, envelope_secret, bls_secret, SignGuard())
+
+
+def signed_extensions(height: int, round_: int, value: bytes, times: dict[int, int]) -> tuple[SignedExtension, ...]:
+    found = []
+    for index, time_ms in sorted(times.items()):
+        extension = Extension(time_ms=time_ms, data=b"toy:x")
+        signature = signer(index).sign_extension(VALIDATORS.hash, height, round_, value, extension)
+        found.append(SignedExtension(validator=index, extension=extension, signature=signature))
+    return tuple(found)
+
+
+def certify(kind: VoteKind, height: int, round_: int, value: bytes, *signers: int) -> Certificate:
+    shares = {index: signer(index).sign_vote(VALIDATORS.hash, kind, height, round_, value) for index in signers}
+    return make_certificate(kind, height, round_, value, VALIDATORS, shares)
+
+
+class Fixture:
+    """A chain of one block, and a good second one."""
+
+    def __init__(self) -> None:
+        self.verifier = CurveVerifier()
+        self.application = ToyApplication(VALIDATORS, 0)
+        self.executor = BlockExecutor(self.application, self.verifier, CertificateCache(self.verifier, NETWORK))
+        genesis = chain_at(NETWORK, GENESIS_MS, self.application.position, None)
+        self.first = self.executor.build(genesis, Evidence())
+        value = self.first.header.hash
+        self.commit = certify(VoteKind.PRECOMMIT, 1, 0, value, 0, 1, 2)
+        self.extensions = signed_extensions(1, 0, value, {0: 2_000_000, 1: 2_000_100, 3: 2_000_200})
+        self.chain: Chain = self.executor.apply(genesis, self.first, self.commit, self.extensions)
+        self.block = self.executor.build(self.chain, Evidence())
+
+    def changed(self, **fields: Any) -> Block:
+        """The second block with other contents, committed to by its header."""
+        block: Block = msgspec.structs.replace(self.block, **fields)
+        root = payload_root(block.payload, block.last_commit, block.extended_commit, block.evidence)
+        return self.headed(block, payload_root=root)
+
+    def headed(self, block: Block, **fields: Any) -> Block:
+        changed: Block = msgspec.structs.replace(block, header=msgspec.structs.replace(block.header, **fields))
+        return changed
+
+
+@pytest.fixture(scope="module")
+def fixture() -> Fixture:
+    return Fixture()
+
+
+def test_a_good_block_is_valid_and_its_first_has_genesis_time_and_network(fixture: Fixture) -> None:
+    fixture.executor.check(fixture.chain, fixture.block)
+    assert fixture.first.header.time_ms == GENESIS_MS + 1
+    assert fixture.first.header.parent == NETWORK
+    assert fixture.block.header.time_ms == 2_000_100
+
+
+def broken_evidence() -> Evidence:
+    item = duplicate_vote(
+        VALIDATORS.hash,
+        Vote(kind=VoteKind.PREVOTE, height=1, round=0, value=b"v" * 32, validator=2, share=bytes(96)),
+        Vote(kind=VoteKind.PREVOTE, height=1, round=0, value=b"w" * 32, validator=2, share=bytes(96)),
+    )
+    return Evidence(votes=(item,))
+
+
+BROKEN: list[tuple[str, ConsensusCode | str, Callable[[Fixture], Block]]] = [
+    ("parent", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, parent=bytes(32))),
+    ("network", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, network=bytes(32))),
+    ("height", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, height=3)),
+    ("set", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, validators_hash=bytes(32))),
+    ("next set", ConsensusCode.BROKEN_LINK, lambda f: f.headed(f.block, next_validators_hash=bytes(32))),
+    ("time", ConsensusCode.WRONG_TIME, lambda f: f.headed(f.block, time_ms=f.block.header.time_ms + 1)),
+    ("contents", ConsensusCode.WRONG_PAYLOAD_ROOT, lambda f: msgspec.structs.replace(f.block, payload=b"toy:other")),
+    ("payload", ConsensusCode.WRONG_ROOTS, lambda f: f.changed(payload=b"toy:other")),
+    ("malformed payload", "MALFORMED", lambda f: f.changed(payload=b"nonsense")),
+    ("roots", ConsensusCode.WRONG_ROOTS, lambda f: f.headed(f.block, module_roots=(bytes(32),))),
+    ("no commit", ConsensusCode.BAD_LAST_COMMIT, lambda f: f.changed(last_commit=None)),
+    (
+        "prevotes shown as final",
+        ConsensusCode.BAD_LAST_COMMIT,
+        lambda f: f.changed(last_commit=certify(VoteKind.PREVOTE, 1, 0, f.first.header.hash, 0, 1, 2)),
+    ),
+    (
+        "commit of another value",
+        ConsensusCode.BAD_LAST_COMMIT,
+        lambda f: f.changed(last_commit=certify(VoteKind.PRECOMMIT, 1, 0, b"x" * 32, 0, 1, 2)),
+    ),
+    (
+        "commit under quorum",
+        "UNDER_QUORUM",
+        lambda f: f.changed(last_commit=certify(VoteKind.PRECOMMIT, 1, 0, f.first.header.hash, 0, 1)),
+    ),
+    (
+        "commit with a forged aggregate",
+        "BAD_SIGNATURE",
+        lambda f: f.changed(
+            last_commit=msgspec.structs.replace(
+                f.commit, aggregate=certify(VoteKind.PRECOMMIT, 1, 0, NIL, 0, 1, 2).aggregate
+            )
+        ),
+    ),
+    (
+        "too few extensions",
+        ConsensusCode.BAD_EXTENDED_COMMIT,
+        lambda f: f.headed(f.changed(extended_commit=f.extensions[:2]), time_ms=2_000_000),
+    ),
+    (
+        "extensions out of order",
+        ConsensusCode.BAD_EXTENDED_COMMIT,
+        lambda f: f.changed(extended_commit=f.extensions[::-1]),
+    ),
+    (
+        "an extension twice",
+        ConsensusCode.BAD_EXTENDED_COMMIT,
+        lambda f: f.changed(extended_commit=(f.extensions[0], *f.extensions)),
+    ),
+    (
+        "extensions of another round",
+        ConsensusCode.BAD_EXTENSION,
+        lambda f: f.changed(
+            extended_commit=signed_extensions(1, 1, f.first.header.hash, {0: 1, 1: 2_000_100, 2: 2_000_200})
+        ),
+    ),
+    (
+        "an extension in another's name",
+        ConsensusCode.BAD_EXTENSION,
+        lambda f: f.changed(extended_commit=(*f.extensions[:2], msgspec.structs.replace(f.extensions[2], validator=2))),
+    ),
+    (
+        "an extension by nobody",
+        ConsensusCode.NOT_A_VALIDATOR,
+        lambda f: f.changed(extended_commit=(*f.extensions[:2], msgspec.structs.replace(f.extensions[2], validator=9))),
+    ),
+    ("evidence of nothing", ConsensusCode.BAD_EVIDENCE, lambda f: f.changed(evidence=broken_evidence())),
+]
+
+
+@pytest.mark.parametrize(("what", "code", "make"), BROKEN, ids=[what for what, _, _ in BROKEN])
+def test_a_block_that_breaks_one_rule_is_refused_by_its_name(
+    fixture: Fixture, what: str, code: ConsensusCode | str, make: Callable[[Fixture], Block]
+) -> None:
+    with pytest.raises(RemoteFault) as refused:
+        fixture.executor.check(fixture.chain, make(fixture))
+    assert refused.value.code.name == (code if isinstance(code, str) else code.name)
+
+
+def test_a_decided_block_with_other_roots_stops_the_node() -> None:
+    f = Fixture()
+    wrong = f.headed(f.block, module_roots=(bytes(32),))
+    with pytest.raises(Bug):
+        f.executor.apply(f.chain, wrong, f.commit, f.extensions)
+
+
+def test_nobody_builds_without_a_quorum_of_extensions() -> None:
+    f = Fixture()
+    value = f.first.header.hash
+    short = f.chain.advance(f.first.header, f.commit, signed_extensions(1, 0, value, {0: 1, 1: 1}), VALIDATORS)
+    with pytest.raises(LocalFault):
+        f.executor.build(short, Evidence())
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ({0: 5_000_000, 1: 5_000_010, 2: 5_000_020, 3: 5_000_030}, 5_000_010),
+        ({0: 5_000_000, 1: 5_000_010, 2: 2**62}, 5_000_010),
+        ({0: 0, 1: 5_000_010, 2: 5_000_020}, 5_000_010),
+        ({0: 0, 1: 1, 2: 2}, GENESIS_MS + 2),
+    ],
+)
+def test_time_is_the_median_and_always_rises(fixture: Fixture, times: dict[int, int], told: int) -> None:
+    extensions = tuple(
+        SignedExtension(validator=index, extension=Extension(time_ms=time_ms, data=b""), signature=bytes(64))
+        for index, time_ms in times.items()
+    )
+    assert block_time(fixture.chain, extensions) == told
+
+
+def test_an_own_extension_that_others_would_refuse_is_sent_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    application = ToyApplication(VALIDATORS, 0)
+    monkeypatch.setattr(application, "extend", lambda *_: b"not toy")
+    made = own_extension(application, 1, VoteKind.PRECOMMIT, b"v" * 32, 77)
+    assert made == Extension(time_ms=77, data=b"")
+    assert own_extension(application, 1, VoteKind.PRECOMMIT, NIL, 77) is None
+    assert own_extension(application, 1, VoteKind.PREVOTE, b"v" * 32, 77) is None
+
+
+def test_bad_shares_are_found_by_halving() -> None:
+    value = b"v" * 32
+    shares = [(index, signer(index).sign_vote(VALIDATORS.hash, VoteKind.PREVOTE, 1, 0, value)) for index in range(4)]
+    what = (VoteKind.PREVOTE, 1, 0, value)
+    good, none = assemble_certificate(CurveVerifier(), NETWORK, VALIDATORS, what, shares)
+    assert good is not None
+    assert none == ()
+    CurveVerifier().verify_certificate(good, VALIDATORS, NETWORK)
+    for bad in (b"\x01" * 96, shares[0][1]):
+        broken = [*shares[:2], (2, bad), shares[3]]
+        nothing, found = assemble_certificate(CurveVerifier(), NETWORK, VALIDATORS, what, broken)
+        assert nothing is None
+        assert found == (2,)
+
+
+def test_evidence_of_a_double_vote_convinces_and_is_pooled_once() -> None:
+    f = Fixture()
+    votes = [
+        Vote(
+            kind=VoteKind.PREVOTE,
+            height=2,
+            round=0,
+            value=value,
+            validator=3,
+            share=signer(3).sign_vote(VALIDATORS.hash, VoteKind.PREVOTE, 2, 0, value),
+        )
+        for value in (b"w" * 32, b"v" * 32)
+    ]
+    item = duplicate_vote(VALIDATORS.hash, *votes)
+    assert item == duplicate_vote(VALIDATORS.hash, *votes[::-1])
+    check_duplicate_vote(f.verifier, f.chain, item)
+    pool = EvidencePool()
+    assert pool.add_vote(item)
+    assert not pool.add_vote(item)
+    evidence = pool.pick(f.chain)
+    block = f.executor.build(f.chain, evidence)
+    f.executor.check(f.chain, block)
+    pool.forget(block.evidence)
+    assert pool.pick(f.chain) == Evidence()
+    with pytest.raises(RemoteFault):
+        check_duplicate_vote(f.verifier, f.chain, msgspec.structs.replace(item, validator=2))
+
+
+def test_committed_blocks_survive_the_store(fixture: Fixture) -> None:
+    from consensus.store import MemoryBlockStore, load_committed, save_committed
+
+    store = MemoryBlockStore()
+    committed = CommittedBlock(block=fixture.first, certificate=fixture.commit, extensions=fixture.extensions)
+    save_committed(store, committed)
+    assert load_committed(store, 1) == committed
+    assert load_committed(store, 2) is None
+    with pytest.raises(LocalFault):
+        store.save(3, b"", b"", b"")

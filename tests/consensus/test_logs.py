@@ -1,0 +1,142 @@
+"""The write-ahead log and the sign state: what a crash or a bad disk may do to them, and what then happens."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearing.base.certificate import VoteKind
+from clearing.base.errors import LocalFault
+from consensus.codes import ConsensusCode
+from consensus.wal import Record, RecordKind, encode_frame, read_frames
+from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
+from node.consensus.signer import LocalSigner
+from node.consensus.wal import ROTATE_BYTES, WalFile
+from tests.sim.consensus.crypto import secrets_of, validator_set
+
+FRAMES = [
+    (Record(height=7, kind=RecordKind.RECEIVED, data=b"a" * 50), Record(height=7, kind=RecordKind.OWN, data=b"b")),
+    (Record(height=7, kind=RecordKind.TIMEOUT, data=b"c" * 9),),
+    (Record(height=8, kind=RecordKind.OWN, data=b"XCW1 inside a record" * 3),),
+]
+WHOLE = b"".join(encode_frame(frame) for frame in FRAMES)
+ENDS = [len(b"".join(encode_frame(frame) for frame in FRAMES[:count])) for count in range(4)]
+
+
+@given(st.integers(0, len(WHOLE)))
+def test_a_log_cut_anywhere_gives_every_whole_frame(length: int) -> None:
+    records, good = read_frames(WHOLE[:length])
+    whole = max(count for count in range(4) if ENDS[count] <= length)
+    assert good == ENDS[whole]
+    assert records == [record for frame in FRAMES[:whole] for record in frame]
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 7))
+def test_a_flipped_bit_is_refused_in_the_middle_and_cut_at_the_end(at: int, bit: int) -> None:
+    damaged = bytearray(WHOLE)
+    damaged[at] ^= 1 << bit
+    if at >= ENDS[2]:
+        records, good = read_frames(bytes(damaged))
+        assert (good, len(records)) == (ENDS[2], 3)
+    else:
+        with pytest.raises(LocalFault) as refused:
+            read_frames(bytes(damaged))
+        assert refused.value.code is ConsensusCode.WAL_CORRUPT
+
+
+def test_the_log_file_cuts_a_torn_tail_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "wal"
+    log = WalFile(path)
+    for frame in FRAMES:
+        log.append(frame)
+    log.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(path.read_bytes()[:-3])
+    again = WalFile(path)
+    assert again.cut_bytes > 0
+    assert again.records == [record for frame in FRAMES[:2] for record in frame]
+    again.append(FRAMES[2])
+    again.close()
+    assert path.read_bytes() == WHOLE
+
+
+def test_the_log_file_starts_over_when_it_has_grown(tmp_path: Path) -> None:
+    path = tmp_path / "wal"
+    log = WalFile(path)
+    log.append(FRAMES[0])
+    log.height_stored()
+    assert path.stat().st_size == ENDS[1]
+    log.append((Record(height=9, kind=RecordKind.RECEIVED, data=bytes(ROTATE_BYTES)),))
+    log.height_stored()
+    assert path.stat().st_size == 0
+    log.append(FRAMES[0])
+    log.close()
+    assert path.read_bytes() == WHOLE[: ENDS[1]]
+
+
+STEPS = st.builds(SignedStep, st.integers(0, 3), st.integers(0, 3), st.integers(0, 2))
+
+
+@given(st.lists(st.tuples(STEPS, st.integers(0, 2)), max_size=40))
+def test_no_step_is_ever_signed_twice_with_another_value(asked: list[tuple[SignedStep, int]]) -> None:
+    guard = SignGuard()
+    signed: dict[SignedStep, int] = {}
+    for at, value in asked:
+        try:
+            guard.advance(at, bytes([value]) * 32)
+        except LocalFault:
+            continue
+        assert signed.setdefault(at, value) == value
+        assert at == max(signed)
+
+
+def test_the_sign_state_survives_restarts_and_a_torn_slot(tmp_path: Path) -> None:
+    path = tmp_path / "sign.state"
+    state = SignStateFile(path)
+    state.advance(SignedStep(5, 0, 1), b"x" * 32)
+    state.advance(SignedStep(5, 0, 2), b"y" * 32)
+    state.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    state = SignStateFile(path)
+    assert state.last == SignedStep(5, 0, 2)
+    state.advance(SignedStep(5, 0, 2), b"y" * 32)
+    for at, digest in (((5, 0, 2), b"z" * 32), ((5, 0, 1), b"x" * 32), ((4, 9, 2), b"x" * 32)):
+        with pytest.raises(LocalFault) as refused:
+            state.advance(SignedStep(*at), digest)
+        assert refused.value.code is ConsensusCode.DOUBLE_SIGN
+    state.close()
+    data = bytearray(path.read_bytes())
+    newest = 0 if data[16:24] > data[528:536] else 512
+    data[newest + 30] ^= 1
+    path.write_bytes(bytes(data))
+    state = SignStateFile(path)
+    assert state.last == SignedStep(5, 0, 1), "the write before the torn one"
+    state.close()
+
+
+def test_a_sign_state_with_both_slots_damaged_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sign.state"
+    SignStateFile(path).close()
+    for data in (b"", bytes(1024), os.urandom(1024)):
+        if not data:
+            continue
+        path.write_bytes(data)
+        with pytest.raises(LocalFault) as refused:
+            SignStateFile(path)
+        assert refused.value.code is ConsensusCode.SIGN_STATE_CORRUPT
+
+
+def test_the_signer_repeats_itself_and_never_contradicts_itself(tmp_path: Path) -> None:
+    envelope_secret, bls_secret = secrets_of(4)[1]
+    guard = SignStateFile(tmp_path / "sign.state")
+    signer = LocalSigner(bytes(32), envelope_secret, bls_secret, guard)
+    set_hash = validator_set(4).hash
+    first = signer.sign_vote(set_hash, VoteKind.PREVOTE, 3, 1, b"v" * 32)
+    assert signer.sign_vote(set_hash, VoteKind.PREVOTE, 3, 1, b"v" * 32) == first
+    with pytest.raises(LocalFault):
+        signer.sign_vote(set_hash, VoteKind.PREVOTE, 3, 1, b"w" * 32)
+    with pytest.raises(LocalFault):
+        signer.sign_proposal(set_hash, 3, 1, -1, b"w" * 32)
+    guard.close()

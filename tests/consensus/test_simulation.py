@@ -1,0 +1,123 @@
+"""Whole networks under faults: a sample of seeds, one trace per seed, and planted bugs that must be found."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import consensus.step as core
+from consensus.own import OwnMessages
+from node.consensus.sign_state import SignGuard
+from tests.sim.consensus.monitor import Violation
+from tests.sim.consensus.network import Faults, SimNetwork
+from tests.sim.consensus.scenarios import faults_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = range(400 if os.environ.get("CROSSCLEAR_COMPLETE") else 40)
+PAPER = {11, 22, 28, 34, 36, 44, 47, 49, 55, 57, 61, 65}
+
+
+def test_no_seed_forks_and_every_seed_goes_on_after_healing() -> None:
+    rules: set[int] = set()
+    restarts = 0
+    for seed in SEEDS:
+        network = SimNetwork(seed, faults_of(seed))
+        network.run()
+        rules |= network.monitor.rules
+        restarts += sum(node.restarts for node in network.nodes)
+    assert rules == PAPER, "the sample fires every line of the paper"
+    assert restarts > len(SEEDS)
+
+
+@pytest.mark.parametrize("lie", ["equivocator", "forger", "nuller", "bad-share"])
+@pytest.mark.parametrize("nodes", [4, 7])
+def test_a_liar_on_good_links_stops_nobody(lie: str, nodes: int) -> None:
+    network = SimNetwork(
+        3,
+        Faults(
+            nodes=nodes,
+            liars=((1, lie),),
+            heal_ms=3000,
+            loss_percent=0,
+            stall_percent=0,
+            crash_interval_ms=0,
+            torn_write_percent=0,
+            partition_interval_ms=0,
+        ),
+    )
+    network.run()
+    assert max(node.height for node in network.honest) >= 8
+    blamed = {"equivocator": "DOUBLE_SIGN", "forger": "BAD_SIGNATURE", "bad-share": "BAD_SHARE"}
+    if lie in blamed:
+        assert network.monitor.faults.get(blamed[lie], 0) > 0
+
+
+def test_evidence_of_an_equivocator_reaches_a_block() -> None:
+    network = SimNetwork(3, Faults(liars=((1, "equivocator"),), heal_ms=3000, loss_percent=0, crash_interval_ms=0))
+    network.run(heights_after_healing=8)
+    found = [
+        item.validator
+        for node in network.honest
+        for committed in node.committed()
+        for item in (*committed.block.evidence.votes, *committed.block.evidence.proposals)
+    ]
+    assert found
+    assert set(found) == {1}
+
+
+def test_one_seed_is_one_trace_whatever_the_hash_seed() -> None:
+    command = [sys.executable, "-m", "tests.sim.consensus", "--seeds", "7:10", "--verbose"]
+    traces = []
+    for hash_seed in ("0", "1"):
+        shown = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        traces.append([line for line in shown.stdout.splitlines() if "trace" in line])
+    assert len(traces[0]) == 3
+    assert traces[0] == traces[1]
+    assert len({line.split()[-1] for line in traces[0]}) == 3
+
+
+def found_by_simulation(seeds: range) -> bool:
+    for seed in seeds:
+        try:
+            SimNetwork(seed, faults_of(seed)).run()
+        except Violation:
+            return True
+        except Exception:  # noqa: S112 - a stop is not the violation looked for
+            continue
+    return False
+
+
+def test_the_simulator_finds_a_dropped_lock_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = core._l22_prevote_new
+
+    def careless(state: core.State, out: list[core.Effect]) -> bool:
+        state.locked_round, state.locked_value = -1, None
+        return real(state, out)
+
+    rules = tuple(careless if rule is real else rule for rule in core._RULES)
+    monkeypatch.setattr(core, "_RULES", rules)
+    assert found_by_simulation(range(300))
+
+
+def test_the_simulator_finds_a_log_that_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the log and without the guard a restarted validator votes again."""
+    monkeypatch.setattr(SignGuard, "advance", lambda *_: None)
+    monkeypatch.setattr("tests.sim.consensus.node.read_frames", lambda _: ([], 0))
+    assert found_by_simulation(range(50))
+
+
+def test_the_simulator_finds_a_vote_made_anew_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log is read, but own messages in it are ignored."""
+    monkeypatch.setattr(SignGuard, "advance", lambda *_: None)
+    real = OwnMessages.__init__
+    monkeypatch.setattr(OwnMessages, "__init__", lambda self, chain, signer, _=(): real(self, chain, signer))
+    assert found_by_simulation(range(50))
