@@ -5,9 +5,12 @@ canonical bytes. Workers are trusted like validators: they see the holdings.
 """
 
 import copyreg
+import os
+import signal
 from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Protocol
 
 from clearing.base.certificate import Certificate
@@ -41,7 +44,7 @@ class EpochProver(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop the workers; what is under way is dropped."""
+        """Stop the workers: waiting jobs are dropped, a running one is waited for."""
         ...
 
 
@@ -68,7 +71,7 @@ class LocalProverPool:
     def __init__(self, workers: int = 1, domain: int = DOMAIN) -> None:
         self._domain = domain
         # "spawn": a forked copy of a process with threads and an event loop may hold locks for ever.
-        self._pool = ProcessPoolExecutor(max_workers=workers, mp_context=get_context("spawn"))
+        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
 
     def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
         """See `EpochProver`."""
@@ -92,6 +95,19 @@ class LocalProverPool:
 
     def _job(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> CommitJob:
         return CommitJob(snapshot, tuple(sorted(seeds.items())), self._domain)
+
+
+def _follow_parent() -> None:
+    """In a worker: end with the process that started it, however that one ends, and leave Ctrl-C to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            os._exit(0)
+
+        Thread(target=wait, daemon=True).start()
 
 
 def _rebuild(kind: type[CrossclearError], code: CodeBook, at: str, values: dict[str, Detail]) -> CrossclearError:

@@ -12,7 +12,7 @@ from clearing.base.errors import LocalFault
 from proofs.domain import TABLE_SIZE
 from proofs.errors import ProofCode
 from proofs.field import ORDER, batch_inverse
-from proofs.group import Point, encode_point, infinity, multi_scalar, multiply_small
+from proofs.group import GENERATOR, Point, encode_point, infinity, multi_scalar, multiply_small
 from proofs.layout import Layout
 from proofs.linear.witness import Witness
 from proofs.polynomial import Masked, Poly, coefficients, polynomial, zero_masked
@@ -75,9 +75,6 @@ class Shard:
         self._carried: Masked | None = None
         self._random_scalar = random_scalar
         self._accounts = [self._account(witness) for witness in witnesses]
-        self._one = infinity()
-        for point in basis.lagrange:
-            self._one = self._one + point
 
     def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
         """(C_D of each column of each account, how often each byte occurs in all of them)."""
@@ -185,7 +182,7 @@ class Shard:
         """Σ [L_i] over the positions of each digit; what is left of ΣL_i = [1] is the digit zero's."""
         buckets: dict[int, Point] = {}
         lagrange = self._basis.lagrange
-        rest = self._one
+        rest = GENERATOR
         for position, digit in enumerate(digits):
             if digit:
                 found = buckets.get(digit)

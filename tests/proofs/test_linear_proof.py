@@ -11,13 +11,14 @@ from clearing.base.errors import Bug, LocalFault
 from proofs.commitment import CommitmentContext, blinders, commit, commit_holdings
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, inverse
-from proofs.group import encode_point
+from proofs.group import GENERATOR, decode_point, encode_point, multiply
 from proofs.layout import COEFFICIENT_MAX, RowRange, SlotRange, lay_out
+from proofs.linear.challenges import after_digits
 from proofs.linear.encoding import part_bytes, read_proof, write_proof
 from proofs.linear.prover import prove, prove_shards, random_scalar
 from proofs.linear.shard import Shard
 from proofs.linear.statement import LinearStatement
-from proofs.linear.verifier import verify
+from proofs.linear.verifier import Equation, verify
 from proofs.linear.witness import Witness, make_witness
 from proofs.srs import basis
 from proofs.transcript import Transcript
@@ -241,8 +242,6 @@ def test_the_last_challenge_binds_both_openings():
     statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1)])
     proof, _ = prove(statement, witnesses)
     parsed = read_proof(proof, 1, 1)
-    from proofs.group import GENERATOR, decode_point, multiply
-    from proofs.linear.verifier import Equation
 
     equation = Equation(statement, parsed, [])
     equation.draw(statement.transcript())
@@ -255,6 +254,48 @@ def test_the_last_challenge_binds_both_openings():
     again = Equation(statement, shifted, [])
     again.draw(statement.transcript())
     assert again.mu != equation.mu
+
+
+def test_parts_of_two_accounts_cannot_be_exchanged():
+    statement, witnesses = build(lay_out(N, SLOTS, ROWS), [(1000, 5, -1), (2000, 0, 1)])
+    parsed = read_proof(prove(statement, witnesses)[0], 2, 1)
+    assert not accepted(statement, write_proof(replace(parsed, parts=parsed.parts[::-1])))
+
+
+def test_one_accounts_surplus_cannot_pay_for_anothers_lack():
+    """Rows and digits are joined by powers of δ: errors of two accounts that cancel are still errors."""
+    layout = lay_out(N, (TOKEN,), (RowRange(8, ((0, 1),), 0, shortfall=False),))
+    statement, witnesses = build(layout, [(5,), (5,)])
+    shifted = []
+    for witness, change in zip(witnesses, (1, -1), strict=True):
+        column = list(witness.digits[0])
+        column[0] += change
+        shifted.append(Witness(witness.values, (tuple(column),), witness.blinders))
+    assert not accepted(statement, prove(statement, shifted, check_witness=False)[0])
+
+
+def test_a_multiplicity_that_lies_is_refused():
+    """A forged digit counted as if it were a byte leaves Σ 1/(α+D) − Σ m/(α+T) unequal to zero."""
+    layout = lay_out(N, (TOKEN,), ())
+    statement, witnesses = build(layout, [(300,)], check=False)
+    column = list(witnesses[0].digits[0])
+    column[0], column[1] = 300, 0
+    forged = Witness(witnesses[0].values, (tuple(column),), witnesses[0].blinders)
+
+    class Lying(Shard):
+        def carry_table(self, counts):
+            return super().carry_table([counts[0], counts[1], *counts[2:44], counts[44] + 1, *counts[45:]])
+
+    shard = Lying(layout, basis(N), [forged], random_scalar)
+    assert not accepted(statement, prove_shards(statement, [(shard, 1)], check_witness=False)[0])
+
+
+def test_a_challenge_on_a_forbidden_point_is_refused(monkeypatch):
+    transcript = Transcript("crossclear/test/v1")
+    monkeypatch.setattr(Transcript, "challenge", lambda self, label: ORDER - 7)
+    with pytest.raises(Refused) as fault:
+        after_digits(transcript, [], encode_point(GENERATOR))
+    assert fault.value.code is ProofCode.BAD_CHALLENGE
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Workers commit and prove as the same calls in this process do; the verifier starts without provers."""
 
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +28,32 @@ def test_a_worker_process_commits_and_proves_an_epoch(market):
             pool.prove(insolvent, keys, *head).result()
     finally:
         pool.close()
+
+
+KILLED = """
+import os, time
+from proofs.prover_pool import LocalProverPool
+if __name__ == "__main__":
+    pool = LocalProverPool()
+    print(pool._pool.submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_worker_does_not_outlive_a_killed_node(tmp_path):
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    node = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True)
+    with node:
+        worker = Path("/proc") / node.stdout.readline().strip()
+        assert worker.is_dir()
+        node.send_signal(signal.SIGKILL)
+    for _ in range(3000):
+        # A worker that ended may stay as a zombie where nobody adopts it.
+        if not worker.is_dir() or (worker / "stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.01)
+    pytest.fail(f"worker {worker.name} still runs")
 
 
 def test_an_account_without_a_seed_is_our_own_fault(market):
