@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import trio
+from libp2p.network.stream.exceptions import StreamError
 from libp2p.pubsub.pb import rpc_pb2
 from multiaddr import Multiaddr
 
@@ -11,10 +12,11 @@ from clearing.base import ed25519
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.gossip import _signed_bytes
-from node.p2p.host import build_host
+from node.p2p.host import STREAMS_MAX, build_host
 from node.p2p.identity import peer_id
 from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Topic
+from node.p2p.session import open_stream
 
 
 def refusals(node, code: P2pCode) -> int:
@@ -115,6 +117,32 @@ async def test_an_oversized_frame_disconnects_its_sender_and_is_counted(cluster,
         await until(lambda: bool(stats.closed[P2pCode.OVERSIZE_FRAME.label]))
         assert third.key in victim.network.peers
         await c.all_connected()  # it may come back, and behave
+
+
+async def test_a_second_stream_of_a_kind_disconnects_its_opener(cluster):
+    async with cluster(3) as c:
+        await c.all_connected()
+        liar, victim, third = c.nodes
+        session = liar.network._sessions[victim.key]
+        await open_stream(session.connection, "/crossclear/consensus/1")
+        closed = victim.network.stats.peer(liar.key).closed
+        await until(lambda: closed[P2pCode.UNEXPECTED_STREAM.label] == 1)
+        assert third.key in victim.network.peers
+        await c.all_connected()
+
+
+async def test_streams_beyond_the_limit_are_reset_and_the_session_lives(cluster):
+    async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
+        await c.all_connected()
+        liar, victim = c.nodes
+        session = liar.network._sessions[victim.key]
+        streams = [await session.connection.new_stream() for _ in range(3 * STREAMS_MAX)]  # not even negotiated
+        with pytest.raises(StreamError):
+            await streams[-1].read(1)
+        there = victim.network._sessions[liar.key].connection
+        assert len(there.get_streams()) <= STREAMS_MAX + 1
+        liar.network.send(victim.key, Channel.CONSENSUS, b"vote")
+        assert (await victim.network.receive(Channel.CONSENSUS).receive()).data == b"vote"
 
 
 async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted_by_cause(cluster):
