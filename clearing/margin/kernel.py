@@ -2,8 +2,8 @@
 
 Rule: the result is the integer, whatever path computes it. Three paths, chosen by the bound B = largest coefficient
 times gross lots, which no partial sum can exceed in any order of summation: float64 matrix product for B < 2^53 (every
-product and partial sum is an integer that float64 holds exactly, so nothing rounds), int64 for B < 2^63, Python
-integers beyond. Plain arrays here: this is the hot loop.
+product and partial sum is an integer that float64 holds exactly, so nothing rounds), int64 or two such float64 limbs
+for B < 2^63, Python integers beyond. Plain arrays here: this is the hot loop.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 FLOAT_EXACT = 2**53
 INT64_EXACT = 2**63
-CHUNK = 2048
-"""Accounts worked on at a time: one chunk's scenario losses stay in the second-level cache."""
+CHUNK_PRODUCTS = 2**18
+"""Multiplications given to the matrix library at a time: small enough for the cache and for the library to stay on the
+calling thread. Waiting for a second thread on a busy machine costs a hundred times what that thread saves."""
+
+LIMB_BITS = 20
 
 Integers = NDArray[np.int64]
 Exact = NDArray[Any]
@@ -52,8 +55,7 @@ def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
     gross = np.abs(lots).sum(axis=0)  # |lots| < 2^39, so this sum is far from 2^63
     if matrix.largest * int(gross.max(initial=0)) < FLOAT_EXACT:
         value, loss = np.empty(count, np.int64), np.empty(count, np.int64)
-        for start in range(0, count, CHUNK):
-            part = slice(start, start + CHUNK)
+        for part in _chunks(matrix, count):
             product = matrix.real @ lots[:, part].astype(np.float64)
             value[part] = product[0]
             loss[part] = product[1:].max(axis=0, initial=0.0)
@@ -72,14 +74,39 @@ def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact,
     if small.any():
         value[small], loss[small] = value_and_loss(matrix, lots[:, small])
     if middle.any():
-        product = matrix.exact @ lots[:, middle]
-        value[middle], loss[middle] = product[0], product[1:].max(axis=0, initial=0)
+        columns, bound = np.flatnonzero(middle), int(gross[middle].max())
+        for part in _chunks(matrix, columns.size):
+            product = _product(matrix, lots[:, columns[part]], bound)
+            value[columns[part]], loss[columns[part]] = product[0], product[1:].max(axis=0, initial=0)
     rows = matrix.exact.tolist()
     for column in np.flatnonzero(~small & ~middle).tolist():
         held = lots[:, column].tolist()
         sums = [sum(entry * q for entry, q in zip(row, held, strict=True)) for row in rows]
         value[column], loss[column] = sums[0], max(0, *sums[1:])
     return value, loss
+
+
+def _chunks(matrix: GroupMatrix, count: int) -> list[slice]:
+    """Cut `count` accounts into slices of at most `CHUNK_PRODUCTS` multiplications, of 64 accounts at least."""
+    size = max(64, CHUNK_PRODUCTS // max(matrix.exact.size, 1))
+    return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def _product(matrix: GroupMatrix, lots: Integers, gross: int) -> Integers:
+    """[1 + S, n] exact product, given that largest * gross < 2^63.
+
+    Lots are split into two limbs where each limb's product stays below 2^53: two float64 products are several times
+    faster than one of int64, for which there is no tuned routine.
+    """
+    spill = len(matrix.members) << LIMB_BITS  # what the lower limbs, each in [0, 2^20), can add up to
+    fits = matrix.largest * spill < FLOAT_EXACT and matrix.largest * (gross + spill) < FLOAT_EXACT << LIMB_BITS
+    if not fits or matrix.largest * (gross + spill) >= INT64_EXACT:
+        return matrix.exact @ lots
+    high = lots >> LIMB_BITS  # rounds down, so the gross of the upper limbs is at most (gross + spill) / 2^20
+    low = lots - (high << LIMB_BITS)
+    upper = (matrix.real @ high.astype(np.float64)).astype(np.int64)
+    lower = (matrix.real @ low.astype(np.float64)).astype(np.int64)
+    return (upper << LIMB_BITS) + lower
 
 
 def largest_of(values: Exact) -> int:

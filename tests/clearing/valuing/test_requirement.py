@@ -1,5 +1,7 @@
 """The requirement: a worked case, exactness at any size, and what offsetting may never do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from clearing.assets import CashGroup
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import RiskArrays
+from clearing.margin.kernel import group_matrix, value_and_loss
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.margin.requirement import AccountMargin, account_margin, batch_margin, margin_of
 from tests.clearing.valuing.books import HUGE, NORMAL, PARAMETERS, holdings, modest_holdings
@@ -72,6 +75,38 @@ def test_losses_beyond_64_bits_are_exact():
         margin,
         account_margin(HUGE, (1, 2), (3,), (1, 0, 0, -1, 0)),
     ]
+
+
+@given(st.lists(st.tuples(*(st.integers(0, 2**39 - 1) for _ in range(5))), min_size=1, max_size=8), st.integers(0, 38))
+def test_an_account_that_gains_in_every_scenario_needs_nothing(rows, shift):
+    # As after a jump that is not yet settled: the mark lies below even the worst scenario.
+    values = np.abs(NORMAL.values)
+    values[:, 1:] += values[:, :1] + 1
+    gaining = replace(NORMAL, values=values)
+    lots = [tuple(each >> shift for each in row) for row in rows]
+    for margin in in_one_batch(gaining, [((0, 0), (0,), row) for row in lots]):
+        assert margin.group_losses == (0, 0)
+    assert account_margin(gaining, (0, 0), (0,), lots[0]).initial == 0
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(0, 61),
+    st.integers(0, 38),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_path_of_the_kernel_gives_the_product_of_integers(members, value_bits, lot_bits, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.integers(-(2**value_bits), 2**value_bits, (members, 4), endpoint=True)
+    lots = rng.integers(-(2**lot_bits), 2**lot_bits, (members, 6), endpoint=True)
+    lots[:, 0] = 2**lot_bits
+    lots[:, 1] = -(2**lot_bits)
+    matrix = group_matrix(values, tuple(range(members)))
+    value, loss = value_and_loss(matrix, lots)
+    for at in range(6):
+        worth = [sum(int(a) * int(q) for a, q in zip(column, lots[:, at], strict=True)) for column in values.T]
+        assert int(value[at]) == worth[0]
+        assert int(loss[at]) == max(0, worth[0] - min(worth[1:]))
 
 
 def test_neither_the_number_nor_the_order_of_accounts_changes_a_margin():
