@@ -1,8 +1,7 @@
 """Real chains for the adapter's tests: anvil, a contract that says whatever it is told, endpoints that lie."""
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from bridge.watcher import Watcher
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
-from node.devnet.anvil import Anvil, anvil_chain
-from node.devnet.toolchain import installed
+from node.devnet.anvil import Anvil
+from tests.chain_fixtures import anvil, anvil_binary
+
+__all__ = ["anvil", "anvil_binary"]
 
 CHAIN_ID = 31337
 SENDER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
@@ -169,12 +170,9 @@ class Watch:
 
 
 @pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Chain]:
+def chain(anvil: Callable[..., Anvil]) -> Chain:
     """A fresh chain for each test: it starts in 30 ms."""
-    if not installed():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("anvil is not installed: run `make setup`")
-    with anvil_chain(CHAIN_ID, tmp_path / "anvil") as anvil:
-        yield Chain(anvil)
+    return Chain(anvil(CHAIN_ID))
 
 
 @pytest.fixture

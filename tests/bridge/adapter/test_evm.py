@@ -48,6 +48,10 @@ def header(receipts_root=EMPTY_ROOT):
     return BlockHeader(5, b"\x05" * 32, b"\x04" * 32, bytes(32), receipts_root, bytes(256), 1000, 7)
 
 
+def receipt(kind, gas, emitted, *, succeeded=True):
+    return Receipt(kind, succeeded, gas, bytes(256), emitted)
+
+
 def deposit_log(nonce=1, account=7, amount=5):
     topics = (DEPOSITED, u256(nonce), bytes(12) + b"\x70" * 20, u256(account))
     return Log(VAULT, topics, u256(amount) + bytes(12) + b"\x11" * 20 + b"\xdd" * 32)
@@ -211,10 +215,10 @@ def test_any_log_is_an_event_or_none_or_a_fault(log, topic):
 
 
 BLOCK = [
-    Receipt(2, True, 21_000, bytes(256), ()),
-    Receipt(2, True, 90_000, bytes(256), (Log(b"\x0b" * 20, (), b"other"), deposit_log())),
-    Receipt(0, False, 120_000, bytes(256), (deposit_log(9),)),
-    Receipt(1, True, 150_000, bytes(256), (Log(b"\x0b" * 20, deposit_log().topics, deposit_log().data),)),
+    receipt(2, 21_000, ()),
+    receipt(2, 90_000, (Log(b"\x0b" * 20, (), b"other"), deposit_log())),
+    receipt(0, 120_000, (deposit_log(9),), succeeded=False),
+    receipt(1, 150_000, (Log(b"\x0b" * 20, deposit_log().topics, deposit_log().data),)),
 ]
 
 
@@ -250,7 +254,7 @@ def test_other_logs_are_refused(place, code):
 
 def test_a_submission_for_another_chain_block_place_or_receipt_is_refused():
     submission, trusted = submitted(1, 1)
-    other = [Receipt(2, True, 90_000, bytes(256), (deposit_log(amount=10**9),))] * 4
+    other = [receipt(2, 90_000, (deposit_log(amount=10**9),))] * 4
     forged = make_submission(1, trusted.hash, other, 1, 0)
     moved = SubmittedEvent(1, trusted.hash, 2, 1, submission.proof)
     unproven = SubmittedEvent(1, trusted.hash, 1, 1, ())

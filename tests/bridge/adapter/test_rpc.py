@@ -1,6 +1,7 @@
 """The HTTP side: servers that answer nonsense, too much, too slowly, or not at all."""
 
 import json
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -29,10 +30,8 @@ async def serve(nursery):
                 await stream.receive_some(65536)
                 if answer is None:
                     await trio.sleep_forever()
-                try:
+                with suppress(trio.BrokenResourceError):
                     await stream.send_all(answer)
-                except trio.BrokenResourceError:
-                    pass
 
         listeners = await nursery.start(partial(trio.serve_tcp, host="127.0.0.1"), handle, 0)
         return f"http://user:secret@127.0.0.1:{listeners[0].socket.getsockname()[1]}/key"

@@ -1,0 +1,330 @@
+"""The real vault on a real chain: calldata, the watcher's facts and custody, checkpoints, claims, stuck transactions."""
+
+import json
+
+import pytest
+import trio
+from eth_account import Account
+from web3 import Web3
+
+from bridge import vault
+from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.codes import BridgeCode
+from bridge.contracts import load_artifact
+from bridge.contracts.calldata import checkpoint_arguments, validator_words
+from bridge.evm.hexadecimal import hex_data
+from bridge.evm.receipts import read_receipts
+from bridge.evm.submission import make_submission
+from bridge.relayer import Relayable, Relayer
+from bridge.rpc import Endpoint
+from bridge.transactions import FeePolicy, Sender
+from bridge.vault import Claim
+from clearing.base.certificate import VoteKind
+from clearing.base.codec import u256
+from clearing.base.errors import RemoteFault
+from clearing.facts import ChainHeartbeat
+from clearing.withdrawals_tree import empty_node, leaf_hash, root_from_proof
+from tests.bridge.contracts.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
+
+pytestmark = pytest.mark.chain
+CHAIN_ID = 31337
+RELAYER = bytes([9]) * 32
+OTHER_RELAYER = bytes([10]) * 32
+TO = b"\x33" * 20
+FOREVER = 2**40
+
+
+@pytest.fixture(scope="session")
+def four():
+    return make_signers((1, 1, 1, 1))
+
+
+@pytest.fixture
+def deployed(anvil, four):
+    made = VaultChain(anvil(), four)
+    for secret in (RELAYER, OTHER_RELAYER):
+        made.chain.fund(Account.from_key(secret).address)
+    return made
+
+
+@pytest.fixture
+async def endpoint(deployed):
+    async with Endpoint(deployed.chain.url) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def profile(deployed):
+    return WatchedChain(
+        chain_id=CHAIN_ID,
+        vault=deployed.vault_at.address,
+        deployment_block=deployed.vault_at.block_number,
+        tokens=(deployed.token_at.address,),
+        finality=FinalityPolicy(quorum=1),
+        custody_stride=4,
+    )
+
+
+def relayer(endpoint, deployed, secret=RELAYER, **fees):
+    sender = Sender(endpoint, CHAIN_ID, secret, FeePolicy(**fees))
+    return Relayer(endpoint, sender, deployed.vault_at.address, checkpoint_seconds=10**9)
+
+
+def released(deployed, four, amounts, height=1):
+    """A certified header over withdrawals 0, 1 of these amounts, with the claims."""
+    vault_address, token = deployed.vault_at.address, deployed.token_at.address
+    leaves = [
+        leaf_hash(CHAIN_ID, vault_address, nonce, token, TO, amount, FOREVER) for nonce, amount in enumerate(amounts)
+    ]
+    siblings = [leaves[1 - n] if len(leaves) == 2 else empty_node(0) for n in range(len(leaves))]
+    above = tuple(empty_node(level) for level in range(1, 32))
+    claims = tuple(
+        Claim(nonce, token, TO, amount, FOREVER, (siblings[nonce], *above)) for nonce, amount in enumerate(amounts)
+    )
+    root = root_from_proof(leaves[0], 0, claims[0].proof)
+    header = make_header(four, height, withdrawals_root=root, withdrawals_count=len(amounts))
+    return Relayable(header, four.certify(header, (0, 1, 2)), four.validators, claims)
+
+
+async def wait(function, *arguments):
+    return await trio.to_thread.run_sync(function, *arguments)
+
+
+def test_calldata_is_what_the_committed_abi_says(four):
+    contract = Web3().eth.contract(abi=load_artifact("Vault").abi)
+    token_contract = Web3().eth.contract(abi=load_artifact("TestToken").abi)
+    header = make_header(four)
+    certificate = four.certify(header, (0, 2, 3), round_=5)
+    words, argument = checkpoint_arguments(header, certificate)
+    token, checksum = b"\x70" * 20, Web3.to_checksum_address(b"\x70" * 20)
+    claim = Claim(5, token, TO, 2**255, 2**63, tuple(bytes([n]) * 32 for n in range(32)))
+    withdrawal = (5, checksum, Web3.to_checksum_address(TO), 2**255, 2**63)
+    expected = {
+        vault.deposit_nonce_call(): ("depositNonce", []),
+        vault.deposited_call(token): ("deposited", [checksum]),
+        vault.withdrawn_call(token): ("withdrawn", [checksum]),
+        vault.latest_call(): ("latest", []),
+        vault.is_paid_call(77): ("isPaid", [77]),
+        vault.VALIDATORS_HASH: ("validatorsHash", []),
+        vault.VALIDATORS_CODE: ("validatorsCode", []),
+        vault.deposit_call(token, 10**30, 9): ("deposit", [checksum, 10**30, 9]),
+        vault.checkpoint_call(header, certificate): ("checkpoint", [words, argument]),
+        vault.install_validators_call(four.validators): ("installValidators", [validator_words(four.validators)]),
+        vault.withdraw_call(claim): ("withdraw", [withdrawal, claim.proof]),
+    }
+    for data, (name, arguments) in expected.items():
+        assert hex_data(data) == contract.encode_abi(name, arguments), name
+    assert hex_data(vault.balance_of_call(token)) == token_contract.encode_abi("balanceOf", [checksum])
+    assert hex_data(vault.approve_call(token, 5)) == token_contract.encode_abi("approve", [checksum, 5])
+
+
+def test_event_topics_are_those_of_the_committed_abi():
+    from bridge.evm.events import DEPOSITED, WITHDRAWN
+    from clearing.base.hashing import keccak256
+
+    events = {
+        entry["name"]: keccak256(f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})".encode())
+        for entry in load_artifact("Vault").abi
+        if entry["type"] == "event"
+    }
+    indexed = {
+        entry["name"]: [i["indexed"] for i in entry["inputs"]]
+        for entry in json.loads(json.dumps(load_artifact("Vault").abi))
+        if entry["type"] == "event"
+    }
+    assert (events["Deposited"], events["Withdrawn"]) == (DEPOSITED, WITHDRAWN)
+    assert indexed["Deposited"] == [True, True, True, False, False, False]
+    assert indexed["Withdrawn"] == [True, True, True, False]
+
+
+async def test_real_deposits_are_told_and_custody_counts_them(deployed, endpoint, profile, watch):
+    for account in (1, 2, 3):
+        await wait(deployed.deposit, 1_000, account)
+    deployed.chain.mine(10)
+    w = watch(profile, endpoint)
+    await w.until_quiet()
+    assert w.watcher.status.halt is None
+    assert [(fact.nonce, fact.account, fact.amount) for fact in w.deposits] == [
+        (nonce, nonce, u256(1_000)) for nonce in (1, 2, 3)
+    ]
+    assert [fact.block_number % 4 for fact in w.custody] == [0] * len(w.custody)
+    newest = w.custody[-1]
+    assert (newest.deposited, newest.withdrawn, newest.balance) == (u256(3_000), u256(0), u256(3_000))
+    assert isinstance(w.facts[-1], ChainHeartbeat)
+
+
+async def test_a_vault_that_holds_less_than_it_accounts_for_halts_its_chain(deployed, endpoint, profile, watch):
+    await wait(deployed.deposit, 1_000)
+    deployed.chain.mine(8)
+    w = watch(profile, endpoint)
+    await w.until_quiet()
+    assert w.watcher.status.halt is None
+    thief = hex_data(deployed.vault_at.address)
+    deployed.chain.fund(thief)
+    deployed.chain.rpc("anvil_impersonateAccount", thief)
+    stolen = vault.selector("transfer(address,uint256)") + bytes(12) + TO + u256(1)
+    call = {"from": thief, "to": hex_data(deployed.token_at.address), "data": hex_data(stolen)}
+    deployed.chain.rpc("eth_sendTransaction", call)
+    deployed.chain.mine(12)
+    await w.until_quiet()
+    assert w.watcher.status.halt.code == BridgeCode.VAULT_INSOLVENT
+    assert w.custody[-1].balance == u256(999), "the evidence is told before the halt"
+
+
+async def test_a_checkpoint_is_posted_and_withdrawals_are_paid_once(deployed, endpoint, profile, four, watch):
+    await wait(deployed.deposit, 1_000)
+    relayable = released(deployed, four, (300, 200))
+    first, second = relayer(endpoint, deployed), relayer(endpoint, deployed, OTHER_RELAYER)
+    relayed = await first.relay(relayable)
+    assert relayed.checkpoint is not None
+    assert [nonce for nonce, _ in relayed.claims] == [0, 1]
+    assert deployed.token.functions.balanceOf(Web3.to_checksum_address(TO)).call() == 500
+    for again in (first, second):
+        relayed = await again.relay(relayable)
+        assert (relayed.checkpoint, relayed.claims, relayed.refused) == (None, (), ())
+    deployed.chain.mine(8)
+    w = watch(profile, endpoint)
+    await w.until_quiet()
+    assert [fact.nonce for fact in w.withdrawals] == [0, 1]
+    assert w.custody[-1].withdrawn == u256(500)
+
+
+async def test_two_relayers_at_once_pay_once_and_neither_fails(deployed, endpoint, four):
+    await wait(deployed.deposit, 1_000)
+    relayable = released(deployed, four, (300, 200))
+    done = []
+
+    async def go(secret):
+        done.append(await relayer(endpoint, deployed, secret).relay(relayable))
+
+    for _ in range(2):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(go, RELAYER)
+            nursery.start_soon(go, OTHER_RELAYER)
+    assert deployed.token.functions.balanceOf(Web3.to_checksum_address(TO)).call() == 500
+
+
+@pytest.mark.parametrize("bad", ["under quorum", "prevote"])
+async def test_a_header_that_the_vault_refuses_costs_nothing_and_is_told(deployed, endpoint, four, bad):
+    header = released(deployed, four, (1,)).header
+    kind = VoteKind.PREVOTE if bad == "prevote" else VoteKind.PRECOMMIT
+    certificate = four.certify(header, (0, 1, 2) if bad == "prevote" else (0, 1), kind)
+    one = relayer(endpoint, deployed)
+    before = deployed.chain.rpc("eth_getTransactionCount", "0x" + one._sender.address.hex(), "latest")
+    with pytest.raises(RemoteFault) as caught:
+        await one.post_checkpoint(Relayable(header, certificate, four.validators))
+    assert caught.value.code == BridgeCode.TRANSACTION_REVERTED
+    assert deployed.chain.rpc("eth_getTransactionCount", "0x" + one._sender.address.hex(), "latest") == before
+
+
+async def test_a_claim_beyond_holdings_is_told_and_the_others_are_paid(deployed, endpoint, four):
+    await wait(deployed.deposit, 1_000)
+    relayed = await relayer(endpoint, deployed).relay(released(deployed, four, (5_000, 200)))
+    assert [nonce for nonce, _ in relayed.claims] == [1]
+    assert [nonce for nonce, _ in relayed.refused] == [0]
+
+
+async def test_nothing_is_posted_while_nothing_waits(deployed, endpoint, four):
+    header = make_header(four, 1)
+    idle = Relayable(header, four.certify(header, (0, 1, 2)), four.validators)
+    assert (await relayer(endpoint, deployed).relay(idle)).checkpoint is None
+    old = Relayer(endpoint, Sender(endpoint, CHAIN_ID, RELAYER), deployed.vault_at.address, checkpoint_seconds=0)
+    late = make_header(four, 1, time_ms=1000 * (2**34))
+    due = Relayable(late, four.certify(late, (0, 1, 2)), four.validators)
+    assert (await old.relay(due)).checkpoint is not None
+
+
+async def test_a_rotation_is_followed_and_the_new_keys_installed(deployed, endpoint, four):
+    five = make_signers((1, 1, 1, 1, 1), b"next")
+    rotating = make_header(four, 1, next_validators_hash=five.validators.hash)
+    one = relayer(endpoint, deployed)
+    assert await one.post_checkpoint(Relayable(rotating, four.certify(rotating, (0, 1, 2)), four.validators))
+    after = make_header(five, 2)
+    assert await one.post_checkpoint(Relayable(after, five.certify(after, (0, 1, 2, 3)), five.validators))
+    assert (await one.latest()).height == 2
+
+
+async def test_a_stuck_transaction_is_replaced_at_a_higher_fee_and_mined_once(deployed, endpoint, four, nursery):
+    one = relayer(endpoint, deployed, wait_seconds=0.15)
+    relayable = released(deployed, four, (1,))
+    deployed.chain.rpc("evm_setAutomine", *[False])
+    results = []
+
+    async def go():
+        results.append(await one.post_checkpoint(relayable))
+
+    nursery.start_soon(go)
+    await trio.sleep(0.6)
+    pool = deployed.chain.rpc("txpool_content")["pending"]
+    (waiting,) = [sent for by_nonce in pool.values() for sent in by_nonce.values()]
+    assert int(waiting["maxPriorityFeePerGas"], 16) > FeePolicy().tip
+    deployed.chain.mine(1)
+    deployed.chain.rpc("evm_setAutomine", *[True])
+    with trio.fail_after(20):
+        while not results:
+            await trio.sleep(0.01)
+    assert results[0].hash.hex() == waiting["hash"][2:]
+    assert (await one.latest()).height == 1
+
+
+async def test_a_nonce_used_by_another_transaction_of_the_key_is_no_failure(deployed, endpoint, four):
+    one = relayer(endpoint, deployed)
+    same_key = ChainUser(deployed.chain, RELAYER)
+    relayable = released(deployed, four, (1,))
+    first_bid = one._sender._first_bid
+    calls = []
+
+    async def bid_then_lose_the_nonce(to, data):
+        bid = await first_bid(to, data)
+        if not calls:
+            calls.append(1)
+            mint = deployed.token.functions.mint(same_key.address, 1)
+            await wait(same_key.send, mint)
+        return bid
+
+    one._sender._first_bid = bid_then_lose_the_nonce
+    assert await one.post_checkpoint(relayable) is not None
+    assert (await one.latest()).height == 1
+
+
+async def test_a_transaction_sent_twice_is_one_transaction(deployed, endpoint):
+    sender = Sender(endpoint, CHAIN_ID, USER)
+    data = vault.approve_call(deployed.vault_at.address, 5)
+    bid = await sender._first_bid(deployed.token_at.address, data)
+    raw, hash_ = sender._sign(bid, deployed.token_at.address, data)
+    deployed.chain.rpc("evm_setAutomine", *[False])
+    assert await sender._submit(raw) is None
+    sender._first_bid = lambda to, data: _value(bid)
+    results = []
+    async with trio.open_nursery() as nursery:
+
+        async def go():
+            results.append(await sender.send(deployed.token_at.address, data))
+
+        nursery.start_soon(go)
+        await trio.sleep(0.2)
+        deployed.chain.mine(1)
+    assert results[0].hash == hash_
+
+
+async def _value(value):
+    return value
+
+
+async def test_anybody_may_submit_a_deposit_with_its_proof(deployed, endpoint, profile, watch):
+    receipt = await wait(deployed.deposit, 700, 5)
+    w = watch(profile, endpoint)
+    number, block_hash = int(receipt["blockNumber"]), bytes(receipt["blockHash"])
+    receipts = read_receipts(await endpoint.call("eth_getBlockReceipts", hex(number)))
+    log_index = len(receipts[0].logs) - 1
+    submission = make_submission(CHAIN_ID, block_hash, receipts, 0, log_index)
+    await w.until_quiet()
+    with pytest.raises(RemoteFault) as caught:
+        await w.watcher.check_submission(submission)
+    assert caught.value.code == BridgeCode.UNTRUSTED_BLOCK
+    deployed.chain.mine(6)
+    await w.until_quiet()
+    assert await w.watcher.check_submission(submission) == w.deposits[0]
+    with pytest.raises(RemoteFault) as caught:
+        await w.watcher.check_submission(make_submission(CHAIN_ID, bytes(32), receipts, 0, log_index))
+    assert caught.value.code == BridgeCode.UNTRUSTED_BLOCK
