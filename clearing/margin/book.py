@@ -154,7 +154,7 @@ class MarginBook:
         self._refresh()
         if not self._touched:
             return []
-        columns = self._touched[0] if len(self._touched) == 1 else np.unique(np.concatenate(self._touched))
+        columns = self._union(self._touched)
         self._touched.clear()
         ids: list[int] = np.sort(self._ids[columns]).tolist()
         return ids
@@ -190,16 +190,13 @@ class MarginBook:
             columns = self._columns_to_do(number)
             if columns.size == 0:
                 continue
-            held = self._lots[self._bounds[number]]
-            whole = columns.size == len(self)
-            lots = held[:, : len(self)] if whole else held.take(columns, axis=1)
-            value, loss = value_and_loss(matrix, lots)
-            self._values = _written(self._values, number, columns, value)
-            self._losses = _written(self._losses, number, columns, loss)
+            value, loss = value_and_loss(matrix, self._at(self._lots[self._bounds[number]], columns))
+            self._values = self._written(self._values, number, columns, value)
+            self._losses = self._written(self._losses, number, columns, loss)
             touched.append(columns)
         money = self._money_to_do()
         if money.size:
-            self._collateral = _written(self._collateral, ..., money, self._collateral_of(money))
+            self._collateral = self._written(self._collateral, ..., money, self._collateral_of(money))
             touched.append(money)
         self._moved_groups.clear()
         self._moved_tokens = False
@@ -207,7 +204,7 @@ class MarginBook:
         for changed in self._changed_lots:
             changed.clear()
         if touched:
-            columns = touched[0] if len(touched) == 1 else np.unique(np.concatenate(touched))
+            columns = self._union(touched)
             self._total(columns)
             self._touched.append(columns)
 
@@ -251,27 +248,42 @@ class MarginBook:
 
     def _collateral_of(self, columns: Integers) -> Exact:
         """[n] cash and tokens after haircut."""
-        terms: list[Exact] = list(self._cash.take(columns, axis=1))
-        for value, units in zip(self._arrays.token_values.tolist(), self._tokens.take(columns, axis=1), strict=True):
+        terms: list[Exact] = list(self._at(self._cash, columns))
+        for value, units in zip(self._arrays.token_values.tolist(), self._at(self._tokens, columns), strict=True):
             terms.append(exact_product(value, units))
         return exact_sum(terms, columns.size)
 
     def _total(self, columns: Integers) -> None:
         """Put equity, initial margin and coverage of some accounts together from their terms."""
-        values, losses = self._values.take(columns, axis=1), self._losses.take(columns, axis=1)
-        equity = exact_sum([self._collateral.take(columns), *values], columns.size)
-        initial = exact_sum(list(losses), columns.size)
-        self._equity = _written(self._equity, ..., columns, equity)
-        self._initial = _written(self._initial, ..., columns, initial)
+        worth = [self._at(self._collateral, columns), *self._at(self._values, columns)]
+        equity = exact_sum(worth, columns.size)
+        initial = exact_sum(list(self._at(self._losses, columns)), columns.size)
+        self._equity = self._written(self._equity, ..., columns, equity)
+        self._initial = self._written(self._initial, ..., columns, initial)
         self._covered[columns] = covers_maintenance(equity, initial, self._arrays.parameters)
 
+    def _at(self, table: Exact, columns: Integers) -> Exact:
+        """The columns of a table; not copied when they are all."""
+        whole = columns.size == len(self)
+        return table[..., : len(self)] if whole else table.take(columns, axis=-1)
 
-def _written(target: Exact, row: int | EllipsisType, columns: Integers, values: Exact) -> Exact:
-    """`target` with `values` written; turned into Python integers first if those need it."""
-    if values.dtype == object and target.dtype != object:
-        target = target.astype(object)
-    target[row, columns] = values
-    return target
+    def _written(self, table: Exact, row: int | EllipsisType, columns: Integers, values: Exact) -> Exact:
+        """`table` with `values` written; turned into Python integers first if those need it."""
+        if values.dtype == object and table.dtype != object:
+            table = table.astype(object)
+        whole = columns.size == len(self)
+        table[row, slice(0, len(self)) if whole else columns] = values
+        return table
+
+    def _union(self, several: list[Integers]) -> Integers:
+        """All columns that are in any of the lists, rising; each list rises and repeats nothing."""
+        longest = max(several, key=len)
+        if len(several) == 1 or longest.size == len(self):
+            return longest
+        marked = np.zeros(len(self), np.bool_)
+        for columns in several:
+            marked[columns] = True
+        return np.flatnonzero(marked)
 
 
 def _check_range(cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
