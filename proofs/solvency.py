@@ -4,7 +4,8 @@ Rule: the rows are the snapshot's own, unchanged; this module adds only how wide
 public statement contradicts itself. It must not know prices, instruments or rules beyond the row system.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from itertools import pairwise
 
 from clearing.base.errors import LocalFault
@@ -56,6 +57,7 @@ def check_statement(statement: RiskStatement) -> None:
         raise Refused(ProofCode.BAD_STATEMENT, "listed shortfalls are not in order")
     if any(shortfall == 0 for _, shortfall in statement.shortfalls):
         raise Refused(ProofCode.BAD_STATEMENT, "a listed shortfall is zero")
+    _check_rules(statement)
     keys = [(term.chain_id, term.vault, term.token) for term in statement.custody]
     if any(a >= b for a, b in pairwise(keys)):
         raise Refused(ProofCode.BAD_STATEMENT, "custody terms are not in order")
@@ -78,13 +80,32 @@ def complete_holdings(statement: RiskStatement, account: AccountHoldings) -> tup
         raise LocalFault(ProofCode.BAD_LENGTH, "holdings", account=account.account, values=len(account.values))
     exact = [value for value in values if value is not None]
     for row in statement.rows:
-        inside = [(j, a) for j, a in row.coefficients if j in auxiliary]
-        if row.kind is not RowKind.AT_LEAST_ZERO or row.shortfall or len(inside) != 1 or inside[0][1] <= 0:
+        found = _maximum_of(row, auxiliary)
+        if found is None:
             continue
-        j, a = inside[0]
+        j, a = found
         rest = row.constant + sum(coefficient * exact[i] for i, coefficient in row.coefficients if i != j)
         exact[j] = max(exact[j], -(rest // a))
     return tuple(exact)
+
+
+def _check_rules(statement: RiskStatement) -> None:
+    """The claim names scenarios and groups: each group must have a maximum, all its loss rows, a place in margin."""
+    auxiliary = auxiliary_slots(statement)
+    losses = Counter(found[0] for row in statement.rows if (found := _maximum_of(row, set(auxiliary))) is not None)
+    if len(auxiliary) != len(statement.groups) or any(losses[j] != statement.scenarios for j in auxiliary):
+        raise Refused(ProofCode.BAD_STATEMENT, "loss rows do not cover every scenario of every group")
+    maintenance = [row for row in statement.rows if all(dict(row.coefficients).get(j, 0) < 0 for j in auxiliary)]
+    if not any(row.kind is RowKind.AT_LEAST_ZERO for row in maintenance):
+        raise Refused(ProofCode.BAD_STATEMENT, "no row holds equity against every group's maximum")
+
+
+def _maximum_of(row: Row, auxiliary: Container[int]) -> tuple[int, int] | None:
+    """(slot, coefficient) of the r_g that a loss row sets."""
+    inside = [(j, a) for j, a in row.coefficients if j in auxiliary]
+    if row.kind is not RowKind.AT_LEAST_ZERO or row.shortfall or len(inside) != 1 or inside[0][1] <= 0:
+        return None
+    return inside[0]
 
 
 def _slot_range(slot: Slot) -> SlotRange:

@@ -6,12 +6,12 @@ import random
 import msgspec
 import pytest
 
-from clearing.base.codec import encode
 from clearing.base.errors import LocalFault
 from clearing.margin.snapshot import AccountHoldings, PublicTotal
 from proofs.field import ORDER, inverse
 from proofs.linear.witness import Witness
-from proofs.package import read_package, write_package
+from proofs.package import commitments_root, read_package, write_package
+from proofs.solvency import complete_holdings
 from proofs.verify import OwnAccount, verify_package
 
 CHECKS = ("encoding", "certificate", "roots", "statement", "ranges_and_rows", "matched_book", "reserves")
@@ -153,19 +153,14 @@ def test_a_duplicate_account_is_refused_as_statement(market):
     cheat = market.Cheat(market.snapshot())
     shot = msgspec.structs.replace(cheat.shot, accounts=(*cheat.shot.accounts[:2], cheat.shot.accounts[1]))
     twice = market.Cheat(shot)
-    from proofs import epoch
-
     with pytest.raises(Exception, match="ascending"):
         twice.package(twice.witnesses())
     good = read_package(cheat.package(cheat.witnesses()))
     commitments = (*good.commitments[:2], good.commitments[1])
-    from proofs.package import commitments_root
-
     header, certificate, validators = market.certified(commitments_root(good.statement, commitments, market.N))
     forged = msgspec.structs.replace(
         good, commitments=commitments, header=header, certificate=certificate, validators=validators
     )
-    assert epoch is not None
     assert verify_package(write_package(forged)).failed == "statement"
 
 
@@ -183,6 +178,40 @@ def test_a_public_total_that_is_not_zero_in_an_instrument_is_refused_as_matched_
     cheat = market.Cheat(market.snapshot())
     verdict = verify_package(cheat.package(cheat.witnesses({1: {market.BTC: -1}}), shown=shown))
     assert verdict.failed == "matched_book"
+
+
+@pytest.mark.parametrize("missing", ["BTC/0", "ETH/1", "maintenance"])
+def test_a_statement_without_one_of_its_rules_is_refused_as_statement(market, missing):
+    stated = market.statement()
+    shown = msgspec.structs.replace(stated, rows=tuple(row for row in stated.rows if row.name != missing))
+    cheat = market.Cheat(market.snapshot(system=shown.rows))
+    assert verify_package(cheat.package(cheat.witnesses(), shown=shown)).failed == "statement"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scenarios": 3},
+        {"groups": ("BTC",)},
+        {"totals": ()},
+        {"shortfalls": ((1, 0),)},
+        {"shortfalls": ((5, 1), (1, 1))},
+    ],
+)
+def test_a_statement_that_contradicts_itself_is_refused_as_statement(market, change):
+    shown = msgspec.structs.replace(market.statement(), **change)
+    cheat = market.Cheat(market.snapshot())
+    assert verify_package(cheat.package(cheat.witnesses(), shown=shown)).failed == "statement"
+
+
+def test_a_shortfall_of_an_account_that_is_not_there_is_refused_as_statement(market, package):
+    good = read_package(package)
+    shown = msgspec.structs.replace(good.statement, shortfalls=((77, 1),))
+    header, certificate, validators = market.certified(commitments_root(shown, good.commitments, market.N))
+    forged = msgspec.structs.replace(
+        good, statement=shown, header=header, certificate=certificate, validators=validators
+    )
+    assert verify_package(write_package(forged)).failed == "statement"
 
 
 @pytest.mark.parametrize("change", [{"balance": 0}, {"accounted": 1}, {"pending": 8}, {"uncredited": 0}])
@@ -217,8 +246,6 @@ def test_a_header_for_another_snapshot_is_refused_as_roots(market, package, chan
 
 
 def test_every_public_item_moves_the_commitments_root(market, package):
-    from proofs.package import commitments_root
-
     good = read_package(package)
     stated = good.statement
     seen = {commitments_root(stated, good.commitments, market.N), commitments_root(stated, good.commitments, 512)}
@@ -248,8 +275,5 @@ def test_every_public_item_moves_the_commitments_root(market, package):
 
 
 def test_holdings_of_the_wrong_length_are_our_own_fault(market):
-    from proofs.solvency import complete_holdings
-
     with pytest.raises(LocalFault):
         complete_holdings(market.statement(), AccountHoldings(1, (1, 2, 3)))
-    assert encode(market.statement())
