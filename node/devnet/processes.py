@@ -40,7 +40,7 @@ class NodeProcess:
         self._told_to_end = False
         with self._log_file.open("ab") as log:
             self._process = await trio.lowlevel.open_process(
-                [sys.executable, "-m", "node.cli.main", "start", "--home", str(self.home)],
+                [sys.executable, "-m", "node.cli", "start", "--config", str(self.home / "node.toml")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
