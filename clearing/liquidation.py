@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from clearing.assets import PPM
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import MONEY_MAX, mul_div_up
-from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, margin_of
+from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
+from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, lots_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.requirement import AccountMargin
@@ -52,7 +52,7 @@ def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> 
     chosen = make_plan(run, held, margin, least)
     if least < FRACTION_DENOMINATOR and not _suffices(run, chosen):
         chosen = make_plan(run, held, margin, FRACTION_DENOMINATOR)
-    if chosen.fraction == FRACTION_DENOMINATOR:
+    if not any(chosen.after.lots):
         _cover(run, chosen)
     _execute(run, account, chosen)
     left = margin_of(arrays_of(run.state), chosen.after)
@@ -96,7 +96,7 @@ def make_plan(run: Run, held: Holdings, margin: AccountMargin, fraction: int) ->
     spare = max(margin.equity, 0)
     for instrument, lots in _positions(run, held):
         at = run.terms.position_of[instrument.id]
-        size = mul_div_up(abs(lots), fraction, FRACTION_DENOMINATOR)
+        size = min(mul_div_up(abs(lots), fraction, FRACTION_DENOMINATOR), _room(run, instrument.id, lots))
         taken = size if lots > 0 else -size
         if not taken:
             continue
@@ -188,6 +188,12 @@ def _execute(run: Run, account: int, plan: Plan) -> None:
 
 def _positions(run: Run, held: Holdings) -> list[tuple[Instrument, int]]:
     return [(each, lots) for each, lots in zip(run.terms.instruments.values(), held.lots, strict=True) if lots]
+
+
+def _room(run: Run, instrument: int, lots: int) -> int:
+    """How many lots of this direction the house can still take: its own position has the same limit as any."""
+    own = lots_of(run.state, HOUSE_ACCOUNT, instrument)
+    return POSITION_MAX - (own if lots > 0 else -own)
 
 
 def _mark(run: Run, instrument: int) -> int:

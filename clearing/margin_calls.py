@@ -30,7 +30,8 @@ def check_margins(run: Run) -> None:
     for at, account in enumerate(accounts):
         owes = any(claim < -run.terms.risk.cash_limit_micros for claim in held[at].cash)
         if covered[at] and not owes:
-            _restore(run, account, batch.account(at))
+            if run.state.accounts[account].called_height:
+                _restore(run, account, batch.account(at))
             continue
         margin = batch.account(at)
         _call(run, account, margin)

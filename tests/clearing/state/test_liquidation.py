@@ -177,3 +177,14 @@ def test_who_only_owes_cash_keeps_the_positions_while_maintenance_is_covered() -
     assert done.positions == ()
     assert world.lots(CAROL, BTC_PERP) == 6_000
     assert world.cash(CAROL) >= 0
+
+
+def test_the_house_takes_no_more_than_its_own_position_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearing.liquidation.POSITION_MAX", 500)
+    world = leveraged()
+    (done,) = of_kind(world.prices(590_000), Liquidated)
+    assert [taken.lots for taken in done.positions] == [500]
+    assert done.deficits == (), "not before everything is closed"
+    assert world.cash(ALICE) < 0
+    assert world.lots(ALICE, BTC_PERP) == 4_000
+    assert world.lots(HOUSE, BTC_PERP) == 500
