@@ -85,7 +85,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.API_STALE_REQUEST: "The request's time differs too much from the node's clock. Set the clock, sign again.",
     NodeCode.API_REPLAYED: "The request's nonce was used already. Sign again with a new nonce.",
     NodeCode.API_NOT_READY: "The node has no state to show yet. /readyz says what it waits for.",
-    NodeCode.API_INTERNAL: "The node failed on this request; its log has the details under the request id.",
+    NodeCode.API_INTERNAL: "The node failed on this request; its log tells why.",
     NodeCode.OUTPUT_EXISTS: "The output exists and is never overwritten. Choose another folder or file.",
     NodeCode.UNKNOWN_CODE: "No package has a code of this number or name. `crossclear explain --all` lists them.",
     NodeCode.NODE_UNREACHABLE: "No node answers at this address. Is it running, and is the API enabled?",

@@ -48,6 +48,26 @@ class Served:
     authenticator: Authenticator
     counted: Callable[[str, int], None]
     """Told the route's name and the status of each answer."""
+    alarm: "Alarm"
+
+
+class Alarm:
+    """A broken invariant that a request met: the server ends with it at once."""
+
+    def __init__(self) -> None:
+        self._rung = trio.Event()
+        self._bug: Bug | None = None
+
+    def ring(self, bug: Bug) -> None:
+        """Keep the first one."""
+        self._bug = self._bug or bug
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Raise it once there is one."""
+        await self._rung.wait()
+        if self._bug is not None:
+            raise self._bug
 
 
 def build_api(
@@ -64,6 +84,7 @@ def build_api(
         limiter=RateLimiter(settings.requests_per_second, settings.requests_burst),
         authenticator=Authenticator(view, settings.clock_skew_ms_max),
         counted=counted,
+        alarm=Alarm(),
     )
     description = msgspec.json.encode(openapi())
 
@@ -72,7 +93,9 @@ def build_api(
 
     routes = [StarletteRoute(route.path, _endpoint(route, served), methods=[route.method]) for route in ROUTES]
     routes.append(StarletteRoute("/openapi.json", describe, methods=["GET"]))
-    return Starlette(routes=routes, exception_handlers={HTTPException: _routing_refusal})
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _routing_refusal})
+    app.state.alarm = served.alarm
+    return app
 
 
 async def serve_api(
@@ -80,7 +103,7 @@ async def serve_api(
     settings: Api,
     task_status: Any = trio.TASK_STATUS_IGNORED,  # the stubs of trio lack TaskStatus
 ) -> None:
-    """Serve until cancelled; `started` with the addresses that are listened on."""
+    """Serve until cancelled; `started` with the addresses that are listened on. Raises a `Bug` that a request met."""
     config = Config()
     config.bind = [f"{settings.host}:{settings.port}"]
     config.accesslog = None
@@ -91,7 +114,9 @@ async def serve_api(
     config.h11_max_incomplete_size = 1 << 15
     config.keep_alive_timeout = 30
     config.read_timeout = 30
-    await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(app.state.alarm.wait)
+        await serve(app, config, shutdown_trigger=trio.sleep_forever, task_status=task_status)
 
 
 def _endpoint(route: Route, served: Served) -> Endpoint:
@@ -100,7 +125,10 @@ def _endpoint(route: Route, served: Served) -> Endpoint:
             response = await _answer(route, served, request)
         except ApiRefusal as refusal:
             response = respond_refusal(refusal)
-        except (Bug, ClientDisconnect):
+        except Bug as bug:
+            served.alarm.ring(bug)
+            response = respond_refusal(internal_refusal())
+        except ClientDisconnect:
             raise
         except Exception:
             log.exception("request failed", route=route.name)

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from clearing.base import secp256k1
 from clearing.base.codec import encode
-from clearing.base.errors import Rejected
+from clearing.base.errors import Bug, Rejected
 from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode, reject
 from clearing.receipts import CashTransferred, DepositCredited, Liquidated, TakenOver
@@ -464,3 +465,19 @@ async def test_the_api_answers_on_a_real_socket_and_ends_when_cancelled(view: Fa
                 json = {"content-type": "application/json"}
                 assert (await client.post("/v1/submit", content=submission(TRADE), headers=json)).status_code == 202
             nursery.cancel_scope.cancel()
+
+
+async def test_a_broken_invariant_ends_the_server(view: FakeView) -> None:
+    def broken() -> StateView | None:
+        raise Bug("the sum is not zero")
+
+    view.state = broken  # type: ignore[method-assign]
+    settings_ = Api(port=0)
+    app = build_api(view, settings_, lambda: NOW)
+    with pytest.RaisesGroup(pytest.RaisesExc(Bug, match="not zero"), flatten_subgroups=True), trio.fail_after(30):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_api, app, settings_)
+            async with httpx.AsyncClient(base_url=bound[0]) as client:
+                with suppress(httpx.HTTPError):  # the answer may be cut short
+                    assert (await client.get("/v1/state")).status_code == 500
+            await trio.sleep_forever()

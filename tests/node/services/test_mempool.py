@@ -183,6 +183,14 @@ def test_no_bytes_crash_the_decoding_of_transactions_or_batches(data: bytes) -> 
             read(data)
 
 
+@given(at=st.integers(0, 1000), bit=st.integers(0, 7))
+def test_no_bit_of_a_batch_can_be_changed(at: int, bit: int) -> None:
+    data = bytearray(encode(make_batch(NETWORK, NODE_KEY, 7, [trade(), transfer()])))
+    data[at % len(data)] ^= 1 << bit
+    with pytest.raises(RemoteFault):
+        open_batch(NETWORK, bytes(data))
+
+
 def test_a_batch_opens_as_it_was_made() -> None:
     batch = make_batch(NETWORK, NODE_KEY, 7, [trade(), transfer()])
     opened = open_batch(NETWORK, encode(batch), frozenset((ed25519.public_key(NODE_KEY),)))

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.cli.main import run
+from node.verify import Anchor, anchor_of_genesis
+from proofs.package import read_package
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn", "py_ecc", "eth_utils")
@@ -167,13 +169,41 @@ def test_wrong_usage_exits_with_2(package: Path, arguments: list[str], capsys: p
     assert capsys.readouterr().out == ""
 
 
-def test_verify_imports_nothing_heavy(package: Path) -> None:
+def test_a_genesis_file_is_an_anchor(package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from clearing.genesis import (
+        AccountKind,
+        AccountTerms,
+        Genesis,
+        MarketParameters,
+        MemberTerms,
+        genesis_to_json,
+        network_id,
+    )
+    from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
+
+    house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
+    risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
+    validators = read_package(package.read_bytes()).validators
+    genesis = Genesis("other", 0, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
+    path = tmp_path / "genesis.json"
+    path.write_bytes(genesis_to_json(genesis))
+    assert anchor_of_genesis(path.read_bytes()) == Anchor(network_id(genesis), validators.hash)
+    assert run(["verify", str(package), "--genesis", str(path), "--output", "json"]) == 6
+    assert json.loads(capsys.readouterr().out)["checks"][-1]["name"] == "certificate"
+    path.write_bytes(b"{}")
+    assert run(["verify", str(package), "--genesis", str(path)]) == 6
+
+
+@pytest.mark.parametrize("anchored", [False, True])
+def test_verify_imports_nothing_heavy(package: Path, anchored: bool) -> None:
+    # With a genesis that does not parse, everything that reading one needs is imported all the same.
+    options = f", '--genesis', {str(package)!r}" if anchored else ""
     program = (
         "import sys, json\n"
         "from node.cli.main import run\n"
-        f"code = run(['verify', {str(package)!r}, '--output', 'json'])\n"
+        f"code = run(['verify', {str(package)!r}, '--output', 'json'{options}])\n"
         f"loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
         "print(json.dumps([code, loaded]), file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert json.loads(done.stderr.splitlines()[-1]) == [0, []]
+    assert json.loads(done.stderr.splitlines()[-1]) == [6 if anchored else 0, []]
