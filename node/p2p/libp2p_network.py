@@ -23,7 +23,7 @@ from node.p2p.framing import frame
 from node.p2p.gossip import Feed, Gossip, open_feed
 from node.p2p.host import build_host, check_port_free
 from node.p2p.identity import envelope_key, peer_id
-from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Incoming, Topic, Validator
+from node.p2p.network import LIMITS, Channel, Incoming, Topic, Validator, check_message
 from node.p2p.queues import FairInbox
 from node.p2p.session import PROTOCOLS, Session, SessionUser, close_connection, open_stream
 from node.p2p.stats import NetworkStats
@@ -69,20 +69,20 @@ class LibP2PNetwork:
 
     def send(self, to: bytes, channel: Channel, data: bytes) -> bool:
         """See `Network.send`."""
-        _check_size(channel.name, len(data), LIMITS[channel].message_bytes)
+        check_message(channel, data)
         session = self._sessions.get(to)
         return session is not None and session.send(channel, frame(data))
 
     def broadcast(self, channel: Channel, data: bytes) -> None:
         """See `Network.broadcast`."""
-        _check_size(channel.name, len(data), LIMITS[channel].message_bytes)
+        check_message(channel, data)
         framed = frame(data)
         for session in self._sessions.values():
             session.send(channel, framed)
 
     def publish(self, topic: Topic, data: bytes) -> None:
         """See `Network.publish`. Counted as dropped while the network does not run."""
-        _check_size(topic.value, len(data), TOPIC_MESSAGE_BYTES)
+        check_message(topic, data)
         if self._gossip is None:
             self.stats.topic(topic.value).dropped["not running"] += 1
         else:
@@ -338,8 +338,3 @@ async def _close_all(swarm: Any) -> None:
 
 def _address(host: str, port: int) -> Multiaddr:
     return Multiaddr(f"/ip{6 if ':' in host else 4}/{host}/tcp/{port}")
-
-
-def _check_size(at: str, size: int, limit: int) -> None:
-    if size > limit:
-        raise LocalFault(P2pCode.OVERSIZE_MESSAGE, at, bytes=size, limit=limit)

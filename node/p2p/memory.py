@@ -12,7 +12,7 @@ import trio
 
 from clearing.base.errors import LocalFault
 from node.p2p.codes import P2pCode
-from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Channel, Incoming, Topic, Validator
+from node.p2p.network import LIMITS, TOPIC_QUEUE, Channel, Incoming, Topic, Validator, check_message
 from node.p2p.queues import FairInbox
 from node.p2p.stats import NetworkStats
 
@@ -98,7 +98,7 @@ class MemoryNetwork:
 
     def send(self, to: bytes, channel: Channel, data: bytes) -> bool:
         """See `Network.send`."""
-        _check_size(channel.name, len(data), LIMITS[channel].message_bytes)
+        check_message(channel, data)
         if to not in self.peers:
             return False
         message = bytes(data)
@@ -107,13 +107,13 @@ class MemoryNetwork:
 
     def broadcast(self, channel: Channel, data: bytes) -> None:
         """See `Network.broadcast`."""
-        _check_size(channel.name, len(data), LIMITS[channel].message_bytes)
+        check_message(channel, data)
         for peer in sorted(self.peers):
             self.send(peer, channel, data)
 
     def publish(self, topic: Topic, data: bytes) -> None:
         """See `Network.publish`."""
-        _check_size(topic.value, len(data), TOPIC_MESSAGE_BYTES)
+        check_message(topic, data)
         self.stats.topic(topic.value).published += 1
         incoming = Incoming(self.key, bytes(data))
         for peer in sorted(self.peers):
@@ -169,8 +169,3 @@ class MemoryNetwork:
             self.stats.peer(sender).dropped_in[channel.name] += count
 
         return lost
-
-
-def _check_size(at: str, size: int, limit: int) -> None:
-    if size > limit:
-        raise LocalFault(P2pCode.OVERSIZE_MESSAGE, at, bytes=size, limit=limit)

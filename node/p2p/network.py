@@ -11,6 +11,9 @@ from typing import Protocol
 
 import trio
 
+from clearing.base.errors import LocalFault
+from node.p2p.codes import P2pCode
+
 
 class Channel(IntEnum):
     """A direct stream, one long-lived for each peer and channel. In order, without loss while connected."""
@@ -70,6 +73,13 @@ class Incoming:
 
 Validator = Callable[[Incoming], bool]
 """Whether a gossip message may be delivered and passed on. Synchronous and quick: it runs in the reader."""
+
+
+def check_message(to: Channel | Topic, data: bytes) -> None:
+    """Raises LocalFault OVERSIZE_MESSAGE above the limit of the channel or topic."""
+    limit = LIMITS[to].message_bytes if isinstance(to, Channel) else TOPIC_MESSAGE_BYTES
+    if len(data) > limit:
+        raise LocalFault(P2pCode.OVERSIZE_MESSAGE, to.name, bytes=len(data), limit=limit)
 
 
 class Network(Protocol):
