@@ -94,8 +94,12 @@ class CatchUp:
 
     def take(self, peer: bytes, response: BlockResponse) -> None:
         """Fetched blocks arrived: apply them one a turn, so that the loop stays free."""
-        if self._sync.accept(peer, response) and response.blocks:
+        if not self._sync.accept(peer, response):
+            return
+        if response.blocks:
             self._replica.send(StartTimer(TimerKind.APPLY, 0, 0, 0))
+        else:
+            self.ask()
 
     def apply_next(self) -> None:
         """Check and apply the next fetched block."""

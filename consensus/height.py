@@ -113,11 +113,12 @@ class HeightRun:
     def take_proposal(self, proposal: Proposal) -> RemoteFault | None:
         """A proposal checked but for its block. Gives the fault of an invalid block."""
         fault = self._learn_block(proposal.block)
-        if proposal.certificate is not None:
-            self.feed(CertificateVerified(proposal.certificate))
         value = proposal.block.header.hash
         valid = self.state.known.get(value, fault is None)
+        # The proposal first: its certificate may start a round, which forgets blocks that no proposal names.
         self.feed(ProposalReceived(proposal.round, value, proposal.pol_round, valid))
+        if proposal.certificate is not None:
+            self.feed(CertificateVerified(proposal.certificate))
         return fault
 
     def record(self, kind: RecordKind, data: bytes) -> None:
@@ -250,7 +251,6 @@ class HeightRun:
         try:
             self._around.executor.check(self.chain, block)
         except RemoteFault as fault:
-            self.state.known[value] = False
             return fault
         return None
 

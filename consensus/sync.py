@@ -66,8 +66,9 @@ class BlockSync:
             return False
         self._outstanding = None
         if not response.blocks:
-            self._heights.pop(peer, None)
+            self.blame(peer)
             return True
+        self._failures.pop(peer, None)
         self._fetched.extend((peer, block) for block in response.blocks)
         return True
 

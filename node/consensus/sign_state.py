@@ -1,7 +1,11 @@
 """The sign state: the last (height, round, step) that a key signed, on disk, so that it never signs two values there.
 
-Rule: durable before the signature is given out. Two slots are written in turn, each with a counter and a checksum, so
+Rule: written before the signature is given out. Two slots are written in turn, each with a counter and a checksum, so
 that a torn write leaves the one before it. The file is readable by its owner only, and locked by its process.
+
+Synced or not: unsynced, the file survives the death of the process, and a loss of power takes it back by some steps.
+The consensus log holds each signature durably before it is sent, and steps in the log are never signed anew, so beside
+a log one sync a step is enough; a signer without a log must sync.
 """
 
 import fcntl
@@ -58,8 +62,9 @@ class SignGuard:
 class SignStateFile(SignGuard):
     """The rule on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, sync: bool = True) -> None:
         """Open or create the file. Raises LocalFault: SIGN_STATE_CORRUPT, or DOUBLE_SIGN when a process holds it."""
+        self._sync = sync
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,10 +83,11 @@ class SignStateFile(SignGuard):
             self._create(path)
 
     def write(self, to: SignedStep, digest: bytes) -> None:
-        """Write the slot that does not hold the current state, and sync."""
+        """Write the slot that does not hold the current state."""
         self._counter += 1
         os.pwrite(self._descriptor, _slot(self._counter, to, digest), (self._counter % 2) * _SLOT)
-        os.fdatasync(self._descriptor)
+        if self._sync:
+            os.fdatasync(self._descriptor)
 
     def close(self) -> None:
         """Give the file up."""

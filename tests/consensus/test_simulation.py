@@ -19,6 +19,16 @@ SEEDS = range(400 if os.environ.get("CROSSCLEAR_COMPLETE") else 40)
 PAPER = {11, 22, 28, 34, 36, 44, 47, 49, 55, 57, 61, 65}
 
 
+REGRESSIONS = (
+    676,  # a proposal's certificate started a round, which forgot the proposal's block; then it was decided
+)
+
+
+@pytest.mark.parametrize("seed", REGRESSIONS)
+def test_a_seed_that_failed_once_passes(seed: int) -> None:
+    SimNetwork(seed, faults_of(seed)).run()
+
+
 def test_no_seed_forks_and_every_seed_goes_on_after_healing() -> None:
     rules: set[int] = set()
     restarts = 0

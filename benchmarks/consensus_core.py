@@ -1,0 +1,111 @@
+"""Agreement alone: heights per second and latency; real curves, log and sign state files, all nodes in one process.
+
+    python benchmarks/consensus_core.py --nodes 4 --heights 200 --payload 20000
+
+The in-memory network carries bytes without delay, so this is the CPU and disk cost of consensus on one core; the
+application does nothing but hash. Prints one line of JSON.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import trio
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from clearing.base.ids import Hash32
+from consensus.application import AppRoots, BlockContext
+from consensus.outputs import Decided
+from consensus.replica import ReplicaConfig
+from consensus.store import MemoryBlockStore
+from node.consensus.engine import Engine, Genesis, Hooks
+from node.consensus.sign_state import SignStateFile
+from node.consensus.signer import LocalSigner
+from node.consensus.wal import WalFile
+from node.p2p.memory import Hub
+from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.sim.consensus.toy import MAGIC, ToyApplication
+
+NETWORK = bytes(32)
+
+
+class LoadedApplication(ToyApplication):
+    """Proposes payloads of one size, and extensions as long as a price report of twelve feeds."""
+
+    payload = MAGIC
+
+    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+        return self.payload, self.process(context, self.payload)
+
+    def extend(self, height: int, value: Hash32) -> bytes:  # noqa: ARG002 - the same at all heights
+        return MAGIC + bytes(400)
+
+
+async def run(nodes: int, heights: int, payload: int, folder: Path) -> dict[str, object]:
+    validators = validator_set(nodes)
+    hub = Hub()
+    LoadedApplication.payload = MAGIC + bytes(payload)
+    durations: list[int] = []
+    decided_at: list[float] = []
+    enough = trio.Event()
+
+    def note(decided: Decided) -> None:
+        durations.append(decided.duration_ms)
+        decided_at.append(time.perf_counter())
+        if decided.committed.block.header.height >= heights:
+            enough.set()
+
+    async with trio.open_nursery() as nursery:
+        for index, (envelope_secret, bls_secret) in enumerate(secrets_of(nodes)):
+            application = LoadedApplication(validators, index, 10**9)
+            network = hub.join(validators.validators[index].envelope_key)
+            guard = SignStateFile(folder / f"{index}.sign", sync=False)
+            engine = Engine(
+                Genesis(NETWORK, 1_700_000_000_000),
+                application.position,
+                application,
+                MemoryBlockStore(),
+                LocalSigner(NETWORK, envelope_secret, bls_secret, guard),
+                WalFile(folder / f"{index}.wal"),
+                network,
+                ReplicaConfig(block_interval_ms_min=0),
+                Hooks(on_decided=note if index == 0 else lambda _: None, has_work=lambda: True),
+            )
+            await nursery.start(network.run)
+            await nursery.start(engine.run)
+        began, cpu = time.perf_counter(), time.process_time()
+        await enough.wait()
+        spent, cpu = time.perf_counter() - began, time.process_time() - cpu
+        nursery.cancel_scope.cancel()
+    gaps = [1000 * (b - a) for a, b in pairwise(decided_at)]
+    return {
+        "nodes": nodes,
+        "heights": heights,
+        "payload_bytes": payload,
+        "heights_per_second": round(heights / spent, 1),
+        "cpu_ms_per_height_and_node": round(1000 * cpu / heights / nodes, 2),
+        "height_ms_p50": round(statistics.median(gaps), 1),
+        "height_ms_p99": round(sorted(gaps)[int(len(gaps) * 0.99)], 1),
+        "start_to_decision_ms_p50": statistics.median(durations),
+        "rounds_beyond_first": engine.stats.rounds_beyond_first,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--heights", type=int, default=100)
+    parser.add_argument("--payload", type=int, default=20_000, help="bytes in each block")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(trio.run(run, options.nodes, options.heights, options.payload, Path(folder))))
+
+
+if __name__ == "__main__":
+    main()
