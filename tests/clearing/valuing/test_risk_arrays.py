@@ -1,5 +1,7 @@
 """Risk arrays: base column, scenarios, weights, rounding and the bound that the proofs rest on."""
 
+from hashlib import sha256
+
 import msgspec
 import numpy as np
 import pytest
@@ -50,6 +52,18 @@ def test_options_are_revalued_one_by_one_under_move_volatility_and_weight():
             volatility = group.volatility_ppm + scenario.volatility_direction * group.volatility_range_ppm
             full = option_value(each, index, volatility, PARAMETERS.rate_ppm, NOW_MS, scale)
             assert NORMAL.values[row, column] == base + (full - base) * scenario.weight_ppm // 1_000_000
+
+
+def test_the_arrays_of_the_small_world_are_frozen():
+    assert (
+        sha256(NORMAL.values.astype("<i8").tobytes()).hexdigest()
+        == "9ed0a46e1d9c7fddb7e796cdd336c7b80ee4ecd40e038283f5e4a5971a1eee87"
+    )
+
+
+def test_the_arrays_may_not_be_written():
+    with pytest.raises(ValueError, match="read-only"):
+        NORMAL.values[0, 0] = 1
 
 
 def test_gains_are_measured_against_the_settled_mark():
