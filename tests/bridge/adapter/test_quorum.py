@@ -282,12 +282,12 @@ async def test_the_actor_waits_faults_out_and_ends_only_with_a_halt(chain, liar,
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(act)
-        while w.watcher.status.faults < 2:
+        while w.watcher.status.faults < 2:  # noqa: ASYNC110
             await trio.sleep(0.005)
         source.lost = False
         chain.deposited(1)
         chain.mine(6)
-        while w.nonces != [1]:
+        while w.nonces != [1]:  # noqa: ASYNC110
             await trio.sleep(0.005)
         chain.emit((DEPOSITED, u256(2), u256(1), u256(1)), b"")
         chain.mine(6)

@@ -1,4 +1,4 @@
-"""The real vault on a real chain: calldata, the watcher's facts and custody, checkpoints, claims, stuck transactions."""
+"""The real vault on a real chain: calldata, facts and custody, checkpoints, claims, stuck transactions."""
 
 import json
 
@@ -260,9 +260,8 @@ async def test_a_stuck_transaction_is_replaced_at_a_higher_fee_and_mined_once(de
     assert int(waiting["maxPriorityFeePerGas"], 16) > FeePolicy().tip
     deployed.chain.mine(1)
     deployed.chain.rpc("evm_setAutomine", *[True])
-    with trio.fail_after(20):
-        while not results:
-            await trio.sleep(0.01)
+    while not results:  # noqa: ASYNC110
+        await trio.sleep(0.01)
     assert results[0].hash.hex() == waiting["hash"][2:]
     assert (await one.latest()).height == 1
 
