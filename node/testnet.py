@@ -84,7 +84,7 @@ def create_testnet(
     network_seed = new_secret(KIND_OF[Purpose.NETWORK_SEED], _entropy(seed, validators, Purpose.NETWORK_SEED))
     genesis = build_genesis(ValidatorSet(tuple(_validator(ring) for ring in rings)))
     check_genesis(genesis)
-    make_secret_folder(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)  # open to others; the homes in it are not
     genesis_json = genesis_to_json(genesis)
     genesis_path = output_dir / "genesis.json"
     _write_new(genesis_path, genesis_json)

@@ -37,6 +37,19 @@ _OF_CODE = {
     NodeCode.STORE_OTHER_NETWORK: Exit.SAFETY,
     NodeCode.UNKNOWN_CODE: Exit.USAGE,
 }
+_GRAVITY = (
+    Exit.OK,
+    Exit.INTERRUPTED,
+    Exit.UNEXPECTED,
+    Exit.USAGE,
+    Exit.NOT_READY,
+    Exit.UNREACHABLE,
+    Exit.CONFIG,
+    Exit.VERIFICATION,
+    Exit.SAFETY,
+    Exit.BUG,
+)
+"""Of several failures at once, the last of these is told."""
 _SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT"))
 
 
@@ -51,5 +64,5 @@ def exit_of(error: BaseException) -> Exit:
             return _OF_CODE[error.code]
         return Exit.VERIFICATION if isinstance(error, RemoteFault) else Exit.UNEXPECTED
     if isinstance(error, BaseExceptionGroup):
-        return max((exit_of(each) for each in error.exceptions), default=Exit.UNEXPECTED)
+        return max((exit_of(each) for each in error.exceptions), key=_GRAVITY.index, default=Exit.UNEXPECTED)
     return Exit.INTERRUPTED if isinstance(error, KeyboardInterrupt) else Exit.UNEXPECTED

@@ -70,7 +70,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return Exit.UNEXPECTED
-    except Exception as error:
+    except (Exception, BaseExceptionGroup) as error:
         code = exit_of(error)
         say_failure(error, code)
         return code

@@ -29,11 +29,16 @@ def say(text: str) -> None:
 
 def say_failure(error: BaseException, code: Exit) -> None:
     """Tell why a command failed: code and remedy for ours, a traceback for what nobody expected."""
-    if isinstance(error, CrossclearError):
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            say_failure(each, code)
+    elif isinstance(error, KeyboardInterrupt):
+        say("interrupted")
+    elif isinstance(error, CrossclearError):
         from node.explain import remedy_of
 
         say(f"error: {error}\n  {remedy_of(error.code)}")
-    elif code is Exit.UNEXPECTED:
+    elif code in (Exit.UNEXPECTED, Exit.BUG):
         say("".join(traceback.format_exception(error)).rstrip())
     else:
         say(f"error: {error}")

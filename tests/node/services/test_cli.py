@@ -22,7 +22,7 @@ from clearing.genesis import (
 from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 from consensus.codes import ConsensusCode
 from node.cli.exits import Exit, exit_of
-from node.cli.main import VERBS, run
+from node.cli.main import VERBS, cli, run
 from node.codes import NodeCode
 from node.config_sources import load_config
 from node.keys.ring import open_node_keys
@@ -71,11 +71,30 @@ def test_the_list_of_verbs_needs_none_of_their_modules() -> None:
             ExceptionGroup("x", [ValueError("x"), ExceptionGroup("y", [LocalFault(NodeCode.KEY_WEAK, "x")])]),
             Exit.SAFETY,
         ),
-        (BaseExceptionGroup("x", [KeyboardInterrupt(), Bug("x")]), Exit.INTERRUPTED),
+        (BaseExceptionGroup("x", [KeyboardInterrupt(), Bug("x")]), Exit.BUG),
+        (BaseExceptionGroup("x", [KeyboardInterrupt()]), Exit.INTERRUPTED),
     ],
 )
 def test_each_kind_of_failure_has_its_exit_code(error: BaseException, code: Exit) -> None:
     assert exit_of(error) is code
+
+
+def test_a_failure_is_told_on_stderr_whatever_its_shape(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = ExceptionGroup("y", [LocalFault(NodeCode.KEY_WEAK, "here"), ValueError("odd")])
+    group = BaseExceptionGroup("x", [KeyboardInterrupt(), inner])
+    for error, code in ((group, 7), (Bug("sum"), 70), (KeyboardInterrupt(), 130), (RuntimeError("odd"), 1)):
+
+        def fail(*_: object, error: BaseException = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(cli, "main", fail)
+        assert run([]) == code
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err
+    monkeypatch.undo()
 
 
 def test_explain_tells_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +169,7 @@ def test_a_node_that_does_not_answer_is_unreachable(capsys: pytest.CaptureFixtur
 
 
 def test_a_testnet_is_a_valid_network_of_homes(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir(mode=0o755)
     made = create_testnet(tmp_path / "net", tiny_genesis, validators=4, base_port=30000, devnet=True, seed=7)
     validators = made.genesis.validators
     check_validator_set(validators)
@@ -161,6 +181,7 @@ def test_a_testnet_is_a_valid_network_of_homes(tmp_path: Path) -> None:
         assert {peer.port for peer in effective.p2p.peers} == {30000 + i for i in range(4) if i != node.index}
         keys = open_node_keys(node.home, effective.path(effective.node.password_file), allow_weak=True)
         network_seeds.add(keys.network_seed)
+        assert node.home.stat().st_mode & 0o777 == 0o700
         genesis = genesis_from_json(effective.path(effective.node.genesis).read_bytes())
         assert network_id(genesis) == made.network
     assert len(network_seeds) == 1

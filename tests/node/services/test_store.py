@@ -1,6 +1,8 @@
 """Rules of the node's store."""
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,35 @@ def test_a_saved_height_is_on_disk_before_save_returns(tmp_path: Path) -> None:
         assert other.execute("SELECT height FROM blocks").fetchall() == [(1,)]
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         other.close()
+
+
+def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
+    with open_store(tmp_path) as store:
+        found = store._database.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
+        assert found == (2,)  # FULL
+
+
+def test_a_killed_process_loses_nothing_that_it_was_told_is_saved(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from node.store.store import Commit, Store\n"
+        "from node.store.records import BlockRecord\n"
+        f"store = Store(Path({str(tmp_path / 'node.db')!r}), {NETWORK!r})\n"
+        "for height in range(1, 100_000):\n"
+        "    store.save(Commit(BlockRecord(height, b'x' * 5000, b'c', b'e')))\n"
+        "    print(height, flush=True)\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        assert process.stdout is not None
+        told = [int(process.stdout.readline()) for _ in range(20)][-1]
+        process.kill()
+        told = max([told, *(int(line) for line in process.stdout.read().splitlines(keepends=True) if line[-1] == "\n")])
+    with open_store(tmp_path) as store:
+        assert store.height() >= told
+        for height in range(1, store.height() + 1):
+            assert store.block(height) is not None
+        store.save(Commit(BlockRecord(store.height() + 1, b"next", b"c", b"e")))
 
 
 def test_saving_the_same_height_again_changes_nothing(tmp_path: Path) -> None:
