@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, SCALAR_BYTES, read_scalar, scalar_bytes
-from proofs.group import POINT_BYTES, Point, decode_point, encode_point, infinity, multi_scalar
+from proofs.group import POINT_BYTES, Point, decode_point, encode_point, infinity, multi_scalar, multiply
 from proofs.srs import Basis
 from proofs.transcript import Transcript
 
@@ -59,7 +59,7 @@ def verify_book(
     for commitment in commitments:
         difference = difference + commitment
     difference = difference + -multi_scalar([basis.lagrange[slot] for slot, _ in totals], [t for _, t in totals])
-    if multi_scalar(bases, answers) != announced + multi_scalar([difference], [e]):
+    if multi_scalar(bases, answers) != announced + multiply(difference, e):
         raise Refused(ProofCode.BOOK_NOT_MATCHED, "sum of commitments", slots=len(totals))
 
 

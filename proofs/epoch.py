@@ -18,7 +18,7 @@ from proofs.errors import ProofCode
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.witness import Witness, make_witness
-from proofs.package import FORMAT, EpochPackage, linear_statement, write_package
+from proofs.package import FORMAT, EpochPackage, commitments_root, linear_statement, write_package
 from proofs.solvency import DOMAIN, auxiliary_slots, complete_holdings, layout_of
 from proofs.srs import CEREMONY_SHA256, basis
 
@@ -52,15 +52,19 @@ def prove_epoch(
 ) -> bytes:
     """The bytes of the epoch package for the snapshot whose commitments root `header` carries.
 
-    Raises LocalFault WITNESS_OUT_OF_RANGE when an account breaks a row without a listed shortfall.
+    Raises LocalFault WITNESS_OUT_OF_RANGE when an account breaks a row without a listed shortfall, WRONG_ROOT when the
+    header certifies other commitments than these holdings and seeds give.
     """
+    commitments = commit_epoch(snapshot, seeds, domain)
+    root = commitments_root(snapshot.statement, commitments, domain)
+    if root != header.commitments_root:
+        raise LocalFault(ProofCode.WRONG_ROOT, "prove_epoch", certified=header.commitments_root, found=root)
     layout = layout_of(snapshot.statement, domain)
     witnesses = []
     for account in snapshot.accounts:
         values = complete_holdings(snapshot.statement, account)
         hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account))
         witnesses.append(make_witness(layout, values, account.shortfall, hiding))
-    commitments = commit_epoch(snapshot, seeds, domain)
     return assemble(
         snapshot.statement, commitments, witnesses, header, certificate, validators, domain=domain, scalars=scalars
     )

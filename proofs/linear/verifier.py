@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from proofs.domain import domain_of
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, powers
-from proofs.group import GENERATOR, GENERATOR_2, Point, decode_point, multi_scalar, pairings_equal
+from proofs.group import GENERATOR, GENERATOR_2, Point, decode_point, multi_scalar, multiply, pairings_equal
 from proofs.linear import challenges
 from proofs.linear.encoding import LinearProof, read_proof
 from proofs.linear.statement import LinearStatement, Weights, public_evaluations, used_positions, weights_of
@@ -77,7 +77,7 @@ class Equation:
         self._term(pi_2, mu * domain.omega * zeta)
         self.constant += (gamma - mu) * self.proof.s_bar
         self._term(GENERATOR, self.constant)
-        return pi_1 + multi_scalar([pi_2], [mu]), multi_scalar(self.points, self.scalars)
+        return pi_1 + multiply(pi_2, mu), multi_scalar(self.points, self.scalars)
 
     def _account_terms(self, t_bar: int, u_bar: list[int], v_bar: int, weights: Weights) -> None:
         """The share of every account, and of m, in Lz and the D openings; joint = δ^(k·columns)."""

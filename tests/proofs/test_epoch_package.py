@@ -8,6 +8,7 @@ import pytest
 
 from clearing.base.errors import LocalFault
 from clearing.margin.snapshot import AccountHoldings, PublicTotal
+from proofs.epoch import commit_epoch, prove_epoch
 from proofs.field import ORDER, inverse
 from proofs.linear.witness import Witness
 from proofs.package import commitments_root, read_package, write_package
@@ -67,6 +68,20 @@ def test_any_flipped_bit_is_refused_by_a_named_check(market, package):
 def test_cut_or_longer_files_fail_as_encoding(package, cut):
     assert verify_package(package[:cut]).failed == "encoding"
     assert verify_package(package + b"\0").failed == "encoding"
+
+
+def test_a_package_of_the_shape_that_networks_write_verifies(market):
+    shot, keys = market.snapshot(), market.seeds()
+    package = prove_epoch(shot, keys, *market.certified(commitments_root(shot.statement, commit_epoch(shot, keys))))
+    assert read_package(package).domain == 2048
+    assert verify_package(package, network=market.NETWORK).ok
+
+
+def test_a_prover_refuses_a_header_that_certifies_other_holdings(market):
+    shot, keys = market.snapshot(), market.seeds()
+    head = market.certified(commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N))
+    with pytest.raises(LocalFault, match="wrong_root"):
+        prove_epoch(shot, {**keys, 1: bytes(32)}, *head, domain=market.N)
 
 
 def test_an_insolvent_account_is_proven_only_when_it_is_listed(market):

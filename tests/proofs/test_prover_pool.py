@@ -24,6 +24,9 @@ def test_a_worker_process_commits_and_proves_an_epoch(market):
         head = market.certified(commitments_root(shot.statement, commitments, market.N))
         assert verify_package(pool.prove(shot, keys, *head).result()).ok
         insolvent = market.snapshot(((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3))))
+        head = market.certified(
+            commitments_root(insolvent.statement, commit_epoch(insolvent, keys, market.N), market.N)
+        )
         with pytest.raises(LocalFault, match="witness_out_of_range"):
             pool.prove(insolvent, keys, *head).result()
     finally:
