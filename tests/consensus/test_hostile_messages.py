@@ -1,0 +1,193 @@
+"""A replica under hostile input: only outputs come out, nothing grows without bound, nothing wrong is learnt."""
+
+import random
+
+import pytest
+
+from clearing.base.certificate import NIL, VoteKind
+from clearing.base.errors import RemoteFault
+from consensus.chain import chain_at
+from consensus.codes import REMEDIES, ConsensusCode
+from consensus.intake import EARLY_VOTES
+from consensus.messages import (
+    BlockRequest,
+    BlockResponse,
+    Envelope,
+    Message,
+    MessageKind,
+    Status,
+    Vote,
+    kind_of,
+    read_envelope,
+    read_message,
+)
+from consensus.outputs import Output, PeerFault, Send, StartTimer
+from consensus.own import seal
+from consensus.replica import Replica, ReplicaConfig
+from consensus.store import MemoryBlockStore
+from consensus.sync import BlockSync
+from consensus.timeouts import TimerKind
+from node.consensus.sign_state import SignGuard
+from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
+from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
+from tests.sim.consensus.toy import ToyApplication
+
+VALIDATORS = validator_set(4)
+KEYS = [validator.envelope_key for validator in VALIDATORS.validators]
+STRANGER = validator_set(7).validators
+
+
+class StillClock:
+    now = 0
+
+    def wall_ms(self) -> int:
+        return GENESIS_MS + self.now
+
+    def steady_ms(self) -> int:
+        return self.now
+
+
+def fresh(own: int = 0) -> Replica:
+    application, verifier = ToyApplication(VALIDATORS, own), FakeVerifier()
+    replica = Replica(
+        chain_at(NETWORK, GENESIS_MS, application.position, None),
+        application,
+        MemoryBlockStore(),
+        FakeSigner(NETWORK, VALIDATORS.validators[own], SignGuard()),
+        verifier,
+        StillClock(),
+        ReplicaConfig(),
+        lambda: True,
+    )
+    replica.start()
+    replica.on_timer(TimerKind.HEARTBEAT, 1, 0)
+    return replica
+
+
+def sealed(sender: int, message: Message) -> bytes:
+    return seal(FakeSigner(NETWORK, VALIDATORS.validators[sender], None), message)
+
+
+def prevote(height: int, round_: int, voter: int, value: bytes = NIL) -> Vote:
+    share = fake_share(VALIDATORS.validators[voter].bls_key, value)
+    return Vote(kind=VoteKind.PREVOTE, height=height, round=round_, value=value, validator=voter, share=share)
+
+
+def faults(outputs: list[Output]) -> list[str]:
+    return [output.fault.code.name for output in outputs if isinstance(output, PeerFault)]
+
+
+@pytest.fixture(scope="module")
+def traffic() -> list[tuple[bytes, bytes]]:
+    """(sender, data) of a real run."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    class Tapped(SimNetwork):
+        def send(self, sender: int, to: int, lane: object, data: bytes) -> None:
+            if to == 0 and sender != 0:
+                seen.append((self.nodes[sender].key, data))
+            super().send(sender, to, lane, data)  # type: ignore[arg-type]
+
+    Tapped(5, Faults(heal_ms=1500)).run()
+    return seen
+
+
+def test_damaged_messages_are_faults_of_their_peers_and_change_nothing(traffic: list[tuple[bytes, bytes]]) -> None:
+    chance = random.Random(1)
+    replica = fresh()
+    for _ in range(4000):
+        sender, data = chance.choice(traffic)
+        damaged = bytearray(data)
+        for _ in range(chance.randint(1, 3)):
+            damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+        if chance.random() < 0.1:
+            del damaged[chance.randrange(len(damaged)) :]
+        before = replica.run.state.votes.size
+        outputs = replica.receive(sender, bytes(damaged))
+        assert replica.run.state.votes.size == before
+        assert replica.chain.height == 0
+        assert all(isinstance(output, PeerFault | StartTimer | Send) for output in outputs)
+
+
+def test_every_message_kind_survives_the_wire(traffic: list[tuple[bytes, bytes]]) -> None:
+    seen = set()
+    for _, data in traffic:
+        envelope = read_envelope(data)
+        message = read_message(envelope)
+        seen.add(kind_of(message))
+        assert kind_of(message) is envelope.kind
+    assert {MessageKind.VOTE, MessageKind.PROPOSAL, MessageKind.STATUS} <= seen
+
+
+def test_a_message_counts_only_from_its_own_sender() -> None:
+    replica = fresh()
+    data = sealed(1, prevote(1, 0, 1))
+    assert faults(replica.receive(KEYS[2], data)) == ["BAD_ENVELOPE"]
+    assert faults(replica.receive(KEYS[2], sealed(2, prevote(1, 0, 1)))) == ["NOT_A_VALIDATOR"]
+    assert faults(replica.receive(KEYS[1], data)) == []
+    assert faults(replica.receive(KEYS[1], data)) == []
+    assert replica.run.state.votes.size >= 1
+
+
+def test_a_stranger_has_no_vote() -> None:
+    replica = fresh()
+    stranger = next(validator for validator in STRANGER if validator.envelope_key not in KEYS)
+    data = seal(FakeSigner(NETWORK, stranger, None), prevote(1, 0, 1))
+    assert faults(replica.receive(stranger.envelope_key, data)) == ["NOT_A_VALIDATOR"]
+
+
+def test_an_envelope_of_another_network_is_refused() -> None:
+    replica = fresh()
+    other = seal(FakeSigner(bytes(32), VALIDATORS.validators[1], None), prevote(1, 0, 1))
+    assert faults(replica.receive(KEYS[1], other)) == ["BAD_ENVELOPE"]
+
+
+def test_a_value_precommit_without_extension_is_refused() -> None:
+    replica = fresh()
+    vote = Vote(kind=VoteKind.PRECOMMIT, height=1, round=0, value=b"v" * 32, validator=1, share=bytes(96))
+    assert faults(replica.receive(KEYS[1], sealed(1, vote))) == ["BAD_EXTENSION"]
+
+
+def test_a_flood_of_later_rounds_and_heights_takes_bounded_memory() -> None:
+    replica = fresh()
+    for number in range(1, 1500):
+        replica.receive(KEYS[1], sealed(1, prevote(1, number, 1)))
+        replica.receive(KEYS[1], sealed(1, prevote(2, number, 1)))
+        replica.receive(KEYS[1], sealed(1, prevote(3 + number, 0, 1)))
+        replica.receive(KEYS[1], sealed(1, Status(height=number)))
+    assert replica.run.state.votes.size < 10
+    assert sum(len(held) for held in replica._intake._early.values()) <= EARLY_VOTES
+    assert len(replica.run.records) < 100
+
+
+def test_a_liar_about_its_height_is_passed_over() -> None:
+    """It claims heights without end and answers with nothing; the honest peer is asked soon."""
+    replica, asked = fresh(), []
+    outputs = replica.receive(KEYS[1], sealed(1, Status(height=2**40)))
+    outputs += replica.receive(KEYS[2], sealed(2, Status(height=5)))
+    while outputs and len(asked) < 4:
+        output = outputs.pop(0)
+        if isinstance(output, Send) and isinstance(read_message(read_envelope(output.data)), BlockRequest):
+            asked.append(output.to)
+            if output.to == KEYS[1]:
+                outputs += replica.receive(KEYS[1], sealed(1, BlockResponse(blocks=())))
+                outputs += replica.receive(KEYS[1], sealed(1, Status(height=2**41)))
+    assert asked == [KEYS[1], KEYS[2]]
+
+
+def test_an_unasked_block_response_is_dropped() -> None:
+    sync = BlockSync()
+    assert not sync.accept(KEYS[1], BlockResponse(blocks=()))
+    assert not sync.has_blocks
+
+
+def test_oversize_messages_are_refused_by_kind() -> None:
+    envelope = Envelope(sender=KEYS[1], kind=MessageKind.STATUS, body=bytes(65), signature=bytes(64))
+    with pytest.raises(RemoteFault) as refused:
+        read_message(envelope)
+    assert refused.value.code.name == "OVERSIZE"
+
+
+def test_every_code_has_a_remedy_and_its_range() -> None:
+    assert set(REMEDIES) == set(ConsensusCode)
+    assert all(501 <= code <= 599 for code in ConsensusCode)
