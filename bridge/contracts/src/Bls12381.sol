@@ -35,7 +35,7 @@ library Bls12381 {
     {
         if (key.length != G1_BYTES) revert BadPointSize(key.length);
         if (signature.length != G2_BYTES) revert BadPointSize(signature.length);
-        if (isZero(key) || isZero(signature)) revert PointAtInfinity();
+        if (_isZero(key) || _isZero(signature)) revert PointAtInfinity();
         bytes memory pairs = bytes.concat(key, hashToG2(message, domain), NEGATIVE_G1, signature);
         return abi.decode(_call(PAIRING, pairs, 32), (uint256)) == 1;
     }
@@ -47,7 +47,7 @@ library Bls12381 {
 
     /// hash_to_curve of BLS12381G2_XMD:SHA-256_SSWU_RO_. The map precompile clears the cofactor of each of both points.
     function hashToG2(bytes memory message, bytes memory domain) internal view returns (bytes memory) {
-        bytes memory uniform = expandMessage(message, domain);
+        bytes memory uniform = _expandMessage(message, domain);
         bytes memory first = _call(MAP_FP2_TO_G2, bytes.concat(_element(uniform, 0), _element(uniform, 64)), G2_BYTES);
         bytes memory second =
             _call(MAP_FP2_TO_G2, bytes.concat(_element(uniform, 128), _element(uniform, 192)), G2_BYTES);
@@ -55,7 +55,7 @@ library Bls12381 {
     }
 
     /// expand_message_xmd of RFC 9380, section 5.3.1, with SHA-256 and 256 bytes of output.
-    function expandMessage(bytes memory message, bytes memory domain) internal pure returns (bytes memory uniform) {
+    function _expandMessage(bytes memory message, bytes memory domain) private pure returns (bytes memory uniform) {
         if (domain.length > 255) revert DomainTooLong(domain.length);
         bytes memory suffix = abi.encodePacked(domain, uint8(domain.length));
         bytes32 seed = sha256(abi.encodePacked(bytes32(0), bytes32(0), message, uint16(256), uint8(0), suffix));
@@ -69,7 +69,7 @@ library Bls12381 {
         }
     }
 
-    function isZero(bytes memory point) internal pure returns (bool) {
+    function _isZero(bytes memory point) private pure returns (bool) {
         uint256 bits;
         for (uint256 end = 32; end <= point.length; end += 32) {
             assembly ("memory-safe") {

@@ -1,10 +1,11 @@
 """Fixtures of the contracts' tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from node.devnet.anvil import Anvil
+from node.devnet.anvil import Anvil, anvil_chain
 from tests.bridge.contracts.vault_chain import Signers, VaultChain, make_signers
 from tests.chain_fixtures import anvil, anvil_binary
 
@@ -16,6 +17,21 @@ def four() -> Signers:
     return make_signers((1, 1, 1, 1))
 
 
+@pytest.fixture(scope="session")
+def shared_vault(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory, four: Signers) -> Iterator[VaultChain]:
+    with anvil_chain(31337, tmp_path_factory.mktemp("chain")) as chain:
+        yield VaultChain(chain, four)
+
+
 @pytest.fixture
-def vault(anvil: Callable[..., Anvil], four: Signers) -> VaultChain:
+def vault(shared_vault: VaultChain) -> Iterator[VaultChain]:
+    """A vault as it was deployed; what a test does to it is taken back. Tests that move the clock take `own_vault`."""
+    snapshot = shared_vault.chain.rpc("evm_snapshot")
+    yield shared_vault
+    shared_vault.chain.rpc("evm_revert", snapshot)
+
+
+@pytest.fixture
+def own_vault(anvil: Callable[..., Anvil], four: Signers) -> VaultChain:
+    """A vault on a chain of the test's own."""
     return VaultChain(anvil(), four)

@@ -94,7 +94,8 @@ def test_a_deposit_without_allowance_credits_nothing(vault: VaultChain) -> None:
     assert refused(lambda: stranger.send(call)).name == "ERC20InsufficientAllowance"
 
 
-def test_only_the_guardian_pauses_and_only_once_between_checkpoints(vault: VaultChain) -> None:
+def test_only_the_guardian_pauses_and_only_once_between_checkpoints(own_vault: VaultChain) -> None:
+    vault = own_vault
     assert refused(lambda: vault.user.send(vault.vault.functions.pause())).name == "NotGuardian"
     guardian = ChainUser(vault.chain, GUARDIAN)
     guardian.send(vault.vault.functions.pause())

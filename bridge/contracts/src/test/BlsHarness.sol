@@ -9,10 +9,6 @@ contract BlsHarness {
         return Bls12381.hashToG2(message, domain);
     }
 
-    function expandMessage(bytes calldata message, bytes calldata domain) external pure returns (bytes memory) {
-        return Bls12381.expandMessage(message, domain);
-    }
-
     function addG1(bytes calldata a, bytes calldata b) external view returns (bytes memory) {
         return Bls12381.addG1(a, b);
     }

@@ -1,0 +1,68 @@
+"""The committed artifacts are what the pinned compiler makes of the sources, and what Python believes they are."""
+
+import json
+import os
+
+import pytest
+
+from bridge import vault
+from bridge.contracts import ARTIFACTS, FOLDER, load_artifact
+from bridge.contracts.compile import compile_artifacts
+from bridge.evm import events
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import keccak256
+from node.devnet.toolchain import INSTALL_COMMAND, compiler_path
+
+CODE_BYTES_MAX = 24_576
+
+
+def _signatures(name: str, kind: str) -> dict[str, bytes]:
+    return {
+        entry["name"]: keccak256(f"{entry['name']}({','.join(i['type'] for i in entry['inputs'])})".encode())
+        for entry in load_artifact(name).abi
+        if entry["type"] == kind
+    }
+
+
+def test_compiling_gives_the_committed_bytes() -> None:
+    try:
+        compiler_path()
+    except LocalFault:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"no compiler: run {INSTALL_COMMAND}")
+        pytest.skip(f"no compiler to compare with: run {INSTALL_COMMAND}")
+    committed = {path.name: path.read_bytes() for path in ARTIFACTS.glob("*.json")}
+    assert compile_artifacts() == committed
+
+
+def test_the_adapters_words_are_those_of_the_contract() -> None:
+    functions, emitted = _signatures("Vault", "function"), _signatures("Vault", "event")
+    assert functions["depositNonce"][:4] == vault.DEPOSIT_NONCE
+    assert functions["deposited"][:4] == vault.DEPOSITED
+    assert functions["withdrawn"][:4] == vault.WITHDRAWN
+    assert emitted["Deposited"] == events.DEPOSITED
+    assert emitted["Withdrawn"] == events.WITHDRAWN
+    indexed = {
+        e["name"]: [i["indexed"] for i in e["inputs"]] for e in load_artifact("Vault").abi if e["type"] == "event"
+    }
+    assert indexed["Deposited"] == [True, True, True, False, False, False]
+    assert indexed["Withdrawn"] == [True, True, True, False]
+
+
+def test_contracts_fit_the_limit_on_code() -> None:
+    for path in ARTIFACTS.glob("*.json"):
+        artifact = load_artifact(path.stem)
+        assert 0 < len(artifact.bytecode) < CODE_BYTES_MAX
+
+
+def test_only_names_of_artifacts_are_loaded() -> None:
+    for name in ("Nothing", "../package", "Vault.json", ""):
+        with pytest.raises(FileNotFoundError):
+            load_artifact(name)
+
+
+def test_every_package_is_pinned_exactly() -> None:
+    package = json.loads((FOLDER / "package.json").read_bytes())
+    wanted = package["devDependencies"] | package["optionalDependencies"]
+    locked = json.loads((FOLDER / "package-lock.json").read_bytes())["packages"]
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted

@@ -1,0 +1,201 @@
+"""Who is paid by a vault: whoever a certified withdrawals tree names, once, in time, and nobody else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from web3.logs import DISCARD
+
+from bridge.contracts.calldata import withdrawal_argument
+from clearing import withdrawals_tree
+from clearing.base.hashing import keccak256
+from clearing.withdrawals_tree import DEPTH, empty_node, leaf_hash, root_from_proof
+from node.devnet.anvil import Anvil
+from tests.bridge.contracts.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
+
+pytestmark = pytest.mark.chain
+PAYEE = bytes([0x42]) * 20
+NEVER = 2**63 - 1
+
+
+class Tree:
+    """The specification of the withdrawals tree, written the slow way: level by level over all leaves."""
+
+    def __init__(self, leaves: list[bytes]) -> None:
+        self.levels = [list(leaves)]
+        for level in range(DEPTH):
+            row = self.levels[-1]
+            row = [*row, empty_node(level)] if len(row) % 2 else row
+            self.levels.append([keccak256(row[i] + row[i + 1]) for i in range(0, len(row), 2)])
+
+    @property
+    def root(self) -> bytes:
+        return self.levels[-1][0] if self.levels[-1] else empty_node(DEPTH)
+
+    def proof(self, index: int) -> tuple[bytes, ...]:
+        siblings = []
+        for level in range(DEPTH):
+            row, at = self.levels[level], (index >> level) ^ 1
+            siblings.append(row[at] if at < len(row) else empty_node(level))
+        return tuple(siblings)
+
+
+def released(vault: VaultChain, nonce: int, /, **changes: Any) -> tuple[tuple[Any, ...], bytes]:
+    """A withdrawal's argument and its leaf."""
+    told = {"token": vault.token_at.address, "to": PAYEE, "amount": UNIT, "not_after_s": NEVER} | changes
+    place = {"chain_id": vault.chain.chain_id, "vault": vault.vault_at.address}
+    place |= {name: told.pop(name) for name in tuple(told) if name in place}
+    return withdrawal_argument(nonce, **told), leaf_hash(nonce=nonce, **place, **told)
+
+
+def certify(vault: VaultChain, leaves: list[bytes], height: int = 1, count: int | None = None) -> Tree:
+    tree = Tree(leaves)
+    total = len(leaves) if count is None else count
+    vault.certified(make_header(vault.signers, height, withdrawals_root=tree.root, withdrawals_count=total))
+    return tree
+
+
+def refused(call: Callable[[], object]) -> str:
+    with pytest.raises(Refused) as caught:
+        call()
+    return caught.value.name
+
+
+def test_a_certified_withdrawal_is_paid_once(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    entries = [released(vault, nonce, amount=(nonce + 1) * UNIT) for nonce in range(3)]
+    tree = certify(vault, [leaf for _, leaf in entries])
+    for nonce in (2, 0, 1):
+        receipt = vault.withdraw(entries[nonce][0], tree.proof(nonce))
+        (event,) = vault.vault.events.Withdrawn().process_receipt(receipt, errors=DISCARD)
+        assert (event["args"]["nonce"], event["args"]["amount"]) == (nonce, (nonce + 1) * UNIT)
+        assert vault.view("isPaid", nonce)
+        assert refused(lambda n=nonce: vault.withdraw(entries[n][0], tree.proof(n))) == "AlreadyPaid"
+    token = vault.token.address
+    assert (vault.view("deposited", token), vault.view("withdrawn", token)) == (10 * UNIT, 6 * UNIT)
+    assert vault.token.functions.balanceOf(vault.user.web3.to_checksum_address(PAYEE)).call() == 6 * UNIT
+
+
+def test_a_replayed_proof_is_refused_under_every_later_root(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    first, second = released(vault, 0), released(vault, 1)
+    vault.withdraw(first[0], certify(vault, [first[1]]).proof(0))
+    later = certify(vault, [first[1], second[1]], height=2)
+    assert refused(lambda: vault.withdraw(first[0], later.proof(0))) == "AlreadyPaid"
+    vault.withdraw(second[0], later.proof(1))
+
+
+def test_a_leaf_is_paid_under_its_own_number_only(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    entries = [released(vault, nonce) for nonce in range(4)]
+    tree = certify(vault, [leaf for _, leaf in entries])
+    for claimed in (0, 1, 3):
+        renumbered = (claimed, *entries[2][0][1:])
+        assert refused(lambda r=renumbered: vault.withdraw(r, tree.proof(2))) == "BadProof"
+    assert refused(lambda: vault.withdraw(entries[2][0], tree.proof(3))) == "BadProof"
+
+
+def test_a_leaf_at_another_place_than_its_number_is_not_paid(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    entries = [released(vault, nonce) for nonce in (1, 0)]  # a tree that consensus would never build
+    tree = certify(vault, [leaf for _, leaf in entries])
+    for place in (0, 1):
+        for proof in (0, 1):
+            assert refused(lambda w=entries[place][0], p=proof: vault.withdraw(w, tree.proof(p))) == "BadProof"
+
+
+@pytest.mark.parametrize("nonce", [2, 3, 2**32, 2**32 + 1, 2**64 - 1])
+def test_a_number_beyond_the_certified_count_is_refused(vault: VaultChain, nonce: int) -> None:
+    # The proof reads 32 bits of the number: without the bound, 2**32 + 1 would prove leaf 1 a second time.
+    vault.deposit(10 * UNIT)
+    tree = certify(vault, [released(vault, n)[1] for n in range(2)])
+    assert refused(lambda: vault.withdraw(released(vault, nonce)[0], tree.proof(1))) == "UnknownWithdrawal"
+
+
+def test_a_number_of_more_than_32_bits_proves_nothing_even_within_the_count(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    entry, leaf = released(vault, 1)
+    tree = certify(vault, [released(vault, 0)[1], leaf], count=2**40)
+    assert refused(lambda: vault.withdraw((2**32 + 1, *entry[1:]), tree.proof(1))) == "BadProof"
+    vault.withdraw(entry, tree.proof(1))
+
+
+@pytest.mark.parametrize(
+    ("field", "changed"), [(1, bytes([1]) * 20), (2, bytes([1]) * 20), (3, UNIT + 1), (4, NEVER - 1)]
+)
+def test_no_field_of_a_withdrawal_can_be_changed(vault: VaultChain, field: int, changed: Any) -> None:
+    vault.deposit(10 * UNIT)
+    entry, leaf = released(vault, 0)
+    tree = certify(vault, [leaf])
+    altered = (*entry[:field], changed, *entry[field + 1 :])
+    assert refused(lambda: vault.withdraw(altered, tree.proof(0))) == "BadProof"
+
+
+@pytest.mark.parametrize("place", [{"chain_id": 1}, {"vault": bytes([1]) * 20}])
+def test_a_withdrawal_of_another_vault_or_chain_is_refused(vault: VaultChain, place: dict[str, Any]) -> None:
+    vault.deposit(10 * UNIT)
+    entry, leaf = released(vault, 0, **place)
+    tree = certify(vault, [leaf])
+    assert refused(lambda: vault.withdraw(entry, tree.proof(0))) == "BadProof"
+
+
+def test_a_withdrawal_after_its_time_is_refused(own_vault: VaultChain) -> None:
+    vault = own_vault
+    vault.deposit(10 * UNIT)
+    limit = vault.now() + 1000
+    entries = [released(vault, nonce, not_after_s=limit) for nonce in range(2)]
+    tree = certify(vault, [leaf for _, leaf in entries])
+    vault.chain.rpc("evm_setNextBlockTimestamp", limit)
+    vault.withdraw(entries[0][0], tree.proof(0))  # the last second still counts
+    vault.chain.rpc("evm_setNextBlockTimestamp", limit + 1)
+    assert refused(lambda: vault.withdraw(entries[1][0], tree.proof(1))) == "Expired"
+    assert not vault.view("isPaid", 1)
+
+
+def test_no_more_is_paid_than_the_vault_accounts_for(vault: VaultChain) -> None:
+    vault.deposit(10 * UNIT)
+    # A donation is nobody's credit and cannot be withdrawn.
+    vault.user.send(vault.token.functions.mint(vault.vault.address, 100 * UNIT))
+    entry, leaf = released(vault, 0, amount=10 * UNIT + 1)
+    tree = certify(vault, [leaf])
+    assert refused(lambda: vault.withdraw(entry, tree.proof(0))) == "BeyondHoldings"
+
+
+def test_a_withdrawal_of_an_unlisted_token_is_refused(vault: VaultChain) -> None:
+    entry, leaf = released(vault, 0, token=vault.verifier_at.address)
+    tree = certify(vault, [leaf])
+    assert refused(lambda: vault.withdraw(entry, tree.proof(0))) == "TokenNotListed"
+
+
+def test_nothing_is_paid_before_the_first_checkpoint(vault: VaultChain) -> None:
+    vault.deposit(UNIT)
+    entry, leaf = released(vault, 0)
+    assert refused(lambda: vault.withdraw(entry, Tree([leaf]).proof(0))) == "UnknownWithdrawal"
+
+
+def test_the_empty_tree_pays_nobody(vault: VaultChain) -> None:
+    vault.deposit(UNIT)
+    certify(vault, [])
+    assert refused(lambda: vault.withdraw(released(vault, 0)[0], Tree([]).proof(0))) == "UnknownWithdrawal"
+
+
+def test_what_one_chain_took_another_pays(anvil: Callable[..., Anvil]) -> None:
+    signers = make_signers((1, 1, 1, 1))
+    first, second = VaultChain(anvil(1001), signers), VaultChain(anvil(1002), signers)
+    first.deposit(5 * UNIT)
+    second.deposit(5 * UNIT)
+    entry, leaf = released(second, 0, amount=5 * UNIT)
+    tree = certify(second, [leaf])
+    certify(first, [leaf])
+    assert refused(lambda: first.withdraw(entry, tree.proof(0))) == "BadProof"
+    second.withdraw(entry, tree.proof(0))
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=9), st.data())
+def test_the_ledgers_proofs_lead_to_the_root_that_the_slow_tree_has(leaves: list[bytes], data: st.DataObject) -> None:
+    tree = Tree(leaves)
+    index = data.draw(st.integers(0, len(leaves) - 1))
+    assert root_from_proof(leaves[index], index, tree.proof(index)) == tree.root
+    assert withdrawals_tree.DEPTH == 32
