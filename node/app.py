@@ -76,6 +76,7 @@ async def _run(config: NodeConfig) -> None:
             nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
             await node.run()
             nursery.cancel_scope.cancel()
+        node.tell_end()
 
 
 async def _stop_on_signal(scope: trio.CancelScope) -> None:
@@ -226,6 +227,19 @@ class Node:
                 api = build_api(self._view, self._config.api, clock_ms)
                 await nursery.start(serve_api, api, self._config.api)
             log.info("running", p2p_port=network.port, api_port=self._config.api.port)
+
+    def tell_end(self) -> None:
+        """Say what was measured, when everything has stopped."""
+        durations = sorted(self._engine.stats.durations_ms)
+        log.info(
+            "stopped",
+            height=self._application.height,
+            heights=self._engine.stats.heights,
+            fetched=self._engine.stats.heights_fetched,
+            rounds_beyond_first=self._engine.stats.rounds_beyond_first,
+            latency_ms_p50=durations[len(durations) // 2] if durations else 0,
+            latency_ms_p99=durations[len(durations) * 99 // 100] if durations else 0,
+        )
 
     def _observe(self, state: State) -> VoteExtension:
         return VoteExtension(prices=self._oracle.reports, facts=self._facts.pending(state))

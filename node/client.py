@@ -10,8 +10,9 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from clearing.base.codec import encode
+from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
+from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
@@ -44,6 +45,11 @@ class NodeClient:
     async def header(self, height: int) -> HeaderView:
         """A certified header."""
         return await self._get(f"/v1/headers/{height}", HeaderView)
+
+    async def newest_header(self) -> Header:
+        """The newest certified header, typed. Its certificate is not checked here."""
+        shown = await self._get("/v1/headers/latest", HeaderView)
+        return decode(bytes.fromhex(shown.header[2:]), Header)
 
     async def account(self, account: int) -> AccountView:
         """An own account."""

@@ -59,13 +59,12 @@ class PackageService:
             started = clock()
             try:
                 data = await self._epochs.prove(snapshot, header, decided.committed.certificate)
-                await self._keep(data, snapshot.statement.epoch, header.commitments_height)
+                seconds = clock() - started
+                await self._keep(data, snapshot.statement.epoch, header.commitments_height, seconds)
             except CrossclearError as error:
                 log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=str(error))
-            else:
-                self.seconds.append(clock() - started)
 
-    async def _keep(self, data: bytes, epoch: int, height: int) -> None:
+    async def _keep(self, data: bytes, epoch: int, height: int, seconds: float) -> None:
         verdict = await trio.to_thread.run_sync(self._verify, data)
         if not verdict.ok:
             log.error("own package refused", epoch=epoch, height=height, check=verdict.failed)
@@ -73,7 +72,8 @@ class PackageService:
         record = await trio.to_thread.run_sync(write_package, self._folder, self._home, epoch, height, data)
         await self._store.save_package_async(record)
         self.newest_epoch, self.newest_bytes = epoch, len(data)
-        log.info("epoch proven", epoch=epoch, height=height, bytes=len(data))
+        self.seconds.append(seconds)
+        log.info("epoch proven", epoch=epoch, height=height, bytes=len(data), seconds=round(seconds, 3))
 
     def _verify(self, data: bytes) -> Verdict:
         return verify_package(data, network=self._network, validators_hash=self._validators.hash)

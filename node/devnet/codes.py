@@ -1,4 +1,4 @@
-"""`DevnetCode`: what a devnet refuses or fails at. Numbers 088x and 089x."""
+"""`DevnetCode`: what a devnet refuses or fails at. Numbers 086x."""
 
 from clearing.base.errors import CodeBook
 
@@ -6,15 +6,15 @@ from clearing.base.errors import CodeBook
 class DevnetCode(CodeBook):
     """Refusals of the devnet."""
 
-    TOOLCHAIN_MISSING = 880
-    CHAIN_START_FAILED = 881
-    OPTION_OUT_OF_RANGE = 882
-    NODE_DIED = 883
-    NODE_NOT_READY = 884
-    CHAIN_TRANSACTION_FAILED = 885
-    SUBMISSION_REFUSED = 886
-    STORY_STUCK = 887
-    MARKET_FILE_INVALID = 888
+    TOOLCHAIN_MISSING = 860
+    CHAIN_START_FAILED = 861
+    OPTION_OUT_OF_RANGE = 862
+    NODE_DIED = 863
+    NODE_NOT_READY = 864
+    CHAIN_TRANSACTION_FAILED = 865
+    SUBMISSION_REFUSED = 866
+    STORY_STUCK = 867
+    MARKET_FILE_INVALID = 868
 
 
 REMEDIES: dict[DevnetCode, str] = {

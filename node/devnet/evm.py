@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import trio
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_typing import HexStr
+from eth_utils.address import to_checksum_address
 
 from bridge.rpc import Call, Endpoint
+from bridge.vault import balance_of_call
 from clearing.base.errors import LocalFault
 from node.devnet.codes import DevnetCode
 
@@ -47,7 +48,7 @@ class Wallet:
                 {
                     "chainId": self._chain_id,
                     "nonce": self._nonce,
-                    "to": HexStr("0x" + to.hex()),
+                    "to": to_checksum_address(to),
                     "value": value,
                     "data": data,
                     "gas": GAS_LIMIT,
@@ -72,6 +73,11 @@ class Wallet:
                     break
                 await trio.sleep(POLL_SECONDS)
         raise LocalFault(DevnetCode.CHAIN_TRANSACTION_FAILED, what, chain_id=self._chain_id, transaction=transaction)
+
+    async def token_balance(self, token: bytes) -> int:
+        """Base units of an ERC-20 token that the wallet holds."""
+        call = {"to": "0x" + token.hex(), "data": "0x" + balance_of_call(self.address).hex()}
+        return int(str(await self._endpoint.call("eth_call", call, "latest")), 16)
 
     async def execute(self, to: bytes, data: bytes, what: str) -> dict[str, object]:
         """Send and wait for the receipt."""

@@ -1,0 +1,158 @@
+"""The demonstration: play the story, stop everything, recompute what happened, judge.
+
+Rule: exits 0 only when the block log, replayed from genesis, and the offline verifier show all that was promised.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from clearing.base.errors import LocalFault
+from clearing.base.ids import NetworkId
+from clearing.blocks import BlockResult
+from clearing.state.state import State
+from node.application import Decided
+from node.devnet.judgement import count, missing
+from node.devnet.network import running_devnet
+from node.devnet.options import DevnetOptions
+from node.devnet.report import Summary, logged, member_lines, middle, show
+from node.devnet.story import CATCH_UP_HEIGHTS, Notes, Story
+from node.keys.files import read_password
+from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
+from node.replay import replay, state_salt
+from node.store.block_log import read_block_log, write_block_log
+from node.store.store import Store
+from node.testnet import Testnet, TestnetNode
+from node.verify import Report
+
+PACKAGE = "epoch.ccp"
+
+
+async def run_demo(options: DevnetOptions, console: Console) -> int:
+    """Play and judge; the exit code."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[{time.monotonic() - started:6.1f} s] {text}", highlight=False)
+
+    notes, testnet, stuck = Notes(), None, ""
+    say(f"{options.validators} validators, {options.chains} chains, {options.members} members")
+    try:
+        async with running_devnet(options) as devnet:
+            say("the network is up")
+            story = Story(devnet, say)
+            notes, testnet = story.notes, devnet.testnet
+            await story.play()
+    except LocalFault as fault:
+        stuck = str(fault)
+        console.print(stuck, style="red")
+        if testnet is None:
+            raise
+    say("all processes have ended; recomputing from the block log")
+    summary = judge(options, testnet, notes, stuck, time.monotonic() - started)
+    (options.output_dir / "summary.json").write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2))
+    show(summary, console)
+    console.print(summary.claim, highlight=False)
+    for lack in summary.missing:
+        console.print(f"missing: {lack}", style="red", highlight=False)
+    say(f"everything is in {options.output_dir}")
+    return 0 if summary.ok else 1
+
+
+def judge(options: DevnetOptions, testnet: Testnet, notes: Notes, stuck: str, seconds: float) -> Summary:
+    """Replay each validator's block log, verify the package, and compare with what was promised."""
+    folder, genesis = options.output_dir, testnet.genesis
+    first, *others = [export_blocks(folder, testnet.network, node) for node in testnet.nodes]
+    results: list[BlockResult] = []
+    states: list[State] = []
+
+    def note(decided: Decided) -> None:
+        results.append(decided.result)
+        states[:] = [decided.state]
+
+    salt = state_salt(network_seed(testnet.nodes[0]))
+    replayed = replay(genesis, salt, read_block_log(first), note)
+    equal = all(replay(genesis, salt, read_block_log(path)).blocks > 0 for path in others)
+    tally = count(genesis, results)
+    verdict = verify(folder, testnet, notes)
+    checks = {
+        "no step may be stuck: " + (stuck or "-"): not stuck,
+        "every validator's block log must replay to its roots": equal,
+        "the restarted validator must have the others' root within "
+        f"{CATCH_UP_HEIGHTS} heights": 0 <= notes.returned_heights <= CATCH_UP_HEIGHTS,
+        "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
+        "the last epoch package must verify": verdict.ok,
+    }
+    lacks = missing(genesis, tally, checks)
+    logs = sorted((folder / "logs").glob("*.log"))
+    stopped = logged(logs, "stopped")
+    proven = logged(logs, "epoch proven")
+    return Summary(
+        ok=not lacks,
+        missing=lacks,
+        network=testnet.network.hex(),
+        heights=replayed.height,
+        state_root=replayed.state_root.hex(),
+        deposits={chain.name: tally.deposits[chain.chain_id] for chain in genesis.chains},
+        trades=dict(tally.trades),
+        trades_submitted=notes.trades_submitted,
+        refused={f"R{code:04d}": number for code, number in sorted(tally.refused.items())},
+        liquidations=tally.liquidations.total(),
+        withdrawals_released=tally.released,
+        withdrawals_confirmed=tally.confirmed,
+        withdrawals_across_chains=len(tally.crossed),
+        deposit_seconds=round(notes.deposit_seconds, 3),
+        withdrawal_seconds=round(notes.withdrawal_seconds, 3),
+        heights_until_root_equal_after_restart=notes.returned_heights,
+        block_latency_ms_p50=middle([entry["latency_ms_p50"] for entry in stopped]),
+        block_latency_ms_p99=max((entry["latency_ms_p99"] for entry in stopped), default=0.0),
+        proofs=len({entry["epoch"] for entry in proven}),
+        proof_seconds_median=round(middle([entry["seconds"] for entry in proven]), 3),
+        package_epoch=notes.package_epoch,
+        package_height=verdict.height,
+        package_bytes=verdict.bytes,
+        verify_seconds=verdict.seconds,
+        claim=claim(folder, testnet),
+        members=member_lines(genesis, states[0], tally) if states else (),
+        seconds=round(seconds, 1),
+    )
+
+
+def export_blocks(folder: Path, network: NetworkId, node: TestnetNode) -> Path:
+    """Write a stopped validator's block log beside the rest."""
+    path = folder / f"blocks-{node.config.node.name}.log"
+    with Store(node.home / "node.sqlite", network) as store:
+        write_block_log(path, network, store.blocks())
+    return path
+
+
+def network_seed(node: TestnetNode) -> bytes:
+    """The seed that all validators share."""
+    password = read_password(node.home / PASSWORD_FILE)
+    purpose = Purpose.NETWORK_SEED
+    return read_key(node.home, purpose.value, KIND_OF[purpose], password, allow_weak=True)
+
+
+def verify(folder: Path, testnet: Testnet, notes: Notes) -> Report:
+    """`crossclear verify` in a process of its own, as anybody would."""
+    (folder / PACKAGE).write_bytes(notes.package)
+    answer = _verify_command(folder, testnet, "json")
+    try:
+        return msgspec.json.decode(answer.stdout, type=Report)
+    except msgspec.DecodeError:
+        return Report(ok=False, height=0, network="", checks=(), bytes=len(notes.package), seconds=0.0)
+
+
+def claim(folder: Path, testnet: Testnet) -> str:
+    """The verifier's own words."""
+    return _verify_command(folder, testnet, "text").stdout.decode("utf-8", errors="replace")
+
+
+def _verify_command(folder: Path, testnet: Testnet, output: str) -> "subprocess.CompletedProcess[bytes]":
+    command = [sys.executable, "-m", "node.cli", "verify", str(folder / PACKAGE), "--output", output]
+    command += ["--genesis", str(testnet.genesis_path)]
+    return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
