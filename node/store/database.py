@@ -1,7 +1,8 @@
 """`Database`: one SQLite file in WAL mode, written by one thread of its own, each job one durable transaction.
 
 Rule: a job is committed (synchronous FULL) before its future resolves, or not at all; jobs run in the order of
-submission. Reads go through a connection of their own and never wait for the writer. It knows no table.
+submission. Reads go through a connection of their own and never wait for the writer, nor does the writer wait for
+checkpoints, which a third connection makes beside it. It knows no table.
 """
 
 import sqlite3
@@ -22,6 +23,9 @@ Row = tuple[Any, ...]
 Job = Callable[[sqlite3.Connection], T]
 _BUSY_TIMEOUT_S = 10.0
 _CACHE_KIB = 16_384
+_WAL_BYTES_MAX = 64 << 20
+_CHECKPOINT_EVERY = 64
+"""Transactions between two moves of the WAL file into the database."""
 
 
 class Database:
@@ -38,6 +42,10 @@ class Database:
             self._writer.shutdown()
             raise LocalFault(NodeCode.STORE_CORRUPT, str(path.name), why=str(error)) from error
         self._reading = threading.Lock()
+        self._checkpointer = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"checkpoint-{path.name}")
+        self._checkpoint: Future[None] | None = None
+        self._written = 0
+        self._path = path
 
     def __enter__(self) -> "Database":
         return self
@@ -87,6 +95,8 @@ class Database:
         if self._closed:
             return
         self._closed = True
+        self._writer.submit(lambda: None).result()
+        self._checkpointer.shutdown(wait=True)
         self._writer.submit(_close_writer, self._connection).result()
         self._writer.shutdown(wait=True)
         with self._reading:
@@ -102,7 +112,20 @@ class Database:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        self._written += 1
+        if self._written % _CHECKPOINT_EVERY == 0:
+            self._keep_wal_short()
         return result
+
+    def _keep_wal_short(self) -> None:
+        """Have a checkpoint made beside; when those never catch up (no pause between writes), make one here."""
+        wal = self._path.with_name(self._path.name + "-wal")
+        # The job is durable already: nothing here may tell its caller otherwise. RuntimeError: closing.
+        with suppress(OSError, sqlite3.OperationalError, RuntimeError):
+            if wal.stat().st_size > _WAL_BYTES_MAX:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            elif self._checkpoint is None or self._checkpoint.done():
+                self._checkpoint = self._checkpointer.submit(_checkpoint_beside, self._path)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -116,6 +139,7 @@ def _open_writer(path: Path, schema: Sequence[str]) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute("PRAGMA foreign_keys=ON")
         for statement in schema:
             connection.execute(statement)
@@ -124,6 +148,15 @@ def _open_writer(path: Path, schema: Sequence[str]) -> sqlite3.Connection:
         raise
     path.chmod(0o600)
     return connection
+
+
+def _checkpoint_beside(path: Path) -> None:
+    """Move what no reader needs any more out of the WAL file, without holding up the writer."""
+    connection = _connect(path)
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    finally:
+        connection.close()
 
 
 def _close_writer(connection: sqlite3.Connection) -> None:

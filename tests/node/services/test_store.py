@@ -11,6 +11,7 @@ import trio
 from clearing.base.errors import LocalFault
 from consensus.store import BlockStore
 from node.codes import NodeCode
+from node.store import database
 from node.store.blocks import StoredBlocks
 from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRecord, ReceiptRecord
 from node.store.store import SNAPSHOTS_KEPT, Commit, Store
@@ -56,6 +57,20 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
         found = store._database.write(lambda connection: connection.execute("PRAGMA synchronous").fetchone())
         assert found == (2,)  # FULL
+
+
+def test_the_wal_file_stays_bounded_however_fast_blocks_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_WAL_BYTES_MAX", 1 << 20)
+    wal, seen = tmp_path / "node.db-wal", 0
+    with open_store(tmp_path) as store:
+        for height in range(1, 300):
+            store.save(Commit(BlockRecord(height, bytes(20_000), b"c", b"e")))
+            seen = max(seen, wal.stat().st_size)
+    # The bound, and what is written between two looks at it.
+    assert seen < (1 << 20) + 2 * 64 * 30_000
+    with open_store(tmp_path) as store:
+        assert store.height() == 299
+    assert not wal.exists() or wal.stat().st_size == 0
 
 
 def test_a_killed_process_loses_nothing_that_it_was_told_is_saved(tmp_path: Path) -> None:
