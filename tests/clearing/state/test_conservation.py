@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from clearing.apply_block import apply_block
 from clearing.base.errors import Bug
 from clearing.genesis import MarketParameters
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import Journal
+from clearing.liquidation import may_liquidate
 from clearing.positions import Positions
 from clearing.receipts import TransferCode
+from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.transactions import Transaction
 from tests.clearing.state.world import (
@@ -84,12 +87,27 @@ class Story:
         return self.world.transfer(*arguments)
 
 
+def left_short(world: World) -> list[int]:
+    """Accounts that could be liquidated now and do not cover maintenance or owe too much."""
+    run = Run(world.state, world.blocks[-1])
+    limit = world.genesis.risk.cash_limit_micros
+    short = []
+    for account in (ALICE, BOB, CAROL, ALICE_CLIENT):
+        held = holdings_of(world.state, account)
+        margin = margin_of(arrays_of(world.state), held)
+        fine = margin.maintenance_ok and all(claim >= -limit for claim in held.cash)
+        if not fine and may_liquidate(run, held):
+            short.append(account)
+    return short
+
+
 @given(st.lists(OPERATION, max_size=25))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_is_created_or_lost_whatever_is_asked(operations: list[tuple[Any, ...]]) -> None:
     story = Story()
     for operation in operations:
         story.do(operation)  # each block is checked against every invariant
+        assert left_short(story.world) == []
     world = story.world
     copy = import_state(world.genesis, SALT, export_state(world.state))
     assert copy.module_roots() == world.state.module_roots()
@@ -109,6 +127,7 @@ def test_whatever_prices_do_gains_equal_losses(path: list[int], lots: int) -> No
     before = sum(world.cash(each) for each in everybody)
     for price in path:
         story.do(("prices", price, 20_000))
+        assert left_short(world) == []
         assert sum(world.cash(each) for each in everybody) == before
         for account in (ALICE, BOB, CAROL):
             assert world.lots(account, BTC_PERP) == 0 or world.cash(account) >= -1_000 * DOLLAR
