@@ -121,4 +121,15 @@ class FileFactStore:
                 file.flush()
                 os.fsync(file.fileno())
         new.replace(path)
+        if sync:
+            _sync_folder(self._folder)
         self._saved[saved.cursor.chain_id] = saved
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -21,6 +21,8 @@ from clearing.base.errors import LocalFault, RemoteFault
 
 PAUSE_SECONDS_MIN = 0.5
 PAUSE_SECONDS_MAX = 30.0
+GRACE_SECONDS = 0.5
+"""How long a quorum that has answered waits for the others."""
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
@@ -159,15 +161,17 @@ class EndpointQuorum:
     async def read(self, calls: Sequence[Call], parse: Callable[[list[Result]], T]) -> dict[int, T]:
         """Ask all endpoints at once; parsed results of those that answer well, by endpoint, at least a quorum.
 
-        Endpoints that failed rest for a growing while, as long as a quorum is left without them. Raises RemoteFault
-        ENDPOINT_QUORUM_LOST with the last fault's words.
+        Endpoints that failed, or kept a quorum waiting, rest for a growing while, as long as a quorum is left without
+        them. Raises RemoteFault ENDPOINT_QUORUM_LOST with the last fault's words.
         """
         told: dict[int, T] = {}
         awake = [i for i, health in enumerate(self.health) if health.resting_until <= trio.current_time()]
         asked = awake if len(awake) >= self.quorum else range(len(self._endpoints))
         faults: list[RemoteFault] = []
 
-        async def ask(index: int) -> None:
+        answered: set[int] = set()
+
+        async def ask(index: int, patience: trio.CancelScope) -> None:
             try:
                 told[index] = parse(await self._endpoints[index].batch(calls))
             except RemoteFault as fault:
@@ -175,13 +179,20 @@ class EndpointQuorum:
                 self._blame(index, fault)
             else:
                 self.health[index].faults_in_a_row = 0
+            answered.add(index)
+            if len(told) == self.quorum:
+                patience.deadline = min(patience.deadline, trio.current_time() + GRACE_SECONDS)
 
         if len(asked) == 1:
-            await ask(asked[0])
+            await ask(asked[0], trio.CancelScope())
         else:
             async with trio.open_nursery() as nursery:
                 for index in asked:
-                    nursery.start_soon(ask, index)
+                    nursery.start_soon(ask, index, nursery.cancel_scope)
+            for index in set(asked) - answered:
+                self._blame(
+                    index, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self._endpoints[index].name, why="slow")
+                )
         if len(told) < self.quorum:
             why = str(faults[-1]) if faults else "resting"
             raise RemoteFault(

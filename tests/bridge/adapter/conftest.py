@@ -122,6 +122,7 @@ class Liar:
     true: Endpoint
     alter: Callable[[Call, Result], Result] = lambda call, result: result
     lost: bool = False
+    silent: bool = False
     name: str = "liar"
     asked: list[str] = field(default_factory=list)
 
@@ -131,6 +132,8 @@ class Liar:
             from bridge.codes import BridgeCode
 
             raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name)
+        if self.silent:
+            await trio.sleep_forever()
         results = await self.true.batch(calls)
         return [self.alter(call, result) for call, result in zip(calls, results, strict=True)]
 

@@ -142,6 +142,49 @@ def test_nesting_beyond_all_depth_is_a_fault():
 # Receipts, headers, values -------------------------------------------------------------------------------------------
 
 
+# The first block of Ethereum, as every node states it: 15 fields.
+FIRST_BLOCK = {
+    "parentHash": "0x" + "00" * 32,
+    "sha3Uncles": "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347",
+    "miner": "0x" + "00" * 20,
+    "stateRoot": "0xd7f8974fb5ac78d9ac099b9ad5018bedc2ce0a72dad1827a1709da30580f0544",
+    "transactionsRoot": "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421",
+    "receiptsRoot": "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421",
+    "logsBloom": "0x" + "00" * 256,
+    "difficulty": "0x400000000",
+    "number": "0x0",
+    "gasLimit": "0x1388",
+    "gasUsed": "0x0",
+    "timestamp": "0x0",
+    "extraData": "0x11bbe8db4e347b4e8c937c1c8370e4b5ed33adb3db69cbdb7a38e1e50b1b82fa",
+    "mixHash": "0x" + "00" * 32,
+    "nonce": "0x0000000000000042",
+    "hash": "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+}
+
+
+def test_a_header_of_the_first_form_has_the_hash_that_everybody_knows():
+    assert read_header(FIRST_BLOCK).hash.hex() == FIRST_BLOCK["hash"][2:]
+    assert read_header({**FIRST_BLOCK, "baseFeePerGas": None, "unknownField": [1]}).number == 0
+
+
+@pytest.mark.parametrize("name", [name for name in FIRST_BLOCK if name != "hash"])
+def test_every_field_of_a_header_is_hashed(name):
+    text = FIRST_BLOCK[name]
+    other = text[:-1] + ("1" if text[-1] == "0" else "0")
+    with pytest.raises(RemoteFault) as caught:
+        read_header({**FIRST_BLOCK, name: other})
+    assert caught.value.code == BridgeCode.HEADER_HASH_MISMATCH
+    with pytest.raises(RemoteFault):
+        read_header({key: value for key, value in FIRST_BLOCK.items() if key != name})
+
+
+def test_a_field_that_a_later_fork_appended_is_hashed_too():
+    with pytest.raises(RemoteFault) as caught:
+        read_header({**FIRST_BLOCK, "baseFeePerGas": "0x7"})
+    assert caught.value.code == BridgeCode.HEADER_HASH_MISMATCH
+
+
 @given(receipts)
 def test_a_receipt_is_read_back_from_its_bytes(receipt):
     assert decode_receipt(receipt.encode()) == receipt

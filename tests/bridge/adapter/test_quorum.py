@@ -116,6 +116,19 @@ async def test_one_lost_of_three_changes_nothing_and_is_asked_less(chain, liar, 
     assert w.quorum.health[1].faults_total >= 1
 
 
+async def test_one_silent_of_three_holds_nobody_up_for_long(chain, liar, watch):
+    profile = of_three(chain.deploy_emitter())
+    chain.deposited(1)
+    chain.mine(6)
+    sources = [liar(name=f"e{index}") for index in range(3)]
+    sources[0].silent = True
+    w = watch(profile, *sources)
+    await w.until_quiet()
+    assert w.nonces == [1]
+    assert "slow" in w.quorum.health[0].last_fault
+    assert w.quorum.health[1].faults_total == w.quorum.health[2].faults_total == 0
+
+
 async def test_two_lost_of_three_stop_the_chain_and_their_return_starts_it(chain, liar, watch):
     profile = of_three(chain.deploy_emitter())
     chain.deposited(1)

@@ -1,6 +1,7 @@
 """The real vault on a real chain: calldata, facts and custody, checkpoints, claims, stuck transactions."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import trio
@@ -63,6 +64,23 @@ def profile(deployed):
         finality=FinalityPolicy(quorum=1),
         custody_stride=4,
     )
+
+
+class LyingCalls:
+    """An endpoint that answers every contract call with `value`, unless that is None."""
+
+    name = "lying"
+
+    def __init__(self, true, value):
+        self.true, self.value = true, value
+
+    async def batch(self, calls):
+        results = await self.true.batch(calls)
+        if self.value is None:
+            return results
+        return [
+            self.value if call.method == "eth_call" else result for call, result in zip(calls, results, strict=True)
+        ]
 
 
 def relayer(endpoint, deployed, secret=RELAYER, **fees):
@@ -169,6 +187,23 @@ async def test_a_vault_that_holds_less_than_it_accounts_for_halts_its_chain(depl
     await w.until_quiet()
     assert w.watcher.status.halt.code == BridgeCode.VAULT_INSOLVENT
     assert w.custody[-1].balance == u256(999), "the evidence is told before the halt"
+
+
+async def test_custody_is_the_word_of_a_quorum(deployed, endpoint, profile, watch):
+    await wait(deployed.deposit, 1_000)
+    deployed.chain.mine(10)
+    wrong = "0x" + u256(1).hex()
+    lying = [LyingCalls(endpoint, value) for value in (wrong, None, None)]
+    three = replace(profile, finality=FinalityPolicy(quorum=2))
+    w = watch(three, *lying)
+    await w.until_quiet()
+    assert w.custody[-1].balance == u256(1_000)
+    lying[1].value = "0x" + u256(2).hex()
+    deployed.chain.mine(8)
+    told = len(w.facts)
+    with pytest.raises(RemoteFault):
+        await w.until_quiet()
+    assert len(w.facts) == told
 
 
 async def test_a_checkpoint_is_posted_and_withdrawals_are_paid_once(deployed, endpoint, profile, four, watch):

@@ -1,6 +1,8 @@
 """The HTTP side: servers that answer nonsense, too much, too slowly, or not at all."""
 
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from functools import partial
 
@@ -85,3 +87,9 @@ async def test_results_are_matched_by_id_not_by_place(serve):
         first, second = await endpoint.batch((Call("a"), Call("b")))
     assert (first.code, first.message) == (0, "")
     assert second == "b"
+
+
+def test_the_watcher_needs_neither_web3_nor_keys():
+    program = "import sys, bridge.watcher; print([name for name in ('web3', 'eth_account') if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
