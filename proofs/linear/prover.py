@@ -132,7 +132,8 @@ class _Session:
     def _running_sum(self, sums: ShardSums) -> Masked:
         """S: S_0 = 0, S_(i+1) = S_i + g_i, with g = Σ f + β·Σ joint·[uD − vW − c/n]."""
         beta = self.rounds.first.beta
-        steps = [value - self._share_of_constant(beta) for value in sums.lookups.values]
+        constant = self._share_of_constant(beta)
+        steps = [value - constant for value in sums.lookups.values]
         for column, digits in zip(u_values(self.layout, self.weights), sums.digits, strict=True):
             for position, weight in column.items():
                 steps[position] += beta * weight % ORDER * digits.values[position]

@@ -1,0 +1,89 @@
+"""Hostile files: whatever is in them, the verifier answers with a named check and never raises."""
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import encode
+from clearing.margin.snapshot import RiskStatement
+from proofs.package import commitments_root, read_package, write_package
+from proofs.verify import verify_package
+
+EXTREMES = (0, 1, -1, 2, 255, 256, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 1 - 2**63)
+quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def places(value, path=()):
+    """Paths to all integers, byte strings and lists inside nested lists."""
+    if isinstance(value, list):
+        yield path
+        for index, item in enumerate(value):
+            yield from places(item, (*path, index))
+    elif isinstance(value, (int, bytes)):
+        yield path
+
+
+def changed(value, path, data):
+    """The same tree with what is at `path` replaced, dropped, doubled or reversed."""
+    if path:
+        copy = list(value)
+        copy[path[0]] = changed(copy[path[0]], path[1:], data)
+        return copy
+    if isinstance(value, list):
+        return data.draw(st.sampled_from([[], value[:-1], value + value[-1:], value[::-1]]))
+    if isinstance(value, bytes):
+        return data.draw(st.sampled_from([bytes(len(value)), b"", value + b"\0", b"\xff" * len(value)]))
+    return data.draw(st.sampled_from(EXTREMES))
+
+
+@quick
+@given(data=st.data())
+def test_a_certified_statement_of_any_shape_is_judged_and_never_raises(market, package, data):
+    """The worst case: more than two thirds of the validators certify nonsense."""
+    good = read_package(package)
+    tree = msgspec.msgpack.decode(encode(good.statement))
+    path = data.draw(st.sampled_from(sorted(places(tree))))
+    try:
+        stated = msgspec.msgpack.decode(msgspec.msgpack.encode(changed(tree, path, data)), type=RiskStatement)
+    except msgspec.DecodeError:
+        return
+    domain = data.draw(st.sampled_from([market.N, market.N, 0, 257, 2048, 4096, 2**32 - 1]))
+    commitments = data.draw(
+        st.sampled_from([good.commitments, (), good.commitments[:1], ((2**63 - 1, bytes(48)),), good.commitments[::-1]])
+    )
+    header, certificate, validators = market.certified(
+        commitments_root(stated, commitments, domain), commitments_height=min(stated.height, 2**62), height=2**62 + 1
+    )
+    forged = msgspec.structs.replace(
+        good,
+        statement=stated,
+        commitments=commitments,
+        domain=domain,
+        header=header,
+        certificate=certificate,
+        validators=validators,
+    )
+    verdict = verify_package(write_package(forged))
+    unchanged = stated == good.statement and commitments == good.commitments and domain == good.domain
+    assert verdict.ok is unchanged, verdict.checks[-1]
+
+
+@quick
+@given(data=st.data())
+def test_a_file_of_any_shape_is_judged_and_never_raises(package, data):
+    tree = msgspec.msgpack.decode(package)
+    path = data.draw(st.sampled_from(sorted(places(tree))))
+    forged = msgspec.msgpack.encode(changed(tree, path, data))
+    verdict = verify_package(forged)
+    assert verdict.ok is (forged == package), verdict.checks[-1]
+
+
+@quick
+@given(st.binary(max_size=200))
+def test_random_bytes_fail_as_encoding(data):
+    assert verify_package(data).failed == "encoding"
+
+
+def test_an_oversized_file_is_refused_before_it_is_parsed(monkeypatch, package):
+    monkeypatch.setattr("proofs.package.PACKAGE_BYTES_MAX", len(package) - 1)
+    assert verify_package(package).failed == "encoding"
