@@ -139,7 +139,7 @@ class EndpointQuorum:
                 check_receipts_root(receipts, header.receipts_root)
             except RemoteFault as error:
                 fault = error
-                self._blame(index, error)
+                self.blame(index, error)
             else:
                 return receipts
         raise fault
@@ -155,7 +155,7 @@ class EndpointQuorum:
             raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method, votes=votes, quorum=self.quorum)
         for index, other in told.items():
             if other != value:
-                self._blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method))
+                self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method))
         return value
 
     async def read(self, calls: Sequence[Call], parse: Callable[[list[Result]], T]) -> dict[int, T]:
@@ -176,7 +176,7 @@ class EndpointQuorum:
                 told[index] = parse(await self._endpoints[index].batch(calls))
             except RemoteFault as fault:
                 faults.append(fault)
-                self._blame(index, fault)
+                self.blame(index, fault)
             else:
                 self.health[index].faults_in_a_row = 0
             answered.add(index)
@@ -190,9 +190,7 @@ class EndpointQuorum:
                 for index in asked:
                     nursery.start_soon(ask, index, nursery.cancel_scope)
             for index in set(asked) - answered:
-                self._blame(
-                    index, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self._endpoints[index].name, why="slow")
-                )
+                self.blame(index, RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self._endpoints[index].name, why="slow"))
         if len(told) < self.quorum:
             why = str(faults[-1]) if faults else "resting"
             raise RemoteFault(
@@ -209,13 +207,13 @@ class EndpointQuorum:
         for index, (hash_, value) in answers.items():
             if hash_ != agreed:
                 if hash_ is not None:
-                    self._blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=number, hash=hash_))
+                    self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, "header", number=number, hash=hash_))
                 continue
             try:
                 header = read_header(value)
             except RemoteFault as error:
                 fault = error
-                self._blame(index, error)
+                self.blame(index, error)
                 continue
             if header.number == number:
                 return header
@@ -224,7 +222,8 @@ class EndpointQuorum:
     def _by_health(self) -> list[int]:
         return sorted(range(len(self._endpoints)), key=lambda index: (self.health[index].faults_in_a_row, index))
 
-    def _blame(self, index: int, fault: RemoteFault) -> None:
+    def blame(self, index: int, fault: RemoteFault) -> None:
+        """Note a fault of one endpoint and let it rest, longer after each in a row."""
         health = self.health[index]
         health.faults_in_a_row += 1
         health.faults_total += 1

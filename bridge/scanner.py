@@ -35,7 +35,7 @@ class ChunkSize:
     """How many blocks one `eth_getLogs` asks for: halved on any error, half as much again after each success."""
 
     START = 2_000
-    MAX = 100_000
+    MAX = 10_000
 
     def __init__(self) -> None:
         self.blocks = self.START
@@ -70,14 +70,24 @@ class Scanner:
             return [header for header in headers if header.may_hold_log(self._chain.vault, VAULT_TOPICS)]
         first, found = headers[0].number, set[int]()
         while first <= headers[-1].number:
-            numbers, first = await self._logged(first, headers[-1].number)
-            found |= numbers
+            told, first = await self._logged(first, headers[-1].number)
+            found |= set().union(*told.values())
         return [header for header in headers if header.number in found]
 
     async def chunk_candidates(self, first: int, last: int) -> tuple[list[BlockHeader], int]:
         """Blocks from `first` on, at most to `last`, that may hold events, and the last number that was covered."""
-        numbers, next_number = await self._logged(first, last)
-        return await self._quorum.headers(sorted(numbers)) if numbers else [], next_number - 1
+        told, next_number = await self._logged(first, last)
+        numbers = sorted(set().union(*told.values()))
+        found: list[BlockHeader] = []
+        for start in range(0, len(numbers), HEADERS_PER_REQUEST):
+            found += await self._quorum.headers(numbers[start : start + HEADERS_PER_REQUEST])
+        if self._chain.blooms:
+            empty = {header.number for header in found if not header.may_hold_log(self._chain.vault, VAULT_TOPICS)}
+            for index, named in told.items():
+                if named & empty:
+                    self._quorum.blame(index, malformed("logs of a block without", min(named & empty)))
+            found = [header for header in found if header.number not in empty]
+        return found, next_number - 1
 
     async def sightings(self, header: BlockHeader) -> list[Sighting]:
         """The vault's events in one block, in order. Raises RemoteFault MALFORMED_EVENT for a proven odd one."""
@@ -90,8 +100,8 @@ class Scanner:
                         found.append(Sighting(header, receipt_index, log_index, log, event))
         return found
 
-    async def _logged(self, first: int, last: int) -> tuple[set[int], int]:
-        """(numbers of blocks that any endpoint says hold events, first number that is not covered).
+    async def _logged(self, first: int, last: int) -> tuple[dict[int, set[int]], int]:
+        """(by endpoint, numbers of blocks that it says hold events; first number that is not covered).
 
         Covers one chunk, halved until a quorum answers. An answer counts towards the quorum only from an endpoint that
         holds the agreed last block. Raises RemoteFault LOGS_UNAVAILABLE when a single block is too much.
@@ -111,7 +121,7 @@ class Scanner:
                 self.chunk.halve()
                 continue
             self.chunk.grow()
-            return set().union(*told.values()), end + 1
+            return told, end + 1
 
     def _filter(self, first: int, last: BlockHeader) -> dict[str, object]:
         wanted = {

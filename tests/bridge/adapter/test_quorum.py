@@ -265,6 +265,25 @@ async def test_log_ranges_are_halved_on_errors_down_to_one_block_by_hash(chain, 
     assert [header.number for header in numbers] == [w.deposits[0].block_number]
 
 
+async def test_an_endpoint_that_names_blocks_without_events_is_blamed_for_it(chain, liar, watch):
+    profile = of_three(chain.deploy_emitter())
+    chain.deposited(1)
+    chain.mine(200)
+
+    def noisy(call, result):
+        if call.method != "eth_getLogs":
+            return result
+        first, last = (int(call.params[0][name], 16) for name in ("fromBlock", "toBlock"))
+        return [{"blockNumber": hex_quantity(number)} for number in range(first, last + 1)]
+
+    sources = [liar(noisy), liar(), liar()]
+    w = watch(profile, *sources)
+    await w.until_quiet()
+    assert w.nonces == [1]
+    assert [health.faults_total for health in w.quorum.health] == [1, 0, 0]
+    assert sum(source.asked.count("eth_getBlockReceipts") for source in sources) == 1
+
+
 async def test_an_endpoint_of_another_chain_is_refused(chain, liar, watch):
     profile = chain.deploy_emitter()
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 import trio
 from eth_account import Account
@@ -14,8 +15,7 @@ from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
 from bridge.contracts.calldata import checkpoint_arguments, validator_words
 from bridge.evm.hexadecimal import hex_data
-from bridge.evm.receipts import read_receipts
-from bridge.evm.submission import make_submission
+from bridge.receipt_proofs import prove_events
 from bridge.relayer import Relayable, Relayer
 from bridge.rpc import Endpoint
 from bridge.transactions import FeePolicy, Sender
@@ -348,10 +348,7 @@ async def _value(value):
 async def test_anybody_may_submit_a_deposit_with_its_proof(deployed, endpoint, profile, watch):
     receipt = await wait(deployed.deposit, 700, 5)
     w = watch(profile, endpoint)
-    number, block_hash = int(receipt["blockNumber"]), bytes(receipt["blockHash"])
-    receipts = read_receipts(await endpoint.call("eth_getBlockReceipts", hex(number)))
-    log_index = len(receipts[0].logs) - 1
-    submission = make_submission(CHAIN_ID, block_hash, receipts, 0, log_index)
+    (submission,) = await prove_events(endpoint, CHAIN_ID, profile.vault, bytes(receipt["transactionHash"]))
     await w.until_quiet()
     with pytest.raises(RemoteFault) as caught:
         await w.watcher.check_submission(submission)
@@ -360,5 +357,18 @@ async def test_anybody_may_submit_a_deposit_with_its_proof(deployed, endpoint, p
     await w.until_quiet()
     assert await w.watcher.check_submission(submission) == w.deposits[0]
     with pytest.raises(RemoteFault) as caught:
-        await w.watcher.check_submission(make_submission(CHAIN_ID, bytes(32), receipts, 0, log_index))
+        await w.watcher.check_submission(msgspec.structs.replace(submission, block_hash=bytes(32)))
     assert caught.value.code == BridgeCode.UNTRUSTED_BLOCK
+
+
+async def test_what_is_not_mined_or_holds_no_event_has_no_proof(deployed, endpoint, profile):
+    with pytest.raises(RemoteFault) as caught:
+        await prove_events(endpoint, CHAIN_ID, profile.vault, bytes(32))
+    assert caught.value.code == BridgeCode.UNTRUSTED_BLOCK
+    mint = await wait(deployed.user.send, deployed.token.functions.mint(deployed.user.address, 1))
+    with pytest.raises(RemoteFault) as caught:
+        await prove_events(endpoint, CHAIN_ID, profile.vault, bytes(mint["transactionHash"]))
+    assert caught.value.code == BridgeCode.NOT_A_VAULT_EVENT
+    with pytest.raises(RemoteFault) as caught:
+        await prove_events(endpoint, 1, profile.vault, bytes(mint["transactionHash"]))
+    assert caught.value.code == BridgeCode.WRONG_CHAIN
