@@ -40,18 +40,33 @@ library Bls12381 {
         return abi.decode(_call(PAIRING, pairs, 32), (uint256)) == 1;
     }
 
-    /// Sum of two points of G1; equal and opposite ones too.
-    function addG1(bytes memory a, bytes memory b) internal view returns (bytes memory) {
-        return _call(G1_ADD, bytes.concat(a, b), G1_BYTES);
+    /// Add the second of two points of G1 to the first, in place; equal, opposite and infinite ones too.
+    function addInPlace(bytes memory pair) internal view {
+        if (pair.length != 2 * G1_BYTES) revert BadPointSize(pair.length);
+        address precompile = G1_ADD;
+        bool ok;
+        assembly ("memory-safe") {
+            ok := staticcall(gas(), precompile, add(pair, 32), 256, add(pair, 32), 128)
+            ok := and(ok, eq(returndatasize(), 128))
+        }
+        if (!ok) revert PrecompileFailed(precompile);
+    }
+
+    /// The first of two points, whose memory is given up.
+    function first(bytes memory pair) internal pure returns (bytes memory) {
+        assembly ("memory-safe") {
+            mstore(pair, 128)
+        }
+        return pair;
     }
 
     /// hash_to_curve of BLS12381G2_XMD:SHA-256_SSWU_RO_. The map precompile clears the cofactor of each of both points.
     function hashToG2(bytes memory message, bytes memory domain) internal view returns (bytes memory) {
         bytes memory uniform = _expandMessage(message, domain);
-        bytes memory first = _call(MAP_FP2_TO_G2, bytes.concat(_element(uniform, 0), _element(uniform, 64)), G2_BYTES);
-        bytes memory second =
+        bytes memory left = _call(MAP_FP2_TO_G2, bytes.concat(_element(uniform, 0), _element(uniform, 64)), G2_BYTES);
+        bytes memory right =
             _call(MAP_FP2_TO_G2, bytes.concat(_element(uniform, 128), _element(uniform, 192)), G2_BYTES);
-        return _call(G2_ADD, bytes.concat(first, second), G2_BYTES);
+        return _call(G2_ADD, bytes.concat(left, right), G2_BYTES);
     }
 
     /// expand_message_xmd of RFC 9380, section 5.3.1, with SHA-256 and 256 bytes of output.

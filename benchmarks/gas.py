@@ -1,0 +1,123 @@
+"""Gas of what members and relayers pay for: deposit, checkpoint by set size, withdrawal, on a real chain.
+
+Run `python -m benchmarks.gas` at the top of the repository; figures are of mined transactions, intrinsic cost included,
+for the second and later ones of their kind (the first pays for fresh storage).
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from web3 import Web3
+
+from bridge.contracts import load_artifact
+from bridge.contracts.calldata import checkpoint_arguments
+from bridge.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
+from clearing.base import bls
+from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.hashing import keccak256, sha256
+from clearing.base.header import Header
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.withdrawals_tree import DEPTH, empty_node, leaf_hash
+from node.devnet.anvil import anvil_chain
+
+KEY = bytes([7]) * 32
+OWNER = str(Account.from_key(KEY).address)
+NETWORK = sha256(b"gas")
+SIZES = (4, 21, 100)
+UNIT = 1
+
+
+def make_set(size: int) -> tuple[ValidatorSet, list[int]]:
+    secrets = [bls.secret_from_seed(sha256(bytes([index]))) for index in range(size)]
+    entries = (
+        Validator(bytes([index]) * 32, bls.public_key(secret), 1, bls.prove_possession(secret))
+        for index, secret in enumerate(secrets)
+    )
+    return ValidatorSet(tuple(entries)), secrets
+
+
+def make_header(validators: ValidatorSet, height: int, root: bytes, count: int) -> Header:
+    return Header(
+        network=NETWORK,
+        parent=sha256(b"parent"),
+        height=height,
+        time_ms=height,
+        payload_root=sha256(b"payload"),
+        module_roots=(sha256(bytes([height])),),
+        commitments_root=bytes(32),
+        commitments_height=0,
+        withdrawals_root=root,
+        withdrawals_count=count,
+        exit_root=sha256(b"exit" + bytes([height])),
+        epoch=0,
+        validators_hash=validators.hash,
+        next_validators_hash=validators.hash,
+        deposit_cursors=(),
+    )
+
+
+class Meter:
+    """Sends with one key and reads the gas used."""
+
+    def __init__(self, web3: Web3) -> None:
+        self.web3 = web3
+
+    def gas(self, function: Any) -> int:
+        nonce, chain_id = self.web3.eth.get_transaction_count(OWNER), self.web3.eth.chain_id
+        unsigned = function.build_transaction({"from": OWNER, "nonce": nonce, "chainId": chain_id, "gas": 4_000_000})
+        raw = Account.from_key(KEY).sign_transaction(unsigned).raw_transaction
+        receipt = self.web3.eth.wait_for_transaction_receipt(self.web3.eth.send_raw_transaction(raw), poll_latency=0.01)
+        assert receipt["status"] == 1
+        return int(receipt["gasUsed"])
+
+
+def measure(web3: Web3, chain_id: int, size: int) -> dict[str, int]:
+    """Figures of one vault whose set has `size` validators of equal power, a bare quorum signing."""
+    validators, secrets = make_set(size)
+    token = deploy_token(web3, KEY, "Dollar", "USD", 6)
+    verifier = deploy_verifier(web3, KEY)
+    owner = bytes.fromhex(OWNER[2:])
+    terms = VaultTerms(NETWORK, validators, owner, ((token.address, UNIT),))
+    at = deploy_vault(web3, KEY, verifier.address, terms)
+    vault = web3.eth.contract(address=Web3.to_checksum_address(at.address), abi=load_artifact("Vault").abi)
+    coin = web3.eth.contract(address=Web3.to_checksum_address(token.address), abi=load_artifact("TestToken").abi)
+    meter = Meter(web3)
+    meter.gas(coin.functions.mint(OWNER, 10**12))
+    meter.gas(coin.functions.approve(vault.address, 2**256 - 1))
+    deposits = [meter.gas(vault.functions.deposit(coin.address, 10**6, 1)) for _ in range(3)]
+
+    never = 2**63 - 1
+    leaves = [leaf_hash(chain_id, at.address, nonce, token.address, owner, 1000, never) for nonce in range(2)]
+    root = keccak256(leaves[0] + leaves[1])
+    for level in range(1, DEPTH):
+        root = keccak256(root + empty_node(level))
+    checkpoints = []
+    for height in (1, 2, 3):
+        header = make_header(validators, height, root, 2)
+        digest = vote_digest(NETWORK, validators.hash, VoteKind.PRECOMMIT, height, 0, header.hash)
+        shares = {index: bls.sign(secrets[index], digest) for index in range(2 * size // 3 + 1)}
+        certificate = make_certificate(VoteKind.PRECOMMIT, height, 0, header.hash, validators, shares)
+        checkpoints.append(meter.gas(vault.functions.checkpoint(*checkpoint_arguments(header, certificate))))
+    withdrawals = []
+    for nonce in range(2):
+        siblings = (leaves[1 - nonce], *(empty_node(level) for level in range(1, DEPTH)))
+        argument = (nonce, coin.address, OWNER, 1000, never)
+        withdrawals.append(meter.gas(vault.functions.withdraw(argument, siblings)))
+    return {"deposit": deposits[-1], "checkpoint": checkpoints[-1], "withdrawal": withdrawals[-1]}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, anvil_chain(31337, Path(folder)) as chain:
+        chain.fund(OWNER)
+        web3 = connect(chain.url)
+        figures = {size: measure(web3, chain.chain_id, size) for size in SIZES}
+    print(f"deposit                     {figures[SIZES[0]]['deposit']:>9,} gas")
+    for size in SIZES:
+        print(f"checkpoint, {size:>3} validators  {figures[size]['checkpoint']:>9,} gas")
+    print(f"withdrawal, depth {DEPTH}        {figures[SIZES[0]]['withdrawal']:>9,} gas")
+
+
+if __name__ == "__main__":
+    main()
