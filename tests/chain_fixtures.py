@@ -6,6 +6,7 @@ A missing chain fails under CI=true and else skips, saying how to install it.
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,12 +28,12 @@ def anvil_binary() -> Path:
 
 @pytest.fixture
 def anvil(anvil_binary: Path, tmp_path: Path) -> Iterator[Callable[..., Anvil]]:
-    """Starts chains, `anvil(chain_id, block_seconds=None)`, and ends them after the test."""
+    """Starts chains, `anvil(chain_id, **options of start_anvil)`, and ends them after the test."""
     chains: list[Anvil] = []
 
-    def start(chain_id: int = 31337, *, block_seconds: float | None = None) -> Anvil:
+    def start(chain_id: int = 31337, **options: Any) -> Anvil:
         folder = tmp_path / f"chain-{chain_id}-{len(chains)}"
-        chains.append(start_anvil(chain_id, folder, block_seconds=block_seconds))
+        chains.append(start_anvil(chain_id, folder, **options))
         return chains[-1]
 
     yield start

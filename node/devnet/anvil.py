@@ -22,6 +22,8 @@ from node.devnet.toolchain import anvil_path
 SLOTS_IN_AN_EPOCH = 2
 FINALITY_DEPTH = 2 * SLOTS_IN_AN_EPOCH
 STATES_KEPT = 64
+HARDFORK = "osaka"
+"""Has the BLS12-381 precompiles of EIP-2537, as every fork from Prague on."""
 START_SECONDS = 20
 STOP_SECONDS = 5
 PORT_TRIES = 5
@@ -100,7 +102,14 @@ class Anvil:
             self._process.wait()
 
 
-def start_anvil(chain_id: int, folder: Path, *, block_seconds: float | None = None, port: int | None = None) -> Anvil:
+def start_anvil(
+    chain_id: int,
+    folder: Path,
+    *,
+    block_seconds: float | None = None,
+    port: int | None = None,
+    hardfork: str = HARDFORK,
+) -> Anvil:
     """Start a chain on a free port of loopback, and wait until it answers.
 
     It mines each transaction at once, or every `block_seconds`. Its log and files are in `folder`, which is made.
@@ -111,7 +120,7 @@ def start_anvil(chain_id: int, folder: Path, *, block_seconds: float | None = No
     log = folder / "anvil.log"
     for _ in range(1 if port is not None else PORT_TRIES):
         chosen = _free_port() if port is None else port
-        command = [str(program), *_options(chain_id, folder, chosen, block_seconds)]
+        command = [str(program), *_options(chain_id, folder, chosen, block_seconds), "--hardfork", hardfork]
         with log.open("ab") as output:
             process = subprocess.Popen(
                 ["/bin/sh", "-c", _UNTIL_OWNER_ENDS, "anvil", *command],
@@ -139,7 +148,7 @@ def anvil_chain(chain_id: int, folder: Path, *, block_seconds: float | None = No
 
 def _options(chain_id: int, folder: Path, port: int, block_seconds: float | None) -> list[str]:
     options = ["--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id), "--quiet"]
-    options += ["--hardfork", "osaka", "--enable-tx-gas-limit", "--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH)]
+    options += ["--enable-tx-gas-limit", "--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH)]
     options += ["--prune-history", str(STATES_KEPT), "--cache-path", str(folder / "cache"), "--no-cors"]
     if block_seconds is not None:
         options += ["--block-time", str(block_seconds)]

@@ -220,6 +220,13 @@ def test_a_set_is_not_believed_beyond_the_trusting_period(own_vault: VaultChain)
     assert refused(lambda: vault.certified(header)) == "TrustExpired"
 
 
+def test_a_chain_without_the_precompiles_accepts_no_certificate(anvil: Callable[..., Anvil], four: Signers) -> None:
+    # There the precompiles' addresses have no code: calls succeed, and answer with nothing.
+    vault = VaultChain(anvil(hardfork="cancun"), four)
+    vault.deposit(100)
+    assert refused(lambda: vault.certified(make_header(vault.signers))) == "PrecompileFailed"
+
+
 def test_a_paused_vault_takes_no_checkpoint(vault: VaultChain) -> None:
     ChainUser(vault.chain, GUARDIAN).send(vault.vault.functions.pause())
     assert refused(lambda: vault.certified(make_header(vault.signers))) == "IsPaused"
