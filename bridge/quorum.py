@@ -220,7 +220,7 @@ class EndpointQuorum:
         raise fault or malformed("header.number", number)
 
     def _by_health(self) -> list[int]:
-        return sorted(range(len(self._endpoints)), key=lambda index: (self.health[index].faults_in_a_row, index))
+        return sorted(range(len(self._endpoints)), key=lambda index: (self.health[index].faults_total, index))
 
     def blame(self, index: int, fault: RemoteFault) -> None:
         """Note a fault of one endpoint and let it rest, longer after each in a row."""

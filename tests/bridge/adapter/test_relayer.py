@@ -372,3 +372,30 @@ async def test_what_is_not_mined_or_holds_no_event_has_no_proof(deployed, endpoi
     with pytest.raises(RemoteFault) as caught:
         await prove_events(endpoint, 1, profile.vault, bytes(mint["transactionHash"]))
     assert caught.value.code == BridgeCode.WRONG_CHAIN
+
+
+async def test_the_actor_relays_what_is_newest_and_outlives_faults(deployed, endpoint, four, nursery):
+    await wait(deployed.deposit, 1_000)
+    one = relayer(endpoint, deployed)
+    first = released(deployed, four, (300,))
+    under_quorum = Relayable(first.header, four.certify(first.header, (0, 1)), four.validators, first.claims)
+    newest = [None, under_quorum]
+    told = []
+
+    async def run():
+        await one.run(lambda: newest[-1], told.append, 0.01)
+
+    nursery.start_soon(run)
+    while "R0631" not in one.last_fault:  # noqa: ASYNC110
+        await trio.sleep(0.01)
+    newest.append(first)
+    while not told:  # noqa: ASYNC110
+        await trio.sleep(0.01)
+    assert told[0].checkpoint is not None
+    assert [nonce for nonce, _ in told[0].claims] == [0]
+    newest.append(released(deployed, four, (300, 50), height=2))
+    while len(told) < 2:  # noqa: ASYNC110
+        await trio.sleep(0.01)
+    assert [nonce for nonce, _ in told[1].claims] == [1]
+    assert (await one.latest()).height == 2
+    nursery.cancel_scope.cancel()
