@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 import consensus.step as core
+from clearing.base.certificate import signer_indices
+from clearing.base.validators import ValidatorSet
 from consensus.own import OwnMessages
 from node.consensus.sign_state import SignGuard
+from tests.sim.consensus.crypto import validator_set
 from tests.sim.consensus.monitor import Violation
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of
@@ -75,6 +78,29 @@ def test_evidence_of_an_equivocator_reaches_a_block() -> None:
     ]
     assert found
     assert set(found) == {1}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_set_change_takes_effect_in_its_height_and_survives_restarts(seed: int) -> None:
+    """Powers 10 each, from height 4 on 10, 10, 30, 1: then validators 2 and either 0 or 1 are a quorum."""
+    change = (4, validator_set(4, (10, 10, 30, 1)))
+    network = SimNetwork(seed, Faults(heal_ms=3000, loss_percent=5), change)
+    network.run(heights_after_healing=8)
+    for committed in network.nodes[0].committed():
+        header = committed.block.header
+        changed = header.height >= 4
+        assert (header.validators_hash == change[1].hash) is changed
+        assert (header.next_validators_hash == change[1].hash) is (header.height >= 3)
+
+
+def test_a_removed_validator_follows_without_a_vote() -> None:
+    full = validator_set(4)
+    change = (4, ValidatorSet(validators=full.validators[:3]))
+    network = SimNetwork(1, Faults(heal_ms=2000, crash_interval_ms=0, torn_write_percent=0), change)
+    network.run(heights_after_healing=8)
+    assert network.nodes[3].height >= 8
+    for committed in network.nodes[0].committed()[3:]:
+        assert max(signer_indices(committed.certificate.signers)) <= 2
 
 
 def test_one_seed_is_one_trace_whatever_the_hash_seed() -> None:

@@ -13,8 +13,9 @@ class Violation(AssertionError):
 class Monitor:
     """Sees every message sent and every block decided."""
 
-    def __init__(self, validators: ValidatorSet, network: bytes) -> None:
+    def __init__(self, validators: ValidatorSet, network: bytes, change: tuple[int, ValidatorSet] | None) -> None:
         self._validators = validators
+        self._change = change
         self._network = network
         self._verifier = FakeVerifier()
         self._decided: dict[int, bytes] = {}
@@ -43,7 +44,7 @@ class Monitor:
             raise Violation(f"node {node} decided another block at height {header.height}")
         if certificate.kind is not VoteKind.PRECOMMIT or certificate.value != header.hash:
             raise Violation(f"node {node} decided height {header.height} on a certificate for something else")
-        self._verifier.verify_certificate(certificate, self._validators, self._network)
+        self._verifier.verify_certificate(certificate, self._set_of(header.height), self._network)
         parent = self._decided.get(header.height - 1, self._network)
         if header.parent != parent:
             raise Violation(f"node {node}: block {header.height} does not follow its parent")
@@ -55,11 +56,15 @@ class Monitor:
         if vote.kind is VoteKind.PRECOMMIT and vote.value != NIL:
             signers = self._precommits.setdefault((vote.height, vote.round, vote.value), set())
             signers.add(vote.validator)
-            power = sum(self._validators.validators[index].power for index in signers)
-            if self._validators.is_quorum(power) and (
-                self._certifiable.setdefault(vote.height, vote.value) != vote.value
-            ):
+            validators = self._set_of(vote.height)
+            power = sum(validators.validators[index].power for index in signers)
+            if validators.is_quorum(power) and (self._certifiable.setdefault(vote.height, vote.value) != vote.value):
                 raise Violation(f"two values can be certified at height {vote.height}")
+
+    def _set_of(self, height: int) -> ValidatorSet:
+        if self._change is not None and height >= self._change[0]:
+            return self._change[1]
+        return self._validators
 
     def _say(self, step: tuple[int, int, int, str], data: bytes) -> None:
         if self._said.setdefault(step, data) != data:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from clearing.base.codec import encode
 from clearing.base.hashing import tagged_hash
+from clearing.base.validators import ValidatorSet
 from consensus.outputs import Lane
 from consensus.timeouts import TimerKind
 from tests.sim.consensus.crypto import validator_set
@@ -54,13 +55,14 @@ class Event:
 class SimNetwork:
     """Runs one seed."""
 
-    def __init__(self, seed: int, faults: Faults) -> None:
+    def __init__(self, seed: int, faults: Faults, change: tuple[int, ValidatorSet] | None = None) -> None:
         self.random = random.Random(seed)
         self.faults = faults
         self.now_us = 0
         self.validators = validator_set(faults.nodes)
+        self.change = change
         self.trace = hashlib.sha256(str((seed, faults)).encode())
-        self.monitor = Monitor(self.validators, NETWORK)
+        self.monitor = Monitor(self.validators, NETWORK, change)
         self.events = 0
         self._heap: list[Event] = []
         self._order = 0

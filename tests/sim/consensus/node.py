@@ -45,7 +45,7 @@ class SimNode:
         self.store = MemoryBlockStore()
         self.wal = bytearray()
         flush = network.random.randint(1, faults.flush_every_max)
-        self.application = ToyApplication(network.validators, index, flush)
+        self.application = ToyApplication(network.validators, index, flush, network.change)
         skew = network.random.randint(-faults.skew_ms_max, faults.skew_ms_max)
         self.clock = SimClock(network, skew, GENESIS_MS)
         self.replica: Replica | None = None

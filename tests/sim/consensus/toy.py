@@ -15,8 +15,16 @@ MAGIC = b"toy:"
 class ToyApplication:
     """Commits every block in memory, and to its "disk" each `flush_every` heights."""
 
-    def __init__(self, validators: ValidatorSet, name: int, flush_every: int = 1) -> None:
+    def __init__(
+        self,
+        validators: ValidatorSet,
+        name: int,
+        flush_every: int = 1,
+        change: tuple[int, ValidatorSet] | None = None,
+    ) -> None:
+        """`change`: from this height on, another set; decided two heights before."""
         self._validators = validators
+        self._change = change
         self._name = name
         self._flush_every = flush_every
         self.pending: list[bytes] = []
@@ -34,7 +42,14 @@ class ToyApplication:
 
     @property
     def position(self) -> Position:
-        return Position(self.height, self._validators, self._validators, self._validators)
+        sets = [self.set_of(height) for height in range(self.height, self.height + 3)]
+        return Position(self.height, *sets)
+
+    def set_of(self, height: int) -> ValidatorSet:
+        """Who certifies a height."""
+        if self._change is not None and height >= self._change[0]:
+            return self._change[1]
+        return self._validators
 
     def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
         self._built += 1
@@ -67,4 +82,4 @@ class ToyApplication:
         self.pending.clear()
         if self.height % self._flush_every == 0:
             self._disk = (self.height, self.root)
-        return self._validators
+        return self.set_of(self.height + 2)
