@@ -1,0 +1,1 @@
+"""Documentation. `docs.generate` writes `docs/reference` out of the code."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import structlog
 import trio
-from clearing.epoch import take_snapshot
 
 from clearing.base.certificate import Certificate
 from clearing.base.codec import U63, Bytes32, Wire
@@ -20,6 +19,7 @@ from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
+from clearing.epoch import take_snapshot
 from clearing.margin.snapshot import RiskSnapshot
 from clearing.state.state import State
 from node.store.records import PackageRecord

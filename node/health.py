@@ -98,11 +98,10 @@ class Health:
 
 
 def _chain(watcher: Watcher) -> Check:
-    status = watcher.status
+    status, name = watcher.status, f"chain-{watcher.chain.chain_id}"
     if status.halt is not None:
-        return Check(name=f"chain-{watcher.chain.chain_id}", ok=False, detail=f"halted: {status.halt.reason}")
-    behind = status.final_number - status.scanned_number
-    detail = f"scanned {status.scanned_number} of {status.final_number} final blocks; {status.last_fault}".rstrip("; ")
-    return Check(
-        name=f"chain-{watcher.chain.chain_id}", ok=status.scanned_number > 0 and not status.last_fault, detail=detail
-    ) if behind >= 0 else Check(name=f"chain-{watcher.chain.chain_id}", ok=False, detail="final block went back")
+        return Check(name=name, ok=False, detail=f"halted: {status.halt.reason}")
+    detail = f"scanned {status.scanned_number} of {status.final_number} final blocks"
+    if status.last_fault:
+        return Check(name=name, ok=False, detail=f"{detail}; {status.last_fault}")
+    return Check(name=name, ok=status.scanned_number > 0, detail=detail)

@@ -1,6 +1,6 @@
 """`TransactionService`: requests on their way from a member to every validator's pool.
 
-Rule: whoever takes a request in checks it and gossips it once, in a batch that it signs; a batch that arrives is checked
+Rule: whoever takes a request in checks it and gossips it once, in a signed batch; a batch that arrives is checked
 request by request, as if each had come in by the own door. Nothing waits for the network.
 """
 

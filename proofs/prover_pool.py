@@ -4,7 +4,6 @@ Rule: proving never runs on the request path or on the node's event loop. Jobs a
 canonical bytes. Workers are trusted like validators: they see the holdings.
 """
 
-import copyreg
 import os
 import signal
 from collections.abc import Mapping
@@ -15,12 +14,11 @@ from typing import Protocol
 
 from clearing.base.certificate import Certificate
 from clearing.base.codec import U32, U63, Bytes32, Wire, decode, encode
-from clearing.base.errors import CodeBook, CrossclearError, Detail, LocalFault, RemoteFault
+from clearing.base.errors import CodeBook, CrossclearError, Detail
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import RiskSnapshot
 from proofs.epoch import commit_epoch, prove_epoch
-from proofs.errors import Refused
 from proofs.package import PACKAGE_BYTES_MAX
 from proofs.solvency import DOMAIN
 
@@ -112,16 +110,6 @@ def _follow_parent() -> None:
 
 def _rebuild(kind: type[CrossclearError], code: CodeBook, at: str, values: dict[str, Detail]) -> CrossclearError:
     return kind(code, at, **values)
-
-
-def _reduce(fault: CrossclearError) -> tuple[object, ...]:
-    return _rebuild, (type(fault), fault.code, fault.at, fault.values)
-
-
-# A fault keeps its values by keyword, which an exception's own pickling would lose; a future that cannot rebuild its
-# exception breaks the whole pool.
-for _kind in (LocalFault, RemoteFault, Refused):
-    copyreg.pickle(_kind, _reduce)  # type: ignore[arg-type]
 
 
 def run_commit(data: bytes) -> tuple[tuple[int, bytes], ...]:

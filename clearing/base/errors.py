@@ -74,6 +74,10 @@ class CrossclearError(Exception):
         self.values = values
         super().__init__(code, at, values)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The values are keywords, which pickling (between worker processes) would not give back.
+        return _rebuilt, (type(self), self.code, self.at, self.values)
+
     def __str__(self) -> str:
         told = " ".join(f"{name}={_shown(value)}" for name, value in self.values.items())
         return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
@@ -102,6 +106,10 @@ class Rejected:
     def __str__(self) -> str:
         told = " ".join(f"{name}={_shown(value)}" for name, value in self.values)
         return f"{self.code.label} {self.code.name.lower()} at {self.at}" + (f": {told}" if told else "")
+
+
+def _rebuilt(kind: "type[CrossclearError]", code: CodeBook, at: str, values: dict[str, Detail]) -> "CrossclearError":
+    return kind(code, at, **values)
 
 
 def _shown(value: Detail) -> str:

@@ -79,11 +79,11 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: Notes, stuck: str, se
     equal = all(replay(genesis, salt, read_block_log(path)).blocks > 0 for path in others)
     tally = count(genesis, results)
     verdict = verify(folder, testnet, notes)
+    returned = 0 <= notes.returned_heights <= CATCH_UP_HEIGHTS
     checks = {
         "no step may be stuck: " + (stuck or "-"): not stuck,
         "every validator's block log must replay to its roots": equal,
-        "the restarted validator must have the others' root within "
-        f"{CATCH_UP_HEIGHTS} heights": 0 <= notes.returned_heights <= CATCH_UP_HEIGHTS,
+        f"the restarted validator must have the others' root within {CATCH_UP_HEIGHTS} heights": returned,
         "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
         "the last epoch package must verify": verdict.ok,
     }

@@ -31,9 +31,7 @@ class Funding:
 def fundings(devnet: Devnet) -> tuple[Funding, ...]:
     """Who deposits what. erin brings little; frank deposits on the first chain only, and will be paid on the second."""
     house, *members = devnet.members
-    planned = [
-        Funding(house, chain, "USDC", devnet.market.house.capital_micros) for chain in range(len(devnet.chains))
-    ]
+    planned = [Funding(house, chain, "USDC", devnet.market.house.capital_micros) for chain in range(len(devnet.chains))]
     for member in members:
         if member.name == "erin":
             planned.append(Funding(member, 0, "USDC", 17_000 * USDC))

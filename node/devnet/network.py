@@ -86,9 +86,7 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
     folder = options.output_dir.resolve()
     empty_folder(folder)
     async with AsyncExitStack() as stack:
-        chains = await trio.to_thread.run_sync(
-            stack.enter_context, running_chains(options, market, folder)
-        )
+        chains = await trio.to_thread.run_sync(stack.enter_context, running_chains(options, market, folder))
         testnet = create_testnet(
             folder / "nodes",
             lambda validators: _genesis(market, validators, chains, members),

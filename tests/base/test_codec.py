@@ -1,5 +1,7 @@
 """One value has one encoding, and reading is bounded."""
 
+import pickle
+
 import msgpack
 import msgspec
 import pytest
@@ -117,3 +119,9 @@ class WithMap(Wire, frozen=True):
 def test_a_type_with_two_encodings_or_no_bound_cannot_be_used(kind: type) -> None:
     with pytest.raises(LocalFault):
         decode(b"\x90", kind)
+
+
+def test_a_fault_survives_the_way_from_a_worker_process() -> None:
+    fault = RemoteFault(BaseCode.OVERSIZE, "message", bytes=11, limit=10)
+    back = pickle.loads(pickle.dumps(fault))  # noqa: S301 - our own bytes
+    assert (type(back), back.code, back.at, back.values) == (RemoteFault, BaseCode.OVERSIZE, "message", fault.values)
