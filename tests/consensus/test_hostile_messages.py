@@ -2,16 +2,18 @@
 
 import random
 
+import msgspec
 import pytest
 
-from clearing.base.certificate import NIL, VoteKind
-from clearing.base.errors import RemoteFault
+from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap, vote_digest
+from clearing.base.errors import Bug, RemoteFault
 from consensus.chain import chain_at
 from consensus.codes import REMEDIES, ConsensusCode
 from consensus.intake import EARLY_VOTES
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
+    CertificateMessage,
     Envelope,
     Message,
     MessageKind,
@@ -191,3 +193,94 @@ def test_oversize_messages_are_refused_by_kind() -> None:
 def test_every_code_has_a_remedy_and_its_range() -> None:
     assert set(REMEDIES) == set(ConsensusCode)
     assert all(501 <= code <= 599 for code in ConsensusCode)
+
+
+def decided_network() -> SimNetwork:
+    network = SimNetwork(
+        2,
+        Faults(heal_ms=500, loss_percent=0, crash_interval_ms=0, torn_write_percent=0, partition_interval_ms=0),
+    )
+    network.run(heights_after_healing=2)
+    return network
+
+
+def final(network: SimNetwork, height: int, value: bytes, *signers: int) -> CertificateMessage:
+    """What these signers could send if they all lied."""
+    digest = vote_digest(NETWORK, VALIDATORS.hash, VoteKind.PRECOMMIT, height, 0, value)
+    shares = [fake_share(VALIDATORS.validators[index].bls_key, digest) for index in signers]
+    certificate = Certificate(
+        kind=VoteKind.PRECOMMIT,
+        height=height,
+        round=0,
+        value=value,
+        validators_hash=VALIDATORS.hash,
+        signers=signer_bitmap(signers),
+        aggregate=FakeVerifier().aggregate(shares),
+    )
+    return CertificateMessage(certificate=certificate)
+
+
+def test_two_final_blocks_of_one_height_stop_the_node() -> None:
+    network = decided_network()
+    replica = network.nodes[0].replica
+    assert replica is not None
+    height = replica.chain.height
+    for message in (final(network, height, b"w" * 32, 1, 2), final(network, height, replica.chain.parent, 1, 2, 3)):
+        replica.receive(KEYS[1], sealed(1, message))
+    with pytest.raises(Bug):
+        replica.receive(KEYS[1], sealed(1, final(network, height, b"w" * 32, 1, 2, 3)))
+
+
+def test_a_certificate_without_its_extensions_decides_nothing() -> None:
+    replica = fresh()
+    message = final(decided_network(), 1, b"v" * 32, 1, 2, 3)
+    assert faults(replica.receive(KEYS[1], sealed(1, message))) == ["BAD_EXTENDED_COMMIT"]
+    assert replica.run.state.votes.certificate(0, VoteKind.PRECOMMIT, b"v" * 32) is None
+
+
+def test_a_prevote_certificate_shown_as_final_is_refused() -> None:
+    network = decided_network()
+    committed = network.nodes[0].committed()[0]
+    prevotes = vote_digest(NETWORK, VALIDATORS.hash, VoteKind.PREVOTE, 1, 0, committed.block.header.hash)
+    shares = [fake_share(VALIDATORS.validators[index].bls_key, prevotes) for index in (0, 1, 2)]
+    polka = msgspec.structs.replace(
+        committed.certificate,
+        kind=VoteKind.PREVOTE,
+        round=0,
+        signers=signer_bitmap((0, 1, 2)),
+        aggregate=FakeVerifier().aggregate(shares),
+    )
+    replica = fresh()
+    for shown in (polka, msgspec.structs.replace(polka, kind=VoteKind.PRECOMMIT)):
+        replica.receive(KEYS[1], sealed(1, Status(height=1)))
+        StillClock.now += 2000
+        replica.on_timer(TimerKind.SYNC, 0, 0)
+        response = BlockResponse(blocks=(msgspec.structs.replace(committed, certificate=shown),))
+        replica.receive(KEYS[1], sealed(1, response))
+        assert faults(replica.on_timer(TimerKind.APPLY, 0, 0)) != []
+        assert replica.chain.height == 0
+    replica.receive(KEYS[1], sealed(1, Status(height=1)))
+    StillClock.now += 2000
+    replica.on_timer(TimerKind.SYNC, 0, 0)
+    replica.receive(KEYS[1], sealed(1, BlockResponse(blocks=(committed,))))
+    assert faults(replica.on_timer(TimerKind.APPLY, 0, 0)) == []
+    assert replica.chain.height == 1
+
+
+def test_a_fetched_block_with_other_contents_is_its_senders_fault() -> None:
+    committed = decided_network().nodes[0].committed()[0]
+    replica = fresh()
+    replica.receive(KEYS[1], sealed(1, Status(height=1)))
+    StillClock.now += 2000
+    replica.on_timer(TimerKind.SYNC, 0, 0)
+    block = msgspec.structs.replace(committed.block, payload=b"toy:other")
+    response = BlockResponse(blocks=(msgspec.structs.replace(committed, block=block),))
+    replica.receive(KEYS[1], sealed(1, response))
+    assert faults(replica.on_timer(TimerKind.APPLY, 0, 0)) == ["WRONG_PAYLOAD_ROOT"]
+    assert replica.chain.height == 0
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 10])
+def test_networks_of_other_sizes_make_heights(nodes: int) -> None:
+    network = SimNetwork(1, Faults(nodes=nodes, heal_ms=600, loss_percent=0))
+    network.run()
