@@ -6,7 +6,7 @@ from clearing.genesis import MarketParameters
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, token_currency
 from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.receipts import Liquidated, Marked, TransferCode
+from clearing.receipts import FeedStatus, Liquidated, MarginCalled, Marked, TransferCode
 from tests.clearing.state.world import (
     ALICE,
     BOB,
@@ -16,6 +16,7 @@ from tests.clearing.state.world import (
     CAROL,
     DOLLAR,
     ETH,
+    ETH_PERP,
     HOUSE,
     WETH_1,
     World,
@@ -155,11 +156,11 @@ def test_a_writer_of_options_is_closed_out_at_the_options_value() -> None:
 def test_a_block_liquidates_so_many_and_the_next_goes_on(cap: int) -> None:
     market = MarketParameters(move_cap_ppm=300_000, liquidations_per_block=cap)
     world = leveraged(market=market)
-    world.block(world.trade(CAROL, BOB, BTC_PERP, 4_400, 790_000))
+    world.block(world.trade(CAROL, BOB, BTC_PERP, 4_600, 790_000))
     first = of_kind(world.prices(720_000), Liquidated)
     second = of_kind(world.block(), Liquidated)
-    assert [each.account for each in first] == [ALICE, CAROL][:cap], "the shortest first"
-    assert [each.account for each in first + second] == [ALICE, CAROL]
+    assert [each.account for each in first] == [CAROL, ALICE][:cap], "the shortest first"
+    assert [each.account for each in first + second] == [CAROL, ALICE]
 
 
 def test_who_only_owes_cash_keeps_the_positions_while_maintenance_is_covered() -> None:
@@ -188,3 +189,15 @@ def test_the_house_takes_no_more_than_its_own_position_limit(monkeypatch: pytest
     assert world.cash(ALICE) < 0
     assert world.lots(ALICE, BTC_PERP) == 4_000
     assert world.lots(HOUSE, BTC_PERP) == 500
+
+
+def test_nothing_is_liquidated_while_one_of_its_feeds_is_halted() -> None:
+    world = leveraged()
+    world.block(world.trade(ALICE, BOB, ETH_PERP, 1, 20_000))
+    result = world.prices(720_000, eth=10_000)  # BTC moves within its cap, ETH does not
+    assert world.state.feeds[ETH].status == FeedStatus.HALTED
+    assert of_kind(result, MarginCalled)
+    assert not of_kind(result, Liquidated)
+    for _ in range(3):
+        result = world.prices(720_000, eth=10_000)
+    assert of_kind(result, Liquidated)

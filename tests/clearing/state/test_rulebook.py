@@ -7,8 +7,11 @@ from clearing.base.errors import RemoteFault
 from clearing.blocks import Observed
 from clearing.chains import final_block
 from clearing.codes import REMEDIES, ClearingCode
+from clearing.extension import VoteExtension
 from clearing.facts import ChainHeartbeat
+from clearing.genesis import MarketParameters
 from clearing.ledger import SUSPENSE_ACCOUNT, balance, cash_currency
+from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.receipts import (
     DepositCredited,
     DepositStray,
@@ -264,7 +267,7 @@ def test_a_withdrawal_can_go_to_another_chain_within_its_inventory() -> None:
 def test_a_withdrawal_must_leave_initial_margin() -> None:
     world = funded(dollars=10_000)
     world.block(world.trade(ALICE, BOB, BTC_PERP, 4_000, 790_000))
-    refused = world.block(world.withdrawal(ALICE, USDC_1, 5_000 * DOLLAR))
+    refused = world.block(world.withdrawal(ALICE, USDC_1, 4_000 * DOLLAR))
     assert codes(refused) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 3_000 * DOLLAR))) == []
 
@@ -331,3 +334,74 @@ def test_a_silent_chain_releases_nothing() -> None:
     assert final_block(world.state, 1) == 7
     world.block(facts=(beat,), attesting=4)
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1), after_ms=3_000)) == [C.CHAIN_SILENT]
+
+
+def test_a_request_is_good_up_to_and_including_its_not_after() -> None:
+    world = funded()
+    at = world.state.now.time_ms + 1_000
+    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000, not_after_ms=at))) == []
+    at = world.state.now.time_ms + 999
+    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000, not_after_ms=at))) == [C.REQUEST_EXPIRED]
+
+
+def test_a_trade_id_is_remembered_to_its_last_moment() -> None:
+    world = funded()
+    trade = world.trade(ALICE, BOB, BTC_PERP, 1, 790_000)
+    world.block(trade)
+    prices = ((1, 790_000), (2, 20_000))
+    left = trade.not_after_ms - world.state.now.time_ms
+    assert codes(world.block(trade, prices=prices, after_ms=left)) == [C.TRADE_ALREADY_NOVATED]
+    assert codes(world.block(trade, prices=prices, after_ms=5_000)) == [C.REQUEST_EXPIRED]
+
+
+def test_fees_are_rounded_up_and_paid_to_the_house() -> None:
+    world = funded(genesis=make_genesis(MarketParameters(trade_fee_ppm=100)))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 790_001))
+    fee, variation = 791, 10  # 7,900,010 micros x 100 ppm = 790.001
+    start = 100_000 * DOLLAR
+    assert world.cash(ALICE) == start - fee - variation
+    assert world.cash(BOB) == start - fee + variation
+    assert world.cash(HOUSE) == start + 2 * fee
+
+
+@pytest.mark.parametrize(
+    ("buyer", "seller", "ticks"),
+    [
+        (BOB, ALICE, 705_000),  # less risk, but more value given away than margin freed
+        (ALICE, BOB, 705_000),  # value received, but more risk
+    ],
+)
+def test_less_risk_means_less_risk_and_no_less_cover(buyer: int, seller: int, ticks: int) -> None:
+    groups = (RiskGroup(1, "BTC", 1, 50_000, 800_000, 200_000), RiskGroup(2, "ETH", 2, 50_000, 900_000, 200_000))
+    risk = RiskParameters(groups, cash_limit_micros=10**12)
+    world = funded(genesis=make_genesis(risk=risk), dollars=8_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 18_000, 790_000))
+    assert [each.account for each in of_kind(world.prices(783_000), MarginCalled)] == [ALICE]
+    world.block(facts=(world.deposit_fact(BOB, USDC_1, 100_000 * DOLLAR),))
+    refused = world.block(world.trade(buyer, seller, BTC_PERP, 10, ticks))
+    assert codes(refused) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert codes(world.block(world.trade(BOB, ALICE, BTC_PERP, 10, 783_000))) == []
+
+
+def test_a_credited_nonce_is_not_remembered_again() -> None:
+    world = World()
+    fact = world.deposit_fact(ALICE, USDC_1, DOLLAR)
+    world.block(facts=(fact,))
+    world.block(facts=(fact,), attesting=2)
+    assert not list(world.state.claims.ordered())
+
+
+def test_exactly_two_thirds_credit_nothing() -> None:
+    world = World()
+    said = VoteExtension(facts=(world.deposit_fact(ALICE, USDC_1, DOLLAR),))
+    world.apply(msgspec.structs.replace(world.make_block(extensions=[said] * 2), total_power=30))
+    assert world.cash(ALICE) == 0
+
+
+def test_a_chain_is_live_for_exactly_as_long_as_genesis_says() -> None:
+    genesis = make_genesis()
+    watched = tuple(msgspec.structs.replace(chain, heartbeat_ms_max=3_000) for chain in genesis.chains)
+    for after_ms, wanted in ((3_000, []), (3_001, [C.CHAIN_SILENT])):
+        world = funded(genesis=msgspec.structs.replace(genesis, chains=watched))
+        world.block(facts=(ChainHeartbeat(1, 7, b"\x0b" * 32),))
+        assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1), after_ms=after_ms)) == wanted
