@@ -196,7 +196,7 @@ class Node:
             blocks,
             config.home,
             submit=self._transactions.submit,
-            look_for_event=lambda _chain, _transaction: True,
+            look_for_event=self._bridge.look_for,
             checks=self._health.checks,
             render_metrics=self._health.render_metrics,
         )

@@ -4,6 +4,7 @@ Rule: a fact reaches the pool only from the own watcher, which proved it; what p
 makes the own watcher look sooner. A halted chain stays halted and is told in readiness; the other chains go on.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,6 +16,7 @@ import trio
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.cursor import FileFactStore
 from bridge.quorum import EndpointQuorum
+from bridge.receipt_proofs import prove_events
 from bridge.rpc import Endpoint
 from bridge.watcher import Watcher
 from clearing.base.codec import Wire, decode, encode
@@ -28,6 +30,8 @@ from node.fact_pool import FactPool, event_is_agreed
 from node.p2p.network import Incoming, Network, Topic
 
 GOSSIP_BYTES_MAX = 4096
+SUBMISSIONS_WAITING = 64
+SUBMISSIONS_KNOWN = 4096
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +53,8 @@ class BridgeService:
         self._pool = pool
         self._store = FileFactStore(folder)
         self._chains = tuple(_watched(genesis, chain.chain_id, configs[chain.chain_id]) for chain in genesis.chains)
+        self._to_prove, self._submitted = trio.open_memory_channel[tuple[int, bytes]](SUBMISSIONS_WAITING)
+        self._known: OrderedDict[tuple[int, bytes], None] = OrderedDict()
         self.watchers: dict[int, Watcher] = {}
         for chain in self._chains:
             # What was seen and not agreed on before a restart is attested again.
@@ -57,6 +63,7 @@ class BridgeService:
 
     async def run(self, network: Network, changed: Callable[[], None]) -> None:
         """Watch every chain for ever; `changed` is called when there is something new to attest."""
+        first_endpoints: dict[int, Endpoint] = {}
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             for chain in self._chains:
                 config = self._configs[chain.chain_id]
@@ -67,7 +74,26 @@ class BridgeService:
                 quorum = EndpointQuorum(endpoints, config.quorum)
                 watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed))
                 self.watchers[chain.chain_id] = watcher
+                first_endpoints[chain.chain_id] = endpoints[0]
                 nursery.start_soon(self._watch, watcher)
+            nursery.start_soon(self._prove_submissions, first_endpoints, network, changed)
+
+    def look_for(self, chain_id: int, transaction: bytes) -> bool:
+        """Have a transaction that somebody points at proven and attested; False when it is known or too many wait.
+
+        The submitter's word is worth nothing: the event is fetched, proven by its receipt, and must be final here.
+        """
+        key = (chain_id, transaction)
+        if key in self._known:
+            return False
+        try:
+            self._to_prove.send_nowait(key)
+        except trio.WouldBlock:
+            return False
+        self._known[key] = None
+        if len(self._known) > SUBMISSIONS_KNOWN:
+            self._known.popitem(last=False)
+        return True
 
     async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
         """Count what peers say they proved: a chain on which we see less than they do is lagging."""
@@ -87,6 +113,20 @@ class BridgeService:
         changed()
         if isinstance(fact, DepositSeen | WithdrawalExecuted):
             network.publish(Topic.COLLATERAL, encode(CollateralGossip(fact)))
+
+    async def _prove_submissions(
+        self, endpoints: Mapping[int, Endpoint], network: Network, changed: Callable[[], None]
+    ) -> None:
+        """One at a time, so that submitters cannot make us ask the chains for more than they answer."""
+        async for chain_id, transaction in self._submitted:
+            watcher = self.watchers[chain_id]
+            try:
+                for event in await prove_events(endpoints[chain_id], chain_id, watcher.chain.vault, transaction):
+                    await self._emit(network, changed, await watcher.check_submission(event))
+            except RemoteFault as fault:
+                # It may be true and not final yet: it can be submitted again, and the watcher sees it anyway.
+                self._known.pop((chain_id, transaction), None)
+                log.info("submitted event refused", chain_id=chain_id, transaction=transaction, fault=str(fault))
 
     async def _watch(self, watcher: Watcher) -> None:
         halt = await watcher.run()

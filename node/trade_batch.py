@@ -58,39 +58,6 @@ def open_batch(network: NetworkId, data: bytes, submitters: frozenset[bytes] | N
     return batch
 
 
-class BatchBuilder:
-    """Gathers transactions until there are enough, or the first has waited long enough. Time is given from outside."""
-
-    def __init__(self, network: NetworkId, secret: bytes, wait_ms: int, first_sequence: int) -> None:
-        self._network = network
-        self._secret = secret
-        self._wait_ms = wait_ms
-        self._sequence = first_sequence
-        self._waiting: list[Transaction] = []
-        self._since_ms = 0
-
-    def add(self, transaction: Transaction, now_ms: int) -> bytes | None:
-        """Take one in; the encoded batch when it became full."""
-        if not self._waiting:
-            self._since_ms = now_ms
-        self._waiting.append(transaction)
-        return self._close() if len(self._waiting) >= BATCH_TRANSACTIONS_MAX else None
-
-    def due(self, now_ms: int) -> bytes | None:
-        """The encoded batch when the first of it has waited long enough."""
-        return self._close() if self._waiting and now_ms - self._since_ms >= self._wait_ms else None
-
-    def wait_ms(self, now_ms: int) -> int | None:
-        """How long until `due` gives one; None while nothing waits."""
-        return max(0, self._since_ms + self._wait_ms - now_ms) if self._waiting else None
-
-    def _close(self) -> bytes:
-        batch = make_batch(self._network, self._secret, self._sequence, self._waiting)
-        self._sequence += 1
-        self._waiting = []
-        return encode(batch)
-
-
 def _signed(network: bytes, submitter: bytes, sequence: int, transactions: tuple[Transaction, ...]) -> bytes:
     body = tagged_hash(BATCH_TAG, encode(transactions))
     return b"".join((tag_word(BATCH_TAG), network, submitter, u256(sequence), body))

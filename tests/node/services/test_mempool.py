@@ -15,7 +15,7 @@ from clearing.codes import ClearingCode
 from clearing.transactions import CashTransfer, Trade, Withdrawal
 from node.codes import NodeCode
 from node.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash
-from node.trade_batch import BATCH_TRANSACTIONS_MAX, BatchBuilder, make_batch, open_batch
+from node.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
 
 NETWORK = NetworkId(b"n" * 32)
 KEYS = {account: bytes([account]) * 32 for account in range(1, 6)}
@@ -223,21 +223,3 @@ def test_a_batch_of_an_unknown_node_is_refused() -> None:
     with pytest.raises(RemoteFault) as refusal:
         open_batch(NETWORK, encode(make_batch(NETWORK, NODE_KEY, 1, [trade()])), frozenset((b"x" * 32,)))
     assert refusal.value.code is NodeCode.BATCH_SENDER
-
-
-def test_a_batch_closes_when_full_or_when_its_first_waited_long_enough() -> None:
-    builder = BatchBuilder(NETWORK, NODE_KEY, wait_ms=20, first_sequence=5)
-    assert builder.due(NOW) is None
-    assert builder.wait_ms(NOW) is None
-    assert builder.add(transfer(), NOW) is None
-    assert builder.add(transfer(2), NOW + 15) is None
-    assert builder.wait_ms(NOW + 15) == 5
-    assert builder.due(NOW + 19) is None
-    data = builder.due(NOW + 20)
-    assert data is not None
-    first = open_batch(NETWORK, data)
-    assert (first.sequence, len(first.transactions)) == (5, 2)
-    full = [builder.add(transfer(), NOW) for _ in range(BATCH_TRANSACTIONS_MAX)]
-    assert full[:-1] == [None] * (BATCH_TRANSACTIONS_MAX - 1)
-    assert full[-1] is not None
-    assert open_batch(NETWORK, full[-1]).sequence == 6
