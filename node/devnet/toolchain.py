@@ -20,6 +20,7 @@ from node.devnet.codes import DevnetCode
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONTRACTS = ROOT / "bridge" / "contracts"
 ANVIL_VARIABLE = "CROSSCLEAR_ANVIL"
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 INSTALL_COMMAND = "python -m node.devnet.toolchain install"
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _SYSTEMS = {"linux": "linux", "darwin": "darwin"}
@@ -105,8 +106,14 @@ def install() -> bool:
         "--loglevel=error",
         f"--cache={cache}",
     ]
-    # The machine's own variables (proxies, certificate authorities) are passed on as they are.
-    environment = {**os.environ, "PATH": os.pathsep.join((str(node_path().parent), os.environ.get("PATH", os.defpath)))}
+    # The machine's own variables (proxies, certificate authorities) are passed on as they are. Node brings its own list of
+    # authorities and would not know one that this machine's administrator has added.
+    authorities = {"NODE_EXTRA_CA_CERTS": str(SYSTEM_AUTHORITIES)} if SYSTEM_AUTHORITIES.is_file() else {}
+    environment = {
+        **authorities,
+        **os.environ,
+        "PATH": os.pathsep.join((str(node_path().parent), os.environ.get("PATH", os.defpath))),
+    }
     try:
         done = subprocess.run(command, cwd=CONTRACTS, env=environment, check=False, stdin=subprocess.DEVNULL)
     finally:
