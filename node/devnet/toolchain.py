@@ -106,14 +106,11 @@ def install() -> bool:
         "--loglevel=error",
         f"--cache={cache}",
     ]
-    # The machine's own variables (proxies, certificate authorities) are passed on as they are. Node brings its own list of
-    # authorities and would not know one that this machine's administrator has added.
+    # The machine's own variables (proxies, certificate authorities) are passed on as they are. Node brings its own
+    # list of authorities and would not know one that this machine's administrator has added.
     authorities = {"NODE_EXTRA_CA_CERTS": str(SYSTEM_AUTHORITIES)} if SYSTEM_AUTHORITIES.is_file() else {}
-    environment = {
-        **authorities,
-        **os.environ,
-        "PATH": os.pathsep.join((str(node_path().parent), os.environ.get("PATH", os.defpath))),
-    }
+    search_path = os.pathsep.join((str(node_path().parent), os.environ.get("PATH", os.defpath)))
+    environment = {**authorities, **os.environ, "PATH": search_path}
     try:
         done = subprocess.run(command, cwd=CONTRACTS, env=environment, check=False, stdin=subprocess.DEVNULL)
     finally:
