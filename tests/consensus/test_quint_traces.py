@@ -3,7 +3,7 @@
 The keeper's traces are compared output by output. The drivers' traces are compared whenever the specification's node
 has nothing pending (our core applies every enabled rule at once, theirs one input at a time): round, step and lock must
 be equal and the same value decided. The valid round may only be higher here: we raise it for polkas of rounds missed,
-too. The consensus traces feed a lower layer that our core doesn't have apart (its inputs are our rules' conditions).
+too. The consensus traces' inputs are the conditions of single rules: votes or certificates are made that fulfil them.
 """
 
 import json
@@ -309,3 +309,65 @@ def check_equal(ours: DriverReplay, node: dict[str, Any], at: str) -> int:
     if state.valid_round == theirs["validRound"]:
         assert (state.valid_value or NIL) == value_id(theirs["validValue"]), shown
     return 1
+
+
+def rule_inputs(given: Any, state: State, validators: ValidatorSet) -> list[Input]:
+    """Inputs that fulfil the condition which a consensus input of the specification stands for."""
+    tag, about = given if isinstance(given, tuple) else (given, None)
+    round_, height = state.round, state.height
+
+    def scattered(kind: VoteKind) -> list[Input]:
+        values = (b"x" * 32, b"y" * 32, NIL)
+        return [
+            VoteReceived(Vote(kind=kind, height=height, round=round_, value=value, validator=index, share=bytes(96)))
+            for index, value in enumerate(values, start=1)
+        ]
+
+    def certified(kind: VoteKind, value: bytes) -> list[Input]:
+        return [CertificateVerified(make_certificate(validators, kind, height, round_, value, [1, 2, 3]))]
+
+    match tag:
+        case "NoConsensusInput" | "NewRoundCInput" | "NewRoundProposerCInput":
+            return [StartHeight()] if about == 0 else []
+        case "ProposeValueCInput":
+            return [ValueBuilt(round_, value_id(about))]
+        case "ProposalCInput":
+            return [ProposalReceived(about[0], value_id(about[1]), -1, valid=True)]
+        case "ProposalInvalidCInput":
+            return [ProposalReceived(round_, b"z" * 32, -1, valid=False)]
+        case "PolkaAnyCInput":
+            return scattered(VoteKind.PREVOTE)
+        case "PrecommitAnyCInput":
+            return scattered(VoteKind.PRECOMMIT)
+        case "PolkaNilCInput":
+            return certified(VoteKind.PREVOTE, NIL)
+        case "ProposalAndPolkaAndValidCInput":
+            return certified(VoteKind.PREVOTE, value_id(about))
+        case "ProposalAndCommitAndValidCInput":
+            return certified(VoteKind.PRECOMMIT, value_id(about[1] if isinstance(about, tuple) else about))
+    kind = TIMERS[tag.removesuffix("CInput").removeprefix("Timeout") + "Timeout"]
+    return [TimeoutElapsed(kind, about[1])]
+
+
+@pytest.mark.parametrize(
+    "name", ["consensusTest_DecideNonProposerTest_0", "consensusTest_DecideNonProposerAtHeight2Test_1"]
+)
+def test_each_rule_does_what_the_specification_says(traces: dict[str, dict[str, Any]], name: str) -> None:
+    validators = validator_set(4)
+    first = plain(traces[name]["states"][0])["state"]
+    state = new_state(first["height"], validators, 0, Timeouts())
+    compared, before = 0, None
+    for number, raw in enumerate(traces[name]["states"]):
+        given, theirs = plain(raw["input"]), plain(raw["state"])
+        if (given, theirs) != before:
+            for event in rule_inputs(given, state, validators):
+                step(state, event)
+        before = (given, theirs)
+        if theirs["step"] in ("NoStep", "UnstartedStep"):
+            continue
+        shown = f"{name} state {number}: {given}: ours {state.round} {state.step.name}, theirs {theirs}"
+        assert (state.round, state.step) == (theirs["round"], STEPS[theirs["step"]]), shown
+        assert (state.locked_round, state.valid_round) == (theirs["lockedRound"], theirs["validRound"]), shown
+        assert (state.locked_value or NIL) == value_id(theirs["lockedValue"]), shown
+        compared += 1
+    assert compared >= 7
