@@ -58,6 +58,10 @@ class Report(msgspec.Struct, frozen=True):
     bytes: int
     seconds: float
 
+    def with_check(self, check: Checked) -> "Report":
+        """The same with one more check."""
+        return msgspec.structs.replace(self, ok=self.ok and check.ok, checks=(*self.checks, check))
+
 
 def anchor_of_genesis(data: bytes) -> Anchor:
     """Network and validator set of a genesis file's JSON. Raises RemoteFault BAD_GENESIS."""
@@ -127,7 +131,8 @@ def in_words(report: Report, verdict: Verdict, anchor: Anchor) -> str:
     if report.ok:
         lines.append(verdict.claim)
     else:
-        lines.append(f"NOT VERIFIED: check `{verdict.failed}` failed; nothing in this file may be believed.")
+        failed = next(each.name for each in report.checks if not each.ok)
+        lines.append(f"NOT VERIFIED: check `{failed}` failed; nothing in this file may be believed.")
     limits = list(verdict.not_proven)
     if anchor.network is None or anchor.validators_hash is None:
         limits.append(_UNTRUSTED)

@@ -16,6 +16,7 @@ from node.cli.output import output_option, show
 @click.option("--account", type=click.IntRange(min=0), help="Own account, to check that it is included.")
 @click.option("--seed-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its blinding seed.")
 @click.option("--holdings", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its holdings, JSON.")
+@click.option("--second-opinion", is_flag=True, help="Also check the certificate with py-ecc (about a second).")
 @output_option
 def verify(
     file: Path,
@@ -25,6 +26,7 @@ def verify(
     account: int | None,
     seed_file: Path | None,
     holdings: Path | None,
+    second_opinion: bool,
     output: str,
 ) -> int:
     """Check an epoch package offline: certificate, roots, solvency of every account, matched book, reserves.
@@ -46,6 +48,10 @@ def verify(
     elif (account, seed_file, holdings) != (None, None, None):
         raise click.UsageError("--account, --seed-file and --holdings go together")
     report, verdict = verify_file(file, anchor, own)
+    if second_opinion:
+        from node.second_opinion import second_opinion as ask
+
+        report = report.with_check(ask(file.read_bytes()))
     show(report, in_words(report, verdict, anchor), output)
     return Exit.OK if report.ok else Exit.VERIFICATION
 

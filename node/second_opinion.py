@@ -1,0 +1,39 @@
+"""A second opinion on a package's certificate, by `py-ecc`: other code, other language, same standard.
+
+Rule: it shares nothing with `clearing.base.bls` but the bytes: keys, digest and signature are checked by pure Python from
+decompression to pairing. It takes about a second, so it is asked for, never routine.
+"""
+
+from py_ecc.bls import G2ProofOfPossession as Reference
+
+from clearing.base.certificate import signer_indices, vote_digest
+from clearing.base.errors import RemoteFault
+from node.verify import Checked
+from proofs.package import read_package
+
+NAME = "second_opinion"
+
+
+def second_opinion(data: bytes) -> Checked:
+    """Whether py-ecc, too, finds the quorum's signature on the package's header valid. Never raises for bad input."""
+    try:
+        package = read_package(data)
+    except RemoteFault as fault:
+        return Checked(NAME, ok=False, detail=str(fault))
+    certificate, validators = package.certificate, package.validators.validators
+    indices = [index for index in signer_indices(certificate.signers) if index < len(validators)]
+    keys = [validators[index].bls_key for index in indices]
+    digest = vote_digest(
+        package.header.network,
+        certificate.validators_hash,
+        certificate.kind,
+        certificate.height,
+        certificate.round,
+        package.header.hash,
+    )
+    try:
+        good = bool(keys) and Reference.FastAggregateVerify(keys, digest, certificate.aggregate)
+    except Exception as error:  # py-ecc raises several kinds for points that are none
+        return Checked(NAME, ok=False, detail=f"py-ecc refuses the points: {error}")
+    told = f"py-ecc, too, finds the signature of {len(keys)} validators on header {package.header.height}"
+    return Checked(NAME, ok=good, detail=told if good else "py-ecc finds the certificate's signature invalid")
