@@ -1,7 +1,7 @@
 """A second opinion on a package's certificate, by `py-ecc`: other code, other language, same standard.
 
-Rule: it shares nothing with `clearing.base.bls` but the bytes: keys, digest and signature are checked by pure Python from
-decompression to pairing. It takes about a second, so it is asked for, never routine.
+Rule: it shares nothing with `clearing.base.bls` but the bytes: keys, digest and signature are checked by pure Python
+from decompression to pairing. It takes about a second, so it is asked for, never routine.
 """
 
 from py_ecc.bls import G2ProofOfPossession as Reference
