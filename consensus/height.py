@@ -75,6 +75,7 @@ class HeightRun:
         self.own = OwnMessages(chain, around.signer, recorded)
         self.outputs: list[Output] = []
         self.records: list[Record] = []
+        self.record_bytes = 0
         self.must_persist = False
         self.fetching: list[Certificate] = []
         """Certificates of final values whose block isn't here."""
@@ -124,6 +125,15 @@ class HeightRun:
     def record(self, kind: RecordKind, data: bytes) -> None:
         """Note an input or own message for the log."""
         self.records.append(Record(height=self.height, kind=kind, data=data))
+        self.record_bytes += len(data)
+
+    def take_records(self) -> tuple[Record, ...]:
+        """What the log does not hold yet, to be written now."""
+        records = tuple(self.records)
+        self.records.clear()
+        self.record_bytes = 0
+        self.must_persist = False
+        return records
 
     def proposer(self, round_: int) -> int:
         """Whose turn a round is, by index."""

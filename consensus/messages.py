@@ -21,6 +21,9 @@ PROPOSAL_TAG = "crossclear/proposal/v1"
 EXTENSION_TAG = "crossclear/extension/v1"
 EXTENSION_DATA_MAX = 4096
 BLOCK_BYTES_MAX = 4 << 20
+"""Of a payload."""
+BLOCK_SURROUNDINGS_MAX = 3 << 19
+"""What a block holds beside its payload: 256 of the longest extensions, certificates, header, evidence."""
 BLOCKS_PER_RESPONSE_MAX = 64
 EVIDENCE_PER_BLOCK_MAX = 8
 ROUND_MAX = 2**31 - 1
@@ -163,7 +166,7 @@ Message: TypeAlias = Vote | Proposal | CertificateMessage | Status | BlockReques
 
 _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
     MessageKind.VOTE: (Vote, EXTENSION_DATA_MAX + 1024),
-    MessageKind.PROPOSAL: (Proposal, BLOCK_BYTES_MAX + 4096),
+    MessageKind.PROPOSAL: (Proposal, BLOCK_BYTES_MAX + BLOCK_SURROUNDINGS_MAX),
     MessageKind.CERTIFICATE: (CertificateMessage, 256 * (EXTENSION_DATA_MAX + 256) + 1024),
     MessageKind.STATUS: (Status, 64),
     MessageKind.BLOCK_REQUEST: (BlockRequest, 64),

@@ -26,8 +26,8 @@ from consensus.store import BlockStore, save_committed
 from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from consensus.wal import Record, RecordKind, TimeoutRecord
 
-RECORDS_UNSYNCED_MAX = 4096
-"""Inputs held back from the log until the next own message, at most."""
+RECORD_BYTES_UNSYNCED_MAX = 4 << 20
+"""Inputs held back from the log until the next own message, at most; far below a frame's limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +223,8 @@ class Replica:
     def _flush_run(self) -> None:
         """Move what the running height wants done to the outputs, what must be durable first."""
         run = self.run
-        if run.must_persist or len(run.records) > RECORDS_UNSYNCED_MAX:
-            self._emit(Persist(tuple(run.records)))
-            run.records.clear()
-            run.must_persist = False
+        if run.must_persist or run.record_bytes > RECORD_BYTES_UNSYNCED_MAX:
+            self._emit(Persist(run.take_records()))
         self._out.extend(run.outputs)
         run.outputs.clear()
         self.catch_up.look_for(run.fetching)

@@ -16,7 +16,7 @@ from consensus.timeouts import TimerKind
 
 MAGIC = b"XCW1"
 _HEAD = len(MAGIC) + 8
-FRAME_BYTES_MAX = 4 * ENVELOPE_BYTES_MAX
+FRAME_BYTES_MAX = 8 * ENVELOPE_BYTES_MAX
 
 
 class RecordKind(IntEnum):

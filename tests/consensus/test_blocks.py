@@ -14,11 +14,26 @@ from consensus.codes import ConsensusCode
 from consensus.evidence import EvidencePool, check_duplicate_vote, duplicate_vote
 from consensus.executor import BlockExecutor, payload_root
 from consensus.extensions import block_time
-from consensus.messages import Block, CommittedBlock, Evidence, Extension, SignedExtension, Vote
-from consensus.own import own_extension
+from consensus.messages import (
+    BLOCK_BYTES_MAX,
+    EXTENSION_DATA_MAX,
+    Block,
+    BlockResponse,
+    CommittedBlock,
+    Evidence,
+    Extension,
+    Proposal,
+    SignedExtension,
+    Vote,
+    read_envelope,
+    read_message,
+)
+from consensus.own import own_extension, seal
 from consensus.signing import CertificateCache, CurveVerifier, assemble_certificate
+from consensus.store import MemoryBlockStore, load_committed, save_committed
 from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
+from node.p2p.network import LIMITS, Channel
 from tests.sim.consensus.crypto import secrets_of, validator_set
 from tests.sim.consensus.toy import ToyApplication
 
@@ -259,8 +274,6 @@ def test_evidence_of_a_double_vote_convinces_and_is_pooled_once() -> None:
 
 
 def test_committed_blocks_survive_the_store(fixture: Fixture) -> None:
-    from consensus.store import MemoryBlockStore, load_committed, save_committed
-
     store = MemoryBlockStore()
     committed = CommittedBlock(block=fixture.first, certificate=fixture.commit, extensions=fixture.extensions)
     save_committed(store, committed)
@@ -268,3 +281,21 @@ def test_committed_blocks_survive_the_store(fixture: Fixture) -> None:
     assert load_committed(store, 2) is None
     with pytest.raises(LocalFault):
         store.save(3, b"", b"", b"")
+
+
+def test_the_largest_block_fits_every_limit(fixture: Fixture) -> None:
+    longest = SignedExtension(
+        validator=2**32 - 1, extension=Extension(time_ms=2**62, data=bytes(EXTENSION_DATA_MAX)), signature=bytes(64)
+    )
+    block = msgspec.structs.replace(fixture.block, payload=bytes(BLOCK_BYTES_MAX), extended_commit=(longest,) * 256)
+    proposal = Proposal(height=2, round=0, pol_round=0, block=block, certificate=fixture.commit, signature=bytes(64))
+    committed = CommittedBlock(block=block, certificate=fixture.commit, extensions=(longest,) * 256)
+    response = BlockResponse(blocks=(committed,))
+    for message, channel in ((proposal, Channel.DATA), (response, Channel.SYNC)):
+        data = seal(signer(0), message)
+        assert len(data) <= LIMITS[channel].message_bytes
+        assert read_message(read_envelope(data)) == message
+    store = MemoryBlockStore()
+    store.save(1, b"", b"", b"")
+    save_committed(store, committed)
+    assert load_committed(store, 2) == committed
