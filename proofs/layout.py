@@ -27,7 +27,8 @@ SHORTFALL_MAX = 2**63
 COLUMNS_MAX = 16
 BASE = 256
 
-Offset = Annotated[int, msgspec.Meta(ge=0, le=2**63)]
+Offset = Annotated[int, msgspec.Meta(ge=0)]
+"""At most 2^63, which the layout checks: a bound of the type must fit 63 bits."""
 Coefficient = Annotated[int, msgspec.Meta(gt=-COEFFICIENT_MAX, lt=COEFFICIENT_MAX)]
 
 

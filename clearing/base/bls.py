@@ -34,7 +34,7 @@ def public_key(secret: int) -> bytes:
 
 def sign(secret: int, message: bytes) -> bytes:
     """96 bytes, compressed. Deterministic."""
-    return (G2Point.hash_to_curve(message, SIGNATURE_DST) * _scalar(secret)).to_compressed_bytes()
+    return (_hashed(message) * _scalar(secret)).to_compressed_bytes()
 
 
 def prove_possession(secret: int) -> bytes:
@@ -73,7 +73,7 @@ def verify_aggregate(keys: Sequence[bytes], message: bytes, signature: bytes) ->
     total = decode_key(keys[0])
     for key in keys[1:]:
         total = total + decode_key(key)
-    return _pairing_equal(total, G2Point.hash_to_curve(message, SIGNATURE_DST), decode_signature(signature))
+    return _pairing_equal(total, _hashed(message), decode_signature(signature))
 
 
 @lru_cache(maxsize=4096)
@@ -113,6 +113,12 @@ def signature_coordinates(signature: bytes) -> bytes:
     """A signature as the 256 bytes (x.c0, x.c1, y.c0, y.c1) of EIP-2537. Raises RemoteFault BAD_POINT."""
     xy = decode_signature(signature).to_xy_bytes_be()
     return b"".join(bytes(16) + xy[i : i + 48] for i in range(0, 192, 48))
+
+
+@lru_cache(maxsize=256)
+def _hashed(message: bytes) -> G2Point:
+    """The message as a point. Cached: a validator signs and checks the same few digests at each height."""
+    return G2Point.hash_to_curve(message, SIGNATURE_DST)
 
 
 def _pairing_equal(key: G1Point, hashed: G2Point, signature: G2Point) -> bool:
