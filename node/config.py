@@ -105,8 +105,8 @@ class Consensus(Section, frozen=True):
     """Least time from the start of one height to the start of the next, when there is work."""
     heartbeat_ms: Millis = 500
     """The same without work: empty heights keep prices fresh."""
-    block_bytes_max: Annotated[int, Meta(ge=1024, le=32 << 20)] = 1 << 20
-    """How much the own proposals carry."""
+    block_bytes_max: Annotated[int, Meta(ge=1024, le=1_900_000)] = 1 << 20
+    """How much the own proposals carry; a payload of 2 MiB is refused by every node."""
     wal: str = "consensus.wal"
 
 
