@@ -28,6 +28,7 @@ from node.store.block_log import read_block_log, write_block_log
 from node.store.store import Store
 from node.testnet import Testnet, TestnetNode
 from node.verify import Report
+from proofs.package import SUFFIX
 
 PACKAGE = "epoch.ccp"
 
@@ -86,6 +87,8 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: Notes, stuck: str, se
         f"the restarted validator must have the others' root within {CATCH_UP_HEIGHTS} heights": returned,
         "the vault must have paid the wallet on the other chain": notes.paid_micros > 0,
         "the last epoch package must verify": verdict.ok,
+        "each epoch up to the last package must have one": epochs_proven(testnet)
+        >= {*range(1, notes.package_epoch + 1)},
     }
     lacks = missing(genesis, tally, checks)
     logs = sorted((folder / "logs").glob("*.log"))
@@ -120,6 +123,12 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: Notes, stuck: str, se
         members=member_lines(genesis, states[0], tally) if states else (),
         seconds=round(seconds, 1),
     )
+
+
+def epochs_proven(testnet: Testnet) -> set[int]:
+    """Epochs of which at least one validator keeps a package."""
+    paths = [path for node in testnet.nodes for path in (node.home / node.config.proofs.folder).glob(f"*{SUFFIX}")]
+    return {int(path.stem.rpartition("-")[2]) for path in paths}
 
 
 def export_blocks(folder: Path, network: NetworkId, node: TestnetNode) -> Path:
