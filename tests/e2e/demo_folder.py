@@ -1,0 +1,107 @@
+"""A finished demonstration: its folder, and what anybody can compute again from what lies in it."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from clearing.base.codec import decode
+from clearing.genesis import Genesis, genesis_from_json
+from consensus.messages import Block
+from node.application import Decided
+from node.keys.files import read_password
+from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
+from node.replay import Replayed, replay, state_salt
+from node.store.block_log import read_block_log
+from tests.e2e.leftovers import ROOT
+
+
+@dataclass(frozen=True)
+class DemoFolder:
+    """The folder after a run of the demonstration, which has ended."""
+
+    folder: Path
+    exit_code: int
+    stdout: str
+    stderr: str
+    mark: str
+    private: Path
+    """Home, temporary folder and working folder of the run, all empty at its start."""
+    ended: float
+    """Unix time of its end."""
+    appeared: frozenset[str]
+    """What there is in the checkout after the run and was not before."""
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """`summary.json`."""
+        told: dict[str, Any] = json.loads((self.folder / "summary.json").read_bytes())
+        return told
+
+    @property
+    def package(self) -> Path:
+        """The last epoch's."""
+        return self.folder / "epoch.ccp"
+
+    @property
+    def genesis_path(self) -> Path:
+        """The network's genesis."""
+        return self.folder / "nodes" / "genesis.json"
+
+    @cached_property
+    def genesis(self) -> Genesis:
+        """The same, read."""
+        return genesis_from_json(self.genesis_path.read_bytes())
+
+    @property
+    def homes(self) -> list[Path]:
+        """One a validator."""
+        return sorted(path for path in (self.folder / "nodes").iterdir() if path.is_dir())
+
+    @property
+    def block_logs(self) -> list[Path]:
+        """One a validator, in the same order."""
+        return [self.folder / f"blocks-{home.name}.log" for home in self.homes]
+
+    @cached_property
+    def network_seed(self) -> bytes:
+        """Shared by the validators."""
+        home, purpose = self.homes[0], Purpose.NETWORK_SEED
+        return read_key(home, purpose.value, KIND_OF[purpose], read_password(home / PASSWORD_FILE), allow_weak=True)
+
+    def ports(self) -> set[int]:
+        """Every port that a process of the run listened on."""
+        found = set()
+        for home in self.homes:
+            settings = tomllib.loads((home / "node.toml").read_text())
+            found |= {settings["p2p"]["port"], settings["api"]["port"]}
+            found |= {int(url.rpartition(":")[2]) for chain in settings["chains"] for url in chain["endpoints"]}
+        return found
+
+    def replayed(self, log: Path, listener: Callable[[Decided], None]) -> Replayed:
+        """Execute a block log again, in this process."""
+        return replay(self.genesis, state_salt(self.network_seed), read_block_log(log), listener)
+
+
+def blocks_of(log: Path) -> list[Block]:
+    """The blocks as recorded, only decoded."""
+    return [decode(record.block, Block, 1 << 26) for record in read_block_log(log)]
+
+
+def command_line(*arguments: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """`crossclear` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "node.cli", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -1,0 +1,126 @@
+"""The demonstration exits 0 with everything shown, and leaves its folder and nothing else."""
+
+import json
+import re
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from node.devnet.report import Summary
+from tests.e2e.demo_folder import DemoFolder, command_line
+from tests.e2e.leftovers import ROOT, files_under, processes_of
+
+pytestmark = [pytest.mark.network, pytest.mark.chain]
+
+CHECKS = ["encoding", "certificate", "roots", "statement", "ranges_and_rows", "matched_book", "reserves"]
+
+
+def test_the_demo_exits_0_and_tells_on_stderr_what_it_showed(demo_run: DemoFolder) -> None:
+    assert demo_run.exit_code == 0, demo_run.stderr
+    assert demo_run.stdout == ""
+    for told in ("What the demonstration showed", "block latency p50 / p99", "Margin at the end", "matched_book"):
+        assert told in demo_run.stderr
+    assert "missing:" not in demo_run.stderr
+    assert "Traceback" not in demo_run.stderr
+
+
+def test_the_summary_holds_everything_that_must_be_shown(demo_run: DemoFolder) -> None:
+    summary = demo_run.summary
+    assert set(summary) == set(Summary.__struct_fields__)
+    assert (summary["ok"], summary["missing"]) == (True, [])
+    assert summary["deposits"].keys() == {"chain0", "chain1"}
+    assert min(summary["deposits"].values()) > 0
+    assert summary["trades"].keys() == {"perpetual", "future", "option"}
+    assert min(summary["trades"].values()) > 0
+    assert summary["liquidations"] > 0
+    assert summary["withdrawals_across_chains"] >= 1
+    assert summary["withdrawals_confirmed"] >= 1
+    assert 0 <= summary["heights_until_root_equal_after_restart"] <= 20
+    assert summary["proofs"] > 0
+    assert summary["package_bytes"] == demo_run.package.stat().st_size
+    assert 0 < summary["block_latency_ms_p50"] <= summary["block_latency_ms_p99"]
+    assert len(summary["members"]) == 9
+    assert re.fullmatch("[0-9a-f]{64}", summary["state_root"])
+
+
+def test_every_figure_of_the_table_is_in_the_summary(demo_run: DemoFolder) -> None:
+    summary = demo_run.summary
+    shown = re.sub(r"\s+", " ", demo_run.stderr)
+    assert f"{summary['block_latency_ms_p50']:.0f} ms / {summary['block_latency_ms_p99']:.0f} ms" in shown
+    assert f"equal root {summary['heights_until_root_equal_after_restart']} heights after" in shown
+    for line in summary["members"]:
+        assert f"{line['equity_micros'] / 1e6:,.2f}" in shown
+
+
+def test_nothing_is_left_running(demo_run: DemoFolder) -> None:
+    assert processes_of(demo_run.mark, demo_run.folder) == []
+    ports = demo_run.ports()
+    assert len(ports) == 4 + 4 + 2
+    # A port may have been taken by somebody else since; a listener that is older than the run's end is the run's.
+    listening = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    listeners = {each.pid for each in listening if each.laddr[1] in ports}
+    assert [pid for pid in listeners if pid and psutil.Process(pid).create_time() < demo_run.ended] == []
+
+
+def test_nothing_is_written_outside_the_folder(demo_run: DemoFolder) -> None:
+    assert files_under(demo_run.private) == {"home", "tmp", "work"}
+    assert demo_run.appeared == frozenset()
+    assert {path.name for path in demo_run.folder.parent.iterdir()} == {"demo-out", "private"}
+
+
+def test_the_folder_holds_summary_package_block_logs_and_logs(demo_run: DemoFolder) -> None:
+    names = {path.name for path in demo_run.folder.iterdir()}
+    assert {"summary.json", "epoch.ccp", "logs", "nodes"} <= names
+    assert all(path.is_file() for path in demo_run.block_logs)
+    logs = sorted((demo_run.folder / "logs").glob("*.log"))
+    assert [log.stem for log in logs] == [home.name for home in demo_run.homes]
+    for log in logs:
+        lines = log.read_text().splitlines()
+        told = [json.loads(line) for line in lines if line.startswith("{")]
+        assert [each for each in told if each["level"] in ("error", "critical")] == []
+        assert {"restored", "running", "stopped", "epoch proven"} <= {each["event"] for each in told}
+        # Python's own process cleans up after the validator that was killed, and says so; nobody else says anything.
+        others = [line for line in lines if not line.startswith("{")]
+        assert not others or log == logs[-1]
+        assert [line for line in others if "resource_tracker" not in line] == []
+
+
+def test_no_log_tells_a_secret(demo_run: DemoFolder) -> None:
+    secrets = [demo_run.network_seed.hex()] + [(home / "password").read_text().strip() for home in demo_run.homes]
+    for log in (demo_run.folder / "logs").glob("*.log"):
+        text = log.read_text()
+        assert not any(secret in text for secret in secrets)
+
+
+def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
+    answer = command_line("verify", str(demo_run.package), "--genesis", str(demo_run.genesis_path), "--output", "json")
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert list(report) == ["ok", "height", "network", "checks", "bytes", "seconds"]
+    assert report["ok"] is True
+    assert report["height"] == demo_run.summary["package_height"]
+    assert report["network"] == demo_run.summary["network"]
+    assert [check["name"] for check in report["checks"]] == CHECKS
+    assert all(list(check) == ["name", "ok", "detail"] and check["ok"] for check in report["checks"])
+    assert report["bytes"] == demo_run.package.stat().st_size
+    assert report["seconds"] > 0
+
+
+def test_verify_imports_nothing_that_talks_to_chains_or_peers(demo_run: DemoFolder) -> None:
+    program = (
+        "import sys; from node.cli.main import run; code = run(sys.argv[1:]); "
+        "print(code, *sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, "verify", str(demo_run.package), "--genesis", str(demo_run.genesis_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    code, *modules = answer.stderr.split()
+    assert code == "0"
+    assert "proofs" in modules
+    assert not {"web3", "libp2p", "trio", "httpx", "numpy", "bridge", "consensus", "py_ecc"} & set(modules)

@@ -1,0 +1,114 @@
+"""A member finds exactly its own holdings in the demonstration's package, and sees its withdrawal in the receipts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clearing.holdings import holdings_of
+from clearing.margin.snapshot import SlotKind
+from clearing.receipts import DepositCredited, WithdrawalConfirmed, WithdrawalReleased
+from node.application import Decided
+from node.epochs import account_seed
+from proofs.package import read_package
+from tests.e2e.demo_folder import DemoFolder, command_line
+
+pytestmark = [pytest.mark.network, pytest.mark.chain]
+
+
+@dataclass(frozen=True)
+class History:
+    """What replaying one block log tells."""
+
+    holdings: dict[int, dict[str, int]]
+    """By account, slot name to amount, after the snapshot's height."""
+    credited: list[DepositCredited]
+    released: list[WithdrawalReleased]
+    confirmed: list[WithdrawalConfirmed]
+
+
+@pytest.fixture(scope="module")
+def history(demo_run: DemoFolder) -> History:
+    statement = read_package(demo_run.package.read_bytes()).statement
+    names = [slot.name for slot in statement.slots if slot.kind is not SlotKind.GROUP_MAX]
+    told = History({}, [], [], [])
+
+    def note(decided: Decided) -> None:
+        for receipt in decided.result.receipts:
+            if isinstance(receipt, DepositCredited):
+                told.credited.append(receipt)
+            elif isinstance(receipt, WithdrawalReleased):
+                told.released.append(receipt)
+            elif isinstance(receipt, WithdrawalConfirmed):
+                told.confirmed.append(receipt)
+        if decided.header.height == statement.height:
+            assert decided.header.state_root == statement.state_root
+            for account, _ in decided.state.accounts.ordered():
+                held = holdings_of(decided.state, account)
+                values = (*held.cash, *held.tokens, *held.lots)
+                told.holdings[account] = dict(zip(names, values, strict=True))
+
+    demo_run.replayed(demo_run.block_logs[-1], note)
+    return told
+
+
+def verified(
+    demo_run: DemoFolder, folder: Path, account: int, holdings: dict[str, int], seed: bytes
+) -> tuple[int, dict[str, object]]:
+    """Exit code and last check."""
+    seed_file, holdings_file = folder / "seed", folder / "holdings.json"
+    seed_file.touch(mode=0o600)
+    seed_file.write_text(seed.hex() + "\n")
+    holdings_file.write_text(json.dumps({name: str(amount) for name, amount in holdings.items() if amount}))
+    own = ["--account", str(account), "--seed-file", str(seed_file), "--holdings", str(holdings_file)]
+    anchor = ["--genesis", str(demo_run.genesis_path), "--output", "json"]
+    answer = command_line("verify", str(demo_run.package), *own, *anchor)
+    assert answer.stdout, answer.stderr
+    return answer.returncode, json.loads(answer.stdout)["checks"][-1]
+
+
+def test_every_member_finds_exactly_its_own_holdings(demo_run: DemoFolder, history: History, tmp_path: Path) -> None:
+    members = [terms.id for member in demo_run.genesis.members for terms in member.accounts]
+    assert len(members) == 9
+    for account in members:
+        seed = account_seed(demo_run.network_seed, account)
+        code, last = verified(demo_run, tmp_path, account, history.holdings[account], seed)
+        assert (code, last["name"], last["ok"]) == (0, "inclusion", True), (account, last)
+
+
+def test_a_wrong_holding_is_refused_by_inclusion(demo_run: DemoFolder, history: History, tmp_path: Path) -> None:
+    account = 6
+    seed, own = account_seed(demo_run.network_seed, account), history.holdings[account]
+    assert any(own.values())
+    for name in own:
+        wrong = {**own, name: own[name] + 1}
+        code, last = verified(demo_run, tmp_path, account, wrong, seed)
+        assert (code, last["name"], last["ok"]) == (6, "inclusion", False), name
+
+
+def test_a_wrong_seed_or_account_is_refused_by_inclusion(
+    demo_run: DemoFolder, history: History, tmp_path: Path
+) -> None:
+    own = history.holdings[6]
+    for account, seed_of in ((6, 5), (5, 6), (77, 77)):
+        seed = account_seed(demo_run.network_seed, seed_of)
+        code, last = verified(demo_run, tmp_path, account, own, seed)
+        assert (code, last["name"], last["ok"]) == (6, "inclusion", False)
+
+
+def test_the_withdrawal_was_paid_on_a_chain_that_its_account_never_deposited_on(history: History) -> None:
+    released = {each.nonce: each for each in history.released}
+    crossed = [
+        released[each.nonce]
+        for each in history.confirmed
+        if released[each.nonce].chain_id
+        not in {credit.chain_id for credit in history.credited if credit.account == released[each.nonce].account}
+    ]
+    assert [(each.account, each.units) for each in crossed] == [(6, 5_000_000_000)]
+    assert {each.chain_id for each in history.confirmed if each.nonce == crossed[0].nonce} == {crossed[0].chain_id}
+
+
+def test_each_deposit_was_credited_once(demo_run: DemoFolder, history: History) -> None:
+    keys = [(each.chain_id, each.nonce) for each in history.credited]
+    assert len(keys) == len(set(keys)) == sum(demo_run.summary["deposits"].values()) == 17
