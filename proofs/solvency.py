@@ -90,12 +90,23 @@ def complete_holdings(statement: RiskStatement, account: AccountHoldings) -> tup
 
 
 def _check_rules(statement: RiskStatement) -> None:
-    """The claim names scenarios and groups: each group must have a maximum, all its loss rows, a place in margin."""
-    auxiliary = auxiliary_slots(statement)
-    losses = Counter(found[0] for row in statement.rows if (found := _maximum_of(row, set(auxiliary))) is not None)
-    if len(auxiliary) != len(statement.groups) or any(losses[j] != statement.scenarios for j in auxiliary):
+    """The claim names scenarios and groups: each group must have a maximum, all its loss rows, a place in margin.
+
+    Linear in the statement's size, because it runs on statements that nobody need have certified.
+    """
+    auxiliary = frozenset(auxiliary_slots(statement))
+    of_group = {statement.slots[j].group for j in auxiliary}
+    if not len(auxiliary) == len(of_group) == len(statement.groups) == len(set(statement.groups)):
+        raise Refused(ProofCode.BAD_STATEMENT, "maxima and groups are not one for one", maxima=len(auxiliary))
+    # A loss row that stands twice would hide that another is left out.
+    if len({row.name for row in statement.rows}) != len(statement.rows):
+        raise Refused(ProofCode.BAD_STATEMENT, "row names repeat")
+    # A positive constant would be margin that nobody holds.
+    strict = [row for row in statement.rows if row.constant <= 0]
+    losses = Counter(found[0] for row in strict if (found := _maximum_of(row, auxiliary)) is not None)
+    if any(not losses[j] == statement.scenarios > 0 for j in auxiliary):
         raise Refused(ProofCode.BAD_STATEMENT, "loss rows do not cover every scenario of every group")
-    maintenance = [row for row in statement.rows if all(dict(row.coefficients).get(j, 0) < 0 for j in auxiliary)]
+    maintenance = [row for row in strict if auxiliary <= {j for j, a in row.coefficients if a < 0}]
     if not any(row.kind is RowKind.AT_LEAST_ZERO for row in maintenance):
         raise Refused(ProofCode.BAD_STATEMENT, "no row holds equity against every group's maximum")
 
