@@ -11,6 +11,7 @@ import msgspec
 
 from clearing.base.certificate import Certificate
 from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, decode, encode, u256
+from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
@@ -24,6 +25,9 @@ FORMAT: Literal["crossclear-epoch-package/1"] = "crossclear-epoch-package/1"
 SUFFIX = ".ccp"
 COMMITMENTS_TAG = "crossclear/commitments-root/v1"
 PACKAGE_BYTES_MAX = 64 << 20
+PART_BYTES_MAX = {"header": 1 << 14, "certificate": 1 << 10, "validators": 1 << 16, "statement": 4 << 20}
+"""Parts whose many small items take far more memory than bytes, or work before anything vouches for them. 2048 slots
+under 33 scenarios make a statement of less than 1 MiB, 256 validators less than 64 KiB."""
 
 Commitment = tuple[U63, Bytes48]
 """(account, C_W)."""
@@ -44,6 +48,12 @@ class EpochPackage(Wire, frozen=True):
     """Ordered by account."""
     proof: ProofBytes
     book: ProofBytes
+
+
+# A fixed number of parts, each skipped over and not decoded.
+_PARTS: msgspec.msgpack.Decoder[tuple[msgspec.Raw, ...]] = msgspec.msgpack.Decoder(
+    tuple[(msgspec.Raw,) * len(EpochPackage.__struct_fields__)]  # type: ignore[misc]
+)
 
 
 def commitments_root(
@@ -78,4 +88,18 @@ def write_package(package: EpochPackage) -> bytes:
 
 def read_package(data: bytes) -> EpochPackage:
     """Read a file. Raises RemoteFault OVERSIZE, MALFORMED or NON_CANONICAL."""
+    if len(data) <= PACKAGE_BYTES_MAX:
+        _check_parts(data)
     return decode(data, EpochPackage, PACKAGE_BYTES_MAX)
+
+
+def _check_parts(data: bytes) -> None:
+    """Measure the parts before any is built: 64 MiB of rows would become 2 GB of objects."""
+    try:
+        parts = _PARTS.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, "epoch package", why=str(error)[:200]) from None
+    for name, part in zip(EpochPackage.__struct_fields__, parts, strict=True):
+        size, limit = memoryview(part).nbytes, PART_BYTES_MAX.get(name, PACKAGE_BYTES_MAX)
+        if size > limit:
+            raise RemoteFault(BaseCode.OVERSIZE, f"epoch package {name}", bytes=size, limit=limit)

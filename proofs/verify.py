@@ -120,9 +120,9 @@ class _Run:
 
     def certificate(self) -> str:
         package = self.package
+        check_validator_set(package.validators)  # its size too, before the hash decodes every key
         if self.validators_hash is not None and package.validators.hash != self.validators_hash:
             raise Refused(ProofCode.WRONG_NETWORK, "validator set", shown=package.validators.hash)
-        check_validator_set(package.validators)
         trusted = package.header.network if self.network is None else self.network
         verify_finality(package.header, package.certificate, package.validators, trusted)
         return f"header {package.header.height} is final under {len(package.validators.validators)} validators"
