@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
 from clearing.extension import VoteExtension
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
 from clearing.state.state import State
@@ -42,6 +42,7 @@ from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import Topic
 from node.packages import PackageService
 from node.positions import PositionWatch, valid_positions
+from node.provers import NodeProver
 from node.recorder import Recorder
 from node.relayer_service import RelayerService
 from node.replay import state_salt
@@ -58,7 +59,10 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.transaction_service import TransactionService, valid_batch_size
 from node.view import LiveView
-from proofs.prover_pool import LocalProverPool
+from proofs.prover_pool import EpochProver
+
+HEIGHTS_PER_NEWS = 2
+"""A price or fact rides on the votes of one height, and is acted on in the next."""
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +98,7 @@ def open_node(config: NodeConfig) -> Iterator["Node"]:
     keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=config.node.devnet)
     with ExitStack() as stack:
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
-        prover = LocalProverPool(config.proofs.workers)
+        prover = NodeProver(config.proofs.workers)
         stack.callback(prover.close)
         guard = SignStateFile(config.path("sign-state"))
         stack.callback(guard.close)
@@ -124,11 +128,11 @@ class Node:
         genesis: Genesis,
         keys: NodeKeys,
         store: Store,
-        prover: LocalProverPool,
+        prover: EpochProver,
         guard: SignStateFile,
     ) -> None:
         self._config = config
-        self._fresh = True
+        self._heights_wanted = HEIGHTS_PER_NEWS
         own_index = own_index_of(genesis, keys)
         network, blocks, validators = network_id(genesis), StoredBlocks(store), genesis.validators
         restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
@@ -170,7 +174,7 @@ class Node:
             WalFile(config.path(config.consensus.wal)),
             self._network,
             replica_config(config),
-            Hooks(on_decided=self._on_decided, has_work=self._has_work),
+            Hooks(on_decided=self._on_decided, on_peer_fault=self._on_peer_fault, has_work=self._has_work),
         )
         # Heights that a restart executed were told to the listener before the network ran.
         self._application.listen(lambda decided: self._positions.decided(decided, self._network))
@@ -250,18 +254,21 @@ class Node:
         return member.trade_address if member else None
 
     def _changed(self) -> None:
-        self._fresh = True
+        self._heights_wanted = HEIGHTS_PER_NEWS
         self._engine.notify_work()
 
     def _has_work(self) -> bool:
-        return self._fresh or len(self._pool) > 0
+        return self._heights_wanted > 0 or len(self._pool) > 0
 
     def _on_committed(self, decided: Decided) -> None:
-        self._fresh = False
+        self._heights_wanted = max(0, self._heights_wanted - 1)
         self._epochs.decided(decided.header)
         self._pool.remove(decided.block.transactions)
         self._pool.expire(decided.block.time_ms)
         self._bridge.settle(decided.state)
+
+    def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
+        log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
 
     def _on_decided(self, decided: DecidedHeight) -> None:
         self._view.decided(decided.committed.block.header)

@@ -48,6 +48,9 @@ class NodeCode(CodeBook):
     OUTPUT_EXISTS = 855
     UNKNOWN_CODE = 856
     NODE_UNREACHABLE = 857
+    NODE_ANSWER = 858
+    PROVER_LOST = 860
+    PROVER_LATE = 861
 
 
 REMEDIES: dict[NodeCode, str] = {
@@ -89,4 +92,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.OUTPUT_EXISTS: "The output exists and is never overwritten. Choose another folder or file.",
     NodeCode.UNKNOWN_CODE: "No package has a code of this number or name. `crossclear explain --all` lists them.",
     NodeCode.NODE_UNREACHABLE: "No node answers at this address. Is it running, and is the API enabled?",
+    NodeCode.NODE_ANSWER: "What answers at this address does not speak this API, or too much of it. Check the URL.",
+    NodeCode.PROVER_LOST: "Worker processes keep dying on one job: out of memory, as a rule. Give them more, restart.",
+    NodeCode.PROVER_LATE: "An epoch's commitments take too long for the blocks that need them. Free a core, restart.",
 }

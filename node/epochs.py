@@ -15,6 +15,7 @@ import trio
 
 from clearing.base.certificate import Certificate
 from clearing.base.codec import U63, Bytes32, Wire
+from clearing.base.errors import LocalFault
 from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
@@ -22,11 +23,13 @@ from clearing.base.validators import ValidatorSet
 from clearing.epoch import take_snapshot
 from clearing.margin.snapshot import RiskSnapshot
 from clearing.state.state import State
+from node.codes import NodeCode
 from node.store.records import PackageRecord
 from proofs.package import SUFFIX, commitments_root
 from proofs.prover_pool import EpochProver
 
 SEED_TAG = "crossclear/account-seed/v1"
+COMMIT_SECONDS_MAX = 60.0
 PROVERS_PER_EPOCH = 2
 """How many validators, in turn by epoch, prove it: a second one, so that a dead one leaves no gap."""
 
@@ -84,12 +87,16 @@ class EpochService:
         self._waiting.append(self._begin(snapshot))
 
     def root_at(self, height: int) -> tuple[Hash32, int]:
-        """(root, snapshot height) of the newest snapshot at least Δ below `height`; waits for its commitments."""
+        """(root, snapshot height) of the newest snapshot at least Δ below `height`; waits for its commitments.
+
+        Raises LocalFault PROVER_LATE after `COMMIT_SECONDS_MAX`, and what committing raised: without the root no header
+        can be made or judged, and a node that silently stands still is worse than one that ends and says why.
+        """
         due = [each for each in self._waiting if each.snapshot.statement.height + self._delay <= height]
         if not due:
             return self._carried
         statement = due[-1].snapshot.statement
-        return commitments_root(statement, due[-1].commitments.result()), statement.height
+        return commitments_root(statement, self._finished(due[-1])), statement.height
 
     def decided(self, header: Header) -> None:
         """A header is decided: what it carries is carried from now on, and its snapshot can be proven."""
@@ -122,6 +129,17 @@ class EpochService:
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
         return await _outcome(self._prover.prove(snapshot, self._seeds, header, certificate, self._validators))
+
+    def _finished(self, waiting: _Waiting) -> tuple[tuple[int, bytes], ...]:
+        height, future = waiting.snapshot.statement.height, waiting.commitments
+        if not future.done():
+            log.warning("a header waits for commitments", height=height)
+        try:
+            return future.result(COMMIT_SECONDS_MAX)
+        except TimeoutError:
+            raise LocalFault(
+                NodeCode.PROVER_LATE, "commitments", height=height, seconds=int(COMMIT_SECONDS_MAX)
+            ) from None
 
     def _begin(self, snapshot: RiskSnapshot) -> _Waiting:
         return _Waiting(snapshot, self._prover.commit(snapshot, self._seeds))

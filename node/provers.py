@@ -1,0 +1,122 @@
+"""`NodeProver`: the worker processes of a node, commitments apart from proofs, and what happens when one dies.
+
+Rule: a commitment never waits behind a proof, for a header waits for it. A worker that dies (killed, out of memory) is
+replaced and its job begun again; a job that keeps losing its worker fails with a code. Stopping waits for no job.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor, Future
+from multiprocessing import active_children
+from threading import Lock
+from typing import TypeVar
+
+import structlog
+
+from clearing.base.certificate import Certificate
+from clearing.base.errors import LocalFault
+from clearing.base.header import Header
+from clearing.base.validators import ValidatorSet
+from clearing.margin.snapshot import RiskSnapshot
+from node.codes import NodeCode
+from proofs.prover_pool import EpochProver, LocalProverPool
+
+ATTEMPTS_MAX = 3
+T = TypeVar("T")
+Job = Callable[[EpochProver], Future[T]]
+
+log = structlog.get_logger(__name__)
+
+
+class SteadyPool:
+    """A pool of workers that is made anew whenever it breaks."""
+
+    def __init__(self, make: Callable[[], EpochProver]) -> None:
+        self._make = make
+        self._pool = make()
+        self._changing = Lock()
+        self._closed = False
+
+    def run(self, job: Job[T]) -> "Future[T]":
+        """The outcome of a job, begun up to `ATTEMPTS_MAX` times. It fails with LocalFault PROVER_LOST after those."""
+        outcome: Future[T] = Future()
+        self._attempt(job, outcome, ATTEMPTS_MAX)
+        return outcome
+
+    def close(self) -> None:
+        """Drop waiting and running jobs: their futures are cancelled."""
+        self.give_up()
+        self._pool.close()
+
+    def give_up(self) -> None:
+        """Begin nothing again from here on."""
+        with self._changing:
+            self._closed = True
+
+    def _attempt(self, job: Job[T], outcome: "Future[T]", left: int) -> None:
+        pool = self._pool
+        try:
+            running = job(pool)
+        except BrokenExecutor:
+            self._lost(pool, job, outcome, left)
+        except Exception as error:
+            outcome.set_exception(error)
+        else:
+            running.add_done_callback(lambda done: self._settle(pool, job, outcome, left, done))
+
+    def _settle(self, pool: EpochProver, job: Job[T], outcome: "Future[T]", left: int, done: "Future[T]") -> None:
+        """In the thread of the pool that ran it."""
+        if done.cancelled():
+            outcome.cancel()
+            return
+        error = done.exception()
+        if isinstance(error, BrokenExecutor):
+            self._lost(pool, job, outcome, left)
+        elif error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(done.result())
+
+    def _lost(self, pool: EpochProver, job: Job[T], outcome: "Future[T]", left: int) -> None:
+        with self._changing:
+            if self._closed:
+                outcome.cancel()
+                return
+            if self._pool is pool:  # the first of its jobs to hear replaces it; a broken pool ends by itself
+                self._pool = self._make()
+        log.error("prover worker died", attempts_left=left - 1)
+        if left > 1:
+            self._attempt(job, outcome, left - 1)
+        else:
+            outcome.set_exception(LocalFault(NodeCode.PROVER_LOST, "prover", attempts=ATTEMPTS_MAX))
+
+
+class NodeProver:
+    """Implements `EpochProver`: one worker for commitments, `workers` for proofs."""
+
+    def __init__(self, workers: int = 1, make: Callable[[int], EpochProver] = LocalProverPool) -> None:
+        self._commits = SteadyPool(lambda: make(1))
+        self._proofs = SteadyPool(lambda: make(workers))
+
+    def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
+        """See `EpochProver`."""
+        return self._commits.run(lambda pool: pool.commit(snapshot, seeds))
+
+    def prove(
+        self,
+        snapshot: RiskSnapshot,
+        seeds: Mapping[int, bytes],
+        header: Header,
+        certificate: Certificate,
+        validators: ValidatorSet,
+    ) -> "Future[bytes]":
+        """See `EpochProver`."""
+        return self._proofs.run(lambda pool: pool.prove(snapshot, seeds, header, certificate, validators))
+
+    def close(self) -> None:
+        """Stop now, a proof under way included: it can be made again, and a stopping node may not wait minutes."""
+        for steady in (self._commits, self._proofs):
+            steady.give_up()
+        for child in active_children():  # a node has no other child processes
+            child.kill()
+        for steady in (self._commits, self._proofs):
+            steady.close()

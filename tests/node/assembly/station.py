@@ -1,0 +1,190 @@
+"""A validator alone: what of `node.app.Node` stands on disk, without network and clock, one height at a time."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from clearing.base import bls, ed25519
+from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.codec import encode
+from clearing.base.hashing import tagged_hash
+from clearing.base.header import Header
+from clearing.base.ids import NetworkId
+from clearing.base.validators import ValidatorSet
+from clearing.extension import VoteExtension, encode_extension
+from clearing.genesis import Genesis, MarketParameters, network_id
+from clearing.margin.snapshot import RiskSnapshot
+from clearing.state.state import State
+from clearing.transactions import Transaction
+from consensus.chain import Position
+from consensus.executor import BlockExecutor
+from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension, extension_digest
+from consensus.restart import restore_chain
+from consensus.signing import CertificateCache, CurveVerifier
+from consensus.store import save_committed
+from node.application import ClearingApplication, Decided
+from node.config import NodeConfig
+from node.epochs import EpochService
+from node.keys.ring import NodeKeys, open_node_keys
+from node.recorder import Recorder
+from node.replay import state_salt
+from node.restore import restore
+from node.store.blocks import StoredBlocks
+from node.store.store import Store
+from node.testnet import create_testnet
+from tests.clearing.state.world import START_MS, make_genesis
+
+MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=3)
+
+
+@dataclass(frozen=True)
+class Home:
+    """One validator's genesis and keys."""
+
+    genesis: Genesis
+    keys: NodeKeys
+    path: Path
+    config: NodeConfig
+
+    @property
+    def network(self) -> NetworkId:
+        return network_id(self.genesis)
+
+    @property
+    def salt(self) -> bytes:
+        return state_salt(self.keys.network_seed)
+
+
+def make_home(folder: Path, market: MarketParameters = MARKET) -> Home:
+    """A network of one."""
+
+    def build(validators: ValidatorSet) -> Genesis:
+        return msgspec.structs.replace(make_genesis(market), validators=validators)
+
+    made = create_testnet(folder, build, validators=1, devnet=True, seed=5)
+    home = made.nodes[0].home
+    return Home(made.genesis, open_node_keys(home, home / "password", allow_weak=True), home, made.nodes[0].config)
+
+
+class QuickProver:
+    """Commitments that are hashes, at once or when told; proofs are never ready."""
+
+    def __init__(self, *, held_back: bool = False) -> None:
+        self.held_back = held_back
+        self.waiting: list[tuple[Future[tuple[tuple[int, bytes], ...]], RiskSnapshot]] = []
+        self.heights: list[int] = []
+        self.proofs: list[Future[bytes]] = []
+
+    def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
+        future: Future[tuple[tuple[int, bytes], ...]] = Future()
+        self.heights.append(snapshot.statement.height)
+        self.waiting.append((future, snapshot))
+        if not self.held_back:
+            self.finish()
+        return future
+
+    def finish(self) -> None:
+        for future, snapshot in self.waiting:
+            future.set_result(tuple((each.account, _hashed(snapshot, each.account)) for each in snapshot.accounts))
+        self.waiting.clear()
+
+    def prove(
+        self,
+        snapshot: RiskSnapshot,
+        seeds: Mapping[int, bytes],
+        header: Header,
+        certificate: Certificate,
+        validators: ValidatorSet,
+    ) -> "Future[bytes]":
+        self.proofs.append(Future())
+        return self.proofs[-1]
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+def _hashed(snapshot: RiskSnapshot, account: int) -> bytes:
+    body = tagged_hash("test/commitment/v1", encode(snapshot), account.to_bytes(8, "big"))
+    return (body * 2)[:48]
+
+
+@dataclass
+class Pool:
+    """What the next proposals take, height by height."""
+
+    next: tuple[Transaction, ...] = ()
+
+    def select(self, time_ms: int) -> tuple[Transaction, ...]:
+        return self.next
+
+
+@dataclass
+class Station:
+    """Restored from `store` when made, as a node is; then it decides heights or follows recorded ones."""
+
+    home: Home
+    store: Store
+    prover: QuickProver = field(default_factory=QuickProver)
+    listeners: tuple[Callable[[Decided], None], ...] = ()
+
+    def __post_init__(self) -> None:
+        genesis, validators = self.home.genesis, self.home.genesis.validators
+        self.blocks = StoredBlocks(self.store)
+        self.restored = restore(genesis, self.home.salt, self.store, self.blocks)
+        self.epochs = EpochService(
+            self.prover, {}, genesis.market.snapshot_delay_blocks, validators, 0, self.restored.epochs
+        )
+        self.recorder = Recorder(self.store, self.epochs)
+        self.pool = Pool()
+        self.said = VoteExtension()
+        self.application = ClearingApplication(
+            genesis, self.restored.state, self.pool, self.epochs, lambda _: self.said, self.restored.height
+        )
+        self.application.listen(lambda decided: self.epochs.decided(decided.header))
+        self.application.listen(self.recorder.decided)
+        for listener in self.listeners:
+            self.application.listen(listener)
+        verifier = CurveVerifier()
+        position = Position(self.restored.height, validators, validators, validators)
+        self.chain = restore_chain(
+            self.home.network, genesis.time_ms, position, self.application, self.blocks, verifier
+        )
+        self.executor = BlockExecutor(self.application, verifier, CertificateCache(verifier, self.home.network))
+
+    @property
+    def state(self) -> State:
+        return self.application.state
+
+    def decide(self, said: VoteExtension | None = None, transactions: tuple[Transaction, ...] = ()) -> CommittedBlock:
+        """Propose, certify, store and apply the next height. `said` is attested at it, and counted at the one after."""
+        self.said = said or VoteExtension()
+        self.pool.next = transactions
+        block = self.executor.build(self.chain, Evidence())
+        committed = certified(self.home, block, encode_extension(self.said))
+        self.follow(committed)
+        return committed
+
+    def follow(self, committed: CommittedBlock) -> None:
+        """Store and apply a block that was decided."""
+        save_committed(self.blocks, committed)
+        self.chain = self.executor.apply(self.chain, committed.block, committed.certificate, committed.extensions)
+
+
+def time_of(height: int) -> int:
+    return START_MS + 1_000 * height
+
+
+def certified(home: Home, block: object, data: bytes) -> CommittedBlock:
+    """A block with the only validator's certificate and extension."""
+    header = block.header  # type: ignore[attr-defined]
+    validators, keys, network = home.genesis.validators, home.keys, home.network
+    digest = vote_digest(network, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
+    share = bls.sign(keys.validator, digest)
+    certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, {0: share})
+    extension = Extension(time_ms=time_of(header.height), data=data)
+    signed = extension_digest(network, validators.hash, header.height, 0, header.hash, extension)
+    extensions = (SignedExtension(0, extension, ed25519.sign(keys.envelope, signed)),)
+    return CommittedBlock(block=block, certificate=certificate, extensions=extensions)  # type: ignore[arg-type]

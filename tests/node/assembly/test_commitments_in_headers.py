@@ -1,0 +1,161 @@
+"""Rules of commitments: late ones delay a header and never change it; a dead worker is replaced; stopping is quick."""
+
+import os
+import signal
+import time
+from concurrent.futures import CancelledError, Future
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import active_children
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+
+from clearing.base.errors import LocalFault
+from clearing.extension import VoteExtension
+from node import epochs
+from node.codes import NodeCode
+from node.provers import ATTEMPTS_MAX, NodeProver, SteadyPool
+from node.store.store import Store
+from proofs.epoch import commit_epoch
+from proofs.prover_pool import LocalProverPool
+from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
+
+DOMAIN = 256
+
+
+def _station(tmp_path: Path, prover: Any) -> Station:
+    home = make_home(tmp_path / "net")
+    return Station(home, Store(home.path / "s.sqlite", home.network), prover)
+
+
+def _advance(station: Station, heights: int) -> None:
+    """So many heights, with prices and custody at each."""
+    words = World(station.home.genesis)
+    for _ in range(heights):
+        height = station.application.height + 1
+        words.state = station.state
+        prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
+        station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
+
+
+def test_a_header_waits_for_late_commitments_and_is_the_same(tmp_path: Path) -> None:
+    quick, late = _station(tmp_path / "a", QuickProver()), _station(tmp_path / "b", QuickProver(held_back=True))
+    with quick.store, late.store:
+        for station in (quick, late):
+            _advance(station, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks - 1)
+        assert quick.prover.heights == late.prover.heights == [MARKET.epoch_blocks]
+        timer = Timer(0.2, late.prover.finish)
+        timer.start()
+        for station in (quick, late):
+            _advance(station, 1)
+        timer.join()
+        assert quick.chain.parent == late.chain.parent
+        assert late.epochs.record().height == MARKET.epoch_blocks
+
+
+def test_commitments_that_never_come_end_the_node_with_a_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(epochs, "COMMIT_SECONDS_MAX", 0.05)
+    station = _station(tmp_path, QuickProver(held_back=True))
+    with station.store:
+        _advance(station, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks - 1)
+        with pytest.raises(LocalFault) as fault:
+            _advance(station, 1)
+    assert fault.value.code is NodeCode.PROVER_LATE
+
+
+def test_a_snapshot_that_is_superseded_before_it_is_due_is_never_waited_for(tmp_path: Path) -> None:
+    station = _station(tmp_path, QuickProver(held_back=True))
+    with station.store:
+        _advance(station, MARKET.epoch_blocks)
+        assert station.epochs.root_at(MARKET.epoch_blocks + MARKET.snapshot_delay_blocks - 1)[1] == 0
+
+
+class DyingPool:
+    """Loses its worker on each job until `good` pools were made."""
+
+    made = 0
+
+    def __init__(self, good: int) -> None:
+        DyingPool.made += 1
+        self._dies = DyingPool.made < good
+        self.closed = False
+
+    def run(self) -> "Future[int]":
+        future: Future[int] = Future()
+        if self._dies:
+            future.set_exception(BrokenProcessPool("killed"))
+        else:
+            future.set_result(DyingPool.made)
+        return future
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(("good", "told"), [(1, 1), (2, 2), (ATTEMPTS_MAX, ATTEMPTS_MAX), (ATTEMPTS_MAX + 1, None)])
+def test_a_job_is_begun_again_a_few_times(good: int, told: int | None) -> None:
+    DyingPool.made = 0
+    steady = SteadyPool(lambda: DyingPool(good))  # type: ignore[arg-type,return-value]
+    future: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
+    if told is not None:
+        assert future.result(1) == told
+        return
+    with pytest.raises(LocalFault) as fault:
+        future.result(1)
+    assert fault.value.code is NodeCode.PROVER_LOST
+    good_again: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
+    assert good_again.result(1) == ATTEMPTS_MAX + 1, "the next job finds a pool that works"
+
+
+def test_an_error_of_the_job_is_not_tried_again() -> None:
+    DyingPool.made = 0
+    steady = SteadyPool(lambda: DyingPool(1))  # type: ignore[arg-type,return-value]
+
+    def job(_: Any) -> "Future[int]":
+        future: Future[int] = Future()
+        future.set_exception(LocalFault(NodeCode.UNKNOWN_CODE, "job"))
+        return future
+
+    with pytest.raises(LocalFault, match="unknown_code"):
+        steady.run(job).result(1)
+    assert DyingPool.made == 1
+
+
+def _snapshot(tmp_path: Path) -> tuple[Any, dict[int, bytes]]:
+    """A snapshot of the state machine, with seeds."""
+    station = _station(tmp_path, QuickProver(held_back=True))
+    with station.store:
+        _advance(station, MARKET.epoch_blocks)
+    (_, snapshot) = station.prover.waiting[0]
+    return snapshot, {each.account: bytes([7]) * 32 for each in snapshot.accounts}
+
+
+def test_a_killed_worker_is_replaced_and_its_commitments_are_the_same(tmp_path: Path) -> None:
+    snapshot, seeds = _snapshot(tmp_path)
+    prover = NodeProver(1, lambda workers: LocalProverPool(workers, DOMAIN))
+    try:
+        first = prover.commit(snapshot, seeds)
+        deadline = time.monotonic() + 60
+        while not active_children() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        for child in active_children():
+            os.kill(child.pid or 0, signal.SIGKILL)
+        expected = commit_epoch(snapshot, seeds, DOMAIN)
+        assert first.result(60) == expected
+        assert prover.commit(snapshot, seeds).result(60) == expected
+    finally:
+        prover.close()
+
+
+def test_stopping_does_not_wait_for_work_under_way(tmp_path: Path) -> None:
+    snapshot, seeds = _snapshot(tmp_path)
+    prover = NodeProver(1, lambda workers: LocalProverPool(workers, DOMAIN))
+    jobs = [prover.commit(snapshot, seeds) for _ in range(50)]
+    jobs[0].result(60)
+    prover.close()
+    assert not active_children()
+    with pytest.raises(CancelledError):
+        jobs[-1].result(1)
