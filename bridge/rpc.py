@@ -20,7 +20,12 @@ from clearing.base.errors import RemoteFault
 
 ANSWER_BYTES_MAX = 32 << 20
 BATCH_MAX = 128
+VALUES_MAX = 1 << 20
+"""In one answer. Receipts have 40 bytes and more a value; `[[],[],…` has three, and a hundred of memory each."""
 TIMEOUT_SECONDS = 5.0
+"""Without a byte."""
+PATIENCE = 4
+"""Timeouts that one answer may take as a whole, however steadily it drips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Endpoint:
         self.name = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
         self._url = url
         self._limit = answer_bytes_max
+        self._seconds = timeout_seconds * PATIENCE
         # Compression is declined so that the size limit is a limit on memory; proxies are never taken from the
         # environment, for what an endpoint says decides on money.
         self._client = httpx.AsyncClient(
@@ -90,7 +96,7 @@ class Endpoint:
             for index, call in enumerate(calls)
         ]
         try:
-            answer = msgspec.json.decode(await self._post(msgspec.json.encode(requests)))
+            answer = msgspec.json.decode(self._bounded(await self._post(msgspec.json.encode(requests))))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RemoteFault(BridgeCode.MALFORMED_ANSWER, self.name, why=str(error)[:120]) from None
         if isinstance(answer, dict):
@@ -114,7 +120,19 @@ class Endpoint:
             raise result.fault(f"{self.name} {method}")
         return result
 
+    def _bounded(self, answer: bytes) -> bytes:
+        """The answer, if it is not of very many small values. Commas inside strings count too."""
+        values = sum(map(answer.count, (b",", b"[", b"{")))
+        if values > VALUES_MAX:
+            raise RemoteFault(BridgeCode.ANSWER_OVERSIZE, self.name, values=values, limit=VALUES_MAX)
+        return answer
+
     async def _post(self, body: bytes) -> bytes:
+        with trio.move_on_after(self._seconds):
+            return await self._exchange(body)
+        raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name, why="slow")
+
+    async def _exchange(self, body: bytes) -> bytes:
         received = bytearray()
         oversize = False
         try:

@@ -109,9 +109,8 @@ class Sender:
             )
         )
         if isinstance(gas, Refusal):
-            raise RemoteFault(
-                BridgeCode.TRANSACTION_REVERTED, "estimate", message=gas.message, revert=str(gas.data)[:200]
-            )
+            revert = gas.data[:200] if isinstance(gas.data, str) else type(gas.data).__name__
+            raise RemoteFault(BridgeCode.TRANSACTION_REVERTED, "estimate", message=gas.message, revert=revert)
         base_fee = read_quantity(read_object(block, "block").get("baseFeePerGas"), "baseFeePerGas", 128)
         return _Bid(
             nonce=read_quantity(count, "nonce"),

@@ -13,8 +13,13 @@ _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}", re.ASCII)
 
 
 def malformed(at: str, value: object) -> RemoteFault:
-    """The fault for `value`, which is shown shortened."""
-    return RemoteFault(BridgeCode.MALFORMED_ANSWER, at, value=repr(value)[:120])
+    """The fault for `value`, which is shown shortened; lists and objects by their length only."""
+    # What was just nested enough to be read could be nested too deeply to be shown from here.
+    if isinstance(value, list | dict):
+        shown = f"{type(value).__name__} of {len(value)}"
+    else:
+        shown = repr(value[:120] if isinstance(value, str) else value)[:120]
+    return RemoteFault(BridgeCode.MALFORMED_ANSWER, at, value=shown)
 
 
 def read_object(value: object, at: str) -> dict[str, object]:

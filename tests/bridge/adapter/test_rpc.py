@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from bridge.codes import BridgeCode
+from bridge.quorum import EndpointQuorum
 from bridge.rpc import Call, Endpoint
 from clearing.base.errors import RemoteFault
 
@@ -22,6 +23,18 @@ def ok(value):
     return http(json.dumps(value).encode())
 
 
+DRIP = object()
+"""The answer that never ends: a space now and then."""
+
+
+async def drip(stream):
+    with suppress(trio.BrokenResourceError):
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9000\r\n\r\n")
+        while True:
+            await trio.sleep(0.02)
+            await stream.send_all(b" ")
+
+
 @pytest.fixture
 async def serve(nursery):
     """`await serve(answer)`: the URL of a server that sends these bytes to whoever asks; None: nothing, ever."""
@@ -32,6 +45,8 @@ async def serve(nursery):
                 await stream.receive_some(65536)
                 if answer is None:
                     await trio.sleep_forever()
+                if answer is DRIP:
+                    await drip(stream)
                 with suppress(trio.BrokenResourceError):
                     await stream.send_all(answer)
 
@@ -60,6 +75,7 @@ CASES = {
     "compressed": (http(b"[]", headers="content-encoding: gzip\r\n"), BridgeCode.MALFORMED_ANSWER),
     "redirect": (http(b"", "302 Found", "location: http://127.0.0.1:1/\r\n"), BridgeCode.ENDPOINT_REFUSED),
     "silent": (None, BridgeCode.ENDPOINT_UNREACHABLE),
+    "dripping": (DRIP, BridgeCode.ENDPOINT_UNREACHABLE),
 }
 
 
@@ -72,6 +88,34 @@ async def test_nonsense_from_a_server_is_a_fault_with_a_code(serve, case):
     assert caught.value.code == code
     assert "secret" not in str(caught.value)
     assert "key" not in endpoint.name
+
+
+async def test_an_answer_of_very_many_small_values_is_refused_before_they_are_built(serve, monkeypatch):
+    """Three bytes of JSON are a hundred of memory."""
+    monkeypatch.setattr("bridge.rpc.VALUES_MAX", 1_000)
+    monkeypatch.setattr("bridge.rpc.msgspec.json.decode", None)
+    for small in (b"[],", b"{},", b"1,"):
+        async with Endpoint(await serve(http(b'[{"id":0,"result":[' + small * 1_000 + b"1]}]"))) as endpoint:
+            with pytest.raises(RemoteFault) as caught:
+                await endpoint.call("eth_chainId")
+            assert caught.value.code == BridgeCode.ANSWER_OVERSIZE
+
+
+async def test_nesting_of_any_depth_is_a_fault_wherever_it_is_found_out():
+    """What is just not too deep to be read must not be too deep to be shown."""
+
+    class Nested:
+        name = "nested"
+
+        async def batch(self, calls):
+            return [value] * len(calls)
+
+    for depth in range(700, 1_000):
+        value = []
+        for _ in range(depth):
+            value = [value]
+        with pytest.raises(RemoteFault):
+            await EndpointQuorum([Nested()], 1).check_chain(1)
 
 
 async def test_nobody_there_is_a_fault(serve):
