@@ -76,7 +76,7 @@ def missing(genesis: Genesis, tally: Tally, checks: Mapping[str, bool]) -> tuple
     """
     lacks = [f"no deposit on chain {chain.name}" for chain in genesis.chains if not tally.deposits[chain.chain_id]]
     lacks += [
-        f"no trade in a {kind}"
+        f"no trade in {_named(kind)}"
         for kind in sorted({_kind(each.kind) for each in genesis.instruments})
         if not tally.trades[kind]
     ]
@@ -90,3 +90,7 @@ def missing(genesis: Genesis, tally: Tally, checks: Mapping[str, bool]) -> tuple
 
 def _kind(kind: InstrumentKind) -> str:
     return {InstrumentKind.PERPETUAL: "perpetual", InstrumentKind.FUTURE: "future"}.get(kind, "option")
+
+
+def _named(kind: str) -> str:
+    return f"an {kind}" if kind == "option" else f"a {kind}"

@@ -72,7 +72,7 @@ def test_a_complete_demonstration_lacks_nothing(genesis: Genesis) -> None:
         ({"deposits": Counter({31337: 7})}, "no deposit on chain chain1"),
         ({"trades": Counter(future=1, option=1)}, "no trade in a perpetual"),
         ({"trades": Counter(perpetual=1, option=1)}, "no trade in a future"),
-        ({"trades": Counter(perpetual=1, future=1)}, "no trade in a option"),
+        ({"trades": Counter(perpetual=1, future=1)}, "no trade in an option"),
         ({"liquidations": Counter()}, "no liquidation"),
         ({"crossed": []}, "no withdrawal paid on another chain than the one deposited on"),
     ],
@@ -105,7 +105,7 @@ def test_an_empty_demonstration_is_told_all_that_it_lacks(genesis: Genesis) -> N
         ),
         (lambda each, kinds: is_trade(each, kinds, InstrumentKind.PERPETUAL), "no trade in a perpetual"),
         (lambda each, kinds: is_trade(each, kinds, InstrumentKind.FUTURE), "no trade in a future"),
-        (lambda each, kinds: is_trade(each, kinds, InstrumentKind.CALL, InstrumentKind.PUT), "no trade in a option"),
+        (lambda each, kinds: is_trade(each, kinds, InstrumentKind.CALL, InstrumentKind.PUT), "no trade in an option"),
         (lambda each, kinds: isinstance(each, Liquidated), "no liquidation"),
         (
             lambda each, kinds: isinstance(each, WithdrawalConfirmed),
