@@ -23,8 +23,11 @@ PAUSE_SECONDS_MIN = 0.5
 PAUSE_SECONDS_MAX = 30.0
 GRACE_SECONDS = 0.5
 """How long a quorum that has answered waits for the others."""
+PATIENCE_SECONDS = 5.0
+"""How long it waits for them where those that answered don't agree: else one quick liar would silence who is slow."""
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Source(Protocol):
@@ -66,12 +69,23 @@ class EndpointQuorum:
         self._endpoints = tuple(endpoints)
 
     async def check_chain(self, chain_id: int) -> None:
-        """Check that a quorum serves `chain_id` and that none that answers serves another."""
-        stated = await self.read((Call("eth_chainId"),), lambda results: read_quantity(results[0], "eth_chainId", 63))
-        for index, told in stated.items():
-            if told != chain_id:
-                name = self._endpoints[index].name
-                raise RemoteFault(BridgeCode.WRONG_CHAIN, name, stated=told, expected=chain_id)
+        """Check that a quorum serves `chain_id`; who serves another is blamed. Raises RemoteFault WRONG_CHAIN."""
+
+        def judge(stated: dict[int, int]) -> int:
+            wrong = [index for index, told in stated.items() if told != chain_id]
+            faults = [
+                RemoteFault(
+                    BridgeCode.WRONG_CHAIN, self._endpoints[index].name, stated=stated[index], expected=chain_id
+                )
+                for index in wrong
+            ]
+            if len(stated) - len(wrong) < self.quorum:
+                raise faults[0]
+            for index, fault in zip(wrong, faults, strict=True):
+                self.blame(index, fault)
+            return chain_id
+
+        await self._judged((Call("eth_chainId"),), lambda results: read_quantity(results[0], "eth_chainId", 63), judge)
 
     async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
         """One batch an endpoint: the final height (the q-th highest told) and the hash now at `watched_number`.
@@ -96,6 +110,9 @@ class EndpointQuorum:
 
         told = await self.read(calls, parse)
         heights = sorted((final for final, _ in told.values()), reverse=True)
+        if heights[self.quorum - 1] <= watched_number < heights[0] and len(told) < len(self._endpoints):
+            told = await self.read(calls, parse, patient=True)
+            heights = sorted((final for final, _ in told.values()), reverse=True)
         hashes = Counter(hash_ for _, hash_ in told.values() if hash_ is not None)
         agreed = [hash_ for hash_, votes in hashes.items() if votes >= self.quorum]
         return Tips(heights[self.quorum - 1], agreed[0] if agreed else None)
@@ -106,12 +123,14 @@ class EndpointQuorum:
         Raises RemoteFault ENDPOINT_QUORUM_LOST or ENDPOINTS_DISAGREE.
         """
         calls = [Call("eth_getBlockByNumber", (hex_quantity(number), False)) for number in numbers]
-        told = await self.read(calls, lambda results: [_identity(result) for result in results])
-        headers = []
-        for position, number in enumerate(numbers):
-            answers = {index: row[position] for index, row in told.items()}
-            headers.append(self._agreed_header(number, answers))
-        return headers
+
+        def judge(told: dict[int, list[tuple[bytes | None, Result]]]) -> list[BlockHeader]:
+            return [
+                self._agreed_header(number, {index: row[position] for index, row in told.items()})
+                for position, number in enumerate(numbers)
+            ]
+
+        return await self._judged(calls, lambda results: [_identity(result) for result in results], judge)
 
     async def header_by_hash(self, block_hash: bytes) -> BlockHeader:
         """The header that a quorum has on its main chain under this hash. Raises RemoteFault UNTRUSTED_BLOCK."""
@@ -149,24 +168,44 @@ class EndpointQuorum:
 
         Raises RemoteFault ENDPOINTS_DISAGREE, ENDPOINT_QUORUM_LOST.
         """
-        told = await self.read(calls, parse)
-        value, votes = Counter(told.values()).most_common(1)[0]
-        if votes < self.quorum:
-            raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method, votes=votes, quorum=self.quorum)
-        for index, other in told.items():
-            if other != value:
-                self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method))
-        return value
 
-    async def read(self, calls: Sequence[Call], parse: Callable[[list[Result]], T]) -> dict[int, T]:
+        def judge(told: dict[int, K]) -> K:
+            value, votes = Counter(told.values()).most_common(1)[0]
+            if votes < self.quorum:
+                raise RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method, votes=votes, quorum=self.quorum)
+            for index, other in told.items():
+                if other != value:
+                    self.blame(index, RemoteFault(BridgeCode.ENDPOINTS_DISAGREE, calls[0].method))
+            return value
+
+        return await self._judged(calls, parse, judge)
+
+    async def _judged(
+        self, calls: Sequence[Call], parse: Callable[[list[Result]], T], judge: Callable[[dict[int, T]], V]
+    ) -> V:
+        """What `judge` makes of the answers; if it finds no agreement, of everybody's, the slow and resting too."""
+        told = await self.read(calls, parse)
+        try:
+            return judge(told)
+        except RemoteFault as fault:
+            if fault.code not in (BridgeCode.ENDPOINTS_DISAGREE, BridgeCode.WRONG_CHAIN):
+                raise
+            if len(told) == len(self._endpoints):
+                raise
+        return judge(await self.read(calls, parse, patient=True))
+
+    async def read(
+        self, calls: Sequence[Call], parse: Callable[[list[Result]], T], *, patient: bool = False
+    ) -> dict[int, T]:
         """Ask all endpoints at once; parsed results of those that answer well, by endpoint, at least a quorum.
 
         Endpoints that failed, or kept a quorum waiting, rest for a growing while, as long as a quorum is left without
-        them. Raises RemoteFault ENDPOINT_QUORUM_LOST with the last fault's words.
+        them; a patient call asks them too. Raises RemoteFault ENDPOINT_QUORUM_LOST with the last fault's words.
         """
         told: dict[int, T] = {}
         awake = [i for i, health in enumerate(self.health) if health.resting_until <= trio.current_time()]
-        asked = awake if len(awake) >= self.quorum else range(len(self._endpoints))
+        asked = awake if len(awake) >= self.quorum and not patient else range(len(self._endpoints))
+        grace = PATIENCE_SECONDS if patient else GRACE_SECONDS
         faults: list[RemoteFault] = []
 
         answered: set[int] = set()
@@ -181,7 +220,7 @@ class EndpointQuorum:
                 self.health[index].faults_in_a_row = 0
             answered.add(index)
             if len(told) == self.quorum:
-                patience.deadline = min(patience.deadline, trio.current_time() + GRACE_SECONDS)
+                patience.deadline = min(patience.deadline, trio.current_time() + grace)
 
         if len(asked) == 1:
             await ask(asked[0], trio.CancelScope())

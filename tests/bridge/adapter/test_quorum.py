@@ -129,6 +129,40 @@ async def test_one_silent_of_three_holds_nobody_up_for_long(chain, liar, watch):
     assert w.quorum.health[1].faults_total == w.quorum.health[2].faults_total == 0
 
 
+class Late:
+    """An endpoint that answers rightly, after a while."""
+
+    def __init__(self, true, seconds):
+        self.name, self.true, self.seconds = "late", true, seconds
+
+    async def batch(self, calls):
+        await trio.sleep(self.seconds)
+        return await self.true.batch(calls)
+
+
+def stuck(call, result):
+    """A chain that never grows."""
+    if call.params[:1] in (("finalized",), ("latest",)):
+        return {**result, "number": "0x0"}
+    return result
+
+
+def foreign(call, result):
+    return "0x1" if call.method == "eth_chainId" else result
+
+
+@pytest.mark.parametrize("lie", [chain_of_own, stuck, foreign])
+async def test_a_quick_liar_cannot_silence_a_slow_endpoint(chain, liar, watch, lie, monkeypatch):
+    """The liar and one other are a quorum that answered, and never one that agrees."""
+    monkeypatch.setattr("bridge.quorum.GRACE_SECONDS", 0.01)
+    profile = of_three(chain.deploy_emitter())
+    chain.deposited(1)
+    chain.mine(6)
+    w = watch(profile, liar(lie, name="liar"), liar(name="quick"), Late(liar(), 0.1))
+    await w.until_quiet()
+    assert w.nonces == [1]
+
+
 async def test_two_lost_of_three_stop_the_chain_and_their_return_starts_it(chain, liar, watch):
     profile = of_three(chain.deploy_emitter())
     chain.deposited(1)
@@ -286,10 +320,6 @@ async def test_an_endpoint_that_names_blocks_without_events_is_blamed_for_it(cha
 
 async def test_an_endpoint_of_another_chain_is_refused(chain, liar, watch):
     profile = chain.deploy_emitter()
-
-    def foreign(call, result):
-        return "0x1" if call.method == "eth_chainId" else result
-
     with pytest.raises(RemoteFault) as caught:
         await watch(profile, liar(foreign)).until_quiet()
     assert caught.value.code == BridgeCode.WRONG_CHAIN
