@@ -14,12 +14,13 @@ from pathlib import Path
 import structlog
 import trio
 
-from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.extension import VoteExtension
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
 from clearing.state.state import State
 from consensus.chain import Position
 from consensus.outputs import Decided as DecidedHeight
+from consensus.store import load_committed
 from node.api.server import build_api, serve_api
 from node.application import ClearingApplication, Decided
 from node.bridge_service import BridgeService, valid_collateral
@@ -30,6 +31,7 @@ from node.consensus.engine import Genesis as ChainStart
 from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import LocalSigner
 from node.consensus.wal import WalFile
+from node.crash import Standing, bugs_in, write_crash
 from node.epochs import EpochService, account_seed
 from node.fact_pool import FactPool
 from node.health import Health
@@ -38,6 +40,7 @@ from node.logs import configure_logs
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.oracle.service import OracleService, valid_gossip
+from node.p2p.host import check_port_free
 from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import Topic
 from node.packages import PackageService
@@ -64,12 +67,17 @@ from proofs.prover_pool import EpochProver
 HEIGHTS_PER_NEWS = 2
 """A price or fact rides on the votes of one height, and is acted on in the next."""
 
+_STOPPED = (0, -1, "STOPPED")
+
 log = structlog.get_logger(__name__)
 
 
 def run(config: NodeConfig) -> int:
     """Run a validator until SIGTERM or SIGINT; 0 after a clean stop. Raises LocalFault, or Bug."""
-    configure_logs(config.logging, node=config.node.name)
+    try:
+        configure_logs(config.logging, node=config.node.name)
+    except OSError as error:
+        raise LocalFault(NodeCode.LOG_UNUSABLE, "logging.file", why=str(error)) from None
     trio.run(_run, config)
     return 0
 
@@ -97,12 +105,39 @@ def open_node(config: NodeConfig) -> Iterator["Node"]:
     genesis = read_genesis(config.path(config.node.genesis))
     keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=config.node.devnet)
     with ExitStack() as stack:
+        # The lock first: a second process of the same home must touch nothing.
+        guard = SignStateFile(config.path("sign-state"))
+        stack.callback(guard.close)
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
         prover = NodeProver(config.proofs.workers)
         stack.callback(prover.close)
-        guard = SignStateFile(config.path("sign-state"))
-        stack.callback(guard.close)
-        yield Node(config, genesis, keys, store, prover, guard)
+        running = _STOPPED
+        try:
+            node = Node(config, genesis, keys, store, prover, guard)
+            try:
+                yield node
+            finally:
+                running = node.working_at
+        except BaseException as error:
+            _dump(config, error, store, guard, running)
+            raise
+
+
+def _dump(
+    config: NodeConfig, error: BaseException, store: Store, guard: SignStateFile, running: tuple[int, int, str]
+) -> None:
+    if next(bugs_in(error), None) is None:
+        return
+    height, committed = 0, None
+    try:
+        height = store.height()
+        committed = load_committed(StoredBlocks(store), height)
+    except CrossclearError as fault:
+        log.error("store not readable for the dump", fault=str(fault))
+    signed = (guard.last.height, guard.last.round, guard.last.step)
+    standing = Standing(height, committed.block.header if committed else None, running, signed)
+    path = write_crash(config.home, error, standing, clock_ms())
+    log.critical("invariant broken: nothing is signed any more", height=height, dump=str(path))
 
 
 def read_genesis(path: Path) -> Genesis:
@@ -206,8 +241,15 @@ class Node:
         )
         log.info("restored", saved=restored.height, height=self._application.height)
 
+    @property
+    def working_at(self) -> tuple[int, int, str]:
+        """Height, round and step that consensus works on."""
+        return self._engine.running
+
     async def run(self) -> None:
-        """Run until cancelled. Raises Bug."""
+        """Run until cancelled. Raises Bug, and LocalFault PORT_TAKEN before anything is signed."""
+        if self._config.api.enabled:
+            check_port_free(self._config.api.host, self._config.api.port)
         network = self._network
         trades = network.subscribe(Topic.TRADES, valid_batch_size)
         positions = network.subscribe(Topic.POSITIONS, valid_positions)

@@ -30,6 +30,8 @@ class NodeCode(CodeBook):
     CONFIG_MISSING = 823
     POOL_FULL = 830
     POOL_ACCOUNT_LIMIT = 831
+    PROVER_LOST = 833
+    PROVER_LATE = 834
     BATCH_SHAPE = 836
     BATCH_SENDER = 837
     API_NOT_FOUND = 840
@@ -49,8 +51,7 @@ class NodeCode(CodeBook):
     UNKNOWN_CODE = 856
     NODE_UNREACHABLE = 857
     NODE_ANSWER = 858
-    PROVER_LOST = 860
-    PROVER_LATE = 861
+    LOG_UNUSABLE = 859
 
 
 REMEDIES: dict[NodeCode, str] = {
@@ -93,6 +94,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.UNKNOWN_CODE: "No package has a code of this number or name. `crossclear explain --all` lists them.",
     NodeCode.NODE_UNREACHABLE: "No node answers at this address. Is it running, and is the API enabled?",
     NodeCode.NODE_ANSWER: "What answers at this address does not speak this API, or too much of it. Check the URL.",
+    NodeCode.LOG_UNUSABLE: "The log file cannot be opened. Check `logging.file` and its folder.",
     NodeCode.PROVER_LOST: "Worker processes keep dying on one job: out of memory, as a rule. Give them more, restart.",
     NodeCode.PROVER_LATE: "An epoch's commitments take too long for the blocks that need them. Free a core, restart.",
 }

@@ -26,6 +26,10 @@ _OF_CODE = {
     NodeCode.CONFIG_UNKNOWN_KEY: Exit.CONFIG,
     NodeCode.CONFIG_VALUE: Exit.CONFIG,
     NodeCode.CONFIG_MISSING: Exit.CONFIG,
+    NodeCode.LOG_UNUSABLE: Exit.CONFIG,
+    NodeCode.KEY_PASSWORD: Exit.CONFIG,
+    NodeCode.KEY_FORMAT: Exit.CONFIG,
+    NodeCode.KEY_MISSING: Exit.CONFIG,
     NodeCode.NODE_UNREACHABLE: Exit.UNREACHABLE,
     NodeCode.API_NOT_READY: Exit.NOT_READY,
     NodeCode.KEY_EXISTS: Exit.SAFETY,
@@ -51,6 +55,8 @@ _GRAVITY = (
 )
 """Of several failures at once, the last of these is told."""
 _SAFETY_NAMES = frozenset(("DOUBLE_SIGN", "SIGN_STATE_CORRUPT", "WAL_CORRUPT"))
+_CONFIG_NAMES = frozenset(("PORT_TAKEN", "BAD_CONFIG", "BAD_GENESIS", "PRICE_SOURCE_UNUSABLE"))
+"""Of other packages, whose code books would be slow to import."""
 
 
 def exit_of(error: BaseException) -> Exit:
@@ -60,6 +66,8 @@ def exit_of(error: BaseException) -> Exit:
     if isinstance(error, CrossclearError):
         if error.code.name in _SAFETY_NAMES:
             return Exit.SAFETY
+        if error.code.name in _CONFIG_NAMES:
+            return Exit.CONFIG
         if isinstance(error.code, NodeCode) and error.code in _OF_CODE:
             return _OF_CODE[error.code]
         return Exit.VERIFICATION if isinstance(error, RemoteFault) else Exit.UNEXPECTED

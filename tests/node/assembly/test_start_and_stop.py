@@ -1,0 +1,191 @@
+"""Rules of a node as a process: every ending has its exit code, SIGTERM ends it in time, a Bug ends it with a dump."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clearing.base.errors import Bug, LocalFault
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
+from node.cli.exits import Exit
+from node.codes import NodeCode
+from node.consensus.sign_state import SignStateFile
+from node.crash import Standing, bugs_in, write_crash
+from node.testnet import create_testnet
+
+ROOT = Path(__file__).resolve().parents[3]
+STOP_SECONDS_MAX = 10
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A network of one without chains or feeds: it decides empty heights."""
+
+    def build(validators: ValidatorSet) -> Genesis:
+        house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
+        risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
+        return Genesis("one", 1_000, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
+
+    return create_testnet(tmp_path / "net", build, validators=1, devnet=True, seed=9).nodes[0].home
+
+
+def _start(home: Path, *settings: str, before: str = "") -> subprocess.Popen[str]:
+    """`crossclear start`, after some statements."""
+    given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", "logging.format=json", *settings]
+    if not any(each.startswith("p2p.port") for each in settings):
+        given.append(f"p2p.port={_free_port()}")
+    if not any(each.startswith("api.port") for each in settings):
+        given.append(f"api.port={_free_port()}")
+    arguments = ["start", "--config", str(home / "node.toml")]
+    arguments += [part for each in given for part in ("--set", each)]
+    program = f"import sys\n{before}\nfrom node.cli.main import run\nsys.exit(run({arguments!r}))\n"
+    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def _ended(node: subprocess.Popen[str]) -> tuple[int, str]:
+    with node:
+        try:
+            _, told = node.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            node.kill()
+            raise
+    return node.returncode, told
+
+
+def _lines_until(node: subprocess.Popen[str], event: str) -> Iterator[str]:
+    assert node.stderr is not None
+    for line in node.stderr:
+        yield line
+        if f'"event": "{event}"' in line:
+            return
+    pytest.fail(f"ended without {event!r}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_node_in_time_with_zero(home: Path, number: signal.Signals) -> None:
+    node = _start(home)
+    told = list(_lines_until(node, "running"))
+    time.sleep(0.5)
+    started = time.monotonic()
+    node.send_signal(number)
+    code, rest = _ended(node)
+    assert time.monotonic() - started < STOP_SECONDS_MAX
+    assert code == 0, "".join(told) + rest
+    assert '"event": "stopped"' in rest
+    assert not list(home.glob("crash-*"))
+
+
+def test_broken_settings_end_with_three(home: Path) -> None:
+    for settings in (
+        ("p2p.prot=1",),
+        ("node.genesis=none.json",),
+        ("logging.file=/nowhere/at/all.log",),
+        ("oracle.source=replay", "oracle.file=none.csv"),
+    ):
+        code, told = _ended(_start(home, *settings))
+        assert code == Exit.CONFIG, told
+        assert "Traceback" not in told
+    (home / "node.toml").write_text("[p2p\n")
+    assert _ended(_start(home))[0] == Exit.CONFIG
+
+
+def test_a_genesis_that_breaks_a_rule_ends_with_a_code_and_no_traceback(home: Path) -> None:
+    genesis = home / "genesis.json"
+    shown = json.loads(genesis.read_bytes())
+    shown["market"]["epoch_blocks"] = 0
+    genesis.write_text(json.dumps(shown))
+    code, told = _ended(_start(home))
+    assert code == Exit.CONFIG, told
+    genesis.write_bytes(b"{")
+    code, told = _ended(_start(home))
+    assert code != 0
+    assert "Traceback" not in told
+
+
+def test_wrong_and_missing_keys_end_with_three(home: Path) -> None:
+    password = home / "password"
+    password.write_text("wrong\n")
+    code, told = _ended(_start(home))
+    assert (code, "R0812" in told) == (Exit.CONFIG, True), told
+    password.chmod(0o644)
+    assert _ended(_start(home))[0] == Exit.SAFETY
+    password.unlink()
+    assert _ended(_start(home))[0] == Exit.CONFIG
+
+
+def test_a_locked_sign_state_ends_with_seven_and_nothing_is_touched(home: Path) -> None:
+    guard = SignStateFile(home / "sign-state")
+    try:
+        code, told = _ended(_start(home))
+    finally:
+        guard.close()
+    assert code == Exit.SAFETY, told
+    assert not (home / "node.sqlite").exists()
+
+
+@pytest.mark.parametrize("which", ["p2p.port", "api.port"])
+def test_a_taken_port_ends_with_three_before_anything_is_signed(home: Path, which: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        code, told = _ended(_start(home, f"{which}={taken.getsockname()[1]}"))
+    assert code == Exit.CONFIG, told
+    assert "Traceback" not in told
+    guard = SignStateFile(home / "sign-state")
+    guard.close()
+    assert guard.last.height == 0
+
+
+BUG_AT_THREE = """
+from clearing.base.errors import Bug
+from node.application import ClearingApplication
+real = ClearingApplication.commit
+def commit(self, header):
+    if header.height == 3:
+        raise Bug("sum of everything changed")
+    return real(self, header)
+ClearingApplication.commit = commit
+"""
+
+
+def test_a_bug_ends_with_seventy_and_a_dump_and_no_signature_after_it(home: Path) -> None:
+    code, told = _ended(_start(home, before=BUG_AT_THREE))
+    assert code == Exit.BUG, told
+    (dump,) = home.glob("crash-*.json")
+    assert dump.name == "crash-3.json", "the block was stored before it was applied"
+    assert dump.stat().st_mode & 0o777 == 0o600
+    shown = json.loads(dump.read_bytes())
+    assert shown["bugs"] == ["sum of everything changed"]
+    assert shown["height"] == 3
+    assert len(bytes.fromhex(shown["header"]["hash"])) == 32
+    assert shown["signed"] == {"height": 3, "round": 0, "step": 2}
+    assert shown["working_at"]["height"] == 3
+    assert any("sum of everything changed" in line for line in shown["traceback"])
+    secrets = (home / "password").read_text().strip()
+    assert secrets not in dump.read_text()
+    again, told = _ended(_start(home, before=BUG_AT_THREE))
+    assert again == Exit.BUG, "a restart executes the stored block again: " + told
+    assert sorted(each.name for each in home.glob("crash-*")) == ["crash-3-2.json", "crash-3.json"]
+
+
+def test_bugs_are_found_in_any_nesting(tmp_path: Path) -> None:
+    inner, outer = Bug("in"), Bug("out")
+    group = BaseExceptionGroup("x", [KeyboardInterrupt(), ExceptionGroup("y", [ValueError(), inner]), outer])
+    assert list(bugs_in(group)) == [inner, outer]
+    nowhere = Standing(0, None, (0, -1, "STOPPED"), (0, 0, 0))
+    assert write_crash(tmp_path, LocalFault(NodeCode.STORE_GAP, "x"), nowhere, 0) is None
+    assert write_crash(tmp_path / "missing", inner, nowhere, 0) is None, "no room to write hides nothing"
