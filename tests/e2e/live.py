@@ -1,0 +1,206 @@
+"""Acting on a live devnet: deposits, trades whose fate is followed, and what the block logs say afterwards."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import trio
+
+from clearing.base import secp256k1
+from clearing.base.errors import LocalFault
+from clearing.receipts import DepositCredited, Receipt, Refused, TradeNovated
+from clearing.transactions import Trade
+from node.application import Decided
+from node.client import NodeClient
+from node.devnet.demo import export_blocks, network_seed
+from node.devnet.funding import Funding, deposit_all
+from node.devnet.members import signed_trade
+from node.devnet.network import Devnet
+from node.devnet.trading import now_ms
+from node.devnet.waiting import until
+from node.replay import replay, state_salt
+from node.store.block_log import read_block_log
+
+PATIENCE_SECONDS = 180
+"""Bound of every wait: generous, since only its expiry costs time."""
+PERPETUAL = 1
+VALID_MS = 500_000
+
+
+async def deposit(devnet: Devnet, planned: tuple[Funding, ...]) -> None:
+    """Deposit on the chains and wait until each deposit is credited."""
+    await deposit_all(devnet, planned)
+    wanted = Counter(devnet.chains[each.chain].anvil.chain_id for each in planned)
+
+    async def credited() -> bool | None:
+        header = await devnet.running_clients()[0].newest_header()
+        cursors = {cursor.chain_id: cursor.nonce for cursor in header.deposit_cursors}
+        return True if all(cursors.get(chain, 0) >= count for chain, count in wanted.items()) else None
+
+    await until("deposits to be credited", PATIENCE_SECONDS, credited)
+
+
+async def height_of(client: NodeClient) -> int:
+    """The newest decided height."""
+    return (await client.state()).height
+
+
+async def reach(client: NodeClient, height: int) -> None:
+    """Until a node has decided a height."""
+
+    async def look() -> bool | None:
+        try:
+            return True if await height_of(client) >= height else None
+        except LocalFault:
+            return None
+
+    await until(f"height {height}", PATIENCE_SECONDS, look)
+
+
+async def roots_equal(devnet: Devnet, above: int) -> int:
+    """Until every node has decided a height above `above`, at which all roots are equal; that height."""
+    for client in devnet.clients.values():
+        await reach(client, above + 1)
+    heights = [await height_of(client) for client in devnet.clients.values()]
+    height = min(heights)
+    headers = [await client.header(height) for client in devnet.clients.values()]
+    assert len({header.hash for header in headers}) == 1, f"headers differ at height {height}"
+    assert len({header.state_root for header in headers}) == 1
+    return height
+
+
+async def all_ready(devnet: Devnet) -> None:
+    """Until each node says that all its conditions hold."""
+    for name, client in devnet.clients.items():
+
+        async def look(client: NodeClient = client) -> bool | None:
+            try:
+                return True if (await client.readiness()).ready else None
+            except LocalFault:
+                return None
+
+        await until(f"{name} to be ready", PATIENCE_SECONDS, look)
+
+
+def send_signal(devnet: Devnet, name: str, number: signal.Signals) -> None:
+    """To one validator's process only."""
+    process = devnet.nodes[name]._process
+    assert process is not None
+    os.kill(process.pid, number)
+
+
+@dataclass
+class TradeFlow:
+    """Trades of one lot, one after another, through nodes that are chosen; remembers which were accepted."""
+
+    devnet: Devnet
+    avoid: str = ""
+    """A node that is about to end: what only it has taken in ends with it."""
+    accepted: dict[int, Trade] = field(default_factory=dict)
+    unanswered: dict[int, Trade] = field(default_factory=dict)
+    next_id: int = 1
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            for name, client in self.devnet.clients.items():
+                if name != self.avoid and self.devnet.nodes[name].running:
+                    await self._one(client)
+                await trio.sleep(0.05)
+
+    async def _one(self, client: NodeClient) -> None:
+        number, self.next_id = self.next_id, self.next_id + 1
+        buyer, seller = self.devnet.members[1 + number % 2], self.devnet.members[2 - number % 2]
+        try:
+            marks = {mark.instrument: int(mark.mark_ticks) for mark in (await client.state()).marks}
+        except LocalFault:
+            return
+        trade = self._trade(number, buyer.id, seller.id, marks[PERPETUAL])
+        self.unanswered[number] = trade
+        try:
+            (result,) = (await client.submit((trade,))).results
+        except LocalFault:
+            return
+        assert result.status == "accepted", result
+        self.accepted[number] = self.unanswered.pop(number)
+
+    def _trade(self, number: int, buyer: int, seller: int, ticks: int) -> Trade:
+        named = {member.id: member for member in self.devnet.members}
+        network = self.devnet.network
+        short = signed_trade(network, number, named[buyer], named[seller], PERPETUAL, 1, ticks, now_ms())
+        bare = msgspec.structs.replace(short, not_after_ms=now_ms() + VALID_MS)
+        first, second = (secp256k1.sign_digest(named[each].secret, bare.digest(network)) for each in (buyer, seller))
+        return msgspec.structs.replace(bare, buyer_signature=first, seller_signature=second)
+
+    async def accepted_more(self, count: int) -> None:
+        """Until as many more were accepted."""
+        wanted = len(self.accepted) + count
+
+        async def look() -> bool | None:
+            return True if len(self.accepted) >= wanted else None
+
+        await until(f"{count} accepted trades", PATIENCE_SECONDS, look)
+
+    async def hand_in_again(self, client: NodeClient) -> None:
+        """All of them, as a member does who saw its node end: what was decided may not be done twice."""
+        trades = [*self.accepted.values(), *self.unanswered.values()]
+        for start in range(0, len(trades), 50):
+            results = (await client.submit(tuple(trades[start : start + 50]))).results
+            assert {result.status for result in results} <= {"accepted", "known"}
+        self.accepted |= self.unanswered
+        self.unanswered.clear()
+
+
+@dataclass
+class Told:
+    """What one validator's block log tells when it is executed again."""
+
+    heights: int = 0
+    receipts: list[Receipt] = field(default_factory=list)
+    fates: dict[int, list[str]] = field(default_factory=dict)
+    """Venue trade id to what became of it each time that a block held it."""
+    header_hashes: dict[int, bytes] = field(default_factory=dict)
+
+    def note(self, decided: Decided) -> None:
+        """A listener."""
+        self.heights = decided.header.height
+        self.header_hashes[decided.header.height] = decided.header.hash
+        self.receipts += decided.result.receipts
+        by_index = {each.index: each for each in decided.result.receipts if isinstance(each, TradeNovated | Refused)}
+        for index, transaction in enumerate(decided.block.transactions):
+            if isinstance(transaction, Trade):
+                receipt = by_index[index]
+                fate = "novated" if isinstance(receipt, TradeNovated) else f"refused {receipt.code}"
+                self.fates.setdefault(transaction.venue_trade_id, []).append(fate)
+
+    def of_kind(self, kind: type[Receipt]) -> list[Receipt]:
+        """Receipts of one type, in order."""
+        return [each for each in self.receipts if isinstance(each, kind)]
+
+
+def recorded(devnet: Devnet, folder: Path) -> list[Told]:
+    """Execute every stopped validator's block log again."""
+    found = []
+    for node in devnet.testnet.nodes:
+        told = Told()
+        log = export_blocks(folder, devnet.network, node)
+        replay(devnet.genesis, state_salt(network_seed(node)), read_block_log(log), told.note)
+        found.append(told)
+    shortest = min(told.heights for told in found)
+    assert shortest > 0
+    for height in range(1, shortest + 1):
+        assert len({told.header_hashes[height] for told in found}) == 1, f"headers differ at height {height}"
+    return found
+
+
+def check_deposits(told: Told, planned: Sequence[Funding], units: Callable[[Funding], int]) -> None:
+    """Each was credited exactly once, with its amount."""
+    credited = [each for each in told.receipts if isinstance(each, DepositCredited)]
+    assert len({(each.chain_id, each.nonce) for each in credited}) == len(credited) == len(planned)
+    assert sorted((each.account, each.units) for each in credited) == sorted(
+        (each.member.id, units(each)) for each in planned
+    )
