@@ -10,6 +10,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.chain import Chain
 from consensus.codes import ConsensusCode
+from consensus.executor import check_carried
 from consensus.extensions import check_extended_commit, check_extension
 from consensus.messages import (
     CertificateMessage,
@@ -56,7 +57,11 @@ class Admission:
             check_extension(self._verifier, self._application, network, validators, step, vote.extension)
 
     def check_proposal(self, chain: Chain, envelope: Envelope, proposal: Proposal) -> None:
-        """Check proposer, value, signature and the cited polka; not the block. Raises RemoteFault."""
+        """Check proposer, value, signature, the cited polka, and that the block is the one that its header names.
+
+        Not whether that block is valid: only what the header commits to may count against its hash, or a good header
+        around another body would make a value invalid here that all others decide. Raises RemoteFault.
+        """
         validators = chain.validators
         expected = proposer_index(validators, proposal.height, proposal.round)
         if validators.index_of.get(envelope.sender) != expected:
@@ -79,6 +84,7 @@ class Admission:
             if stated != (VoteKind.PREVOTE, proposal.height, proposal.pol_round, header.hash):
                 raise RemoteFault(ConsensusCode.BAD_PROPOSAL, "certificate", round=polka.round, value=polka.value)
             self._certificates.verify(polka, validators)
+        check_carried(proposal.block)
 
     def check_certificate(self, chain: Chain, message: CertificateMessage) -> None:
         """Check a certificate of the next height, and the extensions when it is final. Raises RemoteFault."""

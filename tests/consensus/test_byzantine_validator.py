@@ -1,0 +1,132 @@
+"""What one lying validator of four can try against an honest one, and that it gains nothing by it."""
+
+import msgspec
+import pytest
+
+from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
+from consensus.chain import chain_at
+from consensus.effects import CastVote, Propose
+from consensus.events import CertificateVerified, ProposalReceived, StartHeight, VoteReceived
+from consensus.messages import Extension, Message, Proposal, Vote
+from consensus.outputs import Output, PeerFault
+from consensus.own import OwnMessages, seal
+from consensus.proposer import proposer_index
+from consensus.replica import Replica, ReplicaConfig
+from consensus.state import new_state
+from consensus.step import step
+from consensus.store import MemoryBlockStore
+from consensus.timeouts import Timeouts, TimerKind
+from consensus.votes import PAST_ROUNDS
+from node.consensus.sign_state import SignGuard
+from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
+from tests.sim.consensus.network import GENESIS_MS, NETWORK
+from tests.sim.consensus.toy import ToyApplication
+
+VALIDATORS = validator_set(4)
+KEYS = [validator.envelope_key for validator in VALIDATORS.validators]
+LIAR = proposer_index(VALIDATORS, 1, 0)
+HONEST = tuple(index for index in range(4) if index != LIAR)
+
+
+class HandClock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def wall_ms(self) -> int:
+        return GENESIS_MS + self.now
+
+    def steady_ms(self) -> int:
+        return self.now
+
+
+def replica_of(own: int, *, work: bool = True, started: bool = True) -> Replica:
+    application = ToyApplication(VALIDATORS, own)
+    replica = Replica(
+        chain_at(NETWORK, GENESIS_MS, application.position, None),
+        application,
+        MemoryBlockStore(),
+        FakeSigner(NETWORK, VALIDATORS.validators[own], SignGuard()),
+        FakeVerifier(),
+        HandClock(),
+        ReplicaConfig(),
+        lambda: work,
+    )
+    replica.start()
+    if started:
+        replica.on_timer(TimerKind.HEARTBEAT, 1, 0)
+    return replica
+
+
+def sealed(sender: int, message: Message) -> bytes:
+    return seal(FakeSigner(NETWORK, VALIDATORS.validators[sender], None), message)
+
+
+def vote_of(voter: int, kind: VoteKind, height: int, round_: int, value: bytes) -> Vote:
+    chain = replica_of(voter, started=False).chain
+    chain = msgspec.structs.replace(chain, height=height - 1) if height != 1 else chain
+    extended = kind is VoteKind.PRECOMMIT and value != NIL
+    own = OwnMessages(chain, FakeSigner(NETWORK, VALIDATORS.validators[voter], None))
+    extension = Extension(time_ms=GENESIS_MS, data=b"") if extended else None
+    return own.make_vote(voter, kind, round_, value, extension)[0]
+
+
+def faults(outputs: list[Output]) -> list[str]:
+    return [output.fault.code.name for output in outputs if isinstance(output, PeerFault)]
+
+
+@pytest.fixture(scope="module")
+def proposal() -> Proposal:
+    """The liar's good proposal of round 0."""
+    made = replica_of(LIAR).run.own.proposal(0)
+    assert made is not None
+    return made
+
+
+def test_a_good_header_around_another_body_does_not_make_its_value_invalid(proposal: Proposal) -> None:
+    """The liar shows one validator its header around another payload, and the others the block itself."""
+    replica = replica_of(HONEST[0])
+    other = msgspec.structs.replace(proposal.block, payload=b"toy:other")
+    shown = msgspec.structs.replace(proposal, block=other)
+    assert faults(replica.receive(KEYS[LIAR], sealed(LIAR, shown))) == ["WRONG_PAYLOAD_ROOT"]
+    value = proposal.block.header.hash
+    assert value not in replica.run.state.known
+    for voter in (LIAR, *HONEST[1:]):
+        vote = vote_of(voter, VoteKind.PRECOMMIT, 1, 0, value)
+        replica.receive(KEYS[voter], sealed(voter, vote))
+    assert replica.chain.height == 0, "final, but the block is not here yet"
+    replica.receive(KEYS[LIAR], sealed(LIAR, proposal))
+    assert replica.chain.height == 1
+
+
+def polka(round_: int, value: bytes, height: int = 4) -> Certificate:
+    return Certificate(
+        kind=VoteKind.PREVOTE,
+        height=height,
+        round=round_,
+        value=value,
+        validators_hash=VALIDATORS.hash,
+        signers=signer_bitmap((1, 2, 3)),
+        aggregate=bytes(96),
+    )
+
+
+def test_a_proposer_prevotes_its_own_proposal_of_a_value_locked_long_ago() -> None:
+    """Its polka is older than the rounds that are kept: forgetting it would cost the one prevote that is missing."""
+    state = new_state(4, VALIDATORS, 0, Timeouts())
+    value, late = b"v" * 32, 4 * (PAST_ROUNDS // 4 + 2)
+    assert proposer_index(VALIDATORS, 4, late) == 0
+    step(state, StartHeight())
+    step(state, ProposalReceived(0, value, -1, valid=True))
+    step(state, CertificateVerified(polka(0, value)))
+    assert state.locked_value == value
+    effects = []
+    for voter in (1, 2):
+        share = fake_share(VALIDATORS.validators[voter].bls_key, NIL)
+        vote = Vote(kind=VoteKind.PRECOMMIT, height=4, round=late, value=NIL, validator=voter, share=share)
+        effects += step(state, VoteReceived(vote))
+    proposed = next(effect for effect in effects if isinstance(effect, Propose))
+    assert (proposed.value, proposed.pol_round) == (value, 0)
+    effects = step(state, ProposalReceived(late, value, 0, valid=True))
+    assert [effect.value for effect in effects if isinstance(effect, CastVote)] == [value]
