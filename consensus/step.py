@@ -279,6 +279,9 @@ def _timer(state: State, kind: TimerKind) -> SetTimer:
 def _forget(state: State) -> None:
     """Drop what rounds long past left behind, but what the valid and locked values still need."""
     state.votes.prune(state.round)
+    for certificate in (state.valid_certificate, state.highest_polka):
+        if certificate is not None:  # However old: L28 looks for it when the own re-proposal comes back.
+            state.votes.add_certificate(certificate)
     oldest = state.round - PAST_ROUNDS
     for round_ in [round_ for round_ in state.proposals if round_ < oldest]:
         del state.proposals[round_]
