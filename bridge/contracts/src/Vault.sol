@@ -24,7 +24,8 @@ contract Vault is ReentrancyGuardTransient {
         address guardian;
         /// Seconds after which the current set is no longer believed; shorter than the network's unbonding.
         uint64 trustingPeriod;
-        /// Seconds that the guardian may lock the vault for, once between two checkpoints.
+        /// Seconds that the guardian may lock the vault for, once between two checkpoints; at most half the trusting
+        /// period, of which a pause always leaves as much again.
         uint64 pausePeriod;
     }
 
@@ -118,6 +119,8 @@ contract Vault is ReentrancyGuardTransient {
     error IsPaused(uint64 until);
     error NotGuardian(address caller);
     error PausedAlready(uint64 height);
+    error PauseTooLong(uint256 pausePeriod, uint256 trustingPeriod);
+    error PauseTooLate(uint256 latestEnd, uint256 time);
 
     modifier whenNotPaused() {
         if (block.timestamp < pausedUntil) revert IsPaused(pausedUntil);
@@ -126,6 +129,9 @@ contract Vault is ReentrancyGuardTransient {
 
     constructor(Settings memory settings, bytes memory validators, Asset[] memory assets) {
         if (settings.network == 0 || settings.guardian == address(0) || settings.trustingPeriod == 0) revert ZeroSetting();
+        if (uint256(settings.pausePeriod) * 2 > settings.trustingPeriod) {
+            revert PauseTooLong(settings.pausePeriod, settings.trustingPeriod);
+        }
         if (address(settings.verifier).code.length == 0) revert NoCode(address(settings.verifier));
         network = settings.network;
         verifier = settings.verifier;
@@ -227,12 +233,17 @@ contract Vault is ReentrancyGuardTransient {
     }
 
     /// Lock the vault for the pause period. A guardian who never stops cannot hold it longer: the next pause needs a
-    /// newer checkpoint, which needs an open vault.
+    /// newer checkpoint, which needs an open vault. Nor can it outlast the trust in the current set, after which no
+    /// checkpoint could ever open the vault again: a pause ends a whole pause period before.
     function pause() external {
         if (msg.sender != guardian) revert NotGuardian(msg.sender);
         if (pausedAtHeight > latest.height) revert PausedAlready(latest.height);
+        uint256 end = block.timestamp + pausePeriod;
+        uint256 latestEnd = uint256(latest.trustedAt) + trustingPeriod - pausePeriod;
+        if (end > latestEnd) end = latestEnd;
+        if (end <= block.timestamp) revert PauseTooLate(latestEnd, block.timestamp);
         pausedAtHeight = latest.height + 1;
-        pausedUntil = uint64(block.timestamp) + pausePeriod;
+        pausedUntil = uint64(end);
         emit Paused(pausedUntil);
     }
 

@@ -241,7 +241,7 @@ def test_a_vault_is_not_deployed_for_a_malformed_set(vault: VaultChain) -> None:
     words = validator_words(vault.signers.validators)
     powerless = words[:64] + bytes(32) + words[96:]
     huge = words[:64] + (2**60).to_bytes(32, "big") + words[96:]
-    settings = (NETWORK, vault.user.web3.to_checksum_address(vault.verifier_at.address), vault.user.address, 1, 1)
+    settings = (NETWORK, vault.user.web3.to_checksum_address(vault.verifier_at.address), vault.user.address, 2, 1)
     shapeless = (b"", words[:-1], words + bytes(192), bytes(32) + words[32:], words[:32] + bytes(32))
     cases = [(case, b"MalformedValidatorSet(uint256)") for case in shapeless]
     cases += [(case, b"BadPower(uint256,uint256)") for case in (powerless, huge)]

@@ -12,7 +12,17 @@ from bridge.deploy import Deployed, deploy_vault, next_addresses
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from node.devnet.anvil import Anvil
-from tests.bridge.contracts.vault_chain import GUARDIAN, UNIT, USER, ChainUser, Refused, Signers, VaultChain, address_of
+from tests.bridge.contracts.vault_chain import (
+    GUARDIAN,
+    UNIT,
+    USER,
+    ChainUser,
+    Refused,
+    Signers,
+    VaultChain,
+    address_of,
+    make_header,
+)
 
 pytestmark = pytest.mark.chain
 
@@ -105,6 +115,32 @@ def test_only_the_guardian_pauses_and_only_once_between_checkpoints(own_vault: V
     vault.chain.mine()
     vault.deposit(UNIT)
     assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PausedAlready"
+
+
+def test_a_pause_never_outlasts_the_trust_in_the_set(own_vault: VaultChain) -> None:
+    """Else a guardian's key alone could lock what the vault holds for ever: no checkpoint is taken without trust."""
+    vault = own_vault
+    guardian = ChainUser(vault.chain, GUARDIAN)
+    header = make_header(vault.signers)
+    vault.certified(header)
+    trusted_at = vault.view("latest")[2]
+    vault.chain.rpc("evm_setNextBlockTimestamp", trusted_at + vault.terms.trusting_s - vault.terms.pause_s - 60)
+    guardian.send(vault.vault.functions.pause())
+    assert vault.view("pausedUntil") == trusted_at + vault.terms.trusting_s - vault.terms.pause_s
+    vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil"))
+    vault.certified(make_header(vault.signers, 2))
+    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PauseTooLate"
+    vault.certified(make_header(vault.signers, 3, time_ms=vault.now() * 1_000))
+    guardian.send(vault.vault.functions.pause())
+
+
+def test_a_vault_is_not_deployed_for_a_pause_of_more_than_half_the_trusting_period(
+    anvil: Callable[..., Anvil], four: Signers
+) -> None:
+    VaultChain(anvil(), four, trusting_s=200, pause_s=100)
+    with pytest.raises(ContractCustomError) as caught:
+        VaultChain(anvil(), four, trusting_s=200, pause_s=101)
+    assert str(caught.value.data)[:10] == "0x" + keccak256(b"PauseTooLong(uint256,uint256)")[:4].hex()
 
 
 def test_a_vaults_address_is_told_before_it_exists(vault: VaultChain) -> None:
