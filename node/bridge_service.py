@@ -1,7 +1,7 @@
 """`BridgeService`: one watcher a chain, its facts on their way into vote extensions, and the chains' health.
 
-Rule: a fact reaches the pool only from the own watcher, which proved it; what peers gossip about collateral only
-makes the own watcher look sooner. A halted chain stays halted and is told in readiness; the other chains go on.
+Rule: a fact reaches the pool only from the own watcher, which proved it; what peers gossip about collateral is noted
+in the log and nowhere else. A halted chain stays halted and is told in readiness; the other chains go on.
 """
 
 from collections import OrderedDict
@@ -96,9 +96,13 @@ class BridgeService:
         return True
 
     async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
-        """Count what peers say they proved: a chain on which we see less than they do is lagging."""
+        """Note what peers say they proved. Nothing follows from it: the own watcher looks by itself."""
         async for message in incoming:
-            event = decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX).event
+            try:
+                event = decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX).event
+            except RemoteFault as fault:
+                log.warning("collateral gossip refused", peer=message.sender.hex(), fault=str(fault))
+                continue
             log.debug(
                 "peer saw collateral event", chain_id=event.chain_id, nonce=event.nonce, peer=message.sender.hex()
             )

@@ -4,7 +4,8 @@ Rule: agreement is consensus' work; gossip only warns early and says where. A he
 holds differently is kept with both roots; nothing is ever changed by what is heard.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -13,13 +14,15 @@ import trio
 from clearing.base.codec import I64, U32, U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import RemoteFault
 from clearing.receipts import Liquidated, Receipt, Settled, TradeNovated
-from clearing.state.state import Module
+from clearing.state.state import Module, State
 from node.application import Decided
 from node.p2p.network import Incoming, Network, Topic
 
 GOSSIP_BYTES_MAX = 32 << 10
-ACCOUNTS_TOLD_MAX = 256
+BOOKS_BYTES_MAX = GOSSIP_BYTES_MAX - 256
+"""Of the books in one message: what is longer, peers refuse."""
 HEIGHTS_KEPT = 256
+DISAGREEMENTS_KEPT = 256
 
 log = structlog.get_logger(__name__)
 
@@ -55,35 +58,50 @@ class PositionWatch:
     def __init__(self) -> None:
         self._own: OrderedDict[int, bytes] = OrderedDict()
         self.heard: dict[bytes, PositionGossip] = {}
-        """Newest gossip of each peer."""
-        self.disagreements: list[Disagreement] = []
+        """Newest gossip of each peer; peers are the validators."""
+        self.disagreements: deque[Disagreement] = deque(maxlen=DISAGREEMENTS_KEPT)
+        """The newest, one for each height and peer."""
+        self.disagreed = 0
+        """How many there were."""
 
     def decided(self, decided: Decided, network: Network) -> None:
         """Note the own root; tell peers when positions moved."""
-        root = decided.header.module_roots[Module.POSITIONS]
-        self._own[decided.header.height] = root
+        height, root = decided.header.height, decided.header.module_roots[Module.POSITIONS]
+        self._own[height] = root
         if len(self._own) > HEIGHTS_KEPT:
             self._own.popitem(last=False)
+        for peer, told in self.heard.items():
+            if told.height == height:
+                self._judge(peer, told)
         moved = sorted({account for receipt in decided.result.receipts for account in _moved(receipt)})
         if moved:
-            books = tuple(
-                BookTold(account, book.lots if (book := decided.state.books.get(account)) else ())
-                for account in moved[:ACCOUNTS_TOLD_MAX]
-            )
-            network.publish(Topic.POSITIONS, encode(PositionGossip(decided.header.height, root, books)))
+            books = tuple(_within(BOOKS_BYTES_MAX, (_told(decided.state, account) for account in moved)))
+            network.publish(Topic.POSITIONS, encode(PositionGossip(height, root, books)))
 
     async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
         """Compare for ever."""
         async for message in incoming:
-            self.compare(message.sender, decode(message.data, PositionGossip, GOSSIP_BYTES_MAX))
+            try:
+                told = decode(message.data, PositionGossip, GOSSIP_BYTES_MAX)
+            except RemoteFault as fault:
+                log.warning("position gossip refused", peer=message.sender.hex(), fault=str(fault))
+                continue
+            self.compare(message.sender, told)
 
     def compare(self, peer: bytes, told: PositionGossip) -> None:
-        """Hold one peer's word against the own root of that height, if it is still known."""
+        """Hold one peer's word against the own root of that height: now, or once we are there if it is ahead."""
         self.heard[peer] = told
+        self._judge(peer, told)
+
+    def _judge(self, peer: bytes, told: PositionGossip) -> None:
         own = self._own.get(told.height)
-        if own is not None and own != told.root:
-            self.disagreements.append(Disagreement(told.height, peer, own, told.root))
-            log.error("a peer holds other positions", height=told.height, peer=peer.hex(), root=told.root.hex())
+        if own is None or own == told.root:
+            return
+        if any(each.height == told.height and each.peer == peer for each in self.disagreements):
+            return
+        self.disagreed += 1
+        self.disagreements.append(Disagreement(told.height, peer, own, told.root))
+        log.error("a peer holds other positions", height=told.height, peer=peer.hex(), root=told.root.hex())
 
 
 def valid_positions(message: Incoming) -> bool:
@@ -93,6 +111,20 @@ def valid_positions(message: Incoming) -> bool:
     except RemoteFault:
         return False
     return True
+
+
+def _told(state: State, account: int) -> BookTold:
+    book = state.books.get(account)
+    return BookTold(account, book.lots if book else ())
+
+
+def _within(limit: int, books: Iterable[BookTold]) -> Iterator[BookTold]:
+    left = limit
+    for book in books:
+        left -= len(encode(book))
+        if left < 0:
+            return
+        yield book
 
 
 def _moved(receipt: Receipt) -> tuple[int, ...]:

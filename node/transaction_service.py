@@ -73,9 +73,10 @@ class TransactionService:
                 log.warning("trade batch refused", peer=message.sender.hex(), fault=str(fault))
                 continue
             now_ms = self._clock_ms()
-            for transaction in batch.transactions:
-                self._pool.add(transaction, now_ms)
-            self._changed()
+            answers = [self._pool.add(transaction, now_ms) for transaction in batch.transactions]
+            if any(isinstance(told, Accepted) and not told.known for told in answers):
+                # What is known or refused makes no block come sooner, however often a peer repeats it.
+                self._changed()
 
 
 def valid_batch_size(message: Incoming) -> bool:

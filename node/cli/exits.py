@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from clearing.base.errors import Bug, CrossclearError, RemoteFault
+from clearing.base.errors import Bug, CrossclearError, LocalFault, RemoteFault
 from node.codes import NodeCode
 
 
@@ -66,7 +66,7 @@ def exit_of(error: BaseException) -> Exit:
     if isinstance(error, CrossclearError):
         if error.code.name in _SAFETY_NAMES:
             return Exit.SAFETY
-        if error.code.name in _CONFIG_NAMES:
+        if isinstance(error, LocalFault) and error.code.name in _CONFIG_NAMES:
             return Exit.CONFIG
         if isinstance(error.code, NodeCode) and error.code in _OF_CODE:
             return _OF_CODE[error.code]

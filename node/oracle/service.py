@@ -39,7 +39,7 @@ class OracleService:
         self._gossip_every = gossip_every
         self._reports: tuple[PriceReport, ...] = ()
         self.heard: dict[bytes, PriceGossip] = {}
-        """Newest gossip of each peer."""
+        """Newest gossip of each peer; peers are the validators."""
         self.failures = 0
 
     @property
@@ -72,7 +72,10 @@ class OracleService:
     async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
         """Keep the newest gossip of each peer."""
         async for message in incoming:
-            self.heard[message.sender] = decode(message.data, PriceGossip, GOSSIP_BYTES_MAX)
+            try:
+                self.heard[message.sender] = decode(message.data, PriceGossip, GOSSIP_BYTES_MAX)
+            except RemoteFault as fault:
+                log.warning("price gossip refused", peer=message.sender.hex(), fault=str(fault))
 
 
 def valid_gossip(message: Incoming) -> bool:
