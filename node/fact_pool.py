@@ -1,10 +1,11 @@
 """`FactPool`: what the own bridge adapters saw and the network has not agreed on yet.
 
 Rule: a fact stays until the decided state knows it, so a restart or a lost height loses nothing; an extension takes the
-oldest first, within its limits. Only own observations are ever attested.
+oldest of each kind first, kinds in turn, within its limits. Only own observations are ever attested.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from clearing.base.codec import encode
 from clearing.extension import EXTENSION_BYTES_MAX, FACTS_MAX
@@ -44,7 +45,7 @@ class FactPool:
         custody = [fact for _, fact in sorted(self._custody.items()) if self._custody_is_news(state, fact)]
         beats = [fact for _, fact in sorted(self._heartbeats.items()) if self._heartbeat_is_news(state, fact)]
         events = [fact for fact in self._events.values() if not self._attested(state.claims.get(fact_key(fact)), fact)]
-        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, (*events, *custody, *beats)))
+        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, _in_turn(events, custody, beats)))
 
     def _custody_is_news(self, state: State, fact: CustodySeen) -> bool:
         asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
@@ -72,6 +73,11 @@ def event_is_agreed(state: State, fact: DepositSeen | WithdrawalExecuted) -> boo
     cursor = state.cursors.get((fact.chain_id, fact.vault))
     credited = cursor is not None and fact.nonce <= cursor.nonce
     return credited or state.agreed.get((fact.chain_id, fact.vault, fact.nonce)) is not None
+
+
+def _in_turn(*kinds: Sequence[Fact]) -> Iterable[Fact]:
+    """One of each kind after the other: a flood of deposits must not silence custody, without which no epoch closes."""
+    return (fact for turn in zip_longest(*kinds) for fact in turn if fact is not None)
 
 
 def _within(limit: int, facts: Iterable[Fact]) -> Iterable[Fact]:

@@ -4,18 +4,19 @@ Rule: `reports` never blocks and never holds a price older than the source gave.
 display and for the spread metric.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 import trio
 
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import CrossclearError, RemoteFault
-from clearing.extension import PriceReport
+from clearing.extension import REPORTS_MAX, PriceReport
 from node.oracle.source import PriceSource, Quote
 from node.p2p.network import Incoming, Network, Topic
 
 GOSSIP_BYTES_MAX = 2048
+U32_MAX, U63_MAX = 2**32 - 1, 2**63 - 1
 
 log = structlog.get_logger(__name__)
 
@@ -53,15 +54,21 @@ class OracleService:
         while True:
             now = self._clock_ms()
             try:
-                quotes = await trio.to_thread.run_sync(self._source.read, now)
-            except CrossclearError as error:
+                # A read that hangs is left behind when the node stops.
+                quotes = await trio.to_thread.run_sync(
+                    self._source.read,
+                    now,
+                    abandon_on_cancel=True,  # type: ignore[call-arg]  # the stubs know its old name
+                )
+            except (CrossclearError, OSError, ArithmeticError, LookupError, ValueError, TypeError) as error:
                 # Stale prices are the state machine's to judge: without new reports the feed goes stale there.
                 self.failures += 1
                 log.warning("price source failed", error=str(error))
                 await trio.sleep(1)
                 continue
-            moved = {quote.feed: quote.ticks for quote in quotes} != {r.feed: r.ticks for r in self._reports}
-            self._reports = tuple(_report(quote, now) for quote in quotes)
+            reports = tuple(_reportable(quotes, now))
+            moved = {r.feed: r.ticks for r in reports} != {r.feed: r.ticks for r in self._reports}
+            self._reports = reports
             if moved:
                 changed()
             if beat % self._gossip_every == 0 and self._reports:
@@ -87,11 +94,15 @@ def valid_gossip(message: Incoming) -> bool:
     return True
 
 
-def _report(quote: Quote, now_ms: int) -> PriceReport:
-    return PriceReport(
-        feed=quote.feed,
-        ticks=quote.ticks,
-        confidence_ticks=quote.confidence_ticks,
-        sources=quote.sources,
-        time_ms=now_ms,
-    )
+def _reportable(quotes: Sequence[Quote], now_ms: int) -> Iterator[PriceReport]:
+    """What of a source's quotes fits a vote extension: each feed once, in order, every number in its range.
+
+    A quote that does not is left out, for a single absurd one would make the whole extension invalid, facts included.
+    """
+    of_feed = {quote.feed: quote for quote in reversed(quotes)}
+    for feed, quote in sorted(of_feed.items())[:REPORTS_MAX]:
+        small = 0 <= feed <= U32_MAX and 0 <= quote.sources <= U32_MAX
+        if small and 0 < quote.ticks <= U63_MAX and 0 <= quote.confidence_ticks <= U63_MAX:
+            yield PriceReport(feed, quote.ticks, quote.confidence_ticks, quote.sources, now_ms)
+        else:
+            log.warning("quote out of range", feed=feed, ticks=quote.ticks, confidence=quote.confidence_ticks)
