@@ -16,11 +16,13 @@ from clearing.base.ids import NetworkId
 from clearing.blocks import BlockResult
 from clearing.state.state import State
 from node.application import Decided
+from node.devnet.inclusion import MemberFiles, member_files, write_member_files
 from node.devnet.judgement import count, missing
 from node.devnet.network import running_devnet
 from node.devnet.options import DevnetOptions
 from node.devnet.report import Summary, logged, member_lines, middle, show
 from node.devnet.story import CATCH_UP_HEIGHTS, Notes, Story
+from node.epochs import account_seed
 from node.keys.files import read_password
 from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
 from node.replay import replay, state_salt
@@ -28,9 +30,11 @@ from node.store.block_log import read_block_log, write_block_log
 from node.store.store import Store
 from node.testnet import Testnet, TestnetNode
 from node.verify import Report
-from proofs.package import SUFFIX
+from proofs.package import SUFFIX, read_package
 
 PACKAGE = "epoch.ccp"
+MEMBER = ("alice", 1)
+"""Who looks for itself in the last package: name and account."""
 
 
 async def run_demo(options: DevnetOptions, console: Console) -> int:
@@ -70,16 +74,21 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: Notes, stuck: str, se
     first, *others = [export_blocks(folder, testnet.network, node) for node in testnet.nodes]
     results: list[BlockResult] = []
     states: list[State] = []
+    (folder / PACKAGE).write_bytes(notes.package)
+    secret, own = network_seed(testnet.nodes[0]), member_files(folder, *MEMBER)
+    statement = read_package(notes.package).statement if notes.package else None
 
     def note(decided: Decided) -> None:
         results.append(decided.result)
         states[:] = [decided.state]
+        if statement is not None and decided.header.height == statement.height:
+            write_member_files(own, statement, decided.state, account_seed(secret, own.account))
 
-    salt = state_salt(network_seed(testnet.nodes[0]))
+    salt = state_salt(secret)
     replayed = replay(genesis, salt, read_block_log(first), note)
     equal = all(replay(genesis, salt, read_block_log(path)).blocks > 0 for path in others)
     tally = count(genesis, results)
-    verdict = verify(folder, testnet, notes)
+    verdict = verify(folder, testnet, own)
     returned = 0 <= notes.returned_heights <= CATCH_UP_HEIGHTS
     checks = {
         "no step may be stuck: " + (stuck or "-"): not stuck,
@@ -119,7 +128,7 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: Notes, stuck: str, se
         package_height=verdict.height,
         package_bytes=verdict.bytes,
         verify_seconds=verdict.seconds,
-        claim=claim(folder, testnet),
+        claim=claim(folder, testnet, own),
         members=member_lines(genesis, states[0], tally) if states else (),
         seconds=round(seconds, 1),
     )
@@ -146,22 +155,23 @@ def network_seed(node: TestnetNode) -> bytes:
     return read_key(node.home, purpose.value, KIND_OF[purpose], password, allow_weak=True)
 
 
-def verify(folder: Path, testnet: Testnet, notes: Notes) -> Report:
-    """`crossclear verify` in a process of its own, as anybody would."""
-    (folder / PACKAGE).write_bytes(notes.package)
-    answer = _verify_command(folder, testnet, "json")
+def verify(folder: Path, testnet: Testnet, own: MemberFiles) -> Report:
+    """`crossclear verify` in a process of its own, as a member would."""
+    answer = _verify_command(folder, testnet, own, "json")
     try:
         return msgspec.json.decode(answer.stdout, type=Report)
     except msgspec.DecodeError:
-        return Report(ok=False, height=0, network="", checks=(), bytes=len(notes.package), seconds=0.0)
+        return Report(ok=False, height=0, network="", checks=(), bytes=0, seconds=0.0)
 
 
-def claim(folder: Path, testnet: Testnet) -> str:
+def claim(folder: Path, testnet: Testnet, own: MemberFiles) -> str:
     """The verifier's own words."""
-    return _verify_command(folder, testnet, "text").stdout.decode("utf-8", errors="replace")
+    return _verify_command(folder, testnet, own, "text").stdout.decode("utf-8", errors="replace")
 
 
-def _verify_command(folder: Path, testnet: Testnet, output: str) -> "subprocess.CompletedProcess[bytes]":
+def _verify_command(
+    folder: Path, testnet: Testnet, own: MemberFiles, output: str
+) -> "subprocess.CompletedProcess[bytes]":
     command = [sys.executable, "-m", "node.cli", "verify", str(folder / PACKAGE), "--output", output]
-    command += ["--genesis", str(testnet.genesis_path)]
+    command += ["--genesis", str(testnet.genesis_path), *own.arguments]
     return subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
