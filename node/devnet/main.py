@@ -3,6 +3,8 @@
 Rule: talk goes to standard error; nothing is left running, whatever ends it.
 """
 
+import signal
+
 import trio
 from rich.console import Console
 
@@ -14,8 +16,13 @@ from node.devnet.story import RISKY, Story
 
 
 def main(options: DevnetOptions) -> int:
-    """Run until the end of the demonstration, or until Ctrl-C (which is a clean end). Raises LocalFault."""
+    """Run until the end of the demonstration, or until Ctrl-C (which is a clean end). Raises LocalFault.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does: by themselves they would leave validators without an owner.
+    """
     check_options(options)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console(stderr=True)
     if options.demo:
         return trio.run(run_demo, options, console)

@@ -1,0 +1,74 @@
+"""Ctrl-C and a request to end are a devnet's end, whatever it was about, and leave nothing running."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.leftovers import MARK, ROOT, processes_of
+
+pytestmark = [pytest.mark.network, pytest.mark.chain]
+
+PATIENCE_SECONDS = 180
+
+
+def chains_start(folder: Path, told: str) -> bool:
+    return (folder / "chain0" / "anvil.log").exists()
+
+
+def validators_start(folder: Path, told: str) -> bool:
+    return (folder / "nodes" / "n0" / "node.sqlite").exists()
+
+
+def replay_runs(folder: Path, told: str) -> bool:
+    return (folder / "schedule.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("moment", "how", "options"),
+    [
+        (chains_start, signal.SIGINT, []),
+        (validators_start, signal.SIGTERM, []),
+        (validators_start, signal.SIGINT, ["--demo"]),
+        (replay_runs, signal.SIGINT, []),
+    ],
+)
+def test_a_signal_ends_everything(
+    anvil_binary: Path, tmp_path: Path, moment: Callable[[Path, str], bool], how: signal.Signals, options: list[str]
+) -> None:
+    folder, mark, told = tmp_path / "devnet", uuid.uuid4().hex, tmp_path / "stderr"
+    with told.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "node.cli", "devnet", *options, "--output-dir", str(folder)],
+            cwd=ROOT,
+            env={**os.environ, MARK: mark},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not moment(folder, told.read_text()):
+            assert process.poll() is None, told.read_text()
+            assert time.monotonic() < deadline, f"{moment.__name__} never came"
+            time.sleep(0.05)
+        assert len(processes_of(mark, folder)) >= 2
+        if how is signal.SIGINT:
+            os.killpg(process.pid, how)  # as a terminal does: the whole foreground group
+        else:
+            process.send_signal(how)
+        code = process.wait(PATIENCE_SECONDS)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    assert code in (0, 130), told.read_text()
+    assert "Traceback" not in told.read_text()
+    assert processes_of(mark, folder) == []
