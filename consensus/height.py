@@ -46,6 +46,7 @@ from consensus.signing import CertificateCache, Signer, Verifier, assemble_certi
 from consensus.state import new_state
 from consensus.step import step
 from consensus.timeouts import Timeouts
+from consensus.votes import PAST_ROUNDS
 from consensus.wal import Record, RecordKind, TimeoutRecord
 
 
@@ -271,6 +272,9 @@ class HeightRun:
     def _forget(self) -> None:
         for value in [value for value in self._blocks if value not in self.state.known]:
             del self._blocks[value]
+        oldest = self.state.round - PAST_ROUNDS
+        for step_ in [step_ for step_ in self._extensions if step_[0] < oldest]:
+            del self._extensions[step_]
 
 
 _VOTE_BYTES = 8192

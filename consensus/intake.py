@@ -1,9 +1,11 @@
 """What becomes of each received message: dropped, kept for the next height, or checked and fed to the running one.
 
 Rule: bounded by sender: of the next height `EARLY_VOTES` votes and one proposal each are kept; of later rounds of the
-running height a sender's messages count only up to a limit, for each of them goes to the log.
+running height a sender's messages count only up to a rate, for each of them goes to the log. One validator alone never
+sets the pace: a height starts early only on its proposer's proposal or on votes of more than a third of the power.
 """
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug, RemoteFault
@@ -22,6 +24,7 @@ from consensus.messages import (
     Vote,
 )
 from consensus.outputs import PeerFault
+from consensus.proposer import proposer_index
 from consensus.state import Step
 from consensus.votes import PAST_ROUNDS
 from consensus.wal import RecordKind
@@ -31,7 +34,22 @@ if TYPE_CHECKING:
 
 EARLY_VOTES = 16
 LATER_ROUND_VOTES = 64
+LATER_ROUND_VOTES_REGAINED = 8
+"""At each rebroadcast: who was once far ahead must be heard again, or two halves of a quorum never meet."""
 PROPOSAL_ROUNDS_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SeenProposal:
+    """What a second proposal of the round is compared with, and is evidence together with."""
+
+    value: bytes
+    pol_round: int
+    signature: bytes
+
+
+def _seen(proposal: Proposal) -> SeenProposal:
+    return SeenProposal(proposal.block.header.hash, proposal.pol_round, proposal.signature)
 
 
 class Intake:
@@ -41,13 +59,28 @@ class Intake:
         self._replica = replica
         self._early: dict[bytes, list[tuple[Envelope, Vote | Proposal, bytes]]] = {}
         self._later: dict[bytes, int] = {}
-        self._proposals: dict[int, Proposal] = {}
+        self._voters: set[bytes] = set()
+        self._proposals: dict[int, SeenProposal] = {}
         self._twice: set[int] = set()
 
     @property
     def has_early(self) -> bool:
-        """Whether somebody already works on the height that is next here."""
-        return bool(self._early)
+        """Whether others already work on the height that is next here."""
+        validators = self._replica.chain.validators
+        voters = set(self._voters)
+        for sender, held in self._early.items():
+            for _, message, _ in held:
+                if isinstance(message, Vote):
+                    voters.add(sender)
+                elif proposer_index(validators, message.height, message.round) == validators.index_of.get(sender):
+                    return True
+        indices = [validators.index_of[sender] for sender in voters if sender in validators.index_of]
+        return validators.is_skip(sum(validators.validators[index].power for index in indices))
+
+    def regain(self) -> None:
+        """Time has passed: senders that used up their messages of later rounds have some again."""
+        left = {sender: count - LATER_ROUND_VOTES_REGAINED for sender, count in self._later.items()}
+        self._later = {sender: count for sender, count in left.items() if count > 0}
 
     def take(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Handle one message from an authenticated peer. Raises RemoteFault."""
@@ -77,7 +110,7 @@ class Intake:
             case Vote():
                 run.take_vote(message)
             case Proposal():
-                self._proposals.setdefault(message.round, message)
+                self._proposals.setdefault(message.round, _seen(message))
                 run.take_proposal(message)
             case CertificateMessage():
                 run.take_certificate(message)
@@ -98,6 +131,7 @@ class Intake:
     def turn(self) -> None:
         """A height was decided."""
         self._later.clear()
+        self._voters.clear()
         self._proposals.clear()
         self._twice.clear()
 
@@ -137,7 +171,10 @@ class Intake:
         admission.check_vote_extension(replica.chain.network, replica.chain.validators, vote)
         if later:
             self._later[envelope.sender] = self._later.get(envelope.sender, 0) + 1
-        replica.start_height()
+        if run.state.step is Step.NEW:
+            self._voters.add(envelope.sender)
+            if self.has_early:
+                replica.start_height()
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
             run.take_vote(vote)
@@ -149,14 +186,15 @@ class Intake:
         if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._twice:
             return
         first = self._proposals.get(proposal.round)
-        if first is not None and first.block.header.hash == proposal.block.header.hash:
+        if first is not None and first.value == proposal.block.header.hash:
             return
         replica.around.admission.check_proposal(replica.chain, envelope, proposal)
         self._authenticate(envelope)
         if first is not None:
             self._twice.add(proposal.round)
             self._report(first, proposal)
-        self._proposals.setdefault(proposal.round, proposal)
+        self._proposals.setdefault(proposal.round, _seen(proposal))
+        self._forget(run.state.round - PAST_ROUNDS)
         replica.start_height()
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
@@ -200,10 +238,15 @@ class Intake:
         admission.check_vote_extension(chain.network, chain.last_validators, vote)
         self._replica.add_late_extension(vote.extension)
 
-    def _report(self, first: Proposal, second: Proposal) -> None:
+    def _forget(self, oldest: int) -> None:
+        """Drop what is known of proposals of rounds long past."""
+        self._proposals = {round_: seen for round_, seen in self._proposals.items() if round_ >= oldest}
+        self._twice = {round_ for round_ in self._twice if round_ >= oldest}
+
+    def _report(self, first: SeenProposal, second: Proposal) -> None:
         """Two proposals in a round are evidence: keep it, and blame the proposer."""
         replica = self._replica
-        low, high = sorted((first, second), key=lambda proposal: proposal.block.header.hash)
+        low, high = sorted((first, _seen(second)), key=lambda seen: seen.value)
         validators = replica.chain.validators
         sender = replica.run.proposer(second.round)
         item = DuplicateProposal(
@@ -212,10 +255,10 @@ class Intake:
             round=second.round,
             validator=sender,
             first_pol_round=low.pol_round,
-            first_value=low.block.header.hash,
+            first_value=low.value,
             first_signature=low.signature,
             second_pol_round=high.pol_round,
-            second_value=high.block.header.hash,
+            second_value=high.value,
             second_signature=high.signature,
         )
         check_duplicate_proposal(replica.around.verifier, replica.chain, item)

@@ -209,6 +209,7 @@ class Replica:
         self._emit(StartTimer(TimerKind.HEARTBEAT, self.run.height, 0, wait))
 
     def _rebroadcast(self) -> None:
+        self._intake.regain()
         state = self.run.state
         progress = (state.height, state.round, state.step)
         if state.running and progress == self._progress:

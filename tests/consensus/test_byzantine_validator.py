@@ -1,5 +1,7 @@
 """What one lying validator of four can try against an honest one, and that it gains nothing by it."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -65,7 +67,7 @@ def sealed(sender: int, message: Message) -> bytes:
 
 def vote_of(voter: int, kind: VoteKind, height: int, round_: int, value: bytes) -> Vote:
     chain = replica_of(voter, started=False).chain
-    chain = msgspec.structs.replace(chain, height=height - 1) if height != 1 else chain
+    chain = replace(chain, height=height - 1)
     extended = kind is VoteKind.PRECOMMIT and value != NIL
     own = OwnMessages(chain, FakeSigner(NETWORK, VALIDATORS.validators[voter], None))
     extension = Extension(time_ms=GENESIS_MS, data=b"") if extended else None
@@ -130,3 +132,52 @@ def test_a_proposer_prevotes_its_own_proposal_of_a_value_locked_long_ago() -> No
     assert (proposed.value, proposed.pol_round) == (value, 0)
     effects = step(state, ProposalReceived(late, value, 0, valid=True))
     assert [effect.value for effect in effects if isinstance(effect, CastVote)] == [value]
+
+
+def test_a_vote_of_a_later_round_counts_again_after_a_flood_of_them() -> None:
+    """Heard one validator only through many rounds, then a second: two of four in a later round are followed."""
+    replica = replica_of(HONEST[0])
+    for round_ in range(2, 200):
+        vote = vote_of(HONEST[1], VoteKind.PREVOTE, 1, round_, NIL)
+        replica.receive(KEYS[HONEST[1]], sealed(HONEST[1], vote))
+    for _ in range(2):
+        replica.on_timer(TimerKind.REBROADCAST, 0, 0)
+    for voter in HONEST[1:]:
+        replica.receive(KEYS[voter], sealed(voter, vote_of(voter, VoteKind.PREVOTE, 1, 300, NIL)))
+    assert replica.run.state.round == 300
+
+
+def test_proposals_of_many_rounds_take_bounded_memory(proposal: Proposal) -> None:
+    """Its sender fills every round that is its turn with a long block."""
+    replica = replica_of(HONEST[0])
+    for round_ in range(0, 400, 4):
+        chain = replica.chain
+        own = OwnMessages(chain, FakeSigner(NETWORK, VALIDATORS.validators[LIAR], None))
+        made, _ = own.make_proposal(round_, -1, proposal.block, None)
+        for voter in HONEST[1:]:
+            replica.receive(KEYS[voter], sealed(voter, vote_of(voter, VoteKind.PREVOTE, 1, round_, NIL)))
+        replica.receive(KEYS[LIAR], sealed(LIAR, made))
+        replica.on_timer(TimerKind.REBROADCAST, 0, 0)
+    assert replica.run.state.round == 396
+    held = [value for value in vars(replica._intake).values() if isinstance(value, dict)]
+    assert all(len(found) <= 2 * PAST_ROUNDS for found in held)
+    assert not any(isinstance(kept, Proposal) for found in held for kept in found.values())
+    assert len(replica.run._extensions) <= 2 * PAST_ROUNDS
+
+
+def test_votes_alone_of_one_validator_do_not_start_a_height() -> None:
+    """A liar that votes at once would take the pace out of a chain without work."""
+    replica = replica_of(HONEST[0], work=False, started=False)
+    first = vote_of(LIAR, VoteKind.PREVOTE, 1, 0, NIL)
+    replica.receive(KEYS[LIAR], sealed(LIAR, first))
+    assert not replica.run.state.running
+    second = vote_of(HONEST[1], VoteKind.PREVOTE, 1, 0, NIL)
+    replica.receive(KEYS[HONEST[1]], sealed(HONEST[1], second))
+    assert replica.run.state.running
+
+
+def test_a_vote_for_the_next_height_does_not_take_the_pause_before_it() -> None:
+    replica = replica_of(HONEST[0], work=False)
+    early = vote_of(LIAR, VoteKind.PREVOTE, 2, 0, NIL)
+    replica.receive(KEYS[LIAR], sealed(LIAR, early))
+    assert not replica._intake.has_early
