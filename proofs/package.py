@@ -27,7 +27,7 @@ COMMITMENTS_TAG = "crossclear/commitments-root/v1"
 PACKAGE_BYTES_MAX = 64 << 20
 PART_BYTES_MAX = {"header": 1 << 14, "certificate": 1 << 10, "validators": 1 << 16, "statement": 4 << 20}
 """Parts whose many small items take far more memory than bytes, or work before anything vouches for them. 2048 slots
-under 33 scenarios make a statement of less than 1 MiB, 256 validators less than 64 KiB."""
+under 33 scenarios make a statement of less than 1 MiB, 127 validators less than 32 KiB."""
 
 Commitment = tuple[U63, Bytes48]
 """(account, C_W)."""

@@ -13,7 +13,9 @@ from clearing.base.hashing import sha256, tag_word
 from clearing.base.ids import Hash32
 
 SET_TAG = "crossclear/validator-set/v1"
-VALIDATORS_MAX = 256
+VALIDATORS_MAX = 127
+"""What a vault can keep as contract code (EIP-170). A vault could never be shown the keys of a larger set, and would
+take no checkpoint ever after."""
 
 
 class Validator(Wire, frozen=True):

@@ -11,6 +11,7 @@ from bridge.contracts.compile import compile_artifacts
 from bridge.evm import events
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import keccak256
+from clearing.base.validators import VALIDATORS_MAX
 from node.devnet.toolchain import INSTALL_COMMAND, compiler_path
 
 CODE_BYTES_MAX = 24_576
@@ -33,6 +34,12 @@ def test_compiling_gives_the_committed_bytes() -> None:
         pytest.skip(f"no compiler to compare with: run {INSTALL_COMMAND}")
     committed = {path.name: path.read_bytes() for path in ARTIFACTS.glob("*.json")}
     assert compile_artifacts() == committed
+
+
+def test_the_network_allows_no_set_that_a_vault_could_not_keep() -> None:
+    source = (FOLDER / "src" / "ValidatorSetCode.sol").read_text()
+    assert f"VALIDATORS_MAX = {VALIDATORS_MAX};" in source
+    assert 1 + 64 + 192 * VALIDATORS_MAX <= CODE_BYTES_MAX
 
 
 def test_the_adapters_words_are_those_of_the_contract() -> None:
