@@ -1,7 +1,8 @@
 """The write-ahead log as bytes: what is recorded, how it is framed, and what of a damaged file may be believed.
 
 Rule: a frame is written and synced before any message in it is sent, so only the last frame can be torn. A torn tail
-is cut; a bad frame with a good one behind it means a damaged disk, and the log is refused.
+is cut; a bad frame with a good one behind it means a damaged disk, and the log is refused. What lies inside of a frame
+is chosen by others, so it is never searched for frames while the frame's own length can be believed.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from consensus.codes import ConsensusCode
 from consensus.messages import ENVELOPE_BYTES_MAX
 from consensus.timeouts import TimerKind
 
-MAGIC = b"XCW1"
-_HEAD = len(MAGIC) + 8
+MAGIC = b"XCW2"
+_HEAD = len(MAGIC) + 12
 FRAME_BYTES_MAX = 8 * ENVELOPE_BYTES_MAX
 
 
@@ -46,9 +47,10 @@ class Record(Wire, frozen=True):
 
 
 def encode_frame(records: Sequence[Record]) -> bytes:
-    """Magic, length, CRC-32, then the records."""
+    """Magic, length, CRC-32 of the records, CRC-32 of these three, then the records."""
     body = encode(tuple(records))
-    return MAGIC + len(body).to_bytes(4, "big") + crc32(body).to_bytes(4, "big") + body
+    head = MAGIC + len(body).to_bytes(4, "big") + crc32(body).to_bytes(4, "big")
+    return head + crc32(head).to_bytes(4, "big") + body
 
 
 def read_frames(data: bytes) -> tuple[list[Record], int]:
@@ -56,36 +58,48 @@ def read_frames(data: bytes) -> tuple[list[Record], int]:
 
     Raises LocalFault WAL_CORRUPT for damage before the tail.
     """
-    records: list[Record] = []
+    frames, at = split_frames(data)
+    return [record for frame in frames for record in frame], at
+
+
+def split_frames(data: bytes) -> tuple[list[tuple[Record, ...]], int]:
+    """See `read_frames`, with the records of each frame apart."""
+    frames: list[tuple[Record, ...]] = []
     at = 0
     while at < len(data):
-        frame = _frame_at(data, at)
-        if frame is None:
+        found = _frame_at(data, at)
+        if found is None:
             _refuse_damage(data, at)
             break
-        found, at = frame
-        records.extend(found)
-    return records, at
+        frames.append(found)
+        at += _HEAD + _body_length(data, at)
+    return frames, at
 
 
-def _frame_at(data: bytes, at: int) -> tuple[tuple[Record, ...], int] | None:
+def _body_length(data: bytes, at: int) -> int:
+    """What an undamaged head says; -1 for a damaged or torn one."""
     head = data[at : at + _HEAD]
-    if len(head) < _HEAD or not head.startswith(MAGIC):
-        return None
-    length = int.from_bytes(head[4:8], "big")
+    if len(head) < _HEAD or not head.startswith(MAGIC) or crc32(head[:-4]) != int.from_bytes(head[-4:], "big"):
+        return -1
+    return int.from_bytes(head[4:8], "big")
+
+
+def _frame_at(data: bytes, at: int) -> tuple[Record, ...] | None:
+    length = _body_length(data, at)
     body = data[at + _HEAD : at + _HEAD + length]
-    if len(body) < length or crc32(body) != int.from_bytes(head[8:12], "big"):
+    if length < 0 or len(body) < length or crc32(body) != int.from_bytes(data[at + 8 : at + 12], "big"):
         return None
     try:
         records: tuple[Record, ...] = decode(body, tuple[Record, ...], FRAME_BYTES_MAX)
     except RemoteFault:
         return None
-    return records, at + _HEAD + length
+    return records
 
 
 def _refuse_damage(data: bytes, at: int) -> None:
     """A whole frame anywhere behind a bad one shows that the bad one was synced once."""
-    behind = data.find(MAGIC, at + 1)
+    length = _body_length(data, at)
+    behind = data.find(MAGIC, at + 1 if length < 0 else at + _HEAD + length)
     while behind != -1:
         if _frame_at(data, behind) is not None:
             raise LocalFault(ConsensusCode.WAL_CORRUPT, "wal", damaged_at=at, good_frame_at=behind)

@@ -23,6 +23,7 @@ from consensus.restart import restore_chain
 from consensus.signing import CurveVerifier, Signer, Verifier
 from consensus.store import BlockStore
 from consensus.timeouts import TimerKind
+from node.consensus.signer import LocalSigner
 from node.consensus.wal import WalFile
 from node.p2p.network import Channel, Incoming, Network
 
@@ -50,6 +51,8 @@ class EngineStats:
     heights_fetched: int = 0
     rounds_beyond_first: int = 0
     log_frames: int = 0
+    log_lost: bool = False
+    """The log lacked what was signed: nothing is signed in the height that was running."""
     faults: Counter[str] = field(default_factory=Counter)
     rules: Counter[int] = field(default_factory=Counter)
     durations_ms: deque[int] = field(default_factory=lambda: deque(maxlen=4096))
@@ -95,6 +98,8 @@ class Engine:
         self._log = log
         self._network = network
         self.stats = EngineStats()
+        if isinstance(signer, LocalSigner):
+            self.stats.log_lost = not signer.stand_beside(log)
         verifier = verifier or CurveVerifier()
         chain = restore_chain(genesis.network, genesis.time_ms, position, application, store, verifier)
         self._parts = (chain, application, store, signer, verifier, config or ReplicaConfig())

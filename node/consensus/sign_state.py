@@ -6,6 +6,9 @@ that a torn write leaves the one before it. The file is readable by its owner on
 Synced or not: unsynced, the file survives the death of the process, and a loss of power takes it back by some steps.
 The consensus log holds each signature durably before it is sent, and steps in the log are never signed anew, so beside
 a log one sync a step is enough; a signer without a log must sync.
+
+A log that was lost or put back takes the own locks with it, so each state also tells how many frames the log held when
+it was written. Beside a log with fewer the height in progress is not signed for any more: others decide it.
 """
 
 import fcntl
@@ -17,8 +20,11 @@ from zlib import crc32
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
 
-_MAGIC = b"XCSS0001"
+_MAGIC = b"XCSS0002"
 _SLOT = 512
+_BODY = 65
+_LAST = (2**63 - 1, 2)
+"""Round and step above all that are signed."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,6 +42,16 @@ class SignGuard:
     def __init__(self, last: SignedStep | None = None, digest: bytes = bytes(32)) -> None:
         self.last = last or SignedStep()
         self.digest = digest
+        self.log_frames = 0
+        """How many frames the log beside it held when it was last written."""
+
+    def resume(self, log_frames: int) -> bool:
+        """Stand beside a log of so many frames. False when it lacks some: `last.height` is then signed for no more."""
+        lacking = log_frames < self.log_frames
+        self.log_frames = log_frames
+        if lacking and (self.last.round, self.last.step) != _LAST:
+            self.advance(SignedStep(self.last.height, *_LAST), bytes(32))
+        return not lacking
 
     def advance(self, to: SignedStep, digest: bytes) -> None:
         """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest."""
@@ -77,15 +93,16 @@ class SignStateFile(SignGuard):
         if data and not found:
             os.close(self._descriptor)
             raise LocalFault(ConsensusCode.SIGN_STATE_CORRUPT, "sign state", path=str(path), bytes=len(data))
-        self._counter, last, digest = max(found, default=(0, SignedStep(), bytes(32)))
+        self._counter, last, digest, log_frames = max(found, default=(0, SignedStep(), bytes(32), 0))
         super().__init__(last, digest)
+        self.log_frames = log_frames
         if not data:
             self._create(path)
 
     def write(self, to: SignedStep, digest: bytes) -> None:
         """Write the slot that does not hold the current state."""
         self._counter += 1
-        os.pwrite(self._descriptor, _slot(self._counter, to, digest), (self._counter % 2) * _SLOT)
+        os.pwrite(self._descriptor, _slot(self._counter, to, digest, self.log_frames), (self._counter % 2) * _SLOT)
         if self._sync:
             os.fdatasync(self._descriptor)
 
@@ -95,7 +112,7 @@ class SignStateFile(SignGuard):
 
     def _create(self, path: Path) -> None:
         """Both slots hold the zero state before anything is signed, so an empty file is never a lost one."""
-        os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32)) * 2, 0)
+        os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32), 0) * 2, 0)
         os.fsync(self._descriptor)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -104,17 +121,17 @@ class SignStateFile(SignGuard):
             os.close(folder)
 
 
-def _slot(counter: int, at: SignedStep, digest: bytes) -> bytes:
+def _slot(counter: int, at: SignedStep, digest: bytes, log_frames: int) -> bytes:
     body = counter.to_bytes(8, "big") + at.height.to_bytes(8, "big") + at.round.to_bytes(8, "big")
-    body += at.step.to_bytes(1, "big") + digest
+    body += at.step.to_bytes(1, "big") + digest + log_frames.to_bytes(8, "big")
     return (_MAGIC + crc32(body).to_bytes(8, "big") + body).ljust(_SLOT, b"\0")
 
 
-def _read_slot(data: bytes) -> tuple[int, SignedStep, bytes] | None:
-    body = data[16 : 16 + 57]
+def _read_slot(data: bytes) -> tuple[int, SignedStep, bytes, int] | None:
+    body = data[16 : 16 + _BODY]
     if len(data) < _SLOT or not data.startswith(_MAGIC) or crc32(body) != int.from_bytes(data[8:16], "big"):
         return None
     at = SignedStep(
         int.from_bytes(body[8:16], "big"), int.from_bytes(body[16:24], "big"), int.from_bytes(body[24:25], "big")
     )
-    return int.from_bytes(body[:8], "big"), at, body[25:57]
+    return int.from_bytes(body[:8], "big"), at, body[25:57], int.from_bytes(body[57:], "big")

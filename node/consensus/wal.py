@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from consensus.wal import Record, encode_frame, read_frames
+from consensus.wal import Record, encode_frame, split_frames
 
 ROTATE_BYTES = 8 << 20
 
@@ -21,10 +21,13 @@ class WalFile:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             data = path.read_bytes()
-            self.records, self._size = read_frames(data)
+            frames, self._size = split_frames(data)
         except BaseException:
             os.close(self._descriptor)
             raise
+        self.records = [record for frame in frames for record in frame]
+        self.frames = len(frames)
+        """How many the file holds, all of them durable."""
         self.cut_bytes = len(data) - self._size
         """What a crash left behind the last good frame."""
         if self.cut_bytes:
@@ -44,13 +47,14 @@ class WalFile:
             self._size += written
             frame = frame[written:]
         os.fdatasync(self._descriptor)
+        self.frames += 1
 
     def height_stored(self) -> None:
         """Nothing recorded so far is needed any more: start over when the file has grown."""
         if self._size > ROTATE_BYTES:
             os.ftruncate(self._descriptor, 0)
             os.fsync(self._descriptor)
-            self._size = 0
+            self._size = self.frames = 0
 
     def close(self) -> None:
         """Give the file up."""

@@ -19,7 +19,7 @@ from tests.sim.consensus.crypto import secrets_of, validator_set
 FRAMES = [
     (Record(height=7, kind=RecordKind.RECEIVED, data=b"a" * 50), Record(height=7, kind=RecordKind.OWN, data=b"b")),
     (Record(height=7, kind=RecordKind.TIMEOUT, data=b"c" * 9),),
-    (Record(height=8, kind=RecordKind.OWN, data=b"XCW1 inside a record" * 3),),
+    (Record(height=8, kind=RecordKind.OWN, data=b"XCW2 inside a record" * 3),),
 ]
 WHOLE = b"".join(encode_frame(frame) for frame in FRAMES)
 ENDS = [len(b"".join(encode_frame(frame) for frame in FRAMES[:count])) for count in range(4)]
@@ -140,3 +140,50 @@ def test_the_signer_repeats_itself_and_never_contradicts_itself(tmp_path: Path) 
     with pytest.raises(LocalFault):
         signer.sign_proposal(set_hash, 3, 1, -1, b"w" * 32)
     guard.close()
+
+
+def test_the_inside_of_a_torn_frame_is_not_searched_for_frames() -> None:
+    """Others choose what a block holds: whole frames, for instance, so that a torn tail would look like damage."""
+    inner = encode_frame([Record(height=1, kind=RecordKind.OWN, data=b"inner")])
+    whole = encode_frame([Record(height=1, kind=RecordKind.OWN, data=b"first")])
+    torn = encode_frame([Record(height=2, kind=RecordKind.RECEIVED, data=inner * 3)])[:-2]
+    records, good = read_frames(whole + torn)
+    assert [record.data for record in records] == [b"first"]
+    assert good == len(whole)
+
+
+def test_beside_a_log_that_lacks_frames_the_running_height_is_not_signed_for(tmp_path: Path) -> None:
+    """The lock went with the log: another value must not be voted for, whatever round it is."""
+    envelope_secret, bls_secret = secrets_of(4)[0]
+    first, other = b"v" * 32, b"w" * 32
+
+    def opened() -> tuple[SignStateFile, WalFile, LocalSigner, bool]:
+        guard = SignStateFile(tmp_path / "sign.state")
+        signer = LocalSigner(bytes(32), envelope_secret, bls_secret, guard)
+        log = WalFile(tmp_path / "log")
+        return guard, log, signer, signer.stand_beside(log)
+
+    guard, log, signer, whole = opened()
+    assert whole
+    signer.sign_vote(bytes(32), VoteKind.PREVOTE, 7, 0, first)
+    log.append([Record(height=7, kind=RecordKind.OWN, data=b"prevote")])
+    signer.sign_vote(bytes(32), VoteKind.PRECOMMIT, 7, 0, first)
+    guard.close()
+    log.close()
+    guard, log, signer, whole = opened()
+    assert whole, "the step that was not logged was not sent"
+    signer.sign_vote(bytes(32), VoteKind.PREVOTE, 7, 1, first)
+    guard.close()
+    log.close()
+    (tmp_path / "log").unlink()
+    for _ in range(2):
+        guard, log, signer, _ = opened()
+        for kind, round_, value in ((VoteKind.PREVOTE, 1, other), (VoteKind.PREVOTE, 9, other)):
+            with pytest.raises(LocalFault):
+                signer.sign_vote(bytes(32), kind, 7, round_, value)
+        guard.close()
+        log.close()
+    guard, log, signer, _ = opened()
+    signer.sign_vote(bytes(32), VoteKind.PREVOTE, 8, 0, other)
+    guard.close()
+    log.close()
