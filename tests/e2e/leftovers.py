@@ -36,7 +36,7 @@ def files_under(folder: Path) -> frozenset[str]:
 
 def files_of_checkout() -> frozenset[str]:
     """Relative paths in the checkout that a run could have written, not what tools and editors come and go with."""
-    found = set()
+    found: set[str] = set()
     for where, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in (*_CACHES, ".venv", "node_modules")]
         here = Path(where).relative_to(ROOT)

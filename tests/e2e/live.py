@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import trio
@@ -25,6 +26,7 @@ from node.devnet.waiting import until
 from node.replay import replay, state_salt
 from node.store.block_log import read_block_log
 
+R = TypeVar("R")
 PATIENCE_SECONDS = 180
 """Bound of every wait: generous, since only its expiry costs time."""
 PERPETUAL = 1
@@ -177,7 +179,7 @@ class Told:
                 fate = "novated" if isinstance(receipt, TradeNovated) else f"refused {receipt.code}"
                 self.fates.setdefault(transaction.venue_trade_id, []).append(fate)
 
-    def of_kind(self, kind: type[Receipt]) -> list[Receipt]:
+    def of_kind(self, kind: type[R]) -> list[R]:
         """Receipts of one type, in order."""
         return [each for each in self.receipts if isinstance(each, kind)]
 
@@ -199,7 +201,7 @@ def recorded(devnet: Devnet, folder: Path) -> list[Told]:
 
 def check_deposits(told: Told, planned: Sequence[Funding], units: Callable[[Funding], int]) -> None:
     """Each was credited exactly once, with its amount."""
-    credited = [each for each in told.receipts if isinstance(each, DepositCredited)]
+    credited = told.of_kind(DepositCredited)
     assert len({(each.chain_id, each.nonce) for each in credited}) == len(credited) == len(planned)
     assert sorted((each.account, each.units) for each in credited) == sorted(
         (each.member.id, units(each)) for each in planned

@@ -204,8 +204,8 @@ async def test_a_network_under_hostile_bytes_goes_on_and_pays_across_chains(anvi
             await reach(devnet.clients["n0"], at + 5)
             nursery.cancel_scope.cancel()
         await roots_equal(devnet, at + 5)
-        for node in devnet.nodes.values():
-            node.check()
+        for process in devnet.nodes.values():
+            process.check()
         confirmed = await height_of(devnet.clients["n0"])
         await reach(devnet.clients["n0"], confirmed + 5)
 
