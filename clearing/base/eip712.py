@@ -4,7 +4,6 @@ Rule: the domain's salt is the network id, so nothing signed for one network mea
 of one word are used (uintN, intN, bytes32, address), so the struct hash is Keccak over words.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 from clearing.base.hashing import keccak256
@@ -35,7 +34,11 @@ def domain_separator(network: NetworkId) -> Hash32:
     return keccak256(keccak256(DOMAIN_TYPE) + b"".join(keccak256(name) for name in names) + network)
 
 
-def digest(network: NetworkId, declaration: str, values: Sequence[int | bytes]) -> Hash32:
-    """What is signed for a struct of the declared type with these values, in order."""
+@lru_cache(maxsize=32768)
+def digest(network: NetworkId, declaration: str, values: tuple[int | bytes, ...]) -> Hash32:
+    """What is signed for a struct of the declared type with these values, in order.
+
+    Cached: a request is hashed when it arrives and again in the block that holds it.
+    """
     struct = keccak256(type_hash(declaration) + b"".join(word(value) for value in values))
     return keccak256(b"\x19\x01" + domain_separator(network) + struct)

@@ -43,4 +43,10 @@ def recover(digest: bytes, signature: bytes) -> EvmAddress:
 
 
 def _address_of(key: coincurve.PublicKey) -> EvmAddress:
-    return EvmAddress(keccak256(key.format(compressed=False)[1:])[12:])
+    return _address_of_point(key.format(compressed=False))
+
+
+@lru_cache(maxsize=4096)
+def _address_of_point(point: bytes) -> EvmAddress:
+    """Of an uncompressed point. Cached: members are few, and sign much."""
+    return EvmAddress(keccak256(point[1:])[12:])
