@@ -3,7 +3,7 @@
 Rule: what is not in the table does not exist; a parameter that is not in it is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -49,7 +49,7 @@ class Route:
     path: str
     name: str
     told: str
-    handler: Callable[[Call], Answer]
+    handler: Callable[[Call], Answer | Awaitable[Answer]]
     answer: Any
     """The type of the JSON answer, or None for bytes of `media`."""
     media: str = JSON

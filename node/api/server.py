@@ -152,6 +152,8 @@ async def _answer(route: Route, served: Served, request: Request) -> Response:
         part = SignedPart(request.method, target, body)
         signer = served.authenticator.check(request.headers.get("authorization"), part, now_ms)
     answer = route.handler(Call(served.view, parameters, body, media, signer))
+    if isinstance(answer, Awaitable):
+        answer = await answer
     return answer if isinstance(answer, Response) else respond(answer)
 
 
