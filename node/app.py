@@ -23,6 +23,7 @@ from consensus.outputs import Decided as DecidedHeight
 from consensus.store import load_committed
 from node.api.server import build_api, serve_api
 from node.application import ClearingApplication, Decided
+from node.block_budget import BlockBudget, BudgetedPool
 from node.bridge_service import BridgeService, valid_collateral
 from node.codes import NodeCode
 from node.config import NodeConfig
@@ -182,8 +183,15 @@ class Node:
         )
         self._recorder = Recorder(store, self._epochs)
         self._positions = PositionWatch()
+        self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
         self._application = ClearingApplication(
-            genesis, restored.state, self._pool, self._epochs, self._observe, restored.height
+            genesis,
+            restored.state,
+            BudgetedPool(self._pool, self._budget),
+            self._epochs,
+            self._observe,
+            restored.height,
+            self._budget,
         )
         self._packages = PackageService(
             self._epochs, store, config.home, config.path(config.proofs.folder), validators, network
@@ -313,6 +321,7 @@ class Node:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))
 
     def _on_decided(self, decided: DecidedHeight) -> None:
+        self._budget.decided(len(decided.committed.block.payload), decided.rounds)
         self._view.decided(decided.committed.block.header)
         self._packages.decided(decided)
         self._health.decided(decided)

@@ -5,6 +5,7 @@ and tells the listeners. Only what is in a block, in genesis, or in the state sa
 share can change a root.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,7 @@ from clearing.genesis import Genesis
 from clearing.state.state import State
 from clearing.transactions import Transaction
 from consensus.application import AppRoots, BlockContext
+from node.block_budget import BlockBudget
 from node.payload import clearing_block, encode_payload
 
 PENDING_MAX = 16
@@ -74,6 +76,7 @@ class ClearingApplication:
         epochs: EpochCommitments,
         observe: Callable[[State], VoteExtension],
         height: int = 0,
+        budget: BlockBudget | None = None,
     ) -> None:
         self._genesis = genesis
         self._state = state
@@ -81,6 +84,7 @@ class ClearingApplication:
         self._epochs = epochs
         self._observe = observe
         self._height = height
+        self._budget = budget
         self._executed: dict[tuple[bytes, ...], _Executed] = {}
         self._listeners: list[Callable[[Decided], None]] = []
 
@@ -100,6 +104,8 @@ class ClearingApplication:
 
     def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
         """Take transactions from the pool and execute them."""
+        if self._budget is not None and self._executed:
+            self._budget.failed()
         payload = encode_payload(self._pool.select(context.time_ms))
         return payload, self.process(context, payload)
 
@@ -107,8 +113,11 @@ class ClearingApplication:
         """Execute a payload on the decided state. Raises RemoteFault, LocalFault when it is not the next height."""
         if context.height != self._height + 1:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "application", height=context.height, decided=self._height)
+        started = time.perf_counter()
         block = clearing_block(context, payload)
         state, result = apply_block(self._state, block)
+        if self._budget is not None:
+            self._budget.executed(len(payload), time.perf_counter() - started)
         roots = self._roots(result)
         if len(self._executed) >= PENDING_MAX:
             self._executed.pop(next(iter(self._executed)))

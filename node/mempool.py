@@ -111,15 +111,15 @@ class Mempool:
         self._bytes += len(data)
         return Accepted(key)
 
-    def select(self, time_ms: int) -> tuple[Transaction, ...]:
+    def select(self, time_ms: int, bytes_max: int | None = None) -> tuple[Transaction, ...]:
         """What to propose for a block of this time: one of each account in turn, each account's in order.
 
-        The sizes sum to at most `block_bytes_max`. Nothing is removed. Linear in what is returned and in the number of
-        accounts that wait.
+        The sizes sum to at most `block_bytes_max`, and `bytes_max` if given. Nothing is removed. Linear in what is
+        returned and in the number of accounts that wait.
         """
         self.expire(time_ms)
         chosen: list[Transaction] = []
-        room = self._limits.block_bytes_max
+        room = self._limits.block_bytes_max if bytes_max is None else min(bytes_max, self._limits.block_bytes_max)
         turns = [iter(keys) for keys in self._turns.values()]
         while turns:
             again = []
