@@ -226,11 +226,12 @@ class Node:
             metrics,
             self._engine,
             self._network,
-            self._oracle,
+            None if config.oracle.source == "none" else self._oracle,
             self._bridge,
             self._packages,
             self._pool,
-            len(validators.validators),
+            genesis,
+            config.consensus.heartbeat_ms,
             clock_ms,
         )
         self._relayer = RelayerService(
@@ -247,6 +248,9 @@ class Node:
             checks=self._health.checks,
             render_metrics=self._health.render_metrics,
         )
+        committed = load_committed(blocks, self._application.height)
+        if committed is not None:
+            self._view.decided(committed.block.header)
         log.info("restored", saved=restored.height, height=self._application.height)
 
     @property

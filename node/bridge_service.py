@@ -5,8 +5,9 @@ in the log and nowhere else. A halted chain stays halted and is told in readines
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.cursor import FileFactStore
-from bridge.quorum import EndpointQuorum
+from bridge.quorum import EndpointQuorum, Tips
 from bridge.receipt_proofs import prove_events
 from bridge.rpc import Endpoint
 from bridge.watcher import Watcher
@@ -42,6 +43,34 @@ class CollateralGossip(Wire, frozen=True):
     event: DepositSeen | WithdrawalExecuted
 
 
+@dataclass(slots=True)
+class Pulse:
+    """When a chain last answered and last moved, on trio's clock."""
+
+    answered: float
+    moved: float
+    final_number: int = 0
+
+    def note(self, now: float, final_number: int) -> None:
+        """A quorum of endpoints told its newest final block."""
+        self.answered = now
+        if final_number > self.final_number:
+            self.final_number, self.moved = final_number, now
+
+
+class _HeardQuorum(EndpointQuorum):
+    """Notes each answer, so that an endpoint that hangs, or stands still, is told from a quiet vault."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], quorum: int, pulse: Pulse) -> None:
+        super().__init__(endpoints, quorum)
+        self._pulse = pulse
+
+    async def tips(self, policy: FinalityPolicy, watched_number: int) -> Tips:
+        told = await super().tips(policy, watched_number)
+        self._pulse.note(trio.current_time(), told.final_number)
+        return told
+
+
 class BridgeService:
     """Runs the watchers of all chains that genesis names."""
 
@@ -56,6 +85,7 @@ class BridgeService:
         self._to_prove, self._submitted = trio.open_memory_channel[tuple[int, bytes]](SUBMISSIONS_WAITING)
         self._known: OrderedDict[tuple[int, bytes], None] = OrderedDict()
         self.watchers: dict[int, Watcher] = {}
+        self.pulses: dict[int, Pulse] = {}
         for chain in self._chains:
             # What was seen and not agreed on before a restart is attested again.
             for fact in self._store.pending(chain.chain_id):
@@ -71,7 +101,9 @@ class BridgeService:
                     await stack.enter_async_context(Endpoint(url, timeout_seconds=config.timeout_ms / 1000))
                     for url in config.endpoints
                 ]
-                quorum = EndpointQuorum(endpoints, config.quorum)
+                now = trio.current_time()
+                pulse = self.pulses[chain.chain_id] = Pulse(now, now)
+                quorum = _HeardQuorum(endpoints, config.quorum, pulse)
                 watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed))
                 self.watchers[chain.chain_id] = watcher
                 first_endpoints[chain.chain_id] = endpoints[0]

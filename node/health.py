@@ -5,7 +5,9 @@ Rule: reads counters and ages; decides nothing. A condition that fails says what
 
 from collections.abc import Callable, Sequence
 
-from bridge.watcher import Watcher
+import trio
+
+from clearing.genesis import Genesis
 from consensus.outputs import Decided
 from node.api.shapes import Check
 from node.bridge_service import BridgeService
@@ -18,6 +20,10 @@ from node.packages import PackageService
 
 BLOCK_AGE_MS_MAX = 10_000
 ORACLE_AGE_MS_MAX = 5_000
+CHAIN_SILENCE_SECONDS_MAX = 30.0
+"""Several times what one poll may take with every endpoint timing out."""
+CHAIN_BEHIND_MAX = 64
+"""Final blocks not looked at yet; more than the watcher links one by one is catching up."""
 
 
 class Health:
@@ -28,13 +34,15 @@ class Health:
         metrics: Metrics,
         engine: Engine,
         network: LibP2PNetwork,
-        oracle: OracleService,
+        oracle: OracleService | None,
         bridge: BridgeService,
         packages: PackageService,
         pool: Mempool,
-        validators: int,
+        genesis: Genesis,
+        heartbeat_ms: int,
         clock_ms: Callable[[], int],
     ) -> None:
+        """`oracle` is None for a validator that reports no prices by its configuration."""
         self._metrics = metrics
         self._engine = engine
         self._network = network
@@ -42,10 +50,11 @@ class Health:
         self._bridge = bridge
         self._packages = packages
         self._pool = pool
-        self._validators = validators
+        self._validators = len(genesis.validators.validators)
+        self._still_seconds_max = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
+        self._block_age_ms_max = max(BLOCK_AGE_MS_MAX, 4 * heartbeat_ms)
         self._clock_ms = clock_ms
         self._decided_ms = 0
-        self._proofs_told = 0
 
     def decided(self, decided: Decided) -> None:
         """Count one height."""
@@ -70,13 +79,12 @@ class Health:
         now = self._clock_ms()
         peers, needed = len(self._network.peers), 2 * self._validators // 3
         block_age = now - self._decided_ms if self._decided_ms else -1
-        reports = self._oracle.reports
-        oracle_age = now - min(report.time_ms for report in reports) if reports else -1
+        fresh = 0 <= block_age <= self._block_age_ms_max
         return (
             Check(name="peers", ok=peers >= needed, detail=f"{peers} connected, {needed} needed"),
-            Check(name="blocks", ok=0 <= block_age <= BLOCK_AGE_MS_MAX, detail=f"newest decided {block_age} ms ago"),
-            Check(name="oracle", ok=0 <= oracle_age <= ORACLE_AGE_MS_MAX, detail=f"own prices {oracle_age} ms old"),
-            *(_chain(watcher) for _, watcher in sorted(self._bridge.watchers.items())),
+            Check(name="blocks", ok=fresh, detail=f"newest decided {block_age} ms ago" if self._decided_ms else "none"),
+            *self._oracle_checks(now),
+            *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
         )
 
     def render_metrics(self) -> bytes:
@@ -87,21 +95,37 @@ class Health:
         metrics.mempool_bytes.set(self._pool.size)
         metrics.proof_epoch.set(self._packages.newest_epoch)
         metrics.proof_bytes.set(self._packages.newest_bytes)
-        for seconds in self._packages.seconds[self._proofs_told :]:
-            metrics.proof_time.observe(seconds)
-        self._proofs_told = len(self._packages.seconds)
-        for report in self._oracle.reports:
+        while self._packages.seconds:
+            metrics.proof_time.observe(self._packages.seconds.popleft())
+        for report in self._oracle.reports if self._oracle else ():
             metrics.oracle_age.labels(feed=str(report.feed)).set((now - report.time_ms) / 1000)
         for chain_id, watcher in self._bridge.watchers.items():
             metrics.chain_height.labels(chain=str(chain_id)).set(watcher.status.final_number)
         return metrics.render()
 
+    def _oracle_checks(self, now_ms: int) -> Sequence[Check]:
+        if self._oracle is None:
+            return ()
+        reports = self._oracle.reports
+        age = now_ms - min(report.time_ms for report in reports) if reports else -1
+        detail = f"own prices {age} ms old" if reports else "no prices yet"
+        return (Check(name="oracle", ok=0 <= age <= ORACLE_AGE_MS_MAX, detail=detail),)
 
-def _chain(watcher: Watcher) -> Check:
-    status, name = watcher.status, f"chain-{watcher.chain.chain_id}"
-    if status.halt is not None:
-        return Check(name=name, ok=False, detail=f"halted: {status.halt.reason}")
-    detail = f"scanned {status.scanned_number} of {status.final_number} final blocks"
-    if status.last_fault:
-        return Check(name=name, ok=False, detail=f"{detail}; {status.last_fault}")
-    return Check(name=name, ok=status.scanned_number > 0, detail=detail)
+    def _chain(self, chain_id: int) -> Check:
+        name, watcher = f"chain-{chain_id}", self._bridge.watchers.get(chain_id)
+        pulse = self._bridge.pulses.get(chain_id)
+        if watcher is None or pulse is None:
+            return Check(name=name, ok=False, detail="not watched yet")
+        status, now, still_max = watcher.status, trio.current_time(), self._still_seconds_max[chain_id]
+        if status.halt is not None:
+            return Check(name=name, ok=False, detail=f"halted: {status.halt.reason}")
+        behind = status.final_number - status.scanned_number
+        detail = f"scanned {status.scanned_number} of {status.final_number} final blocks"
+        silent, still = now - pulse.answered, now - pulse.moved
+        if status.last_fault:
+            return Check(name=name, ok=False, detail=f"{detail}; {status.last_fault}")
+        if silent > CHAIN_SILENCE_SECONDS_MAX:
+            return Check(name=name, ok=False, detail=f"{detail}; no answer for {silent:.0f} s")
+        if still_max and still > still_max:
+            return Check(name=name, ok=False, detail=f"{detail}; no new final block for {still:.0f} s")
+        return Check(name=name, ok=status.scanned_number > 0 and behind <= CHAIN_BEHIND_MAX, detail=detail)

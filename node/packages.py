@@ -4,6 +4,7 @@ Rule: a package is proven in a worker, checked by the very verifier that anybody
 failed proof is an alarm (the margin engine and the proven rows differ), never a reason to stop deciding heights.
 """
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,8 +39,8 @@ class PackageService:
         self._send, self._receive = trio.open_memory_channel[tuple[RiskSnapshot, Decided]](WAITING_MAX)
         self.newest_epoch = 0
         self.newest_bytes = 0
-        self.seconds: list[float] = []
-        """Of each proof made here."""
+        self.seconds: deque[float] = deque(maxlen=1024)
+        """Of proofs made here; whoever measures takes them out."""
 
     def decided(self, decided: Decided) -> None:
         """Queue a height that is the first to carry an epoch's commitments, if it is ours to prove."""
