@@ -6,10 +6,10 @@ in less than 300 ms on one core. Run: python -m benchmarks.apply_block [accounts
 
 import sys
 import time
-from statistics import median
 
 import msgspec
 
+from benchmarks.figures import Figure, of_times
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import recover
 from clearing.blocks import Block, BlockResult
@@ -51,18 +51,23 @@ def filled(accounts: int) -> World:
     return world
 
 
-def timed(state: State, block: Block, rounds: int = 5) -> tuple[float, BlockResult]:
-    """Median CPU seconds (others may share the core); the state is not changed, so every round does the same."""
+def timed(state: State, block: Block, rounds: int = 5) -> tuple[list[float], BlockResult]:
+    """CPU seconds (others may share the core); the state is not changed, so every round does the same."""
     took = []
     for _ in range(rounds):
         started = time.process_time()
         _, result = apply_block(state, block)
         took.append(time.process_time() - started)
-    return median(took), result
+    return took, result
 
 
-def main() -> None:
-    accounts = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    return measured(100 if quick else 400)
+
+
+def measured(accounts: int) -> list[Figure]:
+    """A block of trades, a price tick, and nothing."""
     world = filled(accounts)
     ids = range(10, 10 + accounts)
     trades = []
@@ -78,13 +83,21 @@ def main() -> None:
     block = world.make_block(trades)
     seconds, result = timed(world.state, block)
     novated = sum(type(each).__name__ == "TradeNovated" for each in result.receipts)
-    print(f"{accounts} accounts: block of {TRADES} trades ({novated} novated): {seconds * 1e3:.1f} ms")
+    told = [
+        of_times(f"block of {TRADES} trades ({novated} novated), {accounts} accounts", seconds, goal="< 300"),
+    ]
 
     said = VoteExtension(reports((BTC, 789_000), (ETH, 19_900), time_ms=world.state.now.time_ms + 1_000))
     seconds, result = timed(world.state, world.make_block(extensions=[said] * 4))
-    print(f"{accounts} accounts: price tick of both feeds, all settled and margined: {seconds * 1e3:.1f} ms")
+    told.append(of_times("price tick of both feeds, all settled and margined", seconds))
     seconds, _ = timed(world.state, world.make_block())
-    print(f"{accounts} accounts: empty block: {seconds * 1e3:.2f} ms")
+    told.append(of_times("empty block", seconds))
+    return told
+
+
+def main() -> None:
+    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else 400):
+        print(figure.line())
 
 
 if __name__ == "__main__":

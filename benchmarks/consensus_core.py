@@ -19,6 +19,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.figures import Figure
 from clearing.base.ids import Hash32
 from consensus.application import AppRoots, BlockContext
 from consensus.outputs import Decided
@@ -95,6 +96,27 @@ async def run(nodes: int, heights: int, payload: int, folder: Path) -> dict[str,
         "start_to_decision_ms_p50": statistics.median(durations),
         "rounds_beyond_first": engine.stats.rounds_beyond_first,
     }
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    told = []
+    for nodes, heights in ((4, 30),) if quick else ((4, 100), (32, 6)):
+        with tempfile.TemporaryDirectory() as folder:
+            found = trio.run(run, nodes, heights, 20_000, Path(folder))
+        goal = "" if nodes == 4 else "< 400"
+        of = f"{nodes} nodes, 20 kB blocks"
+        told += [
+            Figure(f"heights, {of}", number(found["heights_per_second"]), "1/s"),
+            Figure(f"height p50, {of}", number(found["height_ms_p50"]), "ms", goal=goal),
+            Figure(f"height p99, {of}", number(found["height_ms_p99"]), "ms"),
+            Figure(f"CPU a height and node, {of}", number(found["cpu_ms_per_height_and_node"]), "ms"),
+        ]
+    return told
+
+
+def number(value: object) -> float:
+    return float(str(value))
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from eth_account import Account
 from web3 import Web3
 
+from benchmarks.figures import Figure
 from bridge.contracts import load_artifact
 from bridge.contracts.calldata import checkpoint_arguments
 from bridge.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
@@ -108,15 +109,29 @@ def measure(web3: Web3, chain_id: int, size: int) -> dict[str, int]:
     return {"deposit": deposits[-1], "checkpoint": checkpoints[-1], "withdrawal": withdrawals[-1]}
 
 
-def main() -> None:
+GOALS = {21: "< 260,000"}
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
     with tempfile.TemporaryDirectory() as folder, anvil_chain(31337, Path(folder)) as chain:
         chain.fund(OWNER)
         web3 = connect(chain.url)
-        figures = {size: measure(web3, chain.chain_id, size) for size in SIZES}
-    print(f"deposit                     {figures[SIZES[0]]['deposit']:>9,} gas")
-    for size in SIZES:
-        print(f"checkpoint, {size:>3} validators  {figures[size]['checkpoint']:>9,} gas")
-    print(f"withdrawal, depth {DEPTH}        {figures[SIZES[0]]['withdrawal']:>9,} gas")
+        sizes = SIZES[:2] if quick else SIZES
+        found = {size: measure(web3, chain.chain_id, size) for size in sizes}
+    return [
+        Figure("deposit", found[sizes[0]]["deposit"], "gas"),
+        *(
+            Figure(f"checkpoint, {size} validators", found[size]["checkpoint"], "gas", goal=GOALS.get(size, ""))
+            for size in sizes
+        ),
+        Figure(f"withdrawal, depth {DEPTH}", found[sizes[0]]["withdrawal"], "gas"),
+    ]
+
+
+def main() -> None:
+    for figure in figures():
+        print(figure.line())
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Margin of many accounts: exact integers with bounds checks, beside a naive float64 product that checks nothing.
 
-Run `python -m benchmarks.margin` at the top of the repository; times are the best of several repetitions.
+Run `python -m benchmarks.margin` at the top of the repository; medians of several repetitions, with extremes.
 """
 
 import time
-from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.figures import Figure, of_times, repeated
 from clearing.assets import CashGroup
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
@@ -53,16 +53,6 @@ def arrays(groups: int, first: int = 800_000, others: int = 800_000) -> RiskArra
     return build_risk_arrays(instruments(groups), [], [CashGroup(1, "USD")], {}, index, parameters, NOW_MS)
 
 
-def best(action: Callable[[], object], repetitions: int) -> float:
-    """Seconds of the fastest of some repetitions."""
-    times = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
 def naive(risk: RiskArrays, cash: np.ndarray, lots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Float64, no bounds, one product over all instruments, groups by slices: what one would write first."""
     values = risk.values.astype(np.float64)
@@ -75,14 +65,14 @@ def naive(risk: RiskArrays, cash: np.ndarray, lots: np.ndarray) -> tuple[np.ndar
     return cash[:, 0] + held @ values[:, 0], requirement
 
 
-def whole_book(groups: int) -> None:
+def whole_book(groups: int) -> list[Figure]:
     rng = np.random.default_rng(1)
     risk = arrays(groups)
     lots = rng.integers(-100_000, 100_001, (ACCOUNTS, POSITIONS))
     cash = rng.integers(0, 10**13, (ACCOUNTS, 1))
     tokens = np.zeros((ACCOUNTS, 0), np.int64)
-    exact = best(lambda: batch_margin(risk, cash, tokens, lots), 20)
-    plain = best(lambda: naive(risk, cash, lots), 20)
+    exact = repeated(lambda: batch_margin(risk, cash, tokens, lots), 20)
+    plain = repeated(lambda: naive(risk, cash, lots), 20)
     book = MarginBook(risk)
     for account in range(ACCOUNTS):
         book.put(account, cash[account].tolist(), [], lots[account].tolist())
@@ -100,14 +90,15 @@ def whole_book(groups: int) -> None:
     assert np.array_equal(batch.initial, book.margins(range(ACCOUNTS)).initial)
     assert np.array_equal(batch.initial, requirement.astype(np.int64))
     assert np.array_equal(batch.equity, equity.astype(np.int64))
-    print(
-        f"{ACCOUNTS:,} accounts x {POSITIONS} positions x {1 + risk.scenarios} scenarios, {groups:2d} groups: "
-        f"exact batch {exact * 1e3:6.2f} ms, margin book {min(times) * 1e3:6.2f} ms, "
-        f"naive float64 {plain * 1e3:6.2f} ms"
-    )
+    size = f"{ACCOUNTS:,} x {POSITIONS} x {1 + risk.scenarios}, {groups} groups"
+    naively = f"{np.median(plain) * 1e3:.1f} in naive float64"
+    return [
+        of_times(f"margin book, {size}", times, goal="< 10", peer=naively),
+        of_times(f"exact batch, {size}", exact, peer=naively),
+    ]
 
 
-def one_tick() -> None:
+def one_tick() -> list[Figure]:
     rng = np.random.default_rng(2)
     groups = 4
     states = [arrays(groups), arrays(groups, 801_000)]
@@ -128,27 +119,31 @@ def one_tick() -> None:
         times.append(time.perf_counter() - middle)
         repricing.append(middle - start)
         assert len(touched) == HOLDERS
-    build = best(lambda: arrays(groups, 801_000), 20)
-    print(
-        f"one tick, {HOLDERS} holders of {ACCOUNTS:,}: re-margin {min(times) * 1e6:.0f} us "
-        f"(median {np.median(times) * 1e6:.0f}), taking new arrays {min(repricing) * 1e6:.0f} us, "
-        f"building all arrays {build * 1e6:.0f} us"
-    )
+    build = repeated(lambda: arrays(groups, 801_000), 20)
+    return [
+        of_times(f"one tick, {HOLDERS} holders of {ACCOUNTS:,}", times, "us", goal="< 100"),
+        of_times("taking new arrays", repricing, "us"),
+        of_times("building all arrays", build, "us"),
+    ]
 
 
-def options() -> None:
+def options() -> list[Figure]:
     rng = np.random.default_rng(3)
     count = 100_000
     forward = rng.uniform(1e5, 1e7, count)
     strike = forward * rng.uniform(0.5, 2.0, count)
     volatility, years = rng.uniform(0.2, 2.0, count), rng.uniform(0.001, 1.0, count)
     discount, is_call = np.ones(count), rng.random(count) < 0.5
-    seconds = best(lambda: option_values(forward, strike, volatility, years, discount, is_call), 5)
-    print(f"option values: {count / seconds / 1e6:.1f} M/s in batches of {count:,}")
+    seconds = np.median(repeated(lambda: option_values(forward, strike, volatility, years, discount, is_call), 5))
+    return [Figure(f"option values in batches of {count:,}", count / float(seconds) / 1e6, "M/s")]
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    books = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in whole_book(groups)]
+    return [*books, *one_tick(), *options()]
 
 
 if __name__ == "__main__":
-    for groups in (1, 4, 10):
-        whole_book(groups)
-    one_tick()
-    options()
+    for figure in figures():
+        print(figure.line())

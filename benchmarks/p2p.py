@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 
+from benchmarks.figures import Figure  # noqa: E402
 from clearing.base import ed25519  # noqa: E402
 from node.p2p.config import NetworkConfig, Peer  # noqa: E402
 from node.p2p.libp2p_network import LibP2PNetwork  # noqa: E402
@@ -174,6 +175,21 @@ def main() -> None:
     if options.child is not None:
         trio.run(child, options.child, options.ports)
         return
+    results = measured()
+    if options.output == "json":
+        print(json.dumps(results))
+    else:
+        for name, value in results.items():
+            print(f"{name:40} {value:12,.3f}")
+
+
+def figures(*, quick: bool = False) -> list[Figure]:  # noqa: ARG001 - it is quick
+    """See `benchmarks.__main__`."""
+    return [Figure(name, value, "") for name, value in measured().items()]
+
+
+def measured() -> dict[str, float]:
+    """Start the other peers, measure, end them."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
@@ -181,15 +197,10 @@ def main() -> None:
     command = [sys.executable, __file__, "--ports", json.dumps(ports), "--child"]
     children = [subprocess.Popen([*command, str(number)], stdin=subprocess.PIPE) for number in range(1, len(ports))]
     try:
-        results = trio.run(parent, ports)
+        return trio.run(parent, ports)
     finally:
         for one in children:
             one.communicate()
-    if options.output == "json":
-        print(json.dumps(results))
-    else:
-        for name, value in results.items():
-            print(f"{name:40} {value:12,.3f}")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,11 @@ Run `python -m benchmarks.proofs [accounts …]` at the top of the repository. T
 16 signed amounts an account, 32 dense rows, 1664 digits in one column of n = 2048. Median, with extremes in brackets.
 """
 
-import platform
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.figures import Figure, of_times, repeated
 from proofs.commitment import commit
 from proofs.group import encode_point
 from proofs.layout import Layout, RowRange, SlotRange, lay_out
@@ -23,17 +20,6 @@ from proofs.srs import basis, powers_g1
 
 POSITIONS, AMOUNTS, ROWS = 256, 16, 32
 START = "import proofs.srs, proofs.verify; proofs.srs.basis(2048)"
-
-
-def measure(run: Callable[[], object], repetitions: int) -> tuple[str, float]:
-    """(median [least … greatest] in ms, median in seconds)."""
-    times = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    middle = statistics.median(times)
-    return f"{middle * 1e3:9.2f} ms [{min(times) * 1e3:.2f} … {max(times) * 1e3:.2f}]", middle
 
 
 def layout_of_the_design() -> Layout:
@@ -58,30 +44,44 @@ def accounts_of(layout: Layout, count: int) -> tuple[LinearStatement, list[Witne
     return LinearStatement(layout, bytes(32), tuple(range(count)), (0,) * count, commitments), witnesses
 
 
-def main(counts: list[int]) -> None:
-    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, one core")
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    return measured([1, 10] if quick else [1, 10, 100])
+
+
+def measured(counts: list[int]) -> list[Figure]:
+    """Starting, committing, proving, verifying."""
     root = Path(__file__).resolve().parent.parent
-    told, _ = measure(lambda: subprocess.run([sys.executable, "-c", START], check=True, cwd=root), 5)
-    print(f"{'start verifier':24} {told}")
+    start = repeated(lambda: subprocess.run([sys.executable, "-c", START], check=True, cwd=root), 5)
+    told = [of_times("start verifier", start)]
     layout = layout_of_the_design()
     powers_g1()
     for count in counts:
         statement, witnesses = accounts_of(layout, count)
         one = witnesses[0]
-        told, _ = measure(lambda w=one: commit(basis(2048), w.values, w.blinders), 5)  # type: ignore[misc]
-        print(f"M = {count}\n{'commit one account':24} {told}")
+        if count == counts[0]:
+            told.append(
+                of_times("commit one account", repeated(lambda w=one: commit(basis(2048), w.values, w.blinders), 5))
+            )  # type: ignore[misc]
         proof = b""
 
         def run(statement: LinearStatement = statement, witnesses: list[Witness] = witnesses) -> None:
             nonlocal proof
             proof, _ = prove(statement, witnesses)
 
-        told, seconds = measure(run, 5 if count < 100 else 1)
-        print(f"{'prove':24} {told}  {seconds / count * 1e3:.1f} ms an account")
-        told, seconds = measure(lambda s=statement, p=proof: verify(s, p), 15)  # type: ignore[misc]
-        print(f"{'verify':24} {told}  {seconds / count * 1e3:.3f} ms an account")
-        size = len(proof) + 48 * count
-        print(f"{'size with C_W':24} {size:9} bytes  {size / count:.1f} an account")
+        times = repeated(run, 5 if count < 100 else 1)
+        told.append(of_times(f"prove, an account of {count}", [each / count for each in times], goal="< 100"))
+        times = repeated(lambda s=statement, p=proof: verify(s, p), 15)  # type: ignore[misc]
+        goal = "<= 6" if count == 1 else "<= 0.3 of 1,000"
+        told.append(of_times(f"verify, an account of {count}", [each / count for each in times], goal=goal))
+        size, goal = (len(proof) + 48 * count) / count, "<= 500" if count == 1 else "<= 230 of 1,000"
+        told.append(Figure(f"size with commitment, an account of {count}", size, "bytes", goal=goal))
+    return told
+
+
+def main(counts: list[int]) -> None:
+    for figure in measured(counts):
+        print(figure.line())
 
 
 if __name__ == "__main__":
