@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from clearing.base.certificate import Certificate, signer_indices
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
+from consensus.budget import PeerBudgets
 from consensus.executor import check_carried
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, Status
 from consensus.outputs import Broadcast, Lane, PeerFault, Send, StartTimer
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from consensus.replica import Replica
 
 RESPONSE_BYTES_AIM = 1 << 20
+SERVED_BYTES_PER_SECOND = 8 << 20
+SERVED_BYTES_AT_ONCE = 16 << 20
+REQUEST_BYTES = 32 << 10
+"""What any request is charged beside its blocks."""
 
 
 class CatchUp:
@@ -33,6 +38,11 @@ class CatchUp:
         self._sync = BlockSync()
         self._helped: dict[bytes, int] = {}
         self._due_ms = -1
+        self._served = PeerBudgets(SERVED_BYTES_PER_SECOND, SERVED_BYTES_AT_ONCE)
+
+    def awaits(self, peer: bytes) -> bool:
+        """Whether this peer was asked for blocks: what nobody asked for is not even read."""
+        return self._sync.awaits(peer)
 
     def tell_status(self) -> None:
         """Broadcast the decided height."""
@@ -78,7 +88,13 @@ class CatchUp:
         self._later(REQUEST_TIMEOUT_MS + 1)
 
     def serve(self, peer: bytes, request: BlockRequest) -> None:
-        """Answer with consecutive blocks: about a megabyte, at least one if there is one."""
+        """Answer with consecutive blocks: about a megabyte, at least one if there is one; nothing to who asks too much.
+
+        Reading and packing takes the time of the consensus loop.
+        """
+        now = self._replica.clock.steady_ms()
+        if not self._served.has(peer, now):
+            return
         blocks: list[CommittedBlock] = []
         size = 0
         for height in range(request.first, min(request.first + request.count, self._replica.chain.height + 1)):
@@ -89,6 +105,7 @@ class CatchUp:
             size += len(encode(committed))
             if size >= RESPONSE_BYTES_AIM:
                 break
+        self._served.charge(peer, REQUEST_BYTES + size, now)
         response = BlockResponse(blocks=tuple(blocks))
         self._replica.send(Send(peer, Lane.SYNC, seal(self._replica.around.signer, response)))
 

@@ -11,6 +11,7 @@ from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.admission import Admission
 from consensus.application import Application
+from consensus.budget import PeerBudgets
 from consensus.catchup import CatchUp
 from consensus.chain import Chain
 from consensus.events import StartHeight, TimeoutElapsed
@@ -18,7 +19,7 @@ from consensus.evidence import EvidencePool
 from consensus.executor import BlockExecutor
 from consensus.height import HeightRun, Surroundings
 from consensus.intake import Intake
-from consensus.messages import CommittedBlock, SignedExtension, read_envelope, read_message
+from consensus.messages import CommittedBlock, MessageKind, SignedExtension, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
 from consensus.signing import CertificateCache, Signer, Verifier
 from consensus.state import Step
@@ -28,6 +29,9 @@ from consensus.wal import Record, RecordKind, TimeoutRecord
 
 RECORD_BYTES_UNSYNCED_MAX = 4 << 20
 """Inputs held back from the log until the next own message, at most; far below a frame's limit."""
+FAULTS_PER_SECOND = 20
+FAULTS_AT_ONCE = 200
+"""A fault costs up to some ms of signature checks, and a line in the node's log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Replica:
         self.run = HeightRun(chain, self._around, self._recorded)
         self._intake = Intake(self)
         self.catch_up = CatchUp(self, store)
+        self._faults = PeerBudgets(FAULTS_PER_SECOND, FAULTS_AT_ONCE)
         self._out: list[Output] = []
         self._started_ms = clock.steady_ms()
         self._paced = False
@@ -105,12 +110,21 @@ class Replica:
         return self._drain()
 
     def receive(self, peer: bytes, data: bytes) -> list[Output]:
-        """An envelope from a peer whose envelope key the transport has authenticated."""
+        """An envelope from a peer whose envelope key the transport has authenticated.
+
+        One that sends more faults than `FAULTS_PER_SECOND` is not read until its time comes again.
+        """
+        now = self._clock.steady_ms()
+        if not self._faults.has(peer, now):
+            return []
         try:
             envelope = read_envelope(data)
+            if envelope.kind is MessageKind.BLOCK_RESPONSE and not self.catch_up.awaits(peer):
+                return []
             message = read_message(envelope)
             self._intake.take(peer, envelope, message, data)
         except RemoteFault as fault:
+            self._faults.charge(peer, 1, now)
             self._emit(PeerFault(peer, fault))
         return self._drain()
 

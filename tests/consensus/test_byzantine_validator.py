@@ -6,17 +6,33 @@ import msgspec
 import pytest
 
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
+from clearing.base.codec import encode
+from clearing.base.errors import RemoteFault
+from consensus.catchup import REQUEST_BYTES, SERVED_BYTES_AT_ONCE
 from consensus.chain import chain_at
 from consensus.effects import CastVote, Propose
 from consensus.events import CertificateVerified, ProposalReceived, StartHeight, VoteReceived
-from consensus.messages import Extension, Message, Proposal, Vote
+from consensus.evidence import check_evidence, duplicate_vote
+from consensus.messages import (
+    BlockRequest,
+    BlockResponse,
+    CommittedBlock,
+    Envelope,
+    Evidence,
+    Extension,
+    Message,
+    MessageKind,
+    Proposal,
+    Vote,
+)
 from consensus.outputs import Output, PeerFault
 from consensus.own import OwnMessages, seal
 from consensus.proposer import proposer_index
-from consensus.replica import Replica, ReplicaConfig
+from consensus.replica import FAULTS_AT_ONCE, Replica, ReplicaConfig
 from consensus.state import new_state
 from consensus.step import step
 from consensus.store import MemoryBlockStore
+from consensus.sync import BlockSync
 from consensus.timeouts import Timeouts, TimerKind
 from consensus.votes import PAST_ROUNDS
 from node.consensus.sign_state import SignGuard
@@ -181,3 +197,55 @@ def test_a_vote_for_the_next_height_does_not_take_the_pause_before_it() -> None:
     early = vote_of(LIAR, VoteKind.PREVOTE, 2, 0, NIL)
     replica.receive(KEYS[LIAR], sealed(LIAR, early))
     assert not replica._intake.has_early
+
+
+def test_who_sends_nothing_but_faults_is_passed_over_for_a_while() -> None:
+    replica = replica_of(HONEST[0])
+    counted = sum(len(faults(replica.receive(KEYS[LIAR], b"nonsense"))) for _ in range(1000))
+    assert counted == FAULTS_AT_ONCE
+    good = sealed(LIAR, vote_of(LIAR, VoteKind.PREVOTE, 1, 0, NIL))
+    before = replica.run.state.votes.size
+    replica.receive(KEYS[LIAR], good)
+    assert replica.run.state.votes.size == before
+    assert isinstance(replica.clock, HandClock)
+    replica.clock.now += 1000
+    replica.receive(KEYS[LIAR], good)
+    assert replica.run.state.votes.size == before + 1
+    assert faults(replica.receive(KEYS[HONEST[1]], b"nonsense")) == ["MALFORMED"], "others are heard as before"
+
+
+def test_a_flood_of_block_requests_is_answered_at_a_rate() -> None:
+    replica = replica_of(HONEST[0])
+    request = sealed(LIAR, BlockRequest(first=1, count=64))
+    answers = sum(len(replica.receive(KEYS[LIAR], request)) for _ in range(5000))
+    assert 0 < answers <= SERVED_BYTES_AT_ONCE // REQUEST_BYTES + 1
+
+
+def test_blocks_that_nobody_asked_for_are_not_read() -> None:
+    replica = replica_of(HONEST[0])
+    envelope = Envelope(sender=KEYS[LIAR], kind=MessageKind.BLOCK_RESPONSE, body=b"unread", signature=bytes(64))
+    assert faults(replica.receive(KEYS[LIAR], encode(envelope))) == []
+
+
+def test_a_peer_that_drips_blocks_is_asked_in_its_turn_only(proposal: Proposal) -> None:
+    """It claims the greatest height and gives one block an answer: the others are asked as often."""
+    sync, asked = BlockSync(), []
+    block = CommittedBlock(block=proposal.block, certificate=polka(0, proposal.block.header.hash), extensions=())
+    for turn in range(9):
+        for peer, height in ((KEYS[LIAR], 2**62), (KEYS[HONEST[1]], 1000), (KEYS[HONEST[2]], 1000)):
+            sync.note_height(peer, height)
+        found = sync.request(turn, 10_000 * turn)
+        assert found is not None
+        asked.append(found[0])
+        assert sync.accept(found[0], BlockResponse(blocks=(block,)))
+        sync._fetched.clear()
+    assert asked.count(KEYS[LIAR]) == 3
+
+
+def test_a_block_reports_an_offence_once() -> None:
+    replica = replica_of(HONEST[0])
+    low, high = (vote_of(LIAR, VoteKind.PREVOTE, 1, 0, value) for value in (b"v" * 32, b"w" * 32))
+    item = duplicate_vote(VALIDATORS.hash, low, high)
+    check_evidence(FakeVerifier(), replica.chain, Evidence(votes=(item,)))
+    with pytest.raises(RemoteFault):
+        check_evidence(FakeVerifier(), replica.chain, Evidence(votes=(item, item)))

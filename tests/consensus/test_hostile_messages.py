@@ -105,6 +105,7 @@ def test_damaged_messages_are_faults_of_their_peers_and_change_nothing(traffic: 
         if chance.random() < 0.1:
             del damaged[chance.randrange(len(damaged)) :]
         before = replica.run.state.votes.size
+        StillClock.now += 1000  # so that none is passed over for its faults before
         outputs = replica.receive(sender, bytes(damaged))
         assert replica.run.state.votes.size == before
         assert replica.chain.height == 0
