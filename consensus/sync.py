@@ -1,7 +1,8 @@
 """Block sync: who is ahead, what to ask them for, and which fetched blocks wait to be applied.
 
 Rule: blocks are believed for their certificate, never for their sender. One request is out at a time; a peer that
-doesn't answer or answers nonsense is passed over. Bounded: one height per validator, one response.
+doesn't answer or answers nonsense is passed over, and of the others each has its turn, so that one that answers as
+slowly and as little as it may does not set the speed. Bounded: one height per validator, one response.
 """
 
 from collections import deque
@@ -30,6 +31,8 @@ class BlockSync:
     def __init__(self) -> None:
         self._heights: dict[bytes, int] = {}
         self._failures: dict[bytes, int] = {}
+        self._turns: dict[bytes, int] = {}
+        self._requests = 0
         self._outstanding: Outstanding | None = None
         self._fetched: deque[tuple[bytes, CommittedBlock]] = deque()
 
@@ -55,14 +58,21 @@ class BlockSync:
         if not ahead:
             self._outstanding = None
             return None
-        peer = min(ahead, key=lambda key: (self._failures.get(key, 0), -self._heights[key], key))
+        peer = min(
+            ahead, key=lambda key: (self._failures.get(key, 0), self._turns.get(key, 0), -self._heights[key], key)
+        )
+        self._requests += 1
+        self._turns[peer] = self._requests
         self._outstanding = Outstanding(peer, own_height + 1, now_ms)
         return peer, BlockRequest(first=own_height + 1, count=BLOCKS_PER_RESPONSE_MAX)
 
+    def awaits(self, peer: bytes) -> bool:
+        """Whether an answer of this peer is due."""
+        return self._outstanding is not None and self._outstanding.peer == peer
+
     def accept(self, peer: bytes, response: BlockResponse) -> bool:
         """Take an answer; False when nobody asked this peer."""
-        waiting = self._outstanding
-        if waiting is None or waiting.peer != peer:
+        if not self.awaits(peer):
             return False
         self._outstanding = None
         if not response.blocks:
@@ -89,6 +99,10 @@ class BlockSync:
         self._fetched.clear()
         if self._outstanding is not None and self._outstanding.peer == peer:
             self._outstanding = None
+
+    def _rank(self, peer: bytes) -> tuple[int, int, int, bytes]:
+        """The lowest is asked next."""
+        return self._failures.get(peer, 0), self._turns.get(peer, 0), -self._heights[peer], peer
 
     @property
     def has_blocks(self) -> bool:
