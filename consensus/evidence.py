@@ -4,6 +4,8 @@ Rule: evidence convinces a stranger: two signatures by one key on two values of 
 knows. A pool is bounded and holds one piece per validator, height, round and step.
 """
 
+from itertools import pairwise
+
 from clearing.base.certificate import vote_digest
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
@@ -39,11 +41,22 @@ def duplicate_vote(validators_hash: bytes, first: Vote, second: Vote) -> Duplica
 
 
 def check_evidence(verifier: Verifier, chain: Chain, evidence: Evidence) -> None:
-    """Check everything that a block at chain.height + 1 reports. Raises RemoteFault BAD_EVIDENCE."""
+    """Check everything that a block at chain.height + 1 reports, each offence once. Raises RemoteFault BAD_EVIDENCE."""
+    steps = ([_vote_key(item) for item in evidence.votes], [_proposal_key(item) for item in evidence.proposals])
+    if any(low >= high for keys in steps for low, high in pairwise(keys)):
+        raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "order", height=chain.height + 1)
     for vote in evidence.votes:
         check_duplicate_vote(verifier, chain, vote)
     for proposal in evidence.proposals:
         check_duplicate_proposal(verifier, chain, proposal)
+
+
+def _vote_key(item: DuplicateVote) -> tuple[int, ...]:
+    return item.height, item.round, int(item.kind), item.validator
+
+
+def _proposal_key(item: DuplicateProposal) -> tuple[int, ...]:
+    return item.height, item.round, item.validator
 
 
 def check_duplicate_vote(verifier: Verifier, chain: Chain, item: DuplicateVote) -> None:
@@ -96,12 +109,12 @@ class EvidencePool:
     """Verified evidence that no block has carried yet."""
 
     def __init__(self) -> None:
-        self._votes: dict[tuple[int, int, int, int], DuplicateVote] = {}
-        self._proposals: dict[tuple[int, int, int], DuplicateProposal] = {}
+        self._votes: dict[tuple[int, ...], DuplicateVote] = {}
+        self._proposals: dict[tuple[int, ...], DuplicateProposal] = {}
 
     def add_vote(self, item: DuplicateVote) -> bool:
         """Keep checked evidence; False when it is known or the pool is full."""
-        key = (item.height, item.round, int(item.kind), item.validator)
+        key = _vote_key(item)
         if key in self._votes or len(self._votes) >= POOL_MAX:
             return False
         self._votes[key] = item
@@ -109,7 +122,7 @@ class EvidencePool:
 
     def add_proposal(self, item: DuplicateProposal) -> bool:
         """Keep checked evidence; False when it is known or the pool is full."""
-        key = (item.height, item.round, item.validator)
+        key = _proposal_key(item)
         if key in self._proposals or len(self._proposals) >= POOL_MAX:
             return False
         self._proposals[key] = item
@@ -128,6 +141,6 @@ class EvidencePool:
     def forget(self, included: Evidence) -> None:
         """Drop what a decided block carries."""
         for vote in included.votes:
-            self._votes.pop((vote.height, vote.round, int(vote.kind), vote.validator), None)
+            self._votes.pop(_vote_key(vote), None)
         for proposal in included.proposals:
-            self._proposals.pop((proposal.height, proposal.round, proposal.validator), None)
+            self._proposals.pop(_proposal_key(proposal), None)
