@@ -251,6 +251,8 @@ class Node:
         committed = load_committed(blocks, self._application.height)
         if committed is not None:
             self._view.decided(committed.block.header)
+        if config.proofs.enabled:
+            self._packages.resume(blocks)
         log.info("restored", saved=restored.height, height=self._application.height)
 
     @property
@@ -269,7 +271,8 @@ class Node:
         collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recorder.run)
-            nursery.start_soon(self._packages.run)
+            if self._config.proofs.enabled:
+                nursery.start_soon(self._packages.run)
             await nursery.start(network.run)
             nursery.start_soon(self._transactions.listen, trades)
             nursery.start_soon(self._positions.listen, positions)
@@ -327,6 +330,7 @@ class Node:
     def _on_decided(self, decided: DecidedHeight) -> None:
         self._budget.decided(len(decided.committed.block.payload), decided.rounds)
         self._view.decided(decided.committed.block.header)
-        self._packages.decided(decided)
+        if self._config.proofs.enabled:
+            self._packages.decided(decided)
         self._health.decided(decided)
         self._relayer.decided(decided)

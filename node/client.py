@@ -1,6 +1,7 @@
 """`NodeClient`: the HTTP API from the other side, for members, bots and tools. Runs under trio.
 
 Rule: it believes the node only as far as its caller does: packages and headers are checked by `node.verify`, not here.
+Whatever answers at the address, a call ends with typed data of bounded size or with a CrossclearError.
 """
 
 import secrets
@@ -9,9 +10,10 @@ from typing import TypeVar
 
 import httpx
 import msgspec
+import trio
 
 from clearing.base.codec import decode, encode
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
@@ -19,9 +21,13 @@ from node.api.authentication import SignedPart, authorization
 from node.api.shapes import AccountView, HeaderView, Problem, Readiness, ReceiptPage, StateView, SubmitResults
 from node.codes import NodeCode
 from node.trade_batch import TransactionList
+from proofs.package import PACKAGE_BYTES_MAX
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 10.0
+CALL_SECONDS_MAX = 60.0
+"""Of a whole answer, however slowly it drips."""
+ANSWER_BYTES_MAX = 8 << 20
 
 
 class NodeClient:
@@ -49,7 +55,10 @@ class NodeClient:
     async def newest_header(self) -> Header:
         """The newest certified header, typed. Its certificate is not checked here."""
         shown = await self._get("/v1/headers/latest", HeaderView)
-        return decode(bytes.fromhex(shown.header[2:]), Header)
+        try:
+            return decode(bytes.fromhex(shown.header[2:]), Header)
+        except ValueError as error:
+            raise self._nonsense("header", str(error)) from None
 
     async def account(self, account: int) -> AccountView:
         """An own account."""
@@ -63,19 +72,20 @@ class NodeClient:
     async def readiness(self) -> Readiness:
         """All checks, also when the node is not ready."""
         response = await self._request("GET", "/readyz", b"", {})
-        return msgspec.json.decode(response.content, type=Readiness)
+        return self._read(response, Readiness)
 
     async def package(self, epoch: int | None = None) -> tuple[int, int, bytes] | None:
         """(epoch, snapshot height, file) of an epoch's package, by default the newest; None when there is none."""
-        response = await self._request("GET", f"/v1/proofs/{'latest' if epoch is None else epoch}", b"", {})
+        target = f"/v1/proofs/{'latest' if epoch is None else epoch}"
+        response = await self._request("GET", target, b"", {}, PACKAGE_BYTES_MAX)
         if response.status_code == 404:
             return None
         self._check(response)
-        return (
-            int(response.headers["crossclear-epoch"]),
-            int(response.headers["crossclear-height"]),
-            response.content,
-        )
+        try:
+            told = int(response.headers["crossclear-epoch"]), int(response.headers["crossclear-height"])
+        except (KeyError, ValueError) as error:
+            raise self._nonsense(target, repr(error)) from None
+        return (*told, response.content)
 
     async def submit(self, transactions: tuple[Transaction, ...]) -> SubmitResults:
         """Hand in signed transactions; each is answered on its own."""
@@ -84,7 +94,7 @@ class NodeClient:
         response = await self._request("POST", "/v1/submit", body, headers)
         if response.status_code not in (202, 422):
             self._check(response)
-        return msgspec.json.decode(response.content, type=SubmitResults)
+        return self._read(response, SubmitResults)
 
     async def _get(self, target: str, kind: type[T], *, signed: bool = False) -> T:
         headers = {}
@@ -97,21 +107,54 @@ class NodeClient:
             headers["authorization"] = authorization(self._network, self._secret, part, now_ms, nonce)
         response = await self._request("GET", target, b"", headers)
         self._check(response)
-        return msgspec.json.decode(response.content, type=kind)
+        return self._read(response, kind)
 
-    async def _request(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> httpx.Response:
+    async def _request(
+        self, method: str, target: str, body: bytes, headers: dict[str, str], limit: int = ANSWER_BYTES_MAX
+    ) -> httpx.Response:
+        """The whole answer. Compression is declined, so that the limit is one on memory."""
+        headers = {"accept-encoding": "identity", **headers}
+        received, oversize = bytearray(), False
         try:
-            return await self._http.request(method, target, content=body or None, headers=headers)
-        except httpx.HTTPError as error:
-            raise LocalFault(NodeCode.NODE_UNREACHABLE, str(self._http.base_url), why=repr(error)) from None
+            with trio.fail_after(CALL_SECONDS_MAX):
+                async with self._http.stream(method, target, content=body or None, headers=headers) as response:
+                    async for piece in response.aiter_raw():
+                        if len(received) + len(piece) > limit:
+                            # Closed under it, the iteration ends by itself; broken off, it leaves generators behind.
+                            oversize = True
+                            await response.aclose()
+                        else:
+                            received += piece
+        except trio.ClosedResourceError:
+            oversize = True
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, trio.TooSlowError) as error:
+            if not oversize:
+                raise LocalFault(NodeCode.NODE_UNREACHABLE, str(self._http.base_url), why=repr(error)) from None
+        if oversize:
+            raise self._nonsense(target, f"more than {limit} bytes")
+        return httpx.Response(response.status_code, headers=_plain(response.headers), content=bytes(received))
+
+    def _read(self, response: httpx.Response, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._nonsense("answer", str(error)[:200]) from None
+
+    def _nonsense(self, at: str, why: str) -> RemoteFault:
+        return RemoteFault(NodeCode.NODE_ANSWER, at, url=str(self._http.base_url), why=why)
 
     def _check(self, response: httpx.Response) -> None:
-        if response.status_code < 400:
+        if response.status_code < 300:
             return
         try:
             problem = msgspec.json.decode(response.content, type=Problem)
-        except msgspec.DecodeError:
-            raise LocalFault(NodeCode.API_INTERNAL, str(response.url), status=response.status_code) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise LocalFault(NodeCode.API_INTERNAL, str(self._http.base_url), status=response.status_code) from None
         raise LocalFault(
             NodeCode.API_INTERNAL, problem.at, status=response.status_code, code=problem.code, message=problem.message
         )
+
+
+def _plain(headers: httpx.Headers) -> dict[str, str]:
+    """The headers without those that describe how the body travelled."""
+    return {name: value for name, value in headers.items() if name not in ("content-encoding", "transfer-encoding")}

@@ -5,6 +5,7 @@ heights old. Committing runs in a worker process and is waited for only when a h
 never delays a block. Packages are written whole or not at all.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -118,6 +119,11 @@ class EpochService:
         count = len(self._validators.validators)
         return (self._own_index - epoch) % count < PROVERS_PER_EPOCH
 
+    @property
+    def provable_heights(self) -> tuple[int, ...]:
+        """Heights that `provable` still has an answer for."""
+        return tuple(self._provable)
+
     def provable(self, height: int) -> RiskSnapshot | None:
         """The snapshot that the header of `height` was the first to carry, if it is ours to prove; given once."""
         snapshot = self._provable.pop(height, None)
@@ -150,7 +156,10 @@ def write_package(folder: Path, home: Path, epoch: int, height: int, data: bytes
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"epoch-{epoch:06d}{SUFFIX}"
     partial = path.with_suffix(".partial")
-    partial.write_bytes(data)
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())  # the store's record of it is durable, so the file must be before
     partial.replace(path)
     return PackageRecord(
         epoch=epoch, height=height, path=str(path.relative_to(home)), size=len(data), digest=sha256(data)

@@ -14,7 +14,9 @@ import trio
 from clearing.base.errors import CrossclearError
 from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import RiskSnapshot
+from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
+from consensus.store import BlockStore, load_committed
 from node.epochs import EpochService, write_package
 from node.store.store import Store
 from proofs.verify import Verdict, verify_package
@@ -36,7 +38,7 @@ class PackageService:
         self._folder = folder
         self._validators = validators
         self._network = network
-        self._send, self._receive = trio.open_memory_channel[tuple[RiskSnapshot, Decided]](WAITING_MAX)
+        self._send, self._receive = trio.open_memory_channel[tuple[RiskSnapshot, CommittedBlock]](WAITING_MAX)
         self.newest_epoch = 0
         self.newest_bytes = 0
         self.seconds: deque[float] = deque(maxlen=1024)
@@ -44,25 +46,39 @@ class PackageService:
 
     def decided(self, decided: Decided) -> None:
         """Queue a height that is the first to carry an epoch's commitments, if it is ours to prove."""
-        header = decided.committed.block.header
-        snapshot = self._epochs.provable(header.height)
-        if decided.fetched or snapshot is None:
+        if decided.fetched:
+            self._epochs.provable(decided.committed.block.header.height)  # the others have proven it meanwhile
+        else:
+            self._queue(decided.committed)
+
+    def resume(self, blocks: BlockStore) -> None:
+        """After a restart: queue the newest epoch that the replayed heights carry, if its package was not finished."""
+        for height in self._epochs.provable_heights:
+            committed = load_committed(blocks, height)
+            if committed is not None:
+                self._queue(committed)
+
+    def _queue(self, committed: CommittedBlock) -> None:
+        height = committed.block.header.height
+        snapshot = self._epochs.provable(height)
+        # A second proof of an epoch has other bytes: it would take the place of the file that the store describes.
+        if snapshot is None or self._store.package(snapshot.statement.epoch) is not None:
             return
         try:
-            self._send.send_nowait((snapshot, decided))
+            self._send.send_nowait((snapshot, committed))
         except trio.WouldBlock:
-            log.warning("proving is behind; an epoch is left to its other prover", height=header.height)
+            log.warning("proving is behind; an epoch is left to its other prover", height=height)
 
     async def run(self, clock: Callable[[], float] = trio.current_time) -> None:
         """Prove for ever."""
-        async for snapshot, decided in self._receive:
-            header = decided.committed.block.header
+        async for snapshot, committed in self._receive:
+            header = committed.block.header
             started = clock()
             try:
-                data = await self._epochs.prove(snapshot, header, decided.committed.certificate)
+                data = await self._epochs.prove(snapshot, header, committed.certificate)
                 seconds = clock() - started
                 await self._keep(data, snapshot.statement.epoch, header.commitments_height, seconds)
-            except CrossclearError as error:
+            except (CrossclearError, OSError) as error:  # a full disk, too, leaves the epoch to its other prover
                 log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=str(error))
 
     async def _keep(self, data: bytes, epoch: int, height: int, seconds: float) -> None:

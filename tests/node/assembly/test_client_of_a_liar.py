@@ -1,0 +1,85 @@
+"""Rules of the client: whatever answers, a call ends with typed data or a code, within bounds."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
+from clearing.base.ids import NetworkId
+from node import client as client_module
+from node.client import NodeClient
+from node.codes import NodeCode
+
+NETWORK = NetworkId(bytes(32))
+CALLS = ("state", "newest_header", "readiness", "package", "header", "account", "receipts", "submit")
+
+
+@asynccontextmanager
+async def _answering(answer: bytes, *, forever: bytes = b"") -> AsyncIterator[NodeClient]:
+    async def serve(stream: trio.SocketStream) -> None:
+        try:
+            await stream.receive_some(1 << 16)
+            await stream.send_all(answer)
+            while forever:
+                await stream.send_all(forever)
+                await trio.sleep(0.001)
+        except trio.BrokenResourceError:
+            return
+        await stream.aclose()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, serve, 0)
+        port = listeners[0].socket.getsockname()[1]
+        async with NodeClient(f"http://127.0.0.1:{port}", NETWORK, b"\x01" * 32) as client:
+            yield client
+        nursery.cancel_scope.cancel()
+
+
+async def _call(client: NodeClient, name: str) -> None:
+    arguments = {"header": (1,), "account": (1,), "receipts": (1,), "submit": ((),)}.get(name, ())
+    await getattr(client, name)(*arguments)
+
+
+def _http(body: bytes, status: str = "200 OK", more: str = "") -> bytes:
+    return f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{more}\r\n".encode() + body
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        _http(b""),
+        _http(b"[]"),
+        _http(b"\xff\xfe"),
+        _http(b"[" * 100_000),
+        _http(b'{"header": "0xzz"}'),
+        _http(b"\x1f\x8b\x08" + bytes(40), more="content-encoding: gzip\r\n"),
+        _http(b"{}", "302 Found", "location: http://127.0.0.1:9/\r\n"),
+        _http(b"oops", "500 Internal Server Error"),
+    ],
+)
+async def test_nonsense_ends_with_a_code(name: str, answer: bytes) -> None:
+    async with _answering(answer) as client:
+        with pytest.raises(CrossclearError):
+            await _call(client, name)
+
+
+async def test_an_endless_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "PACKAGE_BYTES_MAX", 100_000)
+    endless = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n"
+    async with _answering(endless, forever=b"a" * 10_000) as client:
+        with pytest.raises(RemoteFault) as fault:
+            await client.package()
+    assert fault.value.code is NodeCode.NODE_ANSWER
+
+
+async def test_a_dripping_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "CALL_SECONDS_MAX", 0.3)
+    async with _answering(b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n", forever=b"a") as client:
+        with pytest.raises(LocalFault) as fault:
+            await client.state()
+    assert fault.value.code is NodeCode.NODE_UNREACHABLE

@@ -1,0 +1,154 @@
+"""Rules of packages: proven once, in turn, again after a restart, and no failure of proving stops the node."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from clearing.base.errors import LocalFault
+from clearing.extension import VoteExtension
+from consensus.messages import CommittedBlock
+from consensus.outputs import Decided
+from node.codes import NodeCode
+from node.devnet.waiting import until
+from node.epochs import PROVERS_PER_EPOCH, EpochService, write_package
+from node.packages import PackageService
+from node.store.store import Store
+from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
+
+CARRIED = MARKET.epoch_blocks + MARKET.snapshot_delay_blocks
+
+
+@dataclass
+class Proving:
+    """A station that stands where its first epoch is carried, and its package service."""
+
+    station: Station
+    packages: PackageService
+    committed: CommittedBlock
+
+
+def _service(station: Station) -> PackageService:
+    home = station.home
+    folder = home.path / "packages"
+    service = PackageService(station.epochs, station.store, home.path, folder, home.genesis.validators, home.network)
+    service._verify = lambda data: _Good()  # type: ignore[assignment,method-assign,return-value]
+    return service
+
+
+class _Good:
+    ok = True
+
+
+@pytest.fixture
+def proving(tmp_path: Path) -> Any:
+    home = make_home(tmp_path / "net")
+    with Store(home.path / "s.sqlite", home.network) as store:
+        station = Station(home, store)
+        words = World(home.genesis)
+        for height in range(1, CARRIED + 1):
+            words.state = station.state
+            prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
+            committed = station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
+        yield Proving(station, _service(station), committed)
+
+
+async def _run_until(packages: PackageService, done: Callable[[], bool]) -> None:
+    async def look() -> bool | None:
+        return True if done() else None
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(packages.run)
+        await until("done", 60, look)
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_epoch_is_proven_when_a_header_carries_it_and_once(proving: Proving) -> None:
+    packages, prover, store = proving.packages, proving.station.prover, proving.station.store
+    for _ in range(2):
+        packages.decided(Decided(proving.committed, 1, 0, fetched=False))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(packages.run)
+
+        async def begun() -> "Future[bytes] | None":
+            return prover.proofs[-1] if prover.proofs else None
+
+        (await until("begun", 60, begun)).set_result(b"package")
+        await until("kept", 60, _newest(store))
+        nursery.cancel_scope.cancel()
+    assert len(prover.proofs) == 1
+    record = store.package(1)
+    assert record is not None
+    assert (proving.station.home.path / record.path).read_bytes() == b"package"
+    assert record.height == MARKET.epoch_blocks
+
+
+def _newest(store: Store) -> Callable[[], Any]:
+    async def look() -> Any:
+        return store.package()
+
+    return look
+
+
+async def test_a_package_that_a_restart_interrupted_is_proven_after_it(proving: Proving) -> None:
+    again = Station(proving.station.home, proving.station.store)
+    packages = _service(again)
+    packages.resume(again.blocks)
+    await _run_until(packages, lambda: len(again.prover.proofs) == 1)
+
+
+async def test_a_package_that_is_there_is_not_proven_again(proving: Proving) -> None:
+    home, store = proving.station.home, proving.station.store
+    store.save_package(write_package(home.path / "packages", home.path, 1, MARKET.epoch_blocks, b"first"))
+    again = Station(home, store)
+    packages = _service(again)
+    packages.resume(again.blocks)
+    packages.decided(Decided(proving.committed, 1, 0, fetched=False))
+    assert packages._receive.statistics().current_buffer_used == 0
+
+
+async def test_fetched_heights_are_left_to_those_who_decided_them(proving: Proving) -> None:
+    proving.packages.decided(Decided(proving.committed, 1, 0, fetched=True))
+    assert proving.packages._receive.statistics().current_buffer_used == 0
+
+
+@pytest.mark.parametrize("error", [LocalFault(NodeCode.PROVER_LOST, "prover"), OSError("no space left")])
+async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: Exception) -> None:
+    packages, prover = proving.packages, proving.station.prover
+    packages.decided(Decided(proving.committed, 1, 0, fetched=False))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(packages.run)
+
+        async def begun() -> "Future[bytes] | None":
+            return prover.proofs[-1] if prover.proofs else None
+
+        (await until("begun", 60, begun)).set_exception(error)
+        await trio.sleep(0.1)
+        assert len(nursery.child_tasks) == 1
+        nursery.cancel_scope.cancel()
+    assert packages.newest_epoch == 0
+
+
+def test_every_epoch_is_some_validators_turn_and_turns_are_shared() -> None:
+    for count in range(1, 8):
+        services = [
+            EpochService(QuickProver(), {}, 3, _Set(count), index)  # type: ignore[arg-type]
+            for index in range(count)
+        ]
+        turns = [0] * count
+        for epoch in range(1, 4 * count + 1):
+            ours = [index for index, service in enumerate(services) if service.is_ours(epoch)]
+            assert len(ours) == min(count, PROVERS_PER_EPOCH)
+            for index in ours:
+                turns[index] += 1
+        assert len(set(turns)) == 1
+
+
+class _Set:
+    def __init__(self, count: int) -> None:
+        self.validators = (None,) * count
