@@ -2,14 +2,15 @@
 
 Rule: at the mark, which does not move by it; the smallest fraction that restores initial margin, else everything.
 Nobody but the house pays for what is missing. Nothing is liquidated on a feed that is stale or halted, nor an account
-that cannot lose more than it paid. Each receipt carries all inputs, so that the outcome can be recomputed by hand.
+that cannot lose more than it paid, or that what such a feed prices might save; a trifle of it saves nobody. Each receipt
+carries all inputs, so that the outcome can be recomputed by hand.
 """
 
 from dataclasses import dataclass, field
 
 from clearing.assets import PPM
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
+from clearing.base.units import MICROS_PER_TICK, MONEY_MAX, POSITION_MAX, mul_div_up
 from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, lots_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import balance, cash_currency, token_currency
@@ -37,13 +38,48 @@ class Plan:
 
 
 def may_liquidate(run: Run, held: Holdings) -> bool:
-    """Whether every price concerned is open, and the account could lose more than it has paid for."""
-    if any(feed_status(run.state, feed) != FeedStatus.OPEN for feed in sorted(feeds_of(run.state, held))):
+    """Whether the account could lose more than it has paid for, and prices that are not open could not change that."""
+    if _suspended(run, held) and not _lost_anyway(run, held):
         return False
     owed = any(claim < 0 for claim in held.cash)
     instruments = run.terms.instruments.values()
     risky = any(lots < 0 or (lots and each.is_marked) for each, lots in zip(instruments, held.lots, strict=True))
     return owed or risky
+
+
+def _suspended(run: Run, held: Holdings) -> bool:
+    """Whether something held is priced by a feed that is not open."""
+    return not all(_is_open(run, feed) for feed in feeds_of(run.state, held))
+
+
+def _is_open(run: Run, feed: int) -> bool:
+    return feed_status(run.state, feed) == FeedStatus.OPEN
+
+
+def _lost_anyway(run: Run, held: Holdings) -> bool:
+    """Whether there is something to take over, and maintenance would not be covered at prices far in its favour.
+
+    What has no open price then needs no margin, positions gain their whole notional at the last index (or strike), and
+    tokens count for twice their last value without haircut.
+    """
+    best = held.copy()
+    taken = False
+    for at, instrument in enumerate(run.terms.instruments.values()):
+        if _is_open(run, instrument.feed):
+            taken = taken or held.lots[at] != 0
+            continue
+        best.cash[0] += notional(instrument, held.lots[at], max(_index(run, instrument.feed), instrument.strike_ticks))
+        best.lots[at] = 0
+    for at, token in enumerate(run.terms.tokens):
+        if not _is_open(run, token.feed):
+            whole = held.tokens[at] * _index(run, token.feed) * MICROS_PER_TICK
+            best.cash[0] += mul_div_up(2 * whole, 1, 10**token.unit_decimals)
+            best.tokens[at] = 0
+    return taken and not margin_of(arrays_of(run.state), best).maintenance_ok
+
+
+def _index(run: Run, feed: int) -> int:
+    return run.state.feeds[feed].ticks
 
 
 def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
@@ -52,7 +88,7 @@ def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> 
     chosen = make_plan(run, held, margin, least)
     if least < FRACTION_DENOMINATOR and not _suffices(run, chosen):
         chosen = make_plan(run, held, margin, FRACTION_DENOMINATOR)
-    if not any(chosen.after.lots):
+    if not any(chosen.after.lots) and not _suspended(run, chosen.after):
         _cover(run, chosen)
     _execute(run, account, chosen)
     left = margin_of(arrays_of(run.state), chosen.after)
@@ -132,7 +168,8 @@ def _buy_collateral(run: Run, plan: Plan) -> None:
                 plan.after.cash[other] -= spare
                 _bought(plan, at, group, cash_currency(currency), spare, 1)
         for index, token in enumerate(run.terms.tokens):
-            owed, value = max(-plan.after.cash[at], 0), values[index]
+            owed = max(-plan.after.cash[at], 0)
+            value = values[index] if _is_open(run, token.feed) else 0
             units = min(-(-owed // value), plan.after.tokens[index]) if value else 0
             if units > 0:
                 plan.after.tokens[index] -= units
@@ -187,7 +224,10 @@ def _execute(run: Run, account: int, plan: Plan) -> None:
 
 
 def _positions(run: Run, held: Holdings) -> list[tuple[Instrument, int]]:
-    return [(each, lots) for each, lots in zip(run.terms.instruments.values(), held.lots, strict=True) if lots]
+    """What can be taken over: positions whose price is open."""
+    instruments = run.terms.instruments.values()
+    listed = zip(instruments, held.lots, strict=True)
+    return [(each, lots) for each, lots in listed if lots and _is_open(run, each.feed)]
 
 
 def _room(run: Run, instrument: int, lots: int) -> int:

@@ -191,9 +191,9 @@ def test_the_house_takes_no_more_than_its_own_position_limit(monkeypatch: pytest
     assert world.lots(HOUSE, BTC_PERP) == 500
 
 
-def test_nothing_is_liquidated_while_one_of_its_feeds_is_halted() -> None:
+def test_nothing_is_liquidated_while_a_halted_feed_could_save_it() -> None:
     world = leveraged()
-    world.block(world.trade(ALICE, BOB, ETH_PERP, 1, 20_000))
+    world.block(world.trade(ALICE, BOB, ETH_PERP, 200, 20_000))  # 400 dollars: more than what will be missing
     result = world.prices(720_000, eth=10_000)  # BTC moves within its cap, ETH does not
     assert world.state.feeds[ETH].status == FeedStatus.HALTED
     assert of_kind(result, MarginCalled)
