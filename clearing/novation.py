@@ -22,6 +22,9 @@ from clearing.transactions import Trade
 
 AT = "trade"
 TRADE_TICKS_MAX = 2**40
+NOTIONAL_MAX = 2**58
+"""No trade makes one position worth more micros of the underlying, at the index or its strike. Instruments that need no
+margin (options far from the money) are bounded by nothing else, and payments must stay far from 2^62."""
 
 
 def novate(run: Run, index: int, trade: Trade) -> Rejected | None:
@@ -122,6 +125,10 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
     after.cash[group] += cash
     if abs(after.lots[position]) > POSITION_MAX:
         return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
+    if abs(after.lots[position]) > abs(before.lots[position]):
+        largest = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
+        if notional(instrument, after.lots[position], largest) > NOTIONAL_MAX:
+            return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
     limit = run.terms.risk.cash_limit_micros
     if after.cash[group] < min(-limit, before.cash[group]):
         return reject(ClearingCode.CASH_LIMIT, AT, account=account, cash=after.cash[group], limit=limit)
@@ -135,7 +142,9 @@ def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> 
         return None
     earlier = margin_of(arrays, before)
     less = margin.initial < earlier.initial
-    if less and margin.equity - margin.initial >= earlier.equity - earlier.initial:
+    # Who is called may give up in price what the reduction frees, but never what is not theirs: the house would pay it.
+    own = margin.equity >= min(earlier.equity, 0)
+    if less and own and margin.equity - margin.initial >= earlier.equity - earlier.initial:
         return None
     return reject(
         ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
