@@ -13,6 +13,7 @@ import numpy as np
 
 from clearing.assets import Asset, CashGroup
 from clearing.base.errors import Bug
+from clearing.base.units import mul_div_up
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
 from clearing.margin.kernel import GroupMatrix, Integers, group_matrix
 from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
@@ -123,9 +124,12 @@ def build_risk_arrays(
 
 
 def shocked_index(index_ticks: int, range_ppm: int, scenario: Scenario) -> int:
-    """The index in a scenario: moved by its part of the range, rounded down, never below one tick."""
-    move = index_ticks * range_ppm * scenario.move_numerator // (PPM * scenario.move_denominator)
-    return max(index_ticks + move, 1)
+    """The index in a scenario: moved by its part of the range, rounded away from the index, never below one tick.
+
+    Towards it, writers and sellers of what costs few ticks would need no margin.
+    """
+    size = mul_div_up(index_ticks * range_ppm, abs(scenario.move_numerator), PPM * scenario.move_denominator)
+    return max(index_ticks + size if scenario.move_numerator > 0 else index_ticks - size, 1)
 
 
 def moved_indices(index_ticks: int, range_ppm: int, scenarios: Sequence[Scenario]) -> list[int]:

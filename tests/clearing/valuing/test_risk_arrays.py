@@ -117,10 +117,10 @@ def test_an_instrument_in_no_risk_group_is_a_broken_invariant():
         build_risk_arrays(stray, ASSETS, CASH_GROUPS, {}, {}, PARAMETERS, NOW_MS)
 
 
-def test_a_shocked_index_never_falls_below_one_tick():
+def test_a_shocked_index_rounds_away_and_never_falls_below_one_tick():
     assert shocked_index(100, 1_000_000, Scenario(-2, 1, 0)) == 1
     assert shocked_index(100, 1_000_000, Scenario(-1, 3, 0)) == 66
-    assert shocked_index(100, 1_000_000, Scenario(1, 3, 0)) == 133
+    assert shocked_index(100, 1_000_000, Scenario(1, 3, 0)) == 134
 
 
 def test_volatility_never_falls_to_nothing():
