@@ -6,6 +6,7 @@ decided chain; nothing is kept.
 
 from clearing.base.certificate import NIL, Certificate, VoteKind
 from clearing.base.errors import RemoteFault
+from clearing.base.header import CHAINS_MAX, MODULES_MAX
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.chain import Chain
@@ -56,18 +57,29 @@ class Admission:
             step = (vote.height, vote.round, vote.value)
             check_extension(self._verifier, self._application, network, validators, step, vote.extension)
 
+    def check_proposer(self, chain: Chain, envelope: Envelope, proposal: Proposal) -> None:
+        """Check that it is the sender's turn and that its header is short enough to be hashed. Raises RemoteFault."""
+        expected = proposer_index(chain.validators, proposal.height, proposal.round)
+        if chain.validators.index_of.get(envelope.sender) != expected:
+            raise RemoteFault(
+                ConsensusCode.WRONG_PROPOSER, "proposal", sender=envelope.sender, round=proposal.round, turn=expected
+            )
+        header = proposal.block.header
+        if len(header.module_roots) > MODULES_MAX or len(header.deposit_cursors) > CHAINS_MAX:
+            raise RemoteFault(
+                ConsensusCode.BAD_PROPOSAL,
+                "header",
+                modules=len(header.module_roots),
+                cursors=len(header.deposit_cursors),
+            )
+
     def check_proposal(self, chain: Chain, envelope: Envelope, proposal: Proposal) -> None:
-        """Check proposer, value, signature, the cited polka, and that the block is the one that its header names.
+        """Check value, signature, the cited polka, and that the block is the one that its header names.
 
         Not whether that block is valid: only what the header commits to may count against its hash, or a good header
         around another body would make a value invalid here that all others decide. Raises RemoteFault.
         """
         validators = chain.validators
-        expected = proposer_index(validators, proposal.height, proposal.round)
-        if validators.index_of.get(envelope.sender) != expected:
-            raise RemoteFault(
-                ConsensusCode.WRONG_PROPOSER, "proposal", sender=envelope.sender, round=proposal.round, turn=expected
-            )
         if proposal.pol_round >= proposal.round:
             raise RemoteFault(ConsensusCode.WRONG_ROUND, "pol round", pol=proposal.pol_round, round=proposal.round)
         header = proposal.block.header
@@ -106,13 +118,13 @@ class Admission:
         self._check_extensions(chain, certificate, committed.extensions)
 
     def conflicts(self, chain: Chain, certificate: Certificate) -> bool:
-        """Whether a certificate makes another block final at the last height than the decided one."""
+        """Whether a certificate makes another block final at the last height than the decided one.
+
+        Raises RemoteFault for one that only pretends to.
+        """
         if not is_final(certificate) or certificate.height != chain.height or certificate.value == chain.parent:
             return False
-        try:
-            self._certificates.verify(certificate, chain.last_validators)
-        except RemoteFault:
-            return False
+        self._certificates.verify(certificate, chain.last_validators)
         return True
 
     def _check_extensions(

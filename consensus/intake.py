@@ -185,11 +185,12 @@ class Intake:
         ahead = proposal.round - run.state.round
         if not -PAST_ROUNDS <= ahead <= PROPOSAL_ROUNDS_AHEAD or proposal.round in self._twice:
             return
+        replica.around.admission.check_proposer(replica.chain, envelope, proposal)
         first = self._proposals.get(proposal.round)
         if first is not None and first.value == proposal.block.header.hash:
             return
-        replica.around.admission.check_proposal(replica.chain, envelope, proposal)
         self._authenticate(envelope)
+        replica.around.admission.check_proposal(replica.chain, envelope, proposal)
         if first is not None:
             self._twice.add(proposal.round)
             self._report(first, proposal)

@@ -32,6 +32,8 @@ RECORD_BYTES_UNSYNCED_MAX = 4 << 20
 FAULTS_PER_SECOND = 20
 FAULTS_AT_ONCE = 200
 """A fault costs up to some ms of signature checks, and a line in the node's log."""
+FAULT_BYTES = 64 << 10
+"""So many bytes of a faulty message count as one more: a long one takes longer to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Replica:
             message = read_message(envelope)
             self._intake.take(peer, envelope, message, data)
         except RemoteFault as fault:
-            self._faults.charge(peer, 1, now)
+            self._faults.charge(peer, 1 + len(data) // FAULT_BYTES, now)
             self._emit(PeerFault(peer, fault))
         return self._drain()
 

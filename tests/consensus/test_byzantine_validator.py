@@ -8,6 +8,7 @@ import pytest
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
+from clearing.base.header import DepositCursor
 from consensus.catchup import REQUEST_BYTES, SERVED_BYTES_AT_ONCE
 from consensus.chain import chain_at
 from consensus.effects import CastVote, Propose
@@ -16,6 +17,7 @@ from consensus.evidence import check_evidence, duplicate_vote
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
+    CertificateMessage,
     CommittedBlock,
     Envelope,
     Evidence,
@@ -249,3 +251,21 @@ def test_a_block_reports_an_offence_once() -> None:
     check_evidence(FakeVerifier(), replica.chain, Evidence(votes=(item,)))
     with pytest.raises(RemoteFault):
         check_evidence(FakeVerifier(), replica.chain, Evidence(votes=(item, item)))
+
+
+def test_a_header_without_end_is_refused_before_it_is_hashed(proposal: Proposal) -> None:
+    replica = replica_of(HONEST[0])
+    cursors = tuple(DepositCursor(chain_id=number, vault=bytes(20), nonce=0) for number in range(100_000))
+    header = msgspec.structs.replace(proposal.block.header, deposit_cursors=cursors)
+    shown = msgspec.structs.replace(proposal, block=msgspec.structs.replace(proposal.block, header=header))
+    outputs = replica.receive(KEYS[LIAR], sealed(LIAR, shown))
+    (fault,) = (output.fault for output in outputs if isinstance(output, PeerFault))
+    assert (fault.code.name, fault.at) == ("BAD_PROPOSAL", "header")
+
+
+def test_a_forged_certificate_of_the_last_height_is_a_fault_of_its_sender() -> None:
+    """Each costs a pairing, so each must count."""
+    replica = replica_of(HONEST[0])
+    forged = msgspec.structs.replace(polka(0, b"w" * 32, height=0), kind=VoteKind.PRECOMMIT)
+    outputs = replica.receive(KEYS[LIAR], sealed(LIAR, CertificateMessage(certificate=forged)))
+    assert len(faults(outputs)) == 1
