@@ -120,6 +120,7 @@ contract Vault is ReentrancyGuardTransient {
     error NotGuardian(address caller);
     error PausedAlready(uint64 height);
     error PauseTooLong(uint256 pausePeriod, uint256 trustingPeriod);
+    error PauseTooSoon(uint256 earliest, uint256 time);
     error PauseTooLate(uint256 latestEnd, uint256 time);
 
     modifier whenNotPaused() {
@@ -233,11 +234,14 @@ contract Vault is ReentrancyGuardTransient {
     }
 
     /// Lock the vault for the pause period. A guardian who never stops cannot hold it longer: the next pause needs a
-    /// newer checkpoint, which needs an open vault. Nor can it outlast the trust in the current set, after which no
+    /// newer checkpoint, and the vault to have been open for as long as it was locked, for a guardian may bring the
+    /// checkpoint himself, in the first block that is open. Nor can it outlast the trust in the current set, after which no
     /// checkpoint could ever open the vault again: a pause ends a whole pause period before.
     function pause() external {
         if (msg.sender != guardian) revert NotGuardian(msg.sender);
         if (pausedAtHeight > latest.height) revert PausedAlready(latest.height);
+        uint256 earliest = uint256(pausedUntil) + pausePeriod;
+        if (block.timestamp < earliest) revert PauseTooSoon(earliest, block.timestamp);
         uint256 end = block.timestamp + pausePeriod;
         uint256 latestEnd = uint256(latest.trustedAt) + trustingPeriod - pausePeriod;
         if (end > latestEnd) end = latestEnd;

@@ -128,9 +128,25 @@ def test_a_pause_never_outlasts_the_trust_in_the_set(own_vault: VaultChain) -> N
     guardian.send(vault.vault.functions.pause())
     assert vault.view("pausedUntil") == trusted_at + vault.terms.trusting_s - vault.terms.pause_s
     vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil"))
-    vault.certified(make_header(vault.signers, 2))
+    vault.certified(make_header(vault.signers, 2, time_ms=vault.view("pausedUntil") * 1_000))
+    latest_end = vault.view("latest")[2] + vault.terms.trusting_s - vault.terms.pause_s
+    assert latest_end > trusted_at + vault.terms.trusting_s
+    vault.chain.rpc("evm_setNextBlockTimestamp", latest_end)
     assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PauseTooLate"
-    vault.certified(make_header(vault.signers, 3, time_ms=vault.now() * 1_000))
+    vault.certified(make_header(vault.signers, 3, time_ms=latest_end * 1_000))
+    guardian.send(vault.vault.functions.pause())
+
+
+def test_a_guardian_who_brings_checkpoints_cannot_keep_a_vault_locked(own_vault: VaultChain) -> None:
+    """Else a checkpoint and a pause in each first open block would hold every withdrawal until its time has passed."""
+    vault = own_vault
+    guardian = ChainUser(vault.chain, GUARDIAN)
+    guardian.send(vault.vault.functions.pause())
+    vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil"))
+    vault.certified(make_header(vault.signers))
+    assert refused(lambda: guardian.send(vault.vault.functions.pause())).name == "PauseTooSoon"
+    vault.deposit(UNIT)
+    vault.chain.rpc("evm_setNextBlockTimestamp", vault.view("pausedUntil") + vault.terms.pause_s)
     guardian.send(vault.vault.functions.pause())
 
 
