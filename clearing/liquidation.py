@@ -2,7 +2,7 @@
 
 Rule: at the mark, which does not move by it; the smallest fraction that restores initial margin, else everything.
 Nobody but the house pays for what is missing. Nothing is liquidated on a feed that is stale or halted, nor an account
-that cannot lose more than it paid, or that what such a feed prices might save; a trifle of it saves nobody. Each receipt
+that cannot lose more than it paid, or that what such a feed prices might save; a trifle of it saves nobody. A receipt
 carries all inputs, so that the outcome can be recomputed by hand.
 """
 
