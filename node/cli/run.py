@@ -1,5 +1,6 @@
 """`crossclear start` and `crossclear devnet`."""
 
+import os
 from pathlib import Path
 
 import click
@@ -13,6 +14,8 @@ from node.cli.settings import config_option, effective_config, set_option
 def start(config_path: Path, assignments: tuple[str, ...]) -> int:
     """Run a node in the foreground until SIGTERM or Ctrl-C."""
     config = effective_config(config_path, assignments).config
+    # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from node.app import run
 
     return run(config)
