@@ -5,6 +5,7 @@ less withdrawn at an agreed block of that chain, `uncredited` what the ledger ha
 strays), `pending` what it has released and the vault had not paid. Counters behind the ledger are no evidence: wait.
 """
 
+from clearing.base.units import MONEY_MAX
 from clearing.claims import agreed_power
 from clearing.facts import CustodySeen
 from clearing.ledger import held
@@ -54,7 +55,10 @@ def _with_word(claim: Claim | None, word: Attestation, block_number: int) -> Cla
 
 
 def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
-    """One term per asset in clearing units, or None while some asset's counters are missing or behind the ledger."""
+    """One term per asset in clearing units, or None while some asset's counters are missing or behind the ledger.
+
+    Also None while some counter is beyond what a statement can carry (2^63 clearing units).
+    """
     terms = []
     slots = {group: at for at, group in enumerate(state.terms.cash_groups)}
     tokens = {token.id: len(slots) + at for at, token in enumerate(state.terms.tokens)}
@@ -71,8 +75,9 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
         pending = flow.released_units - executed
         owed = held(state, asset)
         uncredited = accounted - owed - pending
+        total, _ = asset.to_units(balance)
         behind = deposited < int.from_bytes(flow.deposited_amount, "big") or balance < deposited - withdrawn
-        if behind or pending < 0 or uncredited < 0:
+        if behind or pending < 0 or uncredited < 0 or max(accounted, total) > MONEY_MAX:
             return None
         terms.append(
             CustodyTerm(
@@ -83,7 +88,7 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
                 block_number=seen.block_number,
                 block_hash=seen.block_hash,
                 accounted=accounted,
-                balance=asset.to_units(balance)[0],
+                balance=total,
                 uncredited=uncredited,
                 pending=pending,
                 held=owed,
