@@ -5,7 +5,9 @@ then log, then network, then everything that talks; stopping is the nursery's en
 and nothing is signed after it.
 """
 
+import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,6 +41,7 @@ from node.health import Health
 from node.keys.ring import NodeKeys, open_node_keys
 from node.logs import configure_logs
 from node.mempool import Mempool
+from node.meters import Meters
 from node.metrics import Metrics
 from node.oracle.service import OracleService, valid_gossip
 from node.p2p.host import check_port_free
@@ -73,20 +76,25 @@ _STOPPED = (0, -1, "STOPPED")
 log = structlog.get_logger(__name__)
 
 
-def run(config: NodeConfig) -> int:
-    """Run a validator until SIGTERM or SIGINT; 0 after a clean stop. Raises LocalFault, or Bug."""
+def run(config: NodeConfig, *, until_stdin_closes: bool = False) -> int:
+    """Run a validator until SIGTERM or SIGINT, or the end of standard input if asked to; 0 after a clean stop.
+
+    Raises LocalFault, or Bug.
+    """
     try:
         configure_logs(config.logging, node=config.node.name)
     except OSError as error:
         raise LocalFault(NodeCode.LOG_UNUSABLE, "logging.file", why=str(error)) from None
-    trio.run(_run, config)
+    trio.run(_run, config, until_stdin_closes)
     return 0
 
 
-async def _run(config: NodeConfig) -> None:
+async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
     with open_node(config) as node:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+            if until_stdin_closes:
+                nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
             await node.run()
             nursery.cancel_scope.cancel()
         node.tell_end()
@@ -96,6 +104,15 @@ async def _stop_on_signal(scope: trio.CancelScope) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
             log.info("stopping", signal=signal.Signals(number).name)
+            scope.cancel()
+            return
+
+
+async def _stop_without_owner(scope: trio.CancelScope) -> None:
+    while True:
+        await trio.lowlevel.wait_readable(sys.stdin.fileno())
+        if not os.read(sys.stdin.fileno(), 4096):
+            log.info("stopping", signal="standard input closed")
             scope.cancel()
             return
 
@@ -221,19 +238,26 @@ class Node:
         )
         # Heights that a restart executed were told to the listener before the network ran.
         self._application.listen(lambda decided: self._positions.decided(decided, self._network))
-        metrics = Metrics()
         self._health = Health(
-            metrics,
-            self._engine,
             self._network,
             None if config.oracle.source == "none" else self._oracle,
             self._bridge,
-            self._packages,
-            self._pool,
             genesis,
             config.consensus.heartbeat_ms,
             clock_ms,
         )
+        self._meters = Meters(
+            Metrics(),
+            self._network,
+            self._oracle,
+            self._bridge,
+            self._packages,
+            self._pool,
+            self._transactions,
+            validators,
+            clock_ms,
+        )
+        self._application.listen(self._meters.committed)
         self._relayer = RelayerService(
             genesis, config_of_chains(config), keys.relayer, self._application, config.relayer.interval_ms
         )
@@ -246,7 +270,7 @@ class Node:
             submit=self._transactions.submit,
             look_for_event=self._bridge.look_for,
             checks=self._health.checks,
-            render_metrics=self._health.render_metrics,
+            render_metrics=self._meters.render,
         )
         committed = load_committed(blocks, self._application.height)
         if committed is not None:
@@ -285,7 +309,7 @@ class Node:
             if self._config.relayer.enabled:
                 nursery.start_soon(self._relayer.run)
             if self._config.api.enabled:
-                api = build_api(self._view, self._config.api, clock_ms)
+                api = build_api(self._view, self._config.api, clock_ms, self._meters.api_answered)
                 await nursery.start(serve_api, api, self._config.api)
             log.info("running", p2p_port=network.port, api_port=self._config.api.port)
 
@@ -332,5 +356,6 @@ class Node:
         self._view.decided(decided.committed.block.header)
         if self._config.proofs.enabled:
             self._packages.decided(decided)
-        self._health.decided(decided)
+        self._health.decided()
+        self._meters.decided(decided)
         self._relayer.decided(decided)

@@ -1,4 +1,4 @@
-"""`Health`: whether the node does its work, as named conditions, and the same as metrics.
+"""`Health`: whether the node does its work, as named conditions.
 
 Rule: reads counters and ages; decides nothing. A condition that fails says what is wrong with numbers.
 """
@@ -8,15 +8,10 @@ from collections.abc import Callable, Sequence
 import trio
 
 from clearing.genesis import Genesis
-from consensus.outputs import Decided
 from node.api.shapes import Check
 from node.bridge_service import BridgeService
-from node.consensus.engine import Engine
-from node.mempool import Mempool
-from node.metrics import Metrics
 from node.oracle.service import OracleService
 from node.p2p.libp2p_network import LibP2PNetwork
-from node.packages import PackageService
 
 BLOCK_AGE_MS_MAX = 10_000
 ORACLE_AGE_MS_MAX = 5_000
@@ -31,48 +26,26 @@ class Health:
 
     def __init__(
         self,
-        metrics: Metrics,
-        engine: Engine,
         network: LibP2PNetwork,
         oracle: OracleService | None,
         bridge: BridgeService,
-        packages: PackageService,
-        pool: Mempool,
         genesis: Genesis,
         heartbeat_ms: int,
         clock_ms: Callable[[], int],
     ) -> None:
         """`oracle` is None for a validator that reports no prices by its configuration."""
-        self._metrics = metrics
-        self._engine = engine
         self._network = network
         self._oracle = oracle
         self._bridge = bridge
-        self._packages = packages
-        self._pool = pool
         self._validators = len(genesis.validators.validators)
         self._still_seconds_max = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
         self._block_age_ms_max = max(BLOCK_AGE_MS_MAX, 4 * heartbeat_ms)
         self._clock_ms = clock_ms
         self._decided_ms = 0
 
-    def decided(self, decided: Decided) -> None:
-        """Count one height."""
-        now, metrics = self._clock_ms(), self._metrics
-        if self._decided_ms:
-            metrics.block_interval.observe((now - self._decided_ms) / 1000)
-        self._decided_ms = now
-        committed = decided.committed
-        metrics.height.set(committed.block.header.height)
-        metrics.rounds.set(decided.rounds - 1)
-        metrics.validators.set(self._validators)
-        metrics.block_size.set(len(committed.block.payload))
-        metrics.missing_validators.set(
-            self._validators - int.from_bytes(committed.certificate.signers, "big").bit_count()
-        )
-        metrics.syncing.set(1 if decided.fetched else 0)
-        if not decided.fetched:
-            metrics.block_latency.observe(decided.duration_ms / 1000)
+    def decided(self) -> None:
+        """A height was decided just now."""
+        self._decided_ms = self._clock_ms()
 
     def checks(self) -> Sequence[Check]:
         """Peers, blocks, oracle, each chain."""
@@ -86,22 +59,6 @@ class Health:
             *self._oracle_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
         )
-
-    def render_metrics(self) -> bytes:
-        """Prometheus' text, with the gauges read now."""
-        metrics, now = self._metrics, self._clock_ms()
-        metrics.peers.set(len(self._network.peers))
-        metrics.mempool_size.set(len(self._pool))
-        metrics.mempool_bytes.set(self._pool.size)
-        metrics.proof_epoch.set(self._packages.newest_epoch)
-        metrics.proof_bytes.set(self._packages.newest_bytes)
-        while self._packages.seconds:
-            metrics.proof_time.observe(self._packages.seconds.popleft())
-        for report in self._oracle.reports if self._oracle else ():
-            metrics.oracle_age.labels(feed=str(report.feed)).set((now - report.time_ms) / 1000)
-        for chain_id, watcher in self._bridge.watchers.items():
-            metrics.chain_height.labels(chain=str(chain_id)).set(watcher.status.final_number)
-        return metrics.render()
 
     def _oracle_checks(self, now_ms: int) -> Sequence[Check]:
         if self._oracle is None:

@@ -31,14 +31,14 @@ class Metrics:
         self.validators = self._gauge("consensus_validators", "Number of validators")
         self.validators_power = self._gauge("consensus_validators_power", "Total voting power")
         self.missing_validators = self._gauge("consensus_missing_validators", "Validators missing in the last commit")
-        self.byzantine_validators = self._gauge("consensus_byzantine_validators", "Validators with evidence")
+        self.byzantine_validators = self._gauge(
+            "consensus_byzantine_validators", "Validators with evidence in the last block"
+        )
         self.block_interval = self._histogram("consensus_block_interval_seconds", "Time between decided heights")
         self.block_latency = self._histogram("consensus_block_latency_seconds", "Start of a height to its decision")
         self.num_txs = self._gauge("consensus_num_txs", "Transactions in the last block")
         self.total_txs = self._counter("consensus_total_txs", "Transactions in all blocks")
         self.block_size = self._gauge("consensus_block_size_bytes", "Size of the last block")
-        self.proposals = self._counter("consensus_proposal_create_count", "Proposals made by this node")
-        self.proposals_received = self._counter("consensus_proposal_receive_count", "Proposals received", ("status",))
         self.syncing = self._gauge("blocksync_syncing", "1 while this node catches up")
 
     def _traffic(self) -> None:
@@ -52,12 +52,11 @@ class Metrics:
         self.api_requests = self._counter("api_requests", "HTTP requests", ("route", "status"))
 
     def _clearing(self) -> None:
-        self.execution = self._histogram("state_block_processing_time_seconds", "Executing one block")
         self.receipts_refused = self._counter("clearing_refused", "Transactions refused in blocks", ("code",))
         self.liquidations = self._counter("clearing_liquidations", "Liquidations")
         self.oracle_age = self._gauge("oracle_age_seconds", "Age of the own price report", ("feed",))
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
-        self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Age of the final block seen", ("chain",))
+        self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)
         self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")

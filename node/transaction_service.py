@@ -4,6 +4,7 @@ Rule: whoever takes a request in checks it and gossips it once, in a signed batc
 request by request, as if each had come in by the own door. Nothing waits for the network.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
@@ -45,6 +46,8 @@ class TransactionService:
         self._clock_ms = clock_ms
         self._changed = changed
         self._outbox: list[Transaction] = []
+        self.refused: Counter[str] = Counter()
+        """Requests refused at the own door, by code."""
         # A restarted node must not reuse numbers, and need not remember them: time goes on.
         self._sequence = clock_ms()
 
@@ -54,6 +57,8 @@ class TransactionService:
         if isinstance(told, Accepted) and not told.known:
             self._outbox.append(transaction)
             self._changed()
+        elif isinstance(told, Rejected):
+            self.refused[told.code.label] += 1
         return told
 
     async def run(self, network: Network, batch_ms: int) -> None:

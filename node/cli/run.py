@@ -11,14 +11,15 @@ from node.cli.settings import config_option, effective_config, set_option
 @click.command()
 @config_option
 @set_option
-def start(config_path: Path, assignments: tuple[str, ...]) -> int:
+@click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: never outlive the starter.")
+def start(config_path: Path, assignments: tuple[str, ...], *, until_stdin_closes: bool) -> int:
     """Run a node in the foreground until SIGTERM or Ctrl-C."""
     config = effective_config(config_path, assignments).config
     # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from node.app import run
 
-    return run(config)
+    return run(config, until_stdin_closes=until_stdin_closes)
 
 
 @click.command()

@@ -40,8 +40,12 @@ class NodeProcess:
         self._told_to_end = False
         with self._log_file.open("ab") as log:
             self._process = await trio.lowlevel.open_process(
-                [sys.executable, "-m", "node.cli", "start", "--config", str(self.home / "node.toml")],
-                stdin=subprocess.DEVNULL,
+                [
+                    *(sys.executable, "-m", "node.cli", "start"),
+                    *("--config", str(self.home / "node.toml"), "--until-stdin-closes"),
+                ],
+                # However the devnet ends, the pipe closes with it, and so does the node.
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 # Its own group: Ctrl-C reaches the devnet, which then ends its nodes in order.

@@ -72,3 +72,28 @@ def test_a_signal_ends_everything(
     assert code in (0, 130), told.read_text()
     assert "Traceback" not in told.read_text()
     assert processes_of(mark, folder) == []
+
+
+def test_nothing_outlives_a_devnet_that_is_killed(anvil_binary: Path, tmp_path: Path) -> None:
+    folder, mark = tmp_path / "devnet", uuid.uuid4().hex
+    process = subprocess.Popen(
+        [sys.executable, "-m", "node.cli", "devnet", "--output-dir", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, MARK: mark},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while not replay_runs(folder, ""):
+            assert process.poll() is None
+            assert time.monotonic() < deadline, "the replay never began"
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    while processes_of(mark, folder):
+        assert time.monotonic() < deadline, processes_of(mark, folder)
+        time.sleep(0.1)

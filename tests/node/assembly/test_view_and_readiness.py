@@ -1,6 +1,5 @@
 """Rules of what a node shows: something sensible at every height, and ready only while everything moves."""
 
-from collections import deque
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +19,6 @@ from node.bridge_service import BridgeService, Pulse
 from node.config import Chain
 from node.fact_pool import FactPool
 from node.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, Health
-from node.metrics import Metrics
 from node.p2p.memory import Hub
 from node.store.records import PackageRecord
 from node.store.store import Store
@@ -99,13 +97,6 @@ def test_a_package_that_changed_on_disk_is_not_shown(tmp_path: Path) -> None:
         assert view.package(1) is None
 
 
-class _EmptyPool:
-    size = 0
-
-    def __len__(self) -> int:
-        return 0
-
-
 class _Sight:
     """All that health looks at, in good order; a test spoils one thing."""
 
@@ -122,15 +113,12 @@ class _Sight:
         self.oracle: Any = SimpleNamespace(reports=(PriceReport(1, 5, 0, 1, self.now_ms),))
         watchers = {each: SimpleNamespace(status=status) for each, status in self.status.items()}
         self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses)
-        packages: Any = SimpleNamespace(newest_epoch=0, newest_bytes=0, seconds=deque((1.0,)))
-        self.packages = packages
         self.health = self.make()
         self.health._decided_ms = self.now_ms - 10
 
     def make(self, heartbeat_ms: int = 500) -> Health:
-        given: tuple[Any, ...] = (self.network, self.oracle, self.bridge, self.packages, _EmptyPool())
-        engine: Any = None
-        return Health(Metrics(), engine, *given, self.genesis, heartbeat_ms, lambda: self.now_ms)
+        given: tuple[Any, ...] = (self.network, self.oracle, self.bridge)
+        return Health(*given, self.genesis, heartbeat_ms, lambda: self.now_ms)
 
     def bad(self) -> list[str]:
         return [check.name for check in self.health.checks() if not check.ok]
@@ -199,7 +187,6 @@ async def test_a_validator_without_prices_of_its_own_can_be_ready(autojump_clock
     sight.health = sight.make()
     sight.health._decided_ms = sight.now_ms
     assert sight.bad() == []
-    assert b"crossclear_proofs_proving_seconds_count 1.0" in sight.health.render_metrics()
 
 
 async def test_slow_heartbeats_are_not_taken_for_a_standstill(autojump_clock: MockClock) -> None:

@@ -1,0 +1,76 @@
+"""Metrics say what happened, and none of them is for show."""
+
+import re
+from collections import Counter, deque
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from clearing.receipts import Refused
+from node.meters import Meters
+from node.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_metric_is_fed_by_something() -> None:
+    source = (ROOT / "node/metrics.py").read_text()
+    declared = set(re.findall(r"self\.(\w+) = self\._(?:gauge|counter|histogram)", source))
+    fed = set(re.findall(r"metrics\.(\w+)\b", (ROOT / "node/meters.py").read_text()))
+    assert declared <= fed, declared - fed
+    assert len(declared) > 15
+
+
+class _Pool:
+    size = 5
+
+    def __len__(self) -> int:
+        return 2
+
+
+def build() -> tuple[Meters, Any, Any]:
+    peer = SimpleNamespace(bytes_out=Counter(CONSENSUS=7), bytes_in=Counter(), dropped_out=Counter(DATA=1))
+    network: Any = SimpleNamespace(peers=frozenset((b"a",)), stats=SimpleNamespace(peers={"a": peer}))
+    oracle: Any = SimpleNamespace(reports=())
+    bridge: Any = SimpleNamespace(watchers={}, pulses={})
+    packages: Any = SimpleNamespace(newest_epoch=3, newest_bytes=6030, seconds=deque((1.5,)))
+    transactions: Any = SimpleNamespace(refused=Counter(R0203=2))
+    validators: Any = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
+    pool: Any = _Pool()
+    meters = Meters(Metrics(), network, oracle, bridge, packages, pool, transactions, validators, lambda: 1_000)
+    return meters, peer, transactions
+
+
+def test_counters_follow_the_services_and_count_nothing_twice() -> None:
+    meters, peer, transactions = build()
+    first = meters.render().decode()
+    assert 'crossclear_p2p_message_send_bytes_total{channel="CONSENSUS"} 7.0' in first
+    assert 'crossclear_mempool_failed_txs_total{code="R0203"} 2.0' in first
+    assert "crossclear_mempool_size 2.0" in first
+    peer.bytes_out["CONSENSUS"] += 3
+    transactions.refused["R0201"] += 1
+    second = meters.render().decode()
+    assert 'crossclear_p2p_message_send_bytes_total{channel="CONSENSUS"} 10.0' in second
+    assert 'crossclear_mempool_failed_txs_total{code="R0203"} 2.0' in second
+    assert 'crossclear_mempool_failed_txs_total{code="R0201"} 1.0' in second
+    assert "crossclear_proofs_proving_seconds_count 1.0" in second
+
+
+def test_a_block_is_counted_by_its_transactions_and_receipts() -> None:
+    meters, _, _ = build()
+    refused = Refused(0, 203, "withdrawal", ())
+    decided: Any = SimpleNamespace(
+        block=SimpleNamespace(transactions=(1, 2)), result=SimpleNamespace(receipts=(refused,))
+    )
+    meters.committed(decided)
+    meters.committed(decided)
+    told = meters.render().decode()
+    assert "crossclear_consensus_num_txs 2.0" in told
+    assert "crossclear_consensus_total_txs_total 4.0" in told
+    assert 'crossclear_clearing_refused_total{code="R0203"} 2.0' in told
+
+
+def test_answers_of_the_api_are_counted_by_route_and_status() -> None:
+    meters, _, _ = build()
+    meters.api_answered("state", 200)
+    assert 'crossclear_api_requests_total{route="state",status="200"} 1.0' in meters.render().decode()
