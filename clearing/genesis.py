@@ -18,8 +18,9 @@ from clearing.base.header import CHAINS_MAX
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER, NetworkId
 from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
-from clearing.instruments import Instrument, check_instruments
+from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
+from clearing.pricing.mark import forward_ticks
 
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20
@@ -132,6 +133,7 @@ def check_genesis(genesis: Genesis) -> None:
     _require(len(genesis.chains) <= CHAINS_MAX, "chains", len(genesis.chains))
     _check_references(genesis)
     _check_members(genesis)
+    _check_ranges(genesis)
     market = genesis.market
     _require(market.epoch_blocks > 0, "market.epoch_blocks", market.epoch_blocks)
     _require(market.move_cap_ppm > 0, "market.move_cap_ppm", market.move_cap_ppm)
@@ -160,6 +162,17 @@ def _check_references(genesis: Genesis) -> None:
         _require(instrument.cash_group in groups, f"instruments.{instrument.name}.cash_group", instrument.cash_group)
         same = risk_groups.get(instrument.group) == instrument.feed
         _require(same, f"instruments.{instrument.name}.group", instrument.group)
+
+
+def _check_ranges(genesis: Genesis) -> None:
+    """No agreed price may lift a risk array, and no money taken in a row of the proof, out of its range."""
+    caps = sum(asset.cap_units for asset in genesis.assets if asset.is_cash)
+    denominator = genesis.risk.maintenance_denominator
+    _require(caps * denominator < 2**63, "risk.maintenance_denominator", denominator)
+    for each in genesis.instruments:
+        # No scenario moves further than to four times the index; an option's value may reach 2^61.
+        highest = forward_ticks(4 * INDEX_TICKS_MAX, each.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
+        _require(highest * each.micros_per_tick <= 2**61, f"instruments.{each.name}.carry", each.expiry_ms)
 
 
 def _check_members(genesis: Genesis) -> None:
