@@ -312,8 +312,8 @@ def quantile(cumulative: dict[float, float], share: float) -> float:
 def process_ids(devnet: Devnet) -> dict[str, psutil.Process]:
     """The processes of this devnet's nodes, by name."""
     homes = {str(node.home / "node.toml"): name for name, node in devnet.nodes.items()}
-    children = psutil.Process().children()
-    return {homes[each.cmdline()[-1]]: each for each in children if each.cmdline() and each.cmdline()[-1] in homes}
+    named = {word: process for process in psutil.Process().children() for word in process.cmdline() if word in homes}
+    return {homes[word]: process for word, process in named.items()}
 
 
 def cpu_seconds(processes: dict[str, psutil.Process]) -> dict[str, float]:
