@@ -26,6 +26,9 @@ class ConsensusCode(CodeBook):
     STORE_INCOMPLETE = 523
     BAD_BLOCK_RESPONSE = 530
     BAD_SHARE = 531
+    TRUST_EXPIRED = 540
+    NOT_LATER = 541
+    FROM_THE_FUTURE = 542
 
 
 REMEDIES: dict[ConsensusCode, str] = {
@@ -49,4 +52,7 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.STORE_INCOMPLETE: "The block store lacks a block that the application has or needs. Restore or sync.",
     ConsensusCode.BAD_BLOCK_RESPONSE: "A peer answered a block request with blocks that don't follow or aren't final.",
     ConsensusCode.BAD_SHARE: "A vote's BLS share does not verify although its envelope does: its sender is at fault.",
+    ConsensusCode.TRUST_EXPIRED: "The trusted header is older than the trusting period. Get one from whom you trust.",
+    ConsensusCode.NOT_LATER: "A light client goes forward only: height and time must lie above the trusted header's.",
+    ConsensusCode.FROM_THE_FUTURE: "The header's time lies ahead of the own clock. Check the clock, then the sender.",
 }
