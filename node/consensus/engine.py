@@ -98,10 +98,10 @@ class Engine:
         self._log = log
         self._network = network
         self.stats = EngineStats()
-        if isinstance(signer, LocalSigner):
-            self.stats.log_lost = not signer.stand_beside(log)
         verifier = verifier or CurveVerifier()
         chain = restore_chain(genesis.network, genesis.time_ms, position, application, store, verifier)
+        if isinstance(signer, LocalSigner):
+            self.stats.log_lost = not signer.stand_beside(log, chain.height)
         self._parts = (chain, application, store, signer, verifier, config or ReplicaConfig())
         self._replica: Replica | None = None
         self._timers: dict[TimerKind, tuple[float, int]] = {}

@@ -45,13 +45,21 @@ class SignGuard:
         self.log_frames = 0
         """How many frames the log beside it held when it was last written."""
 
-    def resume(self, log_frames: int) -> bool:
-        """Stand beside a log of so many frames. False when it lacks some: `last.height` is then signed for no more."""
-        lacking = log_frames < self.log_frames
+    def resume(self, log_frames: int, decided: int) -> bool:
+        """Stand beside a log of so many frames, with the store at height `decided`.
+
+        False when the log lacks frames of a height that is not decided: nothing is signed there any more.
+        """
+        lacking = log_frames < self.log_frames and self.last.height > decided
         self.log_frames = log_frames
-        if lacking and (self.last.round, self.last.step) != _LAST:
-            self.advance(SignedStep(self.last.height, *_LAST), bytes(32))
-        return not lacking
+        if lacking:
+            self._close_height()
+        return not lacking and (self.last.height <= decided or (self.last.round, self.last.step) != _LAST)
+
+    def _close_height(self) -> None:
+        last = SignedStep(self.last.height, *_LAST)
+        if last != self.last:
+            self.advance(last, bytes(32))
 
     def advance(self, to: SignedStep, digest: bytes) -> None:
         """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest."""

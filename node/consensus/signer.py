@@ -22,10 +22,13 @@ class LocalSigner:
         self._log: WalFile | None = None
         self._envelope_key = ed25519.public_key(envelope_secret)
 
-    def stand_beside(self, log: WalFile) -> bool:
-        """Sign only while this log is whole: False when it lacks what was in it when the last step was signed."""
+    def stand_beside(self, log: WalFile, decided: int) -> bool:
+        """Sign only while this log is whole: False when it lacks what it held when the last step was signed.
+
+        Nothing is signed then in the height that was running; `decided` is the one below it.
+        """
         self._log = log
-        return self._guard.resume(log.frames)
+        return self._guard.resume(log.frames, decided)
 
     def _advance(self, to: SignedStep, digest: bytes) -> None:
         if self._log is not None:

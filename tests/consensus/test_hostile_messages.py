@@ -1,6 +1,8 @@
 """A replica under hostile input: only outputs come out, nothing grows without bound, nothing wrong is learnt."""
 
 import random
+from enum import IntEnum
+from typing import Any
 
 import msgspec
 import pytest
@@ -285,3 +287,35 @@ def test_a_fetched_block_with_other_contents_is_its_senders_fault() -> None:
 def test_networks_of_other_sizes_make_heights(nodes: int) -> None:
     network = SimNetwork(1, Faults(nodes=nodes, heal_ms=600, loss_percent=0))
     network.run()
+
+
+def test_well_signed_nonsense_is_a_fault_or_nothing(traffic: list[tuple[bytes, bytes]]) -> None:
+    """A liar signs what it has changed, so that it gets past the envelope."""
+    chance = random.Random(2)
+    index_of = {key: index for index, key in enumerate(KEYS)}
+    replica, refused = fresh(), set()
+    for _ in range(3000):
+        sender, data = chance.choice(traffic)
+        message = changed(chance, read_message(read_envelope(data)), chance.choice((2, 10, 30)))
+        StillClock.now += 1000
+        refused.update(faults(replica.receive(sender, sealed(index_of[sender], message))))
+        assert replica.run.state.round < 2**31
+    assert {"MALFORMED", "BAD_EXTENSION", "NOT_A_VALIDATOR"} <= refused
+
+
+def changed(chance: random.Random, value: Any, percent: int) -> Any:
+    """A copy with some fields replaced by others of their type, some out of their range."""
+    hit = chance.randrange(100) < percent
+    match value:
+        case bytes() if hit and value:
+            at = chance.randrange(len(value))
+            return value[:at] + bytes([value[at] ^ 1 << chance.randrange(8)]) + value[at + 1 :]
+        case tuple():
+            inner = tuple(changed(chance, item, percent) for item in value)
+            return chance.choice((inner[:-1], inner + inner[-1:])) if hit else inner
+        case msgspec.Struct():
+            fields = {name: changed(chance, getattr(value, name), percent) for name in value.__struct_fields__}
+            return msgspec.structs.replace(value, **fields)
+        case int() if hit and not isinstance(value, IntEnum):
+            return chance.choice((0, 1, 2**31 - 1, 2**63 - 1, max(0, value - 1), value + 1))
+    return value

@@ -161,7 +161,7 @@ def test_beside_a_log_that_lacks_frames_the_running_height_is_not_signed_for(tmp
         guard = SignStateFile(tmp_path / "sign.state")
         signer = LocalSigner(bytes(32), envelope_secret, bls_secret, guard)
         log = WalFile(tmp_path / "log")
-        return guard, log, signer, signer.stand_beside(log)
+        return guard, log, signer, signer.stand_beside(log, 6)
 
     guard, log, signer, whole = opened()
     assert whole
@@ -177,7 +177,8 @@ def test_beside_a_log_that_lacks_frames_the_running_height_is_not_signed_for(tmp
     log.close()
     (tmp_path / "log").unlink()
     for _ in range(2):
-        guard, log, signer, _ = opened()
+        guard, log, signer, whole = opened()
+        assert not whole
         for kind, round_, value in ((VoteKind.PREVOTE, 1, other), (VoteKind.PREVOTE, 9, other)):
             with pytest.raises(LocalFault):
                 signer.sign_vote(bytes(32), kind, 7, round_, value)
