@@ -8,7 +8,7 @@ DHT, relays, the auto-connector, the pruner and the resource manager stay off: t
 import logging
 import os
 import socket
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -36,6 +36,8 @@ from node.p2p.identity import envelope_key, key_pair, peer_id
 
 INBOUND_MAX = 256
 """Connections from outside at one time, finished or not."""
+HANDSHAKES_PER_ADDRESS = 32
+"""Of those, unfinished ones from one address: a stranger's sockets must leave room for peers."""
 UPGRADE_SECONDS = 5.0
 SOCKET_BUFFER_BYTES = 256 << 10
 """Of each direction. Loopback carries 100 MB/s with it, a path of 100 ms 2.5 MB/s at least."""
@@ -79,11 +81,23 @@ class _TCP(TCP):  # type: ignore[misc]
 class _Swarm(Swarm):  # type: ignore[misc]
     """libp2p's swarm, but an inbound connection's task ends with the connection, not with the swarm."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._shaking_hands: Counter[str] = Counter()
+
     async def _do_handle_inbound_connection(self, read_write_closer: Any, maddr: Any, failure_event: Any) -> None:  # noqa: ARG002
         raw = RawConnection(read_write_closer, initiator=False)
         _shorten_buffers(read_write_closer.stream)
+        address = _address_of(read_write_closer.stream)
         try:
-            muxed = await self.upgrade_inbound_raw_conn(raw, maddr)
+            if self._shaking_hands[address] >= HANDSHAKES_PER_ADDRESS:
+                raise SecurityUpgradeFailure(f"{HANDSHAKES_PER_ADDRESS} unfinished handshakes from {address}")
+            self._shaking_hands[address] += 1
+            try:
+                muxed = await self.upgrade_inbound_raw_conn(raw, maddr)
+            finally:
+                self._shaking_hands[address] -= 1
+                self._shaking_hands += Counter()  # forgets who has none
             await muxed.event_closed.wait()
         except Exception as error:
             logging.getLogger(__name__).debug("inbound connection refused: %r", error)
@@ -169,6 +183,14 @@ def _shorten_buffers(stream: Any) -> None:
     """A vote waits behind all bytes that lie in the kernel, so let few lie there: bulk waits in user space."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+
+
+def _address_of(stream: Any) -> str:
+    """The other side's IP address; empty when it is gone already."""
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return ""
 
 
 async def _no_handler(stream: Any) -> None:

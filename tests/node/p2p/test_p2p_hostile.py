@@ -1,5 +1,6 @@
 """What strangers, liars and broken paths do to a node: they are refused by name and counted, others keep working."""
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from clearing.base import ed25519
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.gossip import _signed_bytes
-from node.p2p.host import STREAMS_MAX, build_host
+from node.p2p.host import INBOUND_MAX, STREAMS_MAX, build_host
 from node.p2p.identity import peer_id
 from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import LIMITS, TOPIC_MESSAGE_BYTES, Channel, Topic
@@ -60,6 +61,17 @@ async def test_plaintext_and_every_other_security_than_noise_are_refused(cluster
         assert await negotiate(node.config.port, "/noise") == ["/noise"]
         await counted(node, P2pCode.NO_COMMON_PROTOCOL)
         await c.all_connected()
+
+
+async def test_half_open_connections_from_one_address_leave_room_for_others(cluster):
+    """They never finish a handshake, and there are more of them than the node takes connections."""
+    async with cluster(2) as c:
+        port = c.nodes[0].config.port
+        async with AsyncExitStack() as silent:
+            for _ in range(INBOUND_MAX + 40):
+                stream = await trio.open_tcp_stream("127.0.0.1", port, local_address="127.0.0.2")
+                await silent.enter_async_context(stream)
+            assert await negotiate(port, "/noise") == ["/noise"]
 
 
 async def test_a_key_outside_the_allow_list_is_refused_before_it_can_say_anything(cluster):
