@@ -20,7 +20,7 @@ from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
-from clearing.pricing.mark import forward_ticks
+from clearing.pricing.carry import forward_ticks
 
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20

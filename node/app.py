@@ -122,6 +122,7 @@ def open_node(config: NodeConfig) -> Iterator["Node"]:
     """Open everything that lies on disk, in order, and close it in reverse."""
     genesis = read_genesis(config.path(config.node.genesis))
     keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=config.node.devnet)
+    refuse_lost_sign_state(config, genesis)
     with ExitStack() as stack:
         # The lock first: a second process of the same home must touch nothing.
         guard = SignStateFile(config.path("sign-state"))
@@ -156,6 +157,19 @@ def _dump(
     standing = Standing(height, committed.block.header if committed else None, running, signed)
     path = write_crash(config.home, error, standing, clock_ms())
     log.critical("invariant broken: nothing is signed any more", height=height, dump=str(path))
+
+
+def refuse_lost_sign_state(config: NodeConfig, genesis: Genesis) -> None:
+    """A home that has blocks had a sign state, and a new one would forget what was signed.
+
+    Raises LocalFault SIGN_STATE_MISSING.
+    """
+    database = config.path("node.sqlite")
+    if config.path("sign-state").exists() or not database.exists():
+        return
+    with Store(database, network_id(genesis)) as store:
+        if store.height() > 0:
+            raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path("sign-state")), height=store.height())
 
 
 def read_genesis(path: Path) -> Genesis:

@@ -24,6 +24,7 @@ class NodeCode(CodeBook):
     KEY_FORMAT = 813
     KEY_WEAK = 814
     KEY_MISSING = 815
+    SIGN_STATE_MISSING = 816
     CONFIG_SYNTAX = 820
     CONFIG_UNKNOWN_KEY = 821
     CONFIG_VALUE = 822
@@ -69,6 +70,8 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.KEY_FORMAT: "The file is not a version 4 keystore (EIP-2335), or its parameters are out of bounds.",
     NodeCode.KEY_WEAK: "The keystore has weak scrypt or pbkdf2 parameters, accepted in a devnet only. Make it anew.",
     NodeCode.KEY_MISSING: "The home folder lacks this key. Run `crossclear keys list`, then `crossclear keys new`.",
+    NodeCode.SIGN_STATE_MISSING: "This node has decided blocks and lost what it signed last: it could sign twice."
+    " Put the sign state back, or join with new keys.",
     NodeCode.CONFIG_SYNTAX: "node.toml is not TOML at the stated line.",
     NodeCode.CONFIG_UNKNOWN_KEY: "No such setting. See configs/node.toml for all of them.",
     NodeCode.CONFIG_VALUE: "The setting has the wrong type or is out of bounds. See configs/node.toml.",

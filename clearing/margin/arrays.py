@@ -18,7 +18,8 @@ from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
 from clearing.margin.kernel import GroupMatrix, Integers, group_matrix
 from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
 from clearing.pricing.black76 import option_values
-from clearing.pricing.mark import VOLATILITY_MIN_PPM, discount_factor, forward_ticks, years_left
+from clearing.pricing.carry import forward_ticks
+from clearing.pricing.mark import VOLATILITY_MIN_PPM, discount_factor, years_left
 
 COEFFICIENT_MAX = 2**62 - 1
 """Every entry and every row coefficient is at most this: the soundness bound of the solvency proof."""

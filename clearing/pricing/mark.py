@@ -8,10 +8,8 @@ from typing import Protocol
 
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.pricing import black76
+from clearing.pricing.carry import PPM, YEAR_MS, forward_ticks
 
-PPM = 1_000_000
-YEAR_MS = 365 * 86_400_000
-"""A year of 365 days, as crypto options count."""
 VOLATILITY_MIN_PPM = 10_000
 """Volatility never falls below 1 %, so that a scenario cannot turn it to nothing or below."""
 
@@ -22,12 +20,6 @@ class Volatile(Protocol):
     @property
     def volatility_ppm(self) -> int:
         """Annualised."""
-
-
-def forward_ticks(index_ticks: int, expiry_ms: int, rate_ppm: int, time_ms: int) -> int:
-    """Index plus linear carry to expiry, rounded down; the index itself at or after expiry."""
-    left_ms = max(expiry_ms - time_ms, 0)
-    return index_ticks + index_ticks * rate_ppm * left_ms // (PPM * YEAR_MS)
 
 
 def years_left(expiry_ms: int, time_ms: int) -> float:

@@ -35,6 +35,7 @@ _OF_CODE = {
     NodeCode.KEY_EXISTS: Exit.SAFETY,
     NodeCode.KEY_PERMISSIONS: Exit.SAFETY,
     NodeCode.KEY_WEAK: Exit.SAFETY,
+    NodeCode.SIGN_STATE_MISSING: Exit.SAFETY,
     NodeCode.OUTPUT_EXISTS: Exit.SAFETY,
     NodeCode.STORE_CONFLICT: Exit.SAFETY,
     NodeCode.STORE_CORRUPT: Exit.SAFETY,

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.instruments import Instrument, InstrumentKind
-from clearing.pricing.mark import YEAR_MS, mark_ticks, option_value
+from clearing.pricing.carry import YEAR_MS
+from clearing.pricing.mark import mark_ticks, option_value
 from tests.clearing.valuing.books import BTC, DAY_MS, NOW_MS
 
 PERPETUAL = Instrument(1, "BTC-PERP", InstrumentKind.PERPETUAL, 1, 1, 1, 10)

@@ -3,10 +3,12 @@
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -189,3 +191,25 @@ def test_bugs_are_found_in_any_nesting(tmp_path: Path) -> None:
     nowhere = Standing(0, None, (0, -1, "STOPPED"), (0, 0, 0))
     assert write_crash(tmp_path, LocalFault(NodeCode.STORE_GAP, "x"), nowhere, 0) is None
     assert write_crash(tmp_path / "missing", inner, nowhere, 0) is None, "no room to write hides nothing"
+
+
+def _has_blocks(home: Path) -> bool:
+    with closing(sqlite3.connect(home / "node.sqlite")) as database:
+        return bool(database.execute("SELECT COUNT(*) FROM blocks").fetchone()[0])
+
+
+def test_a_home_with_blocks_and_no_sign_state_ends_with_seven_again_and_again(home: Path) -> None:
+    node = _start(home)
+    for _ in _lines_until(node, "running"):
+        pass
+    while not _has_blocks(home):
+        assert node.poll() is None
+        time.sleep(0.05)
+    node.send_signal(signal.SIGTERM)
+    assert _ended(node)[0] == 0
+    assert (home / "sign-state").exists()
+    (home / "sign-state").unlink()
+    for _ in range(2):
+        code, told = _ended(_start(home))
+        assert (code, NodeCode.SIGN_STATE_MISSING.label in told) == (Exit.SAFETY, True), told
+    assert not (home / "sign-state").exists()

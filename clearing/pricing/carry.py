@@ -1,0 +1,14 @@
+"""Carry: what a dated instrument's price is at its expiry, as far as genesis and marks need it.
+
+Rule: integers only and no numerical library, so that whoever only reads genesis (the verifier) starts at once.
+"""
+
+PPM = 1_000_000
+YEAR_MS = 365 * 86_400_000
+"""A year of 365 days, as crypto options count."""
+
+
+def forward_ticks(index_ticks: int, expiry_ms: int, rate_ppm: int, time_ms: int) -> int:
+    """Index plus linear carry to expiry, rounded down; the index itself at or after expiry."""
+    left_ms = max(expiry_ms - time_ms, 0)
+    return index_ticks + index_ticks * rate_ppm * left_ms // (PPM * YEAR_MS)
