@@ -50,7 +50,8 @@ def commands() -> str:
     for verb in VERBS:
         command = cli.get_command(context, verb)
         if command is not None:
-            lines += [f"## {verb}", "", "```", command.get_help(click.Context(command, context, verb, terminal_width=WIDTH)), "```", ""]
+            told = command.get_help(click.Context(command, context, verb, terminal_width=WIDTH))
+            lines += [f"## {verb}", "", "```", told, "```", ""]
     return MADE + "\n".join(lines)
 
 
