@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -16,8 +15,6 @@ from tests.e2e.bit_flips import CHECKS, failing_checks, flipped, is_malformed
 from tests.e2e.demo_folder import DemoFolder, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
-
-HEAD, STRIDE = 300, 37
 
 
 def check(demo_run: DemoFolder, places: list[int]) -> Counter[str]:
@@ -41,18 +38,9 @@ def check(demo_run: DemoFolder, places: list[int]) -> Counter[str]:
     return Counter(named.values())
 
 
-def test_a_flipped_bit_in_a_sample_of_bytes_is_refused_by_name(demo_run: DemoFolder) -> None:
-    size = demo_run.package.stat().st_size
-    names = check(demo_run, [*range(HEAD), *range(HEAD, size, STRIDE)])
-    assert {"encoding", "certificate", "roots", "ranges_and_rows"} <= set(names)
-
-
-@pytest.mark.complete
-@pytest.mark.skipif(os.environ.get("CROSSCLEAR_COMPLETE") != "1", reason="takes minutes: set CROSSCLEAR_COMPLETE=1")
-def test_a_flipped_bit_in_every_byte_is_refused_by_name(demo_run: DemoFolder) -> None:
+def test_a_flipped_bit_in_any_byte_is_refused_by_name(demo_run: DemoFolder) -> None:
     names = check(demo_run, list(range(demo_run.package.stat().st_size)))
     assert {"encoding", "certificate", "roots", "ranges_and_rows", "matched_book"} <= set(names)
-    print(dict(names))
 
 
 def test_the_command_exits_6_and_names_the_check_for_a_flipped_bit(demo_run: DemoFolder, tmp_path: Path) -> None:
