@@ -28,6 +28,7 @@ from clearing.state.state import State
 from node.codes import NodeCode
 from node.config import Chain as ChainConfig
 from node.fact_pool import FactPool, event_is_agreed
+from node.gossip import carries
 from node.p2p.network import Incoming, Network, Topic
 
 GOSSIP_BYTES_MAX = 4096
@@ -173,13 +174,8 @@ class BridgeService:
         log.error("chain halted", chain_id=watcher.chain.chain_id, code=halt.code, reason=halt.reason)
 
 
-def valid_collateral(message: Incoming) -> bool:
-    """Gossip validator: whether the bytes are a `CollateralGossip`."""
-    try:
-        decode(message.data, CollateralGossip, GOSSIP_BYTES_MAX)
-    except RemoteFault:
-        return False
-    return True
+valid_collateral = carries(CollateralGossip, GOSSIP_BYTES_MAX)
+"""Gossip validator: whether the bytes are a `CollateralGossip`."""
 
 
 def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedChain:

@@ -16,6 +16,7 @@ from clearing.base.errors import RemoteFault
 from clearing.receipts import Liquidated, Receipt, Settled, TradeNovated
 from clearing.state.state import Module, State
 from node.application import Decided
+from node.gossip import carries
 from node.p2p.network import Incoming, Network, Topic
 
 GOSSIP_BYTES_MAX = 32 << 10
@@ -104,13 +105,8 @@ class PositionWatch:
         log.error("a peer holds other positions", height=told.height, peer=peer.hex(), root=told.root.hex())
 
 
-def valid_positions(message: Incoming) -> bool:
-    """Gossip validator: whether the bytes are a `PositionGossip`."""
-    try:
-        decode(message.data, PositionGossip, GOSSIP_BYTES_MAX)
-    except RemoteFault:
-        return False
-    return True
+valid_positions = carries(PositionGossip, GOSSIP_BYTES_MAX)
+"""Gossip validator: whether the bytes are a `PositionGossip`."""
 
 
 def _told(state: State, account: int) -> BookTold:

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from clearing.base.certificate import Certificate
 from clearing.base.codec import U32, U63, Bytes32, Wire, decode, encode
-from clearing.base.errors import CodeBook, CrossclearError, Detail
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import RiskSnapshot
@@ -106,10 +105,6 @@ def _follow_parent() -> None:
             os._exit(0)
 
         Thread(target=wait, daemon=True).start()
-
-
-def _rebuild(kind: type[CrossclearError], code: CodeBook, at: str, values: dict[str, Detail]) -> CrossclearError:
-    return kind(code, at, **values)
 
 
 def run_commit(data: bytes) -> tuple[tuple[int, bytes], ...]:

@@ -12,6 +12,7 @@ import trio
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import CrossclearError, RemoteFault
 from clearing.extension import REPORTS_MAX, PriceReport
+from node.gossip import carries
 from node.oracle.source import PriceSource, Quote
 from node.p2p.network import Incoming, Network, Topic
 
@@ -85,13 +86,8 @@ class OracleService:
                 log.warning("price gossip refused", peer=message.sender.hex(), fault=str(fault))
 
 
-def valid_gossip(message: Incoming) -> bool:
-    """Gossip validator: whether the bytes are a `PriceGossip`."""
-    try:
-        decode(message.data, PriceGossip, GOSSIP_BYTES_MAX)
-    except RemoteFault:
-        return False
-    return True
+valid_gossip = carries(PriceGossip, GOSSIP_BYTES_MAX)
+"""Gossip validator: whether the bytes are a `PriceGossip`."""
 
 
 def _reportable(quotes: Sequence[Quote], now_ms: int) -> Iterator[PriceReport]:
