@@ -77,7 +77,7 @@ class _Router(GossipSub):  # type: ignore[misc]
         rpc = rpc_pb2.RPC(publish=[message])
         for receiver in receivers - {forwarder, ID(message.from_id)}:
             queue = self.pubsub.peer_queues.get(receiver)
-            if queue is not None and not queue.push(rpc):
+            if queue is None or not queue.push(rpc):  # it subscribed before our own stream to it stood, or it is slow
                 stats.dropped["outbound"] += 1
 
 

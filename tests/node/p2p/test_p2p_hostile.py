@@ -12,7 +12,7 @@ from multiaddr import Multiaddr
 from clearing.base import ed25519
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
-from node.p2p.gossip import _signed_bytes
+from node.p2p.gossip import OUTBOUND_QUEUE, _signed_bytes
 from node.p2p.host import INBOUND_MAX, STREAMS_MAX, build_host
 from node.p2p.identity import peer_id
 from node.p2p.libp2p_network import LibP2PNetwork
@@ -222,7 +222,10 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
     async with cluster(2, topics={Topic.TRADES: lambda _: True}, change=slow) as c:
         await c.all_connected()
         liar, victim = c.nodes
-        await until(lambda: bool(liar.network._gossip.peer_topics.get("trades")))
+        gossip, path = liar.network._gossip, peer_id(victim.key)
+        # Both streams stand, and the writer has widened the queue: nothing of the flood is lost on the liar's side.
+        await until(lambda: path in gossip.peer_topics.get("trades", set()) and path in gossip.peer_queues)
+        await until(lambda: gossip.peer_queues[path]._queue.max_size == OUTBOUND_QUEUE)
         for number in range(2000):
             liar.network.publish(Topic.TRADES, b"%d" % number)
         liar.network.send(victim.key, Channel.CONSENSUS, b"vote")
@@ -231,6 +234,18 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
         await until(lambda: not (stats.delivered + sum(stats.dropped.values()) < 2000))
         assert 100 <= stats.delivered < 1000
         assert set(stats.dropped) == {"rate"}
+
+
+async def test_a_message_to_a_subscriber_without_a_stream_yet_is_counted_as_lost(cluster):
+    async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        gossip, path = one.network._gossip, peer_id(other.key)
+        await until(lambda: path in gossip.peer_topics.get("trades", set()) and path in gossip.peer_queues)
+        queue = gossip.peer_queues.pop(path)
+        one.network.publish(Topic.TRADES, b"too early")
+        gossip.peer_queues[path] = queue
+        assert one.network.stats.topic("trades").dropped == {"outbound": 1}
 
 
 class Path:
