@@ -221,7 +221,7 @@ def _named(value: Any) -> Any:
         return [_named(each) for each in value]
     if isinstance(value, bytes):
         return "0x" + value.hex()
-    return int(value) if isinstance(value, int) else value
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _positional(info: msgspec.inspect.Type, value: Any, at: str) -> Any:

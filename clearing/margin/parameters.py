@@ -8,9 +8,29 @@ from itertools import pairwise
 
 from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
+from clearing.margin.charges import ConcentrationTier, LotCharge
+from clearing.margin.joint import JointCredit
+from clearing.pricing.surface import VolPillar, VolShock
 
 PPM = 1_000_000
 SCENARIOS_MAX = 64
+
+
+class Scenario(Wire, frozen=True):
+    """One point of the grid: the index moves by numerator/denominator of the range, volatility by its range."""
+
+    move_numerator: I64
+    move_denominator: U32
+    volatility_direction: I64
+    """-1, 0 or 1."""
+    weight_ppm: U32 = PPM
+    """The fraction of the gain or loss that counts (extreme moves count in part)."""
+    of_index: bool = False
+    """Whether the move is a fraction of the index itself: such tails do not widen with the range."""
+    skew_linear: I64 = 0
+    """-1, 0 or 1: the smile tilts, for 1 higher strikes get more volatility and lower ones less."""
+    skew_absolute: I64 = 0
+    """-1, 0 or 1: both wings of the smile fall or rise."""
 
 
 class RiskGroup(Wire, frozen=True):
@@ -25,17 +45,14 @@ class RiskGroup(Wire, frozen=True):
     """Annualised volatility at which options are marked: 1_000_000 is 100 %."""
     volatility_range_ppm: U32
     """Volatility scan range, added to or taken from the volatility (points, not a fraction of it)."""
-
-
-class Scenario(Wire, frozen=True):
-    """One point of the grid: the index moves by numerator/denominator of the range, volatility by its range."""
-
-    move_numerator: I64
-    move_denominator: U32
-    volatility_direction: I64
-    """-1, 0 or 1."""
-    weight_ppm: U32 = PPM
-    """The fraction of the gain or loss that counts (extreme moves count in part)."""
+    short_option_ppm: U32 = 0
+    """Short-option minimum: for each lot of an option that is short, this fraction of its notional at the index."""
+    surface: tuple[VolPillar, ...] = ()
+    """Smiles by time to expiry, rising; without any, every option has `volatility_ppm`."""
+    shock: VolShock = VolShock()
+    """How scenarios shift volatility."""
+    scenarios: tuple[Scenario, ...] = ()
+    """The group's own grid; empty: the network's."""
 
 
 def _span_sixteen() -> tuple[Scenario, ...]:
@@ -62,6 +79,12 @@ class RiskParameters(Wire, frozen=True):
     """How negative an account's cash in one group may be while collateral covers it."""
     rate_ppm: U32 = 0
     """Annual rate of the linear carry of dated instruments."""
+    joint: JointCredit = JointCredit()
+    """Credit between risk groups."""
+    charges: tuple[LotCharge, ...] = ()
+    """Ordered by instrument, each at most once."""
+    concentration: tuple[ConcentrationTier, ...] = ()
+    """Ordered by asset and threshold."""
 
 
 def check_parameters(parameters: RiskParameters) -> None:
