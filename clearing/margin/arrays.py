@@ -41,6 +41,9 @@ class RiskArrays:
     priced: tuple[bool, ...]
     """[m] whether the instrument's feed has a price; without one its values are zero and it must not be traded."""
     parameters: RiskParameters
+    index_ticks: tuple[int, ...] = ()
+    """[m] index of each instrument's feed, 0 without a price; charges on size are fractions of it. May be left out
+    where the parameters have no such charge."""
 
     @property
     def groups(self) -> tuple[RiskGroup, ...]:
@@ -121,6 +124,7 @@ def build_risk_arrays(
         token_values=np.array(token_values, np.int64),
         priced=tuple(each.feed in index for each in listed),
         parameters=parameters,
+        index_ticks=tuple(index.get(each.feed, 0) for each in listed),
     )
 
 

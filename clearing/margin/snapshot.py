@@ -27,6 +27,10 @@ class SlotKind(IntEnum):
     """|q| < 2^39 lots of one instrument."""
     GROUP_MAX = 4
     """[0, 2^64): auxiliary r_g, at least the worst loss of a risk group; chosen by the holder, never published."""
+    AUXILIARY = 5
+    """[0, 2^64): any other term of the requirement, at least what its rows say; never published."""
+    AUXILIARY_SIGNED = 6
+    """|v| < 2^63: the tail's threshold of an expected shortfall, free to choose; never published."""
 
 
 class RowKind(IntEnum):
@@ -45,6 +49,11 @@ class Slot(Wire, frozen=True):
     group: U32 = 0
     """Risk group of a GROUP_MAX slot."""
 
+    @property
+    def is_public(self) -> bool:
+        """Whether it holds what the ledger knows, so that its sum over all accounts is published."""
+        return self.kind in (SlotKind.CASH, SlotKind.TOKEN, SlotKind.POSITION)
+
 
 class Row(Wire, frozen=True):
     """One linear condition: sum of coefficient x holding + constant (+ shortfall) lies in the kind's range."""
@@ -59,11 +68,13 @@ class Row(Wire, frozen=True):
 
 
 class AccountHoldings(Wire, frozen=True):
-    """One account: values for all slots but GROUP_MAX, in slot order, and what it is short by (0 unless listed)."""
+    """One account: values for all public slots, in slot order, and what it is short by (0 unless listed)."""
 
     account: U63
     values: tuple[I64, ...]
     shortfall: U63 = 0
+    auxiliary: tuple[I64, ...] = ()
+    """The AUXILIARY and AUXILIARY_SIGNED slots' values, in slot order: the least that the rows allow."""
 
 
 class PriceUsed(Wire, frozen=True):
@@ -117,7 +128,7 @@ class RiskStatement(Wire, frozen=True):
     rows: tuple[Row, ...]
     prices: tuple[PriceUsed, ...]
     totals: tuple[PublicTotal, ...]
-    """One for every slot but GROUP_MAX, ordered by slot."""
+    """One for every public slot, ordered by slot."""
     custody: tuple[CustodyTerm, ...]
     shortfalls: tuple[tuple[U63, U63], ...]
     """(account, shortfall) of every listed account, ordered by account; all others prove a shortfall of zero."""

@@ -1,0 +1,85 @@
+"""Charges that grow with size: per lot of an instrument, and per unit of a collateral token above its tiers.
+
+Rule: every charge is convex and piecewise linear in the holding, zero at zero and never negative, so that it is also a
+few linear rows. Rates become whole micros a lot rounded up: what a member owes. It must not know accounts.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from clearing.base.codec import U32, U63, Wire
+from clearing.base.units import mul_div_up
+
+PPM = 1_000_000
+CHARGE_SIZES_PPM = (250_000, 1_000_000, 4_000_000, 16_000_000)
+
+
+class LotCharge(Wire, frozen=True):
+    """What holding one instrument costs beyond scenarios. All fractions are of the lot's notional at the index."""
+
+    instrument: U32
+    contingency_ppm: U32 = 0
+    """Each lot, long or short: what scenarios do not see."""
+    slippage_ppm: U32 = 0
+    """Each lot, long or short: half the spread that closing crosses."""
+    depth_lots: U63 = 0
+    """D, the market's depth: the size that impact is measured in. 0: no impact charge."""
+    linear_impact_ppm: U32 = 0
+    """Price concession per lot when D lots are closed, growing with the size."""
+    root_impact_ppm: U32 = 0
+    """Price concession per lot when D lots are closed, growing with the square root of the size."""
+    sizes_ppm: tuple[U32, ...] = CHARGE_SIZES_PPM
+    """Sizes, as fractions of D and rising, between which the impact is a straight line."""
+
+
+class ConcentrationTier(Wire, frozen=True):
+    """A further haircut on the part of one account's holding of a token that is above a threshold."""
+
+    asset: U32
+    above_units: U63
+    haircut_ppm: U32
+    """Of the value after the ordinary haircut; tiers of one token add up, to at most the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A convex piecewise linear charge: the largest of 0 and slope * size - intercept over its lines, for size >= 0."""
+
+    lines: tuple[tuple[int, int], ...] = ()
+    """(slope, intercept), micros a lot (or unit) and micros; slopes and intercepts rise, the first intercept is >= 0."""
+
+    def at(self, size: int) -> int:
+        """The charge for `size` >= 0, in micros."""
+        return max(0, *(slope * size - intercept for slope, intercept in self.lines)) if self.lines else 0
+
+
+NO_LINES = Lines()
+
+
+def chained(points: Iterable[tuple[int, int]]) -> Lines:
+    """Lines that start at each (size, slope) and run on from where the ones before have come; sizes and slopes rise."""
+    lines: list[tuple[int, int]] = []
+    listed = list(points)
+    reached = 0
+    for (size, slope), (after, _) in pairwise([*listed, (listed[-1][0], 0)] if listed else []):
+        lines.append((slope, slope * size - reached))
+        reached += slope * (after - size)
+    return Lines(tuple(line for line in lines if line[0]))
+
+
+def rate_micros(notional_micros: int, ppm: int) -> int:
+    """Micros a lot of a fraction of its notional, rounded up."""
+    return mul_div_up(notional_micros, ppm, PPM)
+
+
+def concentration_lines(unit_micros: int, tiers: Iterable[ConcentrationTier]) -> Lines:
+    """The charge on one token worth `unit_micros` a unit after haircut; `tiers` ordered by threshold.
+
+    The slope above a threshold is the sum of all fractions so far, of the value, rounded up.
+    """
+    fraction, points = 0, []
+    for tier in tiers:
+        fraction += tier.haircut_ppm
+        points.append((tier.above_units, mul_div_up(unit_micros, fraction, PPM)))
+    return chained(points)
