@@ -41,6 +41,8 @@ class ClearingCode(CodeBook):
     STALE_FORK = 404
     NO_SUCH_WITHDRAWAL = 405
     SNAPSHOT_NOT_READY = 406
+    INSTRUMENT_SETTLED = 407
+    ONLY_REDUCING = 408
 
 
 REMEDIES: dict[ClearingCode, str] = {
@@ -89,6 +91,10 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.BAD_SNAPSHOT: "A state snapshot does not belong to this genesis, or is damaged. Restore another.",
     ClearingCode.STALE_FORK: "A state was used after another fork of its parent was decided. Fork the decided state.",
     ClearingCode.NO_SUCH_WITHDRAWAL: "No withdrawal with this nonce has been released.",
+    ClearingCode.INSTRUMENT_SETTLED: "The instrument was settled and is traded no more. Trade another.",
+    ClearingCode.ONLY_REDUCING: (
+        "The feed has no fresh price: until it has, neither side's position may grow. Wait, or reduce both positions."
+    ),
     ClearingCode.SNAPSHOT_NOT_READY: "No epoch snapshot of this state: no prices yet, or custody is behind.",
 }
 

@@ -16,10 +16,12 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import CHAINS_MAX
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER, NetworkId
+from clearing.base.units import MICROS_PER_TICK
 from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
+from clearing.price_terms import PriceTerms, check_price_terms
 from clearing.pricing.carry import forward_ticks
 
 GENESIS_TAG = "crossclear/genesis/v1"
@@ -71,6 +73,8 @@ class MarketParameters(Wire, frozen=True):
     epoch_blocks: U32 = 20
     snapshot_delay_blocks: U32 = 10
     """The header that carries an epoch's commitments comes this many heights after its snapshot."""
+    prices: PriceTerms = PriceTerms()
+    """Outliers, the ladder of a feed without a price, and averaging."""
 
 
 class AccountKind(IntEnum):
@@ -126,6 +130,7 @@ def check_genesis(genesis: Genesis) -> None:
     check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)
     check_instruments(genesis.instruments)
     check_parameters(genesis.risk)
+    check_price_terms(genesis.market.prices)
     _ordered("chains", [chain.chain_id for chain in genesis.chains])
     _ordered("feeds", [feed.id for feed in genesis.feeds])
     _ordered("cash_groups", [group.id for group in genesis.cash_groups])
@@ -162,6 +167,18 @@ def _check_references(genesis: Genesis) -> None:
         _require(instrument.cash_group in groups, f"instruments.{instrument.name}.cash_group", instrument.cash_group)
         same = risk_groups.get(instrument.group) == instrument.feed
         _require(same, f"instruments.{instrument.name}.group", instrument.group)
+        if instrument.delivery_asset:
+            _check_delivery(genesis, instrument)
+
+
+def _check_delivery(genesis: Genesis, instrument: Instrument) -> None:
+    """A lot must be a whole number of the token's units, worth at the feed's price what a lot is worth."""
+    token = next((each for each in genesis.assets if each.id == instrument.delivery_asset and not each.is_cash), None)
+    field = f"instruments.{instrument.name}.delivery_asset"
+    _require(token is not None and token.feed == instrument.feed, field, instrument.delivery_asset)
+    if token is not None:
+        units, rest = divmod(instrument.micros_per_tick * 10**token.unit_decimals, MICROS_PER_TICK)
+        _require(units > 0 and rest == 0, field, instrument.micros_per_tick)
 
 
 def _check_ranges(genesis: Genesis) -> None:

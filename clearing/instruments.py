@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
+from clearing.price_terms import AVERAGING_MS_MAX, FundingTerms, check_funding_terms
 
 MICROS_PER_TICK_MAX = 2**16
 """Largest value of one tick for one lot. With `INDEX_TICKS_MAX` it keeps every risk array entry below 2^62."""
@@ -26,6 +27,8 @@ class InstrumentKind(IntEnum):
     CALL = 3
     """European, cash-settled at expiry on the index, premium paid up front."""
     PUT = 4
+    FORWARD = 5
+    """Spot at a later date: marked like a future, at expiry delivered as a token against cash, or settled in cash."""
 
 
 class Instrument(Wire, frozen=True):
@@ -47,6 +50,17 @@ class Instrument(Wire, frozen=True):
     """0 but for options."""
     band_ppm: U32 = 100_000
     """How far from the mark a trade may be agreed."""
+    averaging_ms: U63 = 0
+    """Settled on the time average of the index over this long before expiry; 0: on the index at expiry."""
+    funding: FundingTerms = FundingTerms()
+    """Of a perpetual."""
+    delivery_asset: U32 = 0
+    """The token that a forward delivers; 0: settled in cash."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether its mark is the index carried to expiry."""
+        return self.kind in (InstrumentKind.FUTURE, InstrumentKind.FORWARD)
 
     @property
     def is_option(self) -> bool:
@@ -81,7 +95,15 @@ def check_instruments(instruments: Iterable[Instrument]) -> None:
             ("strike_ticks", each.strike_ticks, each.strike_ticks <= INDEX_TICKS_MAX),
             ("band_ppm", each.band_ppm, 1 <= each.band_ppm <= 1_000_000),
             ("cash_group", each.cash_group, each.cash_group >= 1),
+            ("averaging_ms", each.averaging_ms, each.averaging_ms <= AVERAGING_MS_MAX),
+            ("averaging_ms", each.averaging_ms, dated or each.averaging_ms == 0),
+            (
+                "delivery_asset",
+                each.delivery_asset,
+                each.delivery_asset == 0 or each.kind is InstrumentKind.FORWARD,
+            ),
         )
         for field, value, ok in checks:
             if not ok:
                 raise LocalFault(BaseCode.OUT_OF_RANGE, f"instruments.{each.name}.{field}", value=value)
+        check_funding_terms(each.name, each.funding, perpetual=not dated)

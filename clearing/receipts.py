@@ -23,6 +23,29 @@ class FeedStatus(IntEnum):
     """Moved beyond the cap in one block: the same, until it holds still for some blocks."""
 
 
+class Rung(IntEnum):
+    """How far a feed without an open price has come down the ladder."""
+
+    USABLE = 0
+    NO_NEW_RISK = 1
+    """Stale for a short while: the last good price may still reduce and liquidate positions, not open any."""
+    NO_LIQUIDATION = 2
+    """Neither trades nor liquidation: its positions and tokens wait."""
+    SETTLED = 3
+    """Its instruments were settled at the last good price, its tokens count for nothing."""
+
+
+class SettlementBasis(IntEnum):
+    """Which price an instrument was settled at."""
+
+    INDEX = 0
+    """The agreed index at expiry."""
+    AVERAGE = 1
+    """The time average over the window."""
+    LAST_GOOD = 2
+    """The last good index (after expiry) or mark (before), because no price came back."""
+
+
 class TransferCode(IntEnum):
     """Why money moved."""
 
@@ -39,6 +62,11 @@ class TransferCode(IntEnum):
     COLLATERAL_BOUGHT = 11
     COLLATERAL_PAID = 12
     DEFICIT_COVERED = 13
+    FUNDING = 40
+    FUNDING_ROUNDING = 41
+    DELIVERY = 42
+    DELIVERY_PAYMENT = 43
+    DELIVERY_FAILED = 44
 
 
 class Transfer(Wire, frozen=True):
@@ -84,7 +112,7 @@ class Marked(Wire, frozen=True, tag=3):
 
 
 class Settled(Wire, frozen=True, tag=4):
-    """An expired instrument was settled in cash at the last index; all positions in it are gone."""
+    """An instrument was settled in cash at `index_ticks`, whose origin is the basis; all positions in it are gone."""
 
     instrument: U32
     index_ticks: U63
@@ -92,6 +120,12 @@ class Settled(Wire, frozen=True, tag=4):
     """What one long lot received: future (index - last mark) x value, option its intrinsic value."""
     holders: U32
     paid: U63
+    basis: SettlementBasis = SettlementBasis.INDEX
+    covered_ms: U63 = 0
+    """How much of the averaging window agreed prices covered."""
+    window_ms: U63 = 0
+    worth_ticks: U63 = 0
+    """What a lot is worth at `index_ticks`, the price settled at: an option its intrinsic value."""
 
 
 class DepositCredited(Wire, frozen=True, tag=5):
@@ -260,6 +294,80 @@ class EpochClosed(Wire, frozen=True, tag=16):
     height: U63
 
 
+class RungChanged(Wire, frozen=True, tag=60):
+    """A feed went to another rung of the ladder. `since_height`: the first block without an open price, 0 with one."""
+
+    feed: U32
+    rung: Rung
+    ticks: U63
+    """The last good price."""
+    since_height: U63
+
+
+class OutliersDropped(Wire, frozen=True, tag=61):
+    """Reports too far from the others were left out. Without a quorum among the rest the feed has no price."""
+
+    feed: U32
+    median_ticks: U63
+    """Of all reports that were fresh and certain."""
+    deviation_ticks: U63
+    """Their median absolute deviation from it."""
+    limit_ticks: U63
+    """The distance up to which reports were kept."""
+    dropped: tuple[U32, ...]
+    """Validators."""
+    kept_power: U63
+    quorum: bool
+
+
+class FundingPaid(Wire, frozen=True, tag=62):
+    """Each position of q lots paid q x index x micros a tick x rate x covered / period; payers up, payees down."""
+
+    instrument: U32
+    index_ticks: U63
+    premium_ppb: I64
+    """Time average over what is covered."""
+    rate_ppb: I64
+    covered_ms: U63
+    period_ms: U63
+    holders: U32
+    paid: U63
+    received: U63
+    rounding: U63
+    """paid - received, to the rounding account."""
+
+
+class SettlementWaits(Wire, frozen=True, tag=63):
+    """An expired instrument waits: agreed prices cover too little of its window. They are counted on after expiry."""
+
+    instrument: U32
+    covered_ms: U63
+    needed_ms: U63
+    window_ms: U63
+
+
+class Delivered(Wire, frozen=True, tag=64):
+    """An expired forward's tokens went from shorts to longs against cash; what was not delivered settled in cash."""
+
+    instrument: U32
+    asset: U32
+    ticks: U63
+    lots: U63
+    of_lots: U63
+    units: U63
+    paid: U63
+
+
+class DeliveryFailed(Wire, frozen=True, tag=65):
+    """An account could not deliver (negative lots) or pay for (positive) part of its forward, and paid a penalty."""
+
+    instrument: U32
+    account: U63
+    lots: I64
+    ticks: U63
+    penalty: U63
+
+
 Receipt: TypeAlias = (
     PriceApplied
     | FeedChanged
@@ -277,6 +385,12 @@ Receipt: TypeAlias = (
     | WithdrawalReleased
     | WithdrawalConfirmed
     | EpochClosed
+    | RungChanged
+    | OutliersDropped
+    | FundingPaid
+    | SettlementWaits
+    | Delivered
+    | DeliveryFailed
 )
 
 

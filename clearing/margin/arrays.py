@@ -151,7 +151,7 @@ def _marked_row(
 ) -> list[int]:
     """Gain or loss of one lot against the settled mark, weighted, rounded down."""
     moved: Sequence[int] = indices
-    if instrument.kind is InstrumentKind.FUTURE:
+    if instrument.carries:
         moved = [forward_ticks(each, instrument.expiry_ms, parameters.rate_ppm, time_ms) for each in indices]
     settled = marks.get(instrument.id, moved[0])
     scale = instrument.micros_per_tick

@@ -56,6 +56,6 @@ def mark_ticks(instrument: Instrument, index_ticks: int, group: Volatile, rate_p
         raise ValueError(f"index must be positive, got {index_ticks}")
     if instrument.kind is InstrumentKind.PERPETUAL:
         return index_ticks
-    if instrument.kind is InstrumentKind.FUTURE:
+    if instrument.carries:
         return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
     return option_value(instrument, index_ticks, group.volatility_ppm, rate_ppm, time_ms)

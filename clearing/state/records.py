@@ -6,7 +6,7 @@ Rule: data only. A record says nothing about who may change it; units stand in t
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 from clearing.facts import CustodySeen, DepositSeen, Fact
 from clearing.genesis import AccountKind
-from clearing.receipts import FeedStatus
+from clearing.receipts import FeedStatus, Rung
 
 
 class Balance(Wire, frozen=True):
@@ -47,6 +47,34 @@ class FeedState(Wire, frozen=True):
     """Block time at which `ticks` was agreed."""
     seen_ticks: U63 = 0
     steady_blocks: U32 = 0
+    confidence_ticks: U63 = 0
+    """How uncertain the reports behind `ticks` were: their upper median, by stake."""
+    rung: Rung = Rung.USABLE
+    since_height: U63 = 0
+    """The first block without an open price; 0 while there is one."""
+
+
+class Premium(Wire, frozen=True):
+    """A perpetual's premium and the funding that is accruing; all in ppb of the index."""
+
+    premium_ppb: I64
+    time_ms: U63
+    """Block time up to which premium and funding are accounted."""
+    weighted: I64 = 0
+    """Sum of lots x premium over the trades since `time_ms`."""
+    volume: U63 = 0
+    """Their lots."""
+    funding_weighted: I64 = 0
+    """Sum of premium x milliseconds since funding was last paid."""
+    funding_ms: U63 = 0
+
+
+class Averaged(Wire, frozen=True):
+    """The part of an instrument's averaging window that agreed prices cover so far."""
+
+    weighted: U256Bytes
+    """Sum of ticks x milliseconds."""
+    covered_ms: U63
 
 
 class Member(Wire, frozen=True):

@@ -40,6 +40,8 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "marks": (Module.PRICES, U32, records.Mark),
     "feeds": (Module.PRICES, U32, records.FeedState),
     "reports": (Module.PRICES, tuple[U32, U32], records.ReportHeld),
+    "premia": (Module.PRICES, U32, records.Premium),
+    "averages": (Module.PRICES, U32, records.Averaged),
     "members": (Module.MEMBERS, U63, records.Member),
     "accounts": (Module.MEMBERS, U63, records.Account),
     "cursors": (Module.BRIDGE, tuple[U63, Bytes20], records.Cursor),
@@ -69,6 +71,8 @@ class State:
     marks: Table[int, records.Mark]
     feeds: Table[int, records.FeedState]
     reports: Table[tuple[int, int], records.ReportHeld]
+    premia: Table[int, records.Premium]
+    averages: Table[int, records.Averaged]
     members: Table[int, records.Member]
     accounts: Table[int, records.Account]
     cursors: Table[tuple[int, bytes], records.Cursor]
