@@ -22,8 +22,13 @@ from numpy.typing import NDArray
 from clearing.pricing import elementary, vectors
 from clearing.pricing.vectors import Floats
 
+Booleans = NDArray[np.bool_]
+
 SMALL_DEVIATION = 1e-3
 """Below it the expansion is used: both ways are right to about 1e-11 there."""
+BLOCK = 4096
+"""Options worked on at a time: their intermediate results stay in the cache."""
+SCRATCH_ROWS = 10
 
 
 def out_of_the_money(forward: float, strike: float, deviation: float) -> float:
@@ -59,31 +64,77 @@ def put(forward: float, strike: float, volatility: float, years: float, discount
 
 
 def option_values(
-    forward: Floats, strike: Floats, volatility: Floats, years: Floats, discount: Floats, is_call: NDArray[np.bool_]
+    forward: Floats, strike: Floats, volatility: Floats, years: Floats, discount: Floats, is_call: Booleans
 ) -> Floats:
-    """`call` or `put` of every element; all arrays of one shape [n]."""
-    low, high = np.minimum(forward, strike), np.maximum(forward, strike)
-    deviation = volatility * np.sqrt(np.maximum(years, 0.0))
-    alive = deviation > 0.0
-    divisor = np.where(alive, deviation, 1.0)
-    moneyness = vectors.log_ratio(high, low) / divisor
-    half = 0.5 * divisor
-    a, b = half - moneyness, half + moneyness
-    density = vectors.normal_density(a)
-    near, far = vectors.mills(np.abs(a)), vectors.mills(b)
-    part = np.where(a > 0.0, 1.0 - density * (near + far), density * (near - far))
-    small = np.flatnonzero(divisor < SMALL_DEVIATION)
-    if small.size:
-        part[small] = density[small] * _small_difference(moneyness[small], divisor[small])
-    time_value = np.where(alive, low * part, 0.0)
-    intrinsic = np.maximum(np.where(is_call, forward - strike, strike - forward), 0.0)
-    value: Floats = discount * (intrinsic + time_value)
+    """`call` or `put` of every element, the same bits in any order, batch or memory layout; all arrays of shape [n]."""
+    count = len(forward)
+    value = np.empty(count)
+    scratch = np.empty((SCRATCH_ROWS, min(count, BLOCK)))
+    for start in range(0, count, BLOCK):
+        part = slice(start, min(start + BLOCK, count))
+        rows = scratch[:, : part.stop - part.start]
+        _values(
+            forward[part], strike[part], volatility[part], years[part], discount[part], is_call[part], value[part], rows
+        )
     return value
 
 
-def _small_difference(moneyness: Floats, deviation: Floats) -> Floats:
+def _values(
+    forward: Floats,
+    strike: Floats,
+    volatility: Floats,
+    years: Floats,
+    discount: Floats,
+    is_call: Booleans,
+    value: Floats,
+    scratch: Floats,
+) -> None:
+    """One block of `option_values`, written to `value`."""
+    low, high, deviation, moneyness = scratch[:4]
+    sides, ratios, spare = scratch[4:6], scratch[6:8], scratch[8:10]
+    np.minimum(forward, strike, out=low)
+    np.maximum(forward, strike, out=high)
+    np.maximum(years, 0.0, out=deviation)
+    np.sqrt(deviation, deviation)
+    np.multiply(deviation, volatility, deviation)
+    dead = deviation <= 0.0
+    lifeless = bool(dead.any())
+    if lifeless:
+        deviation[dead] = 1.0
+    vectors.log_ratio(high, low, moneyness, spare[0], spare[1])
+    np.divide(moneyness, deviation, moneyness)
+    a, b = sides
+    np.multiply(deviation, 0.5, b)
+    np.subtract(b, moneyness, a)
+    np.add(b, moneyness, b)
+    density = value
+    vectors.normal_density(a, density, spare[0], spare[1], ratios[0])
+    positive = a > 0.0
+    np.abs(a, a)
+    vectors.mills(sides, ratios, spare)
+    near, far = ratios
+    np.add(near, far, a)
+    np.multiply(a, density, a)
+    np.subtract(1.0, a, a)
+    np.subtract(near, far, b)
+    np.multiply(b, density, b)
+    part = np.where(positive, a, b)
+    small = np.flatnonzero(deviation < SMALL_DEVIATION)
+    if small.size:
+        part[small] = density[small] * _small_differences(moneyness[small], deviation[small])
+    if lifeless:
+        part[dead] = 0.0
+    np.multiply(part, low, part)
+    np.subtract(high, low, high)
+    np.multiply(high, (forward > strike) == is_call, high)  # the intrinsic value
+    np.add(high, part, part)
+    np.multiply(part, discount, value)
+
+
+def _small_differences(moneyness: Floats, deviation: Floats) -> Floats:
     """M(m - v/2) - M(m + v/2) by expansion; see the module's docstring."""
-    middle = vectors.mills(moneyness)
+    middle = np.empty_like(moneyness)
+    vectors.mills(moneyness, middle, np.empty_like(moneyness))
     first = moneyness * middle - 1.0
     third = 2.0 * first + moneyness * (middle + moneyness * first)
     difference: Floats = -deviation * (first + (deviation * deviation / 24.0) * third)
