@@ -17,6 +17,7 @@ from clearing.base.units import mul_div_up
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
 from clearing.margin.kernel import GroupMatrix, Integers, group_matrix
 from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
+from clearing.margin.tariff import Tariff, build_tariff
 from clearing.pricing.black76 import option_values
 from clearing.pricing.carry import forward_ticks
 from clearing.pricing.mark import VOLATILITY_MIN_PPM, discount_factor, years_left
@@ -63,6 +64,12 @@ class RiskArrays:
     def matrices(self) -> tuple[GroupMatrix, ...]:
         """Each group's array as it is multiplied by lots; made once."""
         return tuple(group_matrix(self.values, self.members(group)) for group in self.groups)
+
+    @cached_property
+    def tariff(self) -> Tariff:
+        """Every other coefficient of the requirement; made once."""
+        values: list[int] = self.token_values.tolist()
+        return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
 
     @cached_property
     def rows(self) -> list[list[int]]:

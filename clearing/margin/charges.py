@@ -47,7 +47,7 @@ class Lines:
     """A convex piecewise linear charge: the largest of 0 and slope * size - intercept over its lines, for size >= 0."""
 
     lines: tuple[tuple[int, int], ...] = ()
-    """(slope, intercept), micros a lot (or unit) and micros; slopes and intercepts rise, the first intercept is >= 0."""
+    """(slope, intercept), micros a lot (or unit) and micros, both rising, no intercept below 0."""
 
     def at(self, size: int) -> int:
         """The charge for `size` >= 0, in micros."""

@@ -63,6 +63,19 @@ def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
     return _large(matrix, lots, gross)
 
 
+def losses_by_scenario(matrix: GroupMatrix, lots: Integers) -> Exact:
+    """[1 + S, n] loss of `lots` [members, n] in every column, exactly; negative for a gain, zero in the base."""
+    bound = matrix.largest * int(np.abs(lots).sum(axis=0).max(initial=0))
+    if bound < FLOAT_EXACT:
+        losses: Exact = (matrix.real @ lots.astype(np.float64)).astype(np.int64)
+    elif bound < INT64_EXACT:
+        losses = matrix.exact @ lots
+    else:
+        losses = matrix.exact.astype(object) @ lots.astype(object)
+    losses[0] = 0
+    return losses
+
+
 def _large(matrix: GroupMatrix, lots: Integers, gross: Integers) -> tuple[Exact, Exact]:
     """The accounts that exceed the float bound, each on the first path that holds it."""
     wide = matrix.largest * int(gross.max()) >= INT64_EXACT

@@ -1,8 +1,9 @@
 """The margin requirement of accounts: equity, worst loss of each risk group, initial and maintenance margin.
 
 Rule: `account_margin` is the definition, in plain integers; every faster path (`batch_margin`, `MarginBook`) must equal
-it exactly and never refuses a holding for its size. Requirement = sum over risk groups of the worst scenario's loss:
-full offset inside a group, none between groups. It must not know how a breach is handled.
+it exactly and never refuse a holding for its size. Requirement = sum over risk groups of the worst scenario's loss,
+full offset inside a group, and what `clearing.margin.terms` adds to that or takes off it. It must not know how a
+breach is handled.
 """
 
 from collections.abc import Sequence
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clearing.margin.add_ons import TermsBatch, terms_of
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.kernel import Exact, Integers, exact_product, exact_sum, value_and_loss
 from clearing.margin.parameters import RiskParameters
+from clearing.margin.terms import NO_TERMS, Terms, account_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +28,12 @@ class AccountMargin:
     group_losses: tuple[int, ...]
     """Worst loss of each risk group over the scenarios, at least 0, in the groups' order."""
     initial: int
-    """Sum of the group losses."""
+    """The requirement: the group losses and the terms put together."""
     maintenance: int
     """Its maintenance fraction, rounded up; only shown: `maintenance_ok` compares exactly."""
     maintenance_ok: bool
     """equity * denominator >= initial * numerator."""
+    terms: Terms = NO_TERMS
 
     @property
     def initial_ok(self) -> bool:
@@ -37,9 +41,11 @@ class AccountMargin:
         return self.equity >= self.initial
 
 
-def margin_of(equity: int, group_losses: Sequence[int], parameters: RiskParameters) -> AccountMargin:
-    """Put one account's terms together."""
-    initial = sum(group_losses)
+def margin_of(
+    equity: int, group_losses: Sequence[int], parameters: RiskParameters, terms: Terms = NO_TERMS
+) -> AccountMargin:
+    """Put one account's margin together."""
+    initial = terms.requirement(group_losses)
     numerator, denominator = parameters.maintenance_numerator, parameters.maintenance_denominator
     return AccountMargin(
         equity=equity,
@@ -47,6 +53,7 @@ def margin_of(equity: int, group_losses: Sequence[int], parameters: RiskParamete
         initial=initial,
         maintenance=-(-initial * numerator // denominator),
         maintenance_ok=equity * denominator >= initial * numerator,
+        terms=terms,
     )
 
 
@@ -60,7 +67,8 @@ def account_margin(
     _check_lengths(arrays, len(cash), len(tokens), len(positions))
     equity = sum(cash)
     equity += sum(value * units for value, units in zip(arrays.token_values.tolist(), tokens, strict=True))
-    losses = []
+    losses: list[int] = []
+    scenario_losses: list[list[int]] = []
     for matrix in arrays.matrices:
         worth = [0] * (1 + arrays.scenarios)
         for at in matrix.members:
@@ -68,8 +76,20 @@ def account_margin(
             if lots:
                 worth = [sofar + value * lots for sofar, value in zip(worth, arrays.rows[at], strict=True)]
         equity += worth[0]
-        losses.append(max(0, worth[0] - min(worth[1:])))
-    return margin_of(equity, losses, arrays.parameters)
+        scenario_losses.append([worth[0] - each for each in worth[1:]])
+        losses.append(max(0, *scenario_losses[-1]))
+    by_column = [[0, *own] for own in scenario_losses]
+    members = [matrix.members for matrix in arrays.matrices]
+    terms = account_terms(arrays.tariff, losses, by_column, members, positions, tokens)
+    return margin_of(equity, losses, arrays.parameters, terms)
+
+
+def add_ons(arrays: RiskArrays, losses: Exact, lots: Integers, tokens: Integers) -> Exact:
+    """[n] what is required besides the sum of group losses, in micros; negative where inter-group credit prevails.
+
+    `losses` [g, n], `lots` [m, n] and `tokens` [k, n], in the order of `arrays`.
+    """
+    return terms_of(arrays, losses, lots, tokens).add_ons
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +103,8 @@ class MarginBatch:
     initial: Exact
     """[n] micros."""
     parameters: RiskParameters
+    terms: TermsBatch | None = None
+    """None: nothing is added to the sum of the losses."""
 
     @property
     def initial_ok(self) -> NDArray[np.bool_]:
@@ -96,7 +118,8 @@ class MarginBatch:
 
     def account(self, at: int) -> AccountMargin:
         """The margin of account number `at` of the batch."""
-        return margin_of(int(self.equity[at]), [int(loss) for loss in self.losses[at]], self.parameters)
+        terms = NO_TERMS if self.terms is None else self.terms.at(at)
+        return margin_of(int(self.equity[at]), [int(loss) for loss in self.losses[at]], self.parameters, terms)
 
 
 def covers_maintenance(equity: Exact, initial: Exact, parameters: RiskParameters) -> NDArray[np.bool_]:
@@ -122,7 +145,9 @@ def batch_margin(arrays: RiskArrays, cash: Integers, tokens: Integers, positions
         terms.append(value)
         losses.append(loss)
     stacked = np.stack(losses, axis=1) if losses else np.zeros((count, 0), np.int64)
-    return MarginBatch(exact_sum(terms, count), stacked, exact_sum(losses, count), arrays.parameters)
+    added = terms_of(arrays, stacked.T, positions.T, tokens.T)
+    initial = exact_sum([*losses, added.add_ons], count)
+    return MarginBatch(exact_sum(terms, count), stacked, initial, arrays.parameters, added)
 
 
 def _check_lengths(arrays: RiskArrays, cash: int, tokens: int, positions: int) -> None:

@@ -1,0 +1,150 @@
+"""Add-ons of many accounts at once: what is required besides the sum of group losses.
+
+Rule: exactly `clearing.margin.terms` of every account, int64 under a checked bound and Python integers beyond. Plain
+arrays here: this is a hot loop, and costs nothing where the tariff is off. It must not know prices.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from clearing.margin.charges import Lines
+from clearing.margin.kernel import (
+    INT64_EXACT,
+    Exact,
+    Integers,
+    exact_product,
+    exact_sum,
+    largest_of,
+    losses_by_scenario,
+)
+from clearing.margin.tariff import Tariff
+from clearing.margin.terms import NO_TERMS, Terms
+
+if TYPE_CHECKING:
+    from clearing.margin.arrays import RiskArrays
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TermsBatch:
+    """`Terms` of n accounts, in micros; None for a term that the tariff leaves out."""
+
+    option_minimums: Exact | None
+    """[g, n]."""
+    joint: Exact | None
+    credit: Exact | None
+    charges: Exact | None
+    impact: Exact | None
+    concentration: Exact | None
+    add_ons: Exact
+    """[n] requirement less the sum of group losses; negative where the credit is more than all else."""
+
+    def at(self, account: int) -> Terms:
+        """The terms of account number `account`."""
+        parts = (self.joint, self.credit, self.charges, self.impact, self.concentration)
+        if self.option_minimums is None and all(part is None for part in parts):
+            return NO_TERMS
+        minimums = () if self.option_minimums is None else tuple(map(int, self.option_minimums[:, account]))
+        return Terms(minimums, *(0 if part is None else int(part[account]) for part in parts))
+
+    def take(self, accounts: Integers) -> "TermsBatch":
+        """The terms of the accounts of these numbers, in that order."""
+
+        def chosen(part: Exact | None) -> Exact | None:
+            return None if part is None else part[..., accounts]
+
+        return TermsBatch(
+            option_minimums=chosen(self.option_minimums),
+            joint=chosen(self.joint),
+            credit=chosen(self.credit),
+            charges=chosen(self.charges),
+            impact=chosen(self.impact),
+            concentration=chosen(self.concentration),
+            add_ons=self.add_ons[accounts],
+        )
+
+
+def terms_of(arrays: "RiskArrays", losses: Exact, lots: Integers, tokens: Integers) -> TermsBatch:
+    """Terms of n accounts from group losses [g, n], lots [m, n] (|q| < 2^39) and units [k, n], in the arrays' order."""
+    count, tariff = lots.shape[1], arrays.tariff
+    if tariff.is_off:
+        return TermsBatch(None, None, None, None, None, None, np.zeros(count, np.int64))
+    minimums = _option_minimums(arrays, lots) if tariff.has_short_rates else None
+    parts: list[Exact] = []
+    if minimums is not None:
+        parts += [np.maximum(minimum, loss) - loss for minimum, loss in zip(minimums, losses, strict=True)]
+    joint = credit = None
+    if tariff.credits_groups:
+        full = exact_sum([*losses, *parts], count)
+        joint = joint_losses_of(arrays, lots)
+        if minimums is not None:
+            joint = np.maximum(joint, exact_sum(list(minimums), count))
+        plain, weight, whole = tariff.credit_weights
+        weighted = exact_sum([exact_product(plain, full), exact_product(weight, joint)], count)
+        credit = full - -(-weighted // whole)
+        parts.append(-credit)
+    charges = _lot_charges(tariff, lots)
+    impact = _lines(tariff.impact, np.abs(lots))
+    concentration = _lines(tariff.concentration, tokens)
+    parts += [part for part in (charges, impact, concentration) if part is not None]
+    return TermsBatch(minimums, joint, credit, charges, impact, concentration, exact_sum(parts, count))
+
+
+def joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
+    """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
+    count, joint = lots.shape[1], arrays.tariff.joint
+    columns = np.array([scenario.columns for scenario in joint.scenarios], np.intp).reshape(len(joint.scenarios), -1)
+    by_group = [losses_by_scenario(matrix, _lots_of(lots, matrix.members)) for matrix in arrays.matrices]
+    small = sum(largest_of(each) for each in by_group) * max(joint.tail, 1) < INT64_EXACT
+    kind: type = np.int64 if small else object
+    worth: Exact = np.zeros((len(columns), count), kind)
+    for number, losses in enumerate(by_group):
+        worth = worth + losses.astype(kind, copy=False)[columns[:, number]]
+    order = np.argsort(worth, axis=0, kind="stable")[::-1]  # worst first
+    counts = np.array([scenario.count for scenario in joint.scenarios], np.int64)[order]
+    before = np.cumsum(counts, axis=0) - counts
+    taken = np.clip(joint.tail - before, 0, counts)
+    total: Exact = (np.take_along_axis(worth, order, axis=0) * taken).sum(axis=0)
+    mean: Exact = -(-total // joint.tail)
+    return np.asarray(np.maximum(mean, 0))
+
+
+def _option_minimums(arrays: "RiskArrays", lots: Integers) -> Exact:
+    """[g, n]."""
+    rates, count = arrays.tariff.short_rates, lots.shape[1]
+    rows = []
+    for matrix in arrays.matrices:
+        short = [(rates[at], np.maximum(-lots[at], 0)) for at in matrix.members if rates[at]]
+        rows.append(exact_sum([exact_product(rate, each) for rate, each in short], count))
+    return np.stack(rows)
+
+
+def _lot_charges(tariff: Tariff, lots: Integers) -> Exact | None:
+    """[n] each lot's rate."""
+    charged = [exact_product(rate, np.abs(held)) for rate, held in zip(tariff.lot_rates, lots, strict=True) if rate]
+    return exact_sum(charged, lots.shape[1]) if charged else None
+
+
+def _lines(tariffs: tuple[Lines, ...], sizes: Integers) -> Exact | None:
+    """[n] sum of what each row of `sizes` costs."""
+    found: list[Exact] = []
+    for each, size in zip(tariffs, sizes, strict=True):
+        if not each.lines:
+            continue
+        largest: Exact = np.zeros(size.size, np.int64)
+        for slope, intercept in each.lines:
+            largest = np.maximum(largest, _less_constant(exact_product(slope, size), intercept))
+        found.append(largest)
+    return exact_sum(found, sizes.shape[1]) if found else None
+
+
+def _lots_of(lots: Integers, members: tuple[int, ...]) -> Integers:
+    return np.ascontiguousarray(lots[list(members)])
+
+
+def _less_constant(one: Exact, constant: int) -> Exact:
+    if largest_of(one) + constant < INT64_EXACT:
+        return one - constant
+    wide: Exact = one.astype(object) - constant
+    return wide

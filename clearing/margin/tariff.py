@@ -1,0 +1,91 @@
+"""The tariff: every coefficient of the requirement besides the risk array, at one block's prices.
+
+Rule: derived from the arrays' prices and parameters alone; the engine charges by it and the rows are written from it,
+so the two cannot differ in a coefficient. It must not know accounts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import gcd
+
+from clearing.assets import Asset
+from clearing.instruments import Instrument
+from clearing.margin.charges import NO_LINES, PPM, Lines, concentration_lines, rate_micros
+from clearing.margin.impact import impact_lines
+from clearing.margin.joint import JointCredit
+from clearing.margin.option_minimum import short_rates
+from clearing.margin.parameters import RiskParameters
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """Coefficients in micros; `m` instruments and `k` tokens in the arrays' order."""
+
+    short_rates: tuple[int, ...]
+    """[m] for each short lot of an option."""
+    lot_rates: tuple[int, ...]
+    """[m] for each lot, long or short."""
+    impact: tuple[Lines, ...]
+    """[m] over |lots|."""
+    concentration: tuple[Lines, ...]
+    """[k] over units."""
+    joint: JointCredit
+
+    @property
+    def credits_groups(self) -> bool:
+        """Whether joint scenarios replace a part of the sum of groups."""
+        return bool(self.joint.scenarios)
+
+    @property
+    def has_short_rates(self) -> bool:
+        """Whether any option has a minimum."""
+        return any(self.short_rates)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the requirement is the plain sum of group losses."""
+        sized = any(self.lot_rates) or any(each.lines for each in (*self.impact, *self.concentration))
+        return not (sized or self.credits_groups or self.has_short_rates)
+
+    @property
+    def credit_weights(self) -> tuple[int, int, int]:
+        """(plain, joint, whole): the requirement for groups is (plain * sum + joint * J) / whole, in lowest terms."""
+        weight = self.joint.weight_ppm
+        common = gcd(weight, PPM)
+        return (PPM - weight) // common, weight // common, PPM // common
+
+    def size_lines(self, instrument: int) -> Lines:
+        """What |lots| of instrument number `instrument` cost in all: each lot's rate and the impact on one slope."""
+        rate, impact = self.lot_rates[instrument], self.impact[instrument]
+        if not impact.lines:
+            return Lines(((rate, 0),)) if rate else NO_LINES
+        return Lines(tuple((rate + slope, intercept) for slope, intercept in impact.lines))
+
+
+def build_tariff(
+    instruments: Sequence[Instrument],
+    index_ticks: Sequence[int],
+    assets: Sequence[Asset],
+    token_values: Sequence[int],
+    parameters: RiskParameters,
+) -> Tariff:
+    """The tariff at the index in ticks of each instrument (0 without a price) and micros a unit of each token."""
+    charges = {each.instrument: each for each in parameters.charges}
+    wanted = bool(charges) or any(group.short_option_ppm for group in parameters.groups)
+    prices = index_ticks if index_ticks or wanted else [0] * len(instruments)
+    notionals = [ticks * each.micros_per_tick for each, ticks in zip(instruments, prices, strict=True)]
+    lot_rates, impact = [], []
+    for each, notional in zip(instruments, notionals, strict=True):
+        charge = charges.get(each.id)
+        lot_rates.append(rate_micros(notional, charge.contingency_ppm + charge.slippage_ppm) if charge else 0)
+        impact.append(impact_lines(charge, notional) if charge else NO_LINES)
+    tiers = {asset.id: [tier for tier in parameters.concentration if tier.asset == asset.id] for asset in assets}
+    return Tariff(
+        short_rates=short_rates(instruments, prices, parameters),
+        lot_rates=tuple(lot_rates),
+        impact=tuple(impact),
+        concentration=tuple(
+            concentration_lines(value, tiers[asset.id]) for asset, value in zip(assets, token_values, strict=True)
+        ),
+        joint=parameters.joint,
+    )

@@ -1,0 +1,91 @@
+"""The terms of one account's requirement besides the group losses: the definition, in plain integers.
+
+Rule: slow and plain; `clearing.margin.add_ons` must equal it. Requirement = for groups, the sum of max(loss,
+short-option minimum), of which a part is replaced by the joint expected shortfall where joint scenarios are given; plus
+charges on each lot, impact, and concentration of tokens. Every term is convex in the holdings, so all of it is linear
+rows. The joint term is never below the sum of short-option minimums: an option that no scenario reaches earns no credit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clearing.margin.joint import tail_sum
+from clearing.margin.tariff import Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """In micros."""
+
+    option_minimums: tuple[int, ...] = ()
+    """Short-option minimum of each risk group; () where no option has one."""
+    joint: int = 0
+    """Expected shortfall over joint scenarios, at least 0 and the sum of short-option minimums; 0 without scenarios."""
+    credit: int = 0
+    """What joint scenarios take off the sum of groups, at least 0."""
+    charges: int = 0
+    """On each lot: contingency and slippage."""
+    impact: int = 0
+    """Of closing positions of this size."""
+    concentration: int = 0
+    """On tokens above their tiers."""
+
+    def groups(self, losses: Sequence[int]) -> tuple[int, ...]:
+        """What each group requires: the larger of its loss and its minimum."""
+        if not self.option_minimums:
+            return tuple(losses)
+        return tuple(max(pair) for pair in zip(losses, self.option_minimums, strict=True))
+
+    def requirement(self, losses: Sequence[int]) -> int:
+        """Initial margin from these terms and the group losses."""
+        return sum(self.groups(losses)) - self.credit + self.charges + self.impact + self.concentration
+
+
+NO_TERMS = Terms()
+
+
+def account_terms(
+    tariff: Tariff,
+    losses: Sequence[int],
+    scenario_losses: Sequence[Sequence[int]],
+    groups: Sequence[Sequence[int]],
+    positions: Sequence[int],
+    tokens: Sequence[int],
+) -> Terms:
+    """The terms of one account.
+
+    `losses` [g] as charged, `scenario_losses` [g][1 + S] of every column (negative: a gain), `groups` [g] the
+    instruments' indices of each risk group, `positions` [m] lots, `tokens` [k] units.
+    """
+    minimums: tuple[int, ...] = ()
+    if tariff.has_short_rates:
+        minimums = tuple(sum(tariff.short_rates[at] * max(0, -positions[at]) for at in members) for members in groups)
+    joint = credit = 0
+    if tariff.credits_groups:
+        joint = max(joint_loss(tariff, scenario_losses), sum(minimums))
+        plain, weight, whole = tariff.credit_weights
+        full = sum(Terms(minimums).groups(losses))
+        credit = full - -(-(plain * full + weight * joint) // whole)
+    return Terms(
+        option_minimums=minimums,
+        joint=joint,
+        credit=credit,
+        charges=sum(rate * abs(lots) for rate, lots in zip(tariff.lot_rates, positions, strict=True)),
+        impact=sum(lines.at(abs(lots)) for lines, lots in zip(tariff.impact, positions, strict=True)),
+        concentration=sum(lines.at(units) for lines, units in zip(tariff.concentration, tokens, strict=True)),
+    )
+
+
+def joint_losses(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> list[int]:
+    """The loss of every joint scenario: of each group, that of the column named."""
+    return [
+        sum(losses[column] for losses, column in zip(scenario_losses, scenario.columns, strict=True))
+        for scenario in tariff.joint.scenarios
+    ]
+
+
+def joint_loss(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> int:
+    """Expected shortfall over the joint scenarios, at least 0, rounded up."""
+    counts = [scenario.count for scenario in tariff.joint.scenarios]
+    tail = tariff.joint.tail
+    return max(0, -(-tail_sum(joint_losses(tariff, scenario_losses), counts, tail) // tail))
