@@ -22,6 +22,8 @@ from clearing.mark_to_market import mark_to_market
 from clearing.novation import novate
 from clearing.opening import open_state
 from clearing.prices import apply_prices
+from clearing.ranges.delays import watch_withdrawals
+from clearing.ranges.update import update_ranges
 from clearing.receipts import refused
 from clearing.run import Run
 from clearing.state.indexes import forget_due
@@ -41,8 +43,10 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     run = Run(state.fork(), block)
     open_block(run)
     apply_prices(run)
+    update_ranges(run)
     mark_to_market(run)
     apply_bridge_facts(run)
+    watch_withdrawals(run)
     apply_transactions(run)
     check_margins(run)
     release(run)

@@ -17,6 +17,7 @@ from clearing.holdings import arrays_of, holdings_of
 from clearing.ledger import currency_of, held
 from clearing.margin.rows import build_snapshot, build_statement, shortfall_of
 from clearing.margin.snapshot import AccountHoldings, PriceUsed, PublicTotal, RiskSnapshot
+from clearing.ranges.effective import effective_parameters
 from clearing.receipts import EpochClosed, FeedStatus
 from clearing.run import Run
 from clearing.state.state import State
@@ -67,7 +68,7 @@ def take_snapshot(state: State) -> RiskSnapshot:
         accounts.append(AccountHoldings(account, (*own.cash, *own.tokens, *own.lots), missing))
     statement = build_statement(
         arrays,
-        terms.risk,
+        effective_parameters(state),
         network=terms.network,
         height=state.now.height,
         epoch=state.now.epoch,

@@ -19,10 +19,13 @@ from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER, NetworkId
 from clearing.base.units import MICROS_PER_TICK
 from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
+from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
 from clearing.price_terms import PriceTerms, check_price_terms
 from clearing.pricing.carry import forward_ticks
+from clearing.ranges.parameters import RangeParameters, check_ranges
+from clearing.venues import VenueTerms, check_venues
 
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20
@@ -30,6 +33,8 @@ CASH_MICROS_MAX = 2**60
 """The caps of a cash group's assets sum to less than this, so that balances stay far inside 63 bits."""
 MEMBER_ACCOUNTS_MAX = 2**48
 """Account ids of members are below this; above are the accounts of the ledger itself (`clearing.ledger`)."""
+OPENED_ACCOUNTS = 2**47
+"""Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts`)."""
 
 
 class ChainTerms(Wire, frozen=True):
@@ -75,6 +80,21 @@ class MarketParameters(Wire, frozen=True):
     """The header that carries an epoch's commitments comes this many heights after its snapshot."""
     prices: PriceTerms = PriceTerms()
     """Outliers, the ladder of a feed without a price, and averaging."""
+    hold_ms_max: U63 = 86_400_000
+    """How far ahead a trade may be held."""
+    hold_retry_ms: U63 = 30_000
+    """How long after a refusal the novation of a held trade is tried again."""
+    hold_valid_ms: U63 = 600_000
+    """How long after its time a held trade is tried."""
+    held_per_account_max: U32 = 64
+    held_max: U32 = 16_384
+    """Trades held at a time: of one account, and of all."""
+    member_accounts_max: U32 = 64
+    """Accounts that one member has at a time, beyond which it opens no more and takes none over."""
+    statement_days: U32 = 7
+    """For how many days after its end a day's statement is taken."""
+    day_trades_max: U32 = 100_000
+    """Trades of one venue and day that are kept for its statement; those beyond are only counted."""
 
 
 class AccountKind(IntEnum):
@@ -86,10 +106,11 @@ class AccountKind(IntEnum):
 
 
 class AccountTerms(Wire, frozen=True):
-    """One account of a member."""
+    """One account of a member. `key`: the client's own, without which no money leaves; zeros: none."""
 
     id: U63
     kind: AccountKind
+    key: Bytes20 = bytes(20)
 
 
 class MemberTerms(Wire, frozen=True):
@@ -117,6 +138,9 @@ class Genesis(Wire, frozen=True):
     market: MarketParameters
     members: tuple[MemberTerms, ...]
     version: U8 = 1
+    ranges: RangeParameters = RangeParameters()
+    venues: tuple[VenueTerms, ...] = ()
+    soft_credit: SoftCreditTerms = SoftCreditTerms()
 
 
 def network_id(genesis: Genesis) -> NetworkId:
@@ -130,6 +154,7 @@ def check_genesis(genesis: Genesis) -> None:
     check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)
     check_instruments(genesis.instruments)
     check_parameters(genesis.risk)
+    check_ranges(genesis.ranges)
     check_price_terms(genesis.market.prices)
     _ordered("chains", [chain.chain_id for chain in genesis.chains])
     _ordered("feeds", [feed.id for feed in genesis.feeds])
@@ -139,6 +164,9 @@ def check_genesis(genesis: Genesis) -> None:
     _check_references(genesis)
     _check_members(genesis)
     _check_ranges(genesis)
+    check_venues(genesis.venues, {each.id for member in genesis.members for each in member.accounts})
+    for field, value, good in check_soft_credit(genesis.soft_credit):
+        _require(good, f"soft_credit.{field}", value)
     market = genesis.market
     _require(market.epoch_blocks > 0, "market.epoch_blocks", market.epoch_blocks)
     _require(market.move_cap_ppm > 0, "market.move_cap_ppm", market.move_cap_ppm)
@@ -199,6 +227,7 @@ def _check_members(genesis: Genesis) -> None:
     ids = [account.id for member in genesis.members for account in member.accounts]
     _require(len(set(ids)) == len(ids), "members.accounts", "an account belongs to one member")
     _require(all(each < MEMBER_ACCOUNTS_MAX for each in ids), "members.accounts", "too large an id")
+    _require(all(each < OPENED_ACCOUNTS for each in ids), "members.accounts", "an id of accounts opened by request")
     for member in genesis.members:
         _ordered(f"members.{member.name}.accounts", [account.id for account in member.accounts])
 

@@ -11,6 +11,7 @@ import numpy as np
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.requirement import AccountMargin, MarginBatch, account_margin, batch_margin
+from clearing.ranges.effective import effective_parameters
 from clearing.receipts import FeedStatus
 from clearing.state.records import Book
 from clearing.state.state import State
@@ -39,7 +40,13 @@ def arrays_of(state: State) -> RiskArrays:
         index = {feed: held.ticks for feed, held in state.feeds.ordered() if held.status != FeedStatus.UNOPENED}
         genesis = terms.genesis
         state.arrays_cache = build_risk_arrays(
-            genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, terms.risk, state.now.arrays_time_ms
+            genesis.instruments,
+            genesis.assets,
+            genesis.cash_groups,
+            marks,
+            index,
+            effective_parameters(state),
+            state.now.arrays_time_ms,
         )
     return state.arrays_cache
 

@@ -7,6 +7,7 @@ no remainder to place. Premium-paid options are marked for margin and bands, but
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.ledger import cash_currency, token_currency
 from clearing.pricing.mark import mark_ticks
+from clearing.ranges.effective import effective_group
 from clearing.receipts import FeedStatus, Marked, Settled, TransferCode
 from clearing.run import Run
 from clearing.state.indexes import CURRENCY, INSTRUMENT, holders
@@ -35,7 +36,7 @@ def mark_to_market(run: Run) -> None:
 
 
 def _mark(run: Run, instrument: Instrument, before: Mark | None, index_ticks: int) -> None:
-    group = run.terms.groups[instrument.group]
+    group = effective_group(run.state, run.terms.groups[instrument.group])
     ticks = mark_ticks(instrument, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
     run.touched.update(holders(run.state, INSTRUMENT, instrument.id))
     if before is not None and before.ticks == ticks:

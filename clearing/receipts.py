@@ -9,6 +9,22 @@ from typing import TypeAlias
 
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire
 from clearing.base.errors import Detail, Rejected
+from clearing.trade_receipts import (
+    AccountClosed,
+    AccountOpened,
+    AccountPorted,
+    HeldTradeCancelled,
+    HeldTradeCorrected,
+    HeldTradeRefused,
+    MandateChanged,
+    StatementRead,
+    TokensTransferred,
+    TradeDiffers,
+    TradeGivenUp,
+    TradeHeld,
+    VenueDayClosed,
+    VenueSwitched,
+)
 
 
 class FeedStatus(IntEnum):
@@ -62,11 +78,23 @@ class TransferCode(IntEnum):
     COLLATERAL_BOUGHT = 11
     COLLATERAL_PAID = 12
     DEFICIT_COVERED = 13
+    VENUE_FEE = 20
+    TOKEN_TRANSFER = 21
     FUNDING = 40
     FUNDING_ROUNDING = 41
     DELIVERY = 42
     DELIVERY_PAYMENT = 43
     DELIVERY_FAILED = 44
+    SOFT_CREDIT_LENT = 30
+    SOFT_CREDIT_REPAID = 31
+    SKEW_FEE = 32
+    SKEW_REBATE = 33
+    CASH_LEFT_GROUP = 34
+    TOKEN_OF_LEFT_CASH = 35
+    INTEREST = 36
+    COLLATERAL_AUCTIONED = 37
+    AUCTION_PAID = 38
+    CLAIM_SWAPPED = 39
 
 
 class Transfer(Wire, frozen=True):
@@ -169,6 +197,7 @@ class TradeNovated(Wire, frozen=True, tag=8):
     """A trade became two trades with the house. `variation` is what the buyer received (marked), or paid (premium)."""
 
     index: U32
+    """Of the transaction; `clearing.trade_receipts.HELD_INDEX` for a trade that was held before."""
     venue: U63
     venue_trade_id: U63
     instrument: U32
@@ -179,6 +208,7 @@ class TradeNovated(Wire, frozen=True, tag=8):
     mark_ticks: U63
     buyer_received: I64
     fee_each: U63
+    venue_fee_each: U63 = 0
 
 
 class CashTransferred(Wire, frozen=True, tag=9):
@@ -368,6 +398,187 @@ class DeliveryFailed(Wire, frozen=True, tag=65):
     penalty: U63
 
 
+class HaircutChanged(Wire, frozen=True, tag=40):
+    """An asset's haircut or rate changed; `parts` sum to the haircut before rounding up and the cap at 100 %."""
+
+    asset: U32
+    haircut_ppm: U32
+    previous_ppm: U32
+    rate_ticks: U63
+    parts: tuple[tuple[str, U63], ...]
+
+
+class SkewFeePaid(Wire, frozen=True, tag=41):
+    """What a movement of a cash group's inventory cost its account (positive), or earned it out of the fee pot."""
+
+    account: U63
+    asset: U32
+    moved_micros: I64
+    """Inventory of the asset, after less before."""
+    fee_micros: I64
+    pot_micros: U63
+    """What the fee pot holds afterwards."""
+
+
+class GuardChanged(Wire, frozen=True, tag=42):
+    """A cash token went beyond its band (`out_blocks` 1), or came back (0)."""
+
+    asset: U32
+    cash_group: U32
+    out_blocks: U32
+    ticks: U63
+    par_ticks: U63
+
+
+class CashLeftGroup(Wire, frozen=True, tag=43):
+    """A cash token left its group. The house gave `house_micros` of cash for `house_units`, residues included."""
+
+    asset: U32
+    cash_group: U32
+    out_blocks: U32
+    silent_ms: U63
+    inventory_micros: U63
+    positive_claims_micros: U63
+    units: U63
+    """Clearing units of the collateral that it became, over all accounts."""
+    house_micros: U63
+    house_units: U63
+
+
+class ClaimConverted(Wire, frozen=True, tag=44):
+    """What one account gave up of its claim on a group for a token that left it."""
+
+    account: U63
+    asset: U32
+    claim_micros: U63
+    given_micros: U63
+    units: U63
+
+
+class SoftCreditLent(Wire, frozen=True, tag=45):
+    """The house lent against a deposit that is not final; nothing of it can leave the account."""
+
+    account: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    asset: U32
+    cash_group: U32
+    micros: U63
+    value_micros: U63
+    """The deposit's value after haircut and the asset's share."""
+    source: Bytes32
+
+
+class SoftCreditRepaid(Wire, frozen=True, tag=46):
+    """The deposit became final and the loan was paid back."""
+
+    account: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    cash_group: U32
+    micros: U63
+
+
+class SoftCreditRecalled(Wire, frozen=True, tag=47):
+    """The chain undid the deposit: the loan was called back and the account restricted.
+
+    What the account cannot pay is taken out of its collateral, and at last out of the house's capital (`Liquidated`).
+    """
+
+    account: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    cash_group: U32
+    micros: U63
+    block_number: U63
+    final_block: U63
+    source: Bytes32
+    cash_after: I64
+    until_height: U63
+
+
+class InterestAccrued(Wire, frozen=True, tag=48):
+    """Interest of a cash group: debtors paid, creditors received, the difference is the house's."""
+
+    cash_group: U32
+    until_ms: U63
+    intervals: U63
+    paid: U63
+    received: U63
+    house: I64
+
+
+class CashCalled(Wire, frozen=True, tag=49):
+    """An account owes more cash than the limit and must bring it by the deadline."""
+
+    account: U63
+    owed: tuple[tuple[U32, U63], ...]
+    """(cash group, micros) of what is beyond nothing."""
+    deadline_height: U63
+
+
+class CashCallMet(Wire, frozen=True, tag=50):
+    """An account is within the cash limit again; a sale of its collateral ends."""
+
+    account: U63
+
+
+class AuctionOpened(Wire, frozen=True, tag=51):
+    """A cash call lapsed: the account's collateral is for sale at a falling price up to and including `last_height`."""
+
+    account: U63
+    first_height: U63
+    last_height: U63
+
+
+class CollateralSold(Wire, frozen=True, tag=52):
+    """A member bought a slice of collateral in an auction."""
+
+    index: U32
+    account: U63
+    recipient: U63
+    asset: U32
+    cash_group: U32
+    units: U63
+    micros_per_unit: U63
+    paid: U63
+
+
+class ClaimsSwapped(Wire, frozen=True, tag=53):
+    """Two accounts exchanged claims by agreement: `given` went to `recipient`, `taken` came from it."""
+
+    index: U32
+    account: U63
+    recipient: U63
+    given_currency: U63
+    given_units: U63
+    taken_currency: U63
+    taken_units: U63
+
+
+class RangePublished(Wire, frozen=True, tag=80):
+    """A risk group's price range or volatility changed. `ratio_ppm` is how much by: the range over the previous one.
+
+    `raw_ppm` is what current deviations alone would ask for, `target_ppm` what it will come to within the speed limit,
+    and `buffer_ppm` what the target holds beyond need, to be used up in stress.
+    """
+
+    group: U32
+    range_ppm: U32
+    previous_ppm: U32
+    ratio_ppm: U63
+    raw_ppm: U63
+    target_ppm: U63
+    buffer_ppm: U32
+    volatility_ppm: U32
+    volatility_range_ppm: U32
+    horizon_ms: U63
+    """Time to close out, with what late chains and old reports add."""
+
+
 Receipt: TypeAlias = (
     PriceApplied
     | FeedChanged
@@ -385,12 +596,41 @@ Receipt: TypeAlias = (
     | WithdrawalReleased
     | WithdrawalConfirmed
     | EpochClosed
+    | HaircutChanged
+    | SkewFeePaid
+    | GuardChanged
+    | CashLeftGroup
+    | ClaimConverted
+    | SoftCreditLent
+    | SoftCreditRepaid
+    | SoftCreditRecalled
+    | InterestAccrued
+    | CashCalled
+    | CashCallMet
+    | AuctionOpened
+    | CollateralSold
+    | ClaimsSwapped
     | RungChanged
     | OutliersDropped
     | FundingPaid
     | SettlementWaits
     | Delivered
     | DeliveryFailed
+    | MandateChanged
+    | TradeHeld
+    | HeldTradeCorrected
+    | HeldTradeCancelled
+    | TradeGivenUp
+    | HeldTradeRefused
+    | StatementRead
+    | TradeDiffers
+    | VenueDayClosed
+    | AccountOpened
+    | AccountClosed
+    | TokensTransferred
+    | AccountPorted
+    | VenueSwitched
+    | RangePublished
 )
 
 

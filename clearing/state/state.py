@@ -15,6 +15,8 @@ from clearing.base.ids import Hash32
 from clearing.codes import ClearingCode
 from clearing.genesis import Genesis
 from clearing.margin.arrays import RiskArrays
+from clearing.margin.book import MarginBook
+from clearing.ranges import records as range_records
 from clearing.state import records
 from clearing.state.table import Table
 from clearing.state.terms import Terms
@@ -54,13 +56,36 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "beats": (Module.BRIDGE, tuple[U63, U32], records.Beat),
     "clock": (Module.RISK, U32, records.Clock),
     "nonces": (Module.REQUESTS, U63, records.Nonce),
-    "trades": (Module.REQUESTS, tuple[U63, U63], records.TradeSeen),
+    "trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records.TradeSeen),
     "withdrawals": (Module.WITHDRAWALS, U63, records.Released),
+    "ranges": (Module.RISK, U32, range_records.PublishedRange),
+    "variances": (Module.RISK, U32, range_records.Variance),
+    "returns": (Module.RISK, U32, range_records.Moves),
+    "range_clock": (Module.RISK, U32, range_records.RangeClock),
+    "chain_delays": (Module.RISK, U63, range_records.ChainDelay),
+    "joint": (Module.RISK, U32, range_records.JointHeld),
+    "member_accounts": (Module.MEMBERS, U63, records.MemberAccounts),
+    "venues": (Module.MEMBERS, U63, records.VenueState),
+    "mandates": (Module.MEMBERS, tuple[U63, U63], records.MandateHeld),
+    "venue_ids": (Module.REQUESTS, tuple[U63, U63], records.IdsUsed),
+    "held_trades": (Module.REQUESTS, tuple[U63, U63, U63, U63], records.HeldTrade),
+    "venue_days": (Module.REQUESTS, tuple[U63, U63], records.VenueDay),
+    "day_trades": (Module.REQUESTS, tuple[U63, U63, U63], records.DayTrade),
+    "haircuts": (Module.RISK, U32, records.Haircut),
+    "guards": (Module.RISK, U32, records.Guard),
+    "soft_credits": (Module.BRIDGE, tuple[U63, Bytes20, U63], records.SoftCredit),
+    "loans": (Module.LEDGER, tuple[U63, U32], records.Loan),
+    "restrictions": (Module.MEMBERS, U63, records.Restriction),
+    "accruals": (Module.LEDGER, U32, records.Accrual),
+    "cash_calls": (Module.RISK, U63, records.CashCall),
 }
 """Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
 
-INDEXES = ("holders", "due", "due_counts", "nodes")
+INDEXES = ("holders", "due", "due_counts", "nodes", "held_order", "held_counts", "day_ids")
 """Tables derived from the others (`clearing.state.indexes`): not hashed, not exported, rebuilt."""
+
+LOGGED = ("balances", "books")
+"""Tables that note what was written, for the margin book (`clearing.margins`)."""
 
 
 class State:
@@ -85,16 +110,51 @@ class State:
     beats: Table[tuple[int, int], records.Beat]
     clock: Table[int, records.Clock]
     nonces: Table[int, records.Nonce]
-    trades: Table[tuple[int, int], records.TradeSeen]
+    trades: Table[tuple[int, int, int, int], records.TradeSeen]
+    """(venue label, trade id, lower account, higher account) of bilateral trades."""
     withdrawals: Table[int, records.Released]
+    ranges: Table[int, range_records.PublishedRange]
+    """By risk group; none before the first publication."""
+    variances: Table[int, range_records.Variance]
+    """By risk group."""
+    returns: Table[int, range_records.Moves]
+    """By number of the observation modulo the window."""
+    range_clock: Table[int, range_records.RangeClock]
+    chain_delays: Table[int, range_records.ChainDelay]
+    joint: Table[int, range_records.JointHeld]
+    member_accounts: Table[int, records.MemberAccounts]
+    venues: Table[int, records.VenueState]
+    mandates: Table[tuple[int, int], records.MandateHeld]
+    """(account, venue)."""
+    venue_ids: Table[tuple[int, int], records.IdsUsed]
+    """(venue, trade id // 256)."""
+    held_trades: Table[tuple[int, int, int, int], records.HeldTrade]
+    """(venue, trade id, 0, 0), or as in `trades`."""
+    venue_days: Table[tuple[int, int], records.VenueDay]
+    """(venue, days since 1970)."""
+    day_trades: Table[tuple[int, int, int], records.DayTrade]
+    """(venue, day, number in the day)."""
+    haircuts: Table[int, records.Haircut]
+    guards: Table[int, records.Guard]
+    soft_credits: Table[tuple[int, bytes, int], records.SoftCredit]
+    loans: Table[tuple[int, int], records.Loan]
+    restrictions: Table[int, records.Restriction]
+    accruals: Table[int, records.Accrual]
+    cash_calls: Table[int, records.CashCall]
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
-    due: Table[tuple[int, int], tuple[int, int]]
+    due: Table[tuple[int, int], tuple[int, int, int, int]]
     """(second, n) to the n-th trade id that can be forgotten after that second."""
     due_counts: Table[int, int]
     """Second to how many."""
     nodes: Table[tuple[int, int], Hash32]
     """(level, index) to a node of the withdrawals tree."""
+    held_order: Table[int, tuple[tuple[int, int, int, int, int], ...]]
+    """0 to (due ms, key) of all held trades, ordered."""
+    held_counts: Table[int, int]
+    """Account to how many held trades it is a side of."""
+    day_ids: Table[tuple[int, int], tuple[int, int]]
+    """(venue, trade id) to (day, number) of a trade of the day."""
 
     def __init__(self, terms: Terms, state_salt: bytes, parent: "State | None" = None) -> None:
         self.terms = terms
@@ -109,6 +169,11 @@ class State:
         """Risk arrays of this state, once built; dropped when a mark moves. Not part of what is agreed."""
         for name in (*TABLES, *INDEXES):
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
+        self.margin_book: MarginBook | None = None
+        """Margins of all accounts, once asked for (`clearing.margins`). Not part of what is agreed."""
+        if parent is None:
+            for name in LOGGED:
+                getattr(self, name).log = set()
 
     @classmethod
     def empty(cls, genesis: Genesis, state_salt: bytes) -> "State":
@@ -139,6 +204,11 @@ class State:
         for tree in self.trees:
             tree.absorb()
         parent.arrays_cache = self.arrays_cache
+        if self.margin_book is not None:
+            if self.margin_book.below is parent.margin_book and parent.margin_book is not None:
+                self.margin_book.absorb()
+            else:
+                parent.margin_book = self.margin_book
         parent.decided += 1
         self.seen = parent.decided
         return parent

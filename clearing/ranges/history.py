@@ -1,0 +1,52 @@
+"""Filtered history: what past moves say about the next one, each seen in proportion to its own time's deviation.
+
+Rule: a past return counts as return / deviation then x deviation now (filtered historical simulation, Barone-Adesi,
+Giannopoulos and Vosper). Quantiles and shortfalls take only what was observed. Rounded away from zero, or up.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from clearing.base.units import mul_div_up
+from clearing.ranges.parameters import PPM
+from clearing.ranges.records import Move
+
+MULTIPLE_MAX_PPM = 100 * PPM
+"""A move beyond a hundred deviations counts as a hundred."""
+
+
+def rescale(returns: Sequence[int], deviations: Sequence[int], deviation: int) -> list[int]:
+    """Each return times `deviation` over the deviation of its time, rounded away from zero.
+
+    Raises ValueError when the lengths differ or a deviation is not positive.
+    """
+    sized = ((mul_div_up(abs(r), deviation, then), r) for r, then in zip(returns, deviations, strict=True))
+    return [size if r >= 0 else -size for size, r in sized]
+
+
+def standardised(move: Move) -> int:
+    """The move's size in millionths of the deviation that was expected, rounded up, at most a hundred deviations."""
+    return min(mul_div_up(abs(move.return_nano), PPM, move.deviation_nano), MULTIPLE_MAX_PPM)
+
+
+def quantile_up(ordered: Sequence[int], confidence_ppm: int) -> int:
+    """The value at rank ceil(confidence x (n + 1)) of n rising values, or the largest.
+
+    The next of n + 1 exchangeable values lies at or below it with at least that confidence (if n is large enough):
+    counting the value to come keeps a short window from being too bold. Raises ValueError when there are none.
+    """
+    if not ordered:
+        raise ValueError("no values to take a quantile of")
+    rank = mul_div_up(len(ordered) + 1, confidence_ppm, PPM)
+    return ordered[min(max(rank, 1), len(ordered)) - 1]
+
+
+def expected_shortfall(losses: Iterable[int], tail: int) -> int:
+    """The mean of the `tail` largest losses, rounded up; gains count as negative losses.
+
+    Convention: a count, not a probability, so no loss counts in part; with fewer losses than `tail` all count. Raises
+    ValueError without losses or with `tail` < 1.
+    """
+    worst = sorted(losses, reverse=True)[:tail]
+    if tail < 1 or not worst:
+        raise ValueError("expected shortfall needs losses and a tail of at least one")
+    return -(-sum(worst) // len(worst))

@@ -1,0 +1,125 @@
+"""The range of one risk group: from what was observed to what is published.
+
+    raw      = multiple x deviation x sqrt(horizon / interval)          horizon: closing out + inclusion delay + age
+    target   = max(raw, floor, (1 - w) raw + w stressed) x (1 + buffer)
+    range    = target within the speed limit around the previous range, and within bounds
+
+Rule: against procyclicality a quarter is added in calm times and released as stress uses it up, a quarter of the weight
+is on stressed deviations, a long look-back is the floor, and no epoch changes more than the limit. Never below raw but
+for speed limit and cap. Integers, rounded up.
+"""
+
+from dataclasses import dataclass
+
+from clearing.base.units import mul_div_down, mul_div_up
+from clearing.margin.parameters import RiskGroup
+from clearing.pricing.carry import YEAR_MS
+from clearing.ranges.parameters import PPM, RangeParameters
+from clearing.ranges.records import PublishedRange, Variance
+from clearing.ranges.variance import deviation_over, sqrt_up
+
+NANO_PER_PPM = 1_000
+RANGE_MAX_PPM = 100 * PPM
+"""Terms of a range are cut here, far beyond any that is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What the window of past observations says."""
+
+    multiple_ppm: int
+    """Quantile of the standardised moves."""
+    stressed_nano: int
+    """Quantile of the deviations, per interval."""
+
+
+def range_of(variance: int, multiple_ppm: int, horizon_ms: int, interval_ms: int) -> int:
+    """multiple x deviation over the horizon, in ppm, rounded up."""
+    deviation = deviation_over(variance, horizon_ms, interval_ms)
+    return min(mul_div_up(deviation, multiple_ppm, PPM * NANO_PER_PPM), RANGE_MAX_PPM)
+
+
+def buffer_left(parameters: RangeParameters, variance: int, long_variance: int) -> int:
+    """How much of the buffer stands: all at the long-run deviation, none at `release_ppm` times it, linear between."""
+    ratio = mul_div_down(sqrt_up(variance), PPM, max(sqrt_up(long_variance), 1))
+    left = parameters.release_ppm - min(max(ratio, PPM), parameters.release_ppm)
+    return mul_div_up(parameters.buffer_ppm, left, parameters.release_ppm - PPM)
+
+
+def limited(target: int, previous: int, parameters: RangeParameters) -> int:
+    """`target`, no further from `previous` than one epoch may go; a step of one is always open upwards."""
+    highest = previous + mul_div_up(previous, parameters.rise_ppm, PPM)
+    lowest = previous - mul_div_down(previous, parameters.fall_ppm, PPM)
+    return min(max(target, lowest), highest)
+
+
+def publish(
+    parameters: RangeParameters,
+    group: RiskGroup,
+    held: Variance,
+    filtered: Filtered,
+    before: PublishedRange | None,
+    horizon_ms: int,
+    height: int,
+) -> PublishedRange:
+    """The next range of a group. `group` is genesis', whose range counts as the previous one at first."""
+    multiple, interval = filtered.multiple_ppm, parameters.interval_ms
+    raw = range_of(held.variance, multiple, horizon_ms, interval)
+    stressed = range_of(filtered.stressed_nano**2, multiple, horizon_ms, interval)
+    floor = range_of(held.long_variance, multiple, horizon_ms, interval)
+    weight = parameters.stress_weight_ppm
+    mixed = -(-(raw * (PPM - weight) + stressed * weight) // PPM)
+    buffer = buffer_left(parameters, held.variance, held.long_variance)
+    target = mul_div_up(max(raw, floor, mixed), PPM + buffer, PPM)
+    previous = before.range_ppm if before else group.range_ppm
+    published = min(max(limited(target, previous, parameters), parameters.range_min_ppm), parameters.range_max_ppm)
+    volatility = _volatility(parameters, group, held, before)
+    return PublishedRange(
+        range_ppm=published,
+        volatility_ppm=volatility,
+        volatility_range_ppm=_volatility_range(parameters, group, held, before, volatility, horizon_ms),
+        raw_ppm=raw,
+        stressed_ppm=stressed,
+        floor_ppm=floor,
+        buffer_ppm=buffer,
+        target_ppm=target,
+        multiple_ppm=multiple,
+        horizon_ms=horizon_ms,
+        previous_ppm=previous,
+        ratio_ppm=mul_div_up(published, PPM, previous),
+        lowest_ppm=min(before.lowest_ppm if before else previous, published),
+        highest_ppm=max(before.highest_ppm if before else previous, published),
+        height=height,
+    )
+
+
+def _volatility(
+    parameters: RangeParameters, group: RiskGroup, held: Variance, before: PublishedRange | None
+) -> int:
+    """Annual volatility: genesis' weighed with the root mean of current and long-run variance, speed limited."""
+    weight = parameters.volatility_weight_ppm
+    if weight == 0:
+        return group.volatility_ppm
+    mean = (held.variance + held.long_variance) // 2
+    observed = deviation_over(mean, YEAR_MS, parameters.interval_ms) // NANO_PER_PPM
+    target = (group.volatility_ppm * (PPM - weight) + observed * weight) // PPM
+    previous = before.volatility_ppm if before else group.volatility_ppm
+    return min(max(limited(target, previous, parameters), 1), 100 * PPM)
+
+
+def _volatility_range(
+    parameters: RangeParameters,
+    group: RiskGroup,
+    held: Variance,
+    before: PublishedRange | None,
+    volatility_ppm: int,
+    horizon_ms: int,
+) -> int:
+    """Points: multiple x deviation of the volatility's own changes over the horizon, never below genesis' range."""
+    multiple = parameters.volatility_multiple_ppm
+    if multiple == 0:
+        return group.volatility_range_ppm
+    relative = range_of(held.turbulence, multiple, horizon_ms, parameters.interval_ms)
+    target = max(mul_div_up(volatility_ppm, relative, PPM), group.volatility_range_ppm)
+    previous = before.volatility_range_ppm if before else group.volatility_range_ppm
+    return min(max(limited(target, previous, parameters), group.volatility_range_ppm), 100 * PPM)
