@@ -4,12 +4,27 @@ Rule: an asset is one token on one chain; its clearing unit is a power of ten of
 clearing units rounds down, the dust staying on chain. It must not know balances.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+
+import msgspec
 
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire
 from clearing.base.errors import BaseCode, LocalFault
-from clearing.base.units import MICROS_PER_TICK, mul_div_down
+from clearing.base.units import MICROS_PER_TICK
+from clearing.collateral.terms import (
+    CashCallTerms,
+    Check,
+    DepegTerms,
+    HaircutTerms,
+    InterestTerms,
+    SkewTerms,
+    YieldTerms,
+    check_depeg,
+    check_group,
+    check_haircut,
+    check_yield,
+)
 
 PPM = 1_000_000
 CASH_UNIT_DECIMALS = 6
@@ -31,6 +46,9 @@ class CashGroup(Wire, frozen=True):
 
     id: U32
     name: str
+    skew: SkewTerms = SkewTerms()
+    interest: InterestTerms = InterestTerms()
+    call: CashCallTerms = CashCallTerms()
 
 
 class Asset(Wire, frozen=True):
@@ -52,6 +70,16 @@ class Asset(Wire, frozen=True):
     haircut_ppm: U32
     cap_units: U63
     """How much of it, over all accounts, is taken."""
+    haircut: HaircutTerms = HaircutTerms()
+    yields: YieldTerms = YieldTerms()
+    depeg: DepegTerms = DepegTerms()
+    """Of a cash token."""
+    soft_credit_ppm: U32 = 0
+    """Of the value after haircut of a deposit that is not final yet: what the house may lend; 0: nothing."""
+    feed_tokens: U32 = 1
+    """How many whole tokens the feed prices."""
+    rate_ticks: U63 = 0
+    """The rate in force of a yield-bearing token; 0 in genesis, see `clearing.collateral.haircuts`."""
 
     @property
     def is_cash(self) -> bool:
@@ -77,11 +105,45 @@ class Asset(Wire, frozen=True):
         return factor
 
     def unit_value(self, index_ticks: int) -> int:
-        """Micros that one clearing unit counts for as collateral: price less haircut, rounded down."""
-        return mul_div_down(index_ticks * MICROS_PER_TICK, PPM - self.haircut_ppm, PPM * 10**self.unit_decimals)
+        """Micros that one clearing unit counts for as collateral, rounded down once.
+
+        Price less haircut, for a yield-bearing token times its rate less the rate's own haircut.
+        """
+        value = index_ticks * MICROS_PER_TICK * (PPM - self.haircut_ppm)
+        divisor = PPM * 10**self.unit_decimals * self.feed_tokens
+        if self.yields.feed:
+            value *= self.rate_ticks * (PPM - self.yields.haircut_ppm)
+            divisor *= self.yields.unit_ticks * PPM
+        whole: int = value // divisor
+        return whole
+
+    @property
+    def feeds(self) -> tuple[int, ...]:
+        """The feeds that a collateral token's value depends on."""
+        return (self.feed, self.yields.feed) if self.yields.feed else (self.feed,)
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether a cash token has a depeg guard."""
+        return self.is_cash and self.depeg.feed != 0
+
+    @property
+    def as_collateral(self) -> "Asset":
+        """What a cash token with a depeg guard becomes when it leaves its group: the same token in coarser units."""
+        depeg = self.depeg
+        return msgspec.structs.replace(
+            self,
+            unit_decimals=depeg.unit_decimals,
+            cash_group=0,
+            feed=depeg.feed,
+            feed_tokens=depeg.feed_tokens,
+            haircut_ppm=depeg.haircut_ppm,
+            cap_units=self.cap_units // 10 ** (self.unit_decimals - depeg.unit_decimals),
+            depeg=DepegTerms(),
+        )
 
 
-def check_assets(assets: Iterable[Asset], cash_groups: Iterable[CashGroup], feeds: Iterable[Feed]) -> None:
+def check_assets(assets: Iterable[Asset], cash_groups: Sequence[CashGroup], feeds: Iterable[Feed]) -> None:
     """Check ids (from 1, strictly rising), one entry per (chain, token), references and ranges.
 
     Raises LocalFault OUT_OF_RANGE naming the asset and the field.
@@ -89,6 +151,10 @@ def check_assets(assets: Iterable[Asset], cash_groups: Iterable[CashGroup], feed
     listed = tuple(assets)
     groups = {group.id for group in cash_groups}
     known = {feed.id for feed in feeds}
+    for group in cash_groups:
+        for field, value, ok in check_group(group.skew, group.interest, group.call):
+            if not ok:
+                raise LocalFault(BaseCode.OUT_OF_RANGE, f"cash_groups.{group.name}.{field}", value=value)
     if any(a.id >= b.id for a, b in pairwise(listed)) or len({(a.chain_id, a.token) for a in listed}) != len(listed):
         raise LocalFault(BaseCode.OUT_OF_RANGE, "assets", why="ids must rise and each (chain, token) be listed once")
     for each in listed:
@@ -101,7 +167,25 @@ def check_assets(assets: Iterable[Asset], cash_groups: Iterable[CashGroup], feed
             ("feed", each.feed, each.feed == 0 if each.is_cash else each.feed in known),
             ("haircut_ppm", each.haircut_ppm, each.haircut_ppm == 0 if each.is_cash else each.haircut_ppm <= PPM),
             ("cap_units", each.cap_units, each.is_cash or each.cap_units <= TOKEN_UNITS_MAX),
+            *_check_terms(each, known),
         )
         for field, value, ok in checks:
             if not ok:
                 raise LocalFault(BaseCode.OUT_OF_RANGE, f"assets.{each.name}.{field}", value=value)
+
+
+def _check_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
+    """Ranges of what may change an asset's value or make it leave its group."""
+    yields, depeg = asset.yields, asset.depeg
+    yield "feed_tokens", asset.feed_tokens, 1 <= asset.feed_tokens <= 10**9
+    yield "rate_ticks", asset.rate_ticks, asset.rate_ticks == 0
+    yield "soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= PPM
+    yield "yields.feed", yields.feed, yields.feed == 0 or (yields.feed in feeds and not asset.is_cash)
+    yield "depeg.feed", depeg.feed, depeg.feed == 0 or (depeg.feed in feeds and asset.is_cash)
+    parts = (("haircut", check_haircut(asset.haircut)), ("yields", check_yield(yields)), ("depeg", check_depeg(depeg)))
+    for name, checks in parts:
+        yield from ((f"{name}.{field}", value, ok) for field, value, ok in checks)
+    if asset.may_leave:
+        yield "depeg.unit_decimals", depeg.unit_decimals, depeg.unit_decimals <= asset.unit_decimals
+        coarse = depeg.unit_decimals > asset.unit_decimals or asset.as_collateral.cap_units <= TOKEN_UNITS_MAX
+        yield "cap_units", asset.cap_units, coarse

@@ -30,11 +30,39 @@ class ClearingCode(CodeBook):
     CHAIN_INVENTORY_TOO_SMALL = 219
     BAD_RECIPIENT = 220
     CHAIN_SILENT = 221
+    UNKNOWN_VENUE = 222
+    VENUE_SUSPENDED = 223
+    VENUE_SIGNATURE_NEEDED = 224
+    MANDATE_NEEDED = 225
+    MANDATE_EXCEEDED = 226
+    TRADE_ID_OUTSIDE_WINDOW = 227
+    TRADE_TIME = 228
+    HOLD_TOO_LONG = 229
+    HELD_TRADES_FULL = 230
+    NO_SUCH_HELD_TRADE = 231
+    WRONG_REVISION = 232
+    BAD_STATEMENT = 233
+    STATEMENT_DAY = 234
+    UNKNOWN_MEMBER = 235
+    ACCOUNTS_FULL = 236
+    BAD_PARENT = 237
+    ACCOUNT_NOT_EMPTY = 238
+    NOT_CLOSABLE = 239
+    CLIENT_MONEY = 240
+    NOT_PORTABLE = 241
     PRICE_MISSING = 301
     PRICE_NOT_OPEN = 302
     DEPOSIT_OF_UNKNOWN_TOKEN = 310
     DEPOSIT_TO_UNKNOWN_ACCOUNT = 311
     DEPOSIT_ABOVE_CAP = 312
+    CASH_GROUP_SUSPENDED = 313
+    ACCOUNT_RESTRICTED = 314
+    SOFT_CREDIT_IS_LENT = 315
+    NO_SUCH_AUCTION = 316
+    BID_BELOW_PRICE = 317
+    NOTHING_FOR_SALE = 318
+    UNKNOWN_CURRENCY = 319
+    FEE_ABOVE_LIMIT = 320
     BAD_BLOCK = 401
     BAD_GENESIS = 402
     BAD_SNAPSHOT = 403
@@ -75,6 +103,42 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.CHAIN_SILENT: (
         "Too few validators see new final blocks of that chain. Wait until it goes on, or withdraw on another chain."
     ),
+    ClearingCode.UNKNOWN_VENUE: "Genesis lists no venue with this id.",
+    ClearingCode.VENUE_SUSPENDED: (
+        "The venue is suspended. Wait until the house lets it go on, or agree the trade without the venue."
+    ),
+    ClearingCode.VENUE_SIGNATURE_NEEDED: (
+        "A trade in the name of a venue of genesis needs the venue's signature. Have the venue report it."
+    ),
+    ClearingCode.MANDATE_NEEDED: (
+        "A side neither signed nor gave the venue a mandate that is still good. Sign, or give a mandate."
+    ),
+    ClearingCode.MANDATE_EXCEEDED: (
+        "The trade is beyond the limits of a side's mandate. Trade less, sign it, or widen the mandate."
+    ),
+    ClearingCode.TRADE_ID_OUTSIDE_WINDOW: (
+        "The venue's trade id is too far below or above those it used last. See the window."
+    ),
+    ClearingCode.TRADE_TIME: "The trade was agreed too long ago, or lies ahead of the block's time.",
+    ClearingCode.HOLD_TOO_LONG: "The trade would be held longer than genesis allows. Report it later.",
+    ClearingCode.HELD_TRADES_FULL: "Too many trades are held for this account, or at all. Wait until some are novated.",
+    ClearingCode.NO_SUCH_HELD_TRADE: (
+        "No trade with this key is held: it was novated, cancelled or dropped, or the sides differ."
+    ),
+    ClearingCode.WRONG_REVISION: "The held trade was changed meanwhile. Look at it and sign for its present revision.",
+    ClearingCode.BAD_STATEMENT: (
+        "A part of a statement is out of turn, or its lines do not rise. Send the part that the values name."
+    ),
+    ClearingCode.STATEMENT_DAY: "The day is not over yet, or too long ago, or its statement is complete.",
+    ClearingCode.UNKNOWN_MEMBER: "No such member. Check the id against genesis.",
+    ClearingCode.ACCOUNTS_FULL: "The member has as many accounts as genesis allows. Close one that is empty.",
+    ClearingCode.BAD_PARENT: "The parent is not a fitting account of the same member, or is a sub-account itself.",
+    ClearingCode.ACCOUNT_NOT_EMPTY: "The account has money, positions, held trades or sub-accounts. Empty it first.",
+    ClearingCode.NOT_CLOSABLE: "Accounts of genesis stay open. Only those opened by request can be closed.",
+    ClearingCode.CLIENT_MONEY: "Money of a client goes to nobody else's account without the client's own key.",
+    ClearingCode.NOT_PORTABLE: (
+        "Only client accounts that are no sub-accounts can be ported, to another member, once their calls are met."
+    ),
     ClearingCode.PRICE_MISSING: "A feed that this request depends on has no price yet. Wait for the oracle.",
     ClearingCode.PRICE_NOT_OPEN: "A feed that this request depends on is stale or halted. Wait until it reopens.",
     ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN: (
@@ -86,6 +150,22 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.DEPOSIT_ABOVE_CAP: (
         "A deposit would lift the holdings of a token above its cap. It is recorded as a stray; governance returns it."
     ),
+    ClearingCode.CASH_GROUP_SUSPENDED: (
+        "A token of the cash group is outside its price band: nothing is withdrawn of the group until it is back or has "
+        "left, a few blocks. Wait."
+    ),
+    ClearingCode.ACCOUNT_RESTRICTED: (
+        "A deposit that the house lent against was undone by its chain. Until the height shown, and while cash is owed, "
+        "the account may reduce risk and take deposits only."
+    ),
+    ClearingCode.SOFT_CREDIT_IS_LENT: (
+        "What is asked for includes a loan against a deposit that is not final. Wait until the deposit is final."
+    ),
+    ClearingCode.NO_SUCH_AUCTION: "No collateral of this account is for sale. See the open auctions in the receipts.",
+    ClearingCode.BID_BELOW_PRICE: "The bid's limit is below the auction's price in this block. Bid more, or later.",
+    ClearingCode.NOTHING_FOR_SALE: "The account has none of this token, or it has no open price. Bid for another.",
+    ClearingCode.UNKNOWN_CURRENCY: "No such currency: neither a cash group nor 2^32 + the id of a collateral token.",
+    ClearingCode.FEE_ABOVE_LIMIT: "The skew fee is above the limit that was signed. Withdraw on another chain, or later.",
     ClearingCode.BAD_BLOCK: "A block's structure breaks a rule: heights, order of extensions, sizes.",
     ClearingCode.BAD_GENESIS: "Genesis contradicts itself. The values name the field.",
     ClearingCode.BAD_SNAPSHOT: "A state snapshot does not belong to this genesis, or is damaged. Restore another.",

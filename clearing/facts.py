@@ -66,12 +66,31 @@ class CustodySeen(Wire, frozen=True, tag=4):
     balance: U256Bytes
 
 
-Fact: TypeAlias = DepositSeen | WithdrawalExecuted | ChainHeartbeat | CustodySeen
+class DepositSighted(Wire, frozen=True, tag=5):
+    """A `Deposited` event in a block that is not final yet: enough for a loan (soft credit), never for a deposit."""
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    token: Bytes20
+    account: U63
+    amount: U256Bytes
+    block_number: U63
+    block_hash: Bytes32
+    source: Bytes32
 
 
-def fact_key(fact: DepositSeen | WithdrawalExecuted) -> tuple[int, int, bytes, int]:
+Fact: TypeAlias = DepositSeen | WithdrawalExecuted | ChainHeartbeat | CustodySeen | DepositSighted
+
+
+SIGHTED = 3
+"""Kind of the key of a deposit that is not final."""
+
+
+def fact_key(fact: DepositSeen | WithdrawalExecuted | DepositSighted) -> tuple[int, int, bytes, int]:
     """(kind, chain id, vault, nonce): the event, credited once and for ever."""
-    return (1 if isinstance(fact, DepositSeen) else 2, fact.chain_id, fact.vault, fact.nonce)
+    kind = SIGHTED if isinstance(fact, DepositSighted) else 1 if isinstance(fact, DepositSeen) else 2
+    return (kind, fact.chain_id, fact.vault, fact.nonce)
 
 
 def fact_hash(fact: Fact) -> Hash32:

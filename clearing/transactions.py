@@ -6,9 +6,20 @@ request is applied at most once: trades by (venue, venue trade id), the others b
 
 from typing import TypeAlias
 
+from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
 from clearing.base.ids import Hash32, NetworkId
+from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
+from clearing.trade_requests import (
+    TradeCancellation,
+    TradeCorrection,
+    TradeGiveUp,
+    TradeReport,
+    VenueMandate,
+    VenueStatement,
+    VenueSwitch,
+)
 
 TRANSACTION_BYTES_MAX = 1024
 
@@ -94,4 +105,22 @@ class CashTransfer(Wire, frozen=True, tag=3):
         )
 
 
-Transaction: TypeAlias = Trade | Withdrawal | CashTransfer
+Transaction: TypeAlias = (
+    Trade
+    | Withdrawal
+    | CashTransfer
+    | TradeReport
+    | TradeCorrection
+    | TradeCancellation
+    | TradeGiveUp
+    | VenueMandate
+    | VenueStatement
+    | AccountOpening
+    | AccountClosing
+    | TokenTransfer
+    | AccountPorting
+    | VenueSwitch
+    | ClaimSwap
+    | CollateralBid
+    | LimitedWithdrawal
+)

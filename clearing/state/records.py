@@ -3,6 +3,8 @@
 Rule: data only. A record says nothing about who may change it; units stand in the names or docstrings.
 """
 
+from enum import IntEnum
+
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 from clearing.facts import CustodySeen, DepositSeen, Fact
 from clearing.genesis import AccountKind
@@ -89,6 +91,12 @@ class Account(Wire, frozen=True):
     member: U63
     kind: AccountKind
     called_height: U63 = 0
+    parent: U63 = 0
+    """The account that this one is a sub-account of; 0: of none."""
+    children: tuple[U63, ...] = ()
+    """Its sub-accounts, ordered."""
+    key: Bytes20 = bytes(20)
+    """The client's own key, which signs for money that leaves; zeros: the member's trade key does."""
 
 
 class Attestation(Wire, frozen=True):
@@ -186,3 +194,153 @@ class Released(Wire, frozen=True):
     not_after_s: U63
     leaf: Bytes32
     executed: bool = False
+
+
+class MemberAccounts(Wire, frozen=True):
+    """How many accounts a member has opened so far, and how many it has now."""
+
+    opened: U63
+    held: U63
+
+
+class VenueState(Wire, frozen=True):
+    """What changes about a venue. Of its trade ids, those of chunks up to `top_chunk` - the window are over."""
+
+    top_chunk: U63 = 0
+    suspended: bool = False
+    revision: U32 = 0
+    """How often it was suspended or let go on."""
+
+
+class IdsUsed(Wire, frozen=True):
+    """Which of 256 consecutive trade ids of a venue are used up: bit id % 256 of a big-endian number."""
+
+    bits: Bytes32
+
+
+class MandateHeld(Wire, frozen=True):
+    """What a venue may do for an account, and how much of the day's limit is used up."""
+
+    lots_max: U63
+    notional_max: U63
+    day_notional_max: U63
+    expires_ms: U63
+    day: U63 = 0
+    used: U63 = 0
+    """Micros of notional in `day`."""
+
+
+class HeldTrade(Wire, frozen=True):
+    """A trade that both sides are bound to and that waits for its time."""
+
+    instrument: U32
+    buyer: U63
+    seller: U63
+    lots: U63
+    ticks: U63
+    traded_ms: U63
+    first_buyer: U63
+    """Who bought at the venue, before any give-up."""
+    first_seller: U63
+    due_ms: U63
+    """When novation is tried next."""
+    until_ms: U63
+    """When it is tried for the last time."""
+    revision: U32 = 0
+
+
+class VenueDayPhase(IntEnum):
+    """How far a day's reconciliation is."""
+
+    OPEN = 0
+    """No last part of a statement yet."""
+    CLOSING = 1
+    """The statement is complete, or too late; what is left over is being told."""
+    CLOSED = 2
+    """Kept so that nothing is told twice."""
+
+
+class VenueDay(Wire, frozen=True):
+    """One day of one venue: trades novated, and what its statement said of them so far."""
+
+    trades: U63 = 0
+    """How many were kept; they are numbered from 0."""
+    unkept: U63 = 0
+    """How many more were novated than are kept."""
+    lines: U63 = 0
+    parts: U32 = 0
+    next_id: U63 = 0
+    """The lowest id that the next line may have."""
+    matched: U63 = 0
+    missing_here: U63 = 0
+    differing: U63 = 0
+    missing_there: U63 = 0
+    swept: U63 = 0
+    phase: VenueDayPhase = VenueDayPhase.OPEN
+    told: bool = False
+    """Whether the statement was complete."""
+
+
+class DayTrade(Wire, frozen=True):
+    """A novated trade of a venue, until its statement has told it."""
+
+    venue_trade_id: U63
+    instrument: U32
+    buyer: U63
+    seller: U63
+    lots: U63
+    ticks: U63
+
+
+class Haircut(Wire, frozen=True):
+    """The haircut in force of an asset whose haircut or rate moves; `rate_ticks` 0 without a rate feed."""
+
+    haircut_ppm: U32
+    rate_ticks: U63
+
+
+class Guard(Wire, frozen=True):
+    """What the depeg guard has seen of a cash token: blocks in a row beyond its band, the height at which it left."""
+
+    out_blocks: U32
+    left_height: U63 = 0
+
+
+class SoftCredit(Wire, frozen=True):
+    """A loan of the house against a deposit that was sighted at `block_number` of its chain."""
+
+    account: U63
+    asset: U32
+    cash_group: U32
+    micros: U63
+    block_number: U63
+    source: Bytes32
+
+
+class Loan(Wire, frozen=True):
+    """What an account owes of soft credit in one cash group; the house's account: what all owe."""
+
+    micros: U63
+
+
+class Restriction(Wire, frozen=True):
+    """An account whose sighted deposit was undone, and until when it may only reduce risk and bring collateral."""
+
+    until_height: U63
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+
+
+class Accrual(Wire, frozen=True):
+    """Until when interest on a group's cash is settled."""
+
+    time_ms: U63
+
+
+class CashCall(Wire, frozen=True):
+    """An account must bring cash by `deadline_height`; from `auction_height` on (0: not yet) collateral is for sale."""
+
+    opened_height: U63
+    deadline_height: U63
+    auction_height: U63 = 0

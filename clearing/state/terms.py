@@ -10,6 +10,7 @@ from clearing.base.ids import NetworkId
 from clearing.genesis import ChainTerms, Genesis, network_id
 from clearing.instruments import Instrument
 from clearing.margin.parameters import RiskGroup
+from clearing.venues import VenueTerms
 
 
 class Terms:
@@ -21,7 +22,15 @@ class Terms:
         self.risk = genesis.risk
         self.chains: dict[int, ChainTerms] = {chain.chain_id: chain for chain in genesis.chains}
         self.assets: dict[int, Asset] = {asset.id: asset for asset in genesis.assets}
-        self.tokens: tuple[Asset, ...] = tuple(asset for asset in genesis.assets if not asset.is_cash)
+        self.collateral_of: dict[int, Asset] = {
+            asset.id: asset.as_collateral for asset in genesis.assets if asset.may_leave
+        }
+        """What the cash tokens that may leave their group become; until then nobody holds any of it."""
+        self.tokens: tuple[Asset, ...] = tuple(
+            self.collateral_of.get(asset.id, asset)
+            for asset in genesis.assets
+            if not asset.is_cash or asset.id in self.collateral_of
+        )
         self.asset_of: dict[tuple[int, bytes, bytes], Asset] = {
             (asset.chain_id, asset.vault, asset.token): asset for asset in genesis.assets
         }
@@ -30,6 +39,7 @@ class Terms:
         self.position_of: dict[int, int] = {instrument: at for at, instrument in enumerate(self.instruments)}
         """Where an instrument stands in the risk arrays."""
         self.groups: dict[int, RiskGroup] = {group.id: group for group in genesis.risk.groups}
+        self.venues: dict[int, VenueTerms] = {venue.id: venue for venue in genesis.venues}
         self.feeds: tuple[int, ...] = tuple(feed.id for feed in genesis.feeds)
 
     @cached_property
@@ -45,4 +55,4 @@ class Terms:
     @cached_property
     def tokens_of_feed(self) -> dict[int, tuple[Asset, ...]]:
         """Collateral tokens by the feed that prices them, ordered by id."""
-        return {feed: tuple(each for each in self.tokens if each.feed == feed) for feed in self.feeds}
+        return {feed: tuple(each for each in self.tokens if feed in each.feeds) for feed in self.feeds}

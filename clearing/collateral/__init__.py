@@ -1,0 +1,1 @@
+"""Collateral beyond holding it: haircuts, cash groups, soft credit, what negative cash costs and how it is called."""
