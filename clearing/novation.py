@@ -4,6 +4,8 @@ Rule: a trade is novated once, whole, and only when both sides signed it and eac
 or is strictly less at risk than before. The house's own book stays matched: what the buyer gets, the seller gave.
 """
 
+from dataclasses import dataclass
+
 from clearing.assets import PPM
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
@@ -16,9 +18,9 @@ from clearing.mark_to_market import notional
 from clearing.receipts import FeedStatus, TradeNovated, TransferCode
 from clearing.requests import check_account, check_signer, check_time
 from clearing.run import Run
-from clearing.state.indexes import remember_due
-from clearing.state.records import TradeSeen
+from clearing.trade_ids import bilateral_key, check_bilateral, use_bilateral
 from clearing.transactions import Trade
+from clearing.venues import VenueTerms
 
 AT = "trade"
 TRADE_TICKS_MAX = 2**40
@@ -27,27 +29,65 @@ NOTIONAL_MAX = 2**58
 margin (options far from the money) are bounded by nothing else, and payments must stay far from 2^62."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bargain:
+    """The terms of a trade, wherever they come from."""
+
+    venue: int
+    venue_trade_id: int
+    buyer: int
+    seller: int
+    instrument: int
+    lots: int
+    ticks: int
+
+
 def novate(run: Run, index: int, trade: Trade) -> Rejected | None:
-    """Novate the trade at `index` of the block, or refuse it and change nothing."""
-    refusal = _check_terms(run, trade) or _check_parties(run, trade)
-    if refusal is not None:
-        return refusal
+    """Novate the bilateral trade at `index` of the block, or refuse it and change nothing."""
+    bargain = Bargain(
+        trade.venue, trade.venue_trade_id, trade.buyer, trade.seller, trade.instrument, trade.lots, trade.ticks
+    )
+    key = bilateral_key(trade.venue, trade.venue_trade_id, trade.buyer, trade.seller)
+    refusal = (
+        check_bilateral(run, AT, key)
+        or check_terms(run, AT, bargain)
+        or check_time(run, AT, trade.not_after_ms)
+        or check_price(run, AT, trade.instrument)
+        or _check_parties(run, trade)
+        or clear(run, index, bargain)
+    )
+    if refusal is None:
+        use_bilateral(run, key, trade.not_after_ms)
+    return refusal
+
+
+def clear(run: Run, index: int, trade: Bargain, venue: VenueTerms | None = None) -> Rejected | None:
+    """Novate a trade whose id, terms, price and parties have been checked, or refuse it and change nothing.
+
+    The band and the initial margin of both sides are checked here. `index`: of the transaction, for the receipt.
+    """
     instrument = run.terms.instruments[trade.instrument]
     mark = run.state.marks.get(trade.instrument)
     if mark is None:
         return reject(ClearingCode.PRICE_MISSING, AT, instrument=trade.instrument)
-    refusal = _check_band(instrument, trade, mark.ticks)
+    band_ppm = min(instrument.band_ppm, venue.band_ppm) if venue and venue.band_ppm else instrument.band_ppm
+    refusal = _check_band(trade, mark.ticks, band_ppm)
     if refusal is not None:
         return refusal
     value = (mark.ticks - trade.ticks) if instrument.is_marked else -trade.ticks
     received = value * trade.lots * instrument.micros_per_tick
-    fee = mul_div_up(notional(instrument, trade.lots, trade.ticks), run.terms.market.trade_fee_ppm, PPM)
-    refusal = _check_side(run, instrument, trade.buyer, trade.lots, received - fee) or _check_side(
-        run, instrument, trade.seller, -trade.lots, -received - fee
+    worth = notional(instrument, trade.lots, trade.ticks)
+    fee = mul_div_up(worth, run.terms.market.trade_fee_ppm, PPM)
+    venue_fee = mul_div_up(worth, venue.fee_ppm, PPM) if venue else 0
+    charged = fee + venue_fee
+    refusal = _check_side(run, instrument, trade.buyer, trade.lots, received - charged) or _check_side(
+        run, instrument, trade.seller, -trade.lots, -received - charged
     )
     if refusal is not None:
         return refusal
     _book(run, instrument, trade, received, fee)
+    if venue:
+        _pay_venue(run, instrument, trade, venue, venue_fee)
     run.receipts.append(
         TradeNovated(
             index=index,
@@ -61,30 +101,32 @@ def novate(run: Run, index: int, trade: Trade) -> Rejected | None:
             mark_ticks=mark.ticks,
             buyer_received=received,
             fee_each=fee,
+            venue_fee_each=venue_fee,
         )
     )
     return None
 
 
-def _check_terms(run: Run, trade: Trade) -> Rejected | None:
-    """What the trade says, without looking at accounts."""
-    if (trade.venue, trade.venue_trade_id) in run.state.trades:
-        return reject(ClearingCode.TRADE_ALREADY_NOVATED, AT, venue=trade.venue, venue_trade_id=trade.venue_trade_id)
+def check_terms(run: Run, at: str, trade: Bargain) -> Rejected | None:
+    """What the trade says of instrument and size, without looking at accounts or prices."""
     instrument = run.terms.instruments.get(trade.instrument)
     if instrument is None:
-        return reject(ClearingCode.UNKNOWN_INSTRUMENT, AT, instrument=trade.instrument)
+        return reject(ClearingCode.UNKNOWN_INSTRUMENT, at, instrument=trade.instrument)
     if not 0 < trade.lots <= POSITION_MAX:
-        return reject(ClearingCode.BAD_SIZE, AT, lots=trade.lots)
+        return reject(ClearingCode.BAD_SIZE, at, lots=trade.lots)
     if trade.ticks > TRADE_TICKS_MAX:
-        return reject(ClearingCode.BAD_SIZE, AT, ticks=trade.ticks)
+        return reject(ClearingCode.BAD_SIZE, at, ticks=trade.ticks)
     if instrument.expired(run.time_ms):
-        return reject(ClearingCode.INSTRUMENT_EXPIRED, AT, instrument=trade.instrument, expiry_ms=instrument.expiry_ms)
-    refusal = check_time(run, AT, trade.not_after_ms)
-    if refusal is not None:
-        return refusal
-    if (status := feed_status(run.state, instrument.feed)) != FeedStatus.OPEN:
+        return reject(ClearingCode.INSTRUMENT_EXPIRED, at, instrument=trade.instrument, expiry_ms=instrument.expiry_ms)
+    return None
+
+
+def check_price(run: Run, at: str, instrument: int) -> Rejected | None:
+    """The instrument's feed is open for new risk."""
+    feed = run.terms.instruments[instrument].feed
+    if (status := feed_status(run.state, feed)) != FeedStatus.OPEN:
         code = ClearingCode.PRICE_MISSING if status == FeedStatus.UNOPENED else ClearingCode.PRICE_NOT_OPEN
-        return reject(code, AT, feed=instrument.feed, status=status.name)
+        return reject(code, at, feed=feed, status=status.name)
     return None
 
 
@@ -101,16 +143,16 @@ def _check_parties(run: Run, trade: Trade) -> Rejected | None:
     )
 
 
-def _check_band(instrument: Instrument, trade: Trade, mark_ticks: int) -> Rejected | None:
-    """The price lies within the instrument's band around the mark, or within one tick of it."""
+def _check_band(trade: Bargain, mark_ticks: int, band_ppm: int) -> Rejected | None:
+    """The price lies within the band around the mark, or within one tick of it."""
     distance = abs(trade.ticks - mark_ticks)
-    if distance > 1 and distance * PPM > mark_ticks * instrument.band_ppm:
+    if distance > 1 and distance * PPM > mark_ticks * band_ppm:
         return reject(
             ClearingCode.PRICE_OUTSIDE_BAND,
             AT,
             ticks=trade.ticks,
             mark_ticks=mark_ticks,
-            band_ppm=instrument.band_ppm,
+            band_ppm=band_ppm,
         )
     return None
 
@@ -151,8 +193,8 @@ def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> 
     )
 
 
-def _book(run: Run, instrument: Instrument, trade: Trade, received: int, fee: int) -> None:
-    """Move cash and lots of both sides against the house, and remember the trade's id."""
+def _book(run: Run, instrument: Instrument, trade: Bargain, received: int, fee: int) -> None:
+    """Move cash and lots of both sides against the house."""
     code = TransferCode.TRADE_VARIATION if instrument.is_marked else TransferCode.PREMIUM
     payer, payee = (trade.seller, trade.buyer) if received >= 0 else (trade.buyer, trade.seller)
     currency = cash_currency(instrument.cash_group)
@@ -163,6 +205,13 @@ def _book(run: Run, instrument: Instrument, trade: Trade, received: int, fee: in
             run.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
     run.positions.add(trade.buyer, instrument.id, trade.lots)
     run.positions.add(trade.seller, instrument.id, -trade.lots)
-    run.state.trades.put((trade.venue, trade.venue_trade_id), TradeSeen(trade.not_after_ms))
-    remember_due(run.state, (trade.venue, trade.venue_trade_id), trade.not_after_ms)
     run.touched.update((trade.buyer, trade.seller))
+
+
+def _pay_venue(run: Run, instrument: Instrument, trade: Bargain, venue: VenueTerms, fee: int) -> None:
+    currency = cash_currency(instrument.cash_group)
+    for side in (trade.buyer, trade.seller):
+        if side != venue.fee_account:
+            code = TransferCode.VENUE_FEE
+            run.journal.transfer(side, venue.fee_account, currency, fee, code, trade.venue_trade_id)
+            run.touched.add(venue.fee_account)

@@ -21,7 +21,7 @@ def open_state(genesis: Genesis, state_salt: bytes) -> State:
     for member in genesis.members:
         state.members.put(member.id, Member(member.trade_address))
         for account in member.accounts:
-            state.accounts.put(account.id, Account(member.id, account.kind))
+            state.accounts.put(account.id, Account(member.id, account.kind, key=account.key))
     state.accounts.put(SUSPENSE_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     for chain in genesis.chains:
         state.cursors.put((chain.chain_id, chain.vault), Cursor(0))

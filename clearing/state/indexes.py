@@ -34,7 +34,7 @@ def due_second(not_after_ms: int) -> int:
     return not_after_ms // 1000 + 1
 
 
-def remember_due(state: State, trade: tuple[int, int], not_after_ms: int) -> None:
+def remember_due(state: State, trade: tuple[int, int, int, int], not_after_ms: int) -> None:
     """Let a trade id be found when it can be forgotten."""
     second = due_second(not_after_ms)
     count = state.due_counts.get(second) or 0
