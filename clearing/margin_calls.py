@@ -7,11 +7,10 @@ call are looked at in every block, so that none is forgotten when a block's cap 
 
 import msgspec
 
-from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, margins_of
-from clearing.ledger import can_hold
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.liquidation import liquidate, may_liquidate
 from clearing.margin.requirement import AccountMargin
+from clearing.margins import margin_book
 from clearing.receipts import MarginCalled, MarginRestored
 from clearing.run import Run
 from clearing.state.indexes import CALLED, holders, set_holder
@@ -19,27 +18,26 @@ from clearing.state.indexes import CALLED, holders, set_holder
 
 def check_margins(run: Run) -> None:
     """Look at all touched and called accounts, call those below initial, liquidate those below maintenance."""
-    looked_at = sorted(run.touched.union(holders(run.state, CALLED, 0)))
-    accounts = [each for each in looked_at if each != HOUSE_ACCOUNT and can_hold(run.state, each)]
-    if not accounts:
-        return
-    held = [holdings_of(run.state, account) for account in accounts]
-    batch = margins_of(arrays_of(run.state), held)
-    covered, solid = batch.initial_ok.tolist(), batch.maintenance_ok.tolist()
+    state = run.state
+    book = margin_book(state)
+    called = [each for each in holders(state, CALLED, 0) if each in book]
+    looked_at = sorted({*book.remargin(), *called, *(each for each in run.touched if each in book)})
+    limit = run.terms.risk.cash_limit_micros
+    short = set(book.short(looked_at, limit))
     failing: list[tuple[int, int, Holdings, AccountMargin]] = []
-    for at, account in enumerate(accounts):
-        owes = any(claim < -run.terms.risk.cash_limit_micros for claim in held[at].cash)
-        if covered[at] and not owes:
-            if run.state.accounts[account].called_height:
-                _restore(run, account, batch.account(at))
+    for account in sorted(short.union(called)):
+        margin = book.margin(account)
+        if account not in short:
+            _restore(run, account, margin)
             continue
-        margin = batch.account(at)
         _call(run, account, margin)
-        if (owes or not solid[at]) and may_liquidate(run, held[at]):
-            failing.append((shortage(run, margin), account, held[at], margin))
+        held = holdings_of(state, account)
+        owes = any(claim < -limit for claim in held.cash)
+        if (owes or not margin.maintenance_ok) and may_liquidate(run, held):
+            failing.append((shortage(run, margin), account, held, margin))
     failing.sort(key=lambda each: (-each[0], each[1]))
     for _, account, holdings, margin in failing[: run.terms.market.liquidations_per_block]:
-        after = margin_of(arrays_of(run.state), liquidate(run, account, holdings, margin))
+        after = margin_of(arrays_of(state), liquidate(run, account, holdings, margin))
         if after.initial_ok:
             _restore(run, account, after)
 

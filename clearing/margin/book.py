@@ -1,22 +1,40 @@
 """`MarginBook`: the margins of all accounts, kept up to date by recomputing only what a change touches.
 
 Rule: derived and rebuildable; at any time equal to `account_margin` of every account. Prices mark the risk groups whose
-arrays moved, holdings mark their account; the next question works through all that is marked at once. Holdings are
-numpy columns here (int64, one row per instrument, instruments of a risk group together): this is the hot loop, and no
-object is made per account. It must not know why a holding changed nor what a breach leads to.
+arrays moved, holdings mark their account; the next question works through all that is marked at once. A fork keeps
+columns of its own for what it touched and reads all others through, so nothing it does is ever seen below it; a book
+with forks must not be changed but by absorbing one of them. One int64 table, a column per account, rows as `Layout`
+tells: this is the hot loop, and no object is made per account. It must not know why a holding changed nor what a
+breach leads to.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import EllipsisType
 
 import numpy as np
 
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX
+from clearing.margin.add_ons import terms_of
 from clearing.margin.arrays import RiskArrays
+from clearing.margin.columns import ID, Columns
 from clearing.margin.kernel import Exact, Integers, exact_product, exact_sum, value_and_loss
-from clearing.margin.requirement import AccountMargin, MarginBatch, covers_maintenance, margin_of
+from clearing.margin.layout import (
+    COLLATERAL,
+    EQUITY,
+    INITIAL,
+    INITIAL_OK,
+    MAINTENANCE_OK,
+    WIDE,
+    Layout,
+    layout_of,
+    same_listing,
+)
+from clearing.margin.requirement import AccountMargin, MarginBatch, account_margin, add_ons, covers_maintenance
+from clearing.margin.tariff import Tariff
+
+_FITS = 2**62
+"""What is written to the table is smaller, so that no sum of two cells overflows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,48 +49,43 @@ class HoldingsChange:
 class MarginBook:
     """Holdings and margins of many accounts under the newest risk arrays."""
 
-    def __init__(self, arrays: RiskArrays) -> None:
+    def __init__(self, arrays: RiskArrays, below: "MarginBook | None" = None) -> None:
         self._arrays = arrays
         self._matrices = arrays.matrices
-        self._columns: dict[int, int] = {}
-        self._ids = np.zeros(0, np.int64)
-        # Rows of a group are adjacent, so that a group's lots are one block of memory.
-        self._bounds: list[slice] = []
-        order: list[int] = []
-        for matrix in self._matrices:
-            self._bounds.append(slice(len(order), len(order) + len(matrix.members)))
-            order += matrix.members
-        self._order = np.array(order, np.intp)
-        self._row_of = {arrays.instruments[at].id: row for row, at in enumerate(order)}
-        self._group_of = {
-            arrays.instruments[at].id: number for number, m in enumerate(self._matrices) for at in m.members
-        }
-        self._cash_row = {group.id: at for at, group in enumerate(arrays.cash_groups)}
-        self._token_row = {asset.id: at for at, asset in enumerate(arrays.assets)}
-        groups = len(self._matrices)
-        self._cash = np.zeros((len(arrays.cash_groups), 0), np.int64)
-        self._tokens = np.zeros((len(arrays.assets), 0), np.int64)
-        self._lots = np.zeros((len(order), 0), np.int64)
-        self._collateral: Exact = np.zeros(0, np.int64)
-        self._values: Exact = np.zeros((groups, 0), np.int64)
-        self._losses: Exact = np.zeros((groups, 0), np.int64)
-        self._equity: Exact = np.zeros(0, np.int64)
-        self._initial: Exact = np.zeros(0, np.int64)
-        self._covered = np.zeros(0, np.bool_)
-        self._holds = np.zeros((groups, 0), np.bool_)
-        self._moved_groups: set[int] = set()
-        self._moved_tokens = False
-        self._changed_lots: list[set[int]] = [set() for _ in range(groups)]
-        self._changed_money: set[int] = set()
-        self._touched: list[Integers] = []
+        self.below = below
+        """The book that this one is a fork of."""
+        self.layout: Layout = below.layout if below is not None else layout_of(arrays)
+        # Marks: a row for each risk group and one for money, what to recompute; the last: recomputed since `remargin`.
+        self.columns: Columns = Columns(
+            self.layout.rows, len(self._matrices) + 2, below.columns if below is not None else None
+        )
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return self.columns.size
+
+    def __contains__(self, account: int) -> bool:
+        return self.columns.find(account) is not None
 
     @property
     def arrays(self) -> RiskArrays:
         """The arrays last given to `reprice`."""
         return self._arrays
+
+    def fork(self) -> "MarginBook":
+        """A book that starts as this one and writes into itself."""
+        self._refresh()
+        return MarginBook(self._arrays, self)
+
+    def absorb(self) -> None:
+        """Fold this fork into the book below, which must have no other fork in use. This one then reads through."""
+        self._refresh()
+        self.columns.absorb()
+        if self.below is not None:
+            self.below.take_arrays(self._arrays)
+
+    def take_arrays(self, arrays: RiskArrays) -> None:
+        """Note that all columns are up to date under these arrays."""
+        self._arrays, self._matrices = arrays, arrays.matrices
 
     def reprice(self, arrays: RiskArrays) -> None:
         """Take new arrays of the same instruments, assets and groups; marks only the groups whose numbers differ.
@@ -80,19 +93,21 @@ class MarginBook:
         Raises LocalFault when what is listed differs: then build a new book.
         """
         old = self._arrays
-        if (
-            arrays.instruments != old.instruments
-            or arrays.assets != old.assets
-            or arrays.cash_groups != old.cash_groups
-            or [group.id for group in arrays.groups] != [group.id for group in old.groups]
-            or arrays.scenarios != old.scenarios
-        ):
+        if arrays is old:
+            return
+        if not same_listing(old, arrays):
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="arrays list other instruments or assets")
-        self._moved_tokens |= not np.array_equal(arrays.token_values, old.token_values)
+        if _levels(old) != _levels(arrays):
+            self._mark(len(self._matrices), np.arange(self.columns.size))
+        elif not _same_tokens(old, arrays):
+            self._mark(len(self._matrices), self.columns.holding(self.layout.tokens))
+        charged = _charged_anew(old.tariff, arrays.tariff)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
-            if not np.array_equal(before.exact, after.exact):
-                self._moved_groups.add(number)
-        self._arrays, self._matrices = arrays, arrays.matrices
+            same = before is after or np.array_equal(before.exact, after.exact)
+            if not same or not charged.isdisjoint(after.members):
+                row = self.layout.holds.start + number
+                self._mark(number, self.columns.holding(slice(row, row + 1)))
+        self.take_arrays(arrays)
 
     def put(self, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
         """Set an account's holdings, in the order of the arrays; a new account is added.
@@ -100,190 +115,243 @@ class MarginBook:
         Raises ValueError when a length differs, LocalFault when a value is out of its range.
         """
         _check_range(cash, tokens, positions)
-        if (len(cash), len(tokens), len(positions)) != (len(self._cash), len(self._tokens), len(self._lots)):
+        rows = self.layout
+        fits = (len(cash), len(tokens), len(positions)) == (len(rows.cash_row), len(rows.token_row), len(rows.lots_row))
+        if not fits:
             raise ValueError(f"{len(cash)}, {len(tokens)}, {len(positions)} holdings do not fit the arrays")
-        column = self._column(account)
-        self._cash[:, column] = cash
-        self._tokens[:, column] = tokens
-        self._lots[:, column] = np.array(positions, np.int64)[self._order]
-        for number in range(len(self._matrices)):
-            self._note_lots(number, column)
-        self._changed_money.add(column)
+        column = self.columns.hold(np.array([self._slot(account)]))
+        self.columns.table[rows.cash, column[0]] = cash
+        self.columns.table[rows.tokens, column[0]] = tokens
+        self.columns.table[rows.lots, column[0]] = np.array(positions, np.int64)[rows.order]
+        self._note_lots(column)
+        self.columns.marks[:-1, column] = True
+
+    def put_money(self, entries: Sequence[tuple[int, int, int]]) -> None:
+        """Set (account, row as in `money_rows`, amount) of many at once; new accounts are added. |amount| < 2^63."""
+        if not entries:
+            return
+        slots = np.array([self._slot(account) for account, _, _ in entries], np.int64)
+        columns = self.columns.columns_of(slots)
+        self.columns.table[[row for _, row, _ in entries], columns] = [amount for _, _, amount in entries]
+        self.columns.marks[-2, columns] = True
+
+    def put_lots(self, books: Sequence[tuple[int, Iterable[tuple[int, int]]]]) -> None:
+        """Set all positions, as (instrument id, lots), of many accounts at once, each named once."""
+        if not books:
+            return
+        columns = self.columns.columns_of(np.array([self._slot(account) for account, _ in books], np.int64))
+        rows, at, lots = [], [], []
+        for column, (_, held) in zip(columns.tolist(), books, strict=True):
+            for instrument, each in held:
+                rows.append(self.layout.lots_row[instrument])
+                at.append(column)
+                lots.append(each)
+        part = self.layout.lots
+        before = self.columns.table[part, columns]
+        self.columns.table[part, columns] = 0
+        self.columns.table[rows, at] = lots
+        moved = self.columns.table[part, columns] != before
+        for number, group in enumerate(self.layout.groups):
+            self.columns.marks[number, columns] |= moved[group.start - part.start : group.stop - part.start].any(axis=0)
+        self.columns.marks[-2, columns] = True
+        self._note_lots(columns)
 
     def change(self, account: int, change: HoldingsChange) -> None:
         """Add to an account's holdings; a new account starts from nothing. Raises LocalFault out of range."""
-        column = self._column(account)
-        money = [(self._cash, self._cash_row[each], by) for each, by in change.cash.items()]
-        money += [(self._tokens, self._token_row[each], by) for each, by in change.tokens.items()]
-        after = [int(held[row, column]) + by for held, row, by in money]
-        lots = {each: int(self._lots[self._row_of[each], column]) + by for each, by in change.lots.items()}
-        _check_range(after, (), tuple(lots.values()))
-        for (held, row, _), value in zip(money, after, strict=True):
-            held[row, column] = value
-            self._changed_money.add(column)
+        column = int(self.columns.hold(np.array([self._slot(account)]))[0])
+        rows = self.layout
+        money = [(rows.cash_row[each], by) for each, by in change.cash.items()]
+        money += [(rows.token_row[each], by) for each, by in change.tokens.items()]
+        after = [(row, int(self.columns.table[row, column]) + by) for row, by in money]
+        lots = {each: int(self.columns.table[rows.lots_row[each], column]) + by for each, by in change.lots.items()}
+        _check_range([value for _, value in after], (), tuple(lots.values()))
+        for row, value in after:
+            self.columns.table[row, column] = value
+            self.columns.marks[-2, column] = True
         for each, value in lots.items():
-            self._lots[self._row_of[each], column] = value
-            self._note_lots(self._group_of[each], column)
+            self.columns.table[rows.lots_row[each], column] = value
+            self.columns.marks[rows.group_of[each], column] = True
+        self._note_lots(np.array([column]))
+
+    @property
+    def money_rows(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Rows for `put_money`, by id of the cash group and of the asset."""
+        return self.layout.cash_row, self.layout.token_row
 
     def preview(self, account: int, change: HoldingsChange) -> AccountMargin:
         """The margin that `account` would have after `change`; nothing is kept. An unknown account holds nothing."""
-        self._refresh()
-        column = self._columns.get(account)
-        if column is None:
-            equity, losses = 0, [0] * len(self._matrices)
-        else:
-            equity, losses = int(self._equity[column]), [int(loss) for loss in self._losses[:, column]]
-        equity += sum(change.cash.values())
-        equity += sum(int(self._arrays.token_values[self._token_row[each]]) * by for each, by in change.tokens.items())
-        for number in sorted({self._group_of[each] for each in change.lots}):
-            bounds = self._bounds[number]
-            held = np.zeros((bounds.stop - bounds.start, 1), np.int64)
-            if column is not None:
-                held[:, 0] = self._lots[bounds, column]
-                equity -= int(self._values[number, column])
-            for each, by in change.lots.items():
-                if self._group_of[each] == number:
-                    held[self._row_of[each] - bounds.start, 0] += by
-            value, loss = value_and_loss(self._matrices[number], held)
-            equity += int(value[0])
-            losses[number] = int(loss[0])
-        return margin_of(equity, losses, self._arrays.parameters)
+        rows = self.layout
+        slot = self.columns.find(account)
+        column = np.zeros(rows.rows, np.int64) if slot is None else self.columns.gather(np.array([slot]))[:, 0]
+        cash, tokens, lots = column[rows.cash].tolist(), column[rows.tokens].tolist(), column[rows.lots].tolist()
+        for each, by in change.cash.items():
+            cash[rows.cash_row[each] - rows.cash.start] += by
+        for each, by in change.tokens.items():
+            tokens[rows.token_row[each] - rows.tokens.start] += by
+        for each, by in change.lots.items():
+            lots[rows.lots_row[each] - rows.lots.start] += by
+        return account_margin(self._arrays, cash, tokens, [lots[at] for at in rows.rank.tolist()])
 
     def remargin(self) -> list[int]:
         """Recompute all that is marked; the ids of the accounts recomputed since the last call, rising."""
         self._refresh()
-        if not self._touched:
-            return []
-        columns = self._union(self._touched)
-        self._touched.clear()
-        ids: list[int] = np.sort(self._ids[columns]).tolist()
+        columns = np.flatnonzero(self.columns.marks[-1, : self.columns.count])
+        self.columns.marks[-1, columns] = False
+        ids: list[int] = np.sort(self.columns.table[ID, columns]).tolist()
         return ids
 
     def margin(self, account: int) -> AccountMargin:
-        """The margin of one account. Raises KeyError for an unknown account."""
-        self._refresh()
-        column = self._columns[account]
-        losses = [int(loss) for loss in self._losses[:, column]]
-        return margin_of(int(self._equity[column]), losses, self._arrays.parameters)
+        """The margin of one account, by the definition. Raises KeyError for an unknown account."""
+        return self._defined(self.columns.gather(np.array([self._known(account)]))[:, 0])
 
     def margins(self, accounts: Sequence[int]) -> MarginBatch:
         """The margins of `accounts`, in that order. Raises KeyError for an unknown one."""
-        self._refresh()
-        columns = np.array([self._columns[account] for account in accounts], np.intp)
-        return MarginBatch(
-            equity=self._equity[columns],
-            losses=self._losses[:, columns].T,
-            initial=self._initial[columns],
-            parameters=self._arrays.parameters,
-        )
+        table = self._read(accounts)
+        equity: Exact = table[EQUITY]
+        losses: Exact = table[self.layout.losses].T
+        initial: Exact = table[INITIAL]
+        wide = np.flatnonzero(table[WIDE]).tolist()
+        if wide:
+            equity, losses, initial = (each.astype(object) for each in (equity, losses, initial))
+        for at in wide:
+            defined = self._defined(table[:, at])
+            equity[at], initial[at] = defined.equity, defined.initial
+            losses[at] = defined.group_losses
+        lots, tokens = table[self.layout.lots][self.layout.rank], table[self.layout.tokens]
+        terms = None if self._arrays.tariff.is_off else terms_of(self._arrays, losses.T, lots, tokens)
+        return MarginBatch(equity, losses, initial, self._arrays.parameters, terms)
+
+    def short(self, accounts: Sequence[int], cash_limit: int) -> list[int]:
+        """Those of `accounts` below initial margin, or with cash of a group below -`cash_limit`; in that order."""
+        table = self._read(accounts)
+        owes = (table[self.layout.cash] < -cash_limit).any(axis=0)
+        at = np.flatnonzero((table[INITIAL_OK] == 0) | owes)
+        ids: list[int] = table[ID, at].tolist()
+        return ids
 
     def below_maintenance(self) -> list[int]:
         """Ids of all accounts whose equity does not cover maintenance margin, rising."""
         self._refresh()
-        ids: list[int] = np.sort(self._ids[: len(self)][~self._covered[: len(self)]]).tolist()
+        table = self.columns.gather(np.arange(self.columns.size))
+        ids: list[int] = np.sort(table[ID, table[MAINTENANCE_OK] == 0]).tolist()
         return ids
+
+    def _read(self, accounts: Sequence[int]) -> Integers:
+        self._refresh()
+        return self.columns.gather(np.array([self._known(account) for account in accounts], np.int64))
+
+    def _known(self, account: int) -> int:
+        slot = self.columns.find(account)
+        if slot is None:
+            raise KeyError(account)
+        return slot
+
+    def _slot(self, account: int) -> int:
+        """The account's slot; a new account, which holds nothing yet, has its money marked."""
+        slot = self.columns.find(account)
+        if slot is None:
+            slot = self.columns.slot(account)
+            self._mark(len(self._matrices), np.array([slot]))
+        return slot
+
+    def _mark(self, row: int, slots: Integers) -> None:
+        columns = self.columns.hold(slots)  # first: this may put other arrays in place of table and marks
+        self.columns.marks[row, columns] = True
+
+    def _note_lots(self, columns: Integers) -> None:
+        for number, group in enumerate(self.layout.groups):
+            held = self.columns.table[group, columns].any(axis=0)
+            self.columns.table[self.layout.holds.start + number, columns] = held
+
+    def _defined(self, column: Integers) -> AccountMargin:
+        rows = self.layout
+        positions = column[rows.lots][rows.rank].tolist()
+        return account_margin(self._arrays, column[rows.cash].tolist(), column[rows.tokens].tolist(), positions)
 
     def _refresh(self) -> None:
         """Work through everything that is marked."""
-        touched: list[Integers] = []
+        marks = self.columns.marks[:-1, : self.columns.count]
+        touched = np.flatnonzero(marks.any(axis=0))
+        if touched.size == 0:
+            return
+        wide = touched[self.columns.table[WIDE, touched] != 0]
+        if wide.size:
+            marks[:, wide] = True  # parts that did not fit are nowhere, so all of them are computed anew
+            self.columns.table[WIDE, wide] = 0
         for number, matrix in enumerate(self._matrices):
-            columns = self._columns_to_do(number)
+            columns = np.flatnonzero(marks[number])
             if columns.size == 0:
                 continue
-            value, loss = value_and_loss(matrix, self._at(self._lots[self._bounds[number]], columns))
-            self._values = self._written(self._values, number, columns, value)
-            self._losses = self._written(self._losses, number, columns, loss)
-            touched.append(columns)
-        money = self._money_to_do()
+            value, loss = value_and_loss(matrix, self.columns.at(self.layout.groups[number], columns))
+            self._write(self.layout.values.start + number, columns, value)
+            self._write(self.layout.losses.start + number, columns, loss)
+        money = np.flatnonzero(marks[-1])
         if money.size:
-            self._collateral = self._written(self._collateral, ..., money, self._collateral_of(money))
-            touched.append(money)
-        self._moved_groups.clear()
-        self._moved_tokens = False
-        self._changed_money.clear()
-        for changed in self._changed_lots:
-            changed.clear()
-        if touched:
-            columns = self._union(touched)
-            self._total(columns)
-            self._touched.append(columns)
-
-    def _column(self, account: int) -> int:
-        column = self._columns.get(account)
-        if column is not None:
-            return column
-        column = self._columns[account] = len(self._columns)
-        if column >= self._covered.size:
-            more = max(64, column)
-            grow = ((0, 0), (0, more))
-            self._cash, self._tokens, self._lots = (np.pad(a, grow) for a in (self._cash, self._tokens, self._lots))
-            self._values, self._losses = np.pad(self._values, grow), np.pad(self._losses, grow)
-            self._holds = np.pad(self._holds, grow)
-            self._collateral, self._equity, self._initial, self._ids = (
-                np.pad(a, (0, more)) for a in (self._collateral, self._equity, self._initial, self._ids)
-            )
-            self._covered = np.pad(self._covered, (0, more), constant_values=True)
-        self._ids[column] = account
-        self._changed_money.add(column)
-        return column
-
-    def _note_lots(self, number: int, column: int) -> None:
-        self._changed_lots[number].add(column)
-        self._holds[number, column] = self._lots[self._bounds[number], column].any()
-
-    def _columns_to_do(self, number: int) -> Integers:
-        changed = self._changed_lots[number]
-        if number not in self._moved_groups:
-            return np.array(sorted(changed), np.int64)
-        holders = np.flatnonzero(self._holds[number, : len(self)])
-        if not changed:
-            return holders
-        return np.union1d(holders, np.array(sorted(changed), np.int64))
-
-    def _money_to_do(self) -> Integers:
-        changed = np.array(sorted(self._changed_money), np.int64)
-        if not self._moved_tokens:
-            return changed
-        return np.union1d(changed, np.flatnonzero(self._tokens[:, : len(self)].any(axis=0)))
+            self._write(COLLATERAL, money, self._collateral_of(money))
+        self._total(touched)
+        marks[:] = False
+        self.columns.marks[-1, touched] = True
 
     def _collateral_of(self, columns: Integers) -> Exact:
         """[n] cash and tokens after haircut."""
-        terms: list[Exact] = list(self._at(self._cash, columns))
-        for value, units in zip(self._arrays.token_values.tolist(), self._at(self._tokens, columns), strict=True):
+        terms: list[Exact] = list(self.columns.at(self.layout.cash, columns))
+        tokens = self.columns.at(self.layout.tokens, columns)
+        for value, units in zip(self._arrays.token_values.tolist(), tokens, strict=True):
             terms.append(exact_product(value, units))
         return exact_sum(terms, columns.size)
 
     def _total(self, columns: Integers) -> None:
         """Put equity, initial margin and coverage of some accounts together from their terms."""
-        worth = [self._at(self._collateral, columns), *self._at(self._values, columns)]
+        worth = [
+            *self.columns.at(slice(COLLATERAL, COLLATERAL + 1), columns),
+            *self.columns.at(self.layout.values, columns),
+        ]
         equity = exact_sum(worth, columns.size)
-        initial = exact_sum(list(self._at(self._losses, columns)), columns.size)
-        self._equity = self._written(self._equity, ..., columns, equity)
-        self._initial = self._written(self._initial, ..., columns, initial)
-        self._covered[columns] = covers_maintenance(equity, initial, self._arrays.parameters)
+        losses = self.columns.at(self.layout.losses, columns)
+        required: list[Exact] = list(losses)
+        if not self._arrays.tariff.is_off:
+            lots = self.columns.at(self.layout.lots, columns)[self.layout.rank]
+            required.append(add_ons(self._arrays, losses, lots, self.columns.at(self.layout.tokens, columns)))
+        initial = exact_sum(required, columns.size)
+        self._write(EQUITY, columns, equity)
+        self._write(INITIAL, columns, initial)
+        self._write(INITIAL_OK, columns, np.asarray(equity >= initial, np.int64))
+        covers = covers_maintenance(equity, initial, self._arrays.parameters)
+        self._write(MAINTENANCE_OK, columns, covers.astype(np.int64))
+        for column in columns[self.columns.table[WIDE, columns] != 0].tolist():
+            defined = self._defined(self.columns.table[:, column])
+            self.columns.table[INITIAL_OK, column] = defined.initial_ok
+            self.columns.table[MAINTENANCE_OK, column] = defined.maintenance_ok
 
-    def _at(self, table: Exact, columns: Integers) -> Exact:
-        """The columns of a table; not copied when they are all."""
-        whole = columns.size == len(self)
-        return table[..., : len(self)] if whole else table.take(columns, axis=-1)
+    def _write(self, row: int, columns: Integers, values: Exact) -> None:
+        """Write one row of some columns, each named once, rising; numbers that don't fit make their account wide."""
+        if values.dtype == object or (values.size and int(np.abs(values).max()) >= _FITS):
+            fits = np.array([-_FITS < value < _FITS for value in values.tolist()], np.bool_)
+            self.columns.table[WIDE, columns[~fits]] = 1
+            values = np.where(fits, values, 0).astype(np.int64)
+        self.columns.put(row, columns, values)
 
-    def _written(self, table: Exact, row: int | EllipsisType, columns: Integers, values: Exact) -> Exact:
-        """`table` with `values` written; turned into Python integers first if those need it."""
-        if values.dtype == object and table.dtype != object:
-            table = table.astype(object)
-        whole = columns.size == len(self)
-        table[row, slice(0, len(self)) if whole else columns] = values
-        return table
 
-    def _union(self, several: list[Integers]) -> Integers:
-        """All columns that are in any of the lists, rising; each list rises and repeats nothing."""
-        longest = max(several, key=len)
-        if len(several) == 1 or longest.size == len(self):
-            return longest
-        marked = np.zeros(len(self), np.bool_)
-        for columns in several:
-            marked[columns] = True
-        return np.flatnonzero(marked)
+def _levels(arrays: RiskArrays) -> tuple[object, ...]:
+    """What the totals of every account depend on."""
+    parameters = arrays.parameters
+    return parameters.maintenance_numerator, parameters.maintenance_denominator, arrays.tariff.joint
+
+
+def _same_tokens(one: RiskArrays, other: RiskArrays) -> bool:
+    same_values = np.array_equal(one.token_values, other.token_values)
+    return same_values and one.tariff.concentration == other.tariff.concentration
+
+
+def _charged_anew(before: Tariff, after: Tariff) -> set[int]:
+    """Indices of the instruments whose charges differ."""
+    if before == after:
+        return set()
+    pairs = [
+        zip(*parts, strict=True)
+        for parts in ((each.short_rates, each.lot_rates, each.impact) for each in (before, after))
+    ]
+    return {at for at, (old, new) in enumerate(zip(*pairs, strict=True)) if old != new}
 
 
 def _check_range(cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:

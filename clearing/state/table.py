@@ -7,6 +7,8 @@ sharing them is safe. Iteration is always in order of the key.
 from collections.abc import Hashable, Iterator
 from typing import Any, Generic, TypeVar
 
+from clearing.base.errors import Bug
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -16,12 +18,14 @@ _MISSING: Any = object()
 class Table(Generic[K, V]):
     """A mapping from keys to frozen records. In `own`, None stands for a record that was removed here."""
 
-    __slots__ = ("dirty", "own", "parent")
+    __slots__ = ("dirty", "log", "own", "parent")
 
     def __init__(self, parent: "Table[K, V] | None" = None) -> None:
         self.parent = parent
         self.own: dict[K, V | None] = {}
         self.dirty: set[K] = set()
+        self.log: set[K] | None = None if parent is None or parent.log is None else set()
+        """Keys written here since their reader, if there is one, last took them; a fork's start anew."""
 
     def get(self, key: K) -> V | None:
         """The record, or None. Cost grows with the number of undecided forks below, usually one or two."""
@@ -47,6 +51,8 @@ class Table(Generic[K, V]):
         """Write a record here; no parent sees it."""
         self.own[key] = record
         self.dirty.add(key)
+        if self.log is not None:
+            self.log.add(key)
 
     def remove(self, key: K) -> None:
         """Remove a record here. Removing what is not there changes nothing."""
@@ -55,6 +61,8 @@ class Table(Generic[K, V]):
         else:
             self.own[key] = None
         self.dirty.add(key)
+        if self.log is not None:
+            self.log.add(key)
 
     def ordered(self) -> Iterator[tuple[K, V]]:
         """All records, ordered by key. Linear in the whole table: not for the path of a block, but for small tables."""
@@ -90,3 +98,13 @@ class Table(Generic[K, V]):
             parent.own.update(self.own)
         parent.dirty |= self.dirty
         self.own, self.dirty = {}, set()
+        if parent.log is not None and self.log:
+            parent.log |= self.log
+            self.log = set()
+
+    def take_log(self) -> set[K]:
+        """Keys written here since the last call. Raises Bug when this table keeps no log."""
+        if self.log is None:
+            raise Bug("a table without a log was asked for it")
+        log, self.log = self.log, set()
+        return log
