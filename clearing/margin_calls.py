@@ -21,7 +21,9 @@ def check_margins(run: Run) -> None:
     state = run.state
     book = margin_book(state)
     called = [each for each in holders(state, CALLED, 0) if each in book]
-    looked_at = sorted({*book.remargin(), *called, *(each for each in run.touched if each in book)})
+    remargined = set(book.remargin())
+    others = run.touched.difference(remargined)
+    looked_at = sorted(remargined.union(called, (each for each in others if each in book)))
     limit = run.terms.risk.cash_limit_micros
     short = set(book.short(looked_at, limit))
     failing: list[tuple[int, int, Holdings, AccountMargin]] = []

@@ -56,9 +56,9 @@ class MarginBook:
         """The book that this one is a fork of."""
         self.layout: Layout = below.layout if below is not None else layout_of(arrays)
         # Marks: a row for each risk group and one for money, what to recompute; the last: recomputed since `remargin`.
-        self.columns: Columns = Columns(
-            self.layout.rows, len(self._matrices) + 2, below.columns if below is not None else None
-        )
+        self._money = len(self._matrices)
+        self._marked: set[int] = set()
+        self.columns: Columns = Columns(self.layout.rows, self._money + 2, below.columns if below is not None else None)
 
     def __len__(self) -> int:
         return self.columns.size
@@ -98,15 +98,15 @@ class MarginBook:
         if not same_listing(old, arrays):
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="arrays list other instruments or assets")
         if _levels(old) != _levels(arrays):
-            self._mark(len(self._matrices), np.arange(self.columns.size))
+            self._mark_slots(self._money, np.arange(self.columns.size))
         elif not _same_tokens(old, arrays):
-            self._mark(len(self._matrices), self.columns.holding(self.layout.tokens))
+            self._mark_slots(self._money, self.columns.holding(self.layout.tokens))
         charged = _charged_anew(old.tariff, arrays.tariff)
         for number, (before, after) in enumerate(zip(old.matrices, arrays.matrices, strict=True)):
             same = before is after or np.array_equal(before.exact, after.exact)
             if not same or not charged.isdisjoint(after.members):
                 row = self.layout.holds.start + number
-                self._mark(number, self.columns.holding(slice(row, row + 1)))
+                self._mark_slots(number, self.columns.holding(slice(row, row + 1)))
         self.take_arrays(arrays)
 
     def put(self, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> None:
@@ -124,7 +124,8 @@ class MarginBook:
         self.columns.table[rows.tokens, column[0]] = tokens
         self.columns.table[rows.lots, column[0]] = np.array(positions, np.int64)[rows.order]
         self._note_lots(column)
-        self.columns.marks[:-1, column] = True
+        for row in range(self._money + 1):
+            self._mark(row, column)
 
     def put_money(self, entries: Sequence[tuple[int, int, int]]) -> None:
         """Set (account, row as in `money_rows`, amount) of many at once; new accounts are added. |amount| < 2^63."""
@@ -133,7 +134,7 @@ class MarginBook:
         slots = np.array([self._slot(account) for account, _, _ in entries], np.int64)
         columns = self.columns.columns_of(slots)
         self.columns.table[[row for _, row, _ in entries], columns] = [amount for _, _, amount in entries]
-        self.columns.marks[-2, columns] = True
+        self._mark(self._money, columns)
 
     def put_lots(self, books: Sequence[tuple[int, Iterable[tuple[int, int]]]]) -> None:
         """Set all positions, as (instrument id, lots), of many accounts at once, each named once."""
@@ -152,8 +153,9 @@ class MarginBook:
         self.columns.table[rows, at] = lots
         moved = self.columns.table[part, columns] != before
         for number, group in enumerate(self.layout.groups):
-            self.columns.marks[number, columns] |= moved[group.start - part.start : group.stop - part.start].any(axis=0)
-        self.columns.marks[-2, columns] = True
+            changed = moved[group.start - part.start : group.stop - part.start].any(axis=0)
+            self._mark(number, columns[changed])
+        self._mark(self._money, columns)
         self._note_lots(columns)
 
     def change(self, account: int, change: HoldingsChange) -> None:
@@ -167,10 +169,10 @@ class MarginBook:
         _check_range([value for _, value in after], (), tuple(lots.values()))
         for row, value in after:
             self.columns.table[row, column] = value
-            self.columns.marks[-2, column] = True
+            self._mark(self._money, np.array([column]))
         for each, value in lots.items():
             self.columns.table[rows.lots_row[each], column] = value
-            self.columns.marks[rows.group_of[each], column] = True
+            self._mark(rows.group_of[each], np.array([column]))
         self._note_lots(np.array([column]))
 
     @property
@@ -251,12 +253,16 @@ class MarginBook:
         slot = self.columns.find(account)
         if slot is None:
             slot = self.columns.slot(account)
-            self._mark(len(self._matrices), np.array([slot]))
+            self._mark_slots(self._money, np.array([slot]))
         return slot
 
-    def _mark(self, row: int, slots: Integers) -> None:
-        columns = self.columns.hold(slots)  # first: this may put other arrays in place of table and marks
-        self.columns.marks[row, columns] = True
+    def _mark_slots(self, row: int, slots: Integers) -> None:
+        self._mark(row, self.columns.hold(slots))
+
+    def _mark(self, row: int, columns: Integers) -> None:
+        if columns.size:
+            self.columns.marks[row, columns] = True
+            self._marked.add(row)
 
     def _note_lots(self, columns: Integers) -> None:
         for number, group in enumerate(self.layout.groups):
@@ -270,27 +276,27 @@ class MarginBook:
 
     def _refresh(self) -> None:
         """Work through everything that is marked."""
-        marks = self.columns.marks[:-1, : self.columns.count]
-        touched = np.flatnonzero(marks.any(axis=0))
-        if touched.size == 0:
+        if not self._marked:
             return
+        marks = self.columns.marks[:, : self.columns.count]
+        touched = np.flatnonzero(marks[sorted(self._marked)].any(axis=0))
         wide = touched[self.columns.table[WIDE, touched] != 0]
         if wide.size:
-            marks[:, wide] = True  # parts that did not fit are nowhere, so all of them are computed anew
             self.columns.table[WIDE, wide] = 0
-        for number, matrix in enumerate(self._matrices):
-            columns = np.flatnonzero(marks[number])
-            if columns.size == 0:
-                continue
-            value, loss = value_and_loss(matrix, self.columns.at(self.layout.groups[number], columns))
-            self._write(self.layout.values.start + number, columns, value)
-            self._write(self.layout.losses.start + number, columns, loss)
-        money = np.flatnonzero(marks[-1])
-        if money.size:
-            self._write(COLLATERAL, money, self._collateral_of(money))
+            for row in range(self._money + 1):
+                self._mark(row, wide)  # parts that did not fit are nowhere, so all of them are computed anew
+        for row in sorted(self._marked):
+            columns = np.flatnonzero(marks[row])
+            if row == self._money:
+                self._write(COLLATERAL, columns, self._collateral_of(columns))
+            else:
+                value, loss = value_and_loss(self._matrices[row], self.columns.at(self.layout.groups[row], columns))
+                self._write(self.layout.values.start + row, columns, value)
+                self._write(self.layout.losses.start + row, columns, loss)
+            marks[row, columns] = False
         self._total(touched)
-        marks[:] = False
-        self.columns.marks[-1, touched] = True
+        self._marked.clear()
+        marks[-1, touched] = True
 
     def _collateral_of(self, columns: Integers) -> Exact:
         """[n] cash and tokens after haircut."""
