@@ -4,12 +4,14 @@ Rule: data only; all ratios are integers. The base scenario (nothing moves) is i
 are 1, 2, and so on. It must not know prices or holdings.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.margin.charges import ConcentrationTier, LotCharge
 from clearing.margin.joint import JointCredit
+from clearing.pricing.arbitrage import shock_checks, surface_checks
 from clearing.pricing.surface import VolPillar, VolShock
 
 PPM = 1_000_000
@@ -86,6 +88,15 @@ class RiskParameters(Wire, frozen=True):
     concentration: tuple[ConcentrationTier, ...] = ()
     """Ordered by asset and threshold."""
 
+    def grid(self, group: RiskGroup) -> tuple[Scenario, ...]:
+        """The scenarios of one group: its own, else the network's."""
+        return group.scenarios or self.scenarios
+
+    @property
+    def width(self) -> int:
+        """How many scenarios the longest grid has, besides the base."""
+        return max([len(self.scenarios), *(len(group.scenarios) for group in self.groups)])
+
 
 def check_parameters(parameters: RiskParameters) -> None:
     """Check order, counts and ranges. Raises LocalFault OUT_OF_RANGE naming the field."""
@@ -113,13 +124,24 @@ def check_parameters(parameters: RiskParameters) -> None:
                 group.volatility_range_ppm <= 100 * PPM,
             ),
         ]
-    for index, each in enumerate(scenarios, start=1):
-        bounded = 1 <= each.move_denominator <= 1000 and abs(each.move_numerator) <= 3 * each.move_denominator
-        checks += [
-            (f"scenarios.{index}.move", each.move_numerator, bounded),
-            (f"scenarios.{index}.volatility", each.volatility_direction, each.volatility_direction in (-1, 0, 1)),
-            (f"scenarios.{index}.weight_ppm", each.weight_ppm, each.weight_ppm <= PPM),
-        ]
+        named = (*surface_checks(group.surface, group.volatility_ppm), *shock_checks(group.shock))
+        checks += [(f"groups.{group.name}.{field}", value, good) for field, value, good in named]
+        checks += _scenario_checks(f"groups.{group.name}.scenarios", group.scenarios)
+    checks += _scenario_checks("scenarios", scenarios)
     for field, value, ok in checks:
         if not ok:
             raise LocalFault(BaseCode.OUT_OF_RANGE, f"parameters.{field}", value=value)
+
+
+def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> list[tuple[str, int, bool]]:
+    checks = [(at, len(scenarios), len(scenarios) <= SCENARIOS_MAX)]
+    for number, each in enumerate(scenarios, start=1):
+        bounded = 1 <= each.move_denominator <= 1000 and abs(each.move_numerator) <= 3 * each.move_denominator
+        checks += [
+            (f"{at}.{number}.move", each.move_numerator, bounded),
+            (f"{at}.{number}.volatility", each.volatility_direction, each.volatility_direction in (-1, 0, 1)),
+            (f"{at}.{number}.skew", each.skew_linear, each.skew_linear in (-1, 0, 1)),
+            (f"{at}.{number}.skew", each.skew_absolute, each.skew_absolute in (-1, 0, 1)),
+            (f"{at}.{number}.weight_ppm", each.weight_ppm, each.weight_ppm <= PPM),
+        ]
+    return checks

@@ -4,11 +4,22 @@ Rule: parameters are integers and so is a volatility taken off the surface; betw
 operations. It must not know instruments, scenarios or accounts.
 """
 
-from clearing.base.codec import I64, U32, U63, Wire
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Protocol
 
-PPM = 1_000_000
+from clearing.base.codec import I64, U32, U63, Wire
+from clearing.base.units import mul_div_up
+from clearing.pricing import elementary
+from clearing.pricing.carry import PPM, YEAR_MS
+
 DAY_MS = 86_400_000
-PILLARS_MAX = 64
+REFERENCE_MS = 30 * DAY_MS
+"""The time to expiry at which a shock has its plain size."""
+VOLATILITY_MIN_PPM = 10_000
+"""Volatility never falls below 1 %, so that a scenario cannot turn it to nothing or below."""
+VOLATILITY_MAX_PPM = 1_000 * PPM
 
 
 class VolPillar(Wire, frozen=True):
@@ -45,3 +56,119 @@ class VolShock(Wire, frozen=True):
     """Largest relative change of volatility by raising or lowering both wings."""
     skew_width_ppm: U32 = 4 * PPM
     """At how many standard deviations from the money a skew shock is at its largest."""
+
+
+class Volatile(Protocol):
+    """What a volatility needs of a risk group (`clearing.margin.parameters.RiskGroup`)."""
+
+    @property
+    def volatility_ppm(self) -> int:
+        """Annualised; the pillars' levels are fractions of it."""
+
+    @property
+    def surface(self) -> tuple[VolPillar, ...]:
+        """Rising in time to expiry; empty: flat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smile:
+    """One expiry's smile: total variance w(k) = (t + c k + sqrt((p k)^2 + 2 c k t + t^2)) / 2, k = ln(strike/forward).
+
+    t is the variance at the money, p the opening and c the opening times the tilt. With p = wing * sqrt(t) and
+    c = skew * p this is the surface SVI of Gatheral and Jacquier, "Arbitrage-free SVI volatility surfaces" (2014), with
+    their power law of one half.
+    """
+
+    years: float
+    at_money: float
+    opening: float
+    tilt: float
+
+    def deviations(self, log_moneyness: float) -> float:
+        """Distance from the money in standard deviations."""
+        return log_moneyness / sqrt(self.at_money)
+
+
+def smile_at(pillars: Sequence[VolPillar], volatility_ppm: int, tenor_ms: int) -> Smile:
+    """The smile of options with `tenor_ms` > 0 to expiry.
+
+    Between two pillars t, p and c are linear in time, which keeps a surface free of arbitrage that is so at its pillars
+    (Corbetta, Cohort, Laachir, Martini, "Robust calibration and arbitrage-free interpolation of SSVI slices", 2019);
+    beyond the first and last level, skew and wing are kept.
+    """
+    after = next((at for at, pillar in enumerate(pillars) if tenor_ms <= pillar.tenor_ms), len(pillars))
+    if after in (0, len(pillars)):
+        return _pillar_smile(pillars[min(after, len(pillars) - 1)], volatility_ppm, tenor_ms)
+    low, high = pillars[after - 1], pillars[after]
+    near = _pillar_smile(low, volatility_ppm, low.tenor_ms)
+    far = _pillar_smile(high, volatility_ppm, high.tenor_ms)
+    part = float(tenor_ms - low.tenor_ms) / float(high.tenor_ms - low.tenor_ms)
+    return Smile(
+        years=float(tenor_ms) / float(YEAR_MS),
+        at_money=near.at_money + part * (far.at_money - near.at_money),
+        opening=near.opening + part * (far.opening - near.opening),
+        tilt=near.tilt + part * (far.tilt - near.tilt),
+    )
+
+
+def _pillar_smile(pillar: VolPillar, volatility_ppm: int, tenor_ms: int) -> Smile:
+    years = float(tenor_ms) / float(YEAR_MS)
+    level = (float(volatility_ppm) / float(PPM)) * (float(pillar.level_ppm) / float(PPM))
+    at_money = (level * level) * years
+    opening = (float(pillar.wing_ppm) / float(PPM)) * sqrt(at_money)
+    return Smile(years, at_money, opening, (float(pillar.skew_ppm) / float(PPM)) * opening)
+
+
+def smile_volatility(smile: Smile, log_moneyness: float) -> int:
+    """Volatility in ppm, rounded half to even, within [`VOLATILITY_MIN_PPM`, `VOLATILITY_MAX_PPM`]."""
+    t, k = smile.at_money, log_moneyness
+    reach = smile.opening * k
+    lean = smile.tilt * k
+    root = sqrt(max(reach * reach + (2.0 * lean) * t + t * t, 0.0))
+    variance = max(0.5 * ((t + lean) + root), 0.0)
+    return bounded_volatility(round(sqrt(variance / smile.years) * float(PPM)))
+
+
+def log_moneyness(forward: float, strike: float) -> float:
+    """ln(strike/forward)."""
+    if strike >= forward:
+        return elementary.log_ratio(strike, forward)
+    return -elementary.log_ratio(forward, strike)
+
+
+def option_volatility(group: Volatile, forward: float, strike: float, tenor_ms: int) -> int:
+    """Volatility in ppm at which an option is marked. At or after expiry, and without a surface, the group's."""
+    if not group.surface or tenor_ms <= 0:
+        return group.volatility_ppm
+    smile = smile_at(group.surface, group.volatility_ppm, tenor_ms)
+    return smile_volatility(smile, log_moneyness(forward, strike))
+
+
+def bounded_volatility(volatility_ppm: int) -> int:
+    """Within the limits that every priced volatility keeps."""
+    return min(max(volatility_ppm, VOLATILITY_MIN_PPM), VOLATILITY_MAX_PPM)
+
+
+def term_factor_ppm(shock: VolShock, tenor_ms: int) -> int:
+    """(30 days / time to expiry)^p in ppm, rounded half to even; exactly 1_000_000 where p is 0."""
+    tenor = max(tenor_ms, shock.tenor_min_ms)
+    power = shock.short_power_ppm if tenor <= REFERENCE_MS else shock.long_power_ppm
+    if power == 0:
+        return PPM
+    exponent = (float(power) / float(PPM)) * elementary.log(float(REFERENCE_MS) / float(tenor))
+    return round(elementary.exp(exponent) * float(PPM))
+
+
+def shock_sizes(shock: VolShock, range_ppm: int, volatility_ppm: int, tenor_ms: int) -> tuple[int, int]:
+    """How far volatility moves up and down in a scenario, in ppm of a year's; both rounded up."""
+    factor = term_factor_ppm(shock, tenor_ms)
+    base = mul_div_up(range_ppm, volatility_ppm, PPM) if shock.relative else range_ppm
+    up = min(mul_div_up(base, factor, PPM), VOLATILITY_MAX_PPM)
+    return up, mul_div_up(up, shock.down_ppm, PPM)
+
+
+def skew_shares(shock: VolShock, deviations: float) -> tuple[int, int]:
+    """Relative changes of volatility in ppm at full tilt (signed) and full lift, for an option that far out."""
+    width = float(shock.skew_width_ppm) / float(PPM)
+    reach = min(max(deviations / width, -1.0), 1.0)
+    return round(reach * float(shock.skew_linear_ppm)), round(abs(reach) * float(shock.skew_absolute_ppm))
