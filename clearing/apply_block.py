@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from clearing.accrual import accrue
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import DepositCursor
 from clearing.base.ids import Hash32
@@ -42,6 +43,7 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     block = check_structure(state, block)
     run = Run(state.fork(), block)
     open_block(run)
+    accrue(run)
     apply_prices(run)
     update_ranges(run)
     mark_to_market(run)

@@ -12,7 +12,7 @@ from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.requirement import AccountMargin, MarginBatch, account_margin, batch_margin
 from clearing.ranges.effective import effective_parameters
-from clearing.receipts import FeedStatus
+from clearing.receipts import FeedStatus, Rung
 from clearing.state.records import Book
 from clearing.state.state import State
 
@@ -37,7 +37,11 @@ def arrays_of(state: State) -> RiskArrays:
     if state.arrays_cache is None:
         terms = state.terms
         marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
-        index = {feed: held.ticks for feed, held in state.feeds.ordered() if held.status != FeedStatus.UNOPENED}
+        index = {
+            feed: held.ticks
+            for feed, held in state.feeds.ordered()
+            if held.status != FeedStatus.UNOPENED and held.rung != Rung.SETTLED
+        }
         genesis = terms.genesis
         state.arrays_cache = build_risk_arrays(
             genesis.instruments,

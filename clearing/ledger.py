@@ -19,6 +19,8 @@ SUSPENSE_ACCOUNT = MEMBER_ACCOUNTS_MAX
 """Holds deposits that name no account. Nobody can sign for it."""
 CLEARING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 1
 """The central counterparty's own pass-through: what losers pay and gainers receive. Zero after every block."""
+ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
+"""Takes the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
 _EXTERNAL = MEMBER_ACCOUNTS_MAX + 2**32
 _TOKEN = 2**32
 _COUNTER_MAX = 2**62

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from clearing.assets import PPM
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MICROS_PER_TICK, MONEY_MAX, POSITION_MAX, mul_div_up
-from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, lots_of, margin_of
+from clearing.degradation import is_dead, may_close_out
+from clearing.holdings import Holdings, arrays_of, feeds_of, lots_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.requirement import AccountMargin
 from clearing.mark_to_market import notional
-from clearing.receipts import CollateralBought, FeedStatus, Liquidated, TakenOver, TransferCode
+from clearing.receipts import CollateralBought, Liquidated, TakenOver, TransferCode
 from clearing.run import Run
 
 FRACTION_DENOMINATOR = 10**9
@@ -53,14 +54,14 @@ def _suspended(run: Run, held: Holdings) -> bool:
 
 
 def _is_open(run: Run, feed: int) -> bool:
-    return feed_status(run.state, feed) == FeedStatus.OPEN
+    return may_close_out(run.state, feed)
 
 
 def _lost_anyway(run: Run, held: Holdings) -> bool:
     """Whether there is something to take over, and maintenance would not be covered at prices far in its favour.
 
     What has no open price then needs no margin, positions gain their whole notional at the last index (or strike), and
-    tokens count for twice their last value without haircut.
+    tokens count for twice their last value without haircut, on a dead feed for nothing.
     """
     best = held.copy()
     taken = False
@@ -72,8 +73,8 @@ def _lost_anyway(run: Run, held: Holdings) -> bool:
         best.lots[at] = 0
     for at, token in enumerate(run.terms.tokens):
         if not _is_open(run, token.feed):
-            whole = held.tokens[at] * _index(run, token.feed) * MICROS_PER_TICK
-            best.cash[0] += mul_div_up(2 * whole, 1, 10**token.unit_decimals)
+            whole = 0 if is_dead(run.state, token.feed) else held.tokens[at] * _index(run, token.feed)
+            best.cash[0] += mul_div_up(2 * whole * MICROS_PER_TICK, 1, 10**token.unit_decimals)
             best.tokens[at] = 0
     return taken and not margin_of(arrays_of(run.state), best).maintenance_ok
 

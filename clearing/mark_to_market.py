@@ -1,31 +1,39 @@
-"""Mark to market: carried lots are settled in cash against the new mark, and expired instruments for good.
+"""Mark to market: carried lots are settled in cash against the new mark.
 
 Rule: lots x (mark - previous mark) x value of a tick, in integers; positions net to zero, so the payments do too, with
-no remainder to place. Premium-paid options are marked for margin and bands, but nothing is paid until expiry.
+no remainder to place. A perpetual's mark is the index with its premium, a future's inside its averaging window what
+the average will be if the price stays. Premium-paid options are marked for margin and bands, but nothing is paid until
+expiry.
 """
 
+from clearing.accrual import average_of
+from clearing.expiry import settle_when_due
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.ledger import cash_currency, token_currency
+from clearing.perpetuals import mark_with_premium, pay_funding
 from clearing.pricing.mark import mark_ticks
-from clearing.ranges.effective import effective_group
-from clearing.receipts import FeedStatus, Marked, Settled, TransferCode
+from clearing.receipts import FeedStatus, Marked, TransferCode
 from clearing.run import Run
+from clearing.settlement import expected_average_ticks
 from clearing.state.indexes import CURRENCY, INSTRUMENT, holders
 from clearing.state.records import Mark
 
 
 def mark_to_market(run: Run) -> None:
-    """Step 3: mark the instruments of every feed that moved, settle what expired, and drop outdated risk arrays."""
+    """Step 3: mark what moved, settle what expired or lost its price for good, pay funding, drop outdated arrays."""
     moved = set(run.moved_feeds)
     for instrument in run.terms.instruments.values():
         mark = run.state.marks.get(instrument.id)
         feed = run.state.feeds.get(instrument.feed)
-        if feed is None or feed.status != FeedStatus.OPEN or (mark is not None and mark.settled):
+        if feed is None or (mark is not None and mark.settled):
             continue
-        if instrument.expired(run.time_ms):
-            _settle(run, instrument, mark, feed.ticks)
+        if settle_when_due(run, instrument, mark, feed) or feed.status != FeedStatus.OPEN:
+            continue
+        if instrument.kind is InstrumentKind.PERPETUAL:
+            _mark(run, instrument, mark, feed.ticks, moved=instrument.feed in moved)
+            pay_funding(run, instrument, feed.ticks)
         elif instrument.feed in moved:
-            _mark(run, instrument, mark, feed.ticks)
+            _mark(run, instrument, mark, feed.ticks, moved=True)
     for feed_id in run.moved_feeds:
         for token in run.terms.tokens_of_feed[feed_id]:
             run.touched.update(holders(run.state, CURRENCY, token_currency(token.id)))
@@ -35,18 +43,37 @@ def mark_to_market(run: Run) -> None:
         _touch_dated(run)
 
 
-def _mark(run: Run, instrument: Instrument, before: Mark | None, index_ticks: int) -> None:
-    group = effective_group(run.state, run.terms.groups[instrument.group])
+def marked_at(run: Run, instrument: Instrument, index_ticks: int) -> int:
+    """The mark of an instrument now, at an index."""
+    if instrument.kind is InstrumentKind.PERPETUAL:
+        return mark_with_premium(run.state, instrument, index_ticks)
+    group = run.terms.groups[instrument.group]
     ticks = mark_ticks(instrument, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
+    if instrument.carries and instrument.averaging_ms:
+        return expected_average_ticks(average_of(run.state, instrument), instrument.averaging_ms, ticks)
+    return ticks
+
+
+def _mark(run: Run, instrument: Instrument, before: Mark | None, index_ticks: int, *, moved: bool) -> None:
+    ticks = marked_at(run, instrument, index_ticks)
+    same = before is not None and before.ticks == ticks
+    if same and not moved:
+        return
     run.touched.update(holders(run.state, INSTRUMENT, instrument.id))
-    if before is not None and before.ticks == ticks:
+    if same:
         return
     run.state.marks.put(instrument.id, Mark(ticks, settled=False))
+    if not moved:
+        run.rebuild_arrays()
     previous = before.ticks if before is not None else ticks
     count, paid = 0, 0
     if instrument.is_marked:
         value = (ticks - previous) * instrument.micros_per_tick
-        count, paid = _pay(run, instrument, value, TransferCode.VARIATION_MARGIN)
+        positions = run.positions.holders(instrument.id)
+        amounts = [(account, lots * value) for account, lots in positions]
+        currency = cash_currency(instrument.cash_group)
+        count = len(positions)
+        paid = run.journal.settle(amounts, currency, TransferCode.VARIATION_MARGIN, instrument.id)
     run.receipts.append(Marked(instrument.id, ticks, previous, count, paid))
 
 
@@ -55,36 +82,6 @@ def _touch_dated(run: Run) -> None:
     for instrument in run.terms.instruments.values():
         if instrument.kind is not InstrumentKind.PERPETUAL:
             run.touched.update(holders(run.state, INSTRUMENT, instrument.id))
-
-
-def _pay(run: Run, instrument: Instrument, micros_per_lot: int, code: TransferCode) -> tuple[int, int]:
-    """Pay every long lot, out of the short ones. Returns (holders, micros paid)."""
-    held = run.positions.holders(instrument.id)
-    amounts = [(account, lots * micros_per_lot) for account, lots in held]
-    return len(held), run.journal.settle(amounts, cash_currency(instrument.cash_group), code, instrument.id)
-
-
-def _settle(run: Run, instrument: Instrument, mark: Mark | None, index_ticks: int) -> None:
-    """Cash settlement at the last index; the positions are gone afterwards."""
-    ticks = settlement_ticks(instrument, index_ticks)
-    paid_before = mark.ticks if instrument.is_marked and mark is not None else 0
-    micros_per_lot = (ticks - paid_before) * instrument.micros_per_tick if mark is not None else 0
-    count, paid = _pay(run, instrument, micros_per_lot, TransferCode.SETTLEMENT)
-    for account, lots in run.positions.holders(instrument.id):
-        run.positions.add(account, instrument.id, -lots)
-        run.touched.add(account)
-    run.state.marks.put(instrument.id, Mark(ticks, settled=True))
-    run.receipts.append(Settled(instrument.id, index_ticks, micros_per_lot, count, paid))
-    run.rebuild_arrays()
-
-
-def settlement_ticks(instrument: Instrument, index_ticks: int) -> int:
-    """What a lot is worth at expiry, in ticks: a future the index, an option its intrinsic value."""
-    if instrument.kind is InstrumentKind.CALL:
-        return max(index_ticks - instrument.strike_ticks, 0)
-    if instrument.kind is InstrumentKind.PUT:
-        return max(instrument.strike_ticks - index_ticks, 0)
-    return index_ticks
 
 
 def notional(instrument: Instrument, lots: int, ticks: int) -> int:

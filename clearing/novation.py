@@ -11,11 +11,13 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
-from clearing.holdings import Holdings, arrays_of, feed_status, holdings_of, margin_of
+from clearing.degradation import check_reducing, check_tradable
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
 from clearing.mark_to_market import notional
-from clearing.receipts import FeedStatus, TradeNovated, TransferCode
+from clearing.perpetuals import note_trade
+from clearing.receipts import TradeNovated, TransferCode
 from clearing.requests import check_account, check_signer, check_time
 from clearing.run import Run
 from clearing.trade_ids import bilateral_key, check_bilateral, use_bilateral
@@ -71,7 +73,9 @@ def clear(run: Run, index: int, trade: Bargain, venue: VenueTerms | None = None)
     if mark is None:
         return reject(ClearingCode.PRICE_MISSING, AT, instrument=trade.instrument)
     band_ppm = min(instrument.band_ppm, venue.band_ppm) if venue and venue.band_ppm else instrument.band_ppm
-    refusal = _check_band(trade, mark.ticks, band_ppm)
+    refusal = _check_band(trade, mark.ticks, band_ppm) or check_reducing(
+        run, AT, instrument, trade.buyer, trade.seller, trade.lots
+    )
     if refusal is not None:
         return refusal
     value = (mark.ticks - trade.ticks) if instrument.is_marked else -trade.ticks
@@ -122,12 +126,8 @@ def check_terms(run: Run, at: str, trade: Bargain) -> Rejected | None:
 
 
 def check_price(run: Run, at: str, instrument: int) -> Rejected | None:
-    """The instrument's feed is open for new risk."""
-    feed = run.terms.instruments[instrument].feed
-    if (status := feed_status(run.state, feed)) != FeedStatus.OPEN:
-        code = ClearingCode.PRICE_MISSING if status == FeedStatus.UNOPENED else ClearingCode.PRICE_NOT_OPEN
-        return reject(code, at, feed=feed, status=status.name)
-    return None
+    """The instrument's feed is open, or stale within its grace, when `clear` lets positions only shrink."""
+    return check_tradable(run, at, run.terms.instruments[instrument])
 
 
 def _check_parties(run: Run, trade: Trade) -> Rejected | None:
@@ -205,6 +205,7 @@ def _book(run: Run, instrument: Instrument, trade: Bargain, received: int, fee: 
             run.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
     run.positions.add(trade.buyer, instrument.id, trade.lots)
     run.positions.add(trade.seller, instrument.id, -trade.lots)
+    note_trade(run, instrument, trade.lots, trade.ticks)
     run.touched.update((trade.buyer, trade.seller))
 
 

@@ -1,16 +1,21 @@
 """Prices: from what each validator reports to one agreed index per feed.
 
-Rule: the index is the stake-weighted lower median of fresh, confident reports, used only when more than two thirds of
-the stake reported. A move beyond the cap halts the feed; it reopens when the median held still for some blocks.
-Reports are kept in the state until they are too old, so one late validator does not make a feed stale.
+Rule: the index is the stake-weighted lower median of fresh, confident reports without outliers, used only when what is
+left is of more than two thirds of the stake: outliers are never dropped silently, and a quorum that they leave broken
+is no quorum. A move beyond the cap halts the feed; it reopens when the median held still for some blocks. Reports are
+kept in the state until they are too old, so one late validator does not make a feed stale.
 """
 
 from dataclasses import dataclass
 
+import msgspec
+
 from clearing.assets import PPM
+from clearing.degradation import step_down
 from clearing.extension import PriceReport
 from clearing.instruments import INDEX_TICKS_MAX
-from clearing.receipts import FeedChanged, FeedStatus, PriceApplied
+from clearing.medians import Report, lower_median, sift, upper_median
+from clearing.receipts import FeedChanged, FeedStatus, OutliersDropped, PriceApplied
 from clearing.run import Run
 from clearing.state.records import FeedState, ReportHeld
 
@@ -22,15 +27,17 @@ class Median:
     ticks: int
     reports: int
     power: int
+    confidence_ticks: int = 0
 
 
 def apply_prices(run: Run) -> None:
-    """Step 1: take in the reports, then decide every feed."""
+    """Step 1: take in the reports, decide every feed, and let those without an open price down the ladder."""
     keep_reports(run)
     for feed in run.terms.feeds:
         held = run.state.feeds.get(feed)
         if held is not None:
             _decide(run, feed, held, median_of(run, feed))
+            step_down(run, feed)
 
 
 def keep_reports(run: Run) -> None:
@@ -48,9 +55,10 @@ def keep_reports(run: Run) -> None:
 
 
 def acceptable(run: Run, report: PriceReport) -> bool:
-    """Whether a report is in range, certain enough, and of this time."""
+    """Whether a report is in range, certain enough, of enough sources, and of this time."""
     certain = report.confidence_ticks * PPM <= report.ticks * run.terms.market.confidence_ppm_max
-    return 0 < report.ticks <= INDEX_TICKS_MAX and certain and is_fresh(run, report.time_ms)
+    founded = report.sources >= run.terms.market.prices.sources_min
+    return 0 < report.ticks <= INDEX_TICKS_MAX and certain and founded and is_fresh(run, report.time_ms)
 
 
 def is_fresh(run: Run, time_ms: int) -> bool:
@@ -60,28 +68,28 @@ def is_fresh(run: Run, time_ms: int) -> bool:
 
 
 def median_of(run: Run, feed: int) -> Median | None:
-    """The stake-weighted lower median of the fresh reports; None unless they hold more than two thirds of the stake.
+    """The stake-weighted lower median of the fresh reports that are no outliers; None unless they are of a quorum.
 
     The lower median is the smallest reported price such that at least half of the reporting stake is at or below it.
     """
-    fresh = []
-    for validator in range(len(run.terms.genesis.validators.validators)):
-        report = run.state.reports.get((feed, validator))
-        if report is None:
-            continue
-        if is_fresh(run, report.time_ms):
-            fresh.append((report.ticks, report.power))
-        elif report.time_ms < run.time_ms:
-            run.state.reports.remove((feed, validator))
-    power = sum(weight for _, weight in fresh)
-    if 3 * power <= 2 * run.block.total_power:
+    fresh = _fresh_reports(run, feed)
+    if not _is_quorum(run, fresh):
         return None
-    below = 0
-    for ticks, weight in sorted(fresh):
-        below += weight
-        if 2 * below >= power:
-            return Median(ticks, len(fresh), power)
-    return None
+    terms = run.terms.market.prices
+    sifted = sift(fresh, terms.outlier_deviations, terms.outlier_floor_ppm)
+    quorum, power = _is_quorum(run, sifted.kept), sum(each.power for each in sifted.kept)
+    if sifted.dropped:
+        dropped = tuple(each.validator for each in sifted.dropped)
+        run.receipts.append(
+            OutliersDropped(
+                feed, sifted.median_ticks, sifted.deviation_ticks, sifted.limit_ticks, dropped, power, quorum
+            )
+        )
+    if not quorum:
+        return None
+    ticks = lower_median((each.ticks, each.power) for each in sifted.kept)
+    confidence = upper_median((each.confidence_ticks, each.power) for each in sifted.kept)
+    return Median(ticks, len(sifted.kept), power, confidence)
 
 
 def within_cap(ticks: int, reference: int, cap_ppm: int) -> bool:
@@ -89,12 +97,28 @@ def within_cap(ticks: int, reference: int, cap_ppm: int) -> bool:
     return abs(ticks - reference) * PPM <= reference * cap_ppm
 
 
+def _fresh_reports(run: Run, feed: int) -> list[Report]:
+    """All that are fresh, ordered by validator; those that are too old are forgotten."""
+    fresh = []
+    for validator in range(len(run.terms.genesis.validators.validators)):
+        report = run.state.reports.get((feed, validator))
+        if report is None:
+            continue
+        if is_fresh(run, report.time_ms):
+            fresh.append(Report(validator, report.power, report.ticks, report.confidence_ticks))
+        elif report.time_ms < run.time_ms:
+            run.state.reports.remove((feed, validator))
+    return fresh
+
+
+def _is_quorum(run: Run, reports: list[Report] | tuple[Report, ...]) -> bool:
+    return 3 * sum(each.power for each in reports) > 2 * run.block.total_power
+
+
 def _decide(run: Run, feed: int, held: FeedState, median: Median | None) -> None:
     if median is None:
         if held.status in (FeedStatus.OPEN, FeedStatus.HALTED):
-            stale = FeedState(FeedStatus.STALE, held.ticks, held.time_ms)
-            run.state.feeds.put(feed, stale)
-            run.receipts.append(FeedChanged(feed, stale.status, stale.ticks, 0))
+            _close(run, feed, held, FeedStatus.STALE, 0)
         return
     market = run.terms.market
     if held.status == FeedStatus.UNOPENED or (
@@ -103,22 +127,36 @@ def _decide(run: Run, feed: int, held: FeedState, median: Median | None) -> None
         _move(run, feed, held, median)
         return
     if held.status != FeedStatus.HALTED:
-        run.receipts.append(FeedChanged(feed, FeedStatus.HALTED, held.ticks, median.ticks))
-        run.state.feeds.put(feed, FeedState(FeedStatus.HALTED, held.ticks, held.time_ms, median.ticks, 1))
+        _close(run, feed, held, FeedStatus.HALTED, median.ticks)
         return
     steady = held.steady_blocks + 1 if within_cap(median.ticks, held.seen_ticks, market.move_cap_ppm) else 1
     if steady > market.reopen_blocks:
         _move(run, feed, held, median)
     else:
-        run.state.feeds.put(feed, FeedState(FeedStatus.HALTED, held.ticks, held.time_ms, median.ticks, steady))
+        run.state.feeds.put(feed, msgspec.structs.replace(held, seen_ticks=median.ticks, steady_blocks=steady))
+
+
+def _close(run: Run, feed: int, held: FeedState, status: FeedStatus, seen_ticks: int) -> None:
+    """From now on there is no open price: what was last good stays."""
+    run.receipts.append(FeedChanged(feed, status, held.ticks, seen_ticks))
+    since = held.since_height or run.block.height
+    closed = msgspec.structs.replace(
+        held, status=status, seen_ticks=seen_ticks, steady_blocks=1 if seen_ticks else 0, since_height=since
+    )
+    run.state.feeds.put(feed, closed)
 
 
 def _move(run: Run, feed: int, held: FeedState, median: Median) -> None:
     """Take the median as the index."""
+    same = held.status == FeedStatus.OPEN and held.ticks == median.ticks
+    if same and held.confidence_ticks == median.confidence_ticks:
+        return
+    time_ms = held.time_ms if same else run.time_ms
+    moved = FeedState(FeedStatus.OPEN, median.ticks, time_ms, confidence_ticks=median.confidence_ticks, rung=held.rung)
+    run.state.feeds.put(feed, moved)
+    if same:
+        return
     if held.status != FeedStatus.OPEN:
         run.receipts.append(FeedChanged(feed, FeedStatus.OPEN, median.ticks, median.ticks))
-    elif held.ticks == median.ticks:
-        return
-    run.state.feeds.put(feed, FeedState(FeedStatus.OPEN, median.ticks, run.time_ms))
     run.receipts.append(PriceApplied(feed, median.ticks, held.ticks, median.reports, median.power))
     run.moved_feeds.append(feed)

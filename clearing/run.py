@@ -22,6 +22,8 @@ class Run:
         self.block = block
         self.journal = Journal(state)
         self.positions = Positions(state)
+        self.previous_ms = state.now.time_ms
+        """Time of the block before."""
         self.receipts: list[Receipt] = []
         self.moved_feeds: list[int] = []
         """Feeds whose index moved or reopened in this block, ordered."""

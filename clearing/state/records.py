@@ -60,15 +60,16 @@ class Premium(Wire, frozen=True):
     """A perpetual's premium and the funding that is accruing; all in ppb of the index."""
 
     premium_ppb: I64
-    time_ms: U63
-    """Block time up to which premium and funding are accounted."""
+    paid_ms: U63
+    """Block time at which funding was last paid, or began to accrue."""
     weighted: I64 = 0
-    """Sum of lots x premium over the trades since `time_ms`."""
+    """Sum of lots x premium over the trades that the average has not taken in yet."""
     volume: U63 = 0
     """Their lots."""
     funding_weighted: I64 = 0
     """Sum of premium x milliseconds since funding was last paid."""
     funding_ms: U63 = 0
+    """How much of that time agreed prices covered."""
 
 
 class Averaged(Wire, frozen=True):
@@ -293,10 +294,9 @@ class DayTrade(Wire, frozen=True):
 
 
 class Haircut(Wire, frozen=True):
-    """The haircut in force of an asset whose haircut or rate moves; `rate_ticks` 0 without a rate feed."""
+    """The haircut in force of an asset whose haircut moves."""
 
     haircut_ppm: U32
-    rate_ticks: U63
 
 
 class Guard(Wire, frozen=True):
@@ -344,3 +344,5 @@ class CashCall(Wire, frozen=True):
     opened_height: U63
     deadline_height: U63
     auction_height: U63 = 0
+    auction_owed: U63 = 0
+    """Micros that were owed in all groups when the sale began: what slices are measured by."""

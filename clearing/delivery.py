@@ -1,0 +1,98 @@
+"""Physical delivery of forwards: tokens from shorts to longs against cash at the settlement price.
+
+Rule: delivery against payment, and nobody delivers what is not there: a short no more than its own free tokens, a long
+pays from its own positive cash. What one side fails to do settles in cash at the same price, which every position has
+been paid up to already, so only the tokens are missed; who fails pays a penalty, shared by those who were ready on the
+other side, or the house's when nobody was. Whole lots go pro rata, largest fraction first, then the lowest account.
+It must not know margin: accounts are looked at afterwards, like after any trade.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clearing.assets import PPM, Asset
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import MICROS_PER_TICK, allocate, mul_div_up
+from clearing.instruments import Instrument
+from clearing.ledger import CLEARING_ACCOUNT, balance, cash_currency, token_currency
+from clearing.receipts import Delivered, DeliveryFailed, TransferCode
+from clearing.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side's accounts in order: lots to exchange, and how many of them each is able to."""
+
+    accounts: tuple[int, ...]
+    lots: tuple[int, ...]
+    able: tuple[int, ...]
+
+    def share(self, total: int) -> list[int]:
+        """How many lots of `total`, at most the sum of `able`, each exchanges; never more than it is able to."""
+        return allocate(total, self.able)
+
+    @property
+    def failing(self) -> list[int]:
+        """Lots that each is not able to exchange."""
+        return [lots - able for lots, able in zip(self.lots, self.able, strict=True)]
+
+
+def units_per_lot(instrument: Instrument, token: Asset) -> int:
+    """Clearing units of the token that one lot delivers: what is worth a lot at the feed's price; exact by genesis."""
+    scale: int = 10**token.unit_decimals
+    return instrument.micros_per_tick * scale // MICROS_PER_TICK
+
+
+def deliver(run: Run, instrument: Instrument, ticks: int, positions: Sequence[tuple[int, int]]) -> None:
+    """Exchange as many lots as both sides are able to, and penalise who was not. Positions are left to the caller."""
+    token = run.terms.assets[instrument.delivery_asset]
+    each, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
+    cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)
+    shorts = _side(positions, -1, lambda account: balance(run.state, account, tokens) // each)
+    longs = _side(positions, 1, lambda account: max(balance(run.state, account, cash), 0) // price)
+    matched = min(sum(shorts.able), sum(longs.able))
+    given, taken = shorts.share(matched), longs.share(matched)
+    for account, lots in zip(shorts.accounts, given, strict=True):
+        run.journal.transfer(account, CLEARING_ACCOUNT, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+    for account, lots in zip(longs.accounts, taken, strict=True):
+        run.journal.transfer(CLEARING_ACCOUNT, account, tokens, lots * each, TransferCode.DELIVERY, instrument.id)
+        run.journal.transfer(
+            account, CLEARING_ACCOUNT, cash, lots * price, TransferCode.DELIVERY_PAYMENT, instrument.id
+        )
+    for account, lots in zip(shorts.accounts, given, strict=True):
+        run.journal.transfer(
+            CLEARING_ACCOUNT, account, cash, lots * price, TransferCode.DELIVERY_PAYMENT, instrument.id
+        )
+    _penalise(run, instrument, ticks, -1, shorts, longs, taken)
+    _penalise(run, instrument, ticks, 1, longs, shorts, given)
+    run.receipts.append(
+        Delivered(instrument.id, token.id, ticks, matched, sum(longs.lots), matched * each, matched * price)
+    )
+
+
+def _side(positions: Sequence[tuple[int, int]], sign: int, able: Callable[[int], int]) -> Side:
+    own = [(account, lots * sign) for account, lots in positions if lots * sign > 0]
+    return Side(
+        tuple(account for account, _ in own),
+        tuple(lots for _, lots in own),
+        tuple(min(lots, able(account)) for account, lots in own),
+    )
+
+
+def _penalise(
+    run: Run, instrument: Instrument, ticks: int, sign: int, failed: Side, ready: Side, exchanged: Sequence[int]
+) -> None:
+    """Take the penalty from who failed and share it over the lots of those who were ready and went without."""
+    currency, cause = cash_currency(instrument.cash_group), instrument.id
+    price, collected = ticks * instrument.micros_per_tick, 0
+    for account, lots in zip(failed.accounts, failed.failing, strict=True):
+        if not lots:
+            continue
+        penalty = mul_div_up(lots * price, run.terms.market.prices.delivery_fail_ppm, PPM)
+        run.journal.transfer(account, CLEARING_ACCOUNT, currency, penalty, TransferCode.DELIVERY_FAILED, cause)
+        run.receipts.append(DeliveryFailed(instrument.id, account, sign * lots, ticks, penalty))
+        collected += penalty
+    waited = [able - done for able, done in zip(ready.able, exchanged, strict=True)]
+    accounts, weights = (ready.accounts, waited) if any(waited) else ((HOUSE_ACCOUNT,), [1])
+    for account, share in zip(accounts, allocate(collected, weights), strict=True):
+        run.journal.transfer(CLEARING_ACCOUNT, account, currency, share, TransferCode.DELIVERY_FAILED, cause)

@@ -1,0 +1,67 @@
+"""Medians by stake, and which reports are outliers.
+
+Rule: pure functions of whole numbers. What half of the stake says cannot be dropped: the limit is never below the
+median absolute deviation, within which lies at least half of the stake. It must not know feeds or the state.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from clearing.base.units import mul_div_down
+
+PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one validator says of one feed."""
+
+    validator: int
+    power: int
+    ticks: int
+    confidence_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """Reports with the outliers apart."""
+
+    kept: tuple[Report, ...]
+    dropped: tuple[Report, ...]
+    median_ticks: int
+    deviation_ticks: int
+    limit_ticks: int
+
+
+def lower_median(weighted: Iterable[tuple[int, int]]) -> int:
+    """The smallest value such that at least half of the weight is at or below it. Raises ValueError without weight."""
+    ordered = sorted(weighted)
+    whole = sum(weight for _, weight in ordered)
+    below = 0
+    for value, weight in ordered:
+        below += weight
+        if weight and 2 * below >= whole:
+            return value
+    raise ValueError("no weight to take a median of")
+
+
+def upper_median(weighted: Iterable[tuple[int, int]]) -> int:
+    """The largest value such that at least half of the weight is at or above it. Raises ValueError without weight."""
+    return -lower_median((-value, weight) for value, weight in weighted)
+
+
+def sift(reports: Sequence[Report], deviations: int, floor_ppm: int) -> Sifted:
+    """Drop the reports further from the lower median than max(deviations x MAD, floor); exactly at it they are kept.
+
+    MAD is the lower median by stake of |report - median|; when more than half of the stake says the same it is zero,
+    and the floor, a fraction of the median rounded down, is what keeps honest small differences. `deviations` 0 drops
+    nothing. Raises ValueError without weight. Source: Hampel's identifier, with stake for counts.
+    """
+    middle = lower_median((each.ticks, each.power) for each in reports)
+    spread = lower_median((abs(each.ticks - middle), each.power) for each in reports)
+    limit = max(deviations * spread, mul_div_down(middle, floor_ppm, PPM))
+    if deviations == 0:
+        return Sifted(tuple(reports), (), middle, spread, limit)
+    kept = tuple(each for each in reports if abs(each.ticks - middle) <= limit)
+    dropped = tuple(each for each in reports if abs(each.ticks - middle) > limit)
+    return Sifted(kept, dropped, middle, spread, limit)
