@@ -15,7 +15,7 @@ from clearing.codes import ClearingCode
 from clearing.custody import custody_terms
 from clearing.holdings import arrays_of, holdings_of
 from clearing.ledger import currency_of, held
-from clearing.margin.rows import build_snapshot, build_statement, shortfall_of
+from clearing.margin.rows import account_holdings, build_snapshot, build_statement
 from clearing.margin.snapshot import AccountHoldings, PriceUsed, PublicTotal, RiskSnapshot
 from clearing.ranges.effective import effective_parameters
 from clearing.receipts import EpochClosed, FeedStatus
@@ -59,13 +59,13 @@ def take_snapshot(state: State) -> RiskSnapshot:
     if custody is None or not can_snapshot(state):
         raise LocalFault(ClearingCode.SNAPSHOT_NOT_READY, "take_snapshot", height=state.now.height)
     arrays, terms = arrays_of(state), state.terms
-    accounts, shortfalls = [], {}
+    accounts: list[AccountHoldings] = []
+    shortfalls: dict[int, int] = {}
     for account, _ in state.accounts.ordered():
         own = holdings_of(state, account)
-        missing = shortfall_of(arrays, own.cash, own.tokens, own.lots)
-        if missing:
-            shortfalls[account] = missing
-        accounts.append(AccountHoldings(account, (*own.cash, *own.tokens, *own.lots), missing))
+        accounts.append(account_holdings(arrays, account, own.cash, own.tokens, own.lots))
+        if accounts[-1].shortfall:
+            shortfalls[account] = accounts[-1].shortfall
     statement = build_statement(
         arrays,
         effective_parameters(state),

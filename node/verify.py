@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
-from clearing.margin.snapshot import RiskStatement, SlotKind
+from clearing.margin.snapshot import RiskStatement
 from node.keys.files import read_secret
 from proofs.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verify import OwnAccount, Verdict, verify_package
@@ -117,7 +117,7 @@ def read_holdings(data: bytes) -> dict[str, int]:
 
 def values_in_slots(statement: RiskStatement, holdings: Mapping[str, int]) -> tuple[int, ...]:
     """Amounts for all slots but the auxiliary ones, zero where none is named. Raises LocalFault for an unknown name."""
-    names = [slot.name for slot in statement.slots if slot.kind is not SlotKind.GROUP_MAX]
+    names = [slot.name for slot in statement.slots if slot.is_public]
     for name in holdings:
         if name not in names:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "holdings", slot=name, slots=", ".join(names))

@@ -1,13 +1,14 @@
 """The requirement as slots and linear rows: what a solvency proof is about.
 
-Rule: these rows and `requirement.account_margin` are the same rule; property tests hold them equal. With the smallest
-group maxima that satisfy the loss rows, every row holds if and only if maintenance margin and cash limits do.
+Rule: these rows and `requirement.account_margin` are the same rule; property tests hold them equal. With the least
+auxiliary values that their rows allow, every row holds if and only if maintenance margin and cash limits do.
 Coefficients stay below 2^62, which the proof's soundness rests on. It must not know how rows are proven.
 
-Slots: cash groups, collateral tokens, instruments (each by id), then one maximum r_g per risk group.
+Slots: cash groups, collateral tokens, instruments (each by id), one maximum r_g per risk group, then those of
+`clearing.margin.auxiliary`.
 Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for each scenario s >= 1, j in the group;
-`maintenance`  den * (cash + token values + sum A[j][0] q_j) - num * sum r_g (+ shortfall) >= 0;
-`cash-limit:<group>`  cash + limit (+ shortfall) >= 0.
+`maintenance`  den * (cash + token values + sum A[j][0] q_j) - num * sum of charged slots (+ shortfall) >= 0;
+`cash-limit:<group>`  cash + limit (+ shortfall) >= 0; and the auxiliary slots' own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +16,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from clearing.base.errors import Bug
 from clearing.base.ids import Hash32, NetworkId
 from clearing.margin.arrays import COEFFICIENT_MAX, RiskArrays
+from clearing.margin.auxiliary import (
+    Places,
+    auxiliary_rows,
+    auxiliary_slots,
+    auxiliary_values,
+    charged_slots,
+    places_of,
+)
 from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.margin.requirement import account_margin
+from clearing.margin.requirement import AccountMargin, account_margin
 from clearing.margin.snapshot import (
     AccountHoldings,
     CustodyTerm,
@@ -29,6 +38,8 @@ from clearing.margin.snapshot import (
     Slot,
     SlotKind,
 )
+
+CONSTANT_MAX = 2**63 - 1
 
 
 def build_statement(
@@ -50,7 +61,7 @@ def build_statement(
     """
     public = tuple(sorted(totals, key=lambda total: total.slot))
     if [total.slot for total in public] != list(range(_held_slots(arrays))):
-        raise Bug("public totals must name every slot but the group maxima once")
+        raise Bug("public totals must name every slot but the auxiliary ones once")
     return RiskStatement(
         network=network,
         height=height,
@@ -70,9 +81,10 @@ def build_statement(
 def build_snapshot(statement: RiskStatement, accounts: Iterable[AccountHoldings]) -> RiskSnapshot:
     """The statement with every account's holdings, ordered by account.
 
-    Raises Bug when an account comes twice or has not one value for each slot but the maxima, when its shortfall is not
-    the listed one, or when the holdings do not sum to the public totals.
+    Raises Bug when an account comes twice or has not one value for each slot but the group maxima, when its shortfall
+    is not the listed one, or when the holdings do not sum to the public totals.
     """
+    auxiliary = sum(slot.kind in (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED) for slot in statement.slots)
     ordered = tuple(sorted(accounts, key=lambda each: each.account))
     if len({each.account for each in ordered}) != len(ordered):
         raise Bug("an account is in the snapshot twice")
@@ -80,6 +92,8 @@ def build_snapshot(statement: RiskStatement, accounts: Iterable[AccountHoldings]
     for each in ordered:
         if len(each.values) != len(statement.totals):
             raise Bug(f"account {each.account} has {len(each.values)} values for {len(statement.totals)} slots")
+        if len(each.auxiliary) != auxiliary:
+            raise Bug(f"account {each.account} has {len(each.auxiliary)} auxiliary values for {auxiliary} slots")
         if each.shortfall != listed.get(each.account, 0):
             raise Bug(f"account {each.account} is short by {each.shortfall}, listed {listed.get(each.account, 0)}")
     for total in statement.totals:
@@ -96,22 +110,25 @@ def build_slots(arrays: RiskArrays) -> tuple[Slot, ...]:
         *(Slot(f"token:{asset.chain_id}:{asset.name}", SlotKind.TOKEN) for asset in arrays.assets),
         *(Slot(f"position:{instrument.name}", SlotKind.POSITION) for instrument in arrays.instruments),
         *(Slot(f"max:{group.name}", SlotKind.GROUP_MAX, group.id) for group in arrays.groups),
+        *auxiliary_slots(arrays),
     )
 
 
 def build_rows(arrays: RiskArrays, parameters: RiskParameters) -> tuple[Row, ...]:
-    """All rows in order: losses by group and scenario, maintenance, cash limits by group."""
-    first_maximum = _held_slots(arrays)
-    losses = (row for at, group in enumerate(arrays.groups) for row in _loss_rows(arrays, group, first_maximum + at))
+    """All rows in order: losses by group and scenario, auxiliary ones, maintenance, cash limits by group."""
+    places = places_of(arrays)
+    losses = (row for at, group in enumerate(arrays.groups) for row in _loss_rows(arrays, group, places.maxima + at))
     limits = (
         Row(f"cash-limit:{group.name}", RowKind.AT_LEAST_ZERO, ((at, 1),), parameters.cash_limit_micros, shortfall=True)
         for at, group in enumerate(arrays.cash_groups)
     )
-    rows = (*losses, _maintenance_row(arrays, parameters), *limits)
+    rows = (*losses, *auxiliary_rows(arrays, places), _maintenance_row(arrays, parameters, places), *limits)
     for row in rows:
         largest = max((abs(coefficient) for _, coefficient in row.coefficients), default=0)
         if largest > COEFFICIENT_MAX:
             raise Bug(f"a coefficient of row {row.name} is {largest}, at least 2^62")
+        if abs(row.constant) > CONSTANT_MAX:
+            raise Bug(f"the constant of row {row.name} is {row.constant}, at least 2^63")
     return rows
 
 
@@ -121,7 +138,10 @@ def shortfall_of(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int],
     Unit: that of the rows it is added to. In the maintenance row that is micros divided by the maintenance denominator,
     so the account lacks `shortfall / denominator` micros of equity there; in a cash row it is micros.
     """
-    margin = account_margin(arrays, cash, tokens, positions)
+    return _shortfall(arrays, account_margin(arrays, cash, tokens, positions), cash)
+
+
+def _shortfall(arrays: RiskArrays, margin: AccountMargin, cash: Sequence[int]) -> int:
     parameters = arrays.parameters
     needed = parameters.maintenance_numerator * margin.initial - parameters.maintenance_denominator * margin.equity
     overdrawn = (-claim - parameters.cash_limit_micros for claim in cash)
@@ -129,8 +149,22 @@ def shortfall_of(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int],
 
 
 def group_maxima(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> list[int]:
-    """The smallest r_g that satisfy the loss rows: the group losses themselves."""
-    return list(account_margin(arrays, cash, tokens, positions).group_losses)
+    """The smallest r_g that satisfy their rows: the group losses, or the short-option minimums where those are more."""
+    margin = account_margin(arrays, cash, tokens, positions)
+    return list(margin.terms.groups(margin.group_losses))
+
+
+def account_holdings(
+    arrays: RiskArrays, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> AccountHoldings:
+    """One account as the snapshot has it: holdings, what it is short by, and the least auxiliary values."""
+    margin = account_margin(arrays, cash, tokens, positions)
+    return AccountHoldings(
+        account=account,
+        values=(*cash, *tokens, *positions),
+        shortfall=_shortfall(arrays, margin, cash),
+        auxiliary=auxiliary_values(arrays, margin, tokens, positions),
+    )
 
 
 def row_value(row: Row, values: Sequence[int], shortfall: int) -> int:
@@ -152,9 +186,9 @@ def _loss_rows(arrays: RiskArrays, group: RiskGroup, maximum: int) -> Iterable[R
         yield Row(f"loss:{group.name}:{scenario}", RowKind.AT_LEAST_ZERO, coefficients)
 
 
-def _maintenance_row(arrays: RiskArrays, parameters: RiskParameters) -> Row:
+def _maintenance_row(arrays: RiskArrays, parameters: RiskParameters, places: Places) -> Row:
     worth = [1] * len(arrays.cash_groups) + arrays.token_values.tolist() + arrays.values[:, 0].tolist()
-    coefficients = [parameters.maintenance_denominator * value for value in worth]
-    coefficients += [-parameters.maintenance_numerator] * len(arrays.groups)
-    ordered = tuple((slot, value) for slot, value in enumerate(coefficients) if value)
+    held = ((slot, parameters.maintenance_denominator * value) for slot, value in enumerate(worth))
+    charged = ((slot, -parameters.maintenance_numerator) for slot in charged_slots(arrays, places))
+    ordered = tuple((slot, value) for slot, value in (*held, *charged) if value)
     return Row("maintenance", RowKind.AT_LEAST_ZERO, ordered, shortfall=True)

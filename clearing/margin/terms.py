@@ -3,7 +3,7 @@
 Rule: slow and plain; `clearing.margin.add_ons` must equal it. Requirement = for groups, the sum of max(loss,
 short-option minimum), of which a part is replaced by the joint expected shortfall where joint scenarios are given; plus
 charges on each lot, impact, and concentration of tokens. Every term is convex in the holdings, so all of it is linear
-rows. The joint term is never below the sum of short-option minimums: an option that no scenario reaches earns no credit.
+rows. The joint term is at least the sum of short-option minimums: an option that no scenario reaches earns no credit.
 """
 
 from collections.abc import Sequence

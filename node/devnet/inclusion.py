@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clearing.holdings import holdings_of
-from clearing.margin.snapshot import RiskStatement, SlotKind
+from clearing.margin.snapshot import RiskStatement
 from clearing.state.state import State
 from node.keys.files import make_secret_folder, write_secret
 
@@ -35,7 +35,7 @@ def member_files(folder: Path, name: str, account: int) -> MemberFiles:
 def write_member_files(files: MemberFiles, statement: RiskStatement, state: State, seed: bytes) -> None:
     """Write both; `state` is the one that `statement` is about."""
     held = holdings_of(state, files.account)
-    names = [slot.name for slot in statement.slots if slot.kind is not SlotKind.GROUP_MAX]
+    names = [slot.name for slot in statement.slots if slot.is_public]
     amounts = dict(zip(names, (*held.cash, *held.tokens, *held.lots), strict=True))
     make_secret_folder(files.seed.parent)
     write_secret(files.seed, seed.hex().encode() + b"\n")

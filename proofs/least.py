@@ -1,0 +1,63 @@
+"""The least values of auxiliary slots: what each must be at least, given the holdings.
+
+Rule: every slot gets the smallest integer that its rows allow, and a tail's threshold the loss at which the expected
+shortfall is least, so the values follow from the statement and the holdings alone: a member that knows what it holds
+can recompute its commitment. It must not know prices or rules beyond the rows' shapes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from clearing.margin.joint import tail_threshold
+from clearing.margin.snapshot import RiskStatement, SlotKind
+from proofs.errors import ProofCode, Refused
+from proofs.rules import Bound, bounds_of
+
+
+def least_values(statement: RiskStatement, known: Mapping[int, int]) -> tuple[int, ...]:
+    """Values of all slots in order; those in `known` (slot to value, every public slot) as they are.
+
+    Raises Refused BAD_STATEMENT when rows have no known shape or slots bound each other in a circle.
+    """
+    bounds = bounds_of(statement)
+    values = dict(known)
+    behind = {slot: each for rows in bounds.values() for each in rows if each.above for slot in each.signed}
+    open_slots = [j for j in range(len(statement.slots)) if j not in values]
+    while open_slots:
+        ready = [j for j in open_slots if _needs(j, bounds, behind) <= values.keys()]
+        if not ready:
+            raise Refused(ProofCode.BAD_STATEMENT, "auxiliary slots bound each other", slots=len(open_slots))
+        for j in ready:
+            signed = statement.slots[j].kind is SlotKind.AUXILIARY_SIGNED
+            values[j] = _threshold(behind[j], bounds, values) if signed else _least(bounds[j], values)
+        open_slots = [j for j in open_slots if j not in values]
+    return tuple(values[j] for j in range(len(statement.slots)))
+
+
+def _needs(slot: int, bounds: Mapping[int, Sequence[Bound]], behind: Mapping[int, Bound]) -> set[int]:
+    """The auxiliary slots whose values a slot's own value follows from."""
+    if slot in bounds:
+        return {other for each in bounds[slot] for other in (*each.above, *each.signed)}
+    if slot not in behind:
+        raise Refused(ProofCode.BAD_STATEMENT, "a threshold of no expected shortfall", slot=slot)
+    return set()
+
+
+def _threshold(expected: Bound, bounds: Mapping[int, Sequence[Bound]], values: Mapping[int, int]) -> int:
+    """The k-th worst of the losses behind an expected shortfall, each as often as it counts."""
+    losses = [max((_public(each, values) for each in bounds[slot]), default=0) for slot in expected.above]
+    return tail_threshold(losses, list(expected.above.values()), expected.whole)
+
+
+def _least(rows: Sequence[Bound], values: Mapping[int, int]) -> int:
+    least = 0
+    for each in rows:
+        needed = _public(each, values)
+        needed += sum(a * values[slot] for slot, a in each.above.items())
+        needed -= sum(a * values[slot] for slot, a in each.signed.items())
+        least = max(least, -(-needed // each.whole))
+    return least
+
+
+def _public(bound: Bound, values: Mapping[int, int]) -> int:
+    """What a row's holdings and constant require."""
+    return -bound.row.constant - sum(a * values[slot] for slot, a in bound.public.items())
