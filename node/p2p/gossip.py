@@ -5,7 +5,8 @@ synchronous validator before it is delivered or passed on; everything that is no
 
 Replaced: the read loop (a task a message, no order, no bound), the checks (another peer's address records and peer
 exchange are taken at their word), the rate limit (10 a second, silently), the outbound queue (32) and its writer (a
-write a message), the sequence numbers (seconds: a restarted node repeats itself).
+write a message), the sequence numbers (seconds: a restarted node repeats itself), the second writers of a stream (they
+cut into a long write of the first and the neighbour can read no further).
 """
 
 import logging
@@ -79,6 +80,17 @@ class _Router(GossipSub):  # type: ignore[misc]
             queue = self.pubsub.peer_queues.get(receiver)
             if queue is None or not queue.push(rpc):  # it subscribed before our own stream to it stood, or it is slow
                 stats.dropped["outbound"] += 1
+
+    async def send_recent_messages(self, peer_id: ID, topic: str) -> None:
+        """Queue what was lately said of a topic for a neighbour that has just subscribed to it."""
+        queue = self.pubsub.peer_queues.get(peer_id)
+        for message_id in self.mcache.window(topic):
+            message = self.mcache.get(message_id)
+            if queue is not None and message is not None:
+                queue.push(rpc_pb2.RPC(publish=[message]))
+
+    async def flush_pending_messages(self, peer_id: ID) -> None:
+        """Nothing: no message waits for a neighbour to be identified."""
 
 
 class Gossip(Pubsub):  # type: ignore[misc]

@@ -248,6 +248,23 @@ async def test_a_message_to_a_subscriber_without_a_stream_yet_is_counted_as_lost
         assert one.network.stats.topic("trades").dropped == {"outbound": 1}
 
 
+async def test_only_one_task_writes_to_a_neighbours_gossip_stream(cluster):
+    """What a neighbour missed is queued: a second writer cuts into long writes, and nothing after can be read."""
+    async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        gossip, path = one.network._gossip, peer_id(other.key)
+        await until(lambda: path in gossip.peer_topics.get("trades", set()) and path in gossip.peer_queues)
+        queue = gossip.peer_queues.pop(path)
+        one.network.publish(Topic.TRADES, b"missed")
+        gossip.peer_queues[path] = queue
+        stream = gossip.peers.pop(path)
+        gossip.peers[path] = None  # whoever would write to it himself fails
+        await gossip.router.send_recent_messages(path, "trades")
+        assert (await other.feeds[Topic.TRADES].receive()).data == b"missed"
+        gossip.peers[path] = stream
+
+
 class Path:
     """A TCP path to a port that can be frozen: nothing passes, nothing is closed."""
 
