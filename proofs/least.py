@@ -7,7 +7,6 @@ can recompute its commitment. It must not know prices or rules beyond the rows' 
 
 from collections.abc import Mapping, Sequence
 
-from clearing.margin.joint import tail_threshold
 from clearing.margin.snapshot import RiskStatement, SlotKind
 from proofs.errors import ProofCode, Refused
 from proofs.rules import Bound, bounds_of
@@ -44,8 +43,13 @@ def _needs(slot: int, bounds: Mapping[int, Sequence[Bound]], behind: Mapping[int
 
 def _threshold(expected: Bound, bounds: Mapping[int, Sequence[Bound]], values: Mapping[int, int]) -> int:
     """The k-th worst of the losses behind an expected shortfall, each as often as it counts."""
-    losses = [max((_public(each, values) for each in bounds[slot]), default=0) for slot in expected.above]
-    return tail_threshold(losses, list(expected.above.values()), expected.whole)
+    losses = [(_public(each, values), count) for slot, count in expected.above.items() for each in bounds[slot]]
+    left = expected.whole
+    for loss, count in sorted(losses, reverse=True):
+        left -= count
+        if left <= 0:
+            return loss
+    raise Refused(ProofCode.BAD_STATEMENT, "an expected shortfall over fewer scenarios than it averages")
 
 
 def _least(rows: Sequence[Bound], values: Mapping[int, int]) -> int:
