@@ -71,6 +71,9 @@ class ClearingCode(CodeBook):
     SNAPSHOT_NOT_READY = 406
     INSTRUMENT_SETTLED = 407
     ONLY_REDUCING = 408
+    BAD_MODEL = 440
+    BAD_PORTFOLIO = 441
+    BAD_STEP = 442
 
 
 REMEDIES: dict[ClearingCode, str] = {
@@ -176,6 +179,11 @@ REMEDIES: dict[ClearingCode, str] = {
         "The feed has no fresh price: until it has, neither side's position may grow. Wait, or reduce both positions."
     ),
     ClearingCode.SNAPSHOT_NOT_READY: "No epoch snapshot of this state: no prices yet, or custody is behind.",
+    ClearingCode.BAD_MODEL: (
+        "A risk model contradicts itself or the portfolio, or asks for too much work. The path names the field."
+    ),
+    ClearingCode.BAD_PORTFOLIO: "A portfolio names what it does not list, or a number is out of range. See the path.",
+    ClearingCode.BAD_STEP: "A rule or a settlement step has a number that makes no sense. The path names the field.",
 }
 
 

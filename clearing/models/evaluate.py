@@ -1,0 +1,298 @@
+"""`evaluate`: a risk model on a portfolio, every intermediate by name.
+
+Rule: exact; the only roundings are those that the model names. Terms are evaluated in their order and may look at
+earlier ones by name. Results are frozen dataclasses of fractions; whoever shows them decides how. It must not read
+files nor know the network's own parameters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeAlias
+
+from clearing.models import charges, spreads
+from clearing.models.charges import Book
+from clearing.models.holdings import CollateralValue, PositionValue, books_of, collateral_value, position_value
+from clearing.models.numbers import exact, rounded
+from clearing.models.portfolio import Account, Portfolio
+from clearing.models.scan import Scanner, ScanResult
+from clearing.models.terms import (
+    Calendar,
+    CollateralCharge,
+    Convex,
+    GroupCredit,
+    JointCredit,
+    Level,
+    MarginFraction,
+    Minimum,
+    PerSize,
+    RiskModel,
+    Scan,
+    Selection,
+    Slippage,
+    Term,
+)
+from clearing.models.values import ZERO, quotes_of, tiers_of
+
+Detail: TypeAlias = (
+    ScanResult
+    | charges.FractionAmount
+    | charges.SlippageAmount
+    | charges.SizeAmount
+    | spreads.CalendarAmount
+    | spreads.SpreadCredit
+    | spreads.MinimumAmount
+    | spreads.JointAmount
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TermResult:
+    """What one term gives for one account."""
+
+    name: str
+    kind: str
+    amount: Fraction
+    by_group: Mapping[str, Fraction]
+    parts: tuple[Detail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelResult:
+    """One level of margin of one account."""
+
+    level: str
+    unrounded: Fraction
+    requirement: Fraction
+    equity: Fraction
+    """With the haircuts of this level."""
+    excess: Fraction
+    """Equity less requirement; negative is a shortage."""
+
+    @property
+    def covered(self) -> bool:
+        """Whether equity reaches the requirement."""
+        return self.excess >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountResult:
+    """One account."""
+
+    account: str
+    cash: Fraction
+    positions: tuple[PositionValue, ...]
+    collateral: tuple[CollateralValue, ...]
+    position_value: Fraction
+    """Of premium-paid positions, unpaid gains and funding."""
+    terms: tuple[TermResult, ...]
+    levels: tuple[LevelResult, ...]
+
+    def term(self, name: str) -> TermResult:
+        """A term's result by its name. Raises KeyError."""
+        return {each.name: each for each in self.terms}[name]
+
+    def level(self, name: str) -> LevelResult:
+        """A level by its name. Raises KeyError."""
+        return {each.level: each for each in self.levels}[name]
+
+
+class Evaluator:
+    """A model over one market; accounts are evaluated one by one. Model and portfolio must have been checked."""
+
+    def __init__(self, model: RiskModel, portfolio: Portfolio) -> None:
+        self.model = model
+        self.portfolio = portfolio
+        self.quotes = quotes_of(portfolio, model.option_decimals)
+        self._collateral = {each.id: each for each in portfolio.collateral}
+        self._scanners = {
+            term.name: Scanner(term, self.quotes, model.option_decimals)
+            for term in model.terms
+            if isinstance(term, Scan)
+        }
+
+    def account(self, account: Account) -> AccountResult:
+        """One account's margin."""
+        books = books_of(account, self.quotes)
+        results: dict[str, TermResult] = {}
+        for term in self.model.terms:
+            results[term.name] = self._term(term, account, books, results)
+        positions = tuple(position_value(each, self.quotes[each.instrument]) for each in account.positions)
+        value = sum((each.equity for each in positions), ZERO)
+        decimals = self.model.collateral_decimals
+        held = tuple(
+            collateral_value(
+                each, self._collateral[each.collateral], [level.name for level in self.model.levels], decimals
+            )
+            for each in account.collateral
+        )
+        cash = exact(account.cash)
+        levels: dict[str, LevelResult] = {}
+        for level in self.model.levels:
+            equity = cash + value + sum((each.values[level.name] for each in held), ZERO)
+            levels[level.name] = self._level(level, results, levels, equity)
+        return AccountResult(account.id, cash, positions, held, value, tuple(results.values()), tuple(levels.values()))
+
+    def _level(
+        self, level: Level, results: Mapping[str, TermResult], levels: Mapping[str, LevelResult], equity: Fraction
+    ) -> LevelResult:
+        if level.base:
+            sums = levels[level.base].requirement
+        else:
+            sums = sum((weight_at(term, level.name) * results[term.name].amount for term in self.model.terms), ZERO)
+        unrounded = sums * exact(level.factor)
+        requirement = rounded(unrounded, level.decimals, level.rounding)
+        return LevelResult(level.name, unrounded, requirement, equity, equity - requirement)
+
+    def _term(
+        self, term: Term, account: Account, books: Mapping[str, Book], results: Mapping[str, TermResult]
+    ) -> TermResult:
+        if isinstance(term, Scan):
+            return self._scan(term, account, books)
+        if isinstance(term, MarginFraction | Slippage | PerSize | Convex):
+            return _per_position(term, list(selected(term.select, books).values()))
+        if isinstance(term, Calendar):
+            given = next((exact(each.calendar_spreads) for each in account.given if each.group == term.group), None)
+            formed = spreads.calendar(term, tiers_of(self.quotes, _sizes(books), term.group), given)
+            return TermResult(term.name, "calendar", formed.amount, {term.group: formed.amount}, (formed,))
+        if isinstance(term, GroupCredit):
+            return self._group_credit(term, account, books, results)
+        if isinstance(term, Minimum):
+            return self._minimum(term, account, books, results)
+        if isinstance(term, JointCredit):
+            return self._joint(term, results)
+        if isinstance(term, CollateralCharge):
+            return _collateral_charge(term, account)
+        return TermResult(term.name, "amount", exact(term.amount), {}, ())
+
+    def _scan(self, term: Scan, account: Account, books: Mapping[str, Book]) -> TermResult:
+        chosen = selected(term.select, books)
+        parts = list(self._scanners[term.name].scan({each: book.size for each, book in chosen.items()}))
+        for given in account.given:
+            if not term.select.groups or given.group in term.select.groups:
+                scan = exact(given.scan)
+                parts = [each for each in parts if each.of != given.group]
+                parts.append(ScanResult(given.group, (scan,), None, 1, max(scan, ZERO), ()))
+        by_group: dict[str, Fraction] = {}
+        for each in parts:
+            group = (
+                self.quotes[each.of].contract.group
+                if term.offset == "instrument" and each.of in self.quotes
+                else each.of
+            )
+            by_group[group] = by_group.get(group, ZERO) + each.worst_loss
+        return TermResult(term.name, "scan", sum(by_group.values(), ZERO), by_group, tuple(parts))
+
+    def _group_credit(
+        self, term: GroupCredit, account: Account, books: Mapping[str, Book], results: Mapping[str, TermResult]
+    ) -> TermResult:
+        scans = _scan_parts(self._scan_name(term.scan), results)
+        given = {each.group: exact(each.delta) for each in account.given}
+        deltas = {
+            group.id: sum(tiers_of(self.quotes, _sizes(books), group.id).values(), ZERO)
+            for group in self.portfolio.groups
+        } | given
+        risks = {
+            each.of: each.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(each) for each in scans
+        }
+        parts = spreads.group_credit(term, deltas, risks)
+        by_group: dict[str, Fraction] = {}
+        for leg in (leg for part in parts for leg in part.legs):
+            by_group[leg.group] = by_group.get(leg.group, ZERO) + leg.credit
+        return TermResult(term.name, "group_credit", sum(by_group.values(), ZERO), by_group, parts)
+
+    def _minimum(
+        self, term: Minimum, account: Account, books: Mapping[str, Book], results: Mapping[str, TermResult]
+    ) -> TermResult:
+        own = {each.instrument: exact(each.charge) for each in term.charges}
+        least: dict[str, tuple[Fraction, Fraction]] = {}
+        for instrument, book in sorted(books.items()):
+            short = max(-book.size, ZERO)
+            if book.quote.is_option and short:
+                plain = exact(term.charge) + exact(term.fraction) * book.quote.index * book.quote.multiplier
+                group = book.quote.contract.group
+                count, charge = least.get(group, (ZERO, ZERO))
+                least[group] = (count + short, charge + short * own.get(instrument, plain))
+        for given in account.given:
+            count = exact(given.short_options)
+            least[given.group] = (count, count * exact(term.charge))
+        reached: dict[str, Fraction] = {}
+        for name in term.over:
+            for group, amount in results[name].by_group.items():
+                reached[group] = reached.get(group, ZERO) + amount
+        parts = spreads.minimum(term, least, reached)
+        by_group = {each.group: each.amount for each in parts}
+        return TermResult(term.name, "minimum", sum(by_group.values(), ZERO), by_group, parts)
+
+    def _joint(self, term: JointCredit, results: Mapping[str, TermResult]) -> TermResult:
+        scans = _scan_parts(self._scan_name(term.scan), results)
+        total = sum((results[name].amount for name in term.over), ZERO)
+        floor = ZERO
+        if term.floor:
+            lowest = [each for each in results[term.floor].parts if isinstance(each, spreads.MinimumAmount)]
+            floor = sum((each.minimum for each in lowest), ZERO)
+        groups = [group.id for group in self.portfolio.groups]
+        part = spreads.joint_credit(term, groups, scans, total, floor)
+        return TermResult(term.name, "joint_credit", part.amount, {}, (part,))
+
+    def _scan_name(self, name: str) -> str:
+        return name or next(iter(self._scanners))
+
+
+def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...]:
+    """Every account of a portfolio, in its order. Model and portfolio must have been checked."""
+    evaluator = Evaluator(model, portfolio)
+    return tuple(evaluator.account(each) for each in portfolio.accounts)
+
+
+def weight_at(term: Term, level: str) -> Fraction:
+    """How much of a term counts at a level: what it says; 0 where it names other levels only, 1 where it names none."""
+    if not term.weights:
+        return Fraction(1)
+    return next((exact(each.weight) for each in term.weights if each.level == level), ZERO)
+
+
+def selected(select: Selection, books: Mapping[str, Book]) -> dict[str, Book]:
+    """The books that a selection is about, ordered."""
+    return {
+        instrument: book
+        for instrument, book in sorted(books.items())
+        if (not select.groups or book.quote.contract.group in select.groups)
+        and (not select.kinds or book.quote.contract.kind in select.kinds)
+        and (not select.instruments or instrument in select.instruments)
+    }
+
+
+def _per_position(term: MarginFraction | Slippage | PerSize | Convex, books: list[Book]) -> TermResult:
+    by_group: dict[str, Fraction] = {}
+    parts: list[Detail] = []
+    kind = str(type(term).__struct_config__.tag)
+    found: list[tuple[str, charges.FractionAmount | charges.SlippageAmount | charges.SizeAmount]]
+    if isinstance(term, PerSize):
+        found = list(charges.per_size(term, books))
+    elif isinstance(term, MarginFraction):
+        found = [(each.quote.contract.group, charges.margin_fraction(term, each)) for each in books]
+    elif isinstance(term, Slippage):
+        found = [(each.quote.contract.group, charges.slippage_plus_factor(term, each)) for each in books]
+    else:
+        found = [(each.quote.contract.group, charges.convex(term, each)) for each in books]
+    for group, part in found:
+        parts.append(part)
+        by_group[group] = by_group.get(group, ZERO) + part.amount
+    return TermResult(term.name, kind, sum(by_group.values(), ZERO), by_group, tuple(parts))
+
+
+def _collateral_charge(term: CollateralCharge, account: Account) -> TermResult:
+    held = sum((exact(each.amount) for each in account.collateral if each.collateral == term.collateral), ZERO)
+    lines = [exact(each.slope) * held + exact(each.intercept) for each in term.secants]
+    amount = max(*lines, ZERO) if held else ZERO
+    part = charges.SizeAmount(term.collateral, held, amount / held if held else ZERO, amount)
+    return TermResult(term.name, "collateral_charge", amount, {}, (part,))
+
+
+def _scan_parts(name: str, results: Mapping[str, TermResult]) -> list[ScanResult]:
+    return [each for each in results[name].parts if isinstance(each, ScanResult)]
+
+
+def _sizes(books: Mapping[str, Book]) -> dict[str, Fraction]:
+    return {instrument: book.size for instrument, book in books.items()}

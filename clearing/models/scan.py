@@ -1,0 +1,197 @@
+"""The scenario scan: the worst loss of a book over a grid of moves, with every scenario's loss kept.
+
+Rule: gains and losses offset fully inside what the term says, and not beyond; a loss is positive here. Static discount
+and the two-sided skew are per expiry, for that is where they are not linear. It must not know levels of margin.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from clearing.models.numbers import Number, exact, from_float
+from clearing.models.terms import GridPoint, Range, Scan, StaticDiscount, points_of
+from clearing.models.values import DAY_SECONDS, ONE, ZERO, Quote, log_moneyness, value_at
+from clearing.pricing import elementary
+
+NO_RANGE = Range()
+
+
+@dataclass(frozen=True, slots=True)
+class PositionLosses:
+    """One position in every scenario."""
+
+    instrument: str
+    losses: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What offsets, in every scenario."""
+
+    of: str
+    """The group, the instrument or "all"."""
+    losses: tuple[Fraction, ...]
+    """By scenario, from the first; a gain is negative."""
+    basis: Fraction | None
+    """Loss in the basis scenario."""
+    worst_scenario: int
+    """From 1; 0 when no scenario loses, one more than there are when the basis is worst."""
+    worst_loss: Fraction
+    """At least 0."""
+    positions: tuple[PositionLosses, ...]
+
+
+@dataclass(slots=True)
+class _Book:
+    """Sums of one offset unit while it is gathered."""
+
+    gains: list[Fraction]
+    expiries: dict[tuple[str, int], list[tuple[Quote, Fraction]]] = field(default_factory=dict)
+    positions: list[PositionLosses] = field(default_factory=list)
+
+
+class Scanner:
+    """A scan term over one market; values of instruments in scenarios are computed once for all accounts."""
+
+    def __init__(self, scan: Scan, quotes: Mapping[str, Quote], option_decimals: int) -> None:
+        self._scan = scan
+        self._quotes = quotes
+        self._decimals = option_decimals
+        self._points = points_of(scan)
+        self._values: dict[str, tuple[Fraction, ...]] = {}
+
+    def width(self, instruments: Sequence[str]) -> int:
+        """How many scenarios there are: as many as points, or as given arrays have numbers."""
+        given = [len(self._quotes[each].contract.scanning) for each in instruments]
+        return len(self._points) or max(given, default=0)
+
+    def scan(self, sizes: Mapping[str, Fraction]) -> tuple[ScanResult, ...]:
+        """The results of what offsets, ordered; `sizes` by instrument are those the term selects."""
+        books: dict[str, _Book] = {}
+        width = self.width(sorted(sizes))
+        for instrument in sorted(sizes):
+            quote = self._quotes[instrument]
+            of = {"group": quote.contract.group, "instrument": instrument, "all": "all"}[self._scan.offset]
+            self._add(books.setdefault(of, _Book([ZERO] * width)), quote, sizes[instrument])
+        return tuple(self._result(of, books[of]) for of in sorted(books))
+
+    def values(self, instrument: str) -> tuple[Fraction, ...]:
+        """Value of a size of 1, before the multiplier, in every scenario."""
+        if instrument not in self._values:
+            quote = self._quotes[instrument]
+            self._values[instrument] = tuple(self._value(quote, point) for point in self._points)
+        return self._values[instrument]
+
+    def _add(self, book: _Book, quote: Quote, size: Fraction) -> None:
+        contract = quote.contract
+        if contract.scanning:
+            sign = 1 if contract.scanning_tells == "gain" else -1
+            gains = [size * exact(each) * sign for each in contract.scanning]
+        else:
+            unit = size * quote.multiplier
+            values = self.values(contract.id)
+            weights = [exact(point.weight) for point in self._points]
+            gains = [(each - quote.value) * unit * weight for each, weight in zip(values, weights, strict=True)]
+            if quote.is_option:
+                expiry = (contract.group, contract.seconds_to_expiry)
+                book.expiries.setdefault(expiry, []).append((quote, unit))
+        book.positions.append(PositionLosses(contract.id, tuple(-each for each in gains)))
+        if contract.scanning or not quote.is_option:
+            book.gains = [sofar + each for sofar, each in zip(book.gains, gains, strict=True)]
+
+    def _result(self, of: str, book: _Book) -> ScanResult:
+        gains = list(book.gains)
+        for _, options in sorted(book.expiries.items()):
+            for at, point in enumerate(self._points):
+                gains[at] += self._expiry_gain(options, at, point)
+        losses = tuple(-each for each in gains)
+        basis = self._basis(book)
+        candidates = losses if basis is None else (*losses, basis)
+        worst = max(candidates, default=ZERO)
+        number = candidates.index(worst) + 1 if worst > 0 else 0
+        return ScanResult(of, losses, basis, number, max(worst, ZERO), tuple(book.positions))
+
+    def _expiry_gain(self, options: Sequence[tuple[Quote, Fraction]], at: int, point: GridPoint) -> Fraction:
+        now = sum((quote.value * unit for quote, unit in options), ZERO)
+        then = sum((self.values(quote.contract.id)[at] * unit for quote, unit in options), ZERO)
+        if self._scan.static_discount is not None:
+            then *= static_discount(self._scan.static_discount, options[0][0].years, then, self._decimals)
+        gain = (then - now) * exact(point.weight)
+        loses = point.skew != "none" and self._scan.skew_each_expiry_loses
+        return -abs(gain) if loses else gain
+
+    def _basis(self, book: _Book) -> Fraction | None:
+        basis = self._scan.basis
+        if basis is None:
+            return None
+        loss = ZERO
+        for _, options in sorted(book.expiries.items()):
+            now = sum((quote.value * unit for quote, unit in options), ZERO)
+            moved = [
+                sum((self._moved(quote, exact(move)) * unit for quote, unit in options), ZERO) - now
+                for move in (basis.up, basis.down)
+            ]
+            loss += -min(*moved, ZERO) * (exact(basis.add) + exact(basis.multiply) * options[0][0].years)
+        return loss
+
+    def _moved(self, quote: Quote, move: Fraction) -> Fraction:
+        return value_at(quote, 1 + move, quote.volatility, self._decimals)
+
+    def _value(self, quote: Quote, point: GridPoint) -> Fraction:
+        at = range_of(self._scan, quote.contract.group)
+        move = exact(point.price) * exact(at.price)
+        if at.absolute:
+            move = move / quote.index if quote.index else ZERO
+        volatility = self._volatility(quote, point, at) if quote.is_option else ZERO
+        return value_at(quote, 1 + move, volatility, self._decimals)
+
+    def _volatility(self, quote: Quote, point: GridPoint, at: Range) -> Fraction:
+        direction = exact(point.volatility)
+        down = at.volatility_up if at.volatility_down is None else at.volatility_down
+        shock = direction * exact(at.volatility_up if direction >= 0 else down)
+        if direction and self._scan.term_scaling is not None:
+            shock *= self._scaled(quote)
+        now = quote.volatility
+        moved = now * (1 + shock) if self._scan.volatility_moves == "relative" else now + shock
+        if point.skew != "none":
+            moved *= self._skew(quote, point)
+        if direction > 0:
+            moved = max(moved, exact(self._scan.volatility_min))
+        return max(moved, ZERO)
+
+    def _scaled(self, quote: Quote) -> Fraction:
+        scaling = self._scan.term_scaling
+        if scaling is None:
+            return ONE
+        days = max(Fraction(quote.contract.seconds_to_expiry, DAY_SECONDS), exact(scaling.days_min))
+        short = quote.contract.seconds_to_expiry <= exact(scaling.days) * DAY_SECONDS
+        power = exact(scaling.short_power if short else scaling.long_power)
+        return from_float(power_of(float(exact(scaling.days) / days), float(power)), 12)
+
+    def _skew(self, quote: Quote, point: GridPoint) -> Fraction:
+        shock = self._scan.skew
+        cap = exact(shock.linear_cap if point.skew == "linear" else shock.absolute_cap)
+        moneyness = log_moneyness(exact(quote.contract.strike), quote.forward)
+        moneyness = abs(moneyness) if point.skew == "absolute" else moneyness
+        part = moneyness * cap / exact(shock.width)
+        return max(1 + min(max(part, -abs(cap)), abs(cap)), ZERO)
+
+
+def range_of(scan: Scan, group: str) -> Range:
+    """The range of a group: its own, else the one for all, else a move of 1 is the whole price."""
+    own = [each for each in scan.ranges if each.group == group]
+    common = [each for each in scan.ranges if each.group == ""]
+    return (own or common or [NO_RANGE])[0]
+
+
+def static_discount(terms: StaticDiscount, years: Fraction, value: Fraction, decimals: int) -> Fraction:
+    """The factor on the value of one expiry's options in a scenario."""
+    base: Number
+    base, rate = (terms.base, -exact(terms.rate)) if value >= 0 else (terms.short_base, exact(terms.short_rate))
+    growth = from_float(elementary.exp(float(rate * years)), decimals) if rate else ONE
+    return exact(base) * growth
+
+
+def power_of(base: float, power: float) -> float:
+    """base^power for base > 0, by our own exp and ln."""
+    return elementary.exp(power * elementary.log(base))
