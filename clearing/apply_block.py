@@ -17,20 +17,22 @@ from clearing.bridge_facts import apply_bridge_facts
 from clearing.codes import ClearingCode
 from clearing.epoch import EXIT_ROOT, close_epoch, snapshot_due
 from clearing.genesis import Genesis
+from clearing.held_trades import novate_held
 from clearing.invariants import check_block
 from clearing.margin_calls import check_margins
 from clearing.mark_to_market import mark_to_market
-from clearing.novation import novate
 from clearing.opening import open_state
 from clearing.prices import apply_prices
 from clearing.ranges.delays import watch_withdrawals
 from clearing.ranges.update import update_ranges
 from clearing.receipts import refused
+from clearing.reconciliation import close_days
+from clearing.rules import RULES
 from clearing.run import Run
 from clearing.state.indexes import forget_due
 from clearing.state.state import State
-from clearing.transactions import Trade, Transaction, Withdrawal
-from clearing.withdrawals import release, request_withdrawal, transfer_cash, withdrawals_count
+from clearing.transactions import Transaction
+from clearing.withdrawals import release, withdrawals_count
 from clearing.withdrawals_tree import withdrawals_root
 
 
@@ -49,6 +51,8 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     mark_to_market(run)
     apply_bridge_facts(run)
     watch_withdrawals(run)
+    close_days(run)
+    novate_held(run)
     apply_transactions(run)
     check_margins(run)
     release(run)
@@ -87,12 +91,8 @@ def apply_transactions(run: Run) -> None:
 
 
 def apply_transaction(run: Run, index: int, transaction: Transaction) -> Rejected | None:
-    """One request by its kind."""
-    if isinstance(transaction, Trade):
-        return novate(run, index, transaction)
-    if isinstance(transaction, Withdrawal):
-        return request_withdrawal(run, transaction)
-    return transfer_cash(run, index, transaction)
+    """One request by the rule of its kind."""
+    return RULES[type(transaction)](run, index, transaction)
 
 
 def conclude(run: Run) -> BlockResult:

@@ -21,6 +21,8 @@ CLEARING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 1
 """The central counterparty's own pass-through: what losers pay and gainers receive. Zero after every block."""
 ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
 """Takes the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
+FEE_POT_ACCOUNT = MEMBER_ACCOUNTS_MAX + 3
+"""Takes skew fees and pays skew rebates, and nothing else. The house's; nobody can sign for it."""
 _EXTERNAL = MEMBER_ACCOUNTS_MAX + 2**32
 _TOKEN = 2**32
 _COUNTER_MAX = 2**62
@@ -49,6 +51,11 @@ def currency_of(asset: Asset) -> int:
 def external_account(asset: int) -> int:
     """Stands for the vault's token outside: its balance is minus what was credited and not released."""
     return _EXTERNAL + asset
+
+
+def is_claimant(account: int) -> bool:
+    """Whether what the account holds is owed by the ledger, unlike what stands for vaults outside."""
+    return account < _EXTERNAL
 
 
 def balance(state: State, account: int, currency: int) -> int:
@@ -140,3 +147,15 @@ def check_whole_ledger(state: State) -> None:
 def can_hold(state: State, account: int) -> bool:
     """Whether genesis lists the account: only those can be paid to, or sign. The ledger's own accounts are not."""
     return account < MEMBER_ACCOUNTS_MAX and account in state.accounts
+
+
+def forget_account(state: State, account: int) -> None:
+    """Drop the empty counters of an account that is closed. Raises Bug when it still has money."""
+    terms = state.terms
+    currencies = [cash_currency(group) for group in terms.cash_groups]
+    for currency in currencies + [token_currency(token.id) for token in terms.tokens]:
+        if balance(state, account, currency):
+            raise Bug(f"account {account} is closed with {balance(state, account, currency)} of currency {currency}")
+        if (account, currency) in state.balances:
+            state.balances.remove((account, currency))
+            set_holder(state, CURRENCY, currency, account, holds=False)

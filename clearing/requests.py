@@ -4,12 +4,13 @@ Rule: a request is applied at most once and only by the member whose account it 
 cheap ones first, so that a refusal has one code in every replica.
 """
 
-from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.errors import Detail, Rejected, RemoteFault
 from clearing.base.secp256k1 import recover
 from clearing.codes import ClearingCode, reject
 from clearing.ledger import can_hold
 from clearing.run import Run
 from clearing.state.records import Nonce
+from clearing.state.state import State
 
 
 def check_time(run: Run, at: str, not_after_ms: int) -> Rejected | None:
@@ -46,11 +47,31 @@ def use_nonce(run: Run, account: int, nonce: int) -> None:
 
 def check_signer(run: Run, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
     """The signature must be by the trade key of the member who owns the (known) account."""
-    wanted = run.state.members[run.state.accounts[account].member].trade_address
+    return check_key(at, trade_key(run.state, account), digest, signature, account=account)
+
+
+def check_owner(run: Run, at: str, account: int, digest: bytes, signature: bytes) -> Rejected | None:
+    """For money that leaves the (known) account: the client's own key signs where it has one, else the member's."""
+    return check_key(at, owner_key(run.state, account), digest, signature, account=account)
+
+
+def trade_key(state: State, account: int) -> bytes:
+    """The address that signs for trades of a known account."""
+    return state.members[state.accounts[account].member].trade_address
+
+
+def owner_key(state: State, account: int) -> bytes:
+    """The address that signs for money that leaves a known account."""
+    own = state.accounts[account].key
+    return own if any(own) else trade_key(state, account)
+
+
+def check_key(at: str, wanted: bytes, digest: bytes, signature: bytes, **who: Detail) -> Rejected | None:
+    """The signature must be by the key of this address."""
     try:
         signer = recover(digest, signature)
     except RemoteFault:
-        return reject(ClearingCode.WRONG_SIGNER, at, account=account, signature=signature)
+        return reject(ClearingCode.WRONG_SIGNER, at, **who, signature=signature)
     if signer != wanted:
-        return reject(ClearingCode.WRONG_SIGNER, at, account=account, signer=signer, wanted=wanted)
+        return reject(ClearingCode.WRONG_SIGNER, at, **who, signer=signer, wanted=wanted)
     return None

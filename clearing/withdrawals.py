@@ -6,6 +6,7 @@ A withdrawal needs initial margin afterwards, the account's own positive balance
 
 import msgspec
 
+from clearing.accounts import check_client_money
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
@@ -14,7 +15,7 @@ from clearing.codes import ClearingCode, reject
 from clearing.holdings import arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
 from clearing.receipts import CashTransferred, FeedStatus, TransferCode, WithdrawalReleased
-from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
+from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import Released
 from clearing.state.state import State
@@ -36,7 +37,7 @@ def request_withdrawal(run: Run, request: Withdrawal) -> Rejected | None:
         check_time(run, at, request.not_after_ms)
         or check_account(run, at, request.account)
         or check_nonce(run, at, request.account, request.nonce)
-        or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
+        or check_owner(run, at, request.account, request.digest(run.terms.network), request.signature)
         or check_leaving(run, at, request.account, currency_of(asset), request.units)
     )
     if refusal is not None:
@@ -87,14 +88,16 @@ def transfer_cash(run: Run, index: int, request: CashTransfer) -> Rejected | Non
         or check_account(run, at, request.account)
         or check_account(run, at, request.recipient)
         or check_nonce(run, at, request.account, request.nonce)
-        or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
+        or check_owner(run, at, request.account, request.digest(run.terms.network), request.signature)
     )
     if refusal is not None:
         return refusal
     owners = [run.state.accounts[each].member for each in (request.account, request.recipient)]
     if owners[0] != owners[1]:
         return reject(ClearingCode.NOT_OWN_ACCOUNT, at, member=owners[0], recipient=owners[1])
-    refusal = check_leaving(run, at, request.account, request.cash_group, request.micros)
+    refusal = check_client_money(run, at, request.account, request.recipient) or check_leaving(
+        run, at, request.account, request.cash_group, request.micros
+    )
     if refusal is not None:
         return refusal
     use_nonce(run, request.account, request.nonce)

@@ -6,6 +6,7 @@ index. Order of insertion is never visible in a result.
 
 from bisect import bisect_left
 
+from clearing.state.records import HeldTrade
 from clearing.state.state import State
 
 INSTRUMENT = 0
@@ -54,6 +55,25 @@ def forget_due(state: State, before_ms: int, time_ms: int) -> None:
         state.due_counts.remove(second)
 
 
+def index_held(state: State, key: tuple[int, int, int, int], before: HeldTrade | None, after: HeldTrade | None) -> None:
+    """Let a held trade be found when it is due, and count it for both its sides. None: there is, or will be, none."""
+    order = state.held_order.get(0) or ()
+    if before is not None:
+        at = bisect_left(order, (before.due_ms, *key))
+        order = (*order[:at], *order[at + 1 :])
+    if after is not None:
+        at = bisect_left(order, (after.due_ms, *key))
+        order = (*order[:at], (after.due_ms, *key), *order[at:])
+    state.held_order.put(0, order)
+    for record, by in ((before, -1), (after, 1)):
+        for account in (record.buyer, record.seller) if record else ():
+            count = (state.held_counts.get(account) or 0) + by
+            if count:
+                state.held_counts.put(account, count)
+            else:
+                state.held_counts.remove(account)
+
+
 def rebuild(state: State) -> None:
     """Fill the indexes of a state whose hashed tables were read from outside (but for the withdrawals tree)."""
     for (account, currency), _ in state.balances.ordered():
@@ -65,3 +85,7 @@ def rebuild(state: State) -> None:
         set_holder(state, CALLED, 0, account, holds=record.called_height != 0)
     for trade, seen in state.trades.ordered():
         remember_due(state, trade, seen.not_after_ms)
+    for key, held in state.held_trades.ordered():
+        index_held(state, key, None, held)
+    for (venue, day, number), trade_of_day in state.day_trades.ordered():
+        state.day_ids.put((venue, trade_of_day.venue_trade_id), (day, number))

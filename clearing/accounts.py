@@ -1,0 +1,163 @@
+"""Accounts that members open and close: house and client accounts, sub-accounts, each margined on its own.
+
+Rule: every account stands alone. Its collateral covers its own positions and nobody else's, so a sub-account or an
+isolated group is simply an account; and what is in a client's account never pays for another's loss, the house account
+of its own member included. Money of a client moves only to accounts of the same client, or where the client's own key
+sends it. An id is given once: a closed account's never comes back.
+"""
+
+import msgspec
+
+from clearing.account_requests import AccountClosing, AccountOpening
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.codes import ClearingCode, reject
+from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind
+from clearing.ledger import balance, cash_currency, forget_account, token_currency
+from clearing.mandates import end_mandates
+from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
+from clearing.run import Run
+from clearing.state.indexes import CALLED, set_holder
+from clearing.state.records import Account, MemberAccounts
+from clearing.state.state import State
+from clearing.trade_receipts import AccountClosed, AccountOpened
+
+OPENED_PER_MEMBER = 2**16
+"""Accounts that one member can open in all its time."""
+_MEMBERS_WITH_IDS = (MEMBER_ACCOUNTS_MAX - OPENED_ACCOUNTS) // OPENED_PER_MEMBER
+NO_KEY = bytes(20)
+
+
+def opened_id(member: int, number: int) -> int:
+    """The id of the `number`-th account (from 0) that a member opens; known before, so that deposits can name it."""
+    return OPENED_ACCOUNTS + member * OPENED_PER_MEMBER + number
+
+
+def accounts_of_member(state: State, member: int) -> MemberAccounts:
+    """How many accounts a member has; until anything changed, what genesis says."""
+    record = state.member_accounts.get(member)
+    if record is not None:
+        return record
+    terms = next((each for each in state.terms.genesis.members if each.id == member), None)
+    return MemberAccounts(0, len(terms.accounts) if terms else 0)
+
+
+def open_account(run: Run, index: int, request: AccountOpening) -> Rejected | None:
+    """Give the member of `request.account` a new, empty account."""
+    at = "account_opening"
+    refusal = _check_request(run, at, request)
+    if refusal is not None:
+        return refusal
+    member = run.state.accounts[request.account].member
+    counts = accounts_of_member(run.state, member)
+    limit = run.terms.market.member_accounts_max
+    if counts.held >= limit or counts.opened >= OPENED_PER_MEMBER or member >= _MEMBERS_WITH_IDS:
+        return reject(ClearingCode.ACCOUNTS_FULL, at, member=member, held=counts.held, opened=counts.opened)
+    key = request.key
+    if request.parent:
+        refusal = _check_parent(run, at, member, request)
+        if refusal is not None:
+            return refusal
+        key = run.state.accounts[request.parent].key
+    elif any(key) and request.kind is not AccountKind.CLIENT:
+        return reject(ClearingCode.BAD_PARENT, at, why="only a client has a key of its own")
+    use_nonce(run, request.account, request.nonce)
+    account = opened_id(member, counts.opened)
+    run.state.accounts.put(account, Account(member, request.kind, parent=request.parent, key=key))
+    run.state.member_accounts.put(member, MemberAccounts(counts.opened + 1, counts.held + 1))
+    if request.parent:
+        _set_children(run, request.parent, (*run.state.accounts[request.parent].children, account))
+    run.receipts.append(
+        AccountOpened(
+            index=index,
+            account=account,
+            member=member,
+            kind=int(request.kind),
+            parent=request.parent,
+            key=key,
+            named_account=request.account,
+            nonce=request.nonce,
+        )
+    )
+    return None
+
+
+def close_account(run: Run, index: int, request: AccountClosing) -> Rejected | None:
+    """Take away an account that was opened by request and has nothing left."""
+    at = "account_closing"
+    refusal = _check_request(run, at, request) or _check_empty(run, at, request.account)
+    if refusal is not None:
+        return refusal
+    account = request.account
+    record = run.state.accounts[account]
+    counts = accounts_of_member(run.state, record.member)
+    run.state.member_accounts.put(record.member, MemberAccounts(counts.opened, counts.held - 1))
+    if record.parent:
+        siblings = run.state.accounts[record.parent].children
+        _set_children(run, record.parent, tuple(each for each in siblings if each != account))
+    end_mandates(run, account)
+    forget_account(run.state, account)
+    set_holder(run.state, CALLED, 0, account, holds=False)
+    run.state.accounts.remove(account)
+    run.state.nonces.remove(account)
+    run.receipts.append(AccountClosed(index, account, record.member))
+    return None
+
+
+def check_client_money(run: Run, at: str, account: int, recipient: int) -> Rejected | None:
+    """Whether money may pass between two accounts of one member, as far as it is whose money it is.
+
+    Out of a client's account it goes to accounts of the same client: the account itself with its sub-accounts, or one
+    with the same key. Where the client has a key, whatever leaves was signed with it (`clearing.requests.check_owner`),
+    and it may send it anywhere the member has an account. Into a client's account it may always go.
+    """
+    giver, taker = run.state.accounts[account], run.state.accounts[recipient]
+    if giver.kind is not AccountKind.CLIENT or any(giver.key):
+        return None
+    same = taker.kind is AccountKind.CLIENT and (giver.parent or account) == (taker.parent or recipient)
+    if not same:
+        return reject(ClearingCode.CLIENT_MONEY, at, account=account, recipient=recipient)
+    return None
+
+
+def _check_request(run: Run, at: str, request: AccountOpening | AccountClosing) -> Rejected | None:
+    return (
+        check_time(run, at, request.not_after_ms)
+        or check_account(run, at, request.account)
+        or check_nonce(run, at, request.account, request.nonce)
+        or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
+    )
+
+
+def _check_parent(run: Run, at: str, member: int, request: AccountOpening) -> Rejected | None:
+    """A parent is an account of the same member and kind, and no sub-account; the new one can have no other key."""
+    parent = run.state.accounts.get(request.parent)
+    fits = parent is not None and (parent.member, parent.kind, parent.parent) == (member, request.kind, 0)
+    if parent is None or not fits or request.key not in (NO_KEY, parent.key):
+        return reject(ClearingCode.BAD_PARENT, at, parent=request.parent)
+    return None
+
+
+def _check_empty(run: Run, at: str, account: int) -> Rejected | None:
+    if account < OPENED_ACCOUNTS or account == HOUSE_ACCOUNT:
+        return reject(ClearingCode.NOT_CLOSABLE, at, account=account)
+    state = run.state
+    currencies = [cash_currency(group) for group in run.terms.cash_groups]
+    currencies += [token_currency(token.id) for token in run.terms.tokens]
+    left = {currency: amount for currency in currencies if (amount := balance(state, account, currency))}
+    if left:
+        currency, amount = next(iter(left.items()))
+        return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, currency=currency, balance=amount)
+    book, held = state.books.get(account), state.held_counts.get(account) or 0
+    children = len(state.accounts[account].children)
+    if book is not None or held or children:
+        positions = len(book.lots) if book else 0
+        return reject(
+            ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, positions=positions, held=held, children=children
+        )
+    return None
+
+
+def _set_children(run: Run, account: int, children: tuple[int, ...]) -> None:
+    record = run.state.accounts[account]
+    run.state.accounts.put(account, msgspec.structs.replace(record, children=children))

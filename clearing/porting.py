@@ -1,0 +1,83 @@
+"""Porting: a client's account passes to another member, with positions, cash, collateral and sub-accounts as they are.
+
+Rule: nothing of the client's is closed, moved or priced: only who carries it changes, so its margin is the same before
+and after. The member who carries it, the one who takes it and, where it has a key, the client all sign. Mandates end,
+because the old member gave them; held trades go on, because the client is bound.
+"""
+
+import msgspec
+
+from clearing.account_requests import AccountPorting
+from clearing.accounts import accounts_of_member
+from clearing.base.errors import Rejected
+from clearing.codes import ClearingCode, reject
+from clearing.genesis import AccountKind
+from clearing.mandates import end_mandates
+from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
+from clearing.run import Run
+from clearing.state.records import MemberAccounts
+from clearing.trade_receipts import AccountPorted
+
+AT = "account_porting"
+
+
+def port_account(run: Run, index: int, request: AccountPorting) -> Rejected | None:
+    """Put the account and its sub-accounts under another member."""
+    refusal = (
+        check_time(run, AT, request.not_after_ms)
+        or check_account(run, AT, request.account)
+        or check_nonce(run, AT, request.account, request.nonce)
+        or _check_portable(run, request)
+        or _check_consents(run, request)
+    )
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    record = run.state.accounts[request.account]
+    moved = (request.account, *record.children)
+    _count(run, record.member, -len(moved))
+    _count(run, request.to_member, len(moved))
+    for account in moved:
+        before = run.state.accounts[account]
+        run.state.accounts.put(account, msgspec.structs.replace(before, member=request.to_member))
+        end_mandates(run, account)
+    held = sum(run.state.held_counts.get(account) or 0 for account in moved)
+    run.receipts.append(AccountPorted(index, request.account, record.member, request.to_member, record.children, held))
+    return None
+
+
+def _check_portable(run: Run, request: AccountPorting) -> Rejected | None:
+    record = run.state.accounts[request.account]
+    if request.to_member not in run.state.members:
+        return reject(ClearingCode.UNKNOWN_MEMBER, AT, member=request.to_member)
+    called = [each for each in (request.account, *record.children) if run.state.accounts[each].called_height]
+    if record.kind is not AccountKind.CLIENT or record.parent or record.member == request.to_member or called:
+        return reject(
+            ClearingCode.NOT_PORTABLE,
+            AT,
+            account=request.account,
+            kind=record.kind.name,
+            parent=record.parent,
+            called=len(called),
+        )
+    counts, limit = accounts_of_member(run.state, request.to_member), run.terms.market.member_accounts_max
+    if counts.held + 1 + len(record.children) > limit:
+        return reject(ClearingCode.ACCOUNTS_FULL, AT, member=request.to_member, held=counts.held, limit=limit)
+    return None
+
+
+def _check_consents(run: Run, request: AccountPorting) -> Rejected | None:
+    digest = request.digest(run.terms.network)
+    taker = run.state.members[request.to_member].trade_address
+    refusal = check_signer(run, AT, request.account, digest, request.signature) or check_key(
+        AT, taker, digest, request.member_signature, member=request.to_member
+    )
+    key = run.state.accounts[request.account].key
+    if refusal is None and any(key):
+        refusal = check_key(AT, key, digest, request.client_signature, client=request.account)
+    return refusal
+
+
+def _count(run: Run, member: int, by: int) -> None:
+    counts = accounts_of_member(run.state, member)
+    run.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.held + by))

@@ -1,0 +1,54 @@
+"""Which rule judges which kind of request.
+
+Rule: every kind of `Transaction` is here once. A rule applies the request at `index` of the block whole, with receipts,
+or refuses it and changes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
+from clearing.accounts import close_account, open_account
+from clearing.base.errors import Rejected
+from clearing.mandates import set_mandate
+from clearing.novation import novate
+from clearing.porting import port_account
+from clearing.reconciliation import read_statement
+from clearing.run import Run
+from clearing.token_transfers import transfer_tokens
+from clearing.trade_changes import cancel_trade, correct_trade, give_up_trade
+from clearing.trade_reports import report_trade
+from clearing.trade_requests import (
+    TradeCancellation,
+    TradeCorrection,
+    TradeGiveUp,
+    TradeReport,
+    VenueMandate,
+    VenueStatement,
+    VenueSwitch,
+)
+from clearing.transactions import CashTransfer, Trade, Withdrawal
+from clearing.venue_switch import switch_venue
+from clearing.withdrawals import request_withdrawal, transfer_cash
+
+
+def _withdraw(run: Run, index: int, request: Withdrawal) -> Rejected | None:  # noqa: ARG001 - every rule is given it
+    return request_withdrawal(run, request)
+
+
+RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
+    Trade: novate,
+    Withdrawal: _withdraw,
+    CashTransfer: transfer_cash,
+    TradeReport: report_trade,
+    TradeCorrection: correct_trade,
+    TradeCancellation: cancel_trade,
+    TradeGiveUp: give_up_trade,
+    VenueMandate: set_mandate,
+    VenueStatement: read_statement,
+    AccountOpening: open_account,
+    AccountClosing: close_account,
+    TokenTransfer: transfer_tokens,
+    AccountPorting: port_account,
+    VenueSwitch: switch_venue,
+}
