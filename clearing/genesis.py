@@ -22,6 +22,7 @@ from clearing.codes import ClearingCode
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
+from clearing.margin.tariff import build_tariff
 from clearing.price_terms import PriceTerms, check_price_terms
 from clearing.pricing.carry import forward_ticks
 from clearing.ranges.parameters import RangeParameters, check_ranges
@@ -29,6 +30,8 @@ from clearing.venues import VenueTerms, check_venues
 
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20
+CHARGE_LINE_MAX = 2**61
+"""Largest slope or intercept of a charge at the highest price that can be agreed; rows take less than twice that."""
 CASH_MICROS_MAX = 2**60
 """The caps of a cash group's assets sum to less than this, so that balances stay far inside 63 bits."""
 MEMBER_ACCOUNTS_MAX = 2**48
@@ -190,6 +193,12 @@ def _check_references(genesis: Genesis) -> None:
         _require(caps < CASH_MICROS_MAX, f"cash_groups.{group.name}.caps", caps)
     for group_id, feed in risk_groups.items():
         _require(feed in feeds, f"risk.groups.{group_id}.feed", feed)
+    listed = {instrument.id for instrument in genesis.instruments}
+    for charge in genesis.risk.charges:
+        _require(charge.instrument in listed, "risk.charges.instrument", charge.instrument)
+    tokens = {asset.id for asset in genesis.assets if not asset.is_cash}
+    for tier in genesis.risk.concentration:
+        _require(tier.asset in tokens, "risk.concentration.asset", tier.asset)
     for instrument in genesis.instruments:
         _require(instrument.feed in feeds, f"instruments.{instrument.name}.feed", instrument.feed)
         _require(instrument.cash_group in groups, f"instruments.{instrument.name}.cash_group", instrument.cash_group)
@@ -218,6 +227,16 @@ def _check_ranges(genesis: Genesis) -> None:
         # No scenario moves further than to four times the index; an option's value may reach 2^61.
         highest = forward_ticks(4 * INDEX_TICKS_MAX, each.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
         _require(highest * each.micros_per_tick <= 2**61, f"instruments.{each.name}.carry", each.expiry_ms)
+    # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
+    whole = [msgspec.structs.replace(each, haircut_ppm=0) for each in genesis.assets if not each.is_cash]
+    worth = [each.unit_value(INDEX_TICKS_MAX) for each in whole]
+    highest_index = [INDEX_TICKS_MAX] * len(genesis.instruments)
+    tariff = build_tariff(genesis.instruments, highest_index, whole, worth, genesis.risk)
+    named = [(each.name, tariff.size_lines(at)) for at, each in enumerate(genesis.instruments)]
+    named += [(each.name, lines) for each, lines in zip(whole, tariff.concentration, strict=True)]
+    for name, lines in named:
+        largest = max((max(line) for line in lines.lines), default=0)
+        _require(largest <= CHARGE_LINE_MAX, f"risk.charges.{name}", largest)
 
 
 def _check_members(genesis: Genesis) -> None:

@@ -4,14 +4,18 @@ Rule: every charge is convex and piecewise linear in the holding, zero at zero a
 few linear rows. Rates become whole micros a lot rounded up: what a member owes. It must not know accounts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from clearing.base.codec import U32, U63, Wire
-from clearing.base.units import mul_div_up
+from clearing.base.units import POSITION_MAX, mul_div_up
 
 PPM = 1_000_000
+Check = tuple[str, int, bool]
+"""(field, value, whether it is good)."""
+
+CHARGE_SIZES_MAX = 8
 CHARGE_SIZES_PPM = (250_000, 1_000_000, 4_000_000, 16_000_000)
 
 
@@ -55,6 +59,32 @@ class Lines:
 
 
 NO_LINES = Lines()
+
+
+def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTier]) -> list[Check]:
+    """What must hold of charges and tiers by themselves."""
+    checks: list[Check] = [
+        ("charges", len(charges), all(a.instrument < b.instrument for a, b in pairwise(charges))),
+        (
+            "concentration",
+            len(tiers),
+            all((a.asset, a.above_units) < (b.asset, b.above_units) for a, b in pairwise(tiers)),
+        ),
+    ]
+    for each in charges:
+        at, rate, sizes = f"charges.{each.instrument}", each.contingency_ppm + each.slippage_ppm, each.sizes_ppm
+        rising = all(a < b for a, b in pairwise((0, *sizes)))
+        checks += [
+            (f"{at}.contingency_ppm", rate, rate <= PPM),
+            (f"{at}.depth_lots", each.depth_lots, each.depth_lots <= POSITION_MAX),
+            (f"{at}.linear_impact_ppm", each.linear_impact_ppm, each.linear_impact_ppm <= PPM),
+            (f"{at}.root_impact_ppm", each.root_impact_ppm, each.root_impact_ppm <= PPM),
+            (f"{at}.sizes_ppm", len(sizes), 1 <= len(sizes) <= CHARGE_SIZES_MAX and rising),
+        ]
+    for asset in sorted({tier.asset for tier in tiers}):
+        whole = sum(tier.haircut_ppm for tier in tiers if tier.asset == asset)
+        checks.append((f"concentration.{asset}.haircut_ppm", whole, whole <= PPM))
+    return checks
 
 
 def chained(points: Iterable[tuple[int, int]]) -> Lines:

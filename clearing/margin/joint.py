@@ -9,8 +9,10 @@ It must not know where the scenarios come from.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from clearing.base.codec import U32, Wire
+from clearing.margin.charges import PPM, Check
 
 JOINT_SCENARIOS_MAX = 256
 JOINT_COUNT_MAX = 2**20
@@ -39,6 +41,25 @@ class JointCredit(Wire, frozen=True):
 def collapse(columns: Iterable[tuple[int, ...]]) -> tuple[JointScenario, ...]:
     """Joint scenarios in order, each set of columns once with how often it came."""
     return tuple(JointScenario(each, count) for each, count in sorted(Counter(columns).items()))
+
+
+def joint_checks(joint: JointCredit, columns: Sequence[int]) -> list[Check]:
+    """What must hold of joint scenarios over groups whose grids have so many `columns` (besides the base)."""
+    listed = joint.scenarios
+    total = sum(each.count for each in listed)
+    ordered = all(a.columns < b.columns for a, b in pairwise(listed))
+    checks: list[Check] = [
+        ("joint.scenarios", len(listed), len(listed) <= JOINT_SCENARIOS_MAX and ordered),
+        ("joint.count", total, all(each.count for each in listed) and total <= JOINT_COUNT_MAX),
+        ("joint.tail", joint.tail, joint.tail >= 1 and (not listed or joint.tail <= total)),
+        ("joint.weight_ppm", joint.weight_ppm, 1 <= joint.weight_ppm < PPM),
+    ]
+    for number, each in enumerate(listed, start=1):
+        fits = len(each.columns) == len(columns) and all(
+            at <= most for at, most in zip(each.columns, columns, strict=False)
+        )
+        checks.append((f"joint.scenarios.{number}.columns", len(each.columns), fits))
+    return checks
 
 
 def tail_threshold(losses: Sequence[int], counts: Sequence[int], tail: int) -> int:

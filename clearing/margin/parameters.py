@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit
+from clearing.margin.charges import ConcentrationTier, LotCharge, charge_checks
+from clearing.margin.joint import JointCredit, joint_checks
 from clearing.pricing.arbitrage import shock_checks, surface_checks
 from clearing.pricing.surface import VolPillar, VolShock
 
@@ -128,6 +128,12 @@ def check_parameters(parameters: RiskParameters) -> None:
         checks += [(f"groups.{group.name}.{field}", value, good) for field, value, good in named]
         checks += _scenario_checks(f"groups.{group.name}.scenarios", group.scenarios)
     checks += _scenario_checks("scenarios", scenarios)
+    checks += [
+        (f"groups.{group.name}.short_option_ppm", group.short_option_ppm, group.short_option_ppm <= PPM)
+        for group in groups
+    ]
+    checks += charge_checks(parameters.charges, parameters.concentration)
+    checks += joint_checks(parameters.joint, [len(group.scenarios or scenarios) for group in groups])
     for field, value, ok in checks:
         if not ok:
             raise LocalFault(BaseCode.OUT_OF_RANGE, f"parameters.{field}", value=value)
