@@ -4,22 +4,10 @@ Rule: integer in, integer out. The carry of dated instruments is linear at the a
 Black-76 on that forward, discounted by 1/(1 + rate * years), and rounds half to even. It must not know accounts.
 """
 
-from typing import Protocol
-
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.pricing import black76
 from clearing.pricing.carry import PPM, YEAR_MS, forward_ticks
-
-VOLATILITY_MIN_PPM = 10_000
-"""Volatility never falls below 1 %, so that a scenario cannot turn it to nothing or below."""
-
-
-class Volatile(Protocol):
-    """What a mark needs of a risk group (`clearing.margin.parameters.RiskGroup`)."""
-
-    @property
-    def volatility_ppm(self) -> int:
-        """Annualised."""
+from clearing.pricing.surface import VOLATILITY_MIN_PPM, Volatile, option_volatility
 
 
 def years_left(expiry_ms: int, time_ms: int) -> float:
@@ -48,7 +36,7 @@ def option_value(
 
 
 def mark_ticks(instrument: Instrument, index_ticks: int, group: Volatile, rate_ppm: int, time_ms: int) -> int:
-    """The mark at an index: perpetual the index, future the carried index, option its Black-76 value.
+    """The mark at an index: perpetual the index, dated the carried index, option its Black-76 value on the surface.
 
     At or after expiry a future is worth the index and an option its intrinsic value. `index_ticks` must be positive.
     """
@@ -58,4 +46,7 @@ def mark_ticks(instrument: Instrument, index_ticks: int, group: Volatile, rate_p
         return index_ticks
     if instrument.carries:
         return forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
-    return option_value(instrument, index_ticks, group.volatility_ppm, rate_ppm, time_ms)
+    forward = forward_ticks(index_ticks, instrument.expiry_ms, rate_ppm, time_ms)
+    tenor_ms = instrument.expiry_ms - time_ms
+    volatility = option_volatility(group, float(forward), float(instrument.strike_ticks), tenor_ms)
+    return option_value(instrument, index_ticks, volatility, rate_ppm, time_ms)

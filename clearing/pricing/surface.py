@@ -35,6 +35,10 @@ class VolPillar(Wire, frozen=True):
     """How fast volatility rises away from the money, per standard deviation; 0 is a flat smile."""
 
 
+FLAT = (VolPillar(REFERENCE_MS, PPM),)
+"""The surface of a group that has none."""
+
+
 class VolShock(Wire, frozen=True):
     """How a scenario shifts volatility. The defaults add or take the group's range, the same for all expiries."""
 
@@ -83,10 +87,6 @@ class Smile:
     at_money: float
     opening: float
     tilt: float
-
-    def deviations(self, log_moneyness: float) -> float:
-        """Distance from the money in standard deviations."""
-        return log_moneyness / sqrt(self.at_money)
 
 
 def smile_at(pillars: Sequence[VolPillar], volatility_ppm: int, tenor_ms: int) -> Smile:
@@ -144,6 +144,14 @@ def option_volatility(group: Volatile, forward: float, strike: float, tenor_ms: 
     return smile_volatility(smile, log_moneyness(forward, strike))
 
 
+def option_deviations(group: Volatile, log_moneyness: float, tenor_ms: int) -> float:
+    """How many standard deviations out of the money a strike lies; below zero for low strikes, 0 at expiry."""
+    if tenor_ms <= 0:
+        return 0.0
+    smile = smile_at(group.surface or FLAT, group.volatility_ppm, tenor_ms)
+    return log_moneyness / sqrt(smile.at_money)
+
+
 def bounded_volatility(volatility_ppm: int) -> int:
     """Within the limits that every priced volatility keeps."""
     return min(max(volatility_ppm, VOLATILITY_MIN_PPM), VOLATILITY_MAX_PPM)
@@ -163,7 +171,7 @@ def shock_sizes(shock: VolShock, range_ppm: int, volatility_ppm: int, tenor_ms: 
     """How far volatility moves up and down in a scenario, in ppm of a year's; both rounded up."""
     factor = term_factor_ppm(shock, tenor_ms)
     base = mul_div_up(range_ppm, volatility_ppm, PPM) if shock.relative else range_ppm
-    up = min(mul_div_up(base, factor, PPM), VOLATILITY_MAX_PPM)
+    up = min(mul_div_up(min(base, VOLATILITY_MAX_PPM), factor, PPM), VOLATILITY_MAX_PPM)
     return up, mul_div_up(up, shock.down_ppm, PPM)
 
 

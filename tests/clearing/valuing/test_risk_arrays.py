@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.errors import Bug
-from clearing.margin.arrays import COEFFICIENT_MAX, build_risk_arrays, shocked_index
+from clearing.margin.arrays import COEFFICIENT_MAX, build_risk_arrays
 from clearing.margin.parameters import SPAN_SIXTEEN, Scenario
-from clearing.pricing.mark import VOLATILITY_MIN_PPM, option_value
+from clearing.margin.scenario_rows import shocked_index
+from clearing.pricing.carry import forward_ticks
+from clearing.pricing.mark import option_value
+from clearing.pricing.surface import VOLATILITY_MIN_PPM
 from tests.clearing.valuing.books import (
     ASSETS,
     BTC,
@@ -57,7 +60,7 @@ def test_options_are_revalued_one_by_one_under_move_volatility_and_weight():
 def test_the_arrays_of_the_small_world_are_frozen():
     assert (
         sha256(NORMAL.values.astype("<i8").tobytes()).hexdigest()
-        == "9ed0a46e1d9c7fddb7e796cdd336c7b80ee4ecd40e038283f5e4a5971a1eee87"
+        == "cbee6da13372c1913762206f0d7e9c2ef3a63c76108a5d6b8477f020ba889792"
     )
 
 
@@ -66,11 +69,23 @@ def test_the_arrays_may_not_be_written():
         NORMAL.values[0, 0] = 1
 
 
-def test_gains_are_measured_against_the_settled_mark():
-    settled = build_risk_arrays(INSTRUMENTS, ASSETS, CASH_GROUPS, {1: 780_000}, INDEX, PARAMETERS, NOW_MS)
-    shift = settled.values[0] - NORMAL.values[0]
-    assert shift.tolist() == [0] + [100_000] * 14 + [35_000, 35_000]
-    assert np.array_equal(settled.values[1:], NORMAL.values[1:])
+def test_a_marked_instrument_moves_in_proportion_to_the_index_from_its_settled_mark():
+    # A perpetual at a premium of 1 % over the index and a future keep both in every scenario.
+    marks = {1: 797_900, 3: 810_000}
+    settled = build_risk_arrays(INSTRUMENTS, ASSETS, CASH_GROUPS, marks, INDEX, PARAMETERS, NOW_MS)
+    for row, mark in ((0, 797_900), (2, 810_000)):
+        moved = [shocked_index(mark, BTC.range_ppm, each) for each in SPAN_SIXTEEN]
+        gains = [
+            (ticks - mark) * 10 * each.weight_ppm // 1_000_000 for ticks, each in zip(moved, SPAN_SIXTEEN, strict=True)
+        ]
+        assert settled.values[row].tolist() == [0, *gains]
+    assert np.array_equal(settled.values[[1, 3, 4]], NORMAL.values[[1, 3, 4]])
+
+
+def test_without_a_mark_a_dated_instrument_starts_from_the_carried_index():
+    carried = forward_ticks(INDEX[1], INSTRUMENTS[2].expiry_ms, PARAMETERS.rate_ppm, NOW_MS)
+    marked = build_risk_arrays(INSTRUMENTS, ASSETS, CASH_GROUPS, {3: carried}, INDEX, PARAMETERS, NOW_MS)
+    assert np.array_equal(marked.values, NORMAL.values)
 
 
 def test_without_a_price_an_instrument_is_unpriced_and_a_token_worth_nothing():

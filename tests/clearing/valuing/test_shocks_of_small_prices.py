@@ -2,8 +2,8 @@
 
 import pytest
 
-from clearing.margin.arrays import shocked_index
 from clearing.margin.parameters import SPAN_SIXTEEN, Scenario
+from clearing.margin.scenario_rows import shocked_index
 
 
 @pytest.mark.parametrize("index", [1, 2, 3, 4, 7, 100, 2**40 - 1])
