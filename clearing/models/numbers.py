@@ -24,11 +24,11 @@ Rounding: TypeAlias = Literal["exact", "up", "down", "away", "towards_zero", "ha
 ROUNDINGS: tuple[str, ...] = get_args(Rounding)
 DECIMALS_MAX = 30
 
-_NUMBER = re.compile(NUMBER_PATTERN)
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+|/0*[1-9][0-9]*)?")
 
 
 def exact(number: int | str) -> Fraction:
-    """The rational that a `Number` writes. Raises ValueError for a string of another form."""
+    """The rational that a number writes, of any length. Raises ValueError for a string of another form."""
     if isinstance(number, str) and not _NUMBER.fullmatch(number):
         raise ValueError(f"not a number: {number[:NUMBER_CHARACTERS_MAX]}")
     return Fraction(number)

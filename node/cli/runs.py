@@ -1,0 +1,43 @@
+"""`crossclear margin run FILE.json` and `crossclear settle run FILE.json`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+_FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
+_pretty = click.option("--pretty", is_flag=True, help="Indent the JSON.")
+
+
+@click.command("run")
+@click.argument("file", type=_FILE)
+@click.option("--model", "model_file", type=_FILE, help="The risk model, where FILE has none.")
+@_pretty
+def margin_run(file: Path, model_file: Path | None, pretty: bool) -> None:
+    """Evaluate a risk model on a portfolio out of FILE (JSON; - is standard input): every intermediate as JSON.
+
+    Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
+    """
+    from node.runs.margin import margin_run, read_margin_run
+
+    model = None if model_file is None else _read(model_file)
+    _print(margin_run(read_margin_run(_read(file), model)), pretty=pretty)
+
+
+def _read(path: Path) -> bytes:
+    from clearing.models.named import FILE_BYTES_MAX
+
+    if str(path) == "-":
+        return sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
+    try:
+        with path.open("rb") as opened:
+            return opened.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise click.BadParameter(f"{path}: {error.strerror}", param_hint="FILE") from None
+
+
+def _print(result: dict[str, Any], *, pretty: bool) -> None:
+    data = msgspec.json.encode(result)
+    click.echo((msgspec.json.format(data, indent=2) if pretty else data).decode())

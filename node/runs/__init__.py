@@ -1,0 +1,1 @@
+"""Run files: numbers in, every intermediate out. No node, no network, no state."""

@@ -1,0 +1,148 @@
+"""`crossclear margin run`: a risk model on a portfolio out of one file.
+
+Rule: the file is hostile until checked; what is wrong is refused with a code and the path. The result holds every
+intermediate, each as an exact number. It must not touch a node, the network or a clock.
+"""
+
+from typing import Any, Literal, TypeVar
+
+from clearing.base.codec import Wire
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.models.check_fit import check_fit
+from clearing.models.check_model import check_model
+from clearing.models.check_portfolio import check_portfolio
+from clearing.models.evaluate import AccountResult, Evaluator
+from clearing.models.findings import OPTION_VALUES_MAX
+from clearing.models.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidationPrice, liquidation_price
+from clearing.models.named import from_json
+from clearing.models.portfolio import Portfolio
+from clearing.models.rules import Rule, apply_rule
+from clearing.models.scan import Scanner
+from clearing.models.terms import EVERYTHING, RiskModel, Scan, points_of
+from node.runs.shown import as_json
+
+FORMAT = "crossclear.margin.v1"
+RULES_MAX = 256
+ASKS_MAX = 16
+
+T = TypeVar("T")
+
+
+class MarginRun(Wire, frozen=True):
+    """The input of `crossclear margin run`."""
+
+    format: Literal["crossclear.margin.v1"]
+    portfolio: Portfolio = Portfolio()
+    model: RiskModel | None = None
+    """May also be given as a file of its own."""
+    rules: tuple[Rule, ...] = ()
+    """Applied after the margins."""
+    liquidation_prices: tuple[AskLiquidationPrice, ...] = ()
+    note: str = ""
+    """For people."""
+
+
+NO_MODEL = RiskModel(terms=(), levels=())
+
+
+def read_margin_run(data: bytes, model: bytes | None = None) -> MarginRun:
+    """Read and check a file, and a model out of a file of its own, if given. Raises RemoteFault with the path."""
+    run = from_json(data, MarginRun)
+    if model is not None:
+        if run.model is not None:
+            raise RemoteFault(BaseCode.MALFORMED, "model", why="given twice: in the file and as a file of its own")
+        run = MarginRun(run.format, run.portfolio, from_json(model, RiskModel), *_rest(run))
+    check_portfolio(run.portfolio)
+    if run.model is not None:
+        check_model(run.model)
+        check_fit(run.model, run.portfolio)
+        _bounded(run, run.model)
+    elif run.portfolio.accounts or run.liquidation_prices:
+        raise RemoteFault(BaseCode.MALFORMED, "model", why="missing: there are accounts to be margined")
+    if len(run.rules) > RULES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "rules", items=len(run.rules), limit=RULES_MAX)
+    return run
+
+
+def margin_run(run: MarginRun) -> dict[str, Any]:
+    """Evaluate a checked file: a JSON object. Raises RemoteFault with the path of a rule that makes no sense."""
+    model = run.model or NO_MODEL
+    try:
+        return _evaluated(run, model)
+    except (OverflowError, ZeroDivisionError) as error:
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "file", why=str(error)) from None
+
+
+def _evaluated(run: MarginRun, model: RiskModel) -> dict[str, Any]:
+    evaluator = Evaluator(model, run.portfolio)
+    results: dict[str, AccountResult] = {}
+    for account in run.portfolio.accounts:
+        results[account.id] = evaluator.account(account)
+    return {
+        "format": "crossclear.margin.result.v1",
+        "model": model.name,
+        "instruments": [_instrument(evaluator, each.id) for each in run.portfolio.instruments],
+        "scans": [_scan(evaluator, term) for term in model.terms if isinstance(term, Scan)],
+        "accounts": [_account(each) for each in results.values()],
+        "rules": [
+            as_json(apply_rule(rule, evaluator, results, f"rules[{number}]")) for number, rule in enumerate(run.rules)
+        ],
+        "liquidation_prices": [
+            as_json(liquidation_price(model, run.portfolio, ask, f"liquidation_prices[{number}]"))
+            for number, ask in enumerate(run.liquidation_prices)
+        ],
+    }
+
+
+def _instrument(evaluator: Evaluator, instrument: str) -> dict[str, Any]:
+    quote = evaluator.quotes[instrument]
+    told = {name: as_json(getattr(quote, name)) for name in ("index", "forward", "years", "discount", "volatility")}
+    return {"instrument": instrument, "kind": quote.contract.kind, **told} | {
+        "price": as_json(quote.value),
+        "mark": as_json(quote.mark),
+        "delta": as_json(quote.delta),
+    }
+
+
+def _scan(evaluator: Evaluator, scan: Scan) -> dict[str, Any]:
+    scanner = Scanner(scan, evaluator.quotes, evaluator.model.option_decimals)
+    chosen = [
+        each.id
+        for each in evaluator.portfolio.instruments
+        if not each.scanning and (scan.select == EVERYTHING or _selects(scan, each.group, each.kind, each.id))
+    ]
+    return {
+        "name": scan.name,
+        "scenarios": [as_json(point) for point in points_of(scan)],
+        "prices": {each: as_json(scanner.values(each)) for each in chosen},
+    }
+
+
+def _selects(scan: Scan, group: str, kind: str, instrument: str) -> bool:
+    select = scan.select
+    return (
+        (not select.groups or group in select.groups)
+        and (not select.kinds or kind in select.kinds)
+        and (not select.instruments or instrument in select.instruments)
+    )
+
+
+def _account(result: AccountResult) -> dict[str, Any]:
+    told: dict[str, Any] = as_json(result)
+    for level, shown in zip(result.levels, told["levels"], strict=True):
+        shown["covered"] = level.covered
+    return told
+
+
+def _bounded(run: MarginRun, model: RiskModel) -> None:
+    if len(run.liquidation_prices) > ASKS_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", items=len(run.liquidation_prices), limit=ASKS_MAX)
+    options = sum(each.kind in ("call", "put") for each in run.portfolio.instruments)
+    points = sum(len(points_of(term)) for term in model.terms if isinstance(term, Scan))
+    values = options * points * len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100)
+    if values > 5 * OPTION_VALUES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", option_values=values, limit=5 * OPTION_VALUES_MAX)
+
+
+def _rest(run: MarginRun) -> tuple[tuple[Rule, ...], tuple[AskLiquidationPrice, ...], str]:
+    return run.rules, run.liquidation_prices, run.note
