@@ -1,0 +1,293 @@
+"""The ladder of a feed without a price: no new risk, no liquidation, settled at the last good price."""
+
+import pytest
+
+from clearing.codes import ClearingCode as C
+from clearing.extension import PriceReport, VoteExtension
+from clearing.genesis import MarketParameters
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.price_terms import PriceTerms
+from clearing.receipts import (
+    FeedStatus,
+    Liquidated,
+    OutliersDropped,
+    Refused,
+    Rung,
+    RungChanged,
+    Settled,
+    SettlementBasis,
+)
+from tests.clearing.state.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    HOUSE,
+    WETH_1,
+    World,
+    codes,
+    funded,
+    make_genesis,
+    of_kind,
+)
+
+LATE_MS = 5_001
+"""So long after the last reports they are too old."""
+
+
+def silence(world: World, feed: int, price: int) -> list[RungChanged]:
+    """One block in which only the other feed is told."""
+    return of_kind(world.block(prices=((ETH + BTC - feed, price),)), RungChanged)
+
+
+def quiet(world: World, blocks: int) -> list[tuple[int, Rung]]:
+    """Blocks in which only BTC is told; what happens to ETH's rung, with the block's number from 1."""
+    seen = []
+    for number in range(1, blocks + 1):
+        seen += [(number, each.rung) for each in silence(world, ETH, 790_000) if each.feed == ETH]
+    return seen
+
+
+def test_a_feed_goes_down_rung_by_rung_and_up_at_once() -> None:
+    world = priced()
+    # Reports of the first block stand for five seconds and are too old in the sixth after it.
+    world.prices(790_000)
+    assert quiet(world, 5) == []
+    assert world.state.feeds[ETH].status == FeedStatus.OPEN
+    assert quiet(world, 12) == [(1, Rung.NO_NEW_RISK), (4, Rung.NO_LIQUIDATION), (11, Rung.SETTLED)]
+    (changed,) = of_kind(world.prices(790_000), RungChanged)
+    assert (changed.feed, changed.rung, changed.since_height) == (ETH, Rung.USABLE, 0)
+    assert world.state.feeds[BTC].rung == Rung.USABLE
+
+
+def test_a_halted_feed_has_no_grace_and_counts_from_its_halt() -> None:
+    world = priced()
+    (changed,) = of_kind(world.prices(790_000, eth=10_000), RungChanged)
+    assert changed.rung == Rung.NO_LIQUIDATION
+    since = changed.since_height
+    for number in range(1, 10):
+        assert not of_kind(world.prices(790_000, eth=10_000 if number % 2 else 5_000), RungChanged)
+    (settled,) = of_kind(world.prices(790_000, eth=5_000), RungChanged)
+    assert (settled.rung, settled.since_height) == (Rung.SETTLED, since)
+
+
+def test_from_halted_to_stale_nothing_starts_anew() -> None:
+    world = priced(reopen_blocks=100)
+    world.prices(790_000, eth=10_000)
+    since = world.state.feeds[ETH].since_height
+    for _ in range(7):
+        silence(world, ETH, 790_000)
+    held = world.state.feeds[ETH]
+    assert held.status == FeedStatus.STALE
+    assert (held.rung, held.since_height) == (Rung.NO_LIQUIDATION, since), "a stale feed's grace is not for the halted"
+
+
+@pytest.mark.parametrize(("settle_blocks", "reached"), [(0, Rung.NO_LIQUIDATION), (30, Rung.SETTLED)])
+def test_without_terms_a_feed_without_price_only_waits(settle_blocks: int, reached: Rung) -> None:
+    world = priced(PriceTerms(settle_blocks=settle_blocks))
+    for _ in range(40):
+        silence(world, ETH, 790_000)
+    assert world.state.feeds[ETH].rung == reached
+
+
+def in_grace(world: World) -> None:
+    """ETH stale, just."""
+    world.prices(790_000)
+    quiet(world, 6)
+    assert world.state.feeds[ETH].rung == Rung.NO_NEW_RISK
+
+
+def test_within_the_grace_positions_may_only_shrink() -> None:
+    world = priced()
+    world.block(world.trade(ALICE, BOB, ETH_PERP, 100, 20_000), world.trade(CAROL, BOB, ETH_PERP, 50, 20_000))
+    in_grace(world)
+    tried = [
+        (ALICE, BOB, 1, True),  # both would grow
+        (BOB, CAROL, 51, True),  # Carol would turn short
+        (BOB, HOUSE, 1, True),  # the house would open
+        (BOB, ALICE, 101, True),  # Alice would turn short
+        (BOB, ALICE, 100, False),
+        (BOB, ALICE, 1, True),  # nothing is left to reduce
+        (BOB, CAROL, 49, False),
+    ]
+    result = world.block(*(world.trade(buyer, seller, ETH_PERP, lots, 20_000) for buyer, seller, lots, _ in tried))
+    refused = [each.index for each in of_kind(result, Refused)]
+    assert refused == [index for index, each in enumerate(tried) if each[3]]
+    assert set(codes(result)) == {C.ONLY_REDUCING}
+    assert (world.lots(ALICE, ETH_PERP), world.lots(CAROL, ETH_PERP)) == (0, 1)
+
+
+def test_after_the_grace_nothing_is_traded() -> None:
+    world = priced()
+    world.block(world.trade(ALICE, BOB, ETH_PERP, 100, 20_000))
+    in_grace(world)
+    quiet(world, 3)
+    assert codes(world.block(world.trade(BOB, ALICE, ETH_PERP, 1, 20_000))) == [C.PRICE_NOT_OPEN]
+
+
+def short_of_margin(world: World) -> None:
+    """Alice long 4.5 BTC on 8,000 dollars with a lot of ETH; then BTC falls while ETH is silent."""
+    world.block(facts=(world.deposit_fact(BOB, 1, 100_000 * DOLLAR), world.deposit_fact(HOUSE, 1, 100_000 * DOLLAR)))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000), world.trade(ALICE, BOB, ETH_PERP, 1_000, 20_000))
+    world.prices(790_000)
+
+
+def test_a_stale_feed_liquidates_within_its_grace_and_not_after() -> None:
+    world = priced(dollars=8_000)
+    short_of_margin(world)
+    quiet(world, 6)
+    assert world.state.feeds[ETH].rung == Rung.NO_NEW_RISK
+    (done,) = of_kind(world.block(prices=((BTC, 700_000),)), Liquidated)
+    assert {each.instrument for each in done.positions} == {BTC_PERP, ETH_PERP}
+
+    world = priced(dollars=8_000)
+    short_of_margin(world)
+    quiet(world, 9)
+    assert world.state.feeds[ETH].rung == Rung.NO_LIQUIDATION
+    assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated), "what is stale might save the account"
+
+
+def test_a_lot_on_a_dead_feed_shields_nobody_for_ever() -> None:
+    world = priced(dollars=8_000)
+    short_of_margin(world)
+    world.prices(790_000, eth=10_000)  # halted, and never consistent again
+    liquidated_at = None
+    for number in range(1, 13):
+        result = world.prices(715_000, eth=10_000 if number % 2 else 5_000)
+        if of_kind(result, Liquidated):
+            liquidated_at = number
+            break
+    assert liquidated_at == 10
+    assert world.lots(ALICE, ETH_PERP) == 0
+    (settled,) = (each for each in of_kind(result, Settled) if each.instrument == ETH_PERP)
+    assert (settled.basis, settled.worth_ticks, settled.micros_per_lot) == (SettlementBasis.LAST_GOOD, 20_000, 0)
+    assert margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial_ok
+
+
+def test_tokens_of_a_dead_feed_count_for_nothing_and_shield_nobody() -> None:
+    world = priced(dollars=8_000)
+    world.block(
+        facts=(
+            world.deposit_fact(ALICE, WETH_1, 20 * 10**18),  # 3,600 dollars after haircut
+            world.deposit_fact(BOB, 1, 100_000 * DOLLAR),
+            world.deposit_fact(HOUSE, 1, 100_000 * DOLLAR),
+        )
+    )
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    quiet(world, 9)
+    assert world.state.feeds[ETH].rung == Rung.NO_LIQUIDATION
+    assert not of_kind(world.block(prices=((BTC, 715_000),)), Liquidated)
+    for _ in range(12):
+        result = world.block(prices=((BTC, 715_000),))
+        if of_kind(result, Liquidated):
+            break
+    assert world.state.feeds[ETH].rung == Rung.SETTLED
+    (done,) = of_kind(result, Liquidated)
+    assert done.collateral == ()
+    assert world.weth(ALICE) == 20_000_000, "nobody can say what they are worth: they stay"
+    assert int(arrays_of(world.state).token_values[0]) == 0
+    world.prices(715_000)
+    assert int(arrays_of(world.state).token_values[0]) > 0, "an open price counts again"
+
+
+def test_everything_on_a_dead_feed_settles_at_its_last_mark() -> None:
+    world = priced()
+    put, call = world.state.marks[BTC_AVG_PUT].ticks, world.state.marks[BTC_CALL].ticks
+    future = world.state.marks[BTC_FUT].ticks
+    world.block(
+        world.trade(ALICE, BOB, BTC_CALL, 100, call),
+        world.trade(CAROL, ALICE, BTC_AVG_PUT, 100, put),
+        world.trade(BOB, CAROL, BTC_FUT, 70, future),
+        world.trade(BOB, CAROL, ETH_FWD, 70, world.state.marks[ETH_FWD].ticks),
+    )
+    world.prices(810_000)
+    marks = {each: world.state.marks[each].ticks for each in (BTC_PERP, BTC_FUT, BTC_CALL, BTC_AVG_PUT)}
+    cash = {each: world.cash(each) for each in (ALICE, BOB, CAROL)}
+    for _ in range(16):
+        result = world.block(prices=((ETH, 20_000),))
+    settled = {each.instrument: each for done in world.results for each in of_kind(done, Settled)}
+    assert set(settled) == set(marks), "not what another feed prices"
+    assert {each: settled[each].worth_ticks for each in settled} == marks
+    assert all(each.basis == SettlementBasis.LAST_GOOD for each in settled.values())
+    change = {each: world.cash(each) - cash[each] for each in cash}
+    assert change[ALICE] == 1_000 * (marks[BTC_CALL] - marks[BTC_AVG_PUT])
+    assert change[BOB] == -1_000 * marks[BTC_CALL]
+    assert change[CAROL] == 1_000 * marks[BTC_AVG_PUT]
+    assert sum(change.values()) == 0
+    assert world.lots(BOB, ETH_FWD) == 70
+    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 810_000))) == [C.INSTRUMENT_SETTLED]
+    result = world.prices(820_000)
+    assert not of_kind(result, Settled), "once"
+    assert codes(world.block(world.trade(ALICE, BOB, BTC_PERP, 1, 820_000))) == [C.INSTRUMENT_SETTLED]
+
+
+def say(world: World, *prices: int | None, sources: int = 3) -> None:
+    at = world.state.now.time_ms + 1_000
+    world.apply(
+        world.make_block(
+            extensions=[
+                None if each is None else VoteExtension((PriceReport(BTC, each, each // 1_000, sources, at),))
+                for each in prices
+            ]
+        )
+    )
+
+
+def test_an_outlier_is_dropped_with_a_receipt_and_does_not_move_the_median() -> None:
+    world = World(priced_genesis())
+    say(world, 1_000_000, 1_001_000, 1_002_000, 900_000)
+    (told,) = of_kind(world.results[-1], OutliersDropped)
+    assert (told.median_ticks, told.deviation_ticks, told.limit_ticks) == (1_000_000, 1_000, 5_000)
+    assert (told.dropped, told.kept_power, told.quorum) == ((3,), 30, True)
+    assert world.state.feeds[BTC].ticks == 1_001_000, "of what is left"
+
+
+def test_outliers_never_cost_a_quorum_silently() -> None:
+    world = World(priced_genesis())
+    say(world, 1_000_000, 1_001_000, 1_002_000, 1_000_000)
+    for number in range(3):
+        say(world, 1_000_000, 1_000_000, 500_000, 2_000_000)
+        (told,) = of_kind(world.results[-1], OutliersDropped)
+        assert (told.dropped, told.kept_power, told.quorum) == ((2, 3), 20, False)
+        assert world.state.feeds[BTC].status == FeedStatus.STALE, number
+    assert world.state.feeds[BTC].ticks == 1_000_000
+
+
+def test_reports_of_too_few_sources_do_not_count() -> None:
+    world = World(priced_genesis(PriceTerms(sources_min=2)))
+    say(world, 100, 100, 100, 100, sources=1)
+    assert world.state.feeds[BTC].status == FeedStatus.UNOPENED
+    say(world, 100, 100, 100, 100, sources=2)
+    assert world.state.feeds[BTC].status == FeedStatus.OPEN
+
+
+def test_the_agreed_confidence_is_the_upper_median_of_the_reports_used() -> None:
+    world = World(priced_genesis())
+    say(world, 1_000_000, 1_001_000, 1_002_000, 900_000)
+    assert world.state.feeds[BTC].confidence_ticks == 1_001
+    say(world, 1_000_000, 1_001_000, 1_002_000, 1_003_000)
+    assert world.state.feeds[BTC].confidence_ticks == 1_002
+
+
+def test_confidence_that_moves_alone_is_noted_without_a_price_move() -> None:
+    world = World(make_genesis(MarketParameters()))
+    for confidence in (5, 7):
+        at = world.state.now.time_ms + 1_000
+        said = VoteExtension((PriceReport(BTC, 100_000, confidence, 3, at),))
+        world.apply(world.make_block(extensions=[said] * 4))
+        assert world.state.feeds[BTC].confidence_ticks == confidence
+    assert world.results[-1].receipts == ()
+    assert world.state.feeds[BTC].time_ms == world.state.now.time_ms - 1_000
+
+
+def test_the_defaults_leave_reports_as_they_are() -> None:
+    world = funded()
+    say(world, 790_000, 790_000, 1, 10**9)
+    assert not of_kind(world.results[-1], OutliersDropped)
