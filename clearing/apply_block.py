@@ -15,6 +15,7 @@ from clearing.base.ids import Hash32
 from clearing.blocks import Block, BlockResult
 from clearing.bridge_facts import apply_bridge_facts
 from clearing.codes import ClearingCode
+from clearing.collateral.tending import tend_collateral
 from clearing.epoch import EXIT_ROOT, close_epoch, snapshot_due
 from clearing.genesis import Genesis
 from clearing.held_trades import novate_held
@@ -48,6 +49,7 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     accrue(run)
     apply_prices(run)
     update_ranges(run)
+    tend_collateral(run)
     mark_to_market(run)
     apply_bridge_facts(run)
     watch_withdrawals(run)

@@ -79,7 +79,7 @@ class Asset(Wire, frozen=True):
     feed_tokens: U32 = 1
     """How many whole tokens the feed prices."""
     rate_ticks: U63 = 0
-    """The rate in force of a yield-bearing token; 0 in genesis, see `clearing.collateral.haircuts`."""
+    """The rate in force of a yield-bearing token, filled in by `clearing.collateral.haircuts`; 0 in genesis."""
 
     @property
     def is_cash(self) -> bool:

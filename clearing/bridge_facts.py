@@ -11,8 +11,11 @@ from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.claims import add_word, agreed_power
 from clearing.codes import ClearingCode
+from clearing.collateral.listing import asset_now, is_suspect
+from clearing.collateral.skew import fee_of, settle_fee
+from clearing.collateral.soft_credit import finish_soft_credit, recall_soft_credit, sight
 from clearing.custody import attest_custody
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalExecuted, fact_key
+from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, WithdrawalExecuted, fact_key
 from clearing.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, held
 from clearing.receipts import DepositCredited, DepositStray, TransferCode, WithdrawalConfirmed
 from clearing.run import Run
@@ -27,6 +30,7 @@ def apply_bridge_facts(run: Run) -> None:
             attest(run, Attestation(observed.validator, observed.power, fact))
     for chain in run.terms.chains.values():
         _credit_in_order(run, chain.chain_id, chain.vault)
+    recall_soft_credit(run)
 
 
 def attest(run: Run, word: Attestation) -> None:
@@ -36,6 +40,8 @@ def attest(run: Run, word: Attestation) -> None:
         _beat(run, word, fact)
     elif isinstance(fact, CustodySeen):
         attest_custody(run, word, fact)
+    elif isinstance(fact, DepositSighted):
+        sight(run, word, fact)
     elif is_awaited(run, fact):
         key = fact_key(fact)
         claim = add_word(run.state.claims.get(key), word)
@@ -71,29 +77,38 @@ def _beat(run: Run, word: Attestation, fact: ChainHeartbeat) -> None:
 
 
 def _credit_in_order(run: Run, chain_id: int, vault: bytes) -> None:
-    """Credit every agreed deposit that follows the last credited one without a gap."""
+    """Credit every agreed deposit that follows the last credited one without a gap.
+
+    A deposit of a token beyond its price band waits, and all behind it, the few blocks until it is judged.
+    """
     cursor = run.state.cursors.get((chain_id, vault))
     nonce = cursor.nonce if cursor else 0
     while (waiting := run.state.agreed.get((chain_id, vault, nonce + 1))) is not None:
+        asset = run.terms.asset_of.get((chain_id, vault, waiting.deposit.token))
+        if asset is not None and is_suspect(run.state, asset.id):
+            return
         nonce += 1
         run.state.agreed.remove((chain_id, vault, nonce))
         run.state.cursors.put((chain_id, vault), Cursor(nonce))
-        _credit(run, waiting.deposit)
+        finish_soft_credit(run, waiting.deposit, _credit(run, waiting.deposit))
 
 
-def _credit(run: Run, deposit: DepositSeen) -> None:
-    asset = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
-    if asset is None:
+def _credit(run: Run, deposit: DepositSeen) -> bool:
+    """Credit one deposit, or keep it as a stray. Whether the account that it names has it."""
+    listed = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
+    if listed is None:
         _stray(run, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
-        return
+        return False
+    asset = asset_now(run.state, listed)
     amount = int.from_bytes(deposit.amount, "big")
     _take_in(run, asset, amount)
     units, dust = asset.to_units(amount)
     if held(run.state, asset) + units > asset.cap_units:
         _stray(run, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
-        return
+        return False
     known = can_hold(run.state, deposit.account)
     account = deposit.account if known else SUSPENSE_ACCOUNT
+    fee = fee_of(run, asset, units) if known and asset.is_cash else 0
     run.journal.transfer(
         external_account(asset.id), account, currency_of(asset), units, TransferCode.DEPOSIT, deposit.nonce
     )
@@ -103,8 +118,10 @@ def _credit(run: Run, deposit: DepositSeen) -> None:
             deposit.chain_id, deposit.vault, deposit.nonce, asset.id, account, units, dust, deposit.source
         )
         run.receipts.append(receipt)
+        settle_fee(run, account, asset, units, fee, deposit.nonce)
     else:
         run.receipts.append(_stray_receipt(deposit, ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT))
+    return known
 
 
 def _take_in(run: Run, asset: Asset, amount: int) -> None:

@@ -154,12 +154,12 @@ REMEDIES: dict[ClearingCode, str] = {
         "A deposit would lift the holdings of a token above its cap. It is recorded as a stray; governance returns it."
     ),
     ClearingCode.CASH_GROUP_SUSPENDED: (
-        "A token of the cash group is outside its price band: nothing is withdrawn of the group until it is back or has "
-        "left, a few blocks. Wait."
+        "A token of the cash group is outside its price band: nothing is withdrawn of the group until it is back or "
+        "has left, a few blocks. Wait."
     ),
     ClearingCode.ACCOUNT_RESTRICTED: (
-        "A deposit that the house lent against was undone by its chain. Until the height shown, and while cash is owed, "
-        "the account may reduce risk and take deposits only."
+        "A deposit that the house lent against was undone by its chain. Until the height shown, and while cash is "
+        "owed, the account may reduce risk and take deposits only."
     ),
     ClearingCode.SOFT_CREDIT_IS_LENT: (
         "What is asked for includes a loan against a deposit that is not final. Wait until the deposit is final."
@@ -168,7 +168,7 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.BID_BELOW_PRICE: "The bid's limit is below the auction's price in this block. Bid more, or later.",
     ClearingCode.NOTHING_FOR_SALE: "The account has none of this token, or it has no open price. Bid for another.",
     ClearingCode.UNKNOWN_CURRENCY: "No such currency: neither a cash group nor 2^32 + the id of a collateral token.",
-    ClearingCode.FEE_ABOVE_LIMIT: "The skew fee is above the limit that was signed. Withdraw on another chain, or later.",
+    ClearingCode.FEE_ABOVE_LIMIT: "The skew fee is above the signed limit. Withdraw on another chain, or later.",
     ClearingCode.BAD_BLOCK: "A block's structure breaks a rule: heights, order of extensions, sizes.",
     ClearingCode.BAD_GENESIS: "Genesis contradicts itself. The values name the field.",
     ClearingCode.BAD_SNAPSHOT: "A state snapshot does not belong to this genesis, or is damaged. Restore another.",

@@ -7,6 +7,7 @@ strays), `pending` what it has released and the vault had not paid. Counters beh
 
 from clearing.base.units import MONEY_MAX
 from clearing.claims import agreed_power
+from clearing.collateral.listing import asset_now
 from clearing.facts import CustodySeen
 from clearing.ledger import held
 from clearing.margin.snapshot import CustodyTerm
@@ -62,7 +63,8 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
     terms = []
     slots = {group: at for at, group in enumerate(state.terms.cash_groups)}
     tokens = {token.id: len(slots) + at for at, token in enumerate(state.terms.tokens)}
-    for asset in state.terms.assets.values():
+    for listed in state.terms.assets.values():
+        asset = asset_now(state, listed)
         agreed = state.custody.get(asset.id)
         if agreed is None:
             return None
@@ -71,8 +73,9 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
             int.from_bytes(word, "big") for word in (seen.deposited, seen.withdrawn, seen.balance)
         )
         accounted, _ = asset.to_units(max(deposited - withdrawn, 0))
-        executed, _ = asset.to_units(withdrawn)
-        pending = flow.released_units - executed
+        executed, _ = listed.to_units(withdrawn)
+        # Flows are counted in the units of genesis; what is under way is rounded up where units are coarser now.
+        pending = -(-(flow.released_units - executed) * listed.base_units // asset.base_units)
         owed = held(state, asset)
         uncredited = accounted - owed - pending
         total, _ = asset.to_units(balance)

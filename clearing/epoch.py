@@ -12,6 +12,7 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import STATE_TAG
 from clearing.base.ids import Hash32
 from clearing.codes import ClearingCode
+from clearing.collateral.listing import assets_now
 from clearing.custody import custody_terms
 from clearing.holdings import arrays_of, holdings_of
 from clearing.ledger import currency_of, held
@@ -91,7 +92,7 @@ def _prices(state: State) -> list[PriceUsed]:
 def _totals(state: State) -> list[PublicTotal]:
     """Custody held per cash group and per token, 0 per instrument; in slot order."""
     terms, owed = state.terms, dict.fromkeys(state.terms.cash_groups, 0)
-    for asset in terms.assets.values():
+    for asset in assets_now(state):
         if asset.is_cash:
             owed[currency_of(asset)] += held(state, asset)
     totals = [*owed.values(), *(held(state, token) for token in terms.tokens), *(0 for _ in terms.instruments)]

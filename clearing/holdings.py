@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clearing.collateral.haircuts import effective_assets
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.requirement import AccountMargin, MarginBatch, account_margin, batch_margin
@@ -45,7 +46,7 @@ def arrays_of(state: State) -> RiskArrays:
         genesis = terms.genesis
         state.arrays_cache = build_risk_arrays(
             genesis.instruments,
-            genesis.assets,
+            effective_assets(state),
             genesis.cash_groups,
             marks,
             index,
@@ -98,7 +99,8 @@ def feeds_of(state: State, held: Holdings) -> set[int]:
     """Feeds that the value of these holdings depends on."""
     terms = state.terms
     feeds = {each.feed for each, lots in zip(terms.instruments.values(), held.lots, strict=True) if lots}
-    return feeds | {token.feed for token, units in zip(terms.tokens, held.tokens, strict=True) if units}
+    tokens = zip(terms.tokens, held.tokens, strict=True)
+    return feeds | {feed for token, units in tokens if units for feed in token.feeds}
 
 
 def feed_status(state: State, feed: int) -> FeedStatus:

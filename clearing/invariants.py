@@ -15,7 +15,7 @@ def check_block(run: Run) -> None:
     """Step 8. Raises Bug."""
     run.journal.check_conserved()
     run.positions.check_matched()
-    for asset in run.terms.assets.values():
+    for asset in (*run.terms.assets.values(), *run.terms.collateral_of.values()):
         if held(run.state, asset) < 0:
             raise Bug(f"more of asset {asset.name} was released than was ever credited")
 
@@ -24,6 +24,6 @@ def check_state(state: State) -> None:
     """Everything, over the whole state. Raises Bug."""
     check_whole_ledger(state)
     check_whole_book(state)
-    for asset in state.terms.assets.values():
+    for asset in (*state.terms.assets.values(), *state.terms.collateral_of.values()):
         if held(state, asset) < 0:
             raise Bug(f"more of asset {asset.name} was released than was ever credited")

@@ -7,6 +7,7 @@ call are looked at in every block, so that none is forgotten when a block's cap 
 
 import msgspec
 
+from clearing.collateral.cash_calls import has_time, owes_too_much
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.liquidation import liquidate, may_liquidate
 from clearing.margin.requirement import AccountMargin
@@ -34,8 +35,8 @@ def check_margins(run: Run) -> None:
             continue
         _call(run, account, margin)
         held = holdings_of(state, account)
-        owes = any(claim < -limit for claim in held.cash)
-        if (owes or not margin.maintenance_ok) and may_liquidate(run, held):
+        due = owes_too_much(run, held.cash) and not has_time(run, account, held)
+        if (due or not margin.maintenance_ok) and may_liquidate(run, held):
             failing.append((shortage(run, margin), account, held, margin))
     failing.sort(key=lambda each: (-each[0], each[1]))
     for _, account, holdings, margin in failing[: run.terms.market.liquidations_per_block]:

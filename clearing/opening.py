@@ -6,7 +6,7 @@ Rule: height 0 holds members, accounts and empty cursors; no money, no prices.
 from clearing.base.codec import u256
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.genesis import AccountKind, Genesis
-from clearing.ledger import ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
+from clearing.ledger import FEE_POT_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
 from clearing.receipts import FeedStatus
 from clearing.state.records import Account, Clock, Cursor, FeedState, Flow, Member
 from clearing.state.state import State
@@ -24,6 +24,8 @@ def open_state(genesis: Genesis, state_salt: bytes) -> State:
             state.accounts.put(account.id, Account(member.id, account.kind, key=account.key))
     state.accounts.put(SUSPENSE_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     state.accounts.put(ROUNDING_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
+    if any(group.skew.rate_ppm for group in genesis.cash_groups):
+        state.accounts.put(FEE_POT_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     for chain in genesis.chains:
         state.cursors.put((chain.chain_id, chain.vault), Cursor(0))
     for asset in genesis.assets:

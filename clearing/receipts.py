@@ -399,12 +399,11 @@ class DeliveryFailed(Wire, frozen=True, tag=65):
 
 
 class HaircutChanged(Wire, frozen=True, tag=40):
-    """An asset's haircut or rate changed; `parts` sum to the haircut before rounding up and the cap at 100 %."""
+    """An asset's haircut changed; `parts` sum to it before rounding up and the cap at 100 %."""
 
     asset: U32
     haircut_ppm: U32
     previous_ppm: U32
-    rate_ticks: U63
     parts: tuple[tuple[str, U63], ...]
 
 
@@ -547,6 +546,12 @@ class CollateralSold(Wire, frozen=True, tag=52):
     paid: U63
 
 
+class RestrictionLifted(Wire, frozen=True, tag=54):
+    """The account's time of restriction is over and it owes no cash."""
+
+    account: U63
+
+
 class ClaimsSwapped(Wire, frozen=True, tag=53):
     """Two accounts exchanged claims by agreement: `given` went to `recipient`, `taken` came from it."""
 
@@ -610,6 +615,7 @@ Receipt: TypeAlias = (
     | AuctionOpened
     | CollateralSold
     | ClaimsSwapped
+    | RestrictionLifted
     | RungChanged
     | OutliersDropped
     | FundingPaid

@@ -10,6 +10,9 @@ from typing import Any
 from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.accounts import close_account, open_account
 from clearing.base.errors import Rejected
+from clearing.collateral.auctions import bid
+from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
+from clearing.collateral.swaps import swap
 from clearing.mandates import set_mandate
 from clearing.novation import novate
 from clearing.porting import port_account
@@ -32,7 +35,7 @@ from clearing.venue_switch import switch_venue
 from clearing.withdrawals import request_withdrawal, transfer_cash
 
 
-def _withdraw(run: Run, index: int, request: Withdrawal) -> Rejected | None:  # noqa: ARG001 - every rule is given it
+def _withdraw(run: Run, index: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:  # noqa: ARG001 - every rule is given it
     return request_withdrawal(run, request)
 
 
@@ -51,4 +54,7 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     TokenTransfer: transfer_tokens,
     AccountPorting: port_account,
     VenueSwitch: switch_venue,
+    ClaimSwap: swap,
+    CollateralBid: bid,
+    LimitedWithdrawal: _withdraw,
 }

@@ -7,12 +7,19 @@ A withdrawal needs initial margin afterwards, the account's own positive balance
 import msgspec
 
 from clearing.accounts import check_client_money
+from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX
 from clearing.chains import chain_is_live
 from clearing.codes import ClearingCode, reject
-from clearing.holdings import arrays_of, feed_status, feeds_of, holdings_of, margin_of
+from clearing.collateral.listing import asset_now, is_suspended
+from clearing.collateral.requests import LimitedWithdrawal
+from clearing.collateral.restrictions import check_restricted
+from clearing.collateral.skew import fee_of, settle_fee
+from clearing.collateral.soft_credit import lent
+from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
 from clearing.receipts import CashTransferred, FeedStatus, TransferCode, WithdrawalReleased
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
@@ -23,22 +30,25 @@ from clearing.transactions import CashTransfer, Withdrawal
 from clearing.withdrawals_tree import append, leaf_hash, proof_nodes
 
 
-def request_withdrawal(run: Run, request: Withdrawal) -> Rejected | None:
+def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
     """Accept or refuse one request; accepted, it is released at the end of the block."""
     at = "withdrawal"
-    asset = run.terms.assets.get(request.asset)
-    if asset is None:
+    listed = run.terms.assets.get(request.asset)
+    if listed is None:
         return reject(ClearingCode.UNKNOWN_ASSET, at, asset=request.asset)
+    asset = asset_now(run.state, listed)
     if not 0 < request.units <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, at, units=request.units)
     if not any(request.to):
         return reject(ClearingCode.BAD_RECIPIENT, at, to=request.to)
+    fee = fee_of(run, asset, -request.units) if asset.is_cash else 0
     refusal = (
         check_time(run, at, request.not_after_ms)
         or check_account(run, at, request.account)
         or check_nonce(run, at, request.account, request.nonce)
         or check_owner(run, at, request.account, request.digest(run.terms.network), request.signature)
-        or check_leaving(run, at, request.account, currency_of(asset), request.units)
+        or check_leaving(run, at, request.account, currency_of(asset), request.units + max(fee, 0))
+        or _check_group(run, at, asset)
     )
     if refusal is not None:
         return refusal
@@ -47,6 +57,8 @@ def request_withdrawal(run: Run, request: Withdrawal) -> Rejected | None:
         return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=request.units, inventory=inventory)
     if not chain_is_live(run, run.terms.chains[asset.chain_id]):
         return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
+    if isinstance(request, LimitedWithdrawal) and fee > request.fee_max:
+        return reject(ClearingCode.FEE_ABOVE_LIMIT, at, fee=fee, limit=request.fee_max)
     use_nonce(run, request.account, request.nonce)
     run.journal.transfer(
         request.account,
@@ -56,6 +68,7 @@ def request_withdrawal(run: Run, request: Withdrawal) -> Rejected | None:
         TransferCode.WITHDRAWAL,
         request.nonce,
     )
+    settle_fee(run, request.account, asset, -request.units, fee, request.nonce)
     run.touched.add(request.account)
     run.accepted.append(
         WithdrawalReleased(
@@ -71,6 +84,13 @@ def request_withdrawal(run: Run, request: Withdrawal) -> Rejected | None:
             not_after_s=(run.time_ms + run.terms.market.withdrawal_valid_ms) // 1000,
         )
     )
+    return None
+
+
+def _check_group(run: Run, at: str, asset: Asset) -> Rejected | None:
+    """Nothing is withdrawn of a cash group while a token of it is beyond its band: no one may gain by being quick."""
+    if asset.is_cash and is_suspended(run.state, asset.cash_group):
+        return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
     return None
 
 
@@ -116,20 +136,31 @@ def transfer_cash(run: Run, index: int, request: CashTransfer) -> Rejected | Non
     return None
 
 
-def check_leaving(run: Run, at: str, account: int, currency: int, units: int) -> Rejected | None:
+def check_leaving(
+    run: Run, at: str, account: int, currency: int, units: int, gains: tuple[int, int] | None = None
+) -> Rejected | None:
     """Whether an account may let go of `units` of a currency: its own, and initial margin covered afterwards.
 
-    With positions, every price that the account depends on must be open; without, collateral is simply its own.
+    `gains`: (currency, units) of what comes in for it at once. Soft credit is not the account's own and covers nothing
+    that leaves. With positions, every price that the account depends on must be open; without, collateral is simply its
+    own.
     """
+    refusal = check_restricted(run, at, account)
+    if refusal is not None:
+        return refusal
     have = balance(run.state, account, currency)
     if have < units:
         return reject(ClearingCode.BALANCE_TOO_SMALL, at, units=units, balance=have)
     after = holdings_of(run.state, account)
-    cash = run.terms.cash_groups
-    if currency in cash:
-        after.cash[cash.index(currency)] -= units
-    else:
-        after.tokens[[token.id for token in run.terms.tokens].index(asset_of_currency(currency))] -= units
+    _add(run, after, currency, -units)
+    if gains is not None:
+        _add(run, after, *gains)
+    if account != HOUSE_ACCOUNT:
+        for index, group in enumerate(run.terms.cash_groups):
+            loan = lent(run.state, account, group)
+            if group == currency and have - loan < units:
+                return reject(ClearingCode.SOFT_CREDIT_IS_LENT, at, units=units, balance=have, lent=loan)
+            after.cash[index] -= loan
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
     for feed in sorted(feeds_of(run.state, after)):
@@ -141,6 +172,15 @@ def check_leaving(run: Run, at: str, account: int, currency: int, units: int) ->
             ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, equity=margin.equity, initial=margin.initial
         )
     return None
+
+
+def _add(run: Run, held: Holdings, currency: int, units: int) -> None:
+    """Add units of a currency to holdings."""
+    cash = run.terms.cash_groups
+    if currency in cash:
+        held.cash[cash.index(currency)] += units
+    else:
+        held.tokens[[token.id for token in run.terms.tokens].index(asset_of_currency(currency))] += units
 
 
 def release(run: Run) -> None:
@@ -171,12 +211,20 @@ def release(run: Run) -> None:
         run.state.withdrawals.put(nonce, released)
         append(run.state, nonce, leaf)
         flow = run.state.flows[accepted.asset]
-        changed = msgspec.structs.replace(flow, released_units=flow.released_units + accepted.units)
+        changed = msgspec.structs.replace(
+            flow, released_units=flow.released_units + accepted.units * _scale(run, accepted.asset)
+        )
         run.state.flows.put(accepted.asset, changed)
         run.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
         nonce += 1
     clock = run.state.now
     run.state.clock.put(0, msgspec.structs.replace(clock, withdrawals=nonce))
+
+
+def _scale(run: Run, asset: int) -> int:
+    """Flows are counted in the units of genesis, also for a token that left its group and has coarser ones."""
+    listed = run.terms.assets[asset]
+    return asset_now(run.state, listed).base_units // listed.base_units
 
 
 def withdrawals_count(state: State) -> int:

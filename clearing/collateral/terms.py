@@ -160,6 +160,7 @@ def check_group(skew: SkewTerms, interest: InterestTerms, call: CashCallTerms) -
     yield "skew.band_micros", skew.band_micros, skew.band_micros < 2**60
     named = [asset for asset, _ in skew.weights]
     yield "skew.weights", len(named), named == sorted(set(named)) and all(weight >= 1 for _, weight in skew.weights)
+    yield "interest.interval_ms", interest.interval_ms, interest.interval_ms <= YEAR_MS
     yield "interest.debit_ppm", interest.debit_ppm, interest.credit_ppm <= interest.debit_ppm <= RATE_MAX_PPM
     yield "call.auction_blocks", call.auction_blocks, call.auction_blocks == 0 or call.deadline_blocks > 0
     yield "call.slice_ppm", call.slice_ppm, 1 <= call.slice_ppm <= PPM

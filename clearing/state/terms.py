@@ -5,7 +5,7 @@ Rule: derived from genesis alone and never changed. It must not hold anything th
 
 from functools import cached_property
 
-from clearing.assets import Asset
+from clearing.assets import Asset, CashGroup
 from clearing.base.ids import NetworkId
 from clearing.genesis import ChainTerms, Genesis, network_id
 from clearing.instruments import Instrument
@@ -34,6 +34,7 @@ class Terms:
         self.asset_of: dict[tuple[int, bytes, bytes], Asset] = {
             (asset.chain_id, asset.vault, asset.token): asset for asset in genesis.assets
         }
+        self.cash_terms: dict[int, CashGroup] = {group.id: group for group in genesis.cash_groups}
         self.cash_groups: tuple[int, ...] = tuple(group.id for group in genesis.cash_groups)
         self.instruments: dict[int, Instrument] = {instrument.id: instrument for instrument in genesis.instruments}
         self.position_of: dict[int, int] = {instrument: at for at, instrument in enumerate(self.instruments)}

@@ -1,0 +1,100 @@
+"""The sale of collateral after a cash call lapsed: a Dutch auction, slice by slice, for cash among members.
+
+Rule: the price of a token falls block by block from its value without haircut to its value after haircut, which the
+house pays in the end; a bid is filled at once at the block's price when its limit is not below it. Nobody buys on
+credit, nobody buys more than what settles the debt. It must not know why the account owes.
+"""
+
+import msgspec
+
+from clearing.assets import PPM, Asset
+from clearing.base.errors import Rejected
+from clearing.base.units import MONEY_MAX, mul_div_up
+from clearing.codes import ClearingCode, reject
+from clearing.collateral.haircuts import effective_asset
+from clearing.collateral.listing import asset_now
+from clearing.collateral.requests import CollateralBid
+from clearing.ledger import balance, cash_currency, token_currency
+from clearing.receipts import CollateralSold, FeedStatus, TransferCode
+from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
+from clearing.run import Run
+from clearing.state.records import CashCall
+from clearing.withdrawals import check_leaving
+
+AT = "collateral_bid"
+
+
+def bid(run: Run, index: int, request: CollateralBid) -> Rejected | None:
+    """Fill the bid at `index` of the block at the auction's price, or refuse it and change nothing."""
+    refusal = _check_form(run, request)
+    if refusal is not None:
+        return refusal
+    call = run.state.cash_calls.get(request.seller)
+    owed = -balance(run.state, request.seller, cash_currency(request.cash_group))
+    if call is None or not _is_open(run, call, request.cash_group) or owed <= 0:
+        return reject(ClearingCode.NO_SUCH_AUCTION, AT, seller=request.seller, cash_group=request.cash_group)
+    token = asset_now(run.state, run.terms.assets[request.asset])
+    price = auction_price(run, call, request.cash_group, token)
+    has = balance(run.state, request.seller, token_currency(token.id))
+    if not price or not has:
+        return reject(ClearingCode.NOTHING_FOR_SALE, AT, seller=request.seller, asset=token.id)
+    if request.micros_per_unit < price:
+        return reject(ClearingCode.BID_BELOW_PRICE, AT, micros_per_unit=request.micros_per_unit, price=price)
+    slice_ppm = run.terms.cash_terms[request.cash_group].call.slice_ppm
+    slice_units = mul_div_up(-(-call.auction_owed // price), slice_ppm, PPM)
+    units = min(request.units, has, -(-owed // price), slice_units)
+    paid = units * price
+    gains = (token_currency(token.id), units)
+    refusal = check_leaving(run, AT, request.account, cash_currency(request.cash_group), paid, gains)
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    _sell(run, index, request, units, price)
+    return None
+
+
+def _check_form(run: Run, request: CollateralBid) -> Rejected | None:
+    if request.asset not in run.terms.assets or asset_now(run.state, run.terms.assets[request.asset]).is_cash:
+        return reject(ClearingCode.UNKNOWN_ASSET, AT, asset=request.asset)
+    if request.cash_group not in run.terms.cash_groups:
+        return reject(ClearingCode.UNKNOWN_CASH_GROUP, AT, cash_group=request.cash_group)
+    if not 0 < request.units <= MONEY_MAX:
+        return reject(ClearingCode.BAD_SIZE, AT, units=request.units)
+    if request.account == request.seller:
+        return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
+    return (
+        check_time(run, AT, request.not_after_ms)
+        or check_account(run, AT, request.account)
+        or check_nonce(run, AT, request.account, request.nonce)
+        or check_owner(run, AT, request.account, request.digest(run.terms.network), request.signature)
+    )
+
+
+def _is_open(run: Run, call: CashCall, group: int) -> bool:
+    blocks = run.terms.cash_terms[group].call.auction_blocks
+    return call.auction_height != 0 and call.auction_height <= run.block.height < call.auction_height + blocks
+
+
+def auction_price(run: Run, call: CashCall, group: int, token: Asset) -> int:
+    """Micros a unit in this block, rounded down but never below the value after haircut; 0 without open prices."""
+    feeds = [run.state.feeds.get(feed) for feed in token.feeds]
+    if any(feed is None or feed.status != FeedStatus.OPEN for feed in feeds):
+        return 0
+    index = run.state.feeds[token.feed].ticks
+    counted = effective_asset(run.state, token)
+    whole = msgspec.structs.replace(
+        counted, haircut_ppm=0, yields=msgspec.structs.replace(counted.yields, haircut_ppm=0)
+    )
+    first, last = whole.unit_value(index), counted.unit_value(index)
+    elapsed = run.block.height - call.auction_height
+    return first - -(-(first - last) * elapsed // run.terms.cash_terms[group].call.auction_blocks)
+
+
+def _sell(run: Run, index: int, request: CollateralBid, units: int, price: int) -> None:
+    seller, buyer = request.seller, request.account
+    paid, currency = units * price, cash_currency(request.cash_group)
+    token = token_currency(request.asset)
+    run.journal.transfer(seller, buyer, token, units, TransferCode.COLLATERAL_AUCTIONED, seller)
+    run.journal.transfer(buyer, seller, currency, paid, TransferCode.AUCTION_PAID, seller)
+    run.touched.update((seller, buyer))
+    run.receipts.append(CollateralSold(index, seller, buyer, request.asset, request.cash_group, units, price, paid))

@@ -1,0 +1,57 @@
+"""Interest on settlement cash: debtors pay, creditors receive, the difference is the house's.
+
+Rule: per interval of block time, simple, on the balance at its end without soft credit; what is owed rounds up, what is
+received rounds down, and the payments of one group sum to zero.
+"""
+
+from clearing.assets import CashGroup
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import mul_div_down, mul_div_up
+from clearing.collateral.soft_credit import lent
+from clearing.collateral.terms import PPM, YEAR_MS, InterestTerms
+from clearing.ledger import balance, can_hold, cash_currency
+from clearing.receipts import InterestAccrued, TransferCode
+from clearing.run import Run
+from clearing.state.indexes import CURRENCY, holders
+from clearing.state.records import Accrual
+
+
+def interest_on(micros: int, terms: InterestTerms, elapsed_ms: int) -> int:
+    """What a balance earns (positive) or costs (negative) over a time, rounded against its owner."""
+    if micros < 0:
+        return -mul_div_up(-micros, terms.debit_ppm * elapsed_ms, PPM * YEAR_MS)
+    return mul_div_down(micros, terms.credit_ppm * elapsed_ms, PPM * YEAR_MS)
+
+
+def accrue_interest(run: Run) -> None:
+    """Settle every group's interest for the intervals that are over."""
+    for group in run.terms.genesis.cash_groups:
+        if group.interest.interval_ms:
+            _accrue(run, group)
+
+
+def _accrue(run: Run, group: CashGroup) -> None:
+    terms = group.interest
+    last = run.state.accruals.get(group.id)
+    since_ms = last.time_ms if last else run.terms.genesis.time_ms
+    # No more than a year at once, whatever the clock does; the rest follows in the next blocks.
+    intervals = min((run.time_ms - since_ms) // terms.interval_ms, YEAR_MS // terms.interval_ms)
+    if intervals <= 0:
+        return
+    elapsed_ms = intervals * terms.interval_ms
+    run.state.accruals.put(group.id, Accrual(since_ms + elapsed_ms))
+    currency = cash_currency(group.id)
+    amounts = []
+    for account in holders(run.state, CURRENCY, currency):
+        if account != HOUSE_ACCOUNT and can_hold(run.state, account):
+            own = balance(run.state, account, currency) - lent(run.state, account, group.id)
+            amounts.append((account, interest_on(own, terms, elapsed_ms)))
+    amounts = [(account, micros) for account, micros in amounts if micros]
+    paid = -sum(micros for _, micros in amounts if micros < 0)
+    received = sum(micros for _, micros in amounts if micros > 0)
+    run.journal.settle([*amounts, (HOUSE_ACCOUNT, paid - received)], currency, TransferCode.INTEREST, group.id)
+    run.touched.update(account for account, _ in amounts)
+    if amounts:
+        run.receipts.append(
+            InterestAccrued(group.id, since_ms + elapsed_ms, intervals, paid, received, paid - received)
+        )

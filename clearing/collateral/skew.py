@@ -1,0 +1,73 @@
+"""The skew fee: who brings a cash group's inventory out of balance pays, who brings it back is paid out of the fee pot.
+
+Rule: a movement costs P(after) - P(before) of a convex potential of the inventory, rounded up; a rebate is the same
+difference rounded down and never more than the pot holds. Deposits and withdrawals are charged alike, so that nobody's
+way round through the chains and back ever ends with a gain.
+
+Potential: token i with weight w_i of W holds x_i of X; its skew is |d_i| / W with d_i = W x_i - w_i X. With e the skew
+beyond the band b, P = sum of r e^2 / (2 D) up to e = D, and r (e - D / 2) beyond: slope nothing at b, r from b + D on.
+"""
+
+from collections.abc import Sequence
+
+from clearing.assets import PPM, Asset, CashGroup
+from clearing.collateral.listing import cash_tokens
+from clearing.collateral.terms import SkewTerms
+from clearing.ledger import FEE_POT_ACCOUNT, balance, cash_currency, held
+from clearing.receipts import SkewFeePaid, TransferCode
+from clearing.run import Run
+
+
+def potential(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms) -> int:
+    """P in parts of `potential_unit`; exact. `inventory` in micros, as many as `weights`."""
+    whole, total = sum(weights), sum(inventory)
+    depth = terms.depth_micros * whole
+    value = 0
+    for amount, weight in zip(inventory, weights, strict=True):
+        beyond = abs(whole * amount - weight * total) - terms.band_micros * whole
+        if beyond > 0:
+            value += beyond * beyond if beyond <= depth else depth * (2 * beyond - depth)
+    return terms.rate_ppm * value
+
+
+def potential_unit(weights: Sequence[int], terms: SkewTerms) -> int:
+    """How many parts of `potential` are one micro."""
+    whole = sum(weights)
+    return 2 * PPM * terms.depth_micros * whole * whole
+
+
+def movement_fee(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms, at: int, change: int) -> int:
+    """Micros that a change of token number `at` costs, rounded up; negative for what it earns, rounded down."""
+    after = [amount + change if index == at else amount for index, amount in enumerate(inventory)]
+    difference = potential(after, weights, terms) - potential(inventory, weights, terms)
+    return -(-difference // potential_unit(weights, terms))
+
+
+def fee_of(run: Run, asset: Asset, change: int) -> int:
+    """What moving a cash token's inventory by `change` micros costs now; negative: the rebate that the pot can pay."""
+    group = _group(run, asset)
+    if not group.skew.rate_ppm:
+        return 0
+    tokens = cash_tokens(run.state, group.id)
+    named = dict(group.skew.weights)
+    weights = [named.get(token.id, 1) for token in tokens]
+    at = [token.id for token in tokens].index(asset.id)
+    fee = movement_fee([held(run.state, token) for token in tokens], weights, group.skew, at, change)
+    return max(fee, -balance(run.state, FEE_POT_ACCOUNT, cash_currency(group.id)))
+
+
+def settle_fee(run: Run, account: int, asset: Asset, change: int, fee: int, cause: int) -> None:
+    """Pay a fee into the pot, or a rebate out of it, with a receipt."""
+    if not fee:
+        return
+    currency = cash_currency(asset.cash_group)
+    if fee > 0:
+        run.journal.transfer(account, FEE_POT_ACCOUNT, currency, fee, TransferCode.SKEW_FEE, cause)
+    else:
+        run.journal.transfer(FEE_POT_ACCOUNT, account, currency, -fee, TransferCode.SKEW_REBATE, cause)
+    run.touched.add(account)
+    run.receipts.append(SkewFeePaid(account, asset.id, change, fee, balance(run.state, FEE_POT_ACCOUNT, currency)))
+
+
+def _group(run: Run, asset: Asset) -> CashGroup:
+    return run.terms.cash_terms[asset.cash_group]
