@@ -33,9 +33,6 @@ from clearing.margin.layout import (
 from clearing.margin.requirement import AccountMargin, MarginBatch, account_margin, add_ons, covers_maintenance
 from clearing.margin.tariff import Tariff
 
-_FITS = 2**62
-"""What is written to the table is smaller, so that no sum of two cells overflows."""
-
 
 @dataclass(frozen=True, slots=True)
 class HoldingsChange:
@@ -50,14 +47,15 @@ class MarginBook:
     """Holdings and margins of many accounts under the newest risk arrays."""
 
     def __init__(self, arrays: RiskArrays, below: "MarginBook | None" = None) -> None:
-        self._arrays = arrays
-        self._matrices = arrays.matrices
+        self.take_arrays(arrays)
         self.below = below
         """The book that this one is a fork of."""
         self.layout: Layout = below.layout if below is not None else layout_of(arrays)
         # Marks: a row for each risk group and one for money, what to recompute; the last: recomputed since `remargin`.
         self._money = len(self._matrices)
         self._marked: set[int] = set()
+        # Terms of this size make an account wide; smaller ones, one for each group and two, have a sum below 2^62.
+        self._large = 2**62 // (len(self._matrices) + 2)
         self.columns: Columns = Columns(self.layout.rows, self._money + 2, below.columns if below is not None else None)
 
     def __len__(self) -> int:
@@ -85,7 +83,7 @@ class MarginBook:
 
     def take_arrays(self, arrays: RiskArrays) -> None:
         """Note that all columns are up to date under these arrays."""
-        self._arrays, self._matrices = arrays, arrays.matrices
+        self._arrays, self._matrices, self._plain = arrays, arrays.matrices, arrays.tariff.is_off
 
     def reprice(self, arrays: RiskArrays) -> None:
         """Take new arrays of the same instruments, assets and groups; marks only the groups whose numbers differ.
@@ -220,7 +218,7 @@ class MarginBook:
             equity[at], initial[at] = defined.equity, defined.initial
             losses[at] = defined.group_losses
         lots, tokens = table[self.layout.lots][self.layout.rank], table[self.layout.tokens]
-        terms = None if self._arrays.tariff.is_off else terms_of(self._arrays, losses.T, lots, tokens)
+        terms = None if self._plain else terms_of(self._arrays, losses.T, lots, tokens)
         return MarginBatch(equity, losses, initial, self._arrays.parameters, terms)
 
     def short(self, accounts: Sequence[int], cash_limit: int) -> list[int]:
@@ -288,11 +286,11 @@ class MarginBook:
         for row in sorted(self._marked):
             columns = np.flatnonzero(marks[row])
             if row == self._money:
-                self._write(COLLATERAL, columns, self._collateral_of(columns))
+                self.columns.put(COLLATERAL, columns, self._narrow(columns, self._collateral_of(columns)))
             else:
                 value, loss = value_and_loss(self._matrices[row], self.columns.at(self.layout.groups[row], columns))
-                self._write(self.layout.values.start + row, columns, value)
-                self._write(self.layout.losses.start + row, columns, loss)
+                self.columns.put(self.layout.values.start + row, columns, self._narrow(columns, value))
+                self.columns.put(self.layout.losses.start + row, columns, self._narrow(columns, loss))
             marks[row, columns] = False
         self._total(touched)
         self._marked.clear()
@@ -308,34 +306,33 @@ class MarginBook:
 
     def _total(self, columns: Integers) -> None:
         """Put equity, initial margin and coverage of some accounts together from their terms."""
-        worth = [
-            *self.columns.at(slice(COLLATERAL, COLLATERAL + 1), columns),
-            *self.columns.at(self.layout.values, columns),
-        ]
-        equity = exact_sum(worth, columns.size)
-        losses = self.columns.at(self.layout.losses, columns)
-        required: list[Exact] = list(losses)
-        if not self._arrays.tariff.is_off:
-            lots = self.columns.at(self.layout.lots, columns)[self.layout.rank]
-            required.append(add_ons(self._arrays, losses, lots, self.columns.at(self.layout.tokens, columns)))
-        initial = exact_sum(required, columns.size)
-        self._write(EQUITY, columns, equity)
-        self._write(INITIAL, columns, initial)
-        self._write(INITIAL_OK, columns, np.asarray(equity >= initial, np.int64))
-        covers = covers_maintenance(equity, initial, self._arrays.parameters)
-        self._write(MAINTENANCE_OK, columns, covers.astype(np.int64))
+        rows = self.layout
+        collateral = self.columns.at(slice(COLLATERAL, COLLATERAL + 1), columns)
+        values, losses = self.columns.at(rows.values, columns), self.columns.at(rows.losses, columns)
+        required: Exact | None = None
+        if not self._plain:
+            lots = self.columns.at(rows.lots, columns)[rows.rank]
+            required = add_ons(self._arrays, losses, lots, self.columns.at(rows.tokens, columns))
+            required = self._narrow(columns, required)
+        # No sum overflows, but those of wide accounts, which nobody reads.
+        equity = collateral[0] + values.sum(axis=0)
+        initial = losses.sum(axis=0) if required is None else losses.sum(axis=0) + required
+        self.columns.put(EQUITY, columns, equity)
+        self.columns.put(INITIAL, columns, initial)
+        self.columns.put(INITIAL_OK, columns, equity >= initial)
+        self.columns.put(MAINTENANCE_OK, columns, covers_maintenance(equity, initial, self._arrays.parameters))
         for column in columns[self.columns.table[WIDE, columns] != 0].tolist():
             defined = self._defined(self.columns.table[:, column])
             self.columns.table[INITIAL_OK, column] = defined.initial_ok
             self.columns.table[MAINTENANCE_OK, column] = defined.maintenance_ok
 
-    def _write(self, row: int, columns: Integers, values: Exact) -> None:
-        """Write one row of some columns, each named once, rising; numbers that don't fit make their account wide."""
-        if values.dtype == object or (values.size and int(np.abs(values).max()) >= _FITS):
-            fits = np.array([-_FITS < value < _FITS for value in values.tolist()], np.bool_)
-            self.columns.table[WIDE, columns[~fits]] = 1
-            values = np.where(fits, values, 0).astype(np.int64)
-        self.columns.put(row, columns, values)
+    def _narrow(self, columns: Integers, values: Exact) -> Integers:
+        """`values` as int64; those that are too large make their account wide and become 0."""
+        fits = np.asarray((values > -self._large) & (values < self._large), np.bool_)
+        if fits.all():
+            return values.astype(np.int64, copy=False)
+        self.columns.table[WIDE, columns[~fits]] = 1
+        return np.where(fits, values, 0).astype(np.int64)
 
 
 def _levels(arrays: RiskArrays) -> tuple[object, ...]:

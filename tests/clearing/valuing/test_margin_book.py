@@ -1,14 +1,30 @@
 """The margin book: after any history of changes and prices it equals the definition for every account."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from clearing.base.errors import LocalFault
+from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.book import HoldingsChange, MarginBook
+from clearing.margin.charges import LotCharge
+from clearing.margin.joint import JointCredit, JointScenario
 from clearing.margin.requirement import account_margin
-from tests.clearing.valuing.books import HUGE, INDEX, NORMAL, arrays, holdings, modest_holdings
+from tests.clearing.valuing.books import (
+    ASSETS,
+    CASH_GROUPS,
+    HUGE,
+    INDEX,
+    INSTRUMENTS,
+    NORMAL,
+    NOW_MS,
+    PARAMETERS,
+    arrays,
+    holdings,
+    modest_holdings,
+)
 
 accounts = st.integers(0, 9)
 lot_steps = st.dictionaries(st.integers(1, 5), st.integers(-1000, 1000), max_size=3)
@@ -197,3 +213,55 @@ def test_arrays_of_another_listing_need_a_new_book():
     )
     with pytest.raises(LocalFault, match="margin book"):
         book.reprice(other)
+
+
+def charged(index: dict[int, int], per_lot_ppm: int, tail: int) -> RiskArrays:
+    parameters = msgspec.structs.replace(
+        PARAMETERS,
+        charges=(LotCharge(2, per_lot_ppm),),
+        joint=JointCredit(tuple(JointScenario((1 + at, 16 - at)) for at in range(8)), tail),
+    )
+    return build_risk_arrays(INSTRUMENTS, ASSETS, CASH_GROUPS, {}, index, parameters, NOW_MS)
+
+
+@pytest.mark.parametrize(("per_lot_ppm", "tail", "touched"), [(9_000, 2, [2]), (1_000, 3, [1, 2, 3])])
+def test_a_change_of_charges_alone_touches_whom_it_concerns(per_lot_ppm, tail, touched):
+    rows = {
+        1: ((10**9, 0), (0,), (5, 0, 0, 0, 0)),
+        2: ((10**9, 0), (0,), (7, -5, 0, 0, 0)),
+        3: ((0, 5), (0,), (0,) * 5),
+    }
+    before, after = charged(INDEX, 1_000, 2), charged(INDEX, per_lot_ppm, tail)
+    book = MarginBook(before)
+    for account, row in rows.items():
+        book.put(account, *row)
+    book.remargin()
+    fork = book.fork()
+    fork.reprice(after)
+    assert fork.remargin() == touched
+    for each, arrays_ in ((book, before), (fork, after)):
+        batch = each.margins(list(rows))
+        assert [batch.account(at) for at in range(3)] == [account_margin(arrays_, *row) for row in rows.values()]
+
+
+def test_a_fork_reads_through_and_is_folded_in_whole():
+    book = MarginBook(NORMAL)
+    for account in range(200):
+        book.put(account, (account, 0), (account,), (account % 3, 0, account % 5, 0, 0))
+    first, second = book.fork(), book.fork()
+    first.put(500, (7, 7), (0,), (1, 1, 1, 1, 1))
+    first.change(3, HoldingsChange({1: 100}, {}, {2: -9}))
+    second.put(501, (8, 8), (0,), (0, 0, 0, 0, -1))
+    deeper = first.fork()
+    moved = arrays({1: INDEX[1] + 900, 2: INDEX[2]})
+    deeper.reprice(moved)
+    assert len(deeper.remargin()) == len([each for each in range(200) if each % 3 or each % 5]) + 1
+    assert 500 not in book
+    assert 501 not in deeper
+    assert book.margin(3) == account_margin(NORMAL, (3, 0), (3,), (0, 0, 3, 0, 0))
+    deeper.absorb()
+    first.absorb()
+    for each in (book, first, deeper):
+        assert each.margins([3, 500, 4]).account(0) == account_margin(moved, (103, 0), (3,), (0, -9, 3, 0, 0))
+        assert each.margins([3, 500, 4]).account(1) == account_margin(moved, (7, 7), (0,), (1, 1, 1, 1, 1))
+        assert each.margins([3, 500, 4]).account(2) == account_margin(moved, (4, 0), (4,), (1, 0, 4, 0, 0))

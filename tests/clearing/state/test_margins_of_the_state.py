@@ -1,0 +1,209 @@
+"""The margin book of a state: whatever is written, forked, decided, dropped or read back, it equals the definition."""
+
+from collections.abc import Sequence
+
+import msgspec
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from clearing.apply_block import apply_block
+from clearing.extension import VoteExtension
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.margin.charges import ConcentrationTier, LotCharge
+from clearing.margin.joint import JointCredit, JointScenario
+from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.requirement import AccountMargin
+from clearing.margins import margin_book
+from clearing.state import State
+from clearing.state.export import export_state, import_state
+from clearing.transactions import Trade, Withdrawal
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    SALT,
+    USDC_1,
+    WETH_1,
+    World,
+    make_genesis,
+    reports,
+)
+
+ACCOUNTS = (ALICE, BOB, CAROL, ALICE_CLIENT)
+GROUPS = (
+    RiskGroup(1, "BTC", BTC, 200_000, 800_000, 200_000, short_option_ppm=20_000),
+    RiskGroup(2, "ETH", ETH, 250_000, 900_000, 200_000),
+)
+PLAIN = RiskParameters(GROUPS, cash_limit_micros=1_000 * DOLLAR)
+FULL = msgspec.structs.replace(
+    PLAIN,
+    charges=(LotCharge(BTC_PERP, 5_000, 1_000, 50, 10_000, 20_000), LotCharge(ETH_PERP, 3_000)),
+    concentration=(ConcentrationTier(WETH_1, 3_000_000, 100_000), ConcentrationTier(WETH_1, 9_000_000, 300_000)),
+    joint=JointCredit(tuple(JointScenario((1 + at % 16, 1 + (7 * at) % 16)) for at in range(20)), 3),
+)
+accounts = st.sampled_from(ACCOUNTS)
+tips = st.sampled_from([-1, -1, -1, -2, 0, 1])
+
+
+def defined(state: State) -> dict[int, AccountMargin]:
+    """Every account's margin by the definition."""
+    arrays = arrays_of(state)
+    return {each: margin_of(arrays, holdings_of(state, each)) for each in ACCOUNTS}
+
+
+def check(state: State) -> None:
+    book, want = margin_book(state), defined(state)
+    known = [each for each in ACCOUNTS if each in book]
+    for each in set(ACCOUNTS) - set(known):
+        assert want[each].equity == want[each].initial == 0
+    batch = book.margins(known)
+    assert [batch.account(at) for at in range(len(known))] == [want[each] for each in known]
+    limit = state.terms.risk.cash_limit_micros
+    short = [
+        each
+        for each in known
+        if not want[each].initial_ok or any(cash < -limit for cash in holdings_of(state, each).cash)
+    ]
+    assert book.short(known, limit) == short
+    assert book.below_maintenance() == [each for each in known if not want[each].maintenance_ok]
+
+
+class Forks(RuleBasedStateMachine):
+    """A decided state, and a tree of undecided ones on it, as proposals of one height and the next make it."""
+
+    @initialize(risk=st.sampled_from([PLAIN, FULL]))
+    def start(self, risk: RiskParameters) -> None:
+        self.world = World(make_genesis(risk=risk), check=False)
+        self.world.prices(790_000)
+        facts = [self.world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS]
+        facts.append(self.world.deposit_fact(ALICE, WETH_1, 10 * 10**18))
+        self.world.block(facts=facts)
+        marks = self.world.state.marks
+        self.world.block(
+            self.world.trade(ALICE, BOB, BTC_PERP, 9_000, marks[BTC_PERP].ticks),
+            self.world.trade(CAROL, ALICE_CLIENT, BTC_FUT, 3_000, marks[BTC_FUT].ticks),
+            self.world.trade(ALICE, CAROL, BTC_CALL, 500, marks[BTC_CALL].ticks),
+            self.world.trade(BOB, ALICE, ETH_PERP, 100, marks[ETH_PERP].ticks),
+        )
+        self.tips: list[State] = [self.world.state]
+
+    def extend(
+        self, at: int, transactions: Sequence[Trade | Withdrawal] = (), extensions: Sequence[VoteExtension] = ()
+    ) -> None:
+        parent = self.tips[at % len(self.tips)]
+        self.world.state = parent
+        block = self.world.make_block(transactions, extensions)
+        fork, _ = apply_block(parent, block)
+        self.tips.append(fork)
+
+    @rule(at=tips, btc=st.sampled_from([700_000, 780_000, 790_000, 905_000]), eth=st.integers(18, 22))
+    def price(self, at: int, btc: int, eth: int) -> None:
+        time_ms = self.tips[at % len(self.tips)].now.time_ms + 1_000
+        said = VoteExtension(reports((BTC, btc), (ETH, eth * 1_000), time_ms=time_ms))
+        self.extend(at, extensions=[said] * 4)
+
+    @rule(
+        at=tips,
+        sides=st.permutations(ACCOUNTS),
+        instrument=st.sampled_from([BTC_PERP, BTC_FUT, BTC_CALL, ETH_PERP]),
+        lots=st.integers(1, 4_000),
+    )
+    def trade(self, at: int, sides: list[int], instrument: int, lots: int) -> None:
+        mark = self.tips[at % len(self.tips)].marks[instrument].ticks
+        self.extend(at, [self.world.trade(sides[0], sides[1], instrument, lots, max(mark, 1))])
+
+    @rule(at=tips, account=accounts, units=st.integers(1, 20_000))
+    def withdraw(self, at: int, account: int, units: int) -> None:
+        self.extend(at, [self.world.withdrawal(account, USDC_1, units * DOLLAR)])
+
+    @rule(at=tips, hours=st.sampled_from([0, 2]))
+    def pass_time(self, at: int, hours: int) -> None:
+        parent = self.tips[at % len(self.tips)]
+        self.world.state = parent
+        said = VoteExtension(reports((BTC, 785_000), (ETH, 20_500), time_ms=parent.now.time_ms + 1_000))
+        block = self.world.make_block((), [said] * 4)
+        self.tips.append(
+            apply_block(parent, msgspec.structs.replace(block, time_ms=block.time_ms + hours * 3_600_000))[0]
+        )
+
+    @rule(at=tips)
+    def decide(self, at: int) -> None:
+        chosen = self.tips[at % len(self.tips)]
+        if chosen.parent is None:
+            return
+        first = chosen
+        while first.parent is not None and first.parent.parent is not None:
+            first = first.parent
+        root = first.absorb()
+        self.tips = [root, *(each for each in self.tips if each is not first and each.parent is first)]
+
+    @rule(
+        prices=st.lists(st.tuples(st.sampled_from([640_000, 790_000, 905_000]), st.integers(16, 24)), max_size=3),
+    )
+    def decide_at_once(self, prices: list[tuple[int, int]]) -> None:
+        """Blocks whose books nobody looked into before they were decided; some liquidate, after margins were taken."""
+        self.world.state = self.tips[0]
+        for btc, eth in prices:
+            self.world.prices(btc, eth * 1_000)
+        self.tips = [self.world.state]
+
+    @rule()
+    def restart(self) -> None:
+        root = self.tips[0]
+        read = import_state(root.terms.genesis, SALT, export_state(root))
+        check(read)
+        self.tips = [read]
+
+    @invariant()
+    def equals_the_definition(self) -> None:
+        for tip in getattr(self, "tips", []):
+            check(tip)
+
+
+TestForks = Forks.TestCase
+TestForks.settings = settings(max_examples=25, stateful_step_count=14, deadline=None)
+
+
+def test_a_fork_writes_nothing_into_the_book_of_its_parent() -> None:
+    world = World(make_genesis(risk=FULL), check=False)
+    world.prices(790_000)
+    world.block(facts=[world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS])
+    before = {each: margin_book(world.state).margin(each) for each in ACCOUNTS}
+    table = margin_book(world.state).columns.table.copy()
+    said = VoteExtension(reports((BTC, 700_000), (ETH, 20_000), time_ms=world.time_ms + 1_000))
+    trade = world.trade(ALICE, BOB, BTC_PERP, 10, 700_000)
+    forks = [apply_block(world.state, world.make_block((), [said] * 4))[0] for _ in range(3)]
+    deeper = apply_block(forks[0], msgspec.structs.replace(world.make_block([trade]), height=forks[0].now.height + 1))[
+        0
+    ]
+    assert margin_book(deeper).margin(ALICE).initial > 0
+    assert {each: margin_book(world.state).margin(each) for each in ACCOUNTS} == before
+    assert (margin_book(world.state).columns.table == table).all()
+    root = forks[0].absorb()
+    check(root)
+    check(forks[0])
+    check(deeper)
+    check(deeper.absorb().absorb() if deeper.parent is not root else deeper.absorb())
+
+
+def test_the_book_is_margined_by_what_was_written_not_by_a_list() -> None:
+    world = World(make_genesis(risk=PLAIN), check=False)
+    world.prices(790_000)
+    world.block(facts=[world.deposit_fact(each, USDC_1, 20_000 * DOLLAR) for each in ACCOUNTS])
+    margin_book(world.state).remargin()
+    fork = world.state.fork()
+    book = margin_book(fork)
+    assert book.remargin() == []
+    held = fork.balances[(BOB, 1)]
+    fork.balances.put((BOB, 1), msgspec.structs.replace(held, debits=held.debits + 5))
+    assert margin_book(fork).remargin() == [BOB]
+    check(fork)
