@@ -29,6 +29,8 @@ class NodeCode(CodeBook):
     CONFIG_UNKNOWN_KEY = 821
     CONFIG_VALUE = 822
     CONFIG_MISSING = 823
+    MARKET_DATA_UNUSABLE = 825
+    EXTRA_MISSING = 826
     POOL_FULL = 830
     POOL_ACCOUNT_LIMIT = 831
     PROVER_LOST = 833
@@ -76,6 +78,9 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.CONFIG_UNKNOWN_KEY: "No such setting. See configs/node.toml for all of them.",
     NodeCode.CONFIG_VALUE: "The setting has the wrong type or is out of bounds. See configs/node.toml.",
     NodeCode.CONFIG_MISSING: "The setting has no default and must be given.",
+    NodeCode.MARKET_DATA_UNUSABLE: "The market data file is not usable at the stated line. Rows are unix time, then"
+    " open, high, low and close of each series; nothing is repaired.",
+    NodeCode.EXTRA_MISSING: "This needs an optional part of the package: install `crossclear[<extra>]`.",
     NodeCode.POOL_FULL: "The mempool is full. Send again after the next blocks.",
     NodeCode.POOL_ACCOUNT_LIMIT: "The account has too many requests waiting. Send again when some are in a block.",
     NodeCode.BATCH_SHAPE: "A batch of trades is empty or has too many transactions.",

@@ -19,8 +19,13 @@ def rescale(returns: Sequence[int], deviations: Sequence[int], deviation: int) -
 
     Raises ValueError when the lengths differ or a deviation is not positive.
     """
-    sized = ((mul_div_up(abs(r), deviation, then), r) for r, then in zip(returns, deviations, strict=True))
-    return [size if r >= 0 else -size for size, r in sized]
+    return [rescaled(r, then, deviation) for r, then in zip(returns, deviations, strict=True)]
+
+
+def rescaled(return_nano: int, then_nano: int, now_nano: int) -> int:
+    """One return times the deviation now over that of its time, rounded away from zero."""
+    size = mul_div_up(abs(return_nano), now_nano, then_nano)
+    return size if return_nano >= 0 else -size
 
 
 def standardised(move: Move) -> int:

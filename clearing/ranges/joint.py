@@ -5,12 +5,13 @@ grid: the mildest that moves the index the same way at least as far, or the fart
 than the group's worst, so the joint loss never exceeds the sum of the groups' losses.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from clearing.base.units import mul_div_up
 from clearing.margin.joint import JointCredit, JointScenario, collapse
 from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
-from clearing.ranges.history import rescale
+from clearing.ranges.history import rescaled
 from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import Moves
 
@@ -27,21 +28,33 @@ def grid_moves(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:
     return moves
 
 
-def column_of(scenarios: Sequence[Scenario], moves: Sequence[int], move_nano: int, direction: int) -> int:
-    """The column (from 1) for a move, rounded outward; 0, where nothing moves, for a move of zero.
+class Ladder:
+    """The columns of one group's grid by how far they move the index, on either side."""
 
-    `direction` of volatility, 1 or -1: of equally far columns one with it is taken before one without, then the first.
-    """
-    if move_nano == 0:
-        return 0
-    side = [at for at, each in enumerate(moves) if (each > 0) == (move_nano > 0) and each != 0]
-    if not side:
-        return 0
-    beyond = [at for at in side if abs(moves[at]) >= abs(move_nano)]
-    far = min(abs(moves[at]) for at in beyond) if beyond else max(abs(moves[at]) for at in side)
-    alike = [at for at in side if abs(moves[at]) == far]
-    with_it = [at for at in alike if scenarios[at].volatility_direction == direction]
-    return (with_it or alike)[0] + 1
+    def __init__(self, scenarios: Sequence[Scenario], range_ppm: int) -> None:
+        self._rungs = {1: self._side(scenarios, range_ppm, 1), -1: self._side(scenarios, range_ppm, -1)}
+
+    @staticmethod
+    def _side(scenarios: Sequence[Scenario], range_ppm: int, sign: int) -> tuple[list[int], list[dict[int, int]]]:
+        """Distances, rising, and at each the column for either direction of volatility."""
+        rungs: dict[int, dict[int, int]] = {}
+        for column, (each, move) in enumerate(zip(scenarios, grid_moves(scenarios, range_ppm), strict=True), start=1):
+            if move * sign > 0:
+                rungs.setdefault(abs(move), {}).setdefault(each.volatility_direction, column)
+        sizes = sorted(rungs)
+        # Of equally far columns one with the direction goes first, then one that leaves volatility, then what there is.
+        found = [
+            {way: next(rung[each] for each in (way, 0, -way) if each in rung) for way in (1, -1)}
+            for rung in (rungs[size] for size in sizes)
+        ]
+        return sizes, found
+
+    def column(self, move_nano: int, direction: int) -> int:
+        """The column (from 1) for a move, rounded outward; 0, where nothing moves, for none. `direction`: 1 or -1."""
+        sizes, columns = self._rungs[1 if move_nano > 0 else -1]
+        if move_nano == 0 or not sizes:
+            return 0
+        return columns[min(bisect_left(sizes, abs(move_nano)), len(sizes) - 1)][direction]
 
 
 def joint_columns(
@@ -51,18 +64,20 @@ def joint_columns(
 
     Volatility goes up with a move beyond its deviation, otherwise down, as the variance itself did.
     """
-    grids = [group.scenarios or risk.scenarios for group in groups]
-    moves = [grid_moves(grid, group.range_ppm) for grid, group in zip(grids, groups, strict=True)]
+    ladders = [Ladder(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
     found = []
     for sample in samples:
         if len(sample.moves) != len(groups) or any(each.deviation_nano == 0 for each in sample.moves):
             continue
-        row = []
-        for at, each in enumerate(sample.moves):
-            (scaled,) = rescale([each.return_nano], [each.deviation_nano], horizon_nano[at])
-            direction = 1 if abs(each.return_nano) > each.deviation_nano else -1
-            row.append(column_of(grids[at], moves[at], scaled, direction))
-        found.append(tuple(row))
+        found.append(
+            tuple(
+                ladder.column(
+                    rescaled(each.return_nano, each.deviation_nano, now),
+                    1 if abs(each.return_nano) > each.deviation_nano else -1,
+                )
+                for ladder, each, now in zip(ladders, sample.moves, horizon_nano, strict=True)
+            )
+        )
     return found
 
 

@@ -93,9 +93,7 @@ def publish(
     )
 
 
-def _volatility(
-    parameters: RangeParameters, group: RiskGroup, held: Variance, before: PublishedRange | None
-) -> int:
+def _volatility(parameters: RangeParameters, group: RiskGroup, held: Variance, before: PublishedRange | None) -> int:
     """Annual volatility: genesis' weighed with the root mean of current and long-run variance, speed limited."""
     weight = parameters.volatility_weight_ppm
     if weight == 0:

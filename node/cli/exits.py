@@ -27,6 +27,8 @@ _OF_CODE = {
     NodeCode.CONFIG_VALUE: Exit.CONFIG,
     NodeCode.CONFIG_MISSING: Exit.CONFIG,
     NodeCode.LOG_UNUSABLE: Exit.CONFIG,
+    NodeCode.MARKET_DATA_UNUSABLE: Exit.CONFIG,
+    NodeCode.EXTRA_MISSING: Exit.CONFIG,
     NodeCode.KEY_PASSWORD: Exit.CONFIG,
     NodeCode.KEY_FORMAT: Exit.CONFIG,
     NodeCode.KEY_MISSING: Exit.CONFIG,

@@ -24,6 +24,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "explain": ("node.cli.explain:explain", "Tell what a code means and what to do."),
     "keys": ("node.cli.keys:keys", "Make, list, import and export keys."),
     "replay": ("node.cli.replay:replay", "Execute a block log again and compare every root."),
+    "margin": ("node.cli.margin:margin", "Evaluate margins: of a portfolio in a file, with every intermediate."),
+    "backtest": ("node.cli.backtest:backtest", "Judge ranges and margins by recorded prices."),
     "config": ("node.cli.config:config", "Check and show settings."),
 }
 

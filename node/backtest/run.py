@@ -1,0 +1,64 @@
+"""One backtest from file to report, with a progress bar, and its files.
+
+Rule: outputs are checked before the work begins, so that nothing is computed for a file that cannot be written.
+"""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress
+
+from clearing.base.errors import LocalFault
+from clearing.ranges.parameters import RangeParameters, check_ranges
+from node.backtest.market_data import read_market_data
+from node.backtest.report import Report, report_of
+from node.backtest.walk import Setup, Walked, walk
+from node.codes import NodeCode
+
+PLOT_SUFFIXES = (".png", ".svg", ".html")
+
+
+def check_outputs(json_file: Path | None, plots: tuple[Path, ...], losses: Path | None, *, force: bool) -> None:
+    """Raise LocalFault OUTPUT_EXISTS for a file that exists, unless forced, CONFIG_VALUE for an unknown suffix."""
+    for path in plots:
+        if path.suffix not in PLOT_SUFFIXES:
+            raise LocalFault(NodeCode.CONFIG_VALUE, str(path), suffixes=" ".join(PLOT_SUFFIXES))
+    for each in (json_file, *plots, losses):
+        if each is not None and each.exists() and not force:
+            raise LocalFault(NodeCode.OUTPUT_EXISTS, str(each))
+
+
+def run_backtest(
+    file: Path, parameters: RangeParameters, books: int, warm_up: int, horizon: int
+) -> tuple[Walked, Report]:
+    """Read, walk, judge. The observation interval is the file's.
+
+    Raises LocalFault MARKET_DATA_UNUSABLE, also when nothing is left after the warm-up.
+    """
+    data = read_market_data(file)
+    interval_ms = data.interval_s * 1000
+    parameters = msgspec.structs.replace(parameters, interval_ms=interval_ms, horizon_ms=interval_ms * horizon)
+    check_ranges(parameters)
+    setup = Setup(parameters, books, warm_up, horizon)
+    if len(data.times_s) <= warm_up + horizon:
+        raise LocalFault(NodeCode.MARKET_DATA_UNUSABLE, file.name, why=f"{len(data.times_s)} rows, warm-up {warm_up}")
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"{len(data.names)} series", total=len(data.times_s))
+        walked = walk(data, setup, lambda done: progress.update(task, completed=done))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return walked, report_of(walked, setup, file.name, digest)
+
+
+def write_report(path: Path, report: Report) -> None:
+    """The report as JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+
+
+def write_losses(path: Path, walked: Walked) -> None:
+    """Every loss of every book in micros, gains negative: Unix seconds, then a column for each seed."""
+    with path.open("w", encoding="ascii") as file:
+        file.write(",".join(["unix", *(f"book_{seed}" for seed in range(walked.losses.shape[1]))]) + "\n")
+        for time_s, row in zip(walked.times_s.tolist(), walked.losses.tolist(), strict=True):
+            file.write(",".join(map(str, (time_s, *row))) + "\n")
