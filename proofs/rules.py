@@ -57,8 +57,7 @@ def check_rules(statement: RiskStatement) -> None:
         placed = charged | maxima | _behind_credit(credit, bounds, maxima)
         charged = charged - {credit.slot}
     for j in sorted(charged - maxima):
-        if any(each.above or each.signed for each in bounds[j]) or not any(each.public for each in bounds[j]):
-            raise _refused("a charge that follows from no holding", slot=j)
+        _check_charge(j, bounds[j], kinds)
     placed = placed.union(*(_check_minimum(bounds, j) for j in sorted(maxima)))
     if placed != {j for j, slot in enumerate(statement.slots) if not slot.is_public}:
         raise _refused("an auxiliary slot has no place in margin", slots=len(placed))
@@ -198,6 +197,22 @@ def _check_floor(floors: Sequence[Bound], bounds: dict[int, list[Bound]], maxima
     exact = all(each.above == wanted and not _loose(each) and each.whole == 1 for each in floors)
     if not exact or len(floors) != bool(wanted):
         raise _refused("a credit undoes the groups' minimums", slots=len(wanted), rows=len(floors))
+
+
+def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind]) -> None:
+    """A charge on size follows from one holding: a token's from how much, an instrument's from how much either way."""
+    held = {slot for each in rows for slot in each.public}
+    alone = all(each.whole == 1 and len(each.public) == 1 and not each.above and not each.signed for each in rows)
+    if len(held) != 1 or not alone:
+        raise _refused("a charge that does not follow from one holding", slot=charge)
+    (slot,) = held
+    lines = {(each.public[slot], each.row.constant) for each in rows}
+    if kinds[slot] is SlotKind.POSITION:
+        complete = all((-slope, constant) in lines for slope, constant in lines)
+    else:
+        complete = kinds[slot] is SlotKind.TOKEN and all(slope < 0 for slope, _ in lines)
+    if not complete:
+        raise _refused("a charge on one side of a holding only", slot=charge)
 
 
 def _check_minimum(bounds: dict[int, list[Bound]], maximum: int) -> set[int]:

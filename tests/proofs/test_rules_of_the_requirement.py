@@ -1,0 +1,276 @@
+"""Minimums, charges and credit between groups in the proof: cheating provers, and statements that hide a rule."""
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.assets import Asset, CashGroup
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.instruments import Instrument, InstrumentKind
+from clearing.margin.arrays import build_risk_arrays
+from clearing.margin.charges import ConcentrationTier, LotCharge
+from clearing.margin.joint import JointCredit, collapse
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.margin.rows import account_holdings, build_snapshot, build_statement, group_maxima
+from clearing.margin.snapshot import AccountHoldings, CustodyTerm, PublicTotal, Row, RowKind, Slot, SlotKind
+from proofs.epoch import commit_epoch
+from proofs.linear.witness import make_witness
+from proofs.package import commitments_root
+from proofs.solvency import check_statement, complete_holdings, layout_of
+from proofs.verify import OwnAccount, verify_package
+
+N = 256
+NOW_MS, DAY_MS = 1_584_000_000_000, 86_400_000
+PARAMETERS = RiskParameters(
+    (
+        RiskGroup(1, "BTC", 1, 200_000, 800_000, 200_000, short_option_ppm=50_000),
+        RiskGroup(2, "ETH", 2, 250_000, 900_000, 200_000),
+    ),
+    scenarios=(Scenario(1, 1, 1), Scenario(-1, 1, 1), Scenario(1, 2, -1), Scenario(-1, 2, -1)),
+    cash_limit_micros=5_000_000_000,
+    rate_ppm=50_000,
+    joint=JointCredit(collapse([(1, 1), (2, 2), (2, 2), (1, 4), (3, 0), (4, 2)]), tail=2),
+    charges=(LotCharge(1, 5_000, 0, 300, 0, 20_000, (1_000_000, 5_000_000)), LotCharge(3, 0, 10_000)),
+    concentration=(ConcentrationTier(3, 1_000_000, 100_000),),
+)
+WETH = Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 2, 150_000, 10**15)
+
+
+def listed(number: int, name: str, kind: InstrumentKind, group: int, strike: int = 0) -> Instrument:
+    expiry = 0 if kind is InstrumentKind.PERPETUAL else NOW_MS + 30 * DAY_MS
+    return Instrument(number, name, kind, group, group, 1, 10, expiry, strike)
+
+
+INSTRUMENTS = (
+    listed(1, "BTC-PERP", InstrumentKind.PERPETUAL, 1),
+    listed(2, "BTC-FAR", InstrumentKind.CALL, 1, 80_000_000),
+    listed(3, "BTC-PUT", InstrumentKind.PUT, 1, 750_000),
+    listed(4, "ETH-PERP", InstrumentKind.PERPETUAL, 2),
+)
+INDEX = {1: 800_000, 2: 20_000}
+ARRAYS = build_risk_arrays(INSTRUMENTS, [WETH], [CashGroup(1, "USD")], {}, INDEX, PARAMETERS, NOW_MS)
+VECTORS = {
+    0: (10**12, 3_000_000, 200, 300, 5, 4_000),
+    1: (10**11, 2_000_000, -500, 40, -30, -4_010),
+    5: (5 * 10**10, 0, 300, -340, 25, 10),
+}
+
+
+def statement_for(vectors, network=bytes(32), shortfalls=()):
+    totals = [sum(column) for column in zip(*vectors, strict=True)]
+
+    def term(chain, slot):
+        held = totals[slot]
+        return CustodyTerm(
+            chain_id=chain, vault=bytes(20), token=bytes([slot]) * 20, slot=slot, block_number=1, block_hash=bytes(32),
+            accounted=held, balance=held, uncredited=0, pending=0, held=held,
+        )  # fmt: skip
+
+    return build_statement(
+        ARRAYS,
+        PARAMETERS,
+        network=network,
+        height=40,
+        epoch=4,
+        state_root=bytes([9]) * 32,
+        prices=[],
+        totals=[PublicTotal(slot, total) for slot, total in enumerate(totals)],
+        custody=[term(1, 0), term(31337, 1)],
+        shortfalls=dict(shortfalls),
+    )
+
+
+def snapshot(network):
+    accounts = [account_holdings(ARRAYS, k, v[:1], v[1:2], v[2:]) for k, v in VECTORS.items()]
+    assert not any(each.shortfall for each in accounts)
+    return build_snapshot(statement_for(list(VECTORS.values()), network), accounts)
+
+
+STATED = statement_for(list(VECTORS.values()))
+SLOT = {slot.name: at for at, slot in enumerate(STATED.slots)}
+cash = st.integers(-(10**11), 10**12)
+lots = st.integers(-(10**5), 10**5)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.tuples(cash, st.integers(0, 10**9), lots, lots, lots, lots))
+def test_the_statement_alone_gives_the_values_that_the_engine_hands_over(vector):
+    held = account_holdings(ARRAYS, 1, vector[:1], vector[1:2], vector[2:])
+    derived = complete_holdings(STATED, AccountHoldings(1, vector))
+    assert derived == complete_holdings(STATED, held)
+    assert derived == (*vector, *group_maxima(ARRAYS, vector[:1], vector[1:2], vector[2:]), *held.auxiliary)
+    layout = layout_of(STATED, N)
+    make_witness(layout, derived, held.shortfall, (1, 2))
+    if held.shortfall:
+        with pytest.raises(LocalFault):
+            make_witness(layout, derived, held.shortfall - 1, (1, 2))
+
+
+def test_a_book_under_every_rule_is_proven_and_a_member_finds_itself_by_its_holdings(market):
+    shot = snapshot(market.NETWORK)
+    package = market.honest(shot)
+    verdict = verify_package(package, network=market.NETWORK, own=OwnAccount(5, VECTORS[5], market.seeds()[5]))
+    assert verdict.ok, verdict.checks[-1]
+
+
+def test_some_auxiliary_values_but_not_all_are_our_own_mistake():
+    held = account_holdings(ARRAYS, 1, VECTORS[1][:1], VECTORS[1][1:2], VECTORS[1][2:])
+    with pytest.raises(LocalFault, match="holdings"):
+        complete_holdings(STATED, msgspec.structs.replace(held, auxiliary=held.auxiliary[:-1]))
+
+
+UNDERSTATED = {
+    "short options, by counting none": (5, {"short:BTC-FAR": 0}),
+    "short options, by counting one less": (5, {"short:BTC-FAR": 339}),
+    "a group's minimum": (5, {"max:BTC": 1}),
+    "the joint loss": (1, {"joint": 0}),
+    "the joint loss, by a lower threshold": (1, {"joint": 0, "tail": -(2**62)}),
+    "the joint loss, by a higher threshold and nothing beyond": (1, {"joint": 0, "tail": 2**62, "beyond:1": 0}),
+    "what is beyond the tail": (1, {f"beyond:{n}": 0 for n in range(1, 6)}),
+    "the requirement for groups": (1, {"groups": 0}),
+    "a charge on size": (1, {"charge:BTC-PERP": 0}),
+    "a charge on size, of a long": (0, {"charge:BTC-PUT": 0}),
+    "concentration": (0, {"concentration:31337:WETH": 0}),
+    "a charge, by a number that wraps around": (1, {"charge:BTC-PERP": -1}),
+}
+
+
+@pytest.mark.parametrize("what", UNDERSTATED)
+def test_a_prover_that_understates_is_refused(market, what):
+    account, changes = UNDERSTATED[what]
+    cheat = market.Cheat(snapshot(market.NETWORK))
+    full = complete_holdings(cheat.shot.statement, next(a for a in cheat.shot.accounts if a.account == account))
+    lower = {SLOT[name]: value for name, value in changes.items()}
+    assert any(full[slot] != value for slot, value in lower.items())
+    data = cheat.package(cheat.witnesses({account: lower}))
+    assert verify_package(data, network=market.NETWORK).failed == "ranges_and_rows"
+
+
+def test_a_prover_may_overstate_which_only_charges_it_more(market):
+    cheat = market.Cheat(snapshot(market.NETWORK))
+    full = complete_holdings(cheat.shot.statement, cheat.shot.accounts[0])
+    more = {SLOT[name]: full[SLOT[name]] + 5 for name in ("charge:BTC-PUT", "groups", "concentration:31337:WETH")}
+    assert verify_package(cheat.package(cheat.witnesses({0: more})), network=market.NETWORK).ok
+
+
+def without(*names):
+    def apply(stated):
+        rows = tuple(row for row in stated.rows if row.name not in names)
+        assert len(rows) == len(stated.rows) - len(names)
+        return msgspec.structs.replace(stated, rows=rows)
+
+    return apply
+
+
+def changed(name, **coefficients):
+    """The row with these coefficients (by slot name, with : as __); 0 removes one."""
+
+    def apply(stated):
+        wanted = {SLOT[each.replace("__", ":").replace("_", "-")]: a for each, a in coefficients.items()}
+
+        def new(row: Row) -> Row:
+            merged = {**dict(row.coefficients), **wanted}
+            ordered = tuple((slot, a) for slot, a in sorted(merged.items()) if a)
+            return msgspec.structs.replace(row, coefficients=ordered) if row.name == name else row
+
+        return msgspec.structs.replace(stated, rows=tuple(map(new, stated.rows)))
+
+    return apply
+
+
+def paid_for(name, constant):
+    def apply(stated):
+        rows = (msgspec.structs.replace(row, constant=constant) if row.name == name else row for row in stated.rows)
+        return msgspec.structs.replace(stated, rows=tuple(rows))
+
+    return apply
+
+
+def more(*rows: Row, slots: tuple[Slot, ...] = ()):
+    def apply(stated):
+        return msgspec.structs.replace(stated, rows=(*stated.rows, *rows), slots=(*stated.slots, *slots))
+
+    return apply
+
+
+def at_least_zero(name, **coefficients):
+    wanted = {SLOT[each.replace("__", ":").replace("_", "-")]: a for each, a in coefficients.items()}
+    return Row(name, RowKind.AT_LEAST_ZERO, tuple(sorted(wanted.items())))
+
+
+NEXT = len(STATED.slots)
+HIDDEN = {
+    "short lots that no row counts": without("short:BTC-FAR"),
+    "a short-option minimum that the group does not have": without("short-options:BTC"),
+    "a short-option minimum of part of the options": changed("short-options:BTC", short__BTC_FAR=0),
+    "short lots counted by halves": changed("short:BTC-FAR", short__BTC_FAR=2),
+    "short lots of half the position": changed("short:BTC-FAR", position__BTC_FAR=0),
+    "short lots with an allowance": paid_for("short:BTC-FAR", 1_000),
+    "a minimum with an allowance": paid_for("short-options:BTC", 1_000),
+    "a credit that undoes the minimum": without("joint-minimum"),
+    "a credit that undoes part of the minimum": changed("joint-minimum", short__BTC_FAR=-1),
+    "a joint loss with no expected shortfall": without("joint"),
+    "a joint scenario without a loss": without("beyond:2"),
+    "a joint scenario that costs one group nothing": changed("beyond:2", position__BTC_PERP=0),
+    "a joint scenario that costs half": changed("beyond:2", beyond__2=2),
+    "a joint scenario with an allowance": paid_for("beyond:2", 1),
+    "a joint scenario of a threshold of its own": changed("beyond:2", tail=2),
+    "a tail of more scenarios than there are": changed("joint", joint=7, tail=-7),
+    "a tail divided by more than is averaged": changed("joint", joint=3),
+    "a threshold without scenarios": changed("joint", beyond__1=0, beyond__2=0, beyond__3=0, beyond__4=0, beyond__5=0),
+    "a credit of more than is replaced": changed("groups", joint=-3),
+    "a credit with an allowance": paid_for("groups", 1),
+    "a credit that forgets a group": changed("groups", max__BTC=0),
+    "a credit that weighs a group less": changed("groups", max__ETH=-2),
+    "a credit that only the credit charges": changed("maintenance", groups=0),
+    "a maximum beside the credit": changed("maintenance", max__ETH=-4),
+    "a charge that is not charged": changed("maintenance", charge__BTC_PUT=0),
+    "a charge that is charged less": changed("maintenance", charge__BTC_PUT=-1),
+    "a charge that pays": changed("maintenance", charge__BTC_PUT=4),
+    "a charge without rows": without("charge:BTC-PUT:1:long", "charge:BTC-PUT:1:short"),
+    "a charge on shorts only": without("charge:BTC-PERP:2:long"),
+    "a charge by halves": changed("charge:BTC-PUT:1:long", charge__BTC_PUT=2),
+    "a charge that the threshold pays": changed("charge:BTC-PUT:1:long", tail=1),
+    "a charge that another holding pays": changed("charge:BTC-PUT:1:long", cash__USD=1),
+    "a concentration that pays": changed("concentration:31337:WETH:1", token__31337__WETH=5),
+    "a loss row by halves": changed("loss:ETH:2", max__ETH=2),
+    "a loss row that the threshold pays": changed("loss:ETH:2", tail=1),
+    "a loss row too few": without("loss:ETH:2"),
+    "a loss row in the place of another": lambda stated: more(
+        msgspec.structs.replace(next(row for row in stated.rows if row.name == "loss:ETH:3"), name="loss:ETH:2")
+    )(without("loss:ETH:2", "loss:ETH:3")(stated)),
+    "two maintenance rows": lambda stated: more(
+        msgspec.structs.replace(next(row for row in stated.rows if row.name == "maintenance"), name="again")
+    )(stated),
+    "no maintenance row": without("maintenance"),
+    "a slot of no use": more(slots=(Slot("spare", SlotKind.AUXILIARY),)),
+    "a signed slot of no use": more(slots=(Slot("spare", SlotKind.AUXILIARY_SIGNED),)),
+    "a row that ties what is chosen": more(Row("tie", RowKind.EQUAL_ZERO, ((SLOT["joint"], 1),))),
+    "a row that caps what is chosen": more(at_least_zero("cap", cash__USD=1, joint=-1)),
+    "a row of two bounds": more(at_least_zero("both", joint=1, groups=1)),
+    "a row of a slot that is not there": more(Row("far", RowKind.AT_LEAST_ZERO, ((SLOT["joint"], 1), (NEXT, 1)))),
+}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_a_statement_that_hides_a_rule_is_refused(what):
+    check_statement(STATED)
+    with pytest.raises(RemoteFault, match="bad_statement"):
+        check_statement(HIDDEN[what](STATED))
+
+
+def test_the_verifier_refuses_a_hidden_rule_before_it_looks_at_the_proof(market):
+    cheat = market.Cheat(snapshot(market.NETWORK))
+    hidden = without("joint-minimum")(cheat.shot.statement)
+    data = cheat.package(cheat.witnesses(), hidden)
+    assert verify_package(data, network=market.NETWORK).failed == "statement"
+
+
+def test_commitments_are_the_same_whether_values_are_handed_over_or_derived(market):
+    shot = snapshot(market.NETWORK)
+    bare = tuple(msgspec.structs.replace(each, auxiliary=()) for each in shot.accounts)
+    derived = commit_epoch(msgspec.structs.replace(shot, accounts=bare), market.seeds(), N)
+    handed = commit_epoch(shot, market.seeds(), N)
+    assert derived == handed
+    assert commitments_root(shot.statement, derived, N) == commitments_root(shot.statement, handed, N)
