@@ -3,15 +3,12 @@
 Rule: reads only. The margin itself is `clearing.margin`'s; here is only where its inputs come from.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from clearing.collateral.haircuts import effective_assets
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
-from clearing.margin.requirement import AccountMargin, MarginBatch, account_margin, batch_margin
+from clearing.margin.requirement import AccountMargin, account_margin
 from clearing.ranges.effective import effective_parameters
 from clearing.receipts import FeedStatus, Rung
 from clearing.state.records import Book
@@ -52,7 +49,9 @@ def arrays_of(state: State) -> RiskArrays:
             index,
             effective_parameters(state),
             state.now.arrays_time_ms,
+            before=state.arrays_before,
         )
+        state.arrays_before = state.arrays_cache
     return state.arrays_cache
 
 
@@ -82,17 +81,6 @@ def holdings_of(state: State, account: int) -> Holdings:
 def margin_of(arrays: RiskArrays, held: Holdings) -> AccountMargin:
     """Margin of these holdings."""
     return account_margin(arrays, held.cash, held.tokens, held.lots)
-
-
-def margins_of(arrays: RiskArrays, many: Sequence[Holdings]) -> MarginBatch:
-    """Margin of many at once."""
-    count = len(many)
-    return batch_margin(
-        arrays,
-        np.array([held.cash for held in many], np.int64).reshape(count, len(arrays.cash_groups)),
-        np.array([held.tokens for held in many], np.int64).reshape(count, len(arrays.assets)),
-        np.array([held.lots for held in many], np.int64).reshape(count, len(arrays.instruments)),
-    )
 
 
 def feeds_of(state: State, held: Holdings) -> set[int]:

@@ -167,6 +167,8 @@ class State:
         self.trees: tuple[Tree, ...] = tuple(parent.trees[module].fork() if parent else Tree() for module in Module)
         self.arrays_cache: RiskArrays | None = parent.arrays_cache if parent else None
         """Risk arrays of this state, once built; dropped when a mark moves. Not part of what is agreed."""
+        self.arrays_before: RiskArrays | None = parent.arrays_before if parent else None
+        """The arrays last built, from which the next are built where nothing moved. Not part of what is agreed."""
         for name in (*TABLES, *INDEXES):
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
@@ -203,7 +205,7 @@ class State:
             getattr(parent, name).dirty.clear()
         for tree in self.trees:
             tree.absorb()
-        parent.arrays_cache = self.arrays_cache
+        parent.arrays_cache, parent.arrays_before = self.arrays_cache, self.arrays_before
         if self.margin_book is not None:
             if self.margin_book.below is parent.margin_book and parent.margin_book is not None:
                 self.margin_book.absorb()
