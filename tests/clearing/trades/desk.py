@@ -1,0 +1,218 @@
+"""A world with two venues, a client with a key of its own, and verbs for all that venues and members sign."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
+from clearing.base.secp256k1 import address, sign_digest
+from clearing.blocks import BlockResult
+from clearing.genesis import AccountKind, Genesis
+from clearing.mandates import DAY_MS
+from clearing.trade_requests import (
+    StatementLine,
+    TradeCancellation,
+    TradeCorrection,
+    TradeGiveUp,
+    TradeReport,
+    VenueMandate,
+    VenueStatement,
+    VenueSwitch,
+)
+from clearing.venues import VenueTerms
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    OWNER,
+    START_MS,
+    USDC_1,
+    World,
+    make_genesis,
+    secret,
+)
+
+VENUE, OTHER_VENUE, NO_VENUE = 7, 8, 0
+VENUE_SECRETS = {VENUE: b"\x07" * 32, OTHER_VENUE: b"\x08" * 32}
+CLIENT_SECRET = b"\x55" * 32
+CLIENT_KEY = address(CLIENT_SECRET)
+PRICE = 790_000
+STEADY = ((1, PRICE), (2, 20_000))
+TODAY = START_MS // DAY_MS
+
+
+def venue_genesis(*, fee_ppm: int = 0, band_ppm: int = 0, id_chunks: int = 2, **market: int) -> Genesis:
+    base = make_genesis()
+    venues = tuple(
+        VenueTerms(each, f"venue-{each}", address(key), band_ppm, fee_ppm, HOUSE, id_chunks)
+        for each, key in VENUE_SECRETS.items()
+    )
+    return msgspec.structs.replace(
+        base,
+        venues=venues,
+        market=msgspec.structs.replace(base.market, move_cap_ppm=300_000, epoch_blocks=5, **market),
+    )
+
+
+class Desk(World):
+    """Everybody with cash, prices open, ALICE and BOB with a mandate to VENUE."""
+
+    def __init__(self, genesis: Genesis | None = None, *, mandates: bool = True, dollars: int = 100_000) -> None:
+        super().__init__(genesis or venue_genesis())
+        self.owner = dict(OWNER)
+        self.reports = 0
+        self.prices(PRICE)
+        self.block(facts=[self.deposit_fact(each, USDC_1, dollars * DOLLAR) for each in (HOUSE, ALICE, BOB, CAROL)])
+        if mandates:
+            self.block(self.mandate(ALICE), self.mandate(BOB))
+
+    def block(self, *transactions: Any, prices: Sequence[tuple[int, int]] = STEADY, **more: Any) -> BlockResult:
+        """A block with fresh prices, so that nothing is stale however much time passes."""
+        return super().block(*transactions, prices=prices, **more)
+
+    def key_of(self, account: int) -> bytes:
+        return secret(self.owner.get(account, 0))
+
+    def signed(self, request: Any, **fields: bytes) -> Any:
+        """`request` with each named signature made by that secret."""
+        digest = request.digest(self.network)
+        return msgspec.structs.replace(request, **{name: sign_digest(key, digest) for name, key in fields.items()})
+
+    def mandate(
+        self, account: int, venue: int = VENUE, lots: int = 10**6, notional: int = 2**60, day: int = 2**61, **more: int
+    ) -> VenueMandate:
+        self.nonce += 1
+        bare = VenueMandate(
+            account,
+            venue,
+            lots,
+            notional,
+            day,
+            self.time_ms + 30 * DAY_MS,
+            self.nonce,
+            self.time_ms + 60_000,
+            bytes(65),
+        )
+        return self.signed(msgspec.structs.replace(bare, **more), signature=self.key_of(account))
+
+    def report(
+        self,
+        buyer: int,
+        seller: int,
+        lots: int = 10,
+        ticks: int = PRICE,
+        *,
+        signers: str = "v",
+        hold_ms: int = 0,
+        **more: int,
+    ) -> TradeReport:
+        """`signers`: v the venue, b the buyer, s the seller."""
+        self.reports += 1
+        now = self.time_ms
+        bare = TradeReport(
+            venue=VENUE,
+            venue_trade_id=self.reports,
+            buyer=buyer,
+            seller=seller,
+            instrument=BTC_PERP,
+            lots=lots,
+            ticks=ticks,
+            traded_ms=now,
+            not_before_ms=now + hold_ms if hold_ms else 0,
+            not_after_ms=now + 60_000,
+            venue_signature=b"",
+            buyer_signature=b"",
+            seller_signature=b"",
+        )
+        return self.agreed(msgspec.structs.replace(bare, **more), signers)
+
+    def agreed(self, request: Any, signers: str) -> Any:
+        keys = {
+            "v": ("venue_signature", VENUE_SECRETS.get(request.venue, b"\x09" * 32)),
+            "b": ("buyer_signature", self.key_of(request.buyer)),
+            "s": ("seller_signature", self.key_of(request.seller)),
+        }
+        return self.signed(request, **dict(keys[each] for each in signers))
+
+    def bilateral(self, buyer: int, seller: int, **more: Any) -> TradeReport:
+        return self.report(buyer, seller, signers="bs", **{"venue": NO_VENUE, **more})
+
+    def correction(self, told: TradeReport, revision: int = 0, signers: str = "v", **more: int) -> TradeCorrection:
+        bare = TradeCorrection(
+            *key_of(told), told.buyer, told.seller, revision, told.lots, told.ticks, told.not_before_ms,
+            self.time_ms + 60_000, b"", b"", b"",
+        )  # fmt: skip
+        return self.agreed(msgspec.structs.replace(bare, **more), signers)
+
+    def cancellation(self, told: TradeReport, revision: int = 0, signers: str = "v", **more: int) -> TradeCancellation:
+        bare = TradeCancellation(*key_of(told), told.buyer, told.seller, revision, self.time_ms + 60_000, b"", b"", b"")
+        return self.agreed(msgspec.structs.replace(bare, **more), signers)
+
+    def give_up(self, told: TradeReport, account: int, recipient: int, revision: int = 0) -> TradeGiveUp:
+        bare = TradeGiveUp(*key_of(told), account, recipient, revision, self.time_ms + 60_000, bytes(65), bytes(65))
+        return self.signed(bare, signature=self.key_of(account), recipient_signature=self.key_of(recipient))
+
+    def statement(
+        self, lines: Iterable[StatementLine], day: int = TODAY, part: int = 0, *, last: bool = True
+    ) -> VenueStatement:
+        bare = VenueStatement(VENUE, day, part, last, tuple(lines), self.time_ms + 60_000, bytes(65))
+        return self.signed(bare, signature=VENUE_SECRETS[VENUE])
+
+    def switch(self, key: bytes, *, suspended: bool = True, revision: int = 0) -> VenueSwitch:
+        bare = VenueSwitch(VENUE, suspended, revision, self.time_ms + 60_000, bytes(65))
+        return self.signed(bare, signature=key)
+
+    def opening(
+        self, account: int, kind: AccountKind = AccountKind.HOUSE, parent: int = 0, key: bytes = bytes(20)
+    ) -> AccountOpening:
+        self.nonce += 1
+        bare = AccountOpening(account, kind, parent, key, self.nonce, self.time_ms + 60_000, bytes(65))
+        return self.signed(bare, signature=self.key_of(account))
+
+    def closing(self, account: int) -> AccountClosing:
+        self.nonce += 1
+        bare = AccountClosing(account, self.nonce, self.time_ms + 60_000, bytes(65))
+        return self.signed(bare, signature=self.key_of(account))
+
+    def tokens(self, account: int, recipient: int, units: int, asset: int, key: bytes | None = None) -> TokenTransfer:
+        self.nonce += 1
+        bare = TokenTransfer(account, recipient, asset, units, self.nonce, self.time_ms + 60_000, bytes(65))
+        return self.signed(bare, signature=key or self.key_of(account))
+
+    def porting(
+        self, account: int, to_member: int, *, client: bytes | None = None, taker: bytes | None = None
+    ) -> AccountPorting:
+        self.nonce += 1
+        bare = AccountPorting(account, to_member, self.nonce, self.time_ms + 60_000, bytes(65), bytes(65), b"")
+        keys = {"signature": self.key_of(account), "member_signature": taker or secret(to_member)}
+        return self.signed(bare, **keys, **({"client_signature": client} if client else {}))
+
+    def open(self, account: int, *args: Any) -> int:
+        """Open an account; its id."""
+        (receipt,) = [each for each in self.block(self.opening(account, *args)).receipts if hasattr(each, "kind")]
+        self.owner[receipt.account] = self.owner[account]
+        return int(receipt.account)
+
+    def finish_day(self) -> None:
+        """Go to when the first day's statement is taken."""
+        self.block(after_ms=(TODAY + 1) * DAY_MS + 700_000 - self.time_ms)
+
+
+def key_of(told: TradeReport) -> tuple[int, int, int, int]:
+    """(venue, id, low, high) of a reported trade."""
+    if told.venue in VENUE_SECRETS:
+        return (told.venue, told.venue_trade_id, 0, 0)
+    return (told.venue, told.venue_trade_id, min(told.buyer, told.seller), max(told.buyer, told.seller))
+
+
+def line_of(told: TradeReport, **more: int) -> StatementLine:
+    line = StatementLine(told.venue_trade_id, told.instrument, told.buyer, told.seller, told.lots, told.ticks)
+    return msgspec.structs.replace(line, **more)
+
+
+def matched(desk: Desk, accounts: Sequence[int] = (HOUSE, ALICE, BOB, CAROL, 4)) -> bool:
+    return sum(desk.lots(each, BTC_PERP) for each in accounts) == 0

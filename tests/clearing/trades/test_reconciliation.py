@@ -1,0 +1,164 @@
+"""A venue's statement of a day against what was novated."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from clearing.base.codec import encode
+from clearing.codes import ClearingCode
+from clearing.mandates import DAY_MS
+from clearing.state.export import export_state, import_state
+from clearing.trade_receipts import DifferenceKind, StatementRead, TradeDiffers, VenueDayClosed
+from clearing.trade_requests import STATEMENT_LINES_MAX, StatementLine, TradeReport
+from clearing.transactions import TRANSACTION_BYTES_MAX
+from tests.clearing.state.world import ALICE, BOB, CAROL, SALT, codes, of_kind
+from tests.clearing.trades.desk import TODAY, VENUE, Desk, line_of, venue_genesis
+
+C = ClearingCode
+K = DifferenceKind
+
+
+def traded(desk: Desk, count: int = 4) -> list[TradeReport]:
+    reports = [desk.report(ALICE, BOB, 1 + each) for each in range(count)]
+    assert codes(desk.block(*reports)) == []
+    return reports
+
+
+def closed(desk: Desk, **more: Any) -> VenueDayClosed:
+    (receipt,) = of_kind(desk.block(**more), VenueDayClosed)
+    return receipt
+
+
+def test_a_statement_that_agrees_leaves_nothing_to_tell() -> None:
+    desk = Desk()
+    reports = traded(desk)
+    desk.finish_day()
+    result = desk.block(desk.statement(map(line_of, reports)))
+    (read,) = of_kind(result, StatementRead)
+    assert (read.lines, read.matched, read.missing_here, read.differing) == (4, 4, 0, 0)
+    assert not of_kind(result, TradeDiffers)
+    day = closed(desk)
+    assert (day.told, day.trades, day.matched, day.missing_there) == (True, 4, 4, 0)
+    assert not list(desk.state.day_trades.ordered())
+    assert not list(desk.state.day_ids.ordered())
+
+
+def test_differences_are_told_once_each_way() -> None:
+    desk = Desk()
+    same, wrong, unknown_there, held = *traded(desk, 3), desk.report(ALICE, BOB, hold_ms=80_000_000)
+    desk.block(held)
+    desk.finish_day()
+    lines = [line_of(same), line_of(wrong, lots=99), line_of(held), StatementLine(70, 1, ALICE, CAROL, 5, 5)]
+    first = of_kind(desk.block(desk.statement(lines)), TradeDiffers)
+    rest = desk.block()
+    told = [(each.venue_trade_id, each.kind) for each in first + of_kind(rest, TradeDiffers)]
+    assert told == [
+        (wrong.venue_trade_id, K.DIFFERING),
+        (held.venue_trade_id, K.HELD_HERE),
+        (70, K.MISSING_HERE),
+        (unknown_there.venue_trade_id, K.MISSING_THERE),
+    ]
+    assert (first[0].novated.lots, first[0].told.lots) == (2, 99)
+    assert (first[2].buyer, first[2].seller) == (ALICE, CAROL)
+    (day,) = of_kind(rest, VenueDayClosed)
+    assert (day.matched, day.differing, day.missing_here, day.missing_there) == (1, 1, 2, 1)
+
+
+def test_parts_come_in_order_with_rising_ids() -> None:
+    desk = Desk()
+    one, two, three, four = map(line_of, traded(desk))
+    desk.finish_day()
+    assert codes(desk.block(desk.statement([one], part=1, last=False))) == [C.BAD_STATEMENT]
+    assert codes(desk.block(desk.statement([two, one]), desk.statement([one, one]))) == [C.BAD_STATEMENT] * 2
+    assert codes(desk.block(desk.statement([], last=False))) == [C.BAD_STATEMENT]
+    first = desk.statement([one, two], last=False)
+    assert codes(desk.block(first, first)) == [C.BAD_STATEMENT]
+    assert codes(desk.block(desk.statement([two, three], part=1))) == [C.BAD_STATEMENT]
+    assert codes(desk.block(desk.statement([three, four], part=1, last=False))) == []
+    assert codes(desk.block(desk.statement([], part=2))) == []
+    assert closed(desk).matched == 4
+    assert codes(desk.block(desk.statement([one], part=3))) == [C.STATEMENT_DAY]
+
+
+def test_a_statement_waits_until_no_trade_of_the_day_can_come() -> None:
+    desk = Desk()
+    traded(desk)
+    ends = (TODAY + 1) * DAY_MS + 600_000
+    desk.block(after_ms=ends - desk.time_ms - 1_000)
+    assert codes(desk.block(desk.statement([]), after_ms=1_000)) == [C.STATEMENT_DAY]
+    assert codes(desk.block(desk.statement([]), after_ms=1)) == []
+
+
+def test_a_day_without_a_statement_is_told_and_forgotten() -> None:
+    desk = Desk()
+    reports = traded(desk)
+    desk.block(after_ms=7 * DAY_MS)
+    assert codes(desk.block(desk.statement([line_of(reports[0])], last=False))) == []
+    day = closed(desk, after_ms=DAY_MS)
+    assert (day.told, day.trades, day.matched, day.missing_there) == (False, 4, 1, 3)
+    assert codes(desk.block(desk.statement([]))) == [C.STATEMENT_DAY]
+    desk.block()
+    for table in ("venue_days", "day_trades", "day_ids"):
+        assert not list(getattr(desk.state, table).ordered())
+
+
+def test_a_statement_is_the_venues_own() -> None:
+    desk = Desk()
+    traded(desk)
+    desk.finish_day()
+    good = desk.statement([])
+    assert codes(desk.block(msgspec.structs.replace(good, last=False), desk.signed(good, signature=b"\x01" * 32))) == [
+        C.WRONG_SIGNER,
+        C.WRONG_SIGNER,
+    ]
+    assert codes(desk.block(msgspec.structs.replace(good, venue=99))) == [C.UNKNOWN_VENUE]
+
+
+def test_a_give_up_is_no_difference() -> None:
+    desk = Desk()
+    told = desk.report(ALICE, BOB, hold_ms=5_000)
+    desk.block(told, desk.give_up(told, ALICE, CAROL))
+    desk.block(after_ms=5_000)
+    desk.finish_day()
+    desk.block(desk.statement([line_of(told)]))
+    assert closed(desk).matched == 1
+
+
+def test_trades_beyond_what_a_day_keeps_are_counted() -> None:
+    desk = Desk(venue_genesis(day_trades_max=3))
+    reports = traded(desk, 5)
+    desk.finish_day()
+    desk.block(desk.statement([line_of(each) for each in reports]))
+    day = closed(desk)
+    assert (day.trades, day.unkept, day.matched, day.missing_here) == (3, 2, 3, 2)
+
+
+def test_what_is_left_over_is_told_so_much_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearing.reconciliation.SWEPT_PER_BLOCK", 3)
+    desk = Desk()
+    traded(desk, 8)
+    desk.finish_day()
+    desk.block(desk.statement([]))
+    copy = import_state(desk.genesis, SALT, export_state(desk.state))
+    assert copy.module_roots() == desk.state.module_roots()
+    told = [len(of_kind(desk.block(), TradeDiffers)) for _ in range(4)]
+    assert told == [3, 3, 2, 0]
+
+
+def test_a_whole_part_fits_a_transaction_whatever_its_numbers() -> None:
+    huge = 2**63 - 1
+    desk = Desk()
+    lines = [StatementLine(huge - 16 + each, 2**32 - 1, huge, huge, huge, huge) for each in range(STATEMENT_LINES_MAX)]
+    statement = msgspec.structs.replace(desk.statement(lines), venue=huge, day=huge, part=2**32 - 1, not_after_ms=huge)
+    assert len(encode((statement,))) <= TRANSACTION_BYTES_MAX
+
+
+def test_each_venue_has_its_own_day() -> None:
+    desk = Desk()
+    reports = traded(desk, 2)
+    other = desk.report(ALICE, BOB, venue=8, venue_trade_id=reports[0].venue_trade_id, signers="vbs")
+    desk.block(other)
+    desk.finish_day()
+    desk.block(desk.statement(map(line_of, reports)))
+    assert (closed(desk).venue, desk.state.venue_days[(8, TODAY)].trades) == (VENUE, 1)
