@@ -45,6 +45,8 @@ def units_per_lot(instrument: Instrument, token: Asset) -> int:
 
 def deliver(run: Run, instrument: Instrument, ticks: int, positions: Sequence[tuple[int, int]]) -> None:
     """Exchange as many lots as both sides are able to, and penalise who was not. Positions are left to the caller."""
+    if not positions:
+        return
     token = run.terms.assets[instrument.delivery_asset]
     each, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
     cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)

@@ -1,0 +1,212 @@
+"""Forwards: marked like futures, at expiry delivered against payment; who fails pays, and nothing is created."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import LocalFault
+from clearing.genesis import _check_delivery
+from clearing.instruments import check_instruments
+from clearing.ledger import balance, token_currency
+from clearing.receipts import Delivered, DeliveryFailed, Settled, SettlementBasis
+from tests.clearing.state.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    EXPIRY_MS,
+    HOUSE,
+    USDC_1,
+    WETH_1,
+    World,
+    of_kind,
+)
+
+UNITS = 10_000
+"""Of WETH (10^-6) in a lot of 0.01 ETH."""
+PRICE = 20_000 * 100
+"""Micros of a lot at 200.00."""
+
+
+def holding(*lots: tuple[int, int, int], tokens: dict[int, int], dollars: int = 100_000) -> World:
+    """Forward trades (buyer, seller, lots) at the mark, and whole lots' worth of tokens by account."""
+    world = priced(dollars=dollars)
+    world.block(facts=[world.deposit_fact(each, WETH_1, count * 10**16) for each, count in tokens.items() if count])
+    for buyer, seller, count in lots:
+        world.block(world.trade(buyer, seller, ETH_FWD, count, world.state.marks[ETH_FWD].ticks))
+    return world
+
+
+def expire(world: World, eth: int = 20_000) -> World:
+    world.prices(790_000, eth, after_ms=EXPIRY_MS - world.time_ms)
+    return world
+
+
+def delivered(world: World) -> Delivered:
+    (done,) = of_kind(world.results[-1], Delivered)
+    assert isinstance(done, Delivered)
+    return done
+
+
+def lots_of_tokens(world: World, account: int) -> int:
+    return balance(world.state, account, token_currency(WETH_1)) // UNITS
+
+
+def failures(world: World) -> dict[int, tuple[int, int]]:
+    return {each.account: (each.lots, each.penalty) for each in of_kind(world.results[-1], DeliveryFailed)}
+
+
+def test_a_forward_is_delivered_against_payment_at_the_settlement_price() -> None:
+    world = holding((ALICE, BOB, 300), tokens={BOB: 500})
+    world.prices(790_000, eth=21_000)
+    alice, bob = world.cash(ALICE), world.cash(BOB)
+    assert alice == 100_000 * DOLLAR + 300 * 1_000 * 100, "marked like a future"
+    expire(world, eth=22_000)
+    assert (lots_of_tokens(world, ALICE), lots_of_tokens(world, BOB)) == (300, 200)
+    gain, paid = 300 * 1_000 * 100, 300 * 22_000 * 100
+    assert (world.cash(ALICE) - alice, world.cash(BOB) - bob) == (gain - paid, paid - gain)
+    done = delivered(world)
+    assert (done.ticks, done.lots, done.of_lots, done.units, done.paid) == (22_000, 300, 300, 300 * UNITS, paid)
+    assert world.lots(ALICE, ETH_FWD) == world.lots(BOB, ETH_FWD) == 0
+    (settled,) = (each for each in of_kind(world.results[-1], Settled) if each.instrument == ETH_FWD)
+    assert settled.paid == gain
+    assert 100_000 * DOLLAR - world.cash(ALICE) == 300 * 20_000 * 100, "in all, the price of the trade"
+
+
+def test_a_forward_without_a_token_settles_in_cash() -> None:
+    world = priced()
+    world.block(world.trade(ALICE, BOB, ETH_CASH_FWD, 300, 20_000))
+    expire(world, eth=21_000)
+    assert world.cash(ALICE) == 100_000 * DOLLAR + 300 * 1_000 * 100
+    assert not of_kind(world.results[-1], Delivered)
+
+
+def test_a_short_without_tokens_pays_a_penalty_to_who_was_ready() -> None:
+    world = holding((ALICE, BOB, 300), tokens={BOB: 100})
+    expire(world)
+    penalty = 200 * PRICE // 100
+    assert failures(world) == {BOB: (-200, penalty)}
+    assert lots_of_tokens(world, ALICE) == 100
+    assert world.cash(ALICE) == 100_000 * DOLLAR - 100 * PRICE + penalty
+    assert world.cash(BOB) == 100_000 * DOLLAR + 100 * PRICE - penalty
+
+
+def test_a_long_without_cash_pays_a_penalty_and_the_short_keeps_its_tokens() -> None:
+    world = holding((ALICE, BOB, 300), tokens={BOB: 300})
+    own = world.cash(ALICE) // PRICE - 120
+    world.block(world.withdrawal(ALICE, USDC_1, own * PRICE))
+    assert world.cash(ALICE) // PRICE == 120
+    expire(world)
+    penalty = 180 * PRICE // 100
+    assert failures(world) == {ALICE: (180, penalty)}
+    assert (lots_of_tokens(world, ALICE), lots_of_tokens(world, BOB)) == (120, 180)
+    assert world.cash(BOB) == 100_000 * DOLLAR + 120 * PRICE + penalty
+
+
+def test_when_both_fail_on_the_same_lots_the_house_keeps_the_penalties() -> None:
+    world = holding((ALICE, BOB, 300), tokens={BOB: 100})
+    world.block(world.withdrawal(ALICE, USDC_1, (world.cash(ALICE) // PRICE - 100) * PRICE))
+    house = world.cash(HOUSE)
+    expire(world)
+    penalty = 200 * PRICE // 100
+    assert failures(world) == {ALICE: (200, penalty), BOB: (-200, penalty)}
+    assert world.cash(HOUSE) - house == 2 * penalty
+    assert delivered(world).lots == 100
+
+
+def test_what_is_there_is_shared_pro_rata_in_whole_lots() -> None:
+    world = holding((ALICE, BOB, 50), (CAROL, BOB, 50), (HOUSE, BOB, 50), tokens={BOB: 100})
+    expire(world)
+    assert [lots_of_tokens(world, each) for each in (HOUSE, ALICE, CAROL)] == [34, 33, 33]
+    assert failures(world)[BOB][0] == -50
+
+
+def test_tokens_of_one_short_never_stand_in_for_another() -> None:
+    world = holding((ALICE, BOB, 100), (ALICE, CAROL, 100), tokens={CAROL: 500})
+    expire(world)
+    assert delivered(world).lots == 100
+    assert failures(world).keys() == {BOB}
+    assert lots_of_tokens(world, CAROL) == 400
+
+
+def test_before_expiry_a_dead_feed_closes_a_forward_without_delivery() -> None:
+    world = holding((ALICE, BOB, 100), tokens={BOB: 500})
+    for _ in range(16):
+        world.block(prices=((1, 790_000),))
+    settled = {each.instrument: each for result in world.results for each in of_kind(result, Settled)}
+    assert settled[ETH_FWD].basis == SettlementBasis.LAST_GOOD
+    assert lots_of_tokens(world, BOB) == 500
+    assert not [each for result in world.results for each in of_kind(result, Delivered)]
+
+
+def test_nobody_holds_a_delivered_forward_any_more_and_accounts_are_looked_at() -> None:
+    world = holding((ALICE, BOB, 4_000), tokens={BOB: 4_000})
+    world.block(world.trade(ALICE, BOB, ETH_PERP, 6_000, 20_000))
+    expire(world)
+    assert world.lots(ALICE, ETH_FWD) == 0
+    assert world.lots(ALICE, ETH_PERP) == 6_000
+
+
+@pytest.mark.parametrize(
+    ("number", "changes", "field"),
+    [
+        (ETH_PERP, {"delivery_asset": WETH_1}, "delivery_asset"),
+        (ETH_PERP, {"averaging_ms": 1}, "averaging_ms"),
+        (ETH_FWD, {"averaging_ms": 86_400_001}, "averaging_ms"),
+        (ETH_FWD, {"expiry_ms": 0}, "expiry_ms"),
+        (ETH_FWD, {"strike_ticks": 1}, "strike_ticks"),
+    ],
+)
+def test_terms_that_do_not_fit_the_kind_make_no_genesis(number: int, changes: dict[str, int], field: str) -> None:
+    listed = [
+        msgspec.structs.replace(each, **changes) if each.id == number else each for each in priced_genesis().instruments
+    ]
+    with pytest.raises(LocalFault, match=field):
+        check_instruments(listed)
+
+
+@pytest.mark.parametrize("changes", [{"delivery_asset": USDC_1}, {"delivery_asset": 9}, {"feed": 1}])
+def test_a_forward_delivers_a_listed_token_that_its_own_feed_prices(changes: dict[str, int]) -> None:
+    genesis = priced_genesis()
+    forward = next(each for each in genesis.instruments if each.id == ETH_FWD)
+    _check_delivery(genesis, forward)
+    with pytest.raises(LocalFault, match="delivery_asset"):
+        _check_delivery(genesis, msgspec.structs.replace(forward, **changes))
+
+
+POSITIONS = st.lists(
+    st.tuples(
+        st.sampled_from((HOUSE, ALICE, BOB, CAROL)), st.sampled_from((HOUSE, ALICE, BOB, CAROL)), st.integers(1, 300)
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(POSITIONS, st.lists(st.integers(0, 500), min_size=4, max_size=4), st.integers(15_000, 26_000))
+@settings(max_examples=40, deadline=None)
+def test_whoever_fails_nothing_is_created_or_lost(
+    trades: list[tuple[int, int, int]], tokens: list[int], eth: int
+) -> None:
+    everybody = (HOUSE, ALICE, BOB, CAROL)
+    world = holding(*(each for each in trades if each[0] != each[1]), tokens=dict(zip(everybody, tokens, strict=True)))
+    lots = {each: world.lots(each, ETH_FWD) for each in everybody}
+    before = {each: (world.cash(each), lots_of_tokens(world, each)) for each in everybody}
+    expire(world, eth)
+    after = {each: (world.cash(each), lots_of_tokens(world, each)) for each in everybody}
+    for at in range(2):
+        assert sum(each[at] for each in before.values()) == sum(each[at] for each in after.values())
+    if not any(lots.values()):
+        return
+    done = delivered(world)
+    able = [min(-lots[each], before[each][1]) for each in everybody if lots[each] < 0]
+    assert done.lots <= sum(able)
+    for each in everybody:
+        moved = after[each][1] - before[each][1]
+        assert moved == 0 or (moved > 0) is (lots[each] > 0)
+        assert abs(moved) <= abs(lots[each])
+        assert after[each][1] >= 0
+        assert world.lots(each, ETH_FWD) == 0
