@@ -150,6 +150,9 @@ def _check_empty(run: Run, at: str, account: int) -> Rejected | None:
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, currency=currency, balance=amount)
     book, held = state.books.get(account), state.held_counts.get(account) or 0
     children = len(state.accounts[account].children)
+    lent = any((account, group) in state.loans for group in run.terms.cash_groups) or account in state.restrictions
+    if lent:
+        return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, why="soft credit is open")
     if book is not None or held or children:
         positions = len(book.lots) if book else 0
         return reject(

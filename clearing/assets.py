@@ -117,6 +117,14 @@ class Asset(Wire, frozen=True):
         whole: int = value // divisor
         return whole
 
+    def whole_value_up(self, units: int, index_ticks: int) -> int:
+        """Micros that `units` are worth without any haircut, rounded up."""
+        value = units * index_ticks * MICROS_PER_TICK
+        divisor: int = 10**self.unit_decimals * self.feed_tokens
+        if self.yields.feed:
+            value, divisor = value * self.rate_ticks, divisor * self.yields.unit_ticks
+        return -(-value // divisor)
+
     @property
     def feeds(self) -> tuple[int, ...]:
         """The feeds that a collateral token's value depends on."""

@@ -8,9 +8,9 @@ carries all inputs, so that the outcome can be recomputed by hand.
 
 from dataclasses import dataclass, field
 
-from clearing.assets import PPM
+from clearing.assets import PPM, Asset
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import MICROS_PER_TICK, MONEY_MAX, POSITION_MAX, mul_div_up
+from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
 from clearing.degradation import is_dead, may_close_out
 from clearing.holdings import Holdings, arrays_of, feeds_of, lots_of, margin_of
 from clearing.instruments import Instrument
@@ -72,11 +72,16 @@ def _lost_anyway(run: Run, held: Holdings) -> bool:
         best.cash[0] += notional(instrument, held.lots[at], max(_index(run, instrument.feed), instrument.strike_ticks))
         best.lots[at] = 0
     for at, token in enumerate(run.terms.tokens):
-        if not _is_open(run, token.feed):
-            whole = 0 if is_dead(run.state, token.feed) else held.tokens[at] * _index(run, token.feed)
-            best.cash[0] += mul_div_up(2 * whole * MICROS_PER_TICK, 1, 10**token.unit_decimals)
+        if not _is_priced(run, token):
+            counted = arrays_of(run.state).assets[at]
+            dead = any(is_dead(run.state, feed) for feed in token.feeds)
+            best.cash[0] += 0 if dead else counted.whole_value_up(2 * held.tokens[at], _index(run, token.feed))
             best.tokens[at] = 0
     return taken and not margin_of(arrays_of(run.state), best).maintenance_ok
+
+
+def _is_priced(run: Run, token: Asset) -> bool:
+    return all(_is_open(run, feed) for feed in token.feeds)
 
 
 def _index(run: Run, feed: int) -> int:
@@ -170,7 +175,7 @@ def _buy_collateral(run: Run, plan: Plan) -> None:
                 _bought(plan, at, group, cash_currency(currency), spare, 1)
         for index, token in enumerate(run.terms.tokens):
             owed = max(-plan.after.cash[at], 0)
-            value = values[index] if _is_open(run, token.feed) else 0
+            value = values[index] if _is_priced(run, token) else 0
             units = min(-(-owed // value), plan.after.tokens[index]) if value else 0
             if units > 0:
                 plan.after.tokens[index] -= units

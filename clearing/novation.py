@@ -11,6 +11,7 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.restrictions import check_restricted, is_restricted
 from clearing.degradation import check_reducing, check_tradable
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument
@@ -180,7 +181,7 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
 def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
     arrays = arrays_of(run.state)
     margin = margin_of(arrays, after)
-    if margin.initial_ok:
+    if margin.initial_ok and not is_restricted(run.state, account):
         return None
     earlier = margin_of(arrays, before)
     less = margin.initial < earlier.initial
@@ -188,7 +189,7 @@ def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> 
     own = margin.equity >= min(earlier.equity, 0)
     if less and own and margin.equity - margin.initial >= earlier.equity - earlier.initial:
         return None
-    return reject(
+    return check_restricted(run, AT, account) or reject(
         ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
     )
 

@@ -8,6 +8,7 @@ from clearing.accounts import check_client_money
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.listing import asset_now
 from clearing.ledger import token_currency
 from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
@@ -21,7 +22,7 @@ AT = "token_transfer"
 def transfer_tokens(run: Run, index: int, request: TokenTransfer) -> Rejected | None:
     """Move tokens, or refuse and change nothing."""
     asset = run.terms.assets.get(request.asset)
-    if asset is None or asset.is_cash:
+    if asset is None or asset_now(run.state, asset).is_cash:
         return reject(ClearingCode.UNKNOWN_ASSET, AT, asset=request.asset)
     if not 0 < request.units <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, units=request.units)

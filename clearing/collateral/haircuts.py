@@ -7,7 +7,7 @@ token counts for asks here. Reads only.
 import msgspec
 
 from clearing.assets import Asset
-from clearing.receipts import FeedStatus
+from clearing.receipts import FeedStatus, Rung
 from clearing.state.state import State
 
 
@@ -22,7 +22,7 @@ def effective_asset(state: State, token: Asset) -> Asset:
     if held is None and not token.yields.feed:
         return token
     rate = state.feeds.get(token.yields.feed) if token.yields.feed else None
-    priced = rate is not None and rate.status != FeedStatus.UNOPENED
+    priced = rate is not None and rate.status != FeedStatus.UNOPENED and rate.rung != Rung.SETTLED
     return msgspec.structs.replace(
         token,
         haircut_ppm=held.haircut_ppm if held else token.haircut_ppm,

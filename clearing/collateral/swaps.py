@@ -4,6 +4,7 @@ Rule: both sides signed the same words; each gives what is its own and covers in
 inventory moves, so no chain and no fee is concerned.
 """
 
+from clearing.accounts import check_client_money
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
@@ -23,6 +24,7 @@ def swap(run: Run, index: int, request: ClaimSwap) -> Rejected | None:
     taken = (request.taken_currency, request.taken_units)
     refusal = (
         _check_form(run, request)
+        or _check_clients(run, request)
         or check_leaving(run, AT, request.account, *given, gains=taken)
         or check_leaving(run, AT, request.recipient, *taken, gains=given)
     )
@@ -35,6 +37,16 @@ def swap(run: Run, index: int, request: ClaimSwap) -> Rejected | None:
     run.touched.update((request.account, request.recipient))
     run.receipts.append(ClaimsSwapped(index, request.account, request.recipient, *given, *taken))
     return None
+
+
+def _check_clients(run: Run, request: ClaimSwap) -> Rejected | None:
+    """A member does not swap with its own clients behind their backs."""
+    accounts = run.state.accounts
+    if accounts[request.account].member != accounts[request.recipient].member:
+        return None
+    return check_client_money(run, AT, request.account, request.recipient) or check_client_money(
+        run, AT, request.recipient, request.account
+    )
 
 
 def _check_form(run: Run, request: ClaimSwap) -> Rejected | None:
