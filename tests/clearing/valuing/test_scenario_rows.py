@@ -1,0 +1,174 @@
+"""Rows of the risk arrays: bulk equals definition, and what moved equals everything."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.assets import Asset, CashGroup
+from clearing.margin.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK, TAILS
+from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
+from clearing.margin.scenario_rows import marked_row, model_mark, option_row
+from tests.clearing.valuing.surfaces import LISTED, NOW_MS, SURFACE, parameters
+
+CASH = [CashGroup(1, "USD")]
+WETH = Asset(2, "WETH", 31337, bytes(20), bytes(19) + b"\2", 18, 4, 0, 2, 100_000, 10**12)
+ticks = st.one_of(st.integers(1, 50), st.integers(10_000, 2_000_000), st.integers(1, 2**40 - 1))
+later = st.integers(0, 100 * 86_400_000)
+
+
+def definition(risk: RiskParameters, marks: dict[int, int], index: dict[int, int], times: dict[int, int]):
+    """All rows, one by one."""
+    groups = {group.id: group for group in risk.groups}
+    rows = []
+    for each in LISTED:
+        group = groups[each.group]
+        if each.feed not in index:
+            rows.append([0] * (1 + risk.width))
+            continue
+        at, now = index[each.feed], times[each.feed]
+        if each.is_marked:
+            mark = marks.get(each.id, model_mark(each, at, risk.rate_ppm, now))
+            row = marked_row(each.micros_per_tick, mark, group.range_ppm, risk.grid(group))
+        else:
+            row = option_row(each, at, group, risk.grid(group), risk.rate_ppm, now)
+        rows.append(row + [row[0]] * (1 + risk.width - len(row)))
+    return rows
+
+
+def build(risk, marks, index, times, before: RiskArrays | None = None) -> RiskArrays:
+    return build_risk_arrays(LISTED, [WETH], CASH, marks, index, risk, NOW_MS, times=times, before=before)
+
+
+@settings(max_examples=60)
+@given(parameters(), st.dictionaries(st.sampled_from((1, 2, 3, 4)), ticks), ticks, ticks, later, later)
+def test_rows_in_bulk_are_the_definition(risk, marks, first, second, one, two):
+    index, times = {1: first, 2: second}, {1: NOW_MS + one, 2: NOW_MS + two}
+    assert build(risk, marks, index, times).values.tolist() == definition(risk, marks, index, times)
+
+
+steps = st.lists(
+    st.tuples(
+        st.dictionaries(st.sampled_from((1, 2, 3, 4)), st.integers(1, 3_000_000), max_size=2),
+        st.dictionaries(st.sampled_from((1, 2)), st.integers(1, 2_000_000)),
+        st.dictionaries(st.sampled_from((1, 2)), later),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=40)
+@given(parameters(), steps)
+def test_rebuilding_what_moved_equals_building_everything(risk, moves):
+    marks: dict[int, int] = {}
+    index: dict[int, int] = {1: 800_000}
+    times = {1: NOW_MS, 2: NOW_MS}
+    held = build(risk, marks, index, times)
+    for new_marks, new_index, delays, looked_at in moves:
+        marks, index = marks | new_marks, index | new_index
+        times |= {feed: NOW_MS + delay for feed, delay in delays.items()}
+        if looked_at:
+            assert len(held.matrices) == 2
+            assert held.rows == held.values.tolist()
+        held = build(risk, marks, index, times, before=held)
+        fresh = build(risk, marks, index, times)
+        assert np.array_equal(held.values, fresh.values)
+        assert np.array_equal(held.token_values, fresh.token_values)
+        assert (held.priced, held.index_ticks, held.rows) == (fresh.priced, fresh.index_ticks, fresh.rows)
+        for kept, made in zip(held.matrices, fresh.matrices, strict=True):
+            assert np.array_equal(kept.exact, made.exact)
+
+
+def plain(**changes) -> RiskParameters:
+    group = RiskGroup(1, "G1", 1, 180_000, 800_000, 500_000)
+    return RiskParameters(
+        (msgspec.structs.replace(group, **changes), msgspec.structs.replace(group, id=2, name="G2", feed=2)),
+        OPTION_GRID,
+    )
+
+
+TIMES = {1: NOW_MS, 2: NOW_MS}
+INDEX = {1: 800_000, 2: 20_000}
+
+
+def test_a_tick_of_one_feed_leaves_the_rows_and_matrices_of_others_alone():
+    held = build(plain(), {}, INDEX, TIMES)
+    assert held.matrices
+    moved = build(plain(), {}, INDEX | {1: 801_000}, {1: NOW_MS + 5_000, 2: NOW_MS}, before=held)
+    assert moved.matrices[1] is held.matrices[1]
+    assert moved.matrices[0] is not held.matrices[0]
+    still = build(plain(), {}, INDEX, {1: NOW_MS, 2: NOW_MS}, before=held)
+    assert still.values is held.values
+    assert held.values[0, 1] == moved.values[0, 1] == 0, "what was held is not written to"
+
+
+def test_other_parameters_are_not_mistaken_for_the_old_ones():
+    held = build(plain(), {}, INDEX, TIMES)
+    wider = build(plain(range_ppm=200_000), {}, INDEX, TIMES, before=held)
+    assert np.array_equal(wider.values, build(plain(range_ppm=200_000), {}, INDEX, TIMES).values)
+    assert not np.array_equal(wider.values, held.values)
+
+
+def test_a_shorter_grid_is_filled_up_with_scenarios_that_cost_nothing():
+    risk = plain(scenarios=(Scenario(1, 1, 0), Scenario(-1, 1, 0)))
+    built = build(risk, {}, INDEX, TIMES)
+    assert built.scenarios == len(OPTION_GRID) == 32
+    own = [at for at, each in enumerate(LISTED) if each.group == 1]
+    filled = built.values[own][:, 3:]
+    assert np.array_equal(filled, np.repeat(built.values[own][:, :1], 30, axis=1))
+
+
+def test_the_option_grid_has_33_scenarios_with_the_base():
+    moves = [(each.move_numerator, each.move_denominator, each.volatility_direction) for each in OPTION_GRID]
+    spots = {(num * 4 // den, way) for num, den, way in moves[:26]}
+    assert len(OPTION_GRID) + 1 == 33
+    assert spots == {(step, way) for step in range(-4, 5) for way in (-1, 0, 1)} - {(0, 0)}
+    assert [each.of_index for each in OPTION_GRID[26:]] == [True, True, False, False, False, False]
+    assert {(each.skew_linear, each.skew_absolute) for each in OPTION_GRID[28:]} == {(1, 0), (-1, 0), (0, 1), (0, -1)}
+
+
+def test_one_lot_of_the_underlying_loses_a_fifth_of_the_range_in_every_tail():
+    for each in TAILS:
+        loss = abs(each.move_numerator) * each.weight_ppm // each.move_denominator
+        assert 36_000 - 3 <= loss <= 36_000
+
+
+def test_a_perpetual_loses_the_range_and_no_more_on_the_option_grid():
+    # 18 % of a mark of 3100 while the index is at 3000: 558, as the published example has it.
+    built = build(plain(shock=OPTION_SHOCK), {1: 3_100_000}, {1: 3_000_000}, TIMES)
+    assert min(built.values[0].tolist()) == -558_000 * 10
+    assert max(built.values[0].tolist()) == 558_000 * 10
+
+
+def test_deep_tails_bite_only_short_options_far_out_of_the_money():
+    risk = plain(shock=OPTION_SHOCK)
+    far = msgspec.structs.replace(LISTED[6], strike_ticks=1_400_000, expiry_ms=NOW_MS + 7 * 86_400_000)
+    built = build_risk_arrays([LISTED[0], far], [], CASH, {}, INDEX, risk, NOW_MS)
+    assert OPTION_GRID[int(built.values[1].argmax()) - 1] == TAILS[-1]
+    assert OPTION_GRID[int(built.values[0].argmax()) - 1].move_numerator == 4
+
+
+@pytest.mark.parametrize("lifted", [1, -1])
+def test_a_lifted_smile_raises_both_wings_and_not_the_money(lifted):
+    grid = (Scenario(0, 1, 0, skew_absolute=lifted), Scenario(0, 1, 0, skew_linear=lifted))
+    risk = plain(shock=OPTION_SHOCK, scenarios=grid, surface=SURFACE)
+    at_the_money, low, high = (800_000, 700_000, 900_000)
+    listed = [msgspec.structs.replace(LISTED[4], id=n, name=f"C{n}", strike_ticks=k, expiry_ms=NOW_MS + 10**9)
+              for n, k in enumerate((at_the_money, low, high), start=1)]  # fmt: skip
+    built = build_risk_arrays(listed, [], CASH, {}, {1: 800_000}, risk, NOW_MS)
+    lift, tilt = built.values[:, 1] - built.values[:, 0], built.values[:, 2] - built.values[:, 0]
+    assert lift[0] == tilt[0] == 0
+    assert lift[1] * lifted > 0
+    assert lift[2] * lifted > 0
+    assert tilt[1] * lifted < 0
+    assert tilt[2] * lifted > 0
+
+
+def test_weights_apply_to_the_change_of_an_option_and_round_down():
+    half = plain(scenarios=(Scenario(1, 1, 1, 500_001), Scenario(1, 1, 1, PPM)))
+    for base, weighted, full, *_ in build(half, {}, INDEX, TIMES).values[4:7].tolist():
+        assert weighted == base + (full - base) * 500_001 // PPM

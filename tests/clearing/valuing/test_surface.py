@@ -1,0 +1,228 @@
+"""Volatility surfaces: level, skew and term structure, their shocks, and freedom from arbitrage."""
+
+from math import exp, log, sqrt
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import LocalFault
+from clearing.instruments import InstrumentKind
+from clearing.margin.grid import OPTION_SHOCK
+from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario, check_parameters
+from clearing.pricing import black76, smiles, surface
+from clearing.pricing.carry import YEAR_MS
+from clearing.pricing.mark import mark_ticks, option_value
+from clearing.pricing.surface import DAY_MS, VolPillar, VolShock
+from tests.clearing.valuing.surfaces import NOW_MS, SURFACE, dated, pillars, shocks, sound, surfaces
+
+GROUP = RiskGroup(1, "G", 1, 180_000, 800_000, 500_000, surface=SURFACE)
+FORWARD = 800_000.0
+
+
+def volatility(strike: float, tenor_ms: int, group: RiskGroup = GROUP) -> int:
+    return surface.option_volatility(group, FORWARD, strike, tenor_ms)
+
+
+def test_at_the_money_and_at_a_pillar_volatility_is_the_level():
+    for pillar in SURFACE:
+        assert volatility(FORWARD, pillar.tenor_ms) == 800_000 * pillar.level_ppm // PPM
+
+
+def test_between_pillars_total_variance_is_linear_in_time():
+    low, high = SURFACE[1:3]
+    middle = (low.tenor_ms + high.tenor_ms) // 2
+    ends = [volatility(FORWARD, each.tenor_ms) ** 2 * each.tenor_ms for each in (low, high)]
+    assert volatility(FORWARD, middle) == pytest.approx(sqrt(sum(ends) / 2 / middle), abs=1)
+
+
+def test_beyond_the_pillars_level_is_kept():
+    assert volatility(FORWARD, DAY_MS // 10) == volatility(FORWARD, DAY_MS)
+    assert volatility(FORWARD, 800 * DAY_MS) == volatility(FORWARD, 180 * DAY_MS)
+
+
+def test_low_strikes_are_dearer_with_a_skew_below_zero_and_wings_rise():
+    row = [volatility(FORWARD * exp(0.1 * step), 30 * DAY_MS) for step in range(-8, 9)]
+    assert row[7] > row[8] > row[9], "falling at the money"
+    assert row[0] > row[8]
+    assert row[-1] > min(row), "the high wing turns up"
+    assert row[0] > row[-1]
+    slope = (
+        (volatility(FORWARD * exp(0.01), 30 * DAY_MS) - volatility(FORWARD * exp(-0.01), 30 * DAY_MS)) / 0.02 / row[8]
+    )
+    deviation = 0.8 * sqrt(30 / 365)
+    assert slope == pytest.approx(-0.2 * 0.9 / 2 / deviation, rel=0.02), "skew x wing / 2 per standard deviation"
+
+
+def test_without_a_surface_every_strike_and_expiry_has_the_groups_volatility():
+    flat = msgspec.structs.replace(GROUP, surface=())
+    assert {volatility(k, t, flat) for k in (1.0, 8e5, 1e12) for t in (-5, 0, 1, YEAR_MS)} == {800_000}
+    for kind in (InstrumentKind.CALL, InstrumentKind.PUT):
+        option = dated(1, kind, 1, 30, 700_000)
+        assert mark_ticks(option, 800_000, flat, 0, NOW_MS) == option_value(option, 800_000, 800_000, 0, NOW_MS)
+
+
+def test_a_mark_takes_its_volatility_off_the_surface_at_the_carried_forward():
+    option = dated(1, InstrumentKind.PUT, 1, 30, 700_000)
+    forward = 800_000 + 800_000 * 50_000 * 30 // (PPM * 365)
+    own = surface.option_volatility(GROUP, float(forward), 700_000.0, 30 * DAY_MS)
+    assert own > 800_000
+    assert mark_ticks(option, 800_000, GROUP, 50_000, NOW_MS) == option_value(option, 800_000, own, 50_000, NOW_MS)
+    assert mark_ticks(option, 800_000, GROUP, 50_000, option.expiry_ms) == 0
+
+
+def test_the_whole_surface_moves_with_the_groups_volatility():
+    twice = msgspec.structs.replace(GROUP, volatility_ppm=1_600_000)
+    assert volatility(FORWARD, 3 * DAY_MS, twice) == pytest.approx(2 * volatility(FORWARD, 3 * DAY_MS), abs=1)
+
+
+strikes = st.floats(1.0, 1e12)
+tenors = st.integers(1, 3 * YEAR_MS)
+
+
+@settings(max_examples=100)
+@given(surfaces.filter(bool), st.lists(st.tuples(strikes, tenors), min_size=1, max_size=20), strikes)
+def test_volatilities_in_bulk_are_the_same(listed, options, forward):
+    group = msgspec.structs.replace(GROUP, surface=listed)
+    expiries = sorted({NOW_MS + tenor for _, tenor in options})
+    number = np.array([expiries.index(NOW_MS + tenor) for _, tenor in options])
+    bulk = smiles.option_smiles(
+        group, np.full(len(expiries), forward), np.array([k for k, _ in options]), expiries, number, NOW_MS
+    )
+    for at, (strike, tenor) in enumerate(options):
+        moneyness = surface.log_moneyness(forward, strike)
+        assert bulk.volatilities[at] == surface.option_volatility(group, forward, strike, tenor)
+        assert bulk.deviations[at] == surface.option_deviations(group, moneyness, tenor)
+
+
+@settings(max_examples=100)
+@given(shocks, st.integers(0, 10**8), st.lists(st.tuples(st.integers(1, 10**9), tenors), min_size=1, max_size=9))
+def test_shocks_in_bulk_are_the_same(shock, range_ppm, options):
+    volatilities, times = (np.array(column) for column in zip(*options, strict=True))
+    factors = np.array([surface.term_factor_ppm(shock, tenor) for tenor in times.tolist()])
+    up, down = smiles.shock_sizes(shock, range_ppm, volatilities, factors)
+    expected = [surface.shock_sizes(shock, range_ppm, *option) for option in options]
+    assert list(zip(up.tolist(), down.tolist(), strict=True)) == expected
+    deviations = np.array([-9.0, -4.0, -1.25, 0.0, 0.3, 4.0, 1e9])
+    tilt, lift = smiles.skew_shares(shock, deviations)
+    shares = [surface.skew_shares(shock, each) for each in deviations.tolist()]
+    assert list(zip(tilt.tolist(), lift.tolist(), strict=True)) == shares
+
+
+def test_shocks_grow_as_expiry_nears_with_another_power_beyond_thirty_days():
+    factor = {days: surface.term_factor_ppm(OPTION_SHOCK, days * DAY_MS) for days in (1, 7, 30, 31, 120)}
+    assert factor[30] == PPM
+    for days, power in ((1, 0.3), (7, 0.3), (31, 0.13), (120, 0.13)):
+        assert factor[days] == round(1e6 * (30 / days) ** power)
+    assert surface.term_factor_ppm(OPTION_SHOCK, 1) == factor[1], "below a day as a day"
+    assert surface.term_factor_ppm(VolShock(), 1) == PPM
+
+
+def test_a_relative_shock_is_a_part_of_the_volatility_and_smaller_downwards():
+    assert surface.shock_sizes(OPTION_SHOCK, 500_000, 800_000, 30 * DAY_MS) == (400_000, 220_000)
+    assert surface.shock_sizes(VolShock(), 200_000, 800_000, DAY_MS) == (200_000, 200_000)
+
+
+def test_a_skew_shock_is_full_at_its_width_and_nothing_at_the_money():
+    shares = [surface.skew_shares(OPTION_SHOCK, each) for each in (-5.0, -4.0, -2.0, 0.0, 2.0, 4.0)]
+    assert shares == [(-150_000, 150_000)] * 2 + [(-75_000, 75_000), (0, 0), (75_000, 75_000), (150_000, 150_000)]
+
+
+def call(group: RiskGroup, moneyness: float, tenor_ms: int) -> float:
+    """Undiscounted call on a forward of 1, with the volatility before it is rounded."""
+    smile = surface.smile_at(group.surface, group.volatility_ppm, tenor_ms)
+    t, k = smile.at_money, moneyness
+    variance = 0.5 * (t + smile.tilt * k + sqrt((smile.opening * k) ** 2 + 2 * smile.tilt * k * t + t * t))
+    return black76.call(1.0, exp(k), sqrt(variance), 1.0, 1.0)
+
+
+@st.composite
+def rising(draw: st.DrawFn) -> tuple[VolPillar, ...]:
+    """Pillars near the edge of what is free of arbitrage, mostly inside."""
+    part = st.floats(0.0, 1.0)
+    first = draw(pillars)
+    listed = [msgspec.structs.replace(first, tenor_ms=DAY_MS + first.tenor_ms // 10)]
+    for _ in range(draw(st.integers(0, 3))):
+        near = listed[-1]
+        tenor = near.tenor_ms + draw(st.integers(DAY_MS, 60 * DAY_MS))
+        growth = 1.0 + draw(part)  # of the deviation at the money
+        skew = max(min(near.skew_ppm + draw(st.integers(-150_000, 150_000)), 950_000), -950_000)
+        ratio = max((PPM + way * near.skew_ppm) / (PPM + way * skew) for way in (1, -1))
+        least, most = ratio / growth, growth
+        wing = near.wing_ppm * (least + draw(part) * (most - least))
+        level = near.level_ppm * growth * sqrt(near.tenor_ms / tenor)
+        listed.append(VolPillar(tenor, round(level) + 1, skew, max(round(wing), 0)))
+    return tuple(listed)
+
+
+@settings(max_examples=150)
+@given(rising(), st.integers(200_000, 1_200_000), st.lists(st.integers(DAY_MS, 365 * DAY_MS), min_size=3, max_size=6))
+def test_a_surface_that_genesis_takes_has_no_arbitrage(listed, level, times):
+    assume(sound(listed, level))
+    group = msgspec.structs.replace(GROUP, surface=listed, volatility_ppm=level)
+    times = sorted({*times, *(each.tenor_ms for each in listed)})
+    grid = [0.08 * step for step in range(-20, 21)]
+    before = [max(1.0 - exp(k), 0.0) for k in grid]
+    for tenor in times:
+        prices = [call(group, k, tenor) for k in grid]
+        assert all(late >= early - 1e-12 for early, late in zip(before, prices, strict=True)), "calendar"
+        for k in grid:
+            ends = [exp(k - 0.05), exp(k), exp(k + 0.05)]
+            left, middle, right = (call(group, log(each), tenor) for each in ends)
+            part = (ends[1] - ends[0]) / (ends[2] - ends[0])
+            assert middle <= left + part * (right - left) + 1e-12, "butterfly"
+        before = prices
+
+
+@settings(max_examples=100)
+@given(st.lists(pillars, min_size=2, max_size=2, unique_by=lambda each: each.tenor_ms))
+def test_variance_that_falls_with_time_is_refused(pair):
+    near, far = sorted(pair, key=lambda each: each.tenor_ms)
+    falling = far.level_ppm**2 * far.tenor_ms < near.level_ppm**2 * near.tenor_ms
+    assert not (falling and sound((near, far), 800_000))
+
+
+GOOD = VolPillar(30 * DAY_MS, PPM, -200_000, 900_000)
+replace = msgspec.structs.replace
+
+
+@pytest.mark.parametrize(
+    ("listed", "field"),
+    [
+        ((GOOD, GOOD), "surface.tenor_ms"),
+        ((replace(GOOD, tenor_ms=1),), "surface.0.tenor_ms"),
+        ((replace(GOOD, level_ppm=0),), "surface.0.level_ppm"),
+        ((replace(GOOD, skew_ppm=-1_000_000),), "surface.0.skew_ppm"),
+        ((replace(GOOD, wing_ppm=1_900_000),), "surface.wing_ppm"),
+        ((replace(GOOD, wing_ppm=1_600_000, level_ppm=4_000_000),), "surface.0.wing_ppm"),
+        ((GOOD, replace(GOOD, tenor_ms=60 * DAY_MS, level_ppm=700_000)), "surface.1.level_ppm"),
+        ((GOOD, replace(GOOD, tenor_ms=31 * DAY_MS, skew_ppm=900_000)), "surface.1.skew_ppm"),
+        ((replace(GOOD, wing_ppm=100_000), replace(GOOD, tenor_ms=60 * DAY_MS, wing_ppm=1_200_000)), "1.wing_ppm"),
+    ],
+)
+def test_a_surface_with_an_arbitrage_is_refused_by_name(listed, field):
+    with pytest.raises(LocalFault, match=field):
+        check_parameters(RiskParameters((replace(GROUP, surface=listed),)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"shock": VolShock(short_power_ppm=PPM + 1)}, "short_power_ppm"),
+        ({"shock": VolShock(tenor_min_ms=1)}, "tenor_min_ms"),
+        ({"shock": VolShock(down_ppm=PPM + 1)}, "down_ppm"),
+        ({"shock": VolShock(skew_width_ppm=0)}, "skew_width_ppm"),
+        ({"scenarios": (Scenario(4, 1, 0, of_index=True),)}, "G.scenarios.1.move"),
+        ({"scenarios": (Scenario(0, 1, 0, skew_linear=2),)}, "G.scenarios.1.skew"),
+        ({"scenarios": (Scenario(0, 1, 0),) * 65}, "G.scenarios"),
+    ],
+)
+def test_shocks_and_grids_out_of_range_are_refused_by_name(changes, field):
+    with pytest.raises(LocalFault, match=field):
+        check_parameters(RiskParameters((replace(GROUP, **changes),)))
+
+
+def test_the_example_surface_and_shock_are_taken():
+    check_parameters(RiskParameters((replace(GROUP, shock=OPTION_SHOCK),)))
