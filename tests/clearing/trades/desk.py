@@ -20,6 +20,7 @@ from clearing.trade_requests import (
     VenueStatement,
     VenueSwitch,
 )
+from clearing.transactions import CashTransfer, Trade
 from clearing.venues import VenueTerms
 from tests.clearing.state.world import (
     ALICE,
@@ -30,6 +31,7 @@ from tests.clearing.state.world import (
     HOUSE,
     OWNER,
     START_MS,
+    USD,
     USDC_1,
     World,
     make_genesis,
@@ -196,6 +198,17 @@ class Desk(World):
         (receipt,) = [each for each in self.block(self.opening(account, *args)).receipts if hasattr(each, "kind")]
         self.owner[receipt.account] = self.owner[account]
         return int(receipt.account)
+
+    def moved(self, account: int, recipient: int, micros: int, key: bytes | None = None) -> CashTransfer:
+        """A transfer of cash, signed by the account's member or with another key."""
+        self.nonce += 1
+        bare = CashTransfer(account, recipient, USD, micros, self.nonce, self.time_ms + 60_000, bytes(65))
+        return self.signed(bare, signature=key or self.key_of(account))
+
+    def trade_of(self, buyer: int, seller: int, lots: int = 1) -> Trade:
+        """A plain trade between any two accounts."""
+        bare = self.trade(buyer, seller, BTC_PERP, lots, PRICE)
+        return self.signed(bare, buyer_signature=self.key_of(buyer), seller_signature=self.key_of(seller))
 
     def finish_day(self) -> None:
         """Go to when the first day's statement is taken."""

@@ -1,0 +1,267 @@
+"""Accounts opened, closed and ported; whose money may go where."""
+
+from typing import Any
+
+import pytest
+
+from clearing.accounts import opened_id
+from clearing.base.codec import decode, encode
+from clearing.codes import ClearingCode
+from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.receipts import DepositCredited, DepositStray, Liquidated
+from clearing.state.export import export_state, import_state
+from clearing.trade_receipts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    SALT,
+    USDC_1,
+    WETH_1,
+    codes,
+    of_kind,
+    secret,
+)
+from tests.clearing.trades.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, Desk, venue_genesis
+
+C = ClearingCode
+CLIENT, OWN = AccountKind.CLIENT, AccountKind.HOUSE
+
+
+def test_an_opened_account_has_an_id_known_before_and_can_receive() -> None:
+    desk = Desk()
+    wanted = opened_id(1, 0)
+    (receipt,) = of_kind(desk.block(desk.opening(ALICE)), AccountOpened)
+    assert (receipt.account, receipt.member, receipt.kind, receipt.parent) == (wanted, 1, OWN, 0)
+    (credited,) = of_kind(desk.deposit(wanted, USDC_1, 5 * DOLLAR), DepositCredited)
+    assert credited.account == wanted
+    assert desk.cash(wanted) == 5 * DOLLAR
+
+
+def test_ids_of_members_never_meet_and_stay_below_the_ledgers_own() -> None:
+    ids = [opened_id(member, number) for member in (0, 1, 2**31 - 1) for number in (0, 2**16 - 1)]
+    assert ids == sorted(set(ids))
+    assert min(ids) == OPENED_ACCOUNTS
+    assert max(ids) == MEMBER_ACCOUNTS_MAX - 1
+
+
+def test_an_account_is_opened_once_by_its_member() -> None:
+    desk = Desk()
+    good = desk.opening(ALICE)
+    forged = desk.signed(good, signature=secret(2))
+    assert codes(desk.block(forged, good, good)) == [C.WRONG_SIGNER, C.NONCE_USED]
+    opened = [each for each, _ in desk.state.accounts.ordered() if OPENED_ACCOUNTS <= each < MEMBER_ACCOUNTS_MAX]
+    assert opened == [opened_id(1, 0)]
+
+
+def test_a_member_has_so_many_accounts_and_no_more() -> None:
+    desk = Desk(venue_genesis(member_accounts_max=3))
+    first = desk.open(ALICE)
+    assert codes(desk.block(desk.opening(ALICE))) == [C.ACCOUNTS_FULL]
+    assert codes(desk.block(desk.closing(first), desk.opening(ALICE))) == []
+    assert first not in desk.state.accounts
+    assert opened_id(1, 1) in desk.state.accounts, "an id is given once"
+
+
+def test_a_sub_account_is_of_its_parents_member_kind_and_key() -> None:
+    desk = Desk()
+    client = desk.open(ALICE, CLIENT, 0, CLIENT_KEY)
+    child = desk.open(ALICE, CLIENT, client)
+    assert desk.state.accounts[child].key == CLIENT_KEY
+    assert desk.state.accounts[client].children == (child,)
+    wrong = [
+        desk.opening(ALICE, CLIENT, child),
+        desk.opening(ALICE, OWN, client),
+        desk.opening(ALICE, CLIENT, BOB),
+        desk.opening(ALICE, CLIENT, 12345),
+        desk.opening(ALICE, CLIENT, client, b"\x99" * 20),
+        desk.opening(ALICE, OWN, 0, CLIENT_KEY),
+    ]
+    assert codes(desk.block(*wrong)) == [C.BAD_PARENT] * 6
+    assert codes(desk.block(desk.closing(client))) == [C.ACCOUNT_NOT_EMPTY]
+    assert codes(desk.block(desk.closing(child), desk.closing(client))) == []
+
+
+def test_only_an_empty_opened_account_is_closed() -> None:
+    desk = Desk()
+    account = desk.open(ALICE)
+    assert codes(desk.block(desk.closing(ALICE))) == [C.NOT_CLOSABLE]
+    desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR))
+    assert codes(desk.block(desk.closing(account))) == [C.ACCOUNT_NOT_EMPTY]
+    desk.block(desk.trade_of(account, BOB, 10))
+    desk.block(desk.trade_of(BOB, account, 10))
+    held = desk.report(account, BOB, signers="vbs", hold_ms=10_000)
+    desk.block(desk.moved(account, ALICE, desk.cash(account)), held)
+    assert codes(desk.block(desk.closing(account))) == [C.ACCOUNT_NOT_EMPTY]
+    desk.block(desk.cancellation(held, signers="bs"))
+    result = desk.block(desk.mandate(account), desk.closing(account))
+    assert of_kind(result, AccountClosed)[0].account == account
+    for table in (desk.state.accounts, desk.state.books, desk.state.nonces):
+        assert account not in table
+    assert not [key for key, _ in desk.state.balances.ordered() if key[0] == account]
+    assert not [key for key, _ in desk.state.mandates.ordered() if key[0] == account]
+    assert of_kind(desk.deposit(account, USDC_1, DOLLAR), DepositStray), "a deposit to a closed account is a stray"
+
+
+def test_an_account_stands_alone() -> None:
+    """An isolated group is an account: its loss takes nothing from the member's other accounts, nor theirs from it."""
+    desk = Desk()
+    isolated, client = desk.open(ALICE), desk.open(ALICE, CLIENT)
+    desk.block(desk.transfer(ALICE, isolated, 6_000 * DOLLAR), desk.transfer(ALICE, client, 7_000 * DOLLAR))
+    desk.block(desk.trade_of(isolated, BOB, 3_000))
+    others = {each: desk.cash(each) for each in (ALICE, client, ALICE_CLIENT)}
+    result = desk.block(prices=((1, PRICE * 7 // 10), (2, 20_000)))
+    assert [each.account for each in of_kind(result, Liquidated)] == [isolated]
+    assert {each: desk.cash(each) for each in others} == others
+
+
+def test_client_margin_never_pays_a_house_loss() -> None:
+    desk = Desk()
+    desk.block(desk.transfer(ALICE, ALICE_CLIENT, 50_000 * DOLLAR))
+    desk.block(desk.trade(ALICE, BOB, BTC_PERP, 25_000, PRICE))
+    result = desk.block(prices=((1, PRICE * 71 // 100), (2, 20_000)))
+    (liquidated,) = of_kind(result, Liquidated)
+    assert liquidated.account == ALICE
+    assert liquidated.deficits, "the house account lost more than it had"
+    assert desk.cash(ALICE_CLIENT) == 50_000 * DOLLAR
+
+
+def test_money_of_a_client_without_a_key_stays_with_the_client() -> None:
+    desk = Desk()
+    one, two = desk.open(ALICE, CLIENT), desk.open(ALICE, CLIENT)
+    child = desk.open(ALICE, CLIENT, one)
+    desk.block(desk.transfer(ALICE, one, 100 * DOLLAR))
+    refused = [desk.moved(one, other, DOLLAR) for other in (ALICE, two, ALICE_CLIENT)]
+    assert codes(desk.block(*refused)) == [C.CLIENT_MONEY] * 3
+    assert codes(desk.block(desk.moved(one, child, DOLLAR), desk.moved(child, one, DOLLAR))) == []
+
+
+def test_money_of_a_client_with_a_key_moves_by_that_key_alone() -> None:
+    desk = Desk()
+    client = desk.open(ALICE, CLIENT, 0, CLIENT_KEY)
+    desk.block(desk.transfer(ALICE, client, 100 * DOLLAR))
+    by_member, by_client = desk.moved(client, ALICE, DOLLAR), desk.moved(client, ALICE, DOLLAR, CLIENT_SECRET)
+    assert codes(desk.block(by_member, by_client)) == [C.WRONG_SIGNER]
+    paid = desk.withdrawal(client, USDC_1, DOLLAR)
+    assert codes(desk.block(desk.signed(paid, signature=secret(1)))) == [C.WRONG_SIGNER]
+    assert codes(desk.block(desk.signed(paid, signature=CLIENT_SECRET))) == []
+    assert codes(desk.block(desk.trade_of(client, BOB))) == [], "the member trades for it"
+
+
+def test_tokens_move_between_own_accounts_under_margin() -> None:
+    desk = Desk()
+    account = desk.open(ALICE)
+    desk.deposit(account, WETH_1, 1_000 * 10**6)
+    result = desk.block(desk.tokens(account, ALICE, 10**6, WETH_1))
+    assert of_kind(result, TokensTransferred)[0].units == 10**6
+    assert desk.weth(ALICE) == 10**6
+    wrong = [
+        desk.tokens(account, ALICE, 10**6, USDC_1),
+        desk.tokens(account, ALICE, 0, WETH_1),
+        desk.tokens(account, account, 1, WETH_1),
+        desk.tokens(account, BOB, 1, WETH_1),
+        desk.tokens(account, ALICE, 10**10, WETH_1),
+        desk.tokens(account, ALICE, 1, WETH_1, secret(2)),
+    ]
+    assert codes(desk.block(*wrong)) == [
+        C.UNKNOWN_ASSET, C.BAD_SIZE, C.SAME_ACCOUNT, C.NOT_OWN_ACCOUNT, C.BALANCE_TOO_SMALL, C.WRONG_SIGNER,
+    ]  # fmt: skip
+    desk.block(desk.trade_of(account, BOB, 4_000))
+    assert codes(desk.block(desk.tokens(account, ALICE, 980 * 10**6, WETH_1))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+
+
+def client_of_alice(desk: Desk) -> tuple[int, int]:
+    """A client with a key, a sub-account, money and positions in both."""
+    client = desk.open(ALICE, CLIENT, 0, CLIENT_KEY)
+    child = desk.open(ALICE, CLIENT, client)
+    desk.deposit(client, WETH_1, 5_000 * 10**6)
+    desk.block(desk.transfer(ALICE, client, 20_000 * DOLLAR), desk.transfer(ALICE, child, 20_000 * DOLLAR))
+    desk.block(desk.mandate(client), desk.mandate(child))
+    desk.block(desk.report(client, BOB, 50), desk.report(child, BOB, 5, hold_ms=3_600_000))
+    return client, child
+
+
+def test_porting_moves_all_of_the_client_and_changes_none_of_it() -> None:
+    desk = Desk()
+    client, child = client_of_alice(desk)
+    before = {each: (holdings_of(desk.state, each), margin(desk, each)) for each in (client, child)}
+    (ported,) = of_kind(desk.block(desk.porting(client, 3, client=CLIENT_SECRET)), AccountPorted)
+    assert (ported.from_member, ported.to_member, ported.children, ported.held_trades) == (1, 3, (child,), 1)
+    assert {each: (holdings_of(desk.state, each), margin(desk, each)) for each in (client, child)} == before
+    assert {desk.state.accounts[each].member for each in (client, child)} == {3}
+    counts = {member: desk.state.member_accounts[member].held for member in (1, 3)}
+    assert counts == {1: 2, 3: 3}
+    assert not [key for key, _ in desk.state.mandates.ordered() if key[0] in (client, child)]
+
+
+def test_after_porting_only_the_new_member_signs() -> None:
+    desk = Desk()
+    client, child = client_of_alice(desk)
+    old = desk.trade_of(client, BOB, 1)
+    port = desk.porting(client, 3, client=CLIENT_SECRET)
+    assert codes(desk.block(port, old, port)) == [C.WRONG_SIGNER, C.NONCE_USED]
+    desk.owner.update({client: 3, child: 3})
+    assert codes(desk.block(desk.trade_of(client, BOB, 1), desk.opening(client, CLIENT, client))) == []
+    assert opened_id(3, 0) in desk.state.accounts
+
+
+@pytest.mark.parametrize("missing", ["client", "taker", "giver"])
+def test_porting_needs_every_consent(missing: str) -> None:
+    desk = Desk()
+    client, _ = client_of_alice(desk)
+    bad = {
+        "client": desk.porting(client, 3),
+        "taker": desk.porting(client, 3, client=CLIENT_SECRET, taker=secret(1)),
+        "giver": desk.signed(desk.porting(client, 3, client=CLIENT_SECRET), signature=CLIENT_SECRET),
+    }[missing]
+    assert codes(desk.block(bad)) == [C.WRONG_SIGNER]
+
+
+def test_what_cannot_be_ported() -> None:
+    desk = Desk(venue_genesis(member_accounts_max=4))
+    client, child = client_of_alice(desk)
+    told = desk.block(
+        desk.porting(ALICE, 3),
+        desk.porting(child, 3, client=CLIENT_SECRET),
+        desk.porting(client, 1, client=CLIENT_SECRET),
+        desk.porting(client, 77, client=CLIENT_SECRET, taker=secret(0)),
+    )
+    assert codes(told) == [C.NOT_PORTABLE] * 3 + [C.UNKNOWN_MEMBER]
+    for _ in range(2):
+        desk.open(CAROL)
+    assert codes(desk.block(desk.porting(client, 3, client=CLIENT_SECRET))) == [C.ACCOUNTS_FULL]
+
+
+def test_a_client_under_a_margin_call_is_not_ported() -> None:
+    desk = Desk()
+    desk.block(desk.transfer(ALICE, ALICE_CLIENT, 5_000 * DOLLAR))
+    desk.block(desk.trade_of(ALICE_CLIENT, BOB, 2_500))
+    lower = ((1, PRICE * 92 // 100), (2, 20_000))
+    desk.block(prices=lower)
+    assert desk.state.accounts[ALICE_CLIENT].called_height, "called, and not liquidated"
+    assert codes(desk.block(desk.porting(ALICE_CLIENT, 3), prices=lower)) == [C.NOT_PORTABLE]
+
+
+def test_a_genesis_client_without_a_key_is_ported_by_both_members() -> None:
+    desk = Desk()
+    assert codes(desk.block(desk.porting(ALICE_CLIENT, 3))) == []
+    assert desk.state.accounts[ALICE_CLIENT].member == 3
+
+
+def test_accounts_are_written_and_read() -> None:
+    desk = Desk()
+    client_of_alice(desk)
+    copy = import_state(desk.genesis, SALT, export_state(desk.state))
+    assert copy.module_roots() == desk.state.module_roots()
+    block = desk.make_block([desk.opening(ALICE)])
+    assert desk.apply(block).receipts
+    assert decode(encode(desk.genesis), Genesis, 1 << 22) == desk.genesis
+
+
+def margin(desk: Desk, account: int) -> Any:
+    found = margin_of(arrays_of(desk.state), holdings_of(desk.state, account))
+    return found.equity, found.initial
