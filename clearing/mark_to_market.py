@@ -12,6 +12,7 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.ledger import cash_currency, token_currency
 from clearing.perpetuals import mark_with_premium, pay_funding
 from clearing.pricing.mark import mark_ticks
+from clearing.ranges.effective import effective_group
 from clearing.receipts import FeedStatus, Marked, TransferCode
 from clearing.run import Run
 from clearing.settlement import expected_average_ticks
@@ -47,7 +48,7 @@ def marked_at(run: Run, instrument: Instrument, index_ticks: int) -> int:
     """The mark of an instrument now, at an index."""
     if instrument.kind is InstrumentKind.PERPETUAL:
         return mark_with_premium(run.state, instrument, index_ticks)
-    group = run.terms.groups[instrument.group]
+    group = effective_group(run.state, run.terms.groups[instrument.group])
     ticks = mark_ticks(instrument, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
     if instrument.carries and instrument.averaging_ms:
         return expected_average_ticks(average_of(run.state, instrument), instrument.averaging_ms, ticks)
