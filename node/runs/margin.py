@@ -4,7 +4,9 @@ Rule: the file is hostile until checked; what is wrong is refused with a code an
 intermediate, each as an exact number. It must not touch a node, the network or a clock.
 """
 
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from clearing.base.codec import Wire
 from clearing.base.errors import BaseCode, RemoteFault
@@ -25,7 +27,7 @@ FORMAT = "crossclear.margin.v1"
 RULES_MAX = 256
 ASKS_MAX = 16
 
-T = TypeVar("T")
+Note = Annotated[str, msgspec.Meta(max_length=2000)]
 
 
 class MarginRun(Wire, frozen=True):
@@ -38,7 +40,7 @@ class MarginRun(Wire, frozen=True):
     rules: tuple[Rule, ...] = ()
     """Applied after the margins."""
     liquidation_prices: tuple[AskLiquidationPrice, ...] = ()
-    note: str = ""
+    note: Note = ""
     """For people."""
 
 
@@ -144,5 +146,5 @@ def _bounded(run: MarginRun, model: RiskModel) -> None:
         raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", option_values=values, limit=5 * OPTION_VALUES_MAX)
 
 
-def _rest(run: MarginRun) -> tuple[tuple[Rule, ...], tuple[AskLiquidationPrice, ...], str]:
+def _rest(run: MarginRun) -> tuple[tuple[Rule, ...], tuple[AskLiquidationPrice, ...], Note]:
     return run.rules, run.liquidation_prices, run.note
