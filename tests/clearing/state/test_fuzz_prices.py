@@ -1,0 +1,69 @@
+"""Hostile blocks over a market with everything about prices on: funding, averages, deliveries, halts, dead feeds."""
+
+import random
+
+import msgspec
+import pytest
+
+from clearing.apply_block import replay
+from clearing.genesis import Genesis
+from clearing.price_terms import PriceTerms
+from clearing.receipts import Delivered, DeliveryFailed, FundingPaid, OutliersDropped, RungChanged, Settled
+from clearing.transactions import Transaction
+from tests.clearing.state.priced import FUNDING, priced_genesis
+from tests.clearing.state.test_fuzz_rulebook import COMPLETE, MEMBERS, Fuzz
+from tests.clearing.state.world import SALT, START_MS, funded
+
+SEEDS = range(1_000, 1_200 if COMPLETE else 1_008)
+BLOCKS = 150 if COMPLETE else 50
+
+
+def short_lived() -> Genesis:
+    """Expiries within the story, funding often, feeds dead after twelve blocks."""
+    terms = PriceTerms(3, 1_000, grace_blocks=2, settle_blocks=12)
+    funding = msgspec.structs.replace(FUNDING, interval_ms=5_000, period_ms=60_000)
+    genesis = priced_genesis(terms, funding, trade_fee_ppm=100, request_ms_max=60_000)
+    instruments = tuple(
+        msgspec.structs.replace(each, expiry_ms=START_MS + 15_000 * each.id) if each.expiry_ms else each
+        for each in genesis.instruments
+    )
+    return msgspec.structs.replace(genesis, instruments=instruments)
+
+
+class PricedFuzz(Fuzz):
+    """One story out of one seed; most requests are trades in anything."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.chance = random.Random(seed)
+        self.world = funded(genesis=short_lived(), dollars=20_000)
+
+    def request(self) -> Transaction:
+        if self.chance.random() < 0.5:
+            return super().request()
+        instrument = self.chance.randint(1, len(self.world.genesis.instruments))
+        mark = self.world.state.marks.get(instrument)
+        ticks = (mark.ticks if mark else 5) * self.chance.randint(950_000, 1_050_000) // 1_000_000
+        sides = self.chance.choice(MEMBERS), self.chance.choice(MEMBERS)
+        return self.world.trade(*sides, instrument, self.chance.randint(1, 500), ticks)
+
+
+def played(seed: int) -> PricedFuzz:
+    fuzz = PricedFuzz(seed)
+    for _ in range(BLOCKS):
+        fuzz.step()
+    return fuzz
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_block_stops_a_market_with_funding_averages_and_deliveries(seed: int) -> None:
+    fuzz = played(seed)
+    fuzz.check_restart()
+    world = fuzz.world
+    replayed = list(replay(world.genesis, SALT, world.blocks))
+    assert replayed[-1][1] == world.state.module_roots()
+
+
+def test_the_stories_reach_what_they_are_about() -> None:
+    seen = {type(receipt) for seed in SEEDS for result in played(seed).world.results for receipt in result.receipts}
+    assert {FundingPaid, Settled, Delivered, DeliveryFailed, RungChanged, OutliersDropped} <= seen
