@@ -188,15 +188,22 @@ def _check_joint_scenario(public: Coefficients, losses: _Losses) -> None:
 
 
 def _check_floor(floors: Sequence[Bound], bounds: dict[int, list[Bound]], maxima: frozenset[int]) -> None:
-    """Where groups have minimums the joint loss must be at least their sum, or the credit would undo them."""
+    """Where groups have minimums the joint loss must be at least their sum, or the credit would undo them.
+
+    Where it is at least some group's maximum, it must be at least every group's.
+    """
     wanted: Coefficients = {}
     for j in maxima:
         for each in bounds[j]:
             for slot, rate in each.above.items():
                 wanted[slot] = wanted.get(slot, 0) + rate
-    exact = all(each.above == wanted and not _loose(each) and each.whole == 1 for each in floors)
-    if not exact or len(floors) != bool(wanted):
-        raise _refused("a credit undoes the groups' minimums", slots=len(wanted), rows=len(floors))
+    largest = [each for each in floors if any(j in maxima for j in each.above)]
+    rest = [each for each in floors if not any(j in maxima for j in each.above)]
+    exact = not any(_loose(each) or each.whole != 1 for each in floors)
+    if not exact or any(each.above != wanted for each in rest) or len(rest) != bool(wanted):
+        raise _refused("a credit undoes the groups' minimums", slots=len(wanted), rows=len(rest))
+    if largest and sorted(tuple(each.above.items()) for each in largest) != [((j, 1),) for j in sorted(maxima)]:
+        raise _refused("a joint loss that leaves out a group's maximum", rows=len(largest))
 
 
 def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind]) -> None:

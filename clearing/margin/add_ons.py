@@ -73,13 +73,15 @@ def terms_of(arrays: "RiskArrays", losses: Exact, lots: Integers, tokens: Intege
     minimums = _option_minimums(arrays, lots) if tariff.has_short_rates else None
     parts: list[Exact] = []
     if minimums is not None:
-        parts += [np.maximum(minimum, loss) - loss for minimum, loss in zip(minimums, losses, strict=True)]
+        parts += list(_required(losses, minimums) - losses)
     joint = credit = None
     if tariff.credits_groups:
         full = exact_sum([*losses, *parts], count)
         joint = joint_losses_of(arrays, lots)
         if minimums is not None:
             joint = np.maximum(joint, exact_sum(list(minimums), count))
+        if tariff.joint.keep_largest:
+            joint = np.maximum(joint, _required(losses, minimums).max(axis=0, initial=0))
         plain, weight, whole = tariff.credit_weights
         weighted = exact_sum([exact_product(plain, full), exact_product(weight, joint)], count)
         credit = full - -(-weighted // whole)
@@ -118,6 +120,11 @@ def _option_minimums(arrays: "RiskArrays", lots: Integers) -> Exact:
         short = [(rates[at], np.maximum(-lots[at], 0)) for at in matrix.members if rates[at]]
         rows.append(exact_sum([exact_product(rate, each) for rate, each in short], count))
     return np.stack(rows)
+
+
+def _required(losses: Exact, minimums: Exact | None) -> Exact:
+    """[g, n] the larger of loss and minimum."""
+    return losses if minimums is None else np.maximum(losses, minimums)
 
 
 def _lot_charges(tariff: Tariff, lots: Integers) -> Exact | None:

@@ -8,7 +8,8 @@ It must not know how rows are proven.
 `charge:<instrument>`   x >= slope * |q| - intercept of each line: rate and impact together
 `concentration:<token>` z >= slope * units - intercept of each tier
 `tail`, `beyond:<n>`    t free, u_n >= loss of joint scenario n - t, u_n >= 0
-`joint`                 k J >= k t + sum of count * u (Rockafellar and Uryasev 2000), J >= all short-option minimums
+`joint`                 k J >= k t + sum of count * u (Rockafellar and Uryasev 2000), J >= all short-option minimums,
+                        and with `keep_largest` J >= each group's maximum
 `groups`                whole * G >= plain * sum of group maxima + weight * J
 """
 
@@ -160,6 +161,9 @@ def _joint_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
     if tariff.has_short_rates:
         rates = ((f"short:{each.name}", rate) for each, rate in _instruments(arrays, tariff.short_rates) if rate)
         yield _row("joint-minimum", {joint: 1, **{auxiliary[name]: -rate for name, rate in rates}})
+    if tariff.joint.keep_largest:
+        for number, group in enumerate(arrays.groups):
+            yield _row(f"joint-largest:{group.name}", {places.maxima + number: -1, joint: 1})
     plain, weight, whole = tariff.credit_weights
     maxima = {places.maxima + number: -plain for number in range(len(arrays.groups))}
     yield _row("groups", {**maxima, joint: -weight, auxiliary["groups"]: whole})

@@ -36,6 +36,9 @@ class JointCredit(Wire, frozen=True):
     """k: how many of the worst, of all counts, are averaged."""
     weight_ppm: U32 = 800_000
     """Of the requirement for groups, this fraction is the joint one and the rest the plain sum."""
+    keep_largest: bool = False
+    """Whether the joint loss is at least the largest group's requirement. An average of the worst is less than the
+    worst, so without this an account in one group alone gets a credit between groups."""
 
 
 def collapse(columns: Iterable[tuple[int, ...]]) -> tuple[JointScenario, ...]:

@@ -20,7 +20,8 @@ class Terms:
     option_minimums: tuple[int, ...] = ()
     """Short-option minimum of each risk group; () where no option has one."""
     joint: int = 0
-    """Expected shortfall over joint scenarios, at least 0 and the sum of short-option minimums; 0 without scenarios."""
+    """Expected shortfall over joint scenarios, at least the sum of short-option minimums and, if the parameters say
+    so, the largest group's requirement; 0 without scenarios."""
     credit: int = 0
     """What joint scenarios take off the sum of groups, at least 0."""
     charges: int = 0
@@ -62,9 +63,11 @@ def account_terms(
         minimums = tuple(sum(tariff.short_rates[at] * max(0, -positions[at]) for at in members) for members in groups)
     joint = credit = 0
     if tariff.credits_groups:
-        joint = max(joint_loss(tariff, scenario_losses), sum(minimums))
+        required = Terms(minimums).groups(losses)
+        largest = max(required, default=0) if tariff.joint.keep_largest else 0
+        joint = max(joint_loss(tariff, scenario_losses), sum(minimums), largest)
         plain, weight, whole = tariff.credit_weights
-        full = sum(Terms(minimums).groups(losses))
+        full = sum(required)
         credit = full - -(-(plain * full + weight * joint) // whole)
     return Terms(
         option_minimums=minimums,

@@ -30,7 +30,7 @@ PARAMETERS = RiskParameters(
     scenarios=(Scenario(1, 1, 1), Scenario(-1, 1, 1), Scenario(1, 2, -1), Scenario(-1, 2, -1)),
     cash_limit_micros=5_000_000_000,
     rate_ppm=50_000,
-    joint=JointCredit(collapse([(1, 1), (2, 2), (2, 2), (1, 4), (3, 0), (4, 2)]), tail=2),
+    joint=JointCredit(collapse([(1, 1), (2, 2), (2, 2), (1, 4), (3, 0), (4, 2)]), tail=2, keep_largest=True),
     charges=(LotCharge(1, 5_000, 0, 300, 0, 20_000, (1_000_000, 5_000_000)), LotCharge(3, 0, 10_000)),
     concentration=(ConcentrationTier(3, 1_000_000, 100_000),),
 )
@@ -210,6 +210,9 @@ HIDDEN = {
     "a minimum with an allowance": paid_for("short-options:BTC", 1_000),
     "a credit that undoes the minimum": without("joint-minimum"),
     "a credit that undoes part of the minimum": changed("joint-minimum", short__BTC_FAR=-1),
+    "a joint loss below one group's": without("joint-largest:ETH"),
+    "a joint loss below half a group's": changed("joint-largest:ETH", joint=2),
+    "a joint loss below a group's, less an allowance": paid_for("joint-largest:ETH", 9),
     "a joint loss with no expected shortfall": without("joint"),
     "a joint scenario without a loss": without("beyond:2"),
     "a joint scenario that costs one group nothing": changed("beyond:2", position__BTC_PERP=0),

@@ -41,6 +41,7 @@ ONLY = {
     "credit": msgspec.structs.replace(PARAMETERS, joint=JOINT),
     "charges": msgspec.structs.replace(PARAMETERS, charges=CHARGES),
     "concentration": msgspec.structs.replace(PARAMETERS, concentration=TIERS),
+    "largest": msgspec.structs.replace(FULL, joint=msgspec.structs.replace(JOINT, keep_largest=True)),
     "all": FULL,
 }
 """Parameters with one rule, or all."""

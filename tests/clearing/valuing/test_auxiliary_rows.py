@@ -134,6 +134,12 @@ def test_a_rule_that_is_off_leaves_no_slot_and_no_row():
         assert all(each.startswith(allowed) for each in extra)
 
 
+def test_keeping_the_largest_group_is_a_row_for_each_group():
+    extra = {row.name for row in ROWS["largest"]} - {row.name for row in ROWS["all"]}
+    assert extra == {"joint-largest:BTC", "joint-largest:ETH"}
+    assert SLOTS["largest"] == SLOTS["all"]
+
+
 def test_a_charge_beyond_the_rows_range_is_a_broken_invariant():
     arrays = CHARGED["charges"]
     steep = replace(arrays, index_ticks=tuple(ticks << 40 for ticks in arrays.index_ticks))

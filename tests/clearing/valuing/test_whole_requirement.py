@@ -97,6 +97,17 @@ def test_after_credit_the_groups_require_a_fifth_of_their_sum_and_four_fifths_of
     assert 0 <= margin.terms.credit <= full
 
 
+@given(modest_holdings)
+def test_an_account_in_one_group_gets_no_credit_where_the_largest_group_is_kept(row):
+    kept, plain = CHARGED["largest"], CHARGED["all"]
+    for members in ((0, 2, 3), (1, 4)):
+        alone = [lots if at in members else 0 for at, lots in enumerate(row[2])]
+        assert account_margin(kept, row[0], row[1], alone).terms.credit == 0
+    margin = account_margin(kept, *row)
+    assert margin.terms.joint >= max(margin.terms.groups(margin.group_losses))
+    assert 0 <= margin.terms.credit <= account_margin(plain, *row).terms.credit
+
+
 def plain_expected_shortfall(losses, counts, tail):
     """The average of the worst `tail`, the slow way."""
     every = sorted((loss for loss, count in zip(losses, counts, strict=True) for _ in range(count)), reverse=True)
