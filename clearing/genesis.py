@@ -157,7 +157,7 @@ def check_genesis(genesis: Genesis) -> None:
     check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)
     check_instruments(genesis.instruments)
     check_parameters(genesis.risk)
-    check_ranges(genesis.ranges)
+    check_ranges(genesis.ranges, genesis.risk.groups)
     check_price_terms(genesis.market.prices)
     _ordered("chains", [chain.chain_id for chain in genesis.chains])
     _ordered("feeds", [feed.id for feed in genesis.feeds])

@@ -45,6 +45,11 @@ def quantile_up(ordered: Sequence[int], confidence_ppm: int) -> int:
     return ordered[min(max(rank, 1), len(ordered)) - 1]
 
 
+def multiple_of(ordered: Sequence[int], confidence_ppm: int) -> int:
+    """The quantile of rising standardised moves, but at least one deviation: prices that stood still prove nothing."""
+    return max(quantile_up(ordered, confidence_ppm), PPM)
+
+
 def expected_shortfall(losses: Iterable[int], tail: int) -> int:
     """The mean of the `tail` largest losses, rounded up; gains count as negative losses.
 

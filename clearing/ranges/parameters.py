@@ -4,8 +4,11 @@ Rule: data only; all ratios are integers. With `interval_ms` 0 nothing is observ
 must not know prices or state.
 """
 
+from collections.abc import Sequence
+
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
+from clearing.margin.parameters import RiskGroup
 
 PPM = 1_000_000
 WINDOW_MAX = 10_000
@@ -64,8 +67,12 @@ class RangeParameters(Wire, frozen=True):
         return self.interval_ms > 0
 
 
-def check_ranges(ranges: RangeParameters) -> None:
-    """Check every bound. Raises LocalFault OUT_OF_RANGE naming the field."""
+def check_ranges(ranges: RangeParameters, groups: Sequence[RiskGroup] = ()) -> None:
+    """Check every bound, and that the risk `groups` may move as told. Raises LocalFault OUT_OF_RANGE naming the field.
+
+    A surface was checked at genesis' volatility only, so that one must not move under it.
+    """
+    follows = ranges.enabled and ranges.volatility_weight_ppm > 0
     day = 86_400_000
     checks = (
         ("interval_ms", ranges.interval_ms, ranges.interval_ms <= 30 * day),
@@ -89,6 +96,7 @@ def check_ranges(ranges: RangeParameters) -> None:
         ("volatility_weight_ppm", ranges.volatility_weight_ppm, ranges.volatility_weight_ppm <= PPM),
         ("volatility_multiple_ppm", ranges.volatility_multiple_ppm, ranges.volatility_multiple_ppm <= 20 * PPM),
         ("joint_scenarios", ranges.joint_scenarios, ranges.joint_scenarios <= min(JOINT_MAX, ranges.window)),
+        ("volatility_weight_ppm", ranges.volatility_weight_ppm, not (follows and any(g.surface for g in groups))),
         ("joint_tail_ppm", ranges.joint_tail_ppm, 1 <= ranges.joint_tail_ppm <= PPM),
     )
     for field, value, good in checks:

@@ -10,7 +10,7 @@ import msgspec
 from clearing.margin.parameters import RiskGroup
 from clearing.ranges.delays import averaged, close_delays, horizon, inclusion_delay, report_age, watch_chains
 from clearing.ranges.effective import effective_group
-from clearing.ranges.history import quantile_up, standardised
+from clearing.ranges.history import multiple_of, quantile_up, standardised
 from clearing.ranges.joint import column_sizes, joint_columns, joint_credit
 from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import JointHeld, Move, Moves, PublishedRange, RangeClock, Variance
@@ -57,7 +57,7 @@ def filtered_of(parameters: RangeParameters, moves: list[Move], held: Variance) 
     current = sqrt_up(held.variance)
     if len(seen) < parameters.window_min:
         return Filtered(parameters.multiple_ppm, current)
-    multiple = quantile_up(sorted(map(standardised, seen)), parameters.confidence_ppm)
+    multiple = multiple_of(sorted(map(standardised, seen)), parameters.confidence_ppm)
     stressed = quantile_up(sorted(move.deviation_nano for move in seen), parameters.stress_quantile_ppm)
     return Filtered(multiple, stressed)
 

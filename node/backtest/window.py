@@ -6,7 +6,7 @@ Rule: at any time what `clearing.ranges.update.filtered_of` says of the same mov
 from bisect import bisect_left, insort
 from collections import deque
 
-from clearing.ranges.history import quantile_up, standardised
+from clearing.ranges.history import multiple_of, quantile_up, standardised
 from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import Move, Variance
 from clearing.ranges.rule import Filtered
@@ -40,5 +40,5 @@ class Window:
         rules = self._parameters
         if len(self._kept) < rules.window_min:
             return Filtered(rules.multiple_ppm, sqrt_up(held.variance))
-        multiple = quantile_up(self._multiples, rules.confidence_ppm)
+        multiple = multiple_of(self._multiples, rules.confidence_ppm)
         return Filtered(multiple, quantile_up(self._deviations, rules.stress_quantile_ppm))

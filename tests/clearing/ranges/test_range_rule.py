@@ -1,0 +1,182 @@
+"""The range of a group: buffer, stress, floor, speed limit, bounds; and what genesis may say about them."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import LocalFault
+from clearing.margin.parameters import RiskGroup
+from clearing.ranges.parameters import RangeParameters, check_ranges
+from clearing.ranges.records import PublishedRange, Variance
+from clearing.ranges.rule import Filtered, buffer_left, limited, publish, range_of
+from clearing.ranges.variance import VARIANCE_MAX
+
+HOUR = 3_600_000
+PPM = 1_000_000
+RULES = RangeParameters(interval_ms=HOUR)
+GROUP = RiskGroup(1, "BTC", 1, 50_000, 800_000, 200_000)
+
+
+def deviated(now: int, long_run: int = 10_000_000) -> Variance:
+    return Variance(now * now, long_run * long_run)
+
+
+def published(
+    held: Variance,
+    rules: RangeParameters = RULES,
+    stressed: int = 10_000_000,
+    before: PublishedRange | None = None,
+    horizon_ms: int = HOUR,
+    multiple: int = 3 * PPM,
+) -> PublishedRange:
+    return publish(rules, GROUP, held, Filtered(multiple, stressed), before, horizon_ms, 7)
+
+
+def test_a_calm_range_is_the_raw_one_and_a_quarter() -> None:
+    found = published(deviated(10_000_000))  # 1 % an hour, three deviations
+    assert (found.raw_ppm, found.stressed_ppm, found.floor_ppm) == (30_000, 30_000, 30_000)
+    assert (found.buffer_ppm, found.target_ppm) == (250_000, 37_500)
+
+
+def test_stress_uses_the_buffer_up() -> None:
+    lefts = [
+        buffer_left(RULES, held.variance, held.long_variance) for held in map(deviated, range(1, 40_000_000, 10**6))
+    ]
+    assert lefts == sorted(lefts, reverse=True)
+    assert lefts[0] == 250_000
+    assert lefts[-1] == 0
+    half = deviated(15_000_000)
+    assert buffer_left(RULES, half.variance, half.long_variance) == 125_000
+
+
+def test_a_quarter_of_the_weight_is_on_stress() -> None:
+    found = published(deviated(10_000_000), stressed=30_000_000)
+    assert found.target_ppm == (30_000 * 3 + 90_000) // 4 * 5 // 4
+
+
+def test_the_long_look_back_is_the_floor() -> None:
+    found = published(deviated(1_000_000), stressed=1_000_000)
+    assert (found.raw_ppm, found.floor_ppm) == (3_000, 30_000)
+    assert found.target_ppm == 37_500
+
+
+def test_the_horizon_grows_with_lateness_by_the_root_of_time() -> None:
+    assert published(deviated(10_000_000), horizon_ms=4 * HOUR).raw_ppm == 60_000
+
+
+@pytest.mark.parametrize(
+    ("target", "limit"), [(1_000_000, 75_000), (60_000, 60_000), (49_800, 49_800), (1, 49_500), (50_000, 50_000)]
+)
+def test_no_epoch_changes_more_than_the_limit(target: int, limit: int) -> None:
+    assert limited(target, 50_000, RULES) == limit
+
+
+def test_a_range_of_one_can_still_grow() -> None:
+    assert limited(100, 1, msgspec.structs.replace(RULES, rise_ppm=1)) == 2
+
+
+def test_change_is_published() -> None:
+    first = published(deviated(100_000_000), stressed=100_000_000)
+    assert (first.range_ppm, first.previous_ppm, first.ratio_ppm) == (75_000, 50_000, 1_500_000)
+    then = published(deviated(1_000_000), stressed=1_000_000, before=first)
+    assert (then.range_ppm, then.previous_ppm, then.ratio_ppm) == (74_250, 75_000, 990_000)
+    assert (then.lowest_ppm, then.highest_ppm) == (50_000, 75_000)
+
+
+deviations = st.integers(0, 2 * 10**9)
+
+
+@settings(max_examples=200)
+@given(deviations, deviations, deviations, st.integers(1, PPM), st.integers(PPM, 100 * PPM), st.integers(1, 10**10))
+def test_a_range_stays_in_bounds_and_within_the_limit(
+    now: int, long_run: int, stressed: int, previous: int, multiple: int, horizon_ms: int
+) -> None:
+    group = msgspec.structs.replace(GROUP, range_ppm=previous)
+    found = publish(RULES, group, deviated(now, long_run), Filtered(multiple, stressed), None, horizon_ms, 7)
+    low, high = max(previous * 99 // 100, RULES.range_min_ppm), max(-(-previous * 3 // 2), RULES.range_min_ppm)
+    assert RULES.range_min_ppm <= found.range_ppm <= RULES.range_max_ppm
+    assert min(low, RULES.range_max_ppm) <= found.range_ppm <= min(high, RULES.range_max_ppm)
+    assert found.target_ppm >= max(found.raw_ppm, found.floor_ppm)
+    assert found.volatility_range_ppm >= group.volatility_range_ppm
+    assert found.volatility_ppm == group.volatility_ppm
+
+
+@given(deviations, deviations, st.integers(PPM, 20 * PPM))
+def test_more_variance_never_asks_for_less_raw_range(one: int, other: int, multiple: int) -> None:
+    calm, wild = sorted((one, other))
+    assert range_of(calm**2, multiple, HOUR, HOUR) <= range_of(wild**2, multiple, HOUR, HOUR)
+
+
+def test_volatility_follows_as_far_as_genesis_says() -> None:
+    held = deviated(10_000_000)  # 1 % an hour: 93.6 % a year
+    assert published(held).volatility_ppm == 800_000
+    whole = msgspec.structs.replace(RULES, volatility_weight_ppm=PPM)
+    assert published(held, whole).volatility_ppm == 935_948
+    half = msgspec.structs.replace(RULES, volatility_weight_ppm=PPM // 2)
+    assert published(held, half).volatility_ppm == (935_948 + 800_000) // 2
+
+
+def test_a_turbulent_volatility_widens_its_own_range() -> None:
+    calm = msgspec.structs.replace(deviated(10_000_000), turbulence=(50_000_000) ** 2)
+    assert published(calm).volatility_range_ppm == 200_000  # 3 x 5 % of 80 points is less than genesis asks for
+    wild = msgspec.structs.replace(calm, turbulence=(100_000_000) ** 2)
+    assert published(wild).volatility_range_ppm == 240_000
+    off = msgspec.structs.replace(RULES, volatility_multiple_ppm=0)
+    assert published(wild, off).volatility_range_ppm == 200_000
+
+
+def test_the_defaults_are_off_and_in_order() -> None:
+    assert not RangeParameters().enabled
+    check_ranges(RangeParameters())
+    check_ranges(RULES)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interval_ms": 2**40},
+        {"decay_ppm": 0},
+        {"decay_ppm": PPM},
+        {"confidence_ppm": PPM},
+        {"confidence_ppm": 499_999},
+        {"window": 0},
+        {"window": 10_001},
+        {"window_min": 0},
+        {"window_min": 2_001},
+        {"multiple_ppm": PPM - 1},
+        {"horizon_ms": 0},
+        {"horizon_ms": 2**40},
+        {"lateness_ms_max": 2**40},
+        {"lateness_decay_ppm": PPM},
+        {"buffer_ppm": PPM + 1},
+        {"release_ppm": PPM},
+        {"stress_weight_ppm": PPM + 1},
+        {"stress_quantile_ppm": PPM + 1},
+        {"floor_samples": 0},
+        {"rise_ppm": 0},
+        {"fall_ppm": 0},
+        {"fall_ppm": PPM + 1},
+        {"range_min_ppm": 0},
+        {"range_max_ppm": 9_999},
+        {"range_max_ppm": PPM + 1},
+        {"volatility_weight_ppm": PPM + 1},
+        {"volatility_multiple_ppm": 20 * PPM + 1},
+        {"joint_scenarios": 65},
+        {"joint_tail_ppm": 0},
+        {"joint_tail_ppm": PPM + 1},
+    ],
+)
+def test_genesis_checks_every_bound(wrong: dict[str, Any]) -> None:
+    (field,) = wrong
+    with pytest.raises(LocalFault, match=field):
+        check_ranges(msgspec.structs.replace(RULES, **wrong))
+
+
+def test_the_widest_variance_still_makes_a_range() -> None:
+    widest = Variance(VARIANCE_MAX, VARIANCE_MAX, VARIANCE_MAX)
+    found = published(widest, stressed=2 * 10**9, horizon_ms=30 * 24 * HOUR, multiple=100 * PPM)
+    assert found.range_ppm == 75_000
+    assert found.volatility_range_ppm == 300_000

@@ -1,0 +1,385 @@
+"""Ranges in the state machine: when they are observed and published, who sees them, and that replicas agree."""
+
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.apply_block import apply_block, replay
+from clearing.base import bls
+from clearing.base.codec import decode, encode
+from clearing.base.errors import LocalFault
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.blocks import Block, BlockResult
+from clearing.epoch import take_snapshot
+from clearing.facts import ChainHeartbeat
+from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_to_json
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.margin.arrays import build_risk_arrays
+from clearing.opening import open_state
+from clearing.pricing.surface import VolPillar
+from clearing.ranges.delays import averaged, inclusion_delay, report_age
+from clearing.ranges.effective import effective_parameters
+from clearing.ranges.parameters import RangeParameters
+from clearing.ranges.rule import range_of
+from clearing.ranges.update import filtered_of, variance_of, window_of
+from clearing.receipts import FeedStatus, MarginCalled, RangePublished
+from clearing.state.export import export_state, import_state
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_PERP,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    SALT,
+    USDC_1,
+    World,
+    executed,
+    funded,
+    make_genesis,
+    of_kind,
+    roots,
+)
+
+RULES = RangeParameters(
+    interval_ms=1_000,
+    window=20,
+    window_min=5,
+    horizon_ms=60_000,
+    lateness_ms_max=60_000,
+    floor_samples=50,
+    range_min_ppm=5_000,
+    joint_scenarios=8,
+)
+PATH = (790_000, 791_500, 789_900, 795_000, 780_000, 802_000, 798_000, 760_000, 761_000, 765_500, 764_000, 763_999)
+
+
+def ranged_genesis(rules: RangeParameters = RULES) -> Genesis:
+    return msgspec.structs.replace(make_genesis(), ranges=rules)
+
+
+def ranged(rules: RangeParameters = RULES, dollars: int = 100_000) -> World:
+    return funded(genesis=ranged_genesis(rules), dollars=dollars)
+
+
+def walk(world: World, path: Sequence[int] = PATH, times: int = 1) -> list[BlockResult]:
+    return [world.prices(btc, 20_000 + (btc - 790_000) // 25) for _ in range(times) for btc in path]
+
+
+def story() -> World:
+    world = ranged()
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000), world.trade(BOB, ALICE, ETH_PERP, 900, 20_000))
+    walk(world, times=2)
+    world.block(facts=world.custody_facts(400))
+    walk(world)
+    return world
+
+
+def test_without_an_interval_genesis_stands() -> None:
+    world = funded()
+    walk(world)
+    assert effective_parameters(world.state) is world.genesis.risk
+    assert not list(world.state.returns.ordered())
+    assert not list(world.state.ranges.ordered())
+
+
+def test_ranges_follow_the_market_once_an_epoch() -> None:
+    world = ranged()
+    results = walk(world, times=2)
+    told = [(result.height, each) for result in results for each in of_kind(result, RangePublished)]
+    assert told
+    assert all(height % world.genesis.market.epoch_blocks == 0 for height, _ in told)
+    last = {each.group: each for _, each in told}
+    for group in effective_parameters(world.state).groups:
+        held = world.state.ranges[group.id]
+        assert group.range_ppm == held.range_ppm == last[group.id].range_ppm
+        assert group.range_ppm != world.state.terms.groups[group.id].range_ppm
+    assert arrays_of(world.state).parameters == effective_parameters(world.state)
+
+
+def test_a_receipt_tells_how_procyclical_a_change_was() -> None:
+    world = ranged()
+    before = {group.id: group.range_ppm for group in world.genesis.risk.groups}
+    for result in walk(world, times=2):
+        for each in of_kind(result, RangePublished):
+            assert each.previous_ppm == before[each.group]
+            assert each.ratio_ppm == -(-each.range_ppm * 1_000_000 // each.previous_ppm)
+            assert 990_000 <= each.ratio_ppm <= 1_500_001
+            before[each.group] = each.range_ppm
+    for group, held in world.state.ranges.ordered():
+        assert held.lowest_ppm <= before[group] <= held.highest_ppm
+
+
+def test_the_first_raw_range_is_that_of_genesis() -> None:
+    world = ranged()
+    for group in world.genesis.risk.groups:
+        first = variance_of(open_state(world.genesis, SALT), group).variance
+        assert range_of(first, RULES.multiple_ppm, RULES.horizon_ms, RULES.interval_ms) - group.range_ppm in (0, 1)
+
+
+def test_a_return_is_observed_no_sooner_than_an_interval() -> None:
+    world = ranged(msgspec.structs.replace(RULES, interval_ms=2_500))
+    walk(world)
+    times = [sample.time_ms for sample in window_of(world.state)]
+    assert times
+    assert all(after - before >= 2_500 for before, after in itertools.pairwise(times))
+
+
+def test_the_window_forgets_the_oldest() -> None:
+    world = ranged()
+    walk(world, times=4)
+    times = sorted(sample.time_ms for sample in window_of(world.state))
+    assert len(times) == RULES.window
+    assert times[0] == world.time_ms - (RULES.window - 1) * 1_000
+
+
+def test_a_feed_that_is_not_open_is_not_observed_and_its_gap_counts_once() -> None:
+    world = ranged()
+    walk(world)
+    before = world.state.variances[ETH]
+    for _ in range(9):
+        world.block(prices=((BTC, 790_000),))
+    assert world.state.feeds[ETH].status is FeedStatus.STALE
+    stale = world.state.variances[ETH]
+    assert stale.observations - before.observations <= 5  # open until its reports were too old
+    assert stale.age_ms > before.age_ms
+    world.prices(790_000, stale.price_ticks * 11 // 10)
+    world.prices(790_000, stale.price_ticks * 11 // 10)
+    moved = [
+        s.moves[1].return_nano
+        for s in window_of(world.state)
+        if s.time_ms > stale.time_ms and s.moves[1].deviation_nano
+    ]
+    assert 0 < max(moved) < 10**8  # ten percent, over several intervals
+
+
+def test_every_holder_is_looked_at_when_a_range_grows() -> None:
+    world = ranged(dollars=8_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    margins = [margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial]
+    for btc in (900_000, 700_000, 905_000, 720_000, 890_000, 790_000, 790_000, 790_000, 790_000, 790_000):
+        result = world.prices(btc)
+        margins.append(margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial)
+        if of_kind(result, RangePublished) and margins[-1] > 8_000 * DOLLAR:
+            break
+    assert max(margins) > margins[0]
+    called = [each for result in world.results for each in of_kind(result, MarginCalled)]
+    assert called
+
+
+def test_arrays_and_snapshot_see_the_same_ranges() -> None:
+    world = story()
+    genesis, state = world.genesis, world.state
+    marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
+    index = {feed: held.ticks for feed, held in state.feeds.ordered()}
+    parameters = effective_parameters(state)
+    built = build_risk_arrays(
+        genesis.instruments,
+        genesis.assets,
+        genesis.cash_groups,
+        marks,
+        index,
+        parameters,
+        state.now.arrays_time_ms,
+    )
+    assert built.rows == arrays_of(state).rows
+    assert parameters != genesis.risk
+    snapshot = take_snapshot(state)
+    assert snapshot.statement.scenarios == len(genesis.risk.scenarios)
+
+
+def test_joint_scenarios_of_history_give_credit_between_groups() -> None:
+    world = story()
+    credit = effective_parameters(world.state).joint
+    assert credit.scenarios
+    assert sum(each.count for each in credit.scenarios) == RULES.window
+    margin = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE))
+    assert margin.initial < sum(margin.group_losses)
+    assert 5 * margin.initial >= sum(margin.group_losses)
+
+
+def test_the_order_of_samples_does_not_matter() -> None:
+    world = story()
+    samples = window_of(world.state)
+    for at, group in enumerate(world.genesis.risk.groups):
+        held = world.state.variances[group.id]
+        moves = [sample.moves[at] for sample in samples]
+        assert filtered_of(RULES, moves, held) == filtered_of(RULES, moves[::-1], held)
+
+
+def test_the_order_of_extensions_does_not_matter() -> None:
+    world = story()
+    state = open_state(world.genesis, SALT)
+    for block, told in zip(world.blocks, world.results, strict=True):
+        fork, result = apply_block(state, msgspec.structs.replace(block, extensions=block.extensions[::-1]))
+        assert result == told
+        state = fork.absorb()
+
+
+def test_replay_export_and_import_keep_ranges() -> None:
+    world = story()
+    log = [decode(encode(block), Block) for block in world.blocks]
+    assert [each for _, each in replay(world.genesis, SALT, log)] == [each.module_roots for each in world.results]
+    state = open_state(world.genesis, SALT)
+    for block, told in zip(world.blocks, world.results, strict=True):
+        state = import_state(world.genesis, SALT, export_state(state))
+        fork, result = apply_block(state, block)
+        assert result == told
+        state = fork.absorb()
+    assert roots(state) == roots(world.state)
+    assert effective_parameters(state) == effective_parameters(world.state)
+
+
+def test_a_fork_publishes_nothing_in_its_parent() -> None:
+    world = story()
+    before = effective_parameters(world.state)
+    block = world.make_block(after_ms=1_000)
+    fork = world.state
+    for step in range(6):
+        fork, _ = apply_block(
+            fork, msgspec.structs.replace(block, height=block.height + step, time_ms=block.time_ms + step)
+        )
+    assert effective_parameters(fork) != before or fork.range_clock[0] != world.state.range_clock[0]
+    assert effective_parameters(world.state) == before
+
+
+def test_roots_do_not_depend_on_the_hash_seed() -> None:
+    program = (
+        "from tests.clearing.ranges.test_ranges_of_the_state import story\n"
+        "from clearing.base.codec import encode\n"
+        "from hashlib import sha256\n"
+        "print(sha256(b''.join(encode(result) for result in story().results)).hexdigest())\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    seen = set()
+    for seed in ("0", "1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, cwd=root, capture_output=True, text=True, check=True
+        )
+        seen.add(done.stdout.strip())
+    assert seen == {sha256(b"".join(encode(result) for result in story().results)).hexdigest()}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 2**40 - 1), st.integers(0, 50_000)), min_size=1, max_size=30))
+def test_no_prices_stop_the_ranges(path: list[tuple[int, int]]) -> None:
+    world = World(ranged_genesis(msgspec.structs.replace(RULES, volatility_weight_ppm=500_000)), check=False)
+    for btc, after_ms in path:
+        world.prices(btc, after_ms=after_ms)
+    for group in effective_parameters(world.state).groups:
+        assert RULES.range_min_ppm <= group.range_ppm <= RULES.range_max_ppm
+    assert import_state(world.genesis, SALT, export_state(world.state)).module_roots() == world.state.module_roots()
+
+
+def beats(number: int) -> tuple[ChainHeartbeat, ...]:
+    return tuple(ChainHeartbeat(chain, number, b"\x0b" * 32) for chain in (1, 2))
+
+
+def test_the_horizon_grows_when_a_chain_is_slow() -> None:
+    world = ranged()
+    for number in range(1, 12):
+        world.block(facts=beats(number), prices=((BTC, 790_000), (ETH, 20_000)))
+    assert world.state.chain_delays[1].gap_ms == 1_000
+    assert inclusion_delay(world.state, world.time_ms) == 1_000
+    quick = world.state.ranges[1].horizon_ms
+    for number in range(12, 16):
+        world.prices(790_000, after_ms=5_000)
+        world.prices(790_000, after_ms=5_000)
+        world.block(facts=beats(number), prices=((BTC, 790_000), (ETH, 20_000)))
+    assert 2_000 < world.state.chain_delays[1].gap_ms < 11_000
+    assert world.state.ranges[1].horizon_ms > quick
+    raw = world.state.ranges[1].raw_ppm
+    for _ in range(10):
+        world.prices(790_000, after_ms=5_000)  # silence counts as lateness, up to the cap
+    assert world.state.ranges[1].horizon_ms > quick + 30_000
+    assert world.state.ranges[1].horizon_ms <= RULES.horizon_ms + RULES.lateness_ms_max
+    assert raw > 0
+
+
+def test_the_fastest_withdrawal_of_an_epoch_tells_the_delay() -> None:
+    world = ranged()
+    world.block(facts=beats(1), prices=((BTC, 790_000), (ETH, 20_000)))
+    world.block(world.withdrawal(BOB, USDC_1, DOLLAR), world.withdrawal(BOB, USDC_1, DOLLAR))
+    released = world.time_ms
+    world.prices(790_000, after_ms=3_000)
+    world.block(facts=(executed(1, 0),), after_ms=1_000)
+    took = world.time_ms - released
+    assert world.state.now.height % 5 == 1 or world.state.chain_delays[1].fastest_ms in (0, took, took + 1_000)
+    world.block(facts=(executed(1, 1),), after_ms=20_000)  # its owner waited: not the chain's fault
+    while world.state.chain_delays[1].fastest_ms:
+        world.prices(790_000)
+    assert took <= world.state.chain_delays[1].paid_ms <= 25_000
+
+
+def test_reports_age() -> None:
+    world = ranged()
+    world.prices(790_000)
+    assert report_age(world.state, BTC, world.time_ms) == 0
+    assert report_age(world.state, BTC, world.time_ms + 700) == 700
+    world.block(after_ms=4_000)
+    assert report_age(world.state, BTC, world.time_ms) == 4_000
+
+
+def test_an_average_starts_with_what_is_seen() -> None:
+    assert averaged(0, 500, 900_000) == 500
+    assert averaged(1_000, 2_000, 900_000) == 1_100
+    assert averaged(1, 0, 900_000) == 1
+
+
+def test_genesis_with_ranges_is_checked_and_survives_json() -> None:
+    key = bls.secret_from_seed(b"ranges test validator, 32 bytes +")
+    validator = Validator(b"\x01" * 32, bls.public_key(key), 1, bls.prove_possession(key))
+    genesis = msgspec.structs.replace(ranged_genesis(), validators=ValidatorSet((validator,)))
+    check_genesis(genesis)
+    assert genesis_from_json(genesis_to_json(genesis)) == genesis
+    assert genesis_from_json(genesis_to_json(make_genesis())) == make_genesis()
+    wrong = msgspec.structs.replace(genesis, ranges=msgspec.structs.replace(RULES, decay_ppm=0))
+    with pytest.raises(LocalFault, match="decay_ppm"):
+        check_genesis(wrong)
+
+
+def test_a_surface_does_not_follow_volatility() -> None:
+    from clearing.ranges.parameters import check_ranges
+
+    group = msgspec.structs.replace(make_genesis().risk.groups[0], surface=(VolPillar(1, 1_000_000),))
+    follows = msgspec.structs.replace(RULES, volatility_weight_ppm=1)
+    check_ranges(RULES, [group])
+    check_ranges(follows, [])
+    with pytest.raises(LocalFault, match="volatility_weight_ppm"):
+        check_ranges(follows, [group])
+
+
+def test_only_ranges_volatilities_and_joint_scenarios_differ_from_genesis() -> None:
+    world = story()
+    parameters, genesis = effective_parameters(world.state), world.genesis.risk
+    groups = tuple(
+        msgspec.structs.replace(
+            each,
+            range_ppm=was.range_ppm,
+            volatility_ppm=was.volatility_ppm,
+            volatility_range_ppm=was.volatility_range_ppm,
+        )
+        for each, was in zip(parameters.groups, genesis.groups, strict=True)
+    )
+    assert msgspec.structs.replace(parameters, groups=groups, joint=genesis.joint) == genesis
+    assert parameters != genesis
+
+
+def test_prices_that_stood_still_prove_nothing() -> None:
+    world = ranged()
+    for _ in range(30):
+        world.prices(790_000)
+    held = world.state.ranges[1]
+    assert held.multiple_ppm == 1_000_000
+    assert held.raw_ppm > 0
