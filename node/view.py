@@ -11,8 +11,9 @@ from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.explanation import MarginInputs, inputs_of
 from clearing.genesis import Genesis
-from clearing.holdings import Holdings, arrays_of, feed_status, holdings_of, margin_of
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.state.state import State
 from clearing.transactions import Transaction
 from consensus.store import BlockStore, load_committed
@@ -21,9 +22,7 @@ from node.api.shapes import (
     AccountView,
     CashHolding,
     Check,
-    FeedPrice,
     HeaderView,
-    InstrumentMark,
     Position,
     StateView,
     TokenHolding,
@@ -31,6 +30,7 @@ from node.api.shapes import (
 from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
 from node.mempool import Accepted
+from node.prices_view import feed_price, instrument_mark
 from node.receipt_records import receipt_at
 from node.store.store import Store
 
@@ -87,9 +87,9 @@ class LiveView:
             epoch=header.epoch,
             validators=len(self._genesis.validators.validators),
             package_epoch=package.epoch if package else 0,
-            prices=tuple(self._price(state, feed.id, feed.name) for feed in self._genesis.feeds),
+            prices=tuple(feed_price(state, feed.id, feed.name) for feed in self._genesis.feeds),
             marks=tuple(
-                InstrumentMark(instrument=each.id, name=each.name, mark_ticks=str(mark.ticks))
+                instrument_mark(state, each, mark)
                 for each in self._genesis.instruments
                 if (mark := state.marks.get(each.id)) is not None
             ),
@@ -133,6 +133,11 @@ class LiveView:
             positions=_positions(state, held),
         )
 
+    def margin_inputs(self, account: int) -> MarginInputs | None:
+        """All that the margin of one account depends on, as frozen values."""
+        state = self._application.state
+        return inputs_of(state, account) if account in state.accounts else None
+
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         """Receipts that name the account."""
         return [receipt_at(record) for record in self._store.receipts_of(account, after, limit)]
@@ -165,11 +170,6 @@ class LiveView:
     def metrics(self) -> bytes:
         """Prometheus' text."""
         return self._render_metrics()
-
-    def _price(self, state: State, feed: int, name: str) -> FeedPrice:
-        record = state.feeds.get(feed)
-        ticks = record.ticks if record else 0
-        return FeedPrice(feed=feed, name=name, index_ticks=str(ticks), status=feed_status(state, feed).name.lower())
 
     def _cash(self, held: Holdings) -> tuple[CashHolding, ...]:
         return tuple(

@@ -39,7 +39,16 @@ class FeedPrice(Body, frozen=True):
     feed: int
     name: str
     index_ticks: Natural
+    """The last good one, whatever the status."""
     status: str
+    rung: str = "usable"
+    """What it may be used for: usable, no_new_risk, no_liquidation or settled."""
+    confidence_ticks: Natural = "0"
+    """How uncertain validators were."""
+    since_height: int = 0
+    """The first height without an open price; 0 while there is one."""
+    settles_at_height: int = 0
+    """Where its instruments settle at the last good price, should none come back; 0: never, or not closed."""
 
 
 class InstrumentMark(Body, frozen=True):
@@ -48,6 +57,16 @@ class InstrumentMark(Body, frozen=True):
     instrument: int
     name: str
     mark_ticks: Natural
+    settled: bool = False
+    """Settled for good, at `mark_ticks`; traded no more."""
+    premium_ppb: Decimal = "0"
+    """Of a perpetual: the premium in the mark, in 10^-9 of the index."""
+    funding_rate_ppb: Decimal = "0"
+    """Of a perpetual: the rate of a period that would be paid if the interval ended now; positive: longs pay."""
+    averaged_ticks: Natural = "0"
+    """In an averaging window: the average so far."""
+    averaged_ms: int = 0
+    """How much of the window agreed prices cover."""
 
 
 class StateView(Body, frozen=True):
@@ -172,14 +191,6 @@ class TransferBody(Body, frozen=True, tag="transfer", tag_field="type"):
     nonce: Id
     not_after_ms: Id
     signature: Signature
-
-
-class SubmitBody(Body, frozen=True):
-    """Signed transactions, checked one by one."""
-
-    transactions: Annotated[
-        tuple[TradeBody | WithdrawalBody | TransferBody, ...], Meta(min_length=1, max_length=TRANSACTIONS_MAX)
-    ]
 
 
 class SubmitResult(Body, frozen=True):
