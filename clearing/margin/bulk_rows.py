@@ -17,12 +17,14 @@ from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
 from clearing.margin.scenario_rows import marked_row, model_mark, shocked_index
 from clearing.pricing import smiles
 from clearing.pricing.black76 import option_values
-from clearing.pricing.carry import forward_ticks
+from clearing.pricing.carry import YEAR_MS
 from clearing.pricing.mark import discount_factor, years_left
 from clearing.pricing.surface import VOLATILITY_MIN_PPM, term_factor_ppm
 from clearing.pricing.vectors import Floats
 
 INT64_EXACT = 2**63
+YEAR_PARTS = PPM * YEAR_MS
+PARTS_MAX = 2**62
 VALUE_MAX = 2.0**61
 
 
@@ -172,18 +174,35 @@ def _forwards(block: Block, index_ticks: int, time_ms: int) -> Floats:
         moved = [shocked_index(index_ticks, block.group.range_ppm, each) for each in block.scenarios]
         indices[1 : 1 + len(moved)] = moved
         indices[1 + len(moved) :] = index_ticks
-    if block.rate_ppm == 0:
-        return np.tile(indices.astype(np.float64), (len(expiries), 1))
-    carried = [
-        [forward_ticks(each, expiry, block.rate_ppm, time_ms) for each in indices.tolist()] for expiry in expiries
-    ]
-    return np.array(carried, np.float64)
+    return _carried(indices, [each - time_ms for each in expiries], block.rate_ppm)
+
+
+def _carried(indices: Integers, tenors: Sequence[int], rate_ppm: int) -> Floats:
+    """`forward_ticks` of each index [n] to each time to expiry [e], as [e, n].
+
+    Below 2^42 ticks and 2^62 parts of a year the guess in float64 is at most one off, so what is left over is small
+    and exact although the two products that it is the difference of may wrap around.
+    """
+    parts = [rate_ppm * max(each, 0) for each in tenors]
+    if max(parts) >= PARTS_MAX:
+        carried = [[each + each * part // YEAR_PARTS for each in indices.tolist()] for part in parts]
+        return np.array(carried, np.float64)
+    numerators = np.array(parts, np.int64)[:, np.newaxis]
+    guess = np.floor(indices * (numerators / YEAR_PARTS)).astype(np.int64)
+    rest = indices * numerators - guess * YEAR_PARTS
+    rest //= YEAR_PARTS
+    rest += guess
+    rest += indices
+    return rest.astype(np.float64)
 
 
 def _volatilities(block: Block, forwards: Floats, time_ms: int) -> Integers:
     """[options, 1 + S] `scenario_volatility` of each option; `forwards` [expiries] are the base's."""
     options, grid, group = block.options, block.grid, block.group
-    smiled = smiles.option_smiles(group, forwards, options.strikes, options.expiries, options.expiry, time_ms)
+    if group.surface or grid.skewed:
+        smiled = smiles.option_smiles(group, forwards, options.strikes, options.expiries, options.expiry, time_ms)
+    else:
+        smiled = smiles.no_smile(group, len(options.listed))
     base = smiled.volatilities[:, np.newaxis]
     factors = np.array([term_factor_ppm(group.shock, expiry - time_ms) for expiry in options.expiries], np.int64)
     up, down = smiles.shock_sizes(group.shock, group.volatility_range_ppm, smiled.volatilities, factors[options.expiry])

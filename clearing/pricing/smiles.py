@@ -61,6 +61,11 @@ def option_smiles(
     return Smiled(np.where(alive, volatilities, group.volatility_ppm), deviations)
 
 
+def no_smile(group: Volatile, count: int) -> Smiled:
+    """Options of a group without a surface, where how far out they are does not matter."""
+    return Smiled(np.full(count, group.volatility_ppm, np.int64), np.zeros(count))
+
+
 def _log_moneyness(forwards: Floats, strikes: Floats) -> Floats:
     """ln(strike/forward) of options [n]."""
     size, *scratch = np.empty((3, len(strikes)))
