@@ -26,6 +26,19 @@ def margin_run(file: Path, model_file: Path | None, pretty: bool) -> None:
     _print(margin_run(read_margin_run(_read(file), model)), pretty=pretty)
 
 
+@click.command("run")
+@click.argument("file", type=_FILE)
+@_pretty
+def settle_run(file: Path, pretty: bool) -> None:
+    """Run the settlement steps of FILE (JSON; - is standard input): every payment and intermediate as JSON.
+
+    Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
+    """
+    from node.runs.settle import read_settle_run, settle_run
+
+    _print(settle_run(read_settle_run(_read(file))), pretty=pretty)
+
+
 def _read(path: Path) -> bytes:
     from clearing.models.named import FILE_BYTES_MAX
 

@@ -1,0 +1,201 @@
+"""Steps that share amounts and judge history: allocations, losses, gains, waterfalls, fees, medians, variances.
+
+Rule: whole units only; the arithmetic is the state machine's own. Every remainder is somebody's.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+from clearing.base.units import allocate
+from clearing.collateral.interest import interest_on
+from clearing.collateral.skew import movement_fee
+from clearing.collateral.terms import InterestTerms, SkewTerms
+from clearing.instruments import INDEX_TICKS_MAX
+from clearing.medians import Report, sift
+from clearing.models.numbers import exact, shown
+from clearing.ranges.history import expected_shortfall, rescale
+from clearing.ranges.variance import next_variance
+from node.runs.steps import (
+    Allocate,
+    FundSize,
+    HaircutGains,
+    Interest,
+    Median,
+    Rescale,
+    Share,
+    ShareLoss,
+    Shortfall,
+    SkewFee,
+    Variance,
+    Waterfall,
+)
+from node.runs.units import micros, money, positive, require, units, whole
+
+PPM = 1_000_000
+NANO = 9
+YEARS_MAX_MS = 100 * 365 * 86_400_000
+
+
+def allocation(step: Allocate, at: str) -> dict[str, Any]:
+    """Shares that sum to the total."""
+    total = units(step.total, step.decimals, f"{at}.total", 0)
+    return _told(step.weights, _split(total, step.weights, step.rule, f"{at}.weights"), step.decimals)
+
+
+def share_loss(step: ShareLoss, at: str) -> dict[str, Any]:
+    """What each gain is paid, and what it is short by."""
+    gains = _amounts(step.gains, step.decimals, f"{at}.gains")
+    collected = units(step.collected, step.decimals, f"{at}.collected", 0)
+    total = sum(gains)
+    paid = list(gains) if collected >= total else _split(collected, step.gains, step.rule, f"{at}.gains")
+    scale = 10**step.decimals
+    short = [
+        {"of": share.of, "short": Fraction(gain - each, scale)}
+        for share, gain, each in zip(step.gains, gains, paid, strict=True)
+    ]
+    surplus = Fraction(max(collected - total, 0), scale)
+    return {**_told(step.gains, paid, step.decimals), "shortages": short, "surplus": surplus}
+
+
+def haircut_gains(step: HaircutGains, at: str) -> dict[str, Any]:
+    """What is left of each gain."""
+    gains = _amounts(step.gains, step.decimals, f"{at}.gains")
+    shortfall = units(step.shortfall, step.decimals, f"{at}.shortfall", 0)
+    taken = min(shortfall, sum(gains))
+    left = allocate(sum(gains) - taken, gains) if sum(gains) else [0] * len(gains)
+    uncovered = Fraction(shortfall - taken, 10**step.decimals)
+    return {**_told(step.gains, left, step.decimals), "uncovered": uncovered}
+
+
+def waterfall(step: Waterfall, at: str) -> dict[str, Any]:
+    """What each layer bears, and who in it."""
+    left, layers = units(step.loss, step.decimals, f"{at}.loss", 0), []
+    scale = 10**step.decimals
+    for number, layer in enumerate(step.layers):
+        path = f"{at}.layers[{number}]"
+        most = left if layer.amount is None else units(layer.amount, step.decimals, f"{path}.amount", 0)
+        borne = min(left, most)
+        left -= borne
+        told: dict[str, Any] = {"layer": layer.name, "borne": Fraction(borne, scale), "left": Fraction(left, scale)}
+        if layer.weights:
+            told |= _told(layer.weights, _split(borne, layer.weights, "largest_fraction", path), step.decimals)
+        layers.append(told)
+    return {"layers": layers, "uncovered": Fraction(left, scale)}
+
+
+def fund_size(step: FundSize, at: str) -> dict[str, Any]:
+    """The larger of the largest loss and the next two, and the two largest, over all scenarios."""
+    told: list[dict[str, Any]] = []
+    for number, scenario in enumerate(step.scenarios):
+        require(len(scenario.losses) > 0, f"{at}.scenarios[{number}].losses", "0")
+        ordered = sorted((max(exact(each), Fraction(0)) for each in scenario.losses), reverse=True)
+        first, rest = ordered[0], sum(ordered[1:3], Fraction(0))
+        told.append(
+            {
+                "scenario": scenario.name,
+                "largest": first,
+                "second_and_third": rest,
+                "cover_2": sum(ordered[:2], Fraction(0)),
+                "size": max(first, rest),
+            }
+        )
+    require(bool(told), f"{at}.scenarios", "0")
+    size, cover = max(each["size"] for each in told), max(each["cover_2"] for each in told)
+    return {"scenarios": told, "size": size, "cover_2": cover, "fund": max(size, cover)}
+
+
+def skew_fee(step: SkewFee, at: str) -> dict[str, Any]:
+    """The fee in the settlement unit, rounded up; a rebate rounded down."""
+    held = [micros(each.amount, f"{at}.inventory[{number}]", 0) for number, each in enumerate(step.inventory)]
+    names = [each.of for each in step.inventory]
+    require(step.token in names, f"{at}.token", step.token)
+    weights = list(step.weights) or [1] * len(held)
+    require(len(weights) == len(held) and sum(weights) > 0, f"{at}.weights", str(len(weights)))
+    depth = micros(step.depth, f"{at}.depth", 1)
+    terms = SkewTerms(step.rate_ppm, depth, micros(step.band, f"{at}.band", 0))
+    where, change = names.index(step.token), micros(step.change, f"{at}.change")
+    require(held[where] + change >= 0, f"{at}.change", str(step.change))
+    return {"fee": money(movement_fee(held, weights, terms, where, change))}
+
+
+def interest(step: Interest, at: str) -> dict[str, Any]:
+    """What each balance earns; negative: owes; the rest is the house's."""
+    require(0 < step.elapsed_ms <= YEARS_MAX_MS, f"{at}.elapsed_ms", str(step.elapsed_ms))
+    terms = InterestTerms(step.elapsed_ms, step.debit_ppm, step.credit_ppm)
+    held = [micros(each.amount, f"{at}.balances[{number}]") for number, each in enumerate(step.balances)]
+    paid = [interest_on(each, terms, step.elapsed_ms) for each in held]
+    told = [{"of": each.of, "amount": money(amount)} for each, amount in zip(step.balances, paid, strict=True)]
+    return {"shares": told, "house": money(-sum(paid))}
+
+
+def median(step: Median, at: str) -> dict[str, Any]:
+    """The lower median by stake of what is kept."""
+    tick = positive(step.tick, f"{at}.tick")
+    reports = []
+    for number, each in enumerate(step.reports):
+        ticks = whole(exact(each.price) / tick, f"{at}.reports[{number}].price", 1, INDEX_TICKS_MAX)
+        reports.append(Report(number, each.power, ticks, 0))
+    require(sum(each.power for each in reports) > 0, f"{at}.reports", str(len(reports)))
+    first = sift(reports, step.deviations, step.floor_ppm)
+    after = sift(first.kept, 0, 0)
+    return {
+        "median_before": tick * first.median_ticks,
+        "deviation": tick * first.deviation_ticks,
+        "limit": tick * first.limit_ticks,
+        "dropped": [each.validator for each in first.dropped],
+        "price": tick * after.median_ticks,
+    }
+
+
+def variance(step: Variance, at: str) -> dict[str, Any]:
+    """The variance after each return."""
+    value = units(step.variance, 2 * NANO, f"{at}.variance", 0)
+    decay = whole(exact(step.decay) * PPM, f"{at}.decay", 0, PPM)
+    after = []
+    for number, each in enumerate(step.returns):
+        moved = units(each, NANO, f"{at}.returns[{number}]")
+        value = next_variance(value, moved, decay)
+        after.append(Fraction(value, 10 ** (2 * NANO)))
+    return {"variances": after, "variance": Fraction(value, 10 ** (2 * NANO))}
+
+
+def rescaled(step: Rescale, at: str) -> dict[str, Any]:
+    """The returns as they would be at today's deviation."""
+    require(len(step.returns) == len(step.deviations), f"{at}.deviations", str(len(step.deviations)))
+    returns = [units(each, NANO, f"{at}.returns[{number}]") for number, each in enumerate(step.returns)]
+    then = [units(each, NANO, f"{at}.deviations[{number}]", 1) for number, each in enumerate(step.deviations)]
+    now = units(step.deviation, NANO, f"{at}.deviation", 1)
+    return {"returns": [Fraction(each, 10**NANO) for each in rescale(returns, then, now)]}
+
+
+def shortfall(step: Shortfall, at: str) -> dict[str, Any]:
+    """The mean of the `tail` largest losses."""
+    require(1 <= step.tail <= len(step.losses), f"{at}.tail", str(step.tail))
+    losses = [units(each, step.decimals, f"{at}.losses[{number}]") for number, each in enumerate(step.losses)]
+    return {"expected_shortfall": Fraction(expected_shortfall(losses, step.tail), 10**step.decimals)}
+
+
+def _amounts(shares: Sequence[Share], decimals: int, at: str) -> list[int]:
+    return [units(each.amount, decimals, f"{at}[{number}].amount", 0) for number, each in enumerate(shares)]
+
+
+def _split(total: int, shares: Sequence[Share], rule: str, at: str) -> list[int]:
+    """`total` by the shares' amounts, whatever unit those are in."""
+    exacts = [exact(each.amount) for each in shares]
+    negative = [each for each in exacts if each < 0]
+    require(not negative and (sum(exacts) > 0 or total == 0), at, shown(negative[0] if negative else Fraction(0)))
+    common = lcm(*(each.denominator for each in exacts)) if exacts else 1
+    weights = [(each * common).numerator for each in exacts]
+    if rule == "largest_fraction":
+        return allocate(total, weights)
+    whole_weight = sum(weights)
+    parts = [total * each // whole_weight if whole_weight else 0 for each in weights[:-1]]
+    return [*parts, total - sum(parts)]
+
+
+def _told(shares: Sequence[Share], amounts: Sequence[int], decimals: int) -> dict[str, Any]:
+    scale = 10**decimals
+    told = [{"of": each.of, "amount": Fraction(amount, scale)} for each, amount in zip(shares, amounts, strict=True)]
+    return {"shares": told, "sum": Fraction(sum(amounts), scale)}
