@@ -19,6 +19,7 @@ import trio
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.extension import VoteExtension
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
+from clearing.signatories import Signatory, keys_of
 from clearing.state.state import State
 from consensus.chain import Position
 from consensus.outputs import Decided as DecidedHeight
@@ -35,7 +36,7 @@ from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import LocalSigner
 from node.consensus.wal import WalFile
 from node.crash import Standing, bugs_in, write_crash
-from node.epochs import EpochService, account_seed
+from node.epochs import AccountSeeds, EpochService
 from node.fact_pool import FactPool
 from node.health import Health
 from node.keys.ring import NodeKeys, open_node_keys
@@ -207,10 +208,14 @@ class Node:
         self._facts = FactPool(own_index)
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
         self._bridge = BridgeService(genesis, config_of_chains(config), config.path("bridge"), self._facts)
-        self._pool = Mempool(network, self._owner, pool_limits(config))
-        seeds = {account: account_seed(keys.network_seed, account) for account, _ in restored.state.accounts.ordered()}
+        self._pool = Mempool(network, self._keys_of, pool_limits(config))
         self._epochs = EpochService(
-            prover, seeds, genesis.market.snapshot_delay_blocks, validators, own_index, restored.epochs
+            prover,
+            AccountSeeds(keys.network_seed),
+            genesis.market.snapshot_delay_blocks,
+            validators,
+            own_index,
+            restored.epochs,
         )
         self._recorder = Recorder(store, self._epochs)
         self._positions = PositionWatch()
@@ -343,10 +348,8 @@ class Node:
     def _observe(self, state: State) -> VoteExtension:
         return VoteExtension(prices=self._oracle.reports, facts=self._facts.pending(state))
 
-    def _owner(self, account: int) -> bytes | None:
-        record = self._application.state.accounts.get(account)
-        member = self._application.state.members.get(record.member) if record else None
-        return member.trade_address if member else None
+    def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
+        return keys_of(self._application.state, who)
 
     def _changed(self) -> None:
         self._heights_wanted = HEIGHTS_PER_NEWS

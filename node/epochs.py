@@ -51,6 +51,18 @@ def account_seed(network_seed: bytes, account: int) -> bytes:
     return tagged_hash(SEED_TAG, network_seed, account.to_bytes(8, "big"))
 
 
+class AccountSeeds(dict[int, bytes]):
+    """The seed of every account, also of one opened later, made when it is first asked for."""
+
+    def __init__(self, network_seed: bytes) -> None:
+        super().__init__()
+        self._network_seed = network_seed
+
+    def __missing__(self, account: int) -> bytes:
+        seed = self[account] = account_seed(self._network_seed, account)
+        return seed
+
+
 @dataclass(slots=True)
 class _Waiting:
     snapshot: RiskSnapshot
@@ -134,7 +146,9 @@ class EpochService:
 
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
-        return await _outcome(self._prover.prove(snapshot, self._seeds, header, certificate, self._validators))
+        return await _outcome(
+            self._prover.prove(snapshot, self._seeds_of(snapshot), header, certificate, self._validators)
+        )
 
     def _finished(self, waiting: _Waiting) -> tuple[tuple[int, bytes], ...]:
         height, future = waiting.snapshot.statement.height, waiting.commitments
@@ -147,8 +161,12 @@ class EpochService:
                 NodeCode.PROVER_LATE, "commitments", height=height, seconds=int(COMMIT_SECONDS_MAX)
             ) from None
 
+    def _seeds_of(self, snapshot: RiskSnapshot) -> dict[int, bytes]:
+        """Those that a worker process needs, and no others."""
+        return {each.account: self._seeds[each.account] for each in snapshot.accounts}
+
     def _begin(self, snapshot: RiskSnapshot) -> _Waiting:
-        return _Waiting(snapshot, self._prover.commit(snapshot, self._seeds))
+        return _Waiting(snapshot, self._prover.commit(snapshot, self._seeds_of(snapshot)))
 
 
 def write_package(folder: Path, home: Path, epoch: int, height: int, data: bytes) -> PackageRecord:

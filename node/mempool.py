@@ -12,17 +12,24 @@ from dataclasses import dataclass
 
 from clearing.base import secp256k1
 from clearing.base.codec import Wire, decode, encode
-from clearing.base.errors import BaseCode, Rejected, RemoteFault
+from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
 from clearing.codes import ClearingCode, reject
-from clearing.transactions import TRANSACTION_BYTES_MAX, Trade, Transaction
+from clearing.signatories import Signatory, Signer, accounts_of, signatories
+from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
 from node.codes import NodeCode
 
 DONE_MAX = 1 << 17
 _EXPIRIES_SLACK = 4096
-OwnerOf = Callable[[int], bytes | None]
-"""Account id to the address of its member's trade key; None for no such account."""
+_UNKNOWN = {
+    Signer.VENUE: ClearingCode.UNKNOWN_VENUE,
+    Signer.VENUE_OR_HOUSE: ClearingCode.UNKNOWN_VENUE,
+    Signer.MEMBER: ClearingCode.UNKNOWN_MEMBER,
+    Signer.CLIENT: ClearingCode.WRONG_SIGNER,
+}
+KeysOf = Callable[[Signatory], tuple[bytes, ...]]
+"""The addresses of which one must have signed; none for an account, member or venue that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +79,9 @@ def decode_transaction(data: bytes) -> Transaction:
 class Mempool:
     """One node's waiting transactions. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self, network: NetworkId, owner_of: OwnerOf, limits: PoolLimits | None = None) -> None:
+    def __init__(self, network: NetworkId, keys_of: KeysOf, limits: PoolLimits | None = None) -> None:
         self._network = network
-        self._owner_of = owner_of
+        self._keys_of = keys_of
         self._limits = limits or PoolLimits()
         self._entries: dict[bytes, _Entry] = {}
         self._turns: OrderedDict[int, dict[bytes, None]] = OrderedDict()
@@ -183,16 +190,17 @@ class Mempool:
             latest = now_ms + self._limits.ahead_ms_max
             return reject(ClearingCode.REQUEST_TOO_FAR_AHEAD, "not_after_ms", not_after_ms=not_after, latest_ms=latest)
         digest = transaction.digest(self._network)
-        for at, account, signature in _signatures(transaction):
-            owner = self._owner_of(account)
-            if owner is None:
-                return reject(ClearingCode.UNKNOWN_ACCOUNT, at, account=account)
+        for who in signatories(transaction):
+            keys = self._keys_of(who)
+            named: dict[str, Detail] = {who.signer.value.replace(" ", "_"): who.id}
+            if not keys:
+                return reject(_UNKNOWN.get(who.signer, ClearingCode.UNKNOWN_ACCOUNT), who.field, **named)
             try:
-                signer = secp256k1.recover(digest, signature)
+                signer = secp256k1.recover(digest, who.signature)
             except RemoteFault:
-                return reject(ClearingCode.WRONG_SIGNER, at, account=account, signature=signature)
-            if signer != owner:
-                return reject(ClearingCode.WRONG_SIGNER, at, account=account, signer=signer)
+                return reject(ClearingCode.WRONG_SIGNER, who.field, **named, signature=who.signature)
+            if signer not in keys:
+                return reject(ClearingCode.WRONG_SIGNER, who.field, **named, signer=signer)
         return None
 
     def _drop(self, key: bytes, entry: _Entry) -> None:
@@ -211,17 +219,5 @@ class Mempool:
 
 
 def _accounts(transaction: Transaction) -> tuple[int, ...]:
-    if isinstance(transaction, Trade):
-        both = (transaction.buyer, transaction.seller)
-        return both if both[0] != both[1] else both[:1]
-    return (transaction.account,)
-
-
-def _signatures(transaction: Transaction) -> tuple[tuple[str, int, bytes], ...]:
-    """(place, account, signature) of each signature that a transaction needs."""
-    if isinstance(transaction, Trade):
-        return (
-            ("buyer_signature", transaction.buyer, transaction.buyer_signature),
-            ("seller_signature", transaction.seller, transaction.seller_signature),
-        )
-    return (("signature", transaction.account, transaction.signature),)
+    """Whose limits a transaction counts against; a venue's own against the venue, below all accounts' ids."""
+    return accounts_of(transaction) or tuple(-1 - who.id for who in signatories(transaction))

@@ -5,7 +5,7 @@ request by request, as if each had come in by the own door. Nothing waits for th
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 import trio
@@ -18,8 +18,9 @@ from node.mempool import Accepted, Mempool
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
 from node.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
 
-GOSSIP_TRANSACTIONS_MAX = min(BATCH_TRANSACTIONS_MAX, TOPIC_MESSAGE_BYTES // 512)
-"""Requests are below 400 bytes; a batch must fit one gossip message."""
+GOSSIP_TRANSACTIONS_MAX = BATCH_TRANSACTIONS_MAX
+GOSSIP_BYTES_MAX = TOPIC_MESSAGE_BYTES - 256
+"""A batch, with its envelope, must fit one gossip message."""
 
 CHECKED_AT_ONCE = 4
 """Checking a request costs about 0.1 ms of the event loop: votes must not wait for a whole batch."""
@@ -66,7 +67,7 @@ class TransactionService:
         while True:
             await trio.sleep(batch_ms / 1000)
             while self._outbox:
-                chosen = self._outbox[:GOSSIP_TRANSACTIONS_MAX]
+                chosen = fitting(self._outbox)
                 del self._outbox[: len(chosen)]
                 self._sequence += 1
                 batch = make_batch(self._network_id, self._secret, self._sequence, chosen)
@@ -94,3 +95,15 @@ class TransactionService:
 def valid_batch_size(message: Incoming) -> bool:
     """Gossip validator: the signature is checked once, where the batch is opened."""
     return 0 < len(message.data) <= TOPIC_MESSAGE_BYTES
+
+
+def fitting(waiting: Sequence[Transaction]) -> list[Transaction]:
+    """The first of those that wait, as many as one gossip message holds; at least one."""
+    chosen: list[Transaction] = []
+    room = GOSSIP_BYTES_MAX
+    for transaction in waiting[:GOSSIP_TRANSACTIONS_MAX]:
+        room -= len(encode(transaction))
+        if chosen and room < 0:
+            break
+        chosen.append(transaction)
+    return chosen

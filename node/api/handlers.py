@@ -14,8 +14,9 @@ from starlette.responses import Response
 from clearing.base.codec import decode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
+from node.api.bodies import SubmitBody, transaction_of
 from node.api.problems import ApiRefusal, problem_of, respond
-from node.api.render import hexed, receipt_view, transaction_of
+from node.api.render import hexed, receipt_view
 from node.api.shapes import (
     RECEIPTS_MAX,
     TRANSACTIONS_MAX,
@@ -24,7 +25,6 @@ from node.api.shapes import (
     Health,
     Readiness,
     ReceiptPage,
-    SubmitBody,
     SubmitResult,
     SubmitResults,
 )
@@ -61,7 +61,7 @@ def state(call: Call) -> object:
 
 def account(call: Call) -> object:
     """Holdings and margin."""
-    wanted = _own_account(call)
+    wanted = own_account(call)
     found = call.view.account(wanted)
     if found is None:
         raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
@@ -70,7 +70,7 @@ def account(call: Call) -> object:
 
 def receipts(call: Call) -> object:
     """One page of receipts."""
-    wanted = _own_account(call)
+    wanted = own_account(call)
     height, _, index = call.parameters.get("after", "").partition(":")
     after = (int(height), int(index)) if height else (0, -1)
     limit = min(int(call.parameters.get("limit", str(_RECEIPTS_PAGE))), RECEIPTS_MAX)
@@ -114,7 +114,7 @@ async def submit(call: Call) -> Response:
 
 def collateral_event(call: Call) -> Response:
     """Hand the pointer to the bridge."""
-    body = _json(call.body, CollateralEventBody)
+    body = read_json(call.body, CollateralEventBody)
     told = call.view.submit_collateral_event(body.chain_id, bytes.fromhex(body.transaction_hash[2:]))
     if isinstance(told, Rejected):
         raise ApiRefusal(422, told.code, told.at, **dict(told.values))
@@ -141,7 +141,8 @@ def metrics(call: Call) -> Response:
     return Response(call.view.metrics(), media_type=CONTENT_TYPE)
 
 
-def _own_account(call: Call) -> int:
+def own_account(call: Call) -> int:
+    """The account that the request names, which must be the signer's."""
     wanted = int(call.parameters["account"])
     # An unknown account and another's are told alike: who is a client of whom is nobody's business.
     if call.view.owner(wanted) != call.signer:
@@ -162,7 +163,7 @@ def _transactions(call: Call) -> tuple[Transaction, ...]:
         if not 0 < len(found) <= TRANSACTIONS_MAX:
             raise ApiRefusal(400, NodeCode.API_BODY, "transactions", count=len(found), limit=TRANSACTIONS_MAX)
         return found
-    body = _json(call.body, SubmitBody)
+    body = read_json(call.body, SubmitBody)
     try:
         return tuple(transaction_of(each) for each in body.transactions)
     except msgspec.ValidationError as error:
@@ -177,7 +178,8 @@ def _submit_one(view: NodeView, transaction: Transaction) -> SubmitResult:
     return SubmitResult(hash=hexed(told.hash), status="known" if told.known else "accepted")
 
 
-def _json(data: bytes, kind: type[T]) -> T:
+def read_json(data: bytes, kind: type[T]) -> T:
+    """A body of this shape. Raises ApiRefusal 400."""
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from starlette.responses import Response
 
 from node.api import handlers
+from node.api.bodies import SubmitBody
 from node.api.handlers import Call
 from node.api.shapes import (
     AccountView,
@@ -20,7 +21,6 @@ from node.api.shapes import (
     Readiness,
     ReceiptPage,
     StateView,
-    SubmitBody,
     SubmitResults,
 )
 

@@ -27,7 +27,7 @@ from consensus.signing import CertificateCache, CurveVerifier
 from consensus.store import save_committed
 from node.application import ClearingApplication, Decided
 from node.config import NodeConfig
-from node.epochs import EpochService
+from node.epochs import AccountSeeds, EpochService
 from node.keys.ring import NodeKeys, open_node_keys
 from node.recorder import Recorder
 from node.replay import state_salt
@@ -135,7 +135,12 @@ class Station:
         self.blocks = StoredBlocks(self.store)
         self.restored = restore(genesis, self.home.salt, self.store, self.blocks)
         self.epochs = EpochService(
-            self.prover, {}, genesis.market.snapshot_delay_blocks, validators, 0, self.restored.epochs
+            self.prover,
+            AccountSeeds(bytes(32)),
+            genesis.market.snapshot_delay_blocks,
+            validators,
+            0,
+            self.restored.epochs,
         )
         self.recorder = Recorder(self.store, self.epochs)
         self.pool = Pool()

@@ -15,6 +15,7 @@ from clearing.base.codec import encode
 from clearing.blocks import Block
 from clearing.extension import PriceReport
 from clearing.facts import DepositSeen, WithdrawalExecuted
+from clearing.signatories import keys_of
 from clearing.state.records import Book
 from clearing.state.state import Module
 from node import bridge_service, positions, transaction_service
@@ -80,7 +81,7 @@ async def test_listeners_outlive_bytes_that_no_validator_would_let_in() -> None:
     world = funded()
     oracle = OracleService(_Quiet(), lambda: 0)
     watch = PositionWatch()
-    pool = Mempool(world.network, lambda _: None)
+    pool = Mempool(world.network, lambda _: ())
     trades = TransactionService(pool, world.network, bytes(32), frozenset((PEER,)), lambda: 0, lambda: None)
     bridge = bridge_service.BridgeService.__new__(bridge_service.BridgeService)
     for listen in (oracle.listen, watch.listen, trades.listen, bridge.listen):
@@ -173,7 +174,7 @@ async def test_a_batch_that_brings_nothing_new_wakes_nobody() -> None:
     world = funded()
     secret = b"\x05" * 32
     woken: list[None] = []
-    pool = Mempool(world.network, lambda account: None if account > 3 else _owner(world, account))
+    pool = Mempool(world.network, lambda who: () if who.id > 3 else keys_of(world.state, who))
     service = TransactionService(
         pool,
         world.network,
@@ -194,16 +195,11 @@ async def test_a_batch_that_brings_nothing_new_wakes_nobody() -> None:
     assert (len(pool), len(woken)) == (1, 1)
 
 
-def _owner(world: World, account: int) -> bytes:
-    record = world.state.accounts[account]
-    return world.state.members[record.member].trade_address
-
-
 async def test_what_is_gossiped_together_fits_one_message(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     world, network = funded(), Loudspeaker()
-    pool = Mempool(world.network, lambda account: _owner(world, account))
+    pool = Mempool(world.network, lambda who: keys_of(world.state, who))
     service = TransactionService(pool, world.network, b"\x06" * 32, frozenset(), lambda: world.time_ms, lambda: None)
     for _ in range(300):
         service.submit(world.trade(ALICE, BOB, BTC_PERP, 2**62, 2**62))

@@ -15,7 +15,7 @@ from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
 from node.codes import NodeCode
 from node.devnet.waiting import until
-from node.epochs import PROVERS_PER_EPOCH, EpochService, write_package
+from node.epochs import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
 from node.packages import PackageService
 from node.store.store import Store
 from tests.clearing.state.world import BTC, ETH, World, reports
@@ -137,7 +137,7 @@ async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: 
 def test_every_epoch_is_some_validators_turn_and_turns_are_shared() -> None:
     for count in range(1, 8):
         services = [
-            EpochService(QuickProver(), {}, 3, _Set(count), index)  # type: ignore[arg-type]
+            EpochService(QuickProver(), AccountSeeds(bytes(32)), 3, _Set(count), index)  # type: ignore[arg-type]
             for index in range(count)
         ]
         turns = [0] * count

@@ -22,12 +22,13 @@ from clearing.receipts import CashTransferred, DepositCredited, Liquidated, Take
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from node.api import authentication
 from node.api.authentication import SignedPart, authorization
+from node.api.bodies import SubmitBody, body_of, transaction_of
 from node.api.openapi import openapi
 from node.api.rates import CLIENTS_MAX, RateLimiter
-from node.api.render import body_of, named, receipt_accounts, transaction_of
+from node.api.render import named, receipt_accounts
 from node.api.routes import ROUTES
 from node.api.server import build_api, serve_api
-from node.api.shapes import AccountView, Check, HeaderView, Problem, StateView, SubmitBody, SubmitResults
+from node.api.shapes import AccountView, Check, HeaderView, Problem, StateView, SubmitResults
 from node.api.view import PackageAt, ReceiptAt
 from node.config import Api
 from node.mempool import Accepted, transaction_hash

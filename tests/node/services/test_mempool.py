@@ -12,6 +12,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode
+from clearing.signatories import Signatory
 from clearing.transactions import CashTransfer, Trade, Withdrawal
 from node.codes import NodeCode
 from node.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash
@@ -23,8 +24,8 @@ NOW = 1_000_000
 NODE_KEY = b"k" * 32
 
 
-def owner_of(account: int) -> bytes | None:
-    return secp256k1.address(KEYS[account]) if account in KEYS else None
+def keys_of(who: Signatory) -> tuple[bytes, ...]:
+    return (secp256k1.address(KEYS[who.id]),) if who.id in KEYS else ()
 
 
 def transfer(
@@ -46,7 +47,7 @@ def trade(buyer: int = 1, seller: int = 2, number: int = 1, network: NetworkId =
 
 
 def pool(**limits: int) -> Mempool:
-    return Mempool(NETWORK, owner_of, PoolLimits(**limits))
+    return Mempool(NETWORK, keys_of, PoolLimits(**limits))
 
 
 def code_of(result: Accepted | Rejected) -> object:

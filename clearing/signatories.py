@@ -1,0 +1,105 @@
+"""Who signs what: every signature of a request with whose key it must be by, for whoever checks before a block does.
+
+Rule: what is told here is what the rules ask for, but for what only they know: a mandate stands in for a side's missing
+signature, and a client's key has to sign a porting when there is one. A request that nobody signed always has a
+signatory here, so nothing gets in unsigned.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+from clearing.account_requests import AccountPorting, TokenTransfer
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
+from clearing.requests import owner_key, trade_key
+from clearing.state.state import State
+from clearing.trade_requests import (
+    TradeCancellation,
+    TradeCorrection,
+    TradeGiveUp,
+    TradeReport,
+    VenueStatement,
+    VenueSwitch,
+)
+from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
+
+
+class Signer(Enum):
+    """Whose key."""
+
+    ACCOUNT = "account"
+    """The trade key of the account's member."""
+    OWNER = "owner"
+    """For money that leaves an account: the client's own key, or else as above."""
+    CLIENT = "client"
+    """The account's own key."""
+    MEMBER = "member"
+    VENUE = "venue"
+    VENUE_OR_HOUSE = "venue or house"
+
+
+class Signatory(NamedTuple):
+    """One signature of a request. `id`: of the account, member or venue."""
+
+    field: str
+    signer: Signer
+    id: int
+    signature: bytes
+
+
+def signatories(request: Transaction) -> tuple[Signatory, ...]:
+    """All signatures that a request carries or cannot do without."""
+    if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
+        return _of_trade(request)
+    if isinstance(request, VenueStatement | VenueSwitch):
+        kind = Signer.VENUE if isinstance(request, VenueStatement) else Signer.VENUE_OR_HOUSE
+        return (Signatory("signature", kind, request.venue, request.signature),)
+    leaves = isinstance(request, Withdrawal | LimitedWithdrawal | CashTransfer | TokenTransfer | ClaimSwap)
+    first = Signatory("signature", Signer.OWNER if leaves else Signer.ACCOUNT, request.account, request.signature)
+    if isinstance(request, TradeGiveUp | ClaimSwap):
+        return first, Signatory("recipient_signature", first.signer, request.recipient, request.recipient_signature)
+    if isinstance(request, AccountPorting):
+        taker = Signatory("member_signature", Signer.MEMBER, request.to_member, request.member_signature)
+        client = Signatory("client_signature", Signer.CLIENT, request.account, request.client_signature)
+        return (first, taker, client) if request.client_signature else (first, taker)
+    return (first,)
+
+
+def _of_trade(request: Trade | TradeReport | TradeCorrection | TradeCancellation) -> tuple[Signatory, ...]:
+    sides = (
+        Signatory("buyer_signature", Signer.ACCOUNT, request.buyer, request.buyer_signature),
+        Signatory("seller_signature", Signer.ACCOUNT, request.seller, request.seller_signature),
+    )
+    if isinstance(request, Trade) or not request.venue_signature:
+        return sides
+    venue = Signatory("venue_signature", Signer.VENUE, request.venue, request.venue_signature)
+    return (venue, *(each for each in sides if each.signature))
+
+
+def accounts_of(request: Transaction) -> tuple[int, ...]:
+    """The accounts that a request concerns, that which acts first; none for a venue's own."""
+    if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
+        both = (request.buyer, request.seller)
+        return both if both[0] != both[1] else both[:1]
+    if isinstance(request, VenueStatement | VenueSwitch):
+        return ()
+    return (request.account,)
+
+
+def keys_of(state: State, who: Signatory) -> tuple[bytes, ...]:
+    """The addresses of which one must have signed; none when the state knows no such account, member or venue."""
+    if who.signer in (Signer.VENUE, Signer.VENUE_OR_HOUSE):
+        venue = state.terms.venues.get(who.id)
+        if venue is None:
+            return ()
+        house = state.members[HOUSE_MEMBER].trade_address
+        return (venue.signer,) if who.signer is Signer.VENUE else (venue.signer, house)
+    if who.signer is Signer.MEMBER:
+        member = state.members.get(who.id)
+        return (member.trade_address,) if member else ()
+    record = state.accounts.get(who.id)
+    if record is None or record.member not in state.members:
+        return ()
+    if who.signer is Signer.CLIENT:
+        return (record.key,) if any(record.key) else ()
+    return (owner_key(state, who.id),) if who.signer is Signer.OWNER else (trade_key(state, who.id),)

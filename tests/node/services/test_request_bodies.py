@@ -1,0 +1,183 @@
+"""Every kind of request passes the JSON door, the gossip and the pool."""
+
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import decode, encode
+from clearing.base.errors import Rejected
+from clearing.codes import ClearingCode
+from clearing.genesis import AccountKind
+from clearing.rules import RULES
+from clearing.signatories import keys_of, signatories
+from clearing.trade_requests import StatementLine
+from clearing.transactions import TRANSACTION_BYTES_MAX, CashTransfer, Trade, Transaction
+from node.api.bodies import BODY_OF, SubmitBody, body_of, transaction_of
+from node.mempool import Accepted, Mempool, decode_transaction, transaction_hash
+from node.p2p.network import TOPIC_MESSAGE_BYTES
+from node.trade_batch import make_batch, open_batch
+from node.transaction_service import fitting
+from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1, secret
+from tests.clearing.trades.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS, Desk, line_of
+
+KINDS = get_args(Transaction)
+NODE_KEY = b"k" * 32
+
+
+def values(info: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
+    if isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
+    if isinstance(info, msgspec.inspect.IntType):
+        return st.integers(info.ge or 0, info.le or 0) | st.just(info.le or 0)
+    if isinstance(info, msgspec.inspect.BytesType):
+        sizes = {info.min_length or 0, info.max_length or 0}
+        return st.sampled_from(sorted(sizes)).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+    if isinstance(info, msgspec.inspect.BoolType):
+        return st.booleans()
+    if isinstance(info, msgspec.inspect.EnumType):
+        return st.sampled_from(list(info.cls))
+    assert isinstance(info, msgspec.inspect.VarTupleType)
+    return st.lists(requests(info.item_type.cls), max_size=info.max_length).map(tuple)
+
+
+def requests(kind: type) -> st.SearchStrategy[Any]:
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return st.tuples(*(values(field.type) for field in info.fields)).map(lambda fields: kind(*fields))
+
+
+def test_every_kind_has_a_rule_and_a_body() -> None:
+    assert set(RULES) == set(KINDS) == set(BODY_OF)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_request_is_the_same_in_json_and_fits_its_limit(kind: type, data: st.DataObject) -> None:
+    request = data.draw(requests(kind))
+    assert len(encode((request,))) <= TRANSACTION_BYTES_MAX
+    assert decode_transaction(encode((request,))) == request
+    body = msgspec.json.decode(msgspec.json.encode(SubmitBody(transactions=(body_of(request),))), type=SubmitBody)
+    assert transaction_of(body.transactions[0]) == request
+    assert signatories(request), "somebody has to sign"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_field_but_the_signatures_is_signed(kind: type) -> None:
+    info = msgspec.inspect.type_info(kind)
+    assert isinstance(info, msgspec.inspect.StructType)
+    network = b"n" * 32
+    plain = {field.name: smallest(field.type) for field in info.fields}
+    digests = {kind(**plain).digest(network)}
+    unsigned = [field for field in info.fields if field.name.endswith("signature")]
+    for field in info.fields:
+        changed = kind(**{**plain, field.name: another(field.type)})
+        digests.add(changed.digest(network))
+    assert len(digests) == len(info.fields) - len(unsigned) + 1
+
+
+def smallest(info: msgspec.inspect.Type) -> Any:
+    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
+    if isinstance(info, msgspec.inspect.BytesType):
+        return bytes(info.min_length or 0)
+    if isinstance(info, msgspec.inspect.EnumType):
+        return next(iter(info.cls))
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        return ()
+    return False if isinstance(info, msgspec.inspect.BoolType) else 0
+
+
+def another(info: msgspec.inspect.Type) -> Any:
+    info = info.type if isinstance(info, msgspec.inspect.Metadata) else info
+    if isinstance(info, msgspec.inspect.BytesType):
+        return b"\x01" * (info.max_length or 0)
+    if isinstance(info, msgspec.inspect.EnumType):
+        return list(info.cls)[-1]
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        return (StatementLine(1, 1, 1, 1, 1, 1),)
+    return True if isinstance(info, msgspec.inspect.BoolType) else 1
+
+
+def all_kinds(desk: Desk) -> list[Transaction]:
+    told, held = desk.report(ALICE, BOB), desk.report(ALICE, BOB, hold_ms=10_000)
+    return [
+        told,
+        held,
+        desk.report(ALICE, BOB, signers="vbs"),
+        desk.bilateral(ALICE, BOB),
+        desk.correction(held),
+        desk.cancellation(held, signers="bs"),
+        desk.give_up(held, ALICE, 3),
+        desk.mandate(ALICE),
+        desk.statement([line_of(told)]),
+        desk.opening(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY),
+        desk.closing(ALICE),
+        desk.tokens(ALICE, ALICE_CLIENT, 1, WETH_1),
+        desk.porting(ALICE_CLIENT, 3),
+        desk.switch(VENUE_SECRETS[7]),
+        desk.switch(secret(0)),
+        desk.trade(ALICE, BOB, BTC_PERP, 1, PRICE),
+        desk.transfer(ALICE, ALICE_CLIENT, 1),
+        desk.withdrawal(ALICE, USDC_1, 1),
+    ]
+
+
+def pool_of(desk: Desk) -> Mempool:
+    return Mempool(desk.network, lambda who: keys_of(desk.state, who))
+
+
+def test_what_is_rightly_signed_waits_and_travels() -> None:
+    desk = Desk()
+    pool, requests = pool_of(desk), all_kinds(desk)
+    for request in requests:
+        assert pool.add(request, desk.time_ms) == Accepted(transaction_hash(request)), type(request).__name__
+    assert set(pool.select(desk.time_ms)) == set(requests)
+    batch = make_batch(desk.network, NODE_KEY, 1, requests)
+    assert open_batch(desk.network, encode(batch)).transactions == tuple(requests)
+    pool.remove(requests)
+    assert len(pool) == pool.size == 0
+
+
+def test_a_wrong_signature_is_refused_at_the_door() -> None:
+    desk = Desk()
+    for request in all_kinds(desk):
+        for who in signatories(request):
+            forged = desk.signed(request, **{who.field: b"\x66" * 32})
+            told = pool_of(desk).add(forged, desk.time_ms)
+            assert isinstance(told, Rejected), (type(request).__name__, who.field)
+            assert told.code is ClearingCode.WRONG_SIGNER
+
+
+def test_a_request_that_nobody_signed_is_refused_at_the_door() -> None:
+    desk = Desk()
+    for request in all_kinds(desk):
+        optional = isinstance(request, Trade | CashTransfer) or not hasattr(request, "venue_signature")
+        empty = bytes(65) if optional else b""
+        bare = msgspec.structs.replace(request, **{who.field: empty for who in signatories(request)})
+        assert isinstance(pool_of(desk).add(bare, desk.time_ms), Rejected), type(request).__name__
+
+
+def test_a_client_with_a_key_signs_for_what_leaves() -> None:
+    desk = Desk()
+    client = desk.open(ALICE, AccountKind.CLIENT, 0, CLIENT_KEY)
+    pool = pool_of(desk)
+    moved = desk.moved(client, ALICE, 1)
+    assert isinstance(pool.add(moved, desk.time_ms), Rejected)
+    assert isinstance(pool.add(desk.signed(moved, signature=CLIENT_SECRET), desk.time_ms), Accepted)
+    port = desk.porting(client, 3, client=CLIENT_SECRET)
+    assert isinstance(pool.add(port, desk.time_ms), Accepted)
+
+
+def test_a_batch_of_long_requests_fits_one_message() -> None:
+    desk = Desk()
+    huge = {"buyer": 2**62, "seller": 2**62, "lots": 2**62, "ticks": 2**62}
+    lines = [line_of(desk.report(ALICE, BOB), venue_trade_id=2**62 + each, **huge) for each in range(16)]
+    long = [desk.statement(lines, part=each) for each in range(100)]
+    chosen = fitting(long)
+    assert 1 < len(chosen) < 100
+    size = len(encode(make_batch(desk.network, NODE_KEY, 2**62, chosen)))
+    assert size <= TOPIC_MESSAGE_BYTES < size + 2 * TRANSACTION_BYTES_MAX
+    assert decode(encode(chosen[0]), type(chosen[0])) == chosen[0]
