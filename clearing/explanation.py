@@ -1,0 +1,276 @@
+"""Why an account's margin is what it is: every term with its inputs, price source and rounding.
+
+Rule: the numbers are `account_margin`'s over arrays built from the same inputs; the terms of equity sum to equity and
+those of the requirement to initial margin, exactly. `MarginInputs` holds frozen values only, so it can be explained
+elsewhere while the state moves on. It must not know who asks.
+"""
+
+from dataclasses import dataclass, field
+
+from clearing.accrual import average_of
+from clearing.assets import Asset, CashGroup
+from clearing.collateral.haircuts import effective_assets
+from clearing.holdings import holdings_of
+from clearing.instruments import Instrument
+from clearing.margin.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.margin.requirement import AccountMargin, account_margin
+from clearing.perpetuals import premium_of
+from clearing.ranges.effective import effective_parameters
+from clearing.receipts import FeedStatus, Rung
+from clearing.settlement import TimeAverage
+from clearing.state.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSource:
+    """Where a price comes from: the feed's last agreed index."""
+
+    feed: int
+    name: str
+    ticks: int
+    time_ms: int
+    """Block time at which it was agreed."""
+    status: FeedStatus
+    usable: bool
+    """Whether arrays are built from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarginInputs:
+    """All that one account's margin depends on, at one height; holdings in the order of the listings."""
+
+    account: int
+    height: int
+    time_ms: int
+    arrays_time_ms: int
+    """Block time as of which dated instruments are valued."""
+    instruments: tuple[Instrument, ...]
+    assets: tuple[Asset, ...]
+    """With the haircuts in force; cash included."""
+    cash_groups: tuple[CashGroup, ...]
+    parameters: RiskParameters
+    prices: tuple[PriceSource, ...]
+    marks: dict[int, int]
+    settled: frozenset[int]
+    """Instruments that are no longer marked."""
+    premia: dict[int, int]
+    averages: dict[int, TimeAverage]
+    trade_fee_ppm: int
+    cash: tuple[int, ...]
+    tokens: tuple[int, ...]
+    lots: tuple[int, ...]
+
+    @property
+    def listed_tokens(self) -> tuple[Asset, ...]:
+        """Collateral tokens, in the order of `tokens`."""
+        return tuple(sorted((each for each in self.assets if not each.is_cash), key=lambda each: each.id))
+
+    @property
+    def index(self) -> dict[int, int]:
+        """Usable index prices in ticks, by feed."""
+        return {each.feed: each.ticks for each in self.prices if each.usable}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One line: `micros` of equity or of requirement, and what it was computed from."""
+
+    name: str
+    of: str
+    micros: int
+    inputs: tuple[tuple[str, int | str], ...]
+    source: str
+    rounding: str
+    parts: tuple["Term", ...] = field(default=())
+    """They sum to this term, where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The margin of one account, term by term."""
+
+    inputs: MarginInputs
+    margin: AccountMargin
+    equity: tuple[Term, ...]
+    requirement: tuple[Term, ...]
+
+
+def inputs_of(state: State, account: int) -> MarginInputs:
+    """What the margin of this account depends on. Costs what is listed."""
+    terms, held = state.terms, holdings_of(state, account)
+    names = {feed.id: feed.name for feed in terms.genesis.feeds}
+    instruments = tuple(terms.instruments.values())
+    return MarginInputs(
+        account=account,
+        height=state.now.height,
+        time_ms=state.now.time_ms,
+        arrays_time_ms=state.now.arrays_time_ms,
+        instruments=instruments,
+        assets=tuple(effective_assets(state)),
+        cash_groups=tuple(terms.genesis.cash_groups),
+        parameters=effective_parameters(state),
+        prices=tuple(
+            PriceSource(
+                feed,
+                names[feed],
+                each.ticks,
+                each.time_ms,
+                each.status,
+                usable=each.status != FeedStatus.UNOPENED and each.rung != Rung.SETTLED,
+            )
+            for feed, each in state.feeds.ordered()
+        ),
+        marks={instrument: mark.ticks for instrument, mark in state.marks.ordered()},
+        settled=frozenset(instrument for instrument, mark in state.marks.ordered() if mark.settled),
+        premia={each.id: premium_of(state, each) for each in instruments},
+        averages={each.id: average_of(state, each) for each in instruments if each.averaging_ms},
+        trade_fee_ppm=terms.market.trade_fee_ppm,
+        cash=tuple(held.cash),
+        tokens=tuple(held.tokens),
+        lots=tuple(held.lots),
+    )
+
+
+def arrays_for(inputs: MarginInputs) -> tuple[RiskArrays, list[int]]:
+    """Arrays of what the account holds only (nothing else enters its margin), and its lots in their order."""
+    held = [(each, lots) for each, lots in zip(inputs.instruments, inputs.lots, strict=True) if lots]
+    arrays = build_risk_arrays(
+        [each for each, _ in held],
+        inputs.assets,
+        inputs.cash_groups,
+        inputs.marks,
+        inputs.index,
+        inputs.parameters,
+        inputs.arrays_time_ms,
+    )
+    return arrays, [lots for _, lots in held]
+
+
+def margin_for(inputs: MarginInputs) -> AccountMargin:
+    """The account's margin, by the definition."""
+    arrays, lots = arrays_for(inputs)
+    return account_margin(arrays, inputs.cash, inputs.tokens, lots)
+
+
+def explain(inputs: MarginInputs) -> Explanation:
+    """Every term of the account's margin."""
+    arrays, lots = arrays_for(inputs)
+    margin = account_margin(arrays, inputs.cash, inputs.tokens, lots)
+    return Explanation(inputs, margin, _equity(inputs, arrays, lots), _requirement(inputs, arrays, lots, margin))
+
+
+def _equity(inputs: MarginInputs, arrays: RiskArrays, lots: list[int]) -> tuple[Term, ...]:
+    terms = [
+        Term("cash", group.name, micros, (("micros", micros),), "ledger", "exact")
+        for group, micros in zip(inputs.cash_groups, inputs.cash, strict=True)
+        if micros
+    ]
+    sources = {each.feed: each for each in inputs.prices}
+    for token, units, value in zip(arrays.assets, inputs.tokens, arrays.token_values.tolist(), strict=True):
+        if units:
+            given = (("units", units), ("micros_per_unit", value), ("haircut_ppm", token.haircut_ppm))
+            source = _source(sources.get(token.feed))
+            terms.append(Term("collateral", token.name, units * value, given, source, "value of a unit down"))
+    for instrument, held, row in zip(arrays.instruments, lots, arrays.rows, strict=True):
+        if row[0]:
+            given = (("lots", held), ("micros_per_lot", row[0]), ("mark_ticks", inputs.marks.get(instrument.id, 0)))
+            source = _source(sources.get(instrument.feed))
+            terms.append(Term("position", instrument.name, held * row[0], given, source, "value of a lot half to even"))
+    return tuple(terms)
+
+
+def _requirement(inputs: MarginInputs, arrays: RiskArrays, lots: list[int], margin: AccountMargin) -> tuple[Term, ...]:
+    found = [
+        _group_loss(inputs, arrays, lots, group, number, loss)
+        for number, (group, loss) in enumerate(zip(arrays.groups, margin.group_losses, strict=True))
+    ]
+    terms = margin.terms
+    for group, loss, least in zip(arrays.groups, margin.group_losses, terms.option_minimums, strict=False):
+        if least > loss:
+            given = (("short_option_minimum", least), ("scenario_loss", loss), ("ppm", group.short_option_ppm))
+            found.append(Term("short_option_minimum", group.name, least - loss, given, "index", "rate of a lot up"))
+    if terms.credit:
+        joint = inputs.parameters.joint
+        given = (
+            ("sum_of_groups", sum(terms.groups(margin.group_losses))),
+            ("expected_shortfall", terms.joint),
+            ("scenarios", len(joint.scenarios)),
+            ("tail", joint.tail),
+            ("weight_ppm", joint.weight_ppm),
+        )
+        found.append(Term("inter_group_credit", "", -terms.credit, given, "joint scenarios", "requirement up"))
+    found += _charges(arrays, lots)
+    for token, units, lines in zip(arrays.assets, inputs.tokens, arrays.tariff.concentration, strict=True):
+        if lines.at(units):
+            given = (("units", units), ("lines", str(lines.lines)))
+            found.append(
+                Term("concentration", token.name, lines.at(units), given, "haircut tiers", "rate of a unit up")
+            )
+    return tuple(each for each in found if each.micros)
+
+
+def _charges(arrays: RiskArrays, lots: list[int]) -> list[Term]:
+    """Contingency and slippage by the lot, impact by the size."""
+    found, tariff = [], arrays.tariff
+    listed = zip(arrays.instruments, lots, tariff.lot_rates, tariff.impact, arrays.index_ticks, strict=True)
+    for instrument, held, rate, lines, ticks in listed:
+        given: tuple[tuple[str, int | str], ...] = (("lots", held), ("index_ticks", ticks))
+        by_lot = (*given, ("micros_per_lot", rate))
+        found.append(Term("lot_charge", instrument.name, rate * abs(held), by_lot, "index", "rate of a lot up"))
+        by_size = (*given, ("lines", str(lines.lines)))
+        found.append(Term("impact", instrument.name, lines.at(abs(held)), by_size, "index", "rate of a lot up"))
+    return found
+
+
+def _group_loss(
+    inputs: MarginInputs, arrays: RiskArrays, lots: list[int], group: RiskGroup, number: int, loss: int
+) -> Term:
+    """The worst scenario's loss, by position; the first of equal ones."""
+    members = [at for at in arrays.matrices[number].members if lots[at]]
+    grid = inputs.parameters.grid(group)
+    losses = [
+        sum(lots[at] * (arrays.rows[at][0] - arrays.rows[at][column]) for at in members)
+        for column in range(1, 1 + len(grid))
+    ]
+    worst = max(range(len(losses)), key=lambda each: (losses[each], -each)) if losses else 0
+    source = _source(next((each for each in inputs.prices if each.feed == group.feed), None))
+    parts = tuple(
+        Term(
+            "position_loss",
+            arrays.instruments[at].name,
+            lots[at] * (arrays.rows[at][0] - arrays.rows[at][worst + 1]),
+            (
+                ("lots", lots[at]),
+                ("micros_per_lot", arrays.rows[at][0] - arrays.rows[at][worst + 1]),
+                ("mark_ticks", inputs.marks.get(arrays.instruments[at].id, 0)),
+            ),
+            source,
+            "worth of a lot down",
+        )
+        for at in members
+    )
+    given = (
+        ("scenario", worst + 1),
+        ("scenarios", len(grid)),
+        ("range_ppm", group.range_ppm),
+        ("volatility_ppm", group.volatility_ppm),
+        ("volatility_range_ppm", group.volatility_range_ppm),
+        *_shown(grid[worst]),
+    )
+    return Term("group_loss", group.name, loss, given, source, "shocked index away from the index", parts)
+
+
+def _shown(scenario: Scenario) -> tuple[tuple[str, int | str], ...]:
+    return (
+        ("move", f"{scenario.move_numerator}/{scenario.move_denominator}"),
+        ("of", "index" if scenario.of_index else "range"),
+        ("volatility_direction", scenario.volatility_direction),
+        ("weight_ppm", scenario.weight_ppm),
+    )
+
+
+def _source(price: PriceSource | None) -> str:
+    if price is None:
+        return "no price"
+    return f"feed {price.name}: {price.ticks} ticks, {price.status.name.lower()}, agreed at {price.time_ms} ms"

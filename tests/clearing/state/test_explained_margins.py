@@ -1,0 +1,152 @@
+"""Explanations sum to the margin they explain; simulations come to what the rulebook then does."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import LocalFault
+from clearing.explanation import explain, inputs_of, margin_for
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.margin.requirement import AccountMargin
+from clearing.receipts import Liquidated, TradeNovated
+from clearing.simulation import Shock, Trade, at_index, liquidation_prices, simulate, would_liquidate
+from clearing.state import State
+from tests.clearing.state.test_margins_of_the_state import ACCOUNTS, FULL, PLAIN
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    USD,
+    USDC_1,
+    WETH_1,
+    World,
+    make_genesis,
+    of_kind,
+)
+
+
+def traded(risk=FULL) -> World:
+    world = World(make_genesis(risk=risk), check=False)
+    world.prices(790_000)
+    facts = [world.deposit_fact(each, USDC_1, 30_000 * DOLLAR) for each in ACCOUNTS]
+    world.block(facts=[*facts, world.deposit_fact(ALICE, WETH_1, 10 * 10**18)])
+    marks = world.state.marks
+    world.block(
+        world.trade(ALICE, BOB, BTC_PERP, 6_000, marks[BTC_PERP].ticks),
+        world.trade(CAROL, BOB, BTC_FUT, 3_000, marks[BTC_FUT].ticks),
+        world.trade(CAROL, ALICE, BTC_CALL, 500, marks[BTC_CALL].ticks),
+        world.trade(BOB, ALICE, ETH_PERP, 100, marks[ETH_PERP].ticks),
+    )
+    assert len(of_kind(world.results[-1], TradeNovated)) == 4
+    return world
+
+
+def defined(state: State, account: int) -> AccountMargin:
+    return margin_of(arrays_of(state), holdings_of(state, account))
+
+
+def figures(margin: AccountMargin) -> tuple[int, int, int]:
+    return margin.equity, margin.initial, margin.maintenance
+
+
+@pytest.mark.parametrize("risk", [PLAIN, FULL])
+def test_terms_sum_to_the_margin_they_explain(risk):
+    world = traded(risk)
+    for btc in (790_000, 741_000, 822_000):
+        world.prices(btc, 20_600)
+        for account in ACCOUNTS:
+            told = explain(inputs_of(world.state, account))
+            assert figures(told.margin) == figures(defined(world.state, account))
+            assert sum(each.micros for each in told.equity) == told.margin.equity
+            assert sum(each.micros for each in told.requirement) == told.margin.initial
+            for term in told.requirement:
+                if term.parts:
+                    assert sum(part.micros for part in term.parts) == term.micros
+    named = {term.name for account in ACCOUNTS for term in explain(inputs_of(world.state, account)).requirement}
+    assert named >= ({"group_loss"} if risk is PLAIN else {"group_loss", "lot_charge", "impact", "concentration"})
+
+
+@settings(max_examples=25, deadline=None)
+@given(btc=st.integers(-250_000, 250_000), eth=st.integers(-250_000, 250_000))
+def test_a_simulated_move_is_what_the_rulebook_makes_of_it(btc: int, eth: int) -> None:
+    world = traded()
+    # Time alone changes what dated instruments are worth, so the simulation is as of the block to come.
+    time_ms = world.state.now.time_ms + 1_000
+    before = {each: replace(inputs_of(world.state, each), arrays_time_ms=time_ms) for each in ACCOUNTS}
+    after = {each: simulate(inputs, Shock({BTC: btc, ETH: eth})) for each, inputs in before.items()}
+    moved = {feed: after[ALICE].index[feed] for feed in (BTC, ETH)}
+    assume(moved[BTC] != 790_000 and moved[ETH] != 20_000)
+    result = world.prices(moved[BTC], moved[ETH])
+    liquidated = {each.account for each in of_kind(result, Liquidated)}
+    assert liquidated == {each for each in ACCOUNTS if would_liquidate(after[each])}
+    for each in set(ACCOUNTS) - liquidated:
+        later = inputs_of(world.state, each)
+        assert (later.marks, later.index) == (after[each].marks, after[each].index)
+        assert (later.cash, later.tokens, later.lots) == (after[each].cash, after[each].tokens, after[each].lots)
+        assert figures(margin_for(after[each])) == figures(defined(world.state, each))
+
+
+def test_a_simulated_trade_and_deposit_are_what_novation_books():
+    world = traded()
+    before = inputs_of(world.state, BOB)
+    mark = before.marks[BTC_PERP]
+    shock = Shock(trades=(Trade(BTC_PERP, -250, mark - 40), Trade(ETH_PERP, 5)), cash_micros={USD: 77})
+    after = simulate(before, shock)
+    world.block(
+        world.trade(ALICE, BOB, BTC_PERP, 250, mark - 40),
+        world.trade(BOB, CAROL, ETH_PERP, 5, before.marks[ETH_PERP]),
+    )
+    told = inputs_of(world.state, BOB)
+    assert len(of_kind(world.results[-1], TradeNovated)) == 2
+    assert (after.lots, after.tokens, after.cash[0]) == (told.lots, told.tokens, told.cash[0] + 77)
+    assert margin_for(after).initial == defined(world.state, BOB).initial
+
+
+def test_an_account_is_liquidated_at_its_liquidation_price_and_not_a_tick_before():
+    world = traded()
+    found = {
+        (account, each.feed): each
+        for account in ACCOUNTS
+        for each in liquidation_prices(inputs_of(world.state, account))
+    }
+    below, above = found[ALICE, BTC].below_ticks, found[BOB, BTC].above_ticks
+    assert below is not None
+    assert above is not None
+    assert below < 790_000 < above
+    for account, ticks, step in ((ALICE, below, 1), (BOB, above, -1)):
+        inputs = inputs_of(world.state, account)
+        assert would_liquidate(at_index(inputs, BTC, ticks))
+        assert not would_liquidate(at_index(inputs, BTC, ticks + step))
+    assert found[CAROL, BTC].above_ticks is None or found[CAROL, BTC].above_ticks > above
+
+
+@pytest.mark.parametrize(
+    "shock",
+    [
+        Shock({99: 5}),
+        Shock(volatility_ppm={99: 5}),
+        Shock(trades=(Trade(99, 1),)),
+        Shock(trades=(Trade(BTC_PERP, 2**40),)),
+        Shock(trades=(Trade(BTC_PERP, 1, 2**41),)),
+        Shock(cash_micros={9: 1}),
+        Shock(cash_micros={USD: 2**63}),
+        Shock(token_units={WETH_1: -(10**12)}),
+    ],
+)
+def test_a_shock_of_what_is_not_there_is_refused(shock):
+    with pytest.raises(LocalFault, match="out_of_range"):
+        simulate(inputs_of(traded().state, ALICE), shock)
+
+
+def test_more_volatility_needs_more_margin_of_a_short_option():
+    inputs = inputs_of(traded(PLAIN).state, ALICE)
+    assert margin_for(simulate(inputs, Shock(volatility_ppm={1: 200_000}))).equity < margin_for(inputs).equity
