@@ -74,9 +74,12 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
         )
         accounted, _ = asset.to_units(max(deposited - withdrawn, 0))
         executed, _ = listed.to_units(withdrawn)
-        # Flows are counted in the units of genesis; what is under way is rounded up where units are coarser now.
-        pending = -(-(flow.released_units - executed) * listed.base_units // asset.base_units)
         owed = held(state, asset)
+        # Flows are counted in the units of genesis, which are finer for a token that left its group: there nothing may
+        # be missing, and what is under way is then told in whole units.
+        under_way = (flow.released_units - executed) * listed.base_units
+        missing = max(deposited - withdrawn, 0) < owed * asset.base_units + under_way
+        pending = min(-(-under_way // asset.base_units), accounted - owed) if not missing else -1
         uncredited = accounted - owed - pending
         total, _ = asset.to_units(balance)
         behind = deposited < int.from_bytes(flow.deposited_amount, "big") or balance < deposited - withdrawn

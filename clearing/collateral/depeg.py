@@ -69,8 +69,7 @@ def leave(run: Run, asset: Asset, out_blocks: int, silence_ms: int) -> None:
     claims = [balance(run.state, account, cash) for account in accounts]
     positive = sum(claim for claim in claims if claim > 0)
     inventory = held(run.state, asset)
-    # What is on its way out of the vault is told in whole units, rounded up; one unit is kept for that.
-    left = inventory if scale == 1 else max(inventory // scale - 1, 0) * scale
+    left = inventory // scale * scale
     run.state.guards.put(asset.id, Guard(out_blocks, run.block.height))
     shares = [share // scale for share in shares_of(claims, left)] if left else [0] * len(claims)
     shares[-1] = left // scale - sum(shares[:-1])

@@ -1,0 +1,260 @@
+"""A cash token that is not worth its par leaves the group, and everything stays whole: claims, reserves, proofs."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.apply_block import apply_block
+from clearing.base.codec import u256
+from clearing.base.errors import LocalFault
+from clearing.collateral.depeg import shares_of
+from clearing.collateral.listing import has_left
+from clearing.collateral.terms import DepegTerms
+from clearing.custody import custody_terms
+from clearing.epoch import take_snapshot
+from clearing.facts import CustodySeen
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.ledger import held
+from clearing.receipts import CashLeftGroup, ClaimConverted, DepositCredited, GuardChanged, TransferCode
+from clearing.state.export import export_state, import_state
+from tests.clearing.collateral.vaults import DEPEG, PAR, USDC_FEED, Vaults, genesis_with, opened
+from tests.clearing.state.test_fuzz_rulebook import check_provable
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    SALT,
+    USDC_1,
+    USDC_2,
+    codes,
+    of_kind,
+    roots,
+)
+
+EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
+ONLY_FIRST = msgspec.structs.replace(DEPEG, halt_ms=20_000)
+
+
+def guarded(**changes: Any) -> Vaults:
+    """Both cash tokens have guards; only the first one's feed is moved by the tests, so the second gets its own."""
+    genesis = genesis_with(depeg=ONLY_FIRST)
+    second = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms())
+    return opened(msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:])), **changes)
+
+
+def leave(world: Vaults) -> Any:
+    world.ticks[USDC_FEED] = 900_000
+    result = None
+    for _ in range(DEPEG.blocks):
+        result = world.go()
+    return result
+
+
+def counted(world: Vaults, block_number: int, withdrawn: int = 0) -> tuple[CustodySeen, ...]:
+    """What honest vaults count; `withdrawn` base units were paid of the first token."""
+    facts = []
+    for fact in world.custody_facts(block_number):
+        if fact.token == world.genesis.assets[0].token:
+            left = int.from_bytes(fact.deposited, "big") - withdrawn
+            fact = msgspec.structs.replace(fact, withdrawn=u256(withdrawn), balance=u256(left))
+        facts.append(fact)
+    return tuple(facts)
+
+
+def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> None:
+    world = guarded()
+    for ticks, out in ((PAR - 20_000, 0), (PAR + 20_000, 0), (PAR - 20_001, 1), (PAR + 20_001, 2), (PAR, 0)):
+        world.ticks[USDC_FEED] = ticks
+        world.go()
+        guard = world.state.guards.get(USDC_1)
+        assert (guard.out_blocks if guard else 0) == out
+    assert [each.out_blocks for result in world.results for each in of_kind(result, GuardChanged)] == [1, 0]
+    assert not has_left(world.state, USDC_1)
+
+
+def test_beyond_the_band_nothing_is_withdrawn_and_its_deposits_wait() -> None:
+    world = guarded()
+    world.ticks[USDC_FEED] = 950_000
+    fact = world.deposit_fact(ALICE, USDC_1, 7_000 * DOLLAR)
+    result = world.go(world.withdrawal(BOB, USDC_2, DOLLAR), world.withdrawal(ALICE, 3, 1), facts=(fact,))
+    assert codes(result) == [313]
+    assert not of_kind(result, DepositCredited)
+    before = world.cash(ALICE)
+    world.ticks[USDC_FEED] = PAR
+    result = world.go(world.withdrawal(BOB, USDC_2, DOLLAR))
+    assert codes(result) == []
+    assert world.cash(ALICE) == before + 7_000 * DOLLAR
+
+
+def test_a_stale_feed_neither_accuses_nor_clears() -> None:
+    world = guarded()
+    for _ in range(7):
+        world.go(unpriced=(USDC_FEED,))
+    assert world.state.guards.get(USDC_1) is None
+    world.ticks[USDC_FEED] = 950_000
+    world.go()
+    for _ in range(7):
+        world.go(unpriced=(USDC_FEED,), after_ms=6_000)
+    assert has_left(world.state, USDC_1), "silence after a bad price does not save it"
+
+
+def test_a_jump_that_halts_the_feed_counts_against_the_token() -> None:
+    world = guarded()
+    world.ticks[USDC_FEED] = 500_000
+    for _ in range(3):
+        world.go()
+    assert has_left(world.state, USDC_1)
+
+
+def test_leaving_takes_from_each_positive_claim_its_share_and_the_residue_from_the_house() -> None:
+    world = guarded()
+    claims = {account: world.cash(account) for account in EVERYBODY}
+    inventory, group = held(world.state, world.genesis.assets[0]), sum(claims.values())
+    result = leave(world)
+    (left,) = of_kind(result, CashLeftGroup)
+    assert (left.inventory_micros, left.positive_claims_micros) == (inventory, group)
+    units = inventory // 10_000
+    assert left.units == units == sum(world.tokens(account, USDC_1) for account in EVERYBODY)
+    for account in EVERYBODY[1:]:
+        share = claims[account] * (units * 10_000) // group // 10_000
+        assert world.tokens(account, USDC_1) == share
+        assert world.cash(account) == claims[account] - share * 10_000
+    assert sum(world.cash(account) for account in EVERYBODY) == held(world.state, world.genesis.assets[1])
+    assert held(world.state, world.genesis.assets[0]) == 0
+    moved = [each for each in result.transfers if each.code is TransferCode.CASH_LEFT_GROUP]
+    assert sum(each.amount for each in moved) == inventory
+    told = {each.account: each for each in of_kind(result, ClaimConverted)}
+    assert told[ALICE].units * 10_000 == told[ALICE].given_micros
+    # Worth 0.90 less the 10 % that genesis takes of it.
+    arrays = arrays_of(world.state)
+    at = [token.id for token in arrays.assets].index(USDC_1)
+    assert int(arrays.token_values[at]) == 10_000 * 90 * 90 // 10_000
+
+
+def test_the_rule_of_shares() -> None:
+    assert shares_of([60, 30, 10, -20], 50) == [30, 15, 5, 0]
+    assert shares_of([1, 1, 1], 2) == [0, 0, 0]
+    assert shares_of([-5, 0], 0) == [0, 0]
+
+
+def test_debts_stay() -> None:
+    world = guarded(dollars=20_000)
+    world.go(world.withdrawal(ALICE, USDC_2, world.cash(ALICE) - 100 * DOLLAR))
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 5_000, 790_000))
+    world.ticks[BTC] = 782_000
+    world.go()
+    assert world.cash(ALICE) == -300 * DOLLAR
+    result = leave(world)
+    assert world.cash(ALICE) == -300 * DOLLAR
+    assert world.tokens(ALICE, USDC_1) == 0
+    (left,) = of_kind(result, CashLeftGroup)
+    assert left.positive_claims_micros == left.inventory_micros + held(world.state, world.genesis.assets[1]) + 300 * (
+        DOLLAR
+    )
+
+
+def test_afterwards_it_is_collateral_deposits_and_withdrawals_alike() -> None:
+    world = guarded()
+    leave(world)
+    before = world.tokens(BOB, USDC_1)
+    result = world.go(facts=(world.deposit_fact(BOB, USDC_1, 12_345_678),))
+    (credited,) = of_kind(result, DepositCredited)
+    assert (credited.units, credited.dust) == (1_234, 5_678)
+    assert world.tokens(BOB, USDC_1) == before + 1_234
+    assert codes(world.go(world.withdrawal(BOB, USDC_1, before + 1_234))) == []
+    assert world.tokens(BOB, USDC_1) == 0
+    assert codes(world.go(world.withdrawal(CAROL, USDC_2, 1_000 * DOLLAR))) == [], "the group goes on without it"
+
+
+def test_a_halted_chain_makes_its_token_leave() -> None:
+    world = guarded()
+    for _ in range(19):
+        world.go(silent=(1,))
+    assert not has_left(world.state, USDC_1)
+    for _ in range(2):
+        world.go(silent=(1,))
+    assert has_left(world.state, USDC_1)
+    assert not has_left(world.state, USDC_2)
+
+
+def test_reserves_are_proven_before_and_after_with_withdrawals_under_way() -> None:
+    world = guarded()
+    world.go(world.withdrawal(ALICE, USDC_1, 1_234_567), world.withdrawal(BOB, USDC_1, 7_654_321))
+    world.go(facts=counted(world, 400))
+    assert custody_terms(world.state) is not None
+    leave(world)
+    world.go(world.withdrawal(CAROL, USDC_1, 77))
+    for number, paid in ((404, 0), (408, 1_234_567), (412, 1_234_567 + 7_654_321 + 770_000)):
+        world.go(facts=counted(world, number, paid))
+        terms = custody_terms(world.state)
+        assert terms is not None
+        first = terms[0]
+        assert first.slot == 1, "the token's own slot"
+        assert first.held == sum(world.tokens(account, USDC_1) for account in EVERYBODY)
+        assert first.held + first.pending + first.uncredited == first.accounted <= first.balance
+        assert abs(first.pending * 10_000 - (1_234_567 + 7_654_321 + 770_000 - paid)) < 10_000
+        check_provable(world.state)
+    snapshot = take_snapshot(world.state)
+    totals = {total.slot: total.total for total in snapshot.statement.totals}
+    assert totals[0] == sum(world.cash(account) for account in EVERYBODY)
+    assert [slot.name for slot in snapshot.statement.slots][1] == "token:1:USDC-1"
+
+
+def test_accounts_are_margined_again_when_a_token_leaves() -> None:
+    world = guarded(dollars=20_000)
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 18_000, 790_000))
+    assert world.lots(ALICE, BTC_PERP) == 18_000
+    world.ticks[USDC_FEED] = 200_000
+    for _ in range(12):
+        world.go()
+    margin = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE))
+    assert margin.maintenance_ok
+
+
+@given(st.lists(st.integers(0, 3 * 10**10), min_size=4, max_size=4), st.integers(0, 10**10), st.integers(0, 10**9))
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_held_every_token_and_every_claim_is_conserved(paid_in: list[int], other: int, out: int) -> None:
+    genesis = genesis_with(depeg=ONLY_FIRST)
+    second = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms())
+    world = Vaults(msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:])))
+    world.go()
+    facts = [world.deposit_fact(account, USDC_1, micros) for account, micros in zip(EVERYBODY, paid_in, strict=True)]
+    world.go(facts=(*facts, world.deposit_fact(BOB, USDC_2, other)))
+    world.go(world.withdrawal(ALICE, USDC_1, out))
+    claims = {account: world.cash(account) for account in EVERYBODY}
+    inventory = held(world.state, genesis.assets[0])
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    leave(world)
+    for block in world.blocks[-DEPEG.blocks :]:
+        copy = apply_block(copy, block)[0].absorb()
+    assert roots(copy) == roots(world.state)
+    for account in EVERYBODY[1:]:
+        assert claims[account] - world.cash(account) == world.tokens(account, USDC_1) * 10_000
+    given_up = sum(claims[account] - world.cash(account) for account in EVERYBODY)
+    assert given_up == inventory
+    assert 0 <= inventory - 10_000 * sum(world.tokens(account, USDC_1) for account in EVERYBODY) < 10_000
+    world.go(facts=counted(world, 400))
+    terms = custody_terms(world.state)
+    assert terms is not None
+    assert all(term.held + term.pending + term.uncredited == term.accounted for term in terms)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        msgspec.structs.replace(DEPEG, blocks=0),
+        msgspec.structs.replace(DEPEG, feed=99),
+        msgspec.structs.replace(DEPEG, unit_decimals=7),
+        msgspec.structs.replace(DEPEG, feed_tokens=0),
+    ],
+)
+def test_a_guard_that_means_nothing_is_refused(terms: DepegTerms) -> None:
+    with pytest.raises(LocalFault):
+        genesis_with(depeg=terms)

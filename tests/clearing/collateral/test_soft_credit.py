@@ -1,0 +1,259 @@
+"""Soft credit: the house's own money, lent on sight, back at finality, its own loss when the chain changes its mind."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.apply_block import apply_block
+from clearing.collateral.soft_credit import lent
+from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
+from clearing.facts import ChainHeartbeat
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.receipts import (
+    Liquidated,
+    RestrictionLifted,
+    SoftCreditLent,
+    SoftCreditRecalled,
+    SoftCreditRepaid,
+    TransferCode,
+)
+from clearing.state.export import export_state, import_state
+from tests.clearing.collateral.vaults import SOFT, Vaults, genesis_with, opened
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    SALT,
+    USD,
+    USDC_1,
+    WETH_1,
+    codes,
+    of_kind,
+    roots,
+)
+
+EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
+
+
+def lending(**changes: Any) -> Vaults:
+    terms = {"soft": SOFT, "soft_ppm": 800_000, **changes}
+    return opened(genesis_with(**terms), dollars=20_000)
+
+
+def pass_blocks(world: Vaults, head: int) -> Any:
+    """The chain's final head is now at `head`."""
+    world.heads[1] = head - 1
+    return world.go()
+
+
+def test_without_terms_a_sighting_is_not_even_remembered() -> None:
+    world = opened(genesis_with(), dollars=20_000)
+    seen, _ = world.sighted(ALICE, USDC_1, 1_000 * DOLLAR)
+    world.go(facts=(seen,))
+    assert not list(world.state.claims.ordered())
+    assert not list(world.state.soft_credits.ordered())
+
+
+def test_lent_on_sight_and_repaid_at_finality() -> None:
+    world = lending()
+    seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    house, own = world.cash(HOUSE), world.cash(ALICE)
+    result = world.go(facts=(seen,))
+    (loan,) = of_kind(result, SoftCreditLent)
+    assert loan.micros == loan.value_micros == 8_000 * DOLLAR, "80 % of it"
+    assert (world.cash(HOUSE), world.cash(ALICE)) == (house - 8_000 * DOLLAR, own + 8_000 * DOLLAR)
+    assert lent(world.state, ALICE, USD) == lent(world.state, HOUSE, USD) == 8_000 * DOLLAR
+    assert not of_kind(world.go(facts=(seen,)), SoftCreditLent), "once"
+    result = world.go(facts=(final,))
+    assert of_kind(result, SoftCreditRepaid)[0].micros == 8_000 * DOLLAR
+    assert (world.cash(HOUSE), world.cash(ALICE)) == (house, own + 10_000 * DOLLAR)
+    assert lent(world.state, HOUSE, USD) == 0
+    assert not list(world.state.soft_credits.ordered())
+
+
+def test_two_thirds_of_the_power_are_not_enough() -> None:
+    world = lending()
+    seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.block(facts=(seen,), attesting=2)
+    other = msgspec.structs.replace(seen, block_hash=b"\x77" * 32)
+    world.block(facts=(other,), attesting=2)
+    assert lent(world.state, ALICE, USD) == 0
+    world.block(facts=(seen,), attesting=3)
+    assert lent(world.state, ALICE, USD) == 8_000 * DOLLAR
+
+
+def test_a_collateral_token_is_lent_on_after_its_haircut() -> None:
+    world = lending()
+    seen, final = world.sighted(CAROL, WETH_1, 10_000_000)
+    result = world.go(facts=(seen,))
+    assert of_kind(result, SoftCreditLent)[0].micros == 10_000_000 * 180 * 8 // 10
+    world.go(facts=(final,))
+    assert (world.tokens(CAROL, WETH_1), lent(world.state, CAROL, USD)) == (10_000_000, 0)
+
+
+def test_every_limit_holds() -> None:
+    # The house has 20,000, of which half may be out; an account may owe 20,000, here 6,000.
+    world = lending(soft=msgspec.structs.replace(SOFT, account_micros_max=6_000 * DOLLAR))
+    for account, wanted in ((ALICE, 6_000), (ALICE, 0), (BOB, 4_000), (CAROL, 0)):
+        before = lent(world.state, account, USD)
+        seen, _ = world.sighted(account, USDC_1, 10_000 * DOLLAR)
+        world.go(facts=(seen,))
+        assert lent(world.state, account, USD) - before == wanted * DOLLAR
+    assert lent(world.state, HOUSE, USD) == 10_000 * DOLLAR
+    world.go(facts=(world.sighted(HOUSE, USDC_1, DOLLAR)[0], world.sighted(999, USDC_1, DOLLAR)[0]))
+    assert lent(world.state, HOUSE, USD) == 10_000 * DOLLAR
+
+
+def test_nothing_of_a_loan_leaves_the_account() -> None:
+    world = lending()
+    own = world.cash(ALICE)
+    seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    assert codes(world.go(world.withdrawal(ALICE, USDC_1, own + 1))) == [315]
+    assert codes(world.go(world.transfer(ALICE, 4, own + 1))) == [315]
+    assert codes(world.go(world.swap(ALICE, CAROL, (USD, own + 1), (2**32 + 4, 1)))) == [315]
+    assert codes(world.go(world.withdrawal(ALICE, USDC_1, own))) == []
+    assert codes(world.go(world.withdrawal(ALICE, WETH_1, 50_000_000))) == []
+    assert world.cash(ALICE) == 8_000 * DOLLAR
+    world.go(facts=(final,))
+    assert codes(world.go(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))) == []
+
+
+def test_a_loan_carries_positions_but_frees_no_other_collateral() -> None:
+    world = lending()
+    world.go(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)))
+    seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    # 17,000 of equity, of which 8,000 are lent, carry 10,000 lots that need 15,800.
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 10_000, 790_000))
+    assert world.lots(ALICE, BTC_PERP) == 10_000
+    assert codes(world.go(world.withdrawal(ALICE, WETH_1, 1))) == [203]
+
+
+def test_an_undone_deposit_is_the_houses_loss_and_restricts_the_account() -> None:
+    world = lending()
+    world.go(world.withdrawal(ALICE, USDC_1, world.cash(ALICE)), world.withdrawal(ALICE, WETH_1, 50_000_000))
+    seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 4_000, 790_000))
+    world.ticks[BTC] = 770_000  # Alice loses 800 of the house's money
+    world.go()
+    house, others = world.cash(HOUSE), {each: world.cash(each) for each in (BOB, CAROL)}
+    assert not of_kind(pass_blocks(world, 209), SoftCreditRecalled)
+    result = pass_blocks(world, 210)
+    (recalled,) = of_kind(result, SoftCreditRecalled)
+    assert (recalled.account, recalled.micros, recalled.cash_after) == (ALICE, 8_000 * DOLLAR, -800 * DOLLAR)
+    assert recalled.source == seen.source
+    (taken,) = of_kind(result, Liquidated)
+    assert taken.deficits == ((USD, 800 * DOLLAR),)
+    assert world.cash(HOUSE) == house + 8_000 * DOLLAR - 800 * DOLLAR
+    assert world.cash(ALICE) == 0
+    assert {each: world.cash(each) for each in (BOB, CAROL)} == others
+    linked = [each.code for each in result.transfers]
+    assert TransferCode.SOFT_CREDIT_REPAID in linked
+    assert TransferCode.DEFICIT_COVERED in linked
+
+
+def test_a_restricted_account_only_reduces_risk_and_brings_collateral_until_its_time_is_over() -> None:
+    world = lending()
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
+    seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    (recalled,) = of_kind(pass_blocks(world, 210), SoftCreditRecalled)
+    assert codes(world.go(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == [314]
+    assert codes(world.go(world.withdrawal(ALICE, USDC_1, 1))) == [314]
+    assert codes(world.go(world.trade(BOB, ALICE, BTC_PERP, 400, 790_000))) == []
+    # The same deposit after all, in another block: credited, and nothing is lent on it again.
+    before = world.cash(ALICE)
+    world.go(facts=(seen, msgspec.structs.replace(final, block_number=220)))
+    assert world.cash(ALICE) == before + 10_000 * DOLLAR
+    lifted = []
+    while not lifted:
+        lifted = of_kind(world.go(), RestrictionLifted)
+    assert world.state.now.height == recalled.until_height
+    assert codes(world.go(world.withdrawal(ALICE, USDC_1, 1))) == []
+
+
+def test_another_deposit_in_its_place_calls_the_loan_back() -> None:
+    world = lending()
+    seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    result = world.go(facts=(msgspec.structs.replace(final, account=BOB),))
+    assert of_kind(result, SoftCreditRecalled)[0].account == ALICE
+    assert lent(world.state, HOUSE, USD) == 0
+    assert world.cash(BOB) == 30_000 * DOLLAR
+
+
+def test_a_deposit_that_is_being_attested_is_not_called_back() -> None:
+    world = lending()
+    seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    world.heads[1] = 250
+    beat = ChainHeartbeat(1, 250, bytes(32))
+    result = world.block(facts=(final, beat), attesting=2)
+    result = world.block(facts=(beat,))
+    assert not of_kind(result, SoftCreditRecalled), "half of the power says that it is final"
+    assert lent(world.state, ALICE, USD) == 8_000 * DOLLAR
+    assert of_kind(world.go(facts=(final,)), SoftCreditRepaid)
+
+
+def test_a_sighting_of_what_should_long_be_final_is_worth_nothing() -> None:
+    world = lending()
+    pass_blocks(world, 300)
+    seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR, block=290)
+    assert not of_kind(world.go(facts=(seen,)), SoftCreditLent)
+
+
+STEP = st.one_of(
+    st.tuples(st.just("see"), st.sampled_from((ALICE, BOB, CAROL)), st.integers(1, 15_000)),
+    st.tuples(st.just("final"), st.booleans(), st.just(0)),
+    st.tuples(st.just("blocks"), st.integers(1, 8), st.just(0)),
+    st.tuples(st.just("price"), st.integers(700_000, 880_000), st.just(0)),
+    st.tuples(st.just("take"), st.sampled_from((ALICE, BOB, CAROL)), st.integers(1, 15_000)),
+)
+
+
+@given(st.lists(STEP, max_size=16))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_chains_do_only_the_house_can_lose_and_replicas_agree(steps: list[tuple[str, Any, int]]) -> None:
+    world = lending()
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 5_000, 790_000))
+    coming: list[Any] = []
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    start = len(world.blocks)
+    for kind, what, dollars in steps:
+        if kind == "see":
+            pair = world.sighted(what, USDC_1, dollars * DOLLAR, block=world.heads[1] + 2)
+            coming.append(pair[1])
+            world.go(facts=(pair[0],))
+        elif kind == "final" and coming:
+            fact = coming.pop(0)
+            world.go(facts=(fact if what else msgspec.structs.replace(fact, account=HOUSE),))
+        elif kind == "blocks":
+            pass_blocks(world, world.heads[1] + what)
+        elif kind == "price":
+            world.ticks[BTC] = what
+            world.go()
+        elif kind == "take":
+            world.go(world.withdrawal(what, USDC_1, dollars * DOLLAR))
+        loans = {account: lent(world.state, account, USD) for account in EVERYBODY}
+        assert loans[HOUSE] == sum(loans[each] for each in EVERYBODY[1:]) <= 20_000 * DOLLAR
+        open_credits = [credit for _, credit in world.state.soft_credits.ordered()]
+        assert loans[HOUSE] == sum(credit.micros for credit in open_credits)
+        for account in EVERYBODY[1:]:
+            assert margin_of(arrays_of(world.state), holdings_of(world.state, account)).maintenance_ok
+    for block in world.blocks[start:]:
+        copy = apply_block(copy, block)[0].absorb()
+    assert roots(copy) == roots(world.state)
+
+
+@pytest.mark.parametrize("terms", [SoftCreditTerms(house_ppm=1_000_001), SoftCreditTerms(recall_blocks=0)])
+def test_terms_without_meaning_are_told(terms: SoftCreditTerms) -> None:
+    assert not all(good for _, _, good in check_soft_credit(terms))

@@ -1,0 +1,186 @@
+"""The small network with terms of collateral turned on, and prices for every feed in every block."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from clearing.assets import Asset, CashGroup, Feed, check_assets
+from clearing.base.secp256k1 import sign_digest
+from clearing.blocks import BlockResult
+from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
+from clearing.collateral.terms import (
+    CashCallTerms,
+    DepegTerms,
+    HaircutTerms,
+    InterestTerms,
+    SkewTerms,
+    SoftCreditTerms,
+    YieldTerms,
+)
+from clearing.facts import ChainHeartbeat, DepositSighted, Fact
+from clearing.genesis import Genesis
+from clearing.ledger import balance, token_currency
+from clearing.transactions import Transaction
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    CAROL,
+    DOLLAR,
+    ETH,
+    HOUSE,
+    OWNER,
+    USD,
+    USDC_1,
+    USDC_2,
+    VAULTS,
+    WETH_1,
+    World,
+    make_genesis,
+    secret,
+)
+
+USDC_FEED, RATE_FEED = 3, 4
+STETH_2 = 4
+PAR = 1_000_000
+"""Ticks of 10,000 whole tokens at par."""
+HAIRCUT = HaircutTerms(
+    range_share_ppm=200_000,
+    liquidity_ppm=5_000,
+    finality_ppm=2_500,
+    confidence_share_ppm=2_000_000,
+    outage_ms=10_000,
+    outage_step_ms=5_000,
+    outage_step_ppm=200_000,
+    step_ppm=2_500,
+)
+DEPEG = DepegTerms(feed=USDC_FEED, feed_tokens=10_000, band_ppm=20_000, blocks=3)
+SKEW = SkewTerms(rate_ppm=100_000, depth_micros=50_000 * DOLLAR, band_micros=1_000 * DOLLAR)
+SOFT = SoftCreditTerms(house_ppm=500_000, account_micros_max=20_000 * DOLLAR, recall_blocks=10, restriction_blocks=6)
+
+
+def genesis_with(
+    *,
+    haircut: HaircutTerms | None = None,
+    depeg: DepegTerms | None = None,
+    skew: SkewTerms | None = None,
+    interest: InterestTerms | None = None,
+    call: CashCallTerms | None = None,
+    soft: SoftCreditTerms | None = None,
+    soft_ppm: int = 0,
+    market: Any = None,
+) -> Genesis:
+    """Genesis with these terms: haircuts on both tokens, the guard on both cash tokens; STETH on chain 2 has a rate."""
+    base = make_genesis(market)
+    change = msgspec.structs.replace
+    cash = [
+        change(asset, depeg=depeg or DepegTerms(), soft_credit_ppm=soft_ppm, cap_units=10**15)
+        for asset in base.assets
+        if asset.is_cash
+    ]
+    weth = change(base.assets[2], haircut=haircut or HaircutTerms(), soft_credit_ppm=soft_ppm)
+    steth = Asset(
+        STETH_2,
+        "STETH-2",
+        2,
+        VAULTS[2],
+        b"\xc4" * 20,
+        18,
+        6,
+        0,
+        ETH,
+        100_000,
+        10**13,
+        yields=YieldTerms(RATE_FEED, PAR, 20_000),
+    )
+    genesis = change(
+        base,
+        feeds=(*base.feeds, Feed(USDC_FEED, "USDC10000"), Feed(RATE_FEED, "STETH/ETH")),
+        cash_groups=(CashGroup(USD, "USD", skew or SkewTerms(), interest or InterestTerms(), call or CashCallTerms()),),
+        assets=(*cash, weth, steth),
+        soft_credit=soft or SoftCreditTerms(),
+    )
+    check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)  # the validators' keys of tests are no keys
+    return genesis
+
+
+class Vaults(World):
+    """A world in which every block has prices, and chains go on unless told otherwise."""
+
+    def __init__(self, genesis: Genesis, check: bool = True) -> None:
+        super().__init__(genesis, check)
+        self.ticks = {BTC: 790_000, ETH: 20_000, USDC_FEED: PAR, RATE_FEED: 1_100_000}
+        self.heads = dict.fromkeys(VAULTS, 100)
+
+    def go(
+        self,
+        *transactions: Transaction,
+        facts: Sequence[Fact] = (),
+        silent: Sequence[int] = (),
+        after_ms: int = 1_000,
+        unpriced: Sequence[int] = (),
+    ) -> BlockResult:
+        """One block; chains in `silent` tell nothing, feeds in `unpriced` have no report."""
+        beats = []
+        for chain in self.heads:
+            if chain not in silent:
+                self.heads[chain] += 1
+                beats.append(ChainHeartbeat(chain, self.heads[chain], bytes(32)))
+        prices = tuple((feed, ticks) for feed, ticks in self.ticks.items() if feed not in unpriced)
+        return self.block(*transactions, prices=prices, facts=(*facts, *beats), after_ms=after_ms)
+
+    def pay_in(self, account: int, asset: int, units: int) -> BlockResult:
+        """A deposit in clearing units of genesis."""
+        return self.go(facts=(self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units)),))
+
+    def tokens(self, account: int, asset: int) -> int:
+        return balance(self.state, account, token_currency(asset))
+
+    def sign(self, account: int, request: Any, field: str = "signature") -> Any:
+        signature = sign_digest(secret(OWNER.get(account, 0)), request.digest(self.network))
+        return msgspec.structs.replace(request, **{field: signature})
+
+    def swap(self, account: int, recipient: int, given: tuple[int, int], taken: tuple[int, int]) -> ClaimSwap:
+        self.nonce += 1
+        words = ClaimSwap(account, recipient, *given, *taken, self.nonce, self.time_ms + 60_000, bytes(65), bytes(65))
+        digest = words.digest(self.network)
+        return msgspec.structs.replace(
+            words,
+            signature=sign_digest(secret(OWNER[account]), digest),
+            recipient_signature=sign_digest(secret(OWNER[recipient]), digest),
+        )
+
+    def bid(self, account: int, seller: int, asset: int, units: int, price: int) -> CollateralBid:
+        self.nonce += 1
+        words = CollateralBid(account, seller, asset, USD, units, price, self.nonce, self.time_ms + 60_000, bytes(65))
+        signed: CollateralBid = self.sign(account, words)
+        return signed
+
+    def limited(self, account: int, asset: int, units: int, fee_max: int) -> LimitedWithdrawal:
+        self.nonce += 1
+        words = LimitedWithdrawal(
+            account, asset, units, b"\x77" * 20, fee_max, self.nonce, self.time_ms + 60_000, bytes(65)
+        )
+        signed: LimitedWithdrawal = self.sign(account, words)
+        return signed
+
+    def sighted(self, account: int, asset: int, units: int, block: int = 200) -> tuple[DepositSighted, Fact]:
+        """The same deposit as sighted before it is final, and as final."""
+        final = self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units))
+        final = msgspec.structs.replace(final, block_number=block)
+        fields = {name: getattr(final, name) for name in final.__struct_fields__}
+        return DepositSighted(**fields), final
+
+
+def opened(genesis: Genesis, dollars: int = 100_000, check: bool = True) -> Vaults:
+    """Everybody with cash on both chains, half each; Alice and Bob with 50 WETH, Carol with 20 STETH."""
+    world = Vaults(genesis, check)
+    world.go()
+    half = dollars // 2 * DOLLAR
+    for account in (HOUSE, ALICE, BOB, CAROL):
+        world.go(facts=[world.deposit_fact(account, asset, half) for asset in (USDC_1, USDC_2)])
+    weth = world.state.terms.assets[WETH_1].to_amount(50_000_000)
+    world.go(facts=[world.deposit_fact(account, WETH_1, weth) for account in (ALICE, BOB)])
+    world.pay_in(CAROL, STETH_2, 20_000_000)
+    return world
