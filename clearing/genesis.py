@@ -30,8 +30,8 @@ from clearing.venues import VenueTerms, check_venues
 
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20
-CHARGE_LINE_MAX = 2**61
-"""Largest slope or intercept of a charge at the highest price that can be agreed; rows take less than twice that."""
+CHARGE_LINE_MAX = 2**62 - 2**40
+"""Largest slope or intercept of a charge at the highest price that can be agreed; rows take a little more."""
 CASH_MICROS_MAX = 2**60
 """The caps of a cash group's assets sum to less than this, so that balances stay far inside 63 bits."""
 MEMBER_ACCOUNTS_MAX = 2**48

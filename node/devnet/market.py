@@ -24,6 +24,8 @@ from clearing.genesis import (
     check_genesis,
 )
 from clearing.instruments import Instrument, InstrumentKind
+from clearing.margin.charges import CHARGE_SIZES_PPM, ConcentrationTier, LotCharge
+from clearing.margin.joint import JointCredit, JointScenario
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from node.devnet.codes import DevnetCode
 
@@ -56,6 +58,14 @@ class GroupFigures(_Table, frozen=True):
     range_ppm: int
     volatility_ppm: int
     volatility_range_ppm: int
+    short_option_ppm: int = 0
+
+
+class TierFigures(_Table, frozen=True):
+    """A further haircut on what one account holds of a token, on each chain, above a threshold."""
+
+    above_units: int
+    haircut_ppm: int
 
 
 class TokenFigures(_Table, frozen=True):
@@ -68,6 +78,18 @@ class TokenFigures(_Table, frozen=True):
     feed: str = ""
     haircut_ppm: int = 0
     cap_units: int = 2**62
+    concentration: tuple[TierFigures, ...] = ()
+
+
+class ChargeFigures(_Table, frozen=True):
+    """What size costs; see `clearing.margin.charges.LotCharge`."""
+
+    contingency_ppm: int = 0
+    slippage_ppm: int = 0
+    depth_lots: int = 0
+    linear_impact_ppm: int = 0
+    root_impact_ppm: int = 0
+    sizes_ppm: tuple[int, ...] = CHARGE_SIZES_PPM
 
 
 class InstrumentFigures(_Table, frozen=True):
@@ -79,6 +101,17 @@ class InstrumentFigures(_Table, frozen=True):
     micros_per_tick: int
     expiry_days: int = 0
     strike_ticks: int = 0
+    charge: ChargeFigures | None = None
+
+
+class JointFigures(_Table, frozen=True):
+    """Credit between groups."""
+
+    tail: int
+    weight_ppm: int
+    keep_largest: bool
+    scenarios: tuple[tuple[int, ...], ...]
+    """Each a column of the grid for every group, then how often."""
 
 
 class RiskFigures(_Table, frozen=True):
@@ -86,6 +119,7 @@ class RiskFigures(_Table, frozen=True):
 
     rate_ppm: int
     cash_limit_micros: int
+    joint: JointFigures | None = None
 
 
 class MarketFigures(_Table, frozen=True):
@@ -170,6 +204,7 @@ def build_genesis(
     members: tuple[MemberIdentity, ...],
 ) -> Genesis:
     """Genesis of a devnet, checked. Raises LocalFault when the file's figures do not make one."""
+    _check_options(market)
     feeds = {figures.name: number for number, figures in enumerate(market.feeds, start=1)}
     genesis = Genesis(
         name=name,
@@ -186,12 +221,21 @@ def build_genesis(
         risk=RiskParameters(
             groups=tuple(
                 RiskGroup(
-                    number, each.name, feeds[each.feed], each.range_ppm, each.volatility_ppm, each.volatility_range_ppm
+                    number,
+                    each.name,
+                    feeds[each.feed],
+                    each.range_ppm,
+                    each.volatility_ppm,
+                    each.volatility_range_ppm,
+                    each.short_option_ppm,
                 )
                 for number, each in enumerate(market.groups, start=1)
             ),
             cash_limit_micros=market.risk.cash_limit_micros,
             rate_ppm=market.risk.rate_ppm,
+            joint=_joint(market.risk.joint),
+            charges=_charges(market),
+            concentration=_tiers(market, chains),
         ),
         market=MarketParameters(
             move_cap_ppm=market.market.move_cap_ppm,
@@ -232,6 +276,38 @@ def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, 
         )
         for number, (chain, token) in enumerate(pairs, start=1)
     )
+
+
+def _joint(figures: JointFigures | None) -> JointCredit:
+    if figures is None:
+        return JointCredit()
+    scenarios = tuple(JointScenario(tuple(columns), count) for *columns, count in sorted(figures.scenarios))
+    return JointCredit(scenarios, figures.tail, figures.weight_ppm, figures.keep_largest)
+
+
+def _charges(market: Market) -> tuple[LotCharge, ...]:
+    return tuple(
+        LotCharge(number, **msgspec.structs.asdict(each.charge))
+        for number, each in enumerate(market.instruments, start=1)
+        if each.charge is not None
+    )
+
+
+def _tiers(market: Market, chains: tuple[DeployedChain, ...]) -> tuple[ConcentrationTier, ...]:
+    pairs = [token for _ in chains for token in market.tokens]
+    return tuple(
+        ConcentrationTier(number, tier.above_units, tier.haircut_ppm)
+        for number, token in enumerate(pairs, start=1)
+        for tier in token.concentration
+    )
+
+
+def _check_options(market: Market) -> None:
+    """An option without a minimum is free to write once no scenario reaches its strike."""
+    free = {group.name for group in market.groups if not group.short_option_ppm}
+    for each in market.instruments:
+        if each.strike_ticks and each.group in free:
+            raise LocalFault(DevnetCode.MARKET_FILE_INVALID, f"groups.{each.group}.short_option_ppm", option=each.name)
 
 
 def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[Instrument, ...]:
