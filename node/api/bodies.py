@@ -118,7 +118,11 @@ def transaction_of(body: Body) -> Transaction:
     """The wire transaction that a JSON body describes. Raises msgspec.ValidationError for numbers beyond 63 bits."""
     kind = _KIND_OF[type(body)]
     renamed: dict[str, str] = _RENAMED.get(kind) or {}
-    return cast(Transaction, _wire(kind, lambda name: getattr(body, renamed.get(name, name))))
+
+    def told(name: str) -> Any:
+        return getattr(body, renamed.get(name) or name)
+
+    return cast(Transaction, _wire(kind, told))
 
 
 def body_of(transaction: Transaction) -> Body:

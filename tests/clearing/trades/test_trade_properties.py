@@ -1,0 +1,211 @@
+"""Properties over random stories of venues, pairs, held trades, accounts and repeats.
+
+After every block of a `Desk` the whole ledger sums to zero and every instrument's positions are matched.
+"""
+
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.apply_block import apply_block
+from clearing.genesis import OPENED_ACCOUNTS, AccountKind
+from clearing.holdings import holdings_of
+from clearing.receipts import TradeNovated
+from clearing.state.export import export_state, import_state
+from clearing.trade_receipts import TradeDiffers, VenueDayClosed
+from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1, of_kind
+from tests.clearing.trades.desk import (
+    CLIENT_KEY,
+    CLIENT_SECRET,
+    NO_VENUE,
+    PRICE,
+    STEADY,
+    TODAY,
+    VENUE_SECRETS,
+    Desk,
+    line_of,
+    venue_genesis,
+)
+
+FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ACCOUNTS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
+NUMBERS = st.tuples(*(st.integers(0, 2**16 - 1) for _ in range(5)))
+
+
+class Story:
+    """Requests out of small numbers, and everything that was ever asked, to be repeated."""
+
+    def __init__(self, fee_ppm: int = 50) -> None:
+        self.desk = Desk(venue_genesis(fee_ppm=fee_ppm, held_per_account_max=6, member_accounts_max=4))
+        self.reports: list[Any] = []
+        self.asked: list[Any] = []
+        self.novated: list[tuple[int, int, int, int]] = []
+
+    def accounts(self) -> list[int]:
+        return [each for each, _ in self.desk.state.accounts.ordered() if each < 2**48]
+
+    def any_of(self, choices: Any, number: int) -> Any:
+        return choices[number % len(choices)]
+
+    def request(self, numbers: tuple[int, ...]) -> Any:
+        desk = self.desk
+        kind, a, b, c, d = numbers
+        first, second = self.any_of(self.accounts(), a), self.any_of(self.accounts(), b)
+        told = self.any_of(self.reports, c) if self.reports else None
+        kind %= 16
+        if kind <= 4:
+            signers = ("v", "vb", "vs", "vbs", "bs")[c % 5]
+            hold = (0, 0, 1_500, 5_000)[d % 4]
+            report = desk.report(first, second, 1 + d % 40, PRICE + a % 50, signers=signers, hold_ms=hold)
+            if c % 7 == 0:
+                report = desk.bilateral(first, second, venue_trade_id=1 + d % 3, hold_ms=hold)
+            self.reports.append(report)
+            return report
+        if kind == 5:
+            return desk.signed(
+                desk.trade(first, second, BTC_PERP, 1 + d % 9, PRICE, trade_id=1 + c % 3, venue=NO_VENUE),
+                buyer_signature=desk.key_of(first),
+                seller_signature=desk.key_of(second),
+            )
+        if kind == 6 and told:
+            return desk.correction(told, d % 2, ("v", "bs")[a % 2], lots=1 + b % 40)
+        if kind == 7 and told:
+            return desk.cancellation(told, d % 2, ("v", "bs")[a % 2])
+        if kind == 8 and told:
+            return desk.give_up(told, (told.buyer, told.seller)[a % 2], second, d % 2)
+        if kind == 9:
+            return desk.mandate(first, day=PRICE * 10 * (c % 300), **({"expires_ms": 0} if d % 4 == 0 else {}))
+        if kind == 10:
+            return desk.opening(first, AccountKind(1 + c % 2), 0, CLIENT_KEY if d % 2 and c % 2 else bytes(20))
+        if kind == 11:
+            return desk.closing(first)
+        if kind == 12:
+            return desk.moved(first, second, 1 + c, CLIENT_SECRET if d % 3 == 0 else None)
+        if kind == 13:
+            return desk.tokens(first, second, 1 + c, WETH_1)
+        if kind == 14:
+            return desk.porting(first, c % 4, client=CLIENT_SECRET if d % 2 else None)
+        return self.any_of(self.asked, a) if self.asked else desk.mandate(first)
+
+    def block(self, many: list[tuple[int, ...]], after_ms: int) -> None:
+        requests = [self.request(each) for each in many]
+        self.asked = (self.asked + requests)[-60:]
+        desk = self.desk
+        forged = [msgspec.structs.replace(each, not_after_ms=each.not_after_ms + 1) for each in self.asked[-1:]]
+        result = desk.block(*requests, *forged, after_ms=after_ms)
+        for each in of_kind(result, TradeNovated):
+            pair = (0, 0) if each.venue in VENUE_SECRETS else sorted((each.buyer, each.seller))
+            self.novated.append((each.venue, each.venue_trade_id, *pair))
+        for account, record in desk.state.accounts.ordered():
+            desk.owner[account] = record.member
+
+    def check(self) -> None:
+        venues = [each for each in self.novated if each[0] in VENUE_SECRETS]
+        assert len(set(venues)) == len(venues), "a venue's id is novated once"
+        state = self.desk.state
+        counted: dict[int, int] = {}
+        for _, held in state.held_trades.ordered():
+            for side in (held.buyer, held.seller):
+                counted[side] = counted.get(side, 0) + 1
+        assert counted == dict(state.held_counts.ordered())
+        held_by: dict[int, int] = {}
+        for account, record in state.accounts.ordered():
+            if account < 2**48:
+                held_by[record.member] = held_by.get(record.member, 0) + 1
+        for member, counts in state.member_accounts.ordered():
+            assert counts.held == held_by.get(member, 0) <= 4
+
+
+BLOCKS = st.lists(st.tuples(st.lists(NUMBERS, max_size=8), st.sampled_from((1, 1_000, 2_000, 61_000))), max_size=10)
+
+
+@FEW
+@given(BLOCKS)
+def test_no_story_makes_money_or_lots_or_novates_twice(blocks: list[Any]) -> None:
+    story = Story()
+    for requests, after_ms in blocks:
+        story.block(requests, after_ms)
+        story.check()
+
+
+@FEW
+@given(BLOCKS, NUMBERS)
+def test_a_state_that_was_read_answers_as_the_one_that_was_written(blocks: list[Any], more: tuple[int, ...]) -> None:
+    story = Story()
+    for requests, after_ms in blocks:
+        story.block(requests, after_ms)
+    desk = story.desk
+    copy = import_state(desk.genesis, SALT, export_state(desk.state))
+    assert copy.module_roots() == desk.state.module_roots()
+    for after_ms in (1_000, 2_000, 61_000, 90_000_000):
+        story.block([more], after_ms)
+        fork, result = apply_block(copy, desk.blocks[-1])
+        assert result == desk.results[-1]
+        copy = fork.absorb()
+
+
+@FEW
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(-40, 40), st.booleans()), min_size=2, max_size=4))
+def test_the_order_of_independent_trades_does_not_count(trades: list[tuple[int, int, bool]]) -> None:
+    """Nobody is near a margin or a limit: each trade passes whatever came before."""
+    pairs = ((ALICE, BOB), (CAROL, HOUSE), (BOB, CAROL), (ALICE, CAROL))
+    outcomes = set()
+    for order in list(permutations(range(len(trades))))[:6]:
+        desk = Desk(venue_genesis(fee_ppm=50))
+        requests = []
+        for (lots, away, eth), (buyer, seller) in zip(trades, pairs, strict=False):
+            instrument, price = (ETH_PERP, 20_000) if eth else (BTC_PERP, PRICE)
+            requests.append(desk.report(buyer, seller, lots, price + away, instrument=instrument, signers="vbs"))
+        result = desk.block(*(requests[each] for each in order))
+        assert len(of_kind(result, TradeNovated)) == len(trades)
+        outcomes.add(str([holdings_of(desk.state, each) for each in ACCOUNTS]))
+    assert len(outcomes) == 1
+
+
+@FEW
+@given(
+    kept=st.lists(st.booleans(), min_size=1, max_size=40),
+    wrong=st.lists(st.booleans(), min_size=40, max_size=40),
+    more=st.integers(0, 5),
+    size=st.integers(1, 16),
+)
+def test_every_trade_of_a_day_is_told_once(kept: list[bool], wrong: list[bool], more: int, size: int) -> None:
+    desk = Desk()
+    reports = [desk.report(ALICE, BOB, 1) for _ in kept]
+    desk.block(*reports)
+    lines = [
+        line_of(report, lots=2 if bad else 1) for report, told, bad in zip(reports, kept, wrong, strict=False) if told
+    ]
+    lines += [line_of(reports[-1], venue_trade_id=1_000 + each) for each in range(more)]
+    desk.finish_day()
+    parts = [lines[at : at + size] for at in range(0, len(lines), size)] or [[]]
+    told = []
+    for number, part in enumerate(parts):
+        statement = desk.statement(part, TODAY, number, last=number == len(parts) - 1)
+        told += of_kind(desk.block(statement), TradeDiffers)
+    result = desk.block()
+    told += of_kind(result, TradeDiffers)
+    (day,) = of_kind(result, VenueDayClosed)
+    assert day.matched + day.differing + day.missing_there == len(reports) == day.trades
+    assert day.matched + day.differing + day.missing_here == len(lines) == day.lines
+    assert day.missing_here == more
+    assert len(told) == len({each.venue_trade_id for each in told}) == len(lines) + kept.count(False) - day.matched
+
+
+@pytest.mark.parametrize("drop", [1, 5, 29])
+def test_no_account_pays_for_another_of_its_member(drop: int) -> None:
+    desk = Desk()
+    accounts = [desk.open(ALICE, kind) for kind in (AccountKind.HOUSE, AccountKind.CLIENT)]
+    for each in accounts:
+        desk.block(desk.transfer(ALICE, each, 5_000_000_000))
+    desk.block(desk.trade_of(accounts[0], BOB, 2_000))
+    others = (ALICE, accounts[1], ALICE_CLIENT)
+    before = [desk.cash(each) for each in others]
+    desk.block(prices=((1, PRICE * (100 - drop) // 100), STEADY[1]))
+    desk.block(prices=((1, PRICE * (100 - drop) // 100), STEADY[1]))
+    assert [desk.cash(each) for each in others] == before
+    assert all(each >= OPENED_ACCOUNTS for each in accounts)
