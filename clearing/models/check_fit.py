@@ -85,7 +85,7 @@ def _scan_fits(at: str, scan: Scan, groups: dict[str, Group], instruments: dict[
 
 def _joint_fits(at: str, term: JointCredit, model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     scans = {each.name: each for each in model.terms if isinstance(each, Scan)}
-    scan = scans[term.scan or next(iter(scans))]
+    scan = next(scans[name] for name in term.over if name in scans)
     given = max((len(each.scanning) for each in portfolio.instruments), default=0)
     points = len(points_of(scan)) or given
     work = len(term.scenarios) * len(portfolio.groups) * len(portfolio.accounts)

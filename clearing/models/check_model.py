@@ -124,7 +124,8 @@ def _of_group_term(at: str, term: Term, before: dict[str, Term]) -> Iterator[Fin
     elif isinstance(term, JointCredit):
         floors = [name for name, each in before.items() if isinstance(each, Minimum)]
         counts = sum(each.count for each in term.scenarios)
-        yield f"{at}.scan", term.scan, bool(scans) and (not term.scan or term.scan in scans)
+        joined = [name for name in term.over if name in scans]
+        yield f"{at}.over", len(joined), len(joined) == 1
         yield f"{at}.floor", term.floor, not term.floor or term.floor in floors
         yield f"{at}.scenarios", len(term.scenarios), 1 <= len(term.scenarios) <= JOINT_MAX
         yield f"{at}.tail", term.tail, 1 <= term.tail <= counts

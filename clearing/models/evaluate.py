@@ -225,13 +225,17 @@ class Evaluator:
         return TermResult(term.name, "minimum", sum(by_group.values(), ZERO), by_group, parts)
 
     def _joint(self, term: JointCredit, results: Mapping[str, TermResult]) -> TermResult:
-        scans = _scan_parts(self._scan_name(term.scan), results)
-        total = sum((results[name].amount for name in term.over), ZERO)
-        floor = ZERO
+        scans = [part for name in term.over for part in _scan_parts(name, results)]
+        required: dict[str, Fraction] = {}
+        for name in term.over:
+            for group, amount in results[name].by_group.items():
+                required[group] = required.get(group, ZERO) + amount
+        floor = max(required.values(), default=ZERO) if term.keep_largest else ZERO
         if term.floor:
             lowest = [each for each in results[term.floor].parts if isinstance(each, spreads.MinimumAmount)]
-            floor = sum((each.minimum for each in lowest), ZERO)
+            floor = max(floor, sum((each.minimum for each in lowest), ZERO))
         groups = [group.id for group in self.portfolio.groups]
+        total = sum((results[name].amount for name in term.over), ZERO)
         part = spreads.joint_credit(term, groups, scans, total, floor)
         return TermResult(term.name, "joint_credit", part.amount, {}, (part,))
 

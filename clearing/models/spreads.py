@@ -147,7 +147,7 @@ def minimum(
 def joint_credit(
     term: JointCredit, groups: Sequence[str], results: Sequence[ScanResult], total: Fraction, floor: Fraction
 ) -> JointAmount:
-    """The credit on `total`; `groups` are in the order of the scenarios' columns."""
+    """The credit on `total`; `groups` are in the order of the scenarios' columns, `floor` is the least joint loss."""
     by_group = {each.of: each for each in results}
     losses = []
     for scenario in term.scenarios:

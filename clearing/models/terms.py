@@ -291,10 +291,11 @@ class JointCredit(Wire, frozen=True, tag_field="kind", tag="joint_credit"):
     tail: U32
     """The expected shortfall is the mean of so many worst joint losses."""
     over: tuple[Name, ...]
-    scan: Reference = ""
-    """The scan whose losses are joined; default: the first."""
+    """A scan, whose losses are joined, and what else is required of groups."""
     floor: Reference = ""
     """A minimum whose charges the joint loss is no less than."""
+    keep_largest: bool = False
+    """Whether the joint loss is no less than what the terms require of the largest group."""
     weight: Number = "0.8"
     decimals: U8 = 6
     rounding: Rounding = "exact"

@@ -32,11 +32,10 @@ TIME_MAX = 2**53
 KINDS = {
     "perpetual": InstrumentKind.PERPETUAL,
     "future": InstrumentKind.FUTURE,
-    "forward": InstrumentKind.FUTURE,
+    "forward": InstrumentKind.FORWARD,
     "call": InstrumentKind.CALL,
     "put": InstrumentKind.PUT,
 }
-"""A forward pays what a future pays: the difference to the settlement price."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""The network's requirement, said as a risk model and evaluated by the models' engine, is the network's requirement."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import decode, encode
+from clearing.instruments import InstrumentKind
+from clearing.margin.requirement import account_margin
+from clearing.models import network
+from clearing.models.check_fit import check_fit
+from clearing.models.check_model import check_model
+from clearing.models.check_portfolio import check_portfolio
+from clearing.models.evaluate import evaluate
+from clearing.models.named import from_named, to_named
+from clearing.models.network import model_of, portfolio_of
+from clearing.models.portfolio import Contract, Group, Portfolio
+from clearing.models.scan import Scanner
+from clearing.models.terms import Range, RiskModel, Scan
+from clearing.models.values import quotes_of
+from tests.clearing.valuing.books import BTC, ETH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, holdings, modest_holdings
+from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE
+
+worlds = st.sampled_from([NORMAL, *CHARGED.values(), CHARGED_HUGE])
+
+
+@settings(max_examples=60)
+@given(st.lists(st.one_of(holdings, modest_holdings), min_size=1, max_size=3), worlds)
+def test_the_model_of_the_network_equals_account_margin(rows, arrays):
+    model = model_of(arrays)
+    portfolio = portfolio_of(arrays, {f"account {number}": row for number, row in enumerate(rows)})
+    for row, found in zip(rows, evaluate(model, portfolio), strict=True):
+        wanted = account_margin(arrays, *row)
+        initial, maintenance = found.level("initial"), found.level("maintenance")
+        assert initial.equity == wanted.equity
+        assert (initial.requirement, maintenance.requirement) == (wanted.initial, wanted.maintenance)
+        assert initial.covered == wanted.initial_ok
+        assert maintenance.covered == wanted.maintenance_ok
+        losses = found.term("scan").by_group
+        assert tuple(losses.get(group.name, 0) for group in arrays.groups) == wanted.group_losses
+
+
+@settings(max_examples=10)
+@given(modest_holdings, worlds)
+def test_the_model_of_the_network_passes_every_check_and_survives_both_encodings(row, arrays):
+    model, portfolio = model_of(arrays), portfolio_of(arrays, {"account": row})
+    check_model(model)
+    if arrays is not CHARGED_HUGE:
+        check_portfolio(portfolio)
+    check_fit(model, portfolio)
+    assert decode(encode(model), RiskModel) == model
+    assert from_named(to_named(model), RiskModel, "model") == model
+    assert from_named(to_named(portfolio), Portfolio, "portfolio") == portfolio
+
+
+KINDS = {InstrumentKind.PERPETUAL: "perpetual", InstrumentKind.FUTURE: "future", InstrumentKind.CALL: "call"}
+
+
+@pytest.mark.parametrize("instrument", INSTRUMENTS, ids=lambda each: each.name)
+def test_the_networks_arrays_are_the_sixteen_of_a_model_up_to_a_tick(instrument):
+    group = {1: BTC, 2: ETH}[instrument.group]
+    contract = Contract(
+        instrument.name,
+        KINDS.get(instrument.kind, "put"),
+        group.name,
+        multiplier=instrument.micros_per_tick,
+        seconds_to_expiry=max(instrument.expiry_ms - NOW_MS, 0) // 1000,
+        strike=instrument.strike_ticks,
+    )
+    market = Group(group.name, INDEX[group.feed], f"{30_000}/1000000", f"{group.volatility_ppm}/1000000")
+    span = Range("", f"{group.range_ppm}/1000000", volatility_up=f"{group.volatility_range_ppm}/1000000")
+    portfolio = Portfolio((market,), (contract,))
+    quotes = quotes_of(portfolio, 12)
+    values = Scanner(Scan("scan", grid="span16", ranges=(span,)), quotes, 12).scan({contract.id: 1})[0]
+    at = NORMAL.instruments.index(instrument)
+    row = [value - NORMAL.rows[at][0] for value in NORMAL.rows[at][1:]]
+    # The index moves by whole ticks, away from where it is, and each entry is rounded down to a micro.
+    slack = 3 * instrument.micros_per_tick
+    assert [-float(loss) for loss in values.losses] == pytest.approx(row, abs=slack)
+
+
+def test_every_kind_of_the_network_has_a_name_in_models():
+    assert set(network._KINDS) == set(InstrumentKind)
+
+
+def test_the_terms_of_the_network_are_told_by_name():
+    model = model_of(CHARGED["all"])
+    names = [term.name for term in model.terms]
+    assert names[:3] == ["scan", "short option minimum", "credit between groups"]
+    assert {"charge on BTC-PERP", "impact of BTC-PERP", "concentration of WETH"} <= set(names)
+    assert all(isinstance(term, msgspec.Struct) for term in model.terms)
