@@ -78,6 +78,8 @@ def check_funding_terms(name: str, terms: FundingTerms, *, perpetual: bool) -> N
         ("period_ms", terms.period_ms, 1 <= terms.period_ms <= FUNDING_PERIOD_MS_MAX),
         ("rate_cap_ppm", terms.rate_cap_ppm, terms.rate_cap_ppm <= PREMIUM_CAP_PPM_MAX),
         ("rate_cap_ppm", terms.rate_cap_ppm, (terms.rate_cap_ppm > 0) is paid),
+        # One payment is never more than the notional itself.
+        ("period_ms", terms.period_ms, terms.rate_cap_ppm * terms.interval_ms <= 1_000_000 * terms.period_ms),
         ("interest_ppm", terms.interest_ppm, terms.interest_ppm <= PREMIUM_CAP_PPM_MAX),
         ("dampener_ppm", terms.dampener_ppm, terms.dampener_ppm <= PREMIUM_CAP_PPM_MAX),
     )

@@ -89,7 +89,12 @@ def missing(genesis: Genesis, tally: Tally, checks: Mapping[str, bool]) -> tuple
 
 
 def _kind(kind: InstrumentKind) -> str:
-    return {InstrumentKind.PERPETUAL: "perpetual", InstrumentKind.FUTURE: "future"}.get(kind, "option")
+    named = {
+        InstrumentKind.PERPETUAL: "perpetual",
+        InstrumentKind.FUTURE: "future",
+        InstrumentKind.FORWARD: "forward",
+    }
+    return named.get(kind, "option")
 
 
 def _named(kind: str) -> str:

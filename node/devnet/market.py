@@ -27,16 +27,19 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import CHARGE_SIZES_PPM, ConcentrationTier, LotCharge
 from clearing.margin.joint import JointCredit, JointScenario
 from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.price_terms import FundingTerms, PriceTerms
 from node.devnet.codes import DevnetCode
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "devnet"
 DAY_MS = 86_400_000
+MINUTE_MS = 60_000
 USD = 1
 KINDS = {
     "perpetual": InstrumentKind.PERPETUAL,
     "future": InstrumentKind.FUTURE,
     "call": InstrumentKind.CALL,
     "put": InstrumentKind.PUT,
+    "forward": InstrumentKind.FORWARD,
 }
 
 
@@ -92,16 +95,32 @@ class ChargeFigures(_Table, frozen=True):
     sizes_ppm: tuple[int, ...] = CHARGE_SIZES_PPM
 
 
+class FundingFigures(_Table, frozen=True):
+    """Premium and funding of a perpetual; see `clearing.price_terms.FundingTerms`."""
+
+    premium_cap_ppm: int
+    window_ms: int
+    depth_lots: int
+    interval_ms: int
+    period_ms: int
+    rate_cap_ppm: int
+    interest_ppm: int
+    dampener_ppm: int
+
+
 class InstrumentFigures(_Table, frozen=True):
     """An instrument; its expiry counts from genesis."""
 
     name: str
-    kind: Literal["perpetual", "future", "call", "put"]
+    kind: Literal["perpetual", "future", "call", "put", "forward"]
     group: str
     micros_per_tick: int
     expiry_days: int = 0
     strike_ticks: int = 0
     charge: ChargeFigures | None = None
+    averaging_minutes: int = 0
+    """How long before expiry the index is averaged for settlement."""
+    funding: FundingFigures | None = None
 
 
 class JointFigures(_Table, frozen=True):
@@ -122,6 +141,16 @@ class RiskFigures(_Table, frozen=True):
     joint: JointFigures | None = None
 
 
+class PriceFigures(_Table, frozen=True):
+    """Outliers and the ladder of a feed without a price; see `clearing.price_terms.PriceTerms`."""
+
+    outlier_deviations: int
+    outlier_floor_ppm: int
+    grace_blocks: int
+    settle_blocks: int
+    coverage_ppm: int
+
+
 class MarketFigures(_Table, frozen=True):
     """Limits and fees."""
 
@@ -130,6 +159,7 @@ class MarketFigures(_Table, frozen=True):
     snapshot_delay_blocks: int
     trade_fee_ppm: int
     liquidation_penalty_ppm: int
+    prices: PriceFigures | None = None
 
 
 class ChainFigures(_Table, frozen=True):
@@ -243,6 +273,7 @@ def build_genesis(
             snapshot_delay_blocks=market.market.snapshot_delay_blocks,
             trade_fee_ppm=market.market.trade_fee_ppm,
             liquidation_penalty_ppm=market.market.liquidation_penalty_ppm,
+            prices=PriceTerms(**msgspec.structs.asdict(market.market.prices)) if market.market.prices else PriceTerms(),
         ),
         members=(
             MemberTerms(
@@ -323,6 +354,8 @@ def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[I
             micros_per_tick=each.micros_per_tick,
             expiry_ms=time_ms + each.expiry_days * DAY_MS if each.expiry_days else 0,
             strike_ticks=each.strike_ticks,
+            averaging_ms=each.averaging_minutes * MINUTE_MS,
+            funding=FundingTerms(**msgspec.structs.asdict(each.funding)) if each.funding else FundingTerms(),
         )
         for number, each in enumerate(market.instruments, start=1)
     )

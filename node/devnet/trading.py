@@ -113,4 +113,4 @@ class Trading:
 
 
 def _marks(state: StateView) -> dict[str, int]:
-    return {mark.name: int(mark.mark_ticks) for mark in state.marks}
+    return {mark.name: int(mark.mark_ticks) for mark in state.marks if not mark.settled}

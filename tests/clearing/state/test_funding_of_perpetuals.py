@@ -1,5 +1,7 @@
 """Premium and funding of perpetuals in the state: marks, payments, who gets the rounding, and what time counts."""
 
+from itertools import permutations
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -80,6 +82,17 @@ def test_the_volume_of_one_block_counts_so_far_and_no_further() -> None:
     world.block(world.trade(ALICE, BOB, BTC_PERP, 900, 797_900), after_ms=0)
     after = world.state.premia[BTC_PERP]
     assert (after.volume, after.weighted) == (VOLUME_MAX, 10 * 10_000_000)
+
+
+def test_the_order_of_trades_in_a_block_does_not_count() -> None:
+    seen = set()
+    for order in permutations(((900, 797_900), (100, 780_000), (7, 790_000))):
+        world = priced()
+        world.block(*(world.trade(ALICE, BOB, BTC_PERP, lots, ticks) for lots, ticks in order))
+        record = world.state.premia[BTC_PERP]
+        world.prices(790_000)
+        seen.add((record, premium(world), world.state.marks[BTC_PERP].ticks, world.cash(ALICE)))
+    assert len(seen) == 1
 
 
 def test_funding_is_paid_once_in_each_interval_with_every_number() -> None:
@@ -170,6 +183,7 @@ def test_the_band_of_trades_lies_around_the_mark_with_its_premium() -> None:
         {"rate_cap_ppm": 0},
         {"rate_cap_ppm": 500_001},
         {"period_ms": 0},
+        {"period_ms": 449},
         {"interval_ms": 8 * 86_400_000},
         {"interest_ppm": 500_001},
         {"dampener_ppm": 500_001},

@@ -44,3 +44,14 @@ def test_an_unknown_key_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(LocalFault) as caught:
         load_market(tmp_path / "market.toml")
     assert "ratio" in str(caught.value)
+
+
+def test_the_shipped_market_pays_funding_averages_settlements_and_lets_no_feed_die_unnoticed() -> None:
+    market = load_market()
+    for each in market.instruments:
+        assert (each.funding is not None) is (each.kind == "perpetual"), each.name
+        assert (each.averaging_minutes > 0) is (each.kind != "perpetual"), each.name
+    terms = market.market.prices
+    assert terms is not None
+    assert 0 < terms.grace_blocks < terms.settle_blocks
+    assert terms.outlier_deviations > 0
