@@ -21,6 +21,8 @@ from clearing.receipts import FeedStatus, Rung
 from clearing.settlement import TimeAverage
 from clearing.state.state import State
 
+Inputs = tuple[tuple[str, int | str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class PriceSource:
@@ -79,7 +81,7 @@ class Term:
     name: str
     of: str
     micros: int
-    inputs: tuple[tuple[str, int | str], ...]
+    inputs: Inputs
     source: str
     rounding: str
     parts: tuple["Term", ...] = field(default=())
@@ -169,7 +171,7 @@ def _equity(inputs: MarginInputs, arrays: RiskArrays, lots: list[int]) -> tuple[
     sources = {each.feed: each for each in inputs.prices}
     for token, units, value in zip(arrays.assets, inputs.tokens, arrays.token_values.tolist(), strict=True):
         if units:
-            given = (("units", units), ("micros_per_unit", value), ("haircut_ppm", token.haircut_ppm))
+            given: Inputs = (("units", units), ("micros_per_unit", value), ("haircut_ppm", token.haircut_ppm))
             source = _source(sources.get(token.feed))
             terms.append(Term("collateral", token.name, units * value, given, source, "value of a unit down"))
     for instrument, held, row in zip(arrays.instruments, lots, arrays.rows, strict=True):
@@ -188,7 +190,7 @@ def _requirement(inputs: MarginInputs, arrays: RiskArrays, lots: list[int], marg
     terms = margin.terms
     for group, loss, least in zip(arrays.groups, margin.group_losses, terms.option_minimums, strict=False):
         if least > loss:
-            given = (("short_option_minimum", least), ("scenario_loss", loss), ("ppm", group.short_option_ppm))
+            given: Inputs = (("short_option_minimum", least), ("scenario_loss", loss), ("ppm", group.short_option_ppm))
             found.append(Term("short_option_minimum", group.name, least - loss, given, "index", "rate of a lot up"))
     if terms.credit:
         joint = inputs.parameters.joint
@@ -215,7 +217,7 @@ def _charges(arrays: RiskArrays, lots: list[int]) -> list[Term]:
     found, tariff = [], arrays.tariff
     listed = zip(arrays.instruments, lots, tariff.lot_rates, tariff.impact, arrays.index_ticks, strict=True)
     for instrument, held, rate, lines, ticks in listed:
-        given: tuple[tuple[str, int | str], ...] = (("lots", held), ("index_ticks", ticks))
+        given: Inputs = (("lots", held), ("index_ticks", ticks))
         by_lot = (*given, ("micros_per_lot", rate))
         found.append(Term("lot_charge", instrument.name, rate * abs(held), by_lot, "index", "rate of a lot up"))
         by_size = (*given, ("lines", str(lines.lines)))
@@ -261,7 +263,7 @@ def _group_loss(
     return Term("group_loss", group.name, loss, given, source, "shocked index away from the index", parts)
 
 
-def _shown(scenario: Scenario) -> tuple[tuple[str, int | str], ...]:
+def _shown(scenario: Scenario) -> Inputs:
     return (
         ("move", f"{scenario.move_numerator}/{scenario.move_denominator}"),
         ("of", "index" if scenario.of_index else "range"),

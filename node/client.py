@@ -18,6 +18,7 @@ from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
+from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import AccountView, HeaderView, Problem, Readiness, ReceiptPage, StateView, SubmitResults
 from node.codes import NodeCode
 from node.trade_batch import TransactionList
@@ -64,6 +65,18 @@ class NodeClient:
         """An own account."""
         return await self._get(f"/v1/accounts/{account}", AccountView, signed=True)
 
+    async def margin(self, account: int) -> MarginView:
+        """Every term of an own account's margin."""
+        return await self._get(f"/v1/accounts/{account}/margin", MarginView, signed=True)
+
+    async def simulate_margin(self, account: int, shock: SimulateBody) -> SimulationView:
+        """The margin of an own account before and after a shock."""
+        target, body = f"/v1/accounts/{account}/margin/simulate", msgspec.json.encode(shock)
+        headers = {"content-type": "application/json", "authorization": self._signed("POST", target, body)}
+        response = await self._request("POST", target, body, headers)
+        self._check(response)
+        return self._read(response, SimulationView)
+
     async def receipts(self, account: int, after: str = "") -> ReceiptPage:
         """One page of an own account's receipts."""
         query = f"&after={after}" if after else ""
@@ -97,17 +110,16 @@ class NodeClient:
         return self._read(response, SubmitResults)
 
     async def _get(self, target: str, kind: type[T], *, signed: bool = False) -> T:
-        headers = {}
-        if signed:
-            if self._secret is None:
-                raise LocalFault(NodeCode.API_UNAUTHENTICATED, target, why="no key given")
-            part = SignedPart("GET", target, b"")
-            now_ms = time.time_ns() // 1_000_000
-            nonce = secrets.token_bytes(32)
-            headers["authorization"] = authorization(self._network, self._secret, part, now_ms, nonce)
+        headers = {"authorization": self._signed("GET", target, b"")} if signed else {}
         response = await self._request("GET", target, b"", headers)
         self._check(response)
         return self._read(response, kind)
+
+    def _signed(self, method: str, target: str, body: bytes) -> str:
+        if self._secret is None:
+            raise LocalFault(NodeCode.API_UNAUTHENTICATED, target, why="no key given")
+        now_ms, nonce = time.time_ns() // 1_000_000, secrets.token_bytes(32)
+        return authorization(self._network, self._secret, SignedPart(method, target, body), now_ms, nonce)
 
     async def _request(
         self, method: str, target: str, body: bytes, headers: dict[str, str], limit: int = ANSWER_BYTES_MAX

@@ -319,8 +319,9 @@ class MarginBook:
         initial = losses.sum(axis=0) if required is None else losses.sum(axis=0) + required
         self.columns.put(EQUITY, columns, equity)
         self.columns.put(INITIAL, columns, initial)
-        self.columns.put(INITIAL_OK, columns, equity >= initial)
-        self.columns.put(MAINTENANCE_OK, columns, covers_maintenance(equity, initial, self._arrays.parameters))
+        self.columns.put(INITIAL_OK, columns, (equity >= initial).astype(np.int64))
+        covers = covers_maintenance(equity, initial, self._arrays.parameters)
+        self.columns.put(MAINTENANCE_OK, columns, covers.astype(np.int64))
         for column in columns[self.columns.table[WIDE, columns] != 0].tolist():
             defined = self._defined(self.columns.table[:, column])
             self.columns.table[INITIAL_OK, column] = defined.initial_ok

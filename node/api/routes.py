@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import handlers
+from node.api import handlers, margins
 from node.api.bodies import SubmitBody
 from node.api.handlers import Call
+from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import (
     AccountView,
     CollateralEventBody,
@@ -73,6 +74,28 @@ ROUTES: tuple[Route, ...] = (
         handlers.account,
         AccountView,
         parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/accounts/{account}/margin",
+        "margin",
+        "Every term of an own account's margin, with inputs, price source and rounding, and its liquidation prices.",
+        margins.margin,
+        MarginView,
+        parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
+        signed=True,
+    ),
+    Route(
+        "POST",
+        "/v1/accounts/{account}/margin/simulate",
+        "simulate_margin",
+        "The same before and after a shock; nothing is changed.",
+        margins.simulation,
+        SimulationView,
+        parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
+        body=SimulateBody,
+        body_media=(JSON,),
         signed=True,
     ),
     Route(

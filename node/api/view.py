@@ -10,6 +10,7 @@ from typing import Protocol
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import NetworkId
+from clearing.explanation import MarginInputs
 from clearing.receipts import Receipt
 from clearing.transactions import Transaction
 from node.api.shapes import AccountView, Check, HeaderView, StateView
@@ -61,6 +62,10 @@ class NodeView(Protocol):
 
     def account(self, account: int) -> AccountView | None:
         """Holdings and margin of one account."""
+        ...
+
+    def margin_inputs(self, account: int) -> MarginInputs | None:
+        """All that the margin of one account depends on, as frozen values."""
         ...
 
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:

@@ -18,6 +18,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import Bug, Rejected
 from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode, reject
+from clearing.explanation import MarginInputs
 from clearing.receipts import CashTransferred, DepositCredited, Liquidated, TakenOver
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from node.api import authentication
@@ -95,6 +96,9 @@ class FakeView:
             called=True,
             next_nonce=1,
         )
+
+    def margin_inputs(self, account: int) -> MarginInputs | None:
+        return None
 
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         everything = [

@@ -1,0 +1,143 @@
+"""Routes that explain and simulate margins.
+
+Rule: inputs are taken from the view at once; the work, bounded by what is listed, is done in a few worker threads, so
+that votes never wait for it. A member sees its own accounts only.
+"""
+
+import trio
+
+from clearing.base.errors import LocalFault
+from clearing.explanation import MarginInputs, Term, explain
+from clearing.simulation import LiquidationPrice, Shock, Trade, liquidation_prices, simulate
+from node.api.handlers import Call, own_account, read_json
+from node.api.margin_shapes import (
+    LiquidationPriceView,
+    MarginView,
+    PartView,
+    SimulateBody,
+    SimulationView,
+    TermView,
+)
+from node.api.problems import ApiRefusal
+from node.codes import NodeCode
+
+THREADS = 2
+WAITING_MAX = 16
+_workers = trio.CapacityLimiter(THREADS)
+
+
+async def margin(call: Call) -> object:
+    """Every term of the margin of an own account."""
+    inputs = _inputs(call)
+    _check_room()
+    return await trio.to_thread.run_sync(margin_view, inputs, limiter=_workers)
+
+
+async def simulation(call: Call) -> object:
+    """The same after a shock."""
+    inputs = _inputs(call)
+    shock = shock_of(read_json(call.body, SimulateBody))
+    _check_room()
+    try:
+        after = simulate(inputs, shock)
+        return await trio.to_thread.run_sync(simulation_view, inputs, after, limiter=_workers)
+    except LocalFault as fault:
+        raise ApiRefusal(422, fault.code, fault.at, **fault.values) from None
+
+
+def margin_view(inputs: MarginInputs) -> MarginView:
+    """As the API shows it."""
+    told = explain(inputs)
+    risk = inputs.parameters
+    return MarginView(
+        account=inputs.account,
+        height=inputs.height,
+        time_ms=inputs.time_ms,
+        arrays_time_ms=inputs.arrays_time_ms,
+        equity_micros=str(told.margin.equity),
+        initial_margin_micros=str(told.margin.initial),
+        maintenance_margin_micros=str(told.margin.maintenance),
+        initial_ok=told.margin.initial_ok,
+        maintenance_ok=told.margin.maintenance_ok,
+        equity=tuple(_term(each) for each in told.equity),
+        requirement=tuple(_term(each) for each in told.requirement),
+        maintenance_fraction=(risk.maintenance_numerator, risk.maintenance_denominator),
+        liquidation=tuple(_liquidation(each) for each in liquidation_prices(inputs)),
+    )
+
+
+def simulation_view(before: MarginInputs, after: MarginInputs) -> SimulationView:
+    """As the API shows it."""
+    return SimulationView(before=margin_view(before), after=margin_view(after))
+
+
+def shock_of(body: SimulateBody) -> Shock:
+    """The shock that a body asks for. Raises ApiRefusal when something is named twice."""
+    names = (
+        [each.feed for each in body.index],
+        [each.group for each in body.volatility],
+        [each.cash_group for each in body.cash],
+        [each.asset for each in body.tokens],
+    )
+    for ids in names:
+        if len(set(ids)) != len(ids):
+            raise ApiRefusal(400, NodeCode.API_BODY, "body", why="something is named twice")
+    return Shock(
+        index_ppm={each.feed: each.move_ppm for each in body.index},
+        volatility_ppm={each.group: each.points_ppm for each in body.volatility},
+        trades=tuple(
+            Trade(each.instrument, int(each.lots), None if each.price_ticks is None else int(each.price_ticks))
+            for each in body.trades
+        ),
+        cash_micros={each.cash_group: int(each.amount_micros) for each in body.cash},
+        token_units={each.asset: int(each.amount_units) for each in body.tokens},
+    )
+
+
+def _inputs(call: Call) -> MarginInputs:
+    found = call.view.margin_inputs(own_account(call))
+    if found is None:
+        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
+    return found
+
+
+def _check_room() -> None:
+    if _workers.statistics().tasks_waiting >= WAITING_MAX:
+        raise ApiRefusal(429, NodeCode.API_RATE, "request", waiting=WAITING_MAX)
+
+
+def _term(term: Term) -> TermView:
+    parts = tuple(
+        PartView(
+            name=each.name,
+            of=each.of,
+            amount_micros=str(each.micros),
+            inputs=_shown(each),
+            source=each.source,
+            rounding=each.rounding,
+        )
+        for each in term.parts
+    )
+    return TermView(
+        name=term.name,
+        of=term.of,
+        amount_micros=str(term.micros),
+        inputs=_shown(term),
+        source=term.source,
+        rounding=term.rounding,
+        parts=parts,
+    )
+
+
+def _shown(term: Term) -> dict[str, str]:
+    return {name: str(value) for name, value in term.inputs}
+
+
+def _liquidation(price: LiquidationPrice) -> LiquidationPriceView:
+    return LiquidationPriceView(
+        feed=price.feed,
+        name=price.name,
+        index_ticks=str(price.index_ticks),
+        below_ticks=None if price.below_ticks is None else str(price.below_ticks),
+        above_ticks=None if price.above_ticks is None else str(price.above_ticks),
+    )

@@ -1,0 +1,114 @@
+"""Rules of the margin routes: a member sees its own margins explained and simulated, hostile shocks are refused."""
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import click
+import httpx
+import msgspec
+import pytest
+
+from clearing.explanation import MarginInputs, inputs_of
+from node.api.authentication import SignedPart, authorization
+from node.api.margin_shapes import MarginView, SimulationView
+from node.api.server import build_api
+from node.api.shapes import Problem
+from node.cli.margin_of_account import shock_body
+from node.config import Api
+from tests.clearing.state.test_explained_margins import traded
+from tests.clearing.state.world import BTC, BTC_PERP, USD, WETH_1
+from tests.node.services.test_api import ALICE, BOB, NETWORK, NOW, FakeView
+
+WORLD = traded()
+
+
+class MarginedView(FakeView):
+    """Account 1 is Alice's, 2 Bob's, of a world with positions."""
+
+    def margin_inputs(self, account: int) -> MarginInputs | None:
+        return inputs_of(WORLD.state, account)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = build_api(MarginedView(), Api(requests_burst=100_000), lambda: NOW)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as made:
+        yield made
+
+
+async def asked(client: httpx.AsyncClient, target: str, key: bytes = ALICE, body: Any = None) -> httpx.Response:
+    data = b"" if body is None else json.dumps(body).encode()
+    method = "GET" if body is None else "POST"
+    value = authorization(NETWORK, key, SignedPart(method, target, data), NOW, secrets.token_bytes(32))
+    headers = {"Authorization": value, "Content-Type": "application/json"}
+    return await client.request(method, target, content=data or None, headers=headers)
+
+
+def code_of(response: httpx.Response) -> tuple[int, str]:
+    return response.status_code, msgspec.json.decode(response.content, type=Problem).code
+
+
+async def test_a_member_sees_every_term_of_its_margin(client: httpx.AsyncClient) -> None:
+    response = await asked(client, "/v1/accounts/1/margin")
+    view = msgspec.json.decode(response.content, type=MarginView)
+    assert view.height == WORLD.state.now.height
+    assert sum(int(each.amount_micros) for each in view.equity) == int(view.equity_micros)
+    assert sum(int(each.amount_micros) for each in view.requirement) == int(view.initial_margin_micros)
+    assert all(term.source and term.rounding and term.inputs for term in (*view.equity, *view.requirement))
+    assert {each.name for each in view.liquidation} == {"BTC", "ETH"}
+
+
+async def test_a_simulation_shows_before_and_after(client: httpx.AsyncClient) -> None:
+    body = {
+        "index": [{"feed": BTC, "move_ppm": -100_000}],
+        "trades": [{"instrument": BTC_PERP, "lots": "-6000"}],
+        "cash": [{"cash_group": USD, "amount_micros": "5"}],
+        "tokens": [{"asset": WETH_1, "amount_units": "-1"}],
+    }
+    response = await asked(client, "/v1/accounts/1/margin/simulate", body=body)
+    view = msgspec.json.decode(response.content, type=SimulationView)
+    assert int(view.after.initial_margin_micros) < int(view.before.initial_margin_micros)
+
+
+@pytest.mark.parametrize("body", [None, {}])
+async def test_anothers_margin_is_refused(client: httpx.AsyncClient, body: Any) -> None:
+    for account in (1, 99):
+        target = f"/v1/accounts/{account}/margin" + ("" if body is None else "/simulate")
+        assert code_of(await asked(client, target, BOB, body)) == (403, "R0848")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"index": [{"feed": 99, "move_ppm": 1}]}, (422, "R0104")),
+        ({"trades": [{"instrument": BTC_PERP, "lots": "1", "price_ticks": "9999999999999999999"}]}, (422, "R0104")),
+        ({"trades": [{"instrument": BTC_PERP, "lots": "9999999999999999999"}]}, (422, "R0104")),
+        ({"tokens": [{"asset": WETH_1, "amount_units": "-99999999999"}]}, (422, "R0104")),
+        ({"index": [{"feed": BTC, "move_ppm": -1_000_000}]}, (400, "R0843")),
+        ({"index": 2 * [{"feed": BTC, "move_ppm": 1}]}, (400, "R0843")),
+        ({"trades": 65 * [{"instrument": BTC_PERP, "lots": "1"}]}, (400, "R0843")),
+        ({"trades": [{"instrument": BTC_PERP, "lots": "1.5"}]}, (400, "R0843")),
+        ({"unknown": []}, (400, "R0843")),
+    ],
+)
+async def test_a_hostile_shock_is_refused(client: httpx.AsyncClient, body: Any, expected: tuple[int, str]) -> None:
+    assert code_of(await asked(client, "/v1/accounts/1/margin/simulate", body=body)) == expected
+
+
+def test_options_of_the_command_line_make_the_request() -> None:
+    body = shock_body(("1=-12.5",), ("2=+10",), ("4=-20", "4=5@790000"), ("1=-7",), ("3=8",))
+    assert body.index[0].move_ppm == -125_000
+    assert body.volatility[0].points_ppm == 100_000
+    assert [(each.instrument, each.lots, each.price_ticks) for each in body.trades] == [
+        (4, "-20", None),
+        (4, "5", "790000"),
+    ]
+    assert (body.cash[0].amount_micros, body.tokens[0].amount_units) == ("-7", "8")
+
+
+@pytest.mark.parametrize("index", ["1", "x=1", "1=abc", "1=0.00001", "1=nan", "1=1e99"])
+def test_an_option_that_is_no_shock_is_refused(index: str) -> None:
+    with pytest.raises(click.UsageError):
+        shock_body((index,), (), (), (), ())
