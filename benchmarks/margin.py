@@ -1,12 +1,21 @@
 """Margin of many accounts: exact integers with bounds checks, beside a naive float64 product that checks nothing.
 
-Run `python -m benchmarks.margin` at the top of the repository; medians of several repetitions, with extremes.
+Run `python -m benchmarks.margin` at the top of the repository; medians of several repetitions, with extremes. Option
+values and QuantLib are in `benchmarks.options`.
 """
 
+import math
+import os
 import time
 
-import numpy as np
+# Several threads of linear algebra on busy cores cost fifty times what they gain; before anything imports numpy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import msgspec
+import numpy as np
+import QuantLib
+
+from benchmarks import options
 from benchmarks.figures import Figure, of_times, repeated
 from clearing.assets import CashGroup
 from clearing.instruments import Instrument, InstrumentKind
@@ -14,7 +23,7 @@ from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.book import MarginBook
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.requirement import batch_margin
-from clearing.pricing.black76 import option_values
+from clearing.pricing.carry import YEAR_MS
 
 ACCOUNTS, POSITIONS, HOLDERS = 10_000, 40, 200
 DAY_MS = 86_400_000
@@ -46,11 +55,14 @@ def instruments(groups: int) -> list[Instrument]:
     return listed
 
 
+def parameters(groups: int) -> RiskParameters:
+    listed = tuple(RiskGroup(each, f"G{each}", each, 200_000, 800_000, 200_000) for each in range(1, groups + 1))
+    return RiskParameters(listed, grid(), rate_ppm=50_000)
+
+
 def arrays(groups: int, first: int = 800_000, others: int = 800_000) -> RiskArrays:
-    risk_groups = tuple(RiskGroup(each, f"G{each}", each, 200_000, 800_000, 200_000) for each in range(1, groups + 1))
-    parameters = RiskParameters(risk_groups, grid(), rate_ppm=50_000)
     index = {each: first if each == 1 else others for each in range(1, groups + 1)}
-    return build_risk_arrays(instruments(groups), [], [CashGroup(1, "USD")], {}, index, parameters, NOW_MS)
+    return build_risk_arrays(instruments(groups), [], [CashGroup(1, "USD")], {}, index, parameters(groups), NOW_MS)
 
 
 def naive(risk: RiskArrays, cash: np.ndarray, lots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,50 +110,104 @@ def whole_book(groups: int) -> list[Figure]:
     ]
 
 
-def one_tick() -> list[Figure]:
+def one_tick(*, marked: bool) -> list[Figure]:
+    """One feed moves: new rows, new matrices, margins of its holders. `marked`: the feed has no options."""
     rng = np.random.default_rng(2)
     groups = 4
-    states = [arrays(groups), arrays(groups, 801_000)]
-    book = MarginBook(states[0])
-    first = set(states[0].members(states[0].groups[0]))
+    listed = tuple(perpetual(each) if marked and each.group == 1 else each for each in instruments(groups))
+    risk, cash = parameters(groups), (CashGroup(1, "USD"),)
+
+    def built(ticks: int, before: RiskArrays | None) -> RiskArrays:
+        index = {each: ticks if each == 1 else 800_000 for each in range(1, groups + 1)}
+        marks = {each.id: index[each.feed] for each in listed if each.is_marked}
+        return build_risk_arrays(listed, (), cash, marks, index, risk, NOW_MS, before=before)
+
+    held = built(800_000, None)
+    book = MarginBook(held)
+    first = set(held.members(held.groups[0]))
     for account in range(ACCOUNTS):
         lots = rng.integers(-1000, 1001, POSITIONS).tolist()
         if account % (ACCOUNTS // HOLDERS):
             lots = [0 if at in first else q for at, q in enumerate(lots)]
         book.put(account, [10**12], [], lots)
     book.remargin()
-    times, repricing = [], []
-    for turn in range(200):
-        start = time.perf_counter()
-        book.reprice(states[(turn + 1) % 2])
-        middle = time.perf_counter()
+    spent: list[list[float]] = [[], [], [], []]
+    for turn in range(300):
+        marks = [time.perf_counter()]
+        held = built(800_000 + 100 * (1 + turn % 7), held)
+        marks.append(time.perf_counter())
+        book.reprice(held)
+        marks.append(time.perf_counter())
         touched = book.remargin()
-        times.append(time.perf_counter() - middle)
-        repricing.append(middle - start)
+        marks.append(time.perf_counter())
+        for times, seconds in zip(spent, (*np.diff(marks), marks[-1] - marks[0]), strict=True):
+            times.append(float(seconds))
         assert len(touched) == HOLDERS
-    build = repeated(lambda: arrays(groups, 801_000), 20)
-    return [
-        of_times(f"one tick, {HOLDERS} holders of {ACCOUNTS:,}", times, "us", goal="< 100"),
-        of_times("taking new arrays", repricing, "us"),
-        of_times("building all arrays", build, "us"),
+    assert np.array_equal(held.values, built(800_000 + 100 * (1 + turn % 7), None).values)
+    kind = "marked instruments" if marked else "with options"
+    figures = [
+        of_times(f"one tick, {kind}: its rows of the arrays", spent[0], "us", goal="< 100" if marked else ""),
+        of_times(f"one tick, {kind}: all of it, {HOLDERS} holders", spent[3], "us"),
     ]
+    if marked:
+        figures.insert(1, of_times(f"one tick: margins of {HOLDERS} holders of {ACCOUNTS:,}", spent[2], "us", "< 100"))
+        figures.insert(1, of_times("one tick: taking new arrays", spent[1], "us"))
+    return figures
 
 
-def options() -> list[Figure]:
-    rng = np.random.default_rng(3)
-    count = 100_000
-    forward = rng.uniform(1e5, 1e7, count)
-    strike = forward * rng.uniform(0.5, 2.0, count)
-    volatility, years = rng.uniform(0.2, 2.0, count), rng.uniform(0.001, 1.0, count)
-    discount, is_call = np.ones(count), rng.random(count) < 0.5
-    seconds = np.median(repeated(lambda: option_values(forward, strike, volatility, years, discount, is_call), 5))
-    return [Figure(f"option values in batches of {count:,}", count / float(seconds) / 1e6, "M/s")]
+def perpetual(each: Instrument) -> Instrument:
+    return msgspec.structs.replace(each, kind=InstrumentKind.PERPETUAL, expiry_ms=0, strike_ticks=0)
+
+
+def by_quantlib(risk: RiskArrays) -> np.ndarray:
+    """[m, 1 + S] float64: the arrays with each option in each scenario by one call of QuantLib."""
+    black, weights = QuantLib.blackFormula, [1.0, *(each.weight_ppm / 1e6 for each in grid())]
+    moves = [1.0, *(1.0 + 0.2 * each.move_numerator / each.move_denominator for each in grid())]
+    shifts = [0.8, *(0.8 + 0.2 * each.volatility_direction for each in grid())]
+    values = np.zeros(risk.values.shape)
+    for row, each in enumerate(risk.instruments):
+        scale, years = float(each.micros_per_tick), (each.expiry_ms - NOW_MS) / YEAR_MS
+        growth = 1.0 if each.kind is InstrumentKind.PERPETUAL else 1.0 + 0.05 * years
+        forwards = [800_000.0 * move * growth for move in moves]
+        if not each.is_option:
+            values[row] = [
+                (forward - forwards[0]) * scale * part for forward, part in zip(forwards, weights, strict=True)
+            ]
+            continue
+        kind = QuantLib.Option.Call if each.kind is InstrumentKind.CALL else QuantLib.Option.Put
+        full = [
+            black(kind, float(each.strike_ticks), forward, volatility * math.sqrt(years), 1.0 / growth) * scale
+            for forward, volatility in zip(forwards, shifts, strict=True)
+        ]
+        values[row] = [full[0] + (value - full[0]) * part for value, part in zip(full, weights, strict=True)]
+    return values
+
+
+def building() -> list[Figure]:
+    """All rows anew, and what a margin costs that revalues every position of every account."""
+    groups = 4
+    listed, risk = instruments(groups), parameters(groups)
+    index = dict.fromkeys(range(1, groups + 1), 800_000)
+    cash = [CashGroup(1, "USD")]
+    ours = repeated(lambda: build_risk_arrays(listed, [], cash, {}, index, risk, NOW_MS), 50)
+    held = arrays(groups)
+    theirs = repeated(lambda: by_quantlib(held), 10)
+    ticks = np.abs(held.values - by_quantlib(held)) / [[each.micros_per_tick] for each in held.instruments]
+    assert ticks.max() <= 2.0, "apart by more than moves and carry round"
+    slow = float(np.median(theirs))
+    return [
+        of_times(
+            f"building all arrays, {POSITIONS} x {1 + held.scenarios}", ours, "us", peer=f"{slow * 1e6:,.0f} QuantLib"
+        ),
+        Figure("every position of every account revalued by QuantLib", slow * ACCOUNTS, "s", peer="from one account"),
+    ]
 
 
 def figures(*, quick: bool = False) -> list[Figure]:
     """See `benchmarks.__main__`."""
     books = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in whole_book(groups)]
-    return [*books, *one_tick(), *options()]
+    ticks = [figure for marked in (True, False) for figure in one_tick(marked=marked)]
+    return [*books, *ticks, *building(), *options.figures(quick=quick)]
 
 
 if __name__ == "__main__":

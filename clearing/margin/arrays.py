@@ -14,7 +14,8 @@ import numpy as np
 from clearing.assets import Asset, CashGroup
 from clearing.base.errors import Bug
 from clearing.instruments import INDEX_TICKS_MAX, Instrument
-from clearing.margin.bulk_rows import Block, marked_values, marks_used, option_rows
+from clearing.margin.bulk_options import Moved, option_rows
+from clearing.margin.bulk_rows import Block, marked_values, marks_used
 from clearing.margin.kernel import GroupMatrix, Integers, group_matrix
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.margin.plan import ArrayPlan, make_plan, sorted_tokens
@@ -117,15 +118,16 @@ def build_risk_arrays(
     token_values = [each.unit_value(index[each.feed]) if each.feed in index else 0 for each in tokens]
     if max(map(abs, token_values), default=0) > COEFFICIENT_MAX:
         raise Bug(f"a token value reaches 2^62: {token_values}")
+    used = _index_ticks(plan, inputs)
     built = RiskArrays(
         instruments=plan.instruments,
         assets=tokens,
         cash_groups=plan.cash_groups,
         values=values,
         token_values=np.array(token_values, np.int64),
-        priced=tuple(each.feed in index for each in plan.instruments),
+        priced=tuple(map(bool, used)),
         parameters=plan.parameters,
-        index_ticks=tuple(index.get(each.feed, 0) for each in plan.instruments),
+        index_ticks=used,
         plan=plan,
         inputs=inputs,
     )
@@ -134,11 +136,20 @@ def build_risk_arrays(
     return built
 
 
+def _index_ticks(plan: ArrayPlan, inputs: Sequence[Inputs]) -> tuple[int, ...]:
+    """[m] the index that each instrument's row was built from, 0 without one."""
+    used = [0] * len(plan.instruments)
+    for block, (ticks, _, _) in zip(plan.blocks, inputs, strict=True):
+        for row in block.rows:
+            used[row] = ticks
+    return tuple(used)
+
+
 def _inputs(block: Block, marks: Mapping[int, int], index: Mapping[int, int], time_ms: int) -> Inputs:
     ticks = index.get(block.feed, 0)
     if not ticks:
         return 0, 0, ()
-    return ticks, time_ms if block.options.listed else 0, marks_used(block, ticks, marks, time_ms)
+    return ticks, time_ms if block.options.expiries else 0, marks_used(block, ticks, marks, time_ms)
 
 
 def _values(plan: ArrayPlan, inputs: tuple[Inputs, ...], before: RiskArrays | None) -> tuple[Integers, list[Block]]:
@@ -148,12 +159,18 @@ def _values(plan: ArrayPlan, inputs: tuple[Inputs, ...], before: RiskArrays | No
     if before is not None and not moved:
         return before.values, []
     values = before.values.copy() if before is not None else np.zeros(plan.shape, np.int64)
+    valued: list[Moved] = []
     for at in moved:
         block, (ticks, time_ms, marks) = plan.blocks[at], inputs[at]
-        if len(block.marked_rows):
-            values[block.marked_rows] = marked_values(block, marks) if ticks else 0
-        if len(block.options.rows):
-            values[block.options.rows] = option_rows(block, ticks, time_ms) if ticks else 0
+        if not ticks:
+            values[block.marked_rows] = values[block.options.rows] = 0
+            continue
+        if marks:
+            values[block.marked_rows] = marked_values(block, marks)
+        if block.options.expiries:
+            valued.append(Moved(block, ticks, time_ms))
+    for each, rows in zip(valued, option_rows(valued), strict=True):
+        values[each.block.options.rows] = rows
     largest = max(int(values.max(initial=0)), -int(values.min(initial=0)))
     if largest > COEFFICIENT_MAX:
         raise Bug(f"risk array entry {largest} reaches 2^62")
@@ -173,6 +190,8 @@ def _keep(built: RiskArrays, before: RiskArrays, moved: Sequence[Block]) -> None
     if "rows" in known:
         rows = list(before.rows)
         for block in moved:
-            for row in (*block.marked_rows.tolist(), *block.options.rows.tolist()):
+            for row in block.rows:
                 rows[row] = built.values[row].tolist()
         vars(built)["rows"] = rows
+    if "tariff" in known and before.assets == built.assets and not built.parameters.charges_on_value:
+        vars(built)["tariff"] = before.tariff

@@ -93,6 +93,11 @@ class RiskParameters(Wire, frozen=True):
         return group.scenarios or self.scenarios
 
     @property
+    def charges_on_value(self) -> bool:
+        """Whether anything is charged on what a lot or a token is worth, beyond scenarios."""
+        return bool(self.charges or self.concentration or any(group.short_option_ppm for group in self.groups))
+
+    @property
     def width(self) -> int:
         """How many scenarios the longest grid has, besides the base."""
         return max([len(self.scenarios), *(len(group.scenarios) for group in self.groups)])
