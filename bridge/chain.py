@@ -33,6 +33,8 @@ class WatchedChain:
     poll_seconds: float = 0.25
     blooms: bool = True
     """Whether headers carry true log blooms. Where they don't, candidate blocks are found by `eth_getLogs` only."""
+    sight_depth: int = 0
+    """Deposits so many blocks under the head are told before they are final, for soft credit; 0: none are."""
 
     def __post_init__(self) -> None:
         addresses = (self.vault, *self.tokens)

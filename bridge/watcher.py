@@ -19,8 +19,9 @@ from bridge.evm.header import BlockHeader, check_links
 from bridge.evm.submission import SubmittedEvent, verify_submitted_event
 from bridge.quorum import EndpointQuorum
 from bridge.scanner import Scanner, Sighting
+from bridge.sighter import Sighter
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.facts import ChainHeartbeat, DepositSeen, Fact, WithdrawalExecuted
+from clearing.facts import ChainHeartbeat, DepositSeen, DepositSighted, Fact, WithdrawalExecuted
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
@@ -66,7 +67,12 @@ class Watcher:
     """
 
     def __init__(
-        self, chain: WatchedChain, quorum: EndpointQuorum, store: FactStore, emit: Callable[[Fact], Awaitable[None]]
+        self,
+        chain: WatchedChain,
+        quorum: EndpointQuorum,
+        store: FactStore,
+        emit: Callable[[Fact], Awaitable[None]],
+        sight: Callable[[tuple[DepositSighted, ...]], None] | None = None,
     ) -> None:
         self.chain = chain
         self.status = WatcherStatus()
@@ -74,6 +80,8 @@ class Watcher:
         self._scanner = Scanner(chain, quorum)
         self._store = store
         self._emit = emit
+        self._sight = sight
+        self._sighter = Sighter(chain, quorum, self._scanner)
         self._cursor: Cursor | None = store.load(chain.chain_id)
         self._checked_chain = False
         if self._cursor is not None:
@@ -88,6 +96,7 @@ class Watcher:
         while self.status.halt is None:
             try:
                 progressed = await self.step()
+                await self.look_ahead()
             except RemoteFault:
                 progressed = False
                 pause = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))
@@ -116,6 +125,15 @@ class Watcher:
             raise
         self.status.last_fault = ""
         return progressed
+
+    async def look_ahead(self) -> None:
+        """Tell the deposits that are not final yet, as one view of the chain as it is now, where anybody wants them.
+
+        Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
+        """
+        if self._sight is None or not self.chain.sight_depth or self._cursor is None or self.status.halt is not None:
+            return
+        self._sight(await self._sighter.view(self._cursor))
 
     async def check_submission(self, submission: SubmittedEvent) -> DepositSeen | WithdrawalExecuted:
         """The fact that a submitted event proves, if its block is final here.

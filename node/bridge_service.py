@@ -22,7 +22,7 @@ from bridge.rpc import Endpoint
 from bridge.watcher import Watcher
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.facts import DepositSeen, Fact, WithdrawalExecuted
+from clearing.facts import DepositSeen, DepositSighted, Fact, WithdrawalExecuted
 from clearing.genesis import Genesis
 from clearing.state.state import State
 from node.codes import NodeCode
@@ -109,7 +109,8 @@ class BridgeService:
                 now = trio.current_time()
                 pulse = self.pulses[chain.chain_id] = Pulse(now, now)
                 quorum = _HeardQuorum(endpoints, config.quorum, pulse)
-                watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed))
+                sight = partial(self._sight, chain.chain_id, changed)
+                watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed), sight)
                 self.watchers[chain.chain_id] = watcher
                 first_endpoints[chain.chain_id] = endpoints[0]
                 nursery.start_soon(self._watch, watcher)
@@ -155,6 +156,10 @@ class BridgeService:
         if isinstance(fact, DepositSeen | WithdrawalExecuted):
             network.publish(Topic.COLLATERAL, encode(CollateralGossip(fact)))
 
+    def _sight(self, chain_id: int, changed: Callable[[], None], view: tuple[DepositSighted, ...]) -> None:
+        if self._pool.sight(chain_id, view):
+            changed()
+
     async def _prove_submissions(
         self, endpoints: Mapping[int, Endpoint], network: Network, changed: Callable[[], None]
     ) -> None:
@@ -180,6 +185,9 @@ valid_collateral = carries(CollateralGossip, GOSSIP_BYTES_MAX)
 
 def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedChain:
     terms = next(chain for chain in genesis.chains if chain.chain_id == chain_id)
+    lends = genesis.soft_credit.house_ppm > 0 and any(
+        asset.soft_credit_ppm for asset in genesis.assets if asset.chain_id == chain_id
+    )
     return WatchedChain(
         chain_id=chain_id,
         vault=terms.vault,
@@ -188,4 +196,5 @@ def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedCha
         finality=FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
         custody_stride=terms.custody_stride,
         poll_seconds=config.poll_ms / 1000,
+        sight_depth=genesis.soft_credit.sight_depth if lends else 0,
     )

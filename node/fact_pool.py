@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from clearing.base.codec import encode
 from clearing.extension import EXTENSION_BYTES_MAX, FACTS_MAX
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, WithdrawalExecuted, fact_key
+from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, Fact, WithdrawalExecuted, fact_key
 from clearing.state.records import Claim
 from clearing.state.state import State
 
@@ -25,6 +25,13 @@ class FactPool:
         self._events: dict[tuple[int, int, bytes, int], DepositSeen | WithdrawalExecuted] = {}
         self._custody: dict[tuple[int, bytes, bytes], CustodySeen] = {}
         self._heartbeats: dict[int, ChainHeartbeat] = {}
+        self._sighted: dict[int, tuple[DepositSighted, ...]] = {}
+
+    def sight(self, chain_id: int, view: tuple[DepositSighted, ...]) -> bool:
+        """Take in what is seen of a chain ahead of finality, in place of what was; whether it differs."""
+        changed = self._sighted.get(chain_id, ()) != view
+        self._sighted[chain_id] = view
+        return changed
 
     def add(self, fact: Fact) -> None:
         """Take in what an adapter saw; a newer custody or heartbeat replaces the older."""
@@ -32,6 +39,8 @@ class FactPool:
             self._heartbeats[fact.chain_id] = fact
         elif isinstance(fact, CustodySeen):
             self._custody[fact.chain_id, fact.vault, fact.token] = fact
+        elif isinstance(fact, DepositSighted):
+            pass  # ahead of finality only a whole view counts, see `sight`
         else:
             self._events.setdefault(fact_key(fact), fact)
 
@@ -45,7 +54,10 @@ class FactPool:
         custody = [fact for _, fact in sorted(self._custody.items()) if self._custody_is_news(state, fact)]
         beats = [fact for _, fact in sorted(self._heartbeats.items()) if self._heartbeat_is_news(state, fact)]
         events = [fact for fact in self._events.values() if not self._attested(state.claims.get(fact_key(fact)), fact)]
-        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, _in_turn(events, custody, beats)))
+        seen = [
+            fact for _, view in sorted(self._sighted.items()) for fact in view if self._sighting_is_news(state, fact)
+        ]
+        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, _in_turn(events, custody, beats, seen)))
 
     def _custody_is_news(self, state: State, fact: CustodySeen) -> bool:
         asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
@@ -59,13 +71,18 @@ class FactPool:
         beat = state.beats.get((fact.chain_id, self._own_index))
         return beat is None or fact.block_number > beat.block_number
 
+    def _sighting_is_news(self, state: State, fact: DepositSighted) -> bool:
+        if (fact.chain_id, fact.vault, fact.nonce) in state.soft_credits or event_is_agreed(state, fact):
+            return False
+        return not self._attested(state.claims.get(fact_key(fact)), fact)
+
     def _attested(self, claim: Claim | None, fact: Fact) -> bool:
         """Whether the state already holds our word for exactly this fact."""
         own = claim.attestations if claim is not None else ()
         return any(each.validator == self._own_index and each.fact == fact for each in own)
 
 
-def event_is_agreed(state: State, fact: DepositSeen | WithdrawalExecuted) -> bool:
+def event_is_agreed(state: State, fact: DepositSeen | WithdrawalExecuted | DepositSighted) -> bool:
     """Whether a quorum's word on the event is already in the state."""
     if isinstance(fact, WithdrawalExecuted):
         released = state.withdrawals.get(fact.nonce)

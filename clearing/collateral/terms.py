@@ -123,6 +123,8 @@ class SoftCreditTerms(Wire, frozen=True):
     """Of the house's own cash in the group: the most that all loans together may be."""
     account_micros_max: U63 = 0
     """The most that one account may owe of it."""
+    sight_depth: U32 = 1
+    """A deposit so many blocks under its chain's head is told before it is final."""
     recall_blocks: U32 = 16
     """The chain's final block may be so far past the deposit's before the loan is called back."""
     restriction_blocks: U32 = 1_000
@@ -169,4 +171,5 @@ def check_group(skew: SkewTerms, interest: InterestTerms, call: CashCallTerms) -
 def check_soft_credit(terms: SoftCreditTerms) -> Iterator[Check]:
     """Ranges of the network's soft credit."""
     yield "house_ppm", terms.house_ppm, terms.house_ppm <= PPM
+    yield "sight_depth", terms.sight_depth, 1 <= terms.sight_depth <= 1024
     yield "recall_blocks", terms.recall_blocks, terms.recall_blocks >= 1

@@ -1,0 +1,161 @@
+"""Ahead of finality, on a real chain that changes its mind: what is sighted, and what the ledger makes of it."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from bridge.watcher import Watcher
+from clearing.base.codec import u256
+from clearing.collateral.soft_credit import lent
+from clearing.facts import DepositSighted
+from clearing.receipts import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
+from node.fact_pool import FactPool
+from tests.bridge.adapter.conftest import CHAIN_ID, TOKEN
+from tests.clearing.collateral.vaults import SOFT, Vaults, genesis_with
+from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, of_kind
+
+pytestmark = pytest.mark.chain
+
+
+class Lookout:
+    """A watcher with soft credit on, its pool, and the last view."""
+
+    def __init__(self, profile, endpoint, watch) -> None:
+        self.below = watch(replace(profile, sight_depth=1), endpoint)
+        self.pool = FactPool(0)
+        self.view: tuple[DepositSighted, ...] = ()
+
+        async def emit(fact):
+            self.below.facts.append(fact)
+            self.pool.add(fact)
+
+        self.watcher = Watcher(
+            replace(profile, sight_depth=1), self.below.quorum, self.below.store, emit, sight=self.sight
+        )
+
+    def sight(self, view) -> None:
+        self.view = view
+        self.pool.sight(CHAIN_ID, view)
+
+    async def look(self) -> tuple[int, ...]:
+        while await self.watcher.step():
+            pass
+        await self.watcher.look_ahead()
+        return tuple(fact.nonce for fact in self.view)
+
+
+async def test_a_deposit_is_sighted_a_block_under_the_head_and_no_more_once_it_is_final(chain, endpoint, watch):
+    profile = chain.deploy_emitter()
+    chain.mine(6)
+    lookout = Lookout(profile, endpoint, watch)
+    assert await lookout.look() == ()
+    receipt = chain.deposited(1, account=7, amount=12345)
+    assert await lookout.look() == (), "it stands at the head"
+    chain.mine()
+    assert await lookout.look() == (1,)
+    (fact,) = lookout.view
+    assert (fact.account, fact.amount, fact.block_number) == (7, u256(12345), int(receipt["blockNumber"], 16))
+    chain.deposited(2)
+    chain.deposited(3)
+    chain.mine()
+    assert (await lookout.look())[-2:] == (2, 3)
+    while chain.final < fact.block_number:
+        chain.mine()
+    assert 1 not in await lookout.look()
+    assert lookout.below.nonces[0] == 1
+    final = lookout.below.deposits[0]
+    assert (final.source, final.amount) == (fact.source, fact.amount)
+
+
+async def test_what_the_chain_undid_is_sighted_no_more_and_what_took_its_place_is(chain, endpoint, watch):
+    profile = chain.deploy_emitter()
+    chain.mine(6)
+    lookout = Lookout(profile, endpoint, watch)
+    chain.deposited(1, amount=5)
+    chain.mine()
+    await lookout.look()
+    first = lookout.view[0]
+    chain.rpc("anvil_reorg", 2, [])
+    assert await lookout.look() == ()
+    chain.deposited(1, amount=6)
+    chain.mine()
+    assert await lookout.look() == (1,)
+    assert lookout.view[0].amount == u256(6)
+    assert lookout.view[0].block_hash != first.block_hash
+    assert lookout.watcher.status.halt is None
+
+
+async def test_a_deposit_that_does_not_continue_the_final_ones_is_not_sighted(chain, endpoint, watch):
+    profile = chain.deploy_emitter()
+    chain.mine(6)
+    lookout = Lookout(profile, endpoint, watch)
+    chain.deposited(1)
+    chain.deposited(3)
+    chain.mine()
+    assert await lookout.look() == (1,)
+
+
+async def test_without_terms_nobody_looks_ahead(chain, endpoint, watch):
+    profile = chain.deploy_emitter()
+    chain.mine(6)
+    seen: list[object] = []
+    w = watch(profile, endpoint)
+    watcher = Watcher(profile, w.quorum, w.store, w.watcher._emit, sight=seen.append)
+    chain.deposited(1)
+    chain.mine(2)
+    await watcher.step()
+    await watcher.look_ahead()
+    assert seen == []
+
+
+def ledger(vault: bytes) -> Vaults:
+    """The small network, with the real chain in the place of its second one."""
+    genesis = genesis_with(soft=SOFT, soft_ppm=1_000_000)
+    change = msgspec.structs.replace
+    chains = (genesis.chains[0], change(genesis.chains[1], chain_id=CHAIN_ID, vault=vault))
+    assets = [change(each, chain_id=CHAIN_ID, vault=vault) if each.chain_id == 2 else each for each in genesis.assets]
+    assets[1] = change(assets[1], token=TOKEN)
+    world = Vaults(change(genesis, chains=chains, assets=tuple(assets)))
+    world.heads = {1: 100}
+    world.go()
+    for account in (HOUSE, ALICE, BOB, CAROL):
+        world.pay_in(account, USDC_1, 20_000 * DOLLAR)
+    return world
+
+
+async def test_a_loan_on_sight_is_repaid_at_finality_and_recalled_after_a_reorg(chain, endpoint, watch):
+    profile = chain.deploy_emitter()
+    chain.mine(6)
+    lookout, world = Lookout(profile, endpoint, watch), ledger(profile.vault)
+
+    async def block():
+        await lookout.look()
+        return world.go(facts=lookout.pool.pending(world.state))
+
+    chain.deposited(1, account=ALICE, amount=3_000 * DOLLAR)
+    chain.mine()
+    (loan,) = of_kind(await block(), SoftCreditLent)
+    assert (loan.account, loan.micros) == (ALICE, 3_000 * DOLLAR)
+    assert world.cash(ALICE) == 23_000 * DOLLAR
+    assert not of_kind(await block(), SoftCreditLent)
+    repaid = []
+    while not repaid:
+        chain.mine()
+        repaid = of_kind(await block(), SoftCreditRepaid)
+    assert (world.cash(ALICE), lent(world.state, HOUSE, USD)) == (23_000 * DOLLAR, 0)
+    assert lookout.pool.pending(world.state) == ()
+
+    chain.deposited(2, account=BOB, amount=5_000 * DOLLAR)
+    chain.mine()
+    assert of_kind(await block(), SoftCreditLent)[0].account == BOB
+    chain.rpc("anvil_reorg", 2, [])
+    recalled = []
+    for _ in range(60):
+        chain.mine()
+        recalled += of_kind(await block(), SoftCreditRecalled)
+    (undone,) = recalled
+    assert (undone.account, undone.nonce, undone.micros) == (BOB, 2, 5_000 * DOLLAR)
+    assert world.cash(BOB) == 20_000 * DOLLAR
+    assert lent(world.state, HOUSE, USD) == 0
+    assert world.cash(HOUSE) == 20_000 * DOLLAR
