@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from clearing.base.units import mul_div_up
 from clearing.ranges.parameters import PPM
 from clearing.ranges.records import Move
+from clearing.ranges.variance import deviation_over
 
 MULTIPLE_MAX_PPM = 100 * PPM
 """A move beyond a hundred deviations counts as a hundred."""
@@ -26,6 +27,28 @@ def rescaled(return_nano: int, then_nano: int, now_nano: int) -> int:
     """One return times the deviation now over that of its time, rounded away from zero."""
     size = mul_div_up(abs(return_nano), now_nano, then_nano)
     return size if return_nano >= 0 else -size
+
+
+def spanned(run: Sequence[Move]) -> Move | None:
+    """Consecutive moves as one: their sum, and the deviation before the first over all of them by the root of time.
+
+    None when one of them was not observed.
+    """
+    if any(move.deviation_nano == 0 for move in run):
+        return None
+    first = run[0].deviation_nano
+    deviation = first if len(run) == 1 else deviation_over(first * first, len(run), 1)
+    return Move(sum(move.return_nano for move in run), deviation)
+
+
+def spans(moves: Sequence[Move], steps: int) -> list[Move]:
+    """Every run of `steps` consecutive moves as one. `moves` in order of time.
+
+    Over many steps volatility returns to its mean, which the root of time knows nothing of: so the quantile is taken of
+    what happened over the whole horizon.
+    """
+    runs = (spanned(moves[at : at + steps]) for at in range(len(moves) - steps + 1))
+    return [run for run in runs if run is not None]
 
 
 def standardised(move: Move) -> int:

@@ -31,7 +31,7 @@ class RangeParameters(Wire, frozen=True):
     multiple_ppm: U63 = 3_000_000
     """How many deviations the raw range is before there are enough observations."""
     horizon_ms: U63 = 3_600_000
-    """Time to close out, without what chains and oracles add."""
+    """Time to close out, without what chains and oracles add. The multiple is estimated over as many intervals."""
     lateness_ms_max: U63 = 3_600_000
     """Cap on what the inclusion delay of chains and the age of oracle reports add to the horizon."""
     lateness_decay_ppm: U32 = 900_000
@@ -66,6 +66,11 @@ class RangeParameters(Wire, frozen=True):
         """Whether ranges move."""
         return self.interval_ms > 0
 
+    @property
+    def steps(self) -> int:
+        """Observations in the time to close out, at least one."""
+        return max(self.horizon_ms // self.interval_ms, 1) if self.enabled else 1
+
 
 def check_ranges(ranges: RangeParameters, groups: Sequence[RiskGroup] = ()) -> None:
     """Check every bound, and that the risk `groups` may move as told. Raises LocalFault OUT_OF_RANGE naming the field.
@@ -97,6 +102,7 @@ def check_ranges(ranges: RangeParameters, groups: Sequence[RiskGroup] = ()) -> N
         ("volatility_multiple_ppm", ranges.volatility_multiple_ppm, ranges.volatility_multiple_ppm <= 20 * PPM),
         ("joint_scenarios", ranges.joint_scenarios, ranges.joint_scenarios <= min(JOINT_MAX, ranges.window)),
         ("volatility_weight_ppm", ranges.volatility_weight_ppm, not (follows and any(g.surface for g in groups))),
+        ("window", ranges.window, ranges.steps + ranges.window_min - 1 <= ranges.window),
         ("joint_tail_ppm", ranges.joint_tail_ppm, 1 <= ranges.joint_tail_ppm <= PPM),
     )
     for field, value, good in checks:

@@ -10,7 +10,7 @@ import msgspec
 from clearing.margin.parameters import RiskGroup
 from clearing.ranges.delays import averaged, close_delays, horizon, inclusion_delay, report_age, watch_chains
 from clearing.ranges.effective import effective_group
-from clearing.ranges.history import multiple_of, quantile_up, standardised
+from clearing.ranges.history import multiple_of, quantile_up, spans, standardised
 from clearing.ranges.joint import column_sizes, joint_columns, joint_credit
 from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import JointHeld, Move, Moves, PublishedRange, RangeClock, Variance
@@ -47,19 +47,18 @@ def variance_of(state: State, group: RiskGroup) -> Variance:
 
 
 def window_of(state: State) -> list[Moves]:
-    """The observations in the window, oldest slot first (not by time: nothing here depends on their order)."""
-    return [sample for _, sample in state.returns.ordered()]
+    """The observations in the window, in order of time."""
+    return sorted((sample for _, sample in state.returns.ordered()), key=lambda each: each.time_ms)
 
 
 def filtered_of(parameters: RangeParameters, moves: list[Move], held: Variance) -> Filtered:
-    """Multiple and stressed deviation of one group from the moves of its window, in any order."""
-    seen = [move for move in moves if move.deviation_nano]
-    current = sqrt_up(held.variance)
+    """Multiple over the horizon and stressed deviation of one group, from the moves of its window in order of time."""
+    seen = spans(moves, parameters.steps)
     if len(seen) < parameters.window_min:
-        return Filtered(parameters.multiple_ppm, current)
+        return Filtered(parameters.multiple_ppm, sqrt_up(held.variance))
     multiple = multiple_of(sorted(map(standardised, seen)), parameters.confidence_ppm)
-    stressed = quantile_up(sorted(move.deviation_nano for move in seen), parameters.stress_quantile_ppm)
-    return Filtered(multiple, stressed)
+    deviations = sorted(move.deviation_nano for move in moves if move.deviation_nano)
+    return Filtered(multiple, quantile_up(deviations, parameters.stress_quantile_ppm))
 
 
 def _sample(run: Run, parameters: RangeParameters, clock: RangeClock) -> RangeClock:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.ranges.history import MULTIPLE_MAX_PPM, expected_shortfall, quantile_up, rescale, standardised
+from clearing.ranges.history import MULTIPLE_MAX_PPM, expected_shortfall, quantile_up, rescale, spans, standardised
 from clearing.ranges.records import Move
 
 PPM = 1_000_000
@@ -40,6 +40,14 @@ def test_a_move_is_measured_in_deviations() -> None:
     assert standardised(Move(-30, 10)) == 3 * PPM
     assert standardised(Move(10, 3)) == 3_333_334
     assert standardised(Move(10**9, 1)) == MULTIPLE_MAX_PPM
+
+
+def test_moves_in_a_row_are_one_over_the_root_of_time() -> None:
+    moves = [Move(10, 10), Move(-4, 20), Move(8, 30), Move(1, 40), Move(0, 0)]
+    assert spans(moves, 1) == moves[:4]
+    assert spans(moves, 4) == [Move(15, 20)]
+    assert spans(moves, 2) == [Move(6, 15), Move(4, 29), Move(9, 43)]
+    assert spans(moves, 6) == []
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,7 @@ def test_the_defaults_are_off_and_in_order() -> None:
     [
         {"interval_ms": 2**40},
         {"decay_ppm": 0},
+        {"window": 100, "horizon_ms": 2 * HOUR},
         {"decay_ppm": PPM},
         {"confidence_ppm": PPM},
         {"confidence_ppm": 499_999},
@@ -170,7 +171,7 @@ def test_the_defaults_are_off_and_in_order() -> None:
     ],
 )
 def test_genesis_checks_every_bound(wrong: dict[str, Any]) -> None:
-    (field,) = wrong
+    field = next(iter(wrong))
     with pytest.raises(LocalFault, match=field):
         check_ranges(msgspec.structs.replace(RULES, **wrong))
 

@@ -42,3 +42,11 @@ def test_published_ranges_are_calmer_than_raw_ones(report: Report) -> None:
         raw, published = each.raw_procyclicality, each.published_procyclicality
         assert published.peak_to_trough < raw.peak_to_trough / 4
         assert all(published.change_ratios[days] < raw.change_ratios[days] for days in raw.change_ratios)
+
+
+def test_a_day_s_range_passes_too(market_data_dir: Path) -> None:
+    _, daily = run_backtest(market_data_dir / HOURLY, RangeParameters(), 4, 1_000, 24)
+    assert daily.points == 1_319
+    for each in daily.ranges:
+        assert each.raw.kupiec_p >= 0.05, each
+    assert daily.margin_is_enough
