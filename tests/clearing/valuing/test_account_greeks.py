@@ -1,0 +1,91 @@
+"""Greeks of accounts: what a small move of index, volatility or time does to the value that the arrays give."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from clearing.margin.arrays import build_risk_arrays
+from clearing.margin.greeks import account_greeks, greeks_per_lot
+from tests.clearing.valuing.books import (
+    ASSETS,
+    BTC,
+    CASH_GROUPS,
+    DAY_MS,
+    ETH,
+    INDEX,
+    INSTRUMENTS,
+    NORMAL,
+    NOW_MS,
+    PARAMETERS,
+    arrays,
+    modest_holdings,
+)
+
+PER_LOT = greeks_per_lot(NORMAL)
+LOTS = 10**6
+FINE = tuple(msgspec.structs.replace(each, micros_per_tick=each.micros_per_tick * 1000) for each in INSTRUMENTS)
+"""Options quoted a thousand times as finely, so that values show small moves."""
+
+
+def value(at: int, index: int, volatility_more_ppm: int = 0, time_ms: int = NOW_MS) -> float:
+    """Micros of one lot of instrument number `at`, in thousandths."""
+    groups = tuple(
+        msgspec.structs.replace(group, volatility_ppm=group.volatility_ppm + volatility_more_ppm)
+        for group in (BTC, ETH)
+    )
+    parameters = msgspec.structs.replace(PARAMETERS, groups=groups)
+    prices = {**INDEX, FINE[at].feed: index}
+    built = build_risk_arrays(FINE, ASSETS, CASH_GROUPS, {}, prices, parameters, time_ms)
+    return int(built.values[at, 0]) / 1000
+
+
+@pytest.mark.parametrize("at", [3, 4])
+def test_greeks_are_what_small_moves_do_to_the_values_of_options(at):
+    index = INDEX[INSTRUMENTS[at].feed]
+    delta, gamma, vega, theta = PER_LOT[at].tolist()
+    step = index // 1000
+    up, here, down = (value(at, index + by) for by in (step, 0, -step))
+    tick = 10_000 / 10**9  # micros of a tick for 10^-9 of the underlying
+    assert delta * tick == pytest.approx((up - down) / (2 * step), rel=2e-3)
+    assert gamma * tick == pytest.approx((up - 2 * here + down) / step**2 * index / 100, rel=1e-2)
+    assert vega == pytest.approx((value(at, index, 5_000) - value(at, index, -5_000)), rel=2e-3)
+    # A day less at the same forward and discount: no carry in this comparison's parameters moves it by more.
+    later = value(at, index, 0, NOW_MS + DAY_MS // 20) - value(at, index, 0, NOW_MS - DAY_MS // 20)
+    assert theta == pytest.approx(later * 10, rel=3e-2)
+
+
+def test_a_worked_account():
+    # 1,000 lots of 0.001 BTC are one BTC long; a future carries a little more.
+    (btc, eth) = account_greeks(NORMAL, PER_LOT, [1000, -50, 0, 0, 0])
+    assert (btc.group, btc.delta_nano, btc.gamma_nano, btc.vega_micros, btc.theta_micros) == (1, 10**9, 0, 0, 0)
+    assert (eth.group, eth.delta_nano) == (2, -5 * 10**8)
+    future = account_greeks(NORMAL, PER_LOT, [0, 0, 1000, 0, 0])[0].delta_nano
+    assert 10**9 < future < 1.01 * 10**9
+
+
+def test_signs_are_those_of_a_writer_of_options():
+    btc, eth = account_greeks(NORMAL, PER_LOT, [0, 0, 0, -100, -100])
+    assert btc.delta_nano < 0 < eth.delta_nano  # short a call, short a put
+    assert max(btc.gamma_nano, eth.gamma_nano, btc.vega_micros, eth.vega_micros) < 0
+    assert min(btc.theta_micros, eth.theta_micros) > 0
+
+
+@given(modest_holdings, modest_holdings)
+def test_greeks_add_up_exactly(one, other):
+    together = [a + b for a, b in zip(one[2], other[2], strict=True)]
+    parts = zip(*(account_greeks(NORMAL, PER_LOT, lots) for lots in (one[2], other[2], together)), strict=True)
+    for first, second, both in parts:
+        assert both.delta_nano == first.delta_nano + second.delta_nano
+        assert both.gamma_nano == first.gamma_nano + second.gamma_nano
+        assert both.vega_micros == first.vega_micros + second.vega_micros
+        assert both.theta_micros == first.theta_micros + second.theta_micros
+
+
+def test_without_a_price_there_are_none_and_arrays_made_by_hand_are_refused():
+    assert not greeks_per_lot(arrays({1: 790_000}))[[1, 4]].any()
+    with pytest.raises(ValueError, match="built from prices"):
+        greeks_per_lot(replace(NORMAL, plan=None))
+    with pytest.raises(ValueError, match="positions"):
+        account_greeks(NORMAL, PER_LOT, [1])
