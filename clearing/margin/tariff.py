@@ -6,6 +6,7 @@ so the two cannot differ in a coefficient. It must not know accounts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import gcd
 
 from clearing.assets import Asset
@@ -17,7 +18,7 @@ from clearing.margin.option_minimum import short_rates
 from clearing.margin.parameters import RiskParameters
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tariff:
     """Coefficients in micros; `m` instruments and `k` tokens in the arrays' order."""
 
@@ -36,12 +37,12 @@ class Tariff:
         """Whether joint scenarios replace a part of the sum of groups."""
         return bool(self.joint.scenarios)
 
-    @property
+    @cached_property
     def has_short_rates(self) -> bool:
         """Whether any option has a minimum."""
         return any(self.short_rates)
 
-    @property
+    @cached_property
     def is_off(self) -> bool:
         """Whether the requirement is the plain sum of group losses."""
         sized = any(self.lot_rates) or any(each.lines for each in (*self.impact, *self.concentration))
@@ -70,18 +71,21 @@ def build_tariff(
     parameters: RiskParameters,
 ) -> Tariff:
     """The tariff at the index in ticks of each instrument (0 without a price) and micros a unit of each token."""
-    charges = {each.instrument: each for each in parameters.charges}
-    wanted = bool(charges) or any(group.short_option_ppm for group in parameters.groups)
-    prices = index_ticks if index_ticks or wanted else [0] * len(instruments)
-    notionals = [ticks * each.micros_per_tick for each, ticks in zip(instruments, prices, strict=True)]
-    lot_rates, impact = [], []
-    for each, notional in zip(instruments, notionals, strict=True):
-        charge = charges.get(each.id)
-        lot_rates.append(rate_micros(notional, charge.contingency_ppm + charge.slippage_ppm) if charge else 0)
-        impact.append(impact_lines(charge, notional) if charge else NO_LINES)
+    count = len(instruments)
+    lot_rates, impact, minimums = [0] * count, [NO_LINES] * count, (0,) * count
+    if any(group.short_option_ppm for group in parameters.groups):
+        minimums = short_rates(instruments, index_ticks, parameters)
+    if parameters.charges:
+        charges = {each.instrument: each for each in parameters.charges}
+        for at, (each, ticks) in enumerate(zip(instruments, index_ticks, strict=True)):
+            charge = charges.get(each.id)
+            if charge is not None:
+                notional = ticks * each.micros_per_tick
+                lot_rates[at] = rate_micros(notional, charge.contingency_ppm + charge.slippage_ppm)
+                impact[at] = impact_lines(charge, notional)
     tiers = {asset.id: [tier for tier in parameters.concentration if tier.asset == asset.id] for asset in assets}
     return Tariff(
-        short_rates=short_rates(instruments, prices, parameters),
+        short_rates=minimums,
         lot_rates=tuple(lot_rates),
         impact=tuple(impact),
         concentration=tuple(
