@@ -62,7 +62,7 @@ def check_mandate(run: Run, at: str, account: int, venue: int, lots: int, micros
             ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=micros, notional_max=held.notional_max
         )
     used = held.used if held.day == run.time_ms // DAY_MS else 0
-    if used + counted > held.day_notional_max:
+    if counted and used + counted > held.day_notional_max:
         left = max(held.day_notional_max - used, 0)
         return reject(ClearingCode.MANDATE_EXCEEDED, at, account=account, notional=counted, left_today=left)
     return None

@@ -12,7 +12,7 @@ from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.explanation import MarginInputs, inputs_of
-from clearing.genesis import Genesis
+from clearing.genesis import AccountKind, Genesis
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.state.state import State
 from clearing.transactions import Transaction
@@ -131,6 +131,10 @@ class LiveView:
             cash=self._cash(held),
             tokens=_tokens(state, held),
             positions=_positions(state, held),
+            kind="client" if record.kind is AccountKind.CLIENT else "house",
+            parent=record.parent,
+            sub_accounts=record.children,
+            held_trades=state.held_counts.get(account) or 0,
         )
 
     def margin_inputs(self, account: int) -> MarginInputs | None:

@@ -123,6 +123,12 @@ class AccountView(Body, frozen=True):
     cash: tuple[CashHolding, ...] = ()
     tokens: tuple[TokenHolding, ...] = ()
     positions: tuple[Position, ...] = ()
+    kind: Literal["house", "client"] = "house"
+    parent: int = 0
+    """The account that this one is a sub-account of; 0: of none."""
+    sub_accounts: tuple[int, ...] = ()
+    held_trades: int = 0
+    """Trades that wait for their time."""
 
 
 class HeaderView(Body, frozen=True):

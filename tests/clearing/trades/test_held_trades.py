@@ -85,6 +85,14 @@ def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever() -> None:
     assert desk.state.mandates[(ALICE, VENUE)].used == 2 * worth
 
 
+def test_a_venue_can_cancel_when_the_days_limit_is_used_up() -> None:
+    desk = Desk()
+    told = desk.report(ALICE, BOB, hold_ms=10_000)
+    desk.block(told, desk.mandate(ALICE, day=1))
+    assert codes(desk.block(desk.correction(told, lots=11), desk.cancellation(told))) == [C.MANDATE_EXCEEDED]
+    assert not list(desk.state.held_trades.ordered())
+
+
 def test_a_cancelled_trade_is_gone_and_its_id_stays_used() -> None:
     desk = Desk()
     told, pair = desk.report(ALICE, BOB, hold_ms=10_000), desk.bilateral(ALICE, BOB, hold_ms=10_000)

@@ -3,6 +3,7 @@
 After every block of a `Desk` the whole ledger sums to zero and every instrument's positions are matched.
 """
 
+import random
 from itertools import permutations
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.clearing.trades.desk import (
     TODAY,
     VENUE_SECRETS,
     Desk,
+    key_of,
     line_of,
     venue_genesis,
 )
@@ -44,6 +46,35 @@ class Story:
         self.reports: list[Any] = []
         self.asked: list[Any] = []
         self.novated: list[tuple[int, int, int, int]] = []
+        for each in (ALICE, BOB):
+            self.desk.deposit(each, WETH_1, 10**9)
+
+    def one_of(self, number: int) -> int:
+        """Mostly those who have money."""
+        return int(self.any_of((ALICE, BOB, CAROL) if number % 4 else self.accounts(), number // 4))
+
+    def waiting(self, number: int) -> tuple[Any, int]:
+        """A reported trade with its present sides, and the revision that a change of it has to name."""
+        told = self.any_of(self.reports, number)
+        held = list(self.desk.state.held_trades.ordered())
+        if number % 5 == 0 or not held:
+            return told, number % 2
+        key, trade = self.any_of(held, number)
+        sides = {"buyer": trade.buyer, "seller": trade.seller, "lots": trade.lots, "ticks": trade.ticks}
+        told = next(each for each in reversed(self.reports) if key_of(each) == key)
+        return msgspec.structs.replace(told, **sides), trade.revision
+
+    def changed(self, request: Any, told: Any) -> Any:
+        """The same change of a trade under the key that it was first told with."""
+        first = next((each for each in self.reports if each.venue_trade_id == told.venue_trade_id), told)
+        low, high = key_of(first)[2:]
+        request = msgspec.structs.replace(request, low=low, high=high)
+        names = [name for name in request.__struct_fields__ if name.endswith("signature") and getattr(request, name)]
+        keys = {"venue_signature": VENUE_SECRETS.get(told.venue, b"\x09" * 32)}
+        keys |= {f"{side}_signature": self.desk.key_of(getattr(told, side)) for side in ("buyer", "seller")}
+        keys |= {"signature": self.desk.key_of(getattr(request, "account", 0))}
+        keys |= {"recipient_signature": self.desk.key_of(getattr(request, "recipient", 0))}
+        return self.desk.signed(request, **{name: keys[name] for name in names})
 
     def accounts(self) -> list[int]:
         return [each for each, _ in self.desk.state.accounts.ordered() if each < 2**48]
@@ -54,12 +85,12 @@ class Story:
     def request(self, numbers: tuple[int, ...]) -> Any:
         desk = self.desk
         kind, a, b, c, d = numbers
-        first, second = self.any_of(self.accounts(), a), self.any_of(self.accounts(), b)
-        told = self.any_of(self.reports, c) if self.reports else None
+        first, second = self.one_of(a), self.one_of(b)
+        told, revision = self.waiting(c) if self.reports else (None, 0)
         kind %= 16
         if kind <= 4:
             signers = ("v", "vb", "vs", "vbs", "bs")[c % 5]
-            hold = (0, 0, 1_500, 5_000)[d % 4]
+            hold = (0, 0, 5_000, 80_000)[d % 4]
             report = desk.report(first, second, 1 + d % 40, PRICE + a % 50, signers=signers, hold_ms=hold)
             if c % 7 == 0:
                 report = desk.bilateral(first, second, venue_trade_id=1 + d % 3, hold_ms=hold)
@@ -72,23 +103,25 @@ class Story:
                 seller_signature=desk.key_of(second),
             )
         if kind == 6 and told:
-            return desk.correction(told, d % 2, ("v", "bs")[a % 2], lots=1 + b % 40)
+            return self.changed(desk.correction(told, revision, ("v", "bs")[a % 2], lots=1 + b % 40), told)
         if kind == 7 and told:
-            return desk.cancellation(told, d % 2, ("v", "bs")[a % 2])
+            return self.changed(desk.cancellation(told, revision, ("v", "bs")[a % 2]), told)
         if kind == 8 and told:
-            return desk.give_up(told, (told.buyer, told.seller)[a % 2], second, d % 2)
+            return self.changed(desk.give_up(told, (told.buyer, told.seller)[a % 2], second, revision), told)
         if kind == 9:
             return desk.mandate(first, day=PRICE * 10 * (c % 300), **({"expires_ms": 0} if d % 4 == 0 else {}))
         if kind == 10:
             return desk.opening(first, AccountKind(1 + c % 2), 0, CLIENT_KEY if d % 2 and c % 2 else bytes(20))
         if kind == 11:
-            return desk.closing(first)
+            return desk.closing(self.any_of(self.accounts(), a))
         if kind == 12:
-            return desk.moved(first, second, 1 + c, CLIENT_SECRET if d % 3 == 0 else None)
+            own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
+            return desk.moved(first, own, 1 + c, CLIENT_SECRET if d % 3 == 0 else None)
         if kind == 13:
-            return desk.tokens(first, second, 1 + c, WETH_1)
+            own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
+            return desk.tokens(first, own, 1 + c, WETH_1, CLIENT_SECRET if d % 3 == 0 else None)
         if kind == 14:
-            return desk.porting(first, c % 4, client=CLIENT_SECRET if d % 2 else None)
+            return desk.porting(self.any_of(self.accounts(), a), c % 4, client=CLIENT_SECRET if d % 2 else None)
         return self.any_of(self.asked, a) if self.asked else desk.mandate(first)
 
     def block(self, many: list[tuple[int, ...]], after_ms: int) -> None:
@@ -118,6 +151,19 @@ class Story:
                 held_by[record.member] = held_by.get(record.member, 0) + 1
         for member, counts in state.member_accounts.ordered():
             assert counts.held == held_by.get(member, 0) <= 4
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_long_stories_reach_every_rule(seed: int) -> None:
+    """What a small example rarely reaches: changes of held trades, porting, closing, transfers of tokens."""
+    chance, story = random.Random(seed), Story()
+    for _ in range(60):
+        requests = [tuple(chance.randrange(2**16) for _ in range(5)) for _ in range(chance.randrange(9))]
+        story.block(requests, chance.choice((1, 1_000, 2_000, 61_000)))
+        story.check()
+    met = {type(each).__name__ for result in story.desk.results for each in result.receipts}
+    wanted = {"TradeNovated", "TradeHeld", "MandateChanged", "AccountOpened", "HeldTradeCorrected", "TradeGivenUp"}
+    assert wanted <= met
 
 
 BLOCKS = st.lists(st.tuples(st.lists(NUMBERS, max_size=8), st.sampled_from((1, 1_000, 2_000, 61_000))), max_size=10)
