@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from docs import run_files
 from node.api.openapi import openapi as describe_api
 from node.api.routes import ROUTES
 from node.cli.main import VERBS, cli
@@ -50,9 +51,27 @@ def commands() -> str:
     for verb in VERBS:
         command = cli.get_command(context, verb)
         if command is not None:
-            told = command.get_help(click.Context(command, context, verb, terminal_width=WIDTH))
-            lines += [f"## {verb}", "", "```", told, "```", ""]
+            lines += _command(command, context, verb, "##")
     return MADE + "\n".join(lines)
+
+
+def _command(command: click.Command, above: click.Context, name: str, heading: str) -> list[str]:
+    """The help of a command and of those in it."""
+    context = click.Context(command, above, name, terminal_width=WIDTH)
+    lines = [
+        f"{heading} {context.command_path.removeprefix('crossclear ')}",
+        "",
+        "```",
+        command.get_help(context),
+        "```",
+        "",
+    ]
+    inner = command.list_commands(context) if isinstance(command, click.Group) else []
+    for each in inner:
+        found = command.get_command(context, each) if isinstance(command, click.Group) else None
+        if found is not None:
+            lines += _command(found, context, each, heading + "#")
+    return lines
 
 
 def api() -> str:
@@ -81,6 +100,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "api.md": api,
     "openapi.json": openapi,
     "metrics.md": metrics,
+    "run-files.md": run_files.page,
+    "margin-run.schema.json": run_files.margin_schema,
+    "settle-run.schema.json": run_files.settle_schema,
 }
 
 

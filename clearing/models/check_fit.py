@@ -9,6 +9,7 @@ from clearing.codes import ClearingCode
 from clearing.models.findings import OPTION_VALUES_MAX, POINTS_MAX, SCAN_ENTRIES_MAX, Finding, refuse
 from clearing.models.numbers import exact
 from clearing.models.portfolio import Contract, Group, Portfolio
+from clearing.models.scan_terms import Scan, Selection, points_of
 from clearing.models.terms import (
     Calendar,
     CollateralCharge,
@@ -19,10 +20,7 @@ from clearing.models.terms import (
     Minimum,
     PerSize,
     RiskModel,
-    Scan,
-    Selection,
     Slippage,
-    points_of,
 )
 
 

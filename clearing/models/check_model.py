@@ -22,6 +22,7 @@ from clearing.models.findings import (
     unique,
 )
 from clearing.models.numbers import DECIMALS_MAX, exact
+from clearing.models.scan_terms import Scan, points_of
 from clearing.models.terms import (
     Calendar,
     CollateralCharge,
@@ -33,10 +34,8 @@ from clearing.models.terms import (
     Minimum,
     PerSize,
     RiskModel,
-    Scan,
     Slippage,
     Term,
-    points_of,
 )
 
 

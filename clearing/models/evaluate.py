@@ -16,6 +16,7 @@ from clearing.models.holdings import CollateralValue, PositionValue, books_of, c
 from clearing.models.numbers import exact, rounded
 from clearing.models.portfolio import Account, Portfolio
 from clearing.models.scan import Scanner, ScanResult
+from clearing.models.scan_terms import Scan, Selection
 from clearing.models.terms import (
     Calendar,
     CollateralCharge,
@@ -27,8 +28,6 @@ from clearing.models.terms import (
     Minimum,
     PerSize,
     RiskModel,
-    Scan,
-    Selection,
     Slippage,
     Term,
 )

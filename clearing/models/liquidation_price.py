@@ -17,7 +17,8 @@ from clearing.codes import ClearingCode
 from clearing.models.evaluate import Evaluator
 from clearing.models.numbers import Number, exact
 from clearing.models.portfolio import Account, Contract, Group, Name, Portfolio
-from clearing.models.terms import Reference, RiskModel
+from clearing.models.scan_terms import Reference
+from clearing.models.terms import RiskModel
 
 STEPS_DOWN = 20
 """From today's price to nothing."""

@@ -10,6 +10,7 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.charges import Lines
 from clearing.models.portfolio import Account, Collateral, Contract, Group, Holding, Kind, Portfolio, Position
+from clearing.models.scan_terms import Scan, Selection
 from clearing.models.terms import (
     CollateralCharge,
     Convex,
@@ -20,9 +21,7 @@ from clearing.models.terms import (
     Minimum,
     PerSize,
     RiskModel,
-    Scan,
     Secant,
-    Selection,
     Term,
 )
 

@@ -17,7 +17,7 @@ from clearing.codes import ClearingCode
 from clearing.models.evaluate import AccountResult, Evaluator, LevelResult
 from clearing.models.numbers import DECIMALS_MAX, Number, Rounding, exact, in_units, rounded
 from clearing.models.portfolio import Account, Name
-from clearing.models.terms import Reference
+from clearing.models.scan_terms import Reference
 from clearing.models.values import ONE, ZERO
 
 STEPS_MAX = 1000

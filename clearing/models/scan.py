@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from clearing.models.numbers import Number, exact, from_float
-from clearing.models.terms import GridPoint, Range, Scan, StaticDiscount, points_of
+from clearing.models.scan_terms import GridPoint, Range, Scan, StaticDiscount, points_of
 from clearing.models.values import DAY_SECONDS, ONE, ZERO, Quote, log_moneyness, value_at
 from clearing.pricing import elementary
 

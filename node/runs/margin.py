@@ -20,7 +20,8 @@ from clearing.models.named import from_json
 from clearing.models.portfolio import Portfolio
 from clearing.models.rules import Rule, apply_rule
 from clearing.models.scan import Scanner
-from clearing.models.terms import EVERYTHING, RiskModel, Scan, points_of
+from clearing.models.scan_terms import EVERYTHING, Scan, points_of
+from clearing.models.terms import RiskModel
 from node.runs.shown import as_json
 
 FORMAT = "crossclear.margin.v1"

@@ -11,7 +11,7 @@ import msgspec
 from clearing.base.codec import U8, U32, U63, Wire
 from clearing.models.numbers import Number
 from clearing.models.portfolio import Name
-from clearing.models.terms import Reference
+from clearing.models.scan_terms import Reference
 
 Note = Annotated[str, msgspec.Meta(max_length=2000)]
 

@@ -17,7 +17,8 @@ from clearing.models.named import from_named, to_named
 from clearing.models.network import model_of, portfolio_of
 from clearing.models.portfolio import Contract, Group, Portfolio
 from clearing.models.scan import Scanner
-from clearing.models.terms import Range, RiskModel, Scan
+from clearing.models.scan_terms import Range, Scan
+from clearing.models.terms import RiskModel
 from clearing.models.values import quotes_of
 from tests.clearing.valuing.books import BTC, ETH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, holdings, modest_holdings
 from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE

@@ -1,0 +1,245 @@
+"""The input files of `crossclear margin run` and `settle run`, described out of their types: JSON Schema and a page.
+
+Rule: field descriptions are the docstrings in the source; nothing is said twice.
+"""
+
+import ast
+import inspect
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clearing.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
+from clearing.models.numbers import NUMBER_PATTERN
+from node.runs.margin import MarginRun
+from node.runs.steps import SettleRun
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = "configs/examples"
+NUMBER = {
+    "description": 'An integer, a decimal literal, or a string: a decimal ("0.25") or a ratio ("1/3").',
+    "anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "string", "pattern": NUMBER_PATTERN}],
+}
+
+INTRODUCTION = f"""\
+`crossclear margin run FILE.json` evaluates a risk model on a portfolio, `crossclear settle run FILE.json` runs
+settlement steps. Both need neither node nor network, read standard input with `-`, print one JSON object (`--pretty`
+indents it) and exit with 6 when the file is refused; the refusal names code and path. What the terms mean together is
+in [risk models](../explanation/risk-models.md).
+
+Limits: {FILE_BYTES_MAX >> 20} MiB a file, {ITEMS_MAX} items a list, {TEXT_MAX} characters a text if not told otherwise.
+A number is an integer, a decimal literal (taken by its digits, never as a float) or a string: a decimal or a ratio,
+`"1/3"`. In results every number is a string that reads back exactly. An unknown field is refused, so is a field that
+appears twice. A field without a default must be given. A list of several types tells each member's `kind`."""
+
+
+def margin_schema() -> str:
+    """JSON Schema of `margin run`'s input."""
+    return _schema(MarginRun, "crossclear margin run")
+
+
+def settle_schema() -> str:
+    """JSON Schema of `settle run`'s input."""
+    return _schema(SettleRun, "crossclear settle run")
+
+
+def page() -> str:
+    """The reference page of both."""
+    lines = [
+        "# Run files",
+        "",
+        *INTRODUCTION.splitlines(),
+        "",
+        "Schemas: [margin-run.schema.json](margin-run.schema.json), [settle-run.schema.json](settle-run.schema.json).",
+        "",
+        "## Examples",
+        "",
+        "Each is executed by a test that holds it to its figures.",
+        "",
+        "| file | what |",
+        "|---|---|",
+        *_examples(),
+        "",
+    ]
+    told: set[type] = set()
+    for kind, title in ((MarginRun, "margin run"), (SettleRun, "settle run")):
+        lines += [f"## {title}", ""]
+        for each in _structs(kind):
+            if each not in told:
+                told.add(each)
+                lines += _table(each)
+    return "\n".join(lines)
+
+
+def _examples() -> list[str]:
+    rows = []
+    for path in sorted((ROOT / EXAMPLES).glob("*/*.json")):
+        note = str(msgspec.json.decode(path.read_bytes())["note"]).replace("|", "\\|")
+        rows.append(f"| `{path.relative_to(ROOT)}` | {note} |")
+    return rows
+
+
+def _table(kind: type[msgspec.Struct]) -> list[str]:
+    info = _info(kind)
+    tag = f', `"kind": "{info.tag}"`' if info.tag is not None else ""
+    lines = [f"### {kind.__name__}{tag}", "", _first(kind), ""]
+    lines += ["| field | type | default | |", "|---|---|---|---|"]
+    described = _described(kind)
+    for field in info.fields:
+        shown = _shown_default(field)
+        lines.append(f"| `{field.name}` | {_type(field.type)} | {shown} | {described.get(field.name, '')} |")
+    return [*lines, ""]
+
+
+def _shown_default(field: msgspec.inspect.Field) -> str:
+    if field.required:
+        return "required"
+    default = field.default
+    if isinstance(default, msgspec.Struct):
+        return "as its fields"
+    return {(): "none", None: "none", "": "empty"}.get(default, f"`{msgspec.json.encode(default).decode()}`")
+
+
+def _type(info: msgspec.inspect.Type) -> str:
+    if _is_number(info):
+        return "number"
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _type(info.type)
+    if isinstance(info, msgspec.inspect.StructType):
+        return f"[{info.cls.__name__}](#{_anchor(info)})"
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        return f"list of {_type(info.item_type)}"
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return ", ".join(f"`{each}`" for each in info.values)
+    if isinstance(info, msgspec.inspect.UnionType):
+        parts = [_type(each) for each in info.types if not isinstance(each, msgspec.inspect.NoneType)]
+        return " or ".join(dict.fromkeys(parts))
+    return {"IntType": "integer", "StrType": "text", "BoolType": "boolean"}[type(info).__name__]
+
+
+def _anchor(info: msgspec.inspect.StructType) -> str:
+    return info.cls.__name__.lower() + (f"-kind-{info.tag}" if info.tag is not None else "")
+
+
+def _schema(kind: type[msgspec.Struct], title: str) -> str:
+    schema: dict[str, Any] = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "$ref": f"#/$defs/{kind.__name__}",
+        "$defs": {"Number": NUMBER} | {each.__name__: _object(each) for each in _structs(kind)},
+    }
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
+
+
+def _object(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    info, described = _info(kind), _described(kind)
+    properties: dict[str, Any] = {} if info.tag is None else {"kind": {"const": info.tag}}
+    for field in info.fields:
+        told = {"description": described[field.name]} if field.name in described else {}
+        default = {} if field.required or isinstance(field.default, msgspec.Struct) else {"default": field.default}
+        properties[field.name] = told | default | _json_type(field.type)
+    required = [field.name for field in info.fields if field.required] + (["kind"] if info.tag is not None else [])
+    return {
+        "type": "object",
+        "description": _first(kind),
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _json_type(info: msgspec.inspect.Type) -> dict[str, Any]:
+    if _is_number(info):
+        number = {"$ref": "#/$defs/Number"}
+        return {"anyOf": [number, {"type": "null"}]} if _may_be_nothing(info) else number
+    if isinstance(info, msgspec.inspect.Metadata):
+        return _json_type(info.type)
+    if isinstance(info, msgspec.inspect.StructType):
+        return {"$ref": f"#/$defs/{info.cls.__name__}"}
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        return {"type": "array", "maxItems": ITEMS_MAX, "items": _json_type(info.item_type)}
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return {"enum": list(info.values)}
+    if isinstance(info, msgspec.inspect.UnionType):
+        return {"anyOf": [_json_type(each) for each in info.types]}
+    if isinstance(info, msgspec.inspect.IntType):
+        return {"type": "integer", "minimum": info.ge, "maximum": info.le}
+    if isinstance(info, msgspec.inspect.StrType):
+        least = {} if info.min_length is None else {"minLength": info.min_length}
+        return {"type": "string", "maxLength": info.max_length or TEXT_MAX} | least
+    return {"type": "boolean"} if isinstance(info, msgspec.inspect.BoolType) else {"type": "null"}
+
+
+def _is_number(info: msgspec.inspect.Type) -> bool:
+    if not isinstance(info, msgspec.inspect.UnionType):
+        return False
+    names = {type(each).__name__ for each in info.types} - {"NoneType"}
+    return names == {"IntType", "StrType"}
+
+
+def _may_be_nothing(info: msgspec.inspect.Type) -> bool:
+    return isinstance(info, msgspec.inspect.UnionType) and any(
+        isinstance(each, msgspec.inspect.NoneType) for each in info.types
+    )
+
+
+def _structs(kind: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+    """A type and all types in it, each after what names it, once."""
+    found: dict[type[msgspec.Struct], None] = {kind: None}
+    waiting = [kind]
+    while waiting:
+        for inner in _inside(_info(waiting.pop(0))):
+            if inner not in found:
+                found[inner] = None
+                waiting.append(inner)
+    return list(found)
+
+
+def _inside(info: msgspec.inspect.StructType) -> list[type[msgspec.Struct]]:
+    found: list[type[msgspec.Struct]] = []
+    waiting: list[msgspec.inspect.Type] = [field.type for field in info.fields]
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, msgspec.inspect.StructType):
+            found.append(each.cls)
+        elif isinstance(each, msgspec.inspect.VarTupleType):
+            waiting.append(each.item_type)
+        elif isinstance(each, msgspec.inspect.Metadata):
+            waiting.append(each.type)
+        elif isinstance(each, msgspec.inspect.UnionType):
+            waiting.extend(each.types)
+    return found
+
+
+def _info(kind: type[msgspec.Struct]) -> msgspec.inspect.StructType:
+    info = msgspec.inspect.type_info(kind)
+    if not isinstance(info, msgspec.inspect.StructType):
+        raise TypeError(kind)
+    return info
+
+
+def _first(kind: type) -> str:
+    return " ".join((inspect.getdoc(kind) or "").split())
+
+
+def _described(kind: type) -> dict[str, str]:
+    """The docstring under each field."""
+    return _module_fields(kind.__module__).get(kind.__name__, {})
+
+
+@cache
+def _module_fields(module: str) -> dict[str, dict[str, str]]:
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    found: dict[str, dict[str, str]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            found[node.name] = {}
+            for field, after in zip(node.body, node.body[1:], strict=False):
+                if not isinstance(after, ast.Expr) or not isinstance(after.value, ast.Constant):
+                    continue
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    found[node.name][field.target.id] = " ".join(str(after.value.value).split())
+    return found
