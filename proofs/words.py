@@ -3,8 +3,9 @@
 Rule: never more than was checked. Every verifier prints both.
 """
 
-from clearing.margin.snapshot import SlotKind
+from clearing.margin.snapshot import RiskStatement, SlotKind
 from proofs.package import EpochPackage
+from proofs.rules import bounds_of
 
 
 def claim_of(package: EpochPackage) -> str:
@@ -23,10 +24,27 @@ def claim_of(package: EpochPackage) -> str:
     return (
         f"At height {statement.height} (epoch {statement.epoch}) of network {statement.network.hex()[:16]}…, {solvent} "
         f"in each of {statement.scenarios} scenarios over {len(statement.groups)} risk groups, "
-        f"{len(statement.rows)} rows; all positions in {instruments} instruments cancel out; "
+        f"{_further_terms(statement)}{len(statement.rows)} rows; all positions in {instruments} instruments cancel out; "
         f"what the ledger owes in {len(statement.custody)} "
         f"custody accounts is covered by the published balances. Certified by header {package.header.height}."
     )
+
+
+def _further_terms(statement: RiskStatement) -> str:
+    """What the requirement has besides the worst scenario of each group, told by the rows' shapes."""
+    bounds = bounds_of(statement)
+    maxima = {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.GROUP_MAX}
+    short = {slot for j in maxima for each in bounds[j] for slot in each.above}
+    averages = [each for rows in bounds.values() for each in rows if each.above and each.signed]
+    behind = {slot for each in averages for slot in each.above}
+    sized = [j for j, rows in bounds.items() if j not in maxima | short | behind and rows and rows[0].public]
+    terms = [f"a minimum for {len(short)} short options"] if short else []
+    terms += [f"charges on the size of {len(sized)} holdings"] if sized else []
+    terms += [
+        f"a credit between groups by the {each.whole} worst of {sum(each.above.values())} joint scenarios"
+        for each in averages
+    ]
+    return f"with {', '.join(terms)}, " if terms else ""
 
 
 def limits_of(*, trusted: bool) -> tuple[str, ...]:

@@ -112,6 +112,10 @@ def test_a_book_under_every_rule_is_proven_and_a_member_finds_itself_by_its_hold
     package = market.honest(shot)
     verdict = verify_package(package, network=market.NETWORK, own=OwnAccount(5, VECTORS[5], market.seeds()[5]))
     assert verdict.ok, verdict.checks[-1]
+    assert (
+        "with a minimum for 2 short options, charges on the size of 3 holdings, "
+        "a credit between groups by the 2 worst of 6 joint scenarios, "
+    ) in verdict.claim
 
 
 def test_some_auxiliary_values_but_not_all_are_our_own_mistake():
