@@ -8,6 +8,8 @@ than the group's worst, so the joint loss never exceeds the sum of the groups' l
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from clearing.base.units import mul_div_up
 from clearing.margin.joint import JointCredit, JointScenario, collapse
 from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
@@ -82,16 +84,19 @@ def joint_columns(
 
 
 def joint_credit(
-    columns: Sequence[tuple[int, ...]], sizes: Sequence[Sequence[int]], parameters: RangeParameters, weight_ppm: int
+    columns: Sequence[tuple[int, ...]],
+    sizes: Sequence[Sequence[int]],
+    parameters: RangeParameters,
+    genesis: JointCredit,
 ) -> JointCredit:
-    """The credit of these samples; none while there are fewer than `window_min` or credit is off.
+    """The credit of these samples; that of `genesis` while there are fewer than `window_min` or history gives none.
 
     `sizes`: for each group, how far each column moves its index in parts of its range (column 0 included). At most
     `joint_scenarios` different sets are kept, the farthest moves first; the mildest count as nothing moving, which they
     nearly are: the tail is averaged over what moves far, and what the credit leaves of the plain sum stays in any case.
     """
     if parameters.joint_scenarios == 0 or len(columns) < parameters.window_min:
-        return JointCredit()
+        return genesis
 
     def severity(each: JointScenario) -> tuple[int, tuple[int, ...]]:
         return -sum(sizes[group][column] for group, column in enumerate(each.columns)), each.columns
@@ -104,7 +109,7 @@ def joint_credit(
         scenarios[still] = scenarios.get(still, 0) + sum(each.count for each in mild)
     tail = max(mul_div_up(len(columns), parameters.joint_tail_ppm, PPM), 1)
     ordered = tuple(JointScenario(each, count) for each, count in sorted(scenarios.items()))
-    return JointCredit(ordered, tail, weight_ppm)
+    return msgspec.structs.replace(genesis, scenarios=ordered, tail=tail)
 
 
 def column_sizes(scenarios: Sequence[Scenario], range_ppm: int) -> list[int]:

@@ -113,11 +113,14 @@ def _volatility_range(
     volatility_ppm: int,
     horizon_ms: int,
 ) -> int:
-    """Points: multiple x deviation of the volatility's own changes over the horizon, never below genesis' range."""
+    """Multiple x deviation of the volatility's own changes over the horizon, never below genesis' range; in points, or
+    as a fraction where the group's shock is one.
+    """
     multiple = parameters.volatility_multiple_ppm
     if multiple == 0:
         return group.volatility_range_ppm
     relative = range_of(held.turbulence, multiple, horizon_ms, parameters.interval_ms)
-    target = max(mul_div_up(volatility_ppm, relative, PPM), group.volatility_range_ppm)
+    of = PPM if group.shock.relative else volatility_ppm
+    target = max(mul_div_up(of, relative, PPM), group.volatility_range_ppm)
     previous = before.volatility_range_ppm if before else group.volatility_range_ppm
     return min(max(limited(target, previous, parameters), group.volatility_range_ppm), 100 * PPM)

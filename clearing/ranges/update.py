@@ -141,7 +141,7 @@ def _renew_joint(run: Run, parameters: RangeParameters, window: list[Moves], hor
     groups = [effective_group(run.state, group) for group in risk.groups]
     columns = joint_columns(window, risk, groups, horizons)
     sizes = [column_sizes(group.scenarios or risk.scenarios, group.range_ppm) for group in groups]
-    held = JointHeld(joint_credit(columns, sizes, parameters, risk.joint.weight_ppm))
+    held = JointHeld(joint_credit(columns, sizes, parameters, risk.joint))
     before = run.state.joint.get(0)
     if held == before:
         return False

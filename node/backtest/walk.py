@@ -30,6 +30,8 @@ from node.backtest.window import Window
 Integers = NDArray[np.int64]
 
 FIRST_RANGE_PPM = 50_000
+GENESIS_JOINT = JointCredit(keep_largest=True)
+"""No scenarios at first; an account in one group alone gets no credit between groups."""
 JOINT_EVERY = 168
 """Observations between two renewals of the joint scenarios."""
 
@@ -87,7 +89,7 @@ class Walker:
         self._windows = [Window(rules) for _ in range(count)]
         self._samples: deque[Moves] = deque(maxlen=rules.window)
         self._published: list[PublishedRange | None] = [None] * count
-        self._joint = JointCredit()
+        self._joint = GENESIS_JOINT
         self._worth = [worth_of(seed, count) for seed in range(setup.seeds)]
         self.lots = np.zeros((setup.seeds, count), np.int64)
 
@@ -146,7 +148,7 @@ class Walker:
         horizons = [deviation_over(held.variance, rules.horizon_ms, rules.interval_ms) for held in self._held]
         columns = joint_columns(self._samples, risk, risk.groups, horizons)
         sizes = [column_sizes(risk.scenarios, group.range_ppm) for group in risk.groups]
-        self._joint = joint_credit(columns, sizes, rules, JointCredit().weight_ppm)
+        self._joint = joint_credit(columns, sizes, rules, GENESIS_JOINT)
 
 
 def walk(data: MarketData, setup: Setup, tell: Callable[[int], None] = lambda _: None) -> Walked:

@@ -28,6 +28,8 @@ from clearing.margin.charges import CHARGE_SIZES_PPM, ConcentrationTier, LotChar
 from clearing.margin.joint import JointCredit, JointScenario
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.price_terms import FundingTerms, PriceTerms
+from clearing.pricing.surface import VolPillar, VolShock
+from clearing.ranges.parameters import RangeParameters
 from node.devnet.codes import DevnetCode
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "devnet"
@@ -53,6 +55,22 @@ class FeedFigures(_Table, frozen=True):
     name: str
 
 
+class SmileFigures(_Table, frozen=True):
+    """A volatility smile; see `clearing.pricing.surface.VolPillar`."""
+
+    days: int
+    level_ppm: int
+    skew_ppm: int = 0
+    wing_ppm: int = 0
+
+
+class ShockFigures(_Table, frozen=True):
+    """How scenarios shift volatility; see `clearing.pricing.surface.VolShock`."""
+
+    short_power_ppm: int
+    long_power_ppm: int
+
+
 class GroupFigures(_Table, frozen=True):
     """A risk group."""
 
@@ -62,6 +80,9 @@ class GroupFigures(_Table, frozen=True):
     volatility_ppm: int
     volatility_range_ppm: int
     short_option_ppm: int = 0
+    smiles: tuple[SmileFigures, ...] = ()
+    """By rising days to expiry."""
+    shock: ShockFigures | None = None
 
 
 class TierFigures(_Table, frozen=True):
@@ -151,6 +172,21 @@ class PriceFigures(_Table, frozen=True):
     coverage_ppm: int
 
 
+class RangeFigures(_Table, frozen=True):
+    """How ranges follow the market; see `clearing.ranges.parameters.RangeParameters`."""
+
+    interval_ms: int
+    window: int
+    window_min: int
+    horizon_ms: int
+    lateness_ms_max: int
+    floor_samples: int
+    rise_ppm: int
+    fall_ppm: int
+    range_min_ppm: int
+    range_max_ppm: int
+
+
 class MarketFigures(_Table, frozen=True):
     """Limits and fees."""
 
@@ -187,6 +223,7 @@ class Market(_Table, frozen=True):
     market: MarketFigures
     chains: ChainFigures
     house: HouseFigures
+    ranges: RangeFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,18 +286,7 @@ def build_genesis(
         assets=_assets(market, chains, feeds),
         instruments=_instruments(market, feeds, time_ms),
         risk=RiskParameters(
-            groups=tuple(
-                RiskGroup(
-                    number,
-                    each.name,
-                    feeds[each.feed],
-                    each.range_ppm,
-                    each.volatility_ppm,
-                    each.volatility_range_ppm,
-                    each.short_option_ppm,
-                )
-                for number, each in enumerate(market.groups, start=1)
-            ),
+            groups=_groups(market, feeds),
             cash_limit_micros=market.risk.cash_limit_micros,
             rate_ppm=market.risk.rate_ppm,
             joint=_joint(market.risk.joint),
@@ -284,9 +310,30 @@ def build_genesis(
                 for each in members
             ),
         ),
+        ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
     )
     check_genesis(genesis)
     return genesis
+
+
+def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
+    return tuple(
+        RiskGroup(
+            number,
+            each.name,
+            feeds[each.feed],
+            each.range_ppm,
+            each.volatility_ppm,
+            each.volatility_range_ppm,
+            each.short_option_ppm,
+            surface=tuple(
+                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm)
+                for smile in each.smiles
+            ),
+            shock=VolShock(**msgspec.structs.asdict(each.shock)) if each.shock else VolShock(),
+        )
+        for number, each in enumerate(market.groups, start=1)
+    )
 
 
 def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> tuple[Asset, ...]:

@@ -67,14 +67,17 @@ def test_what_was_not_observed_is_left_out() -> None:
     assert joint_columns(samples, RISK, GROUPS, [M, M]) == []
 
 
+GENESIS = JointCredit(weight_ppm=700_000, keep_largest=True)
+
+
 def sizes() -> list[list[int]]:
     return [column_sizes(SPAN_SIXTEEN, 90_000)] * 2
 
 
-def test_there_is_no_credit_without_history_or_when_off() -> None:
-    assert joint_credit([(1, 1)], sizes(), RULES, 800_000) == JointCredit()
+def test_genesis_stands_without_history_or_when_off() -> None:
+    assert joint_credit([(1, 1)], sizes(), RULES, GENESIS) is GENESIS
     off = msgspec.structs.replace(RULES, joint_scenarios=0)
-    assert joint_credit([(1, 1)] * 50, sizes(), off, 800_000) == JointCredit()
+    assert joint_credit([(1, 1)] * 50, sizes(), off, GENESIS) is GENESIS
 
 
 columns = st.lists(st.tuples(st.integers(0, 16), st.integers(0, 16)), min_size=2, max_size=60)
@@ -82,18 +85,19 @@ columns = st.lists(st.tuples(st.integers(0, 16), st.integers(0, 16)), min_size=2
 
 @given(columns)
 def test_every_credit_is_one_that_genesis_could_have_stated(found: list[tuple[int, ...]]) -> None:
-    credit = joint_credit(found, sizes(), RULES, 800_000)
+    credit = joint_credit(found, sizes(), RULES, GENESIS)
     assert all(good for _, _, good in joint_checks(credit, [16, 16]))
     assert sum(each.count for each in credit.scenarios) == len(found)
     assert len(credit.scenarios) <= RULES.joint_scenarios + 1
-    assert joint_credit(found[::-1], sizes(), RULES, 800_000) == credit
+    assert joint_credit(found[::-1], sizes(), RULES, GENESIS) == credit
 
 
 def test_the_farthest_sets_are_kept_and_the_mildest_count_as_still() -> None:
     two = msgspec.structs.replace(RULES, joint_scenarios=2)
-    credit = joint_credit([(3, 3), (11, 13), (7, 7), (3, 3)], sizes(), two, 800_000)
+    credit = joint_credit([(3, 3), (11, 13), (7, 7), (3, 3)], sizes(), two, GENESIS)
     assert credit.scenarios == (JointScenario((0, 0), 2), JointScenario((7, 7), 1), JointScenario((11, 13), 1))
 
 
 def test_the_tail_is_its_part_of_the_window_rounded_up() -> None:
-    assert joint_credit([(11, 13)] * 100, sizes(), RULES, 800_000).tail == 3  # 2.5 %
+    credit = joint_credit([(11, 13)] * 100, sizes(), RULES, GENESIS)
+    assert (credit.tail, credit.weight_ppm, credit.keep_largest) == (3, 700_000, True)  # 2.5 %

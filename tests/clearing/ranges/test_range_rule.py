@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
 from clearing.margin.parameters import RiskGroup
+from clearing.pricing.surface import VolShock
 from clearing.ranges.parameters import RangeParameters, check_ranges
 from clearing.ranges.records import PublishedRange, Variance
 from clearing.ranges.rule import Filtered, buffer_left, limited, publish, range_of
@@ -124,6 +125,9 @@ def test_a_turbulent_volatility_widens_its_own_range() -> None:
     assert published(calm).volatility_range_ppm == 200_000  # 3 x 5 % of 80 points is less than genesis asks for
     wild = msgspec.structs.replace(calm, turbulence=(100_000_000) ** 2)
     assert published(wild).volatility_range_ppm == 240_000
+    fraction = msgspec.structs.replace(GROUP, shock=VolShock(relative=True))
+    found = publish(RULES, fraction, wild, Filtered(3 * PPM, 1), None, HOUR, 7)
+    assert found.volatility_range_ppm == 300_000
     off = msgspec.structs.replace(RULES, volatility_multiple_ppm=0)
     assert published(wild, off).volatility_range_ppm == 200_000
 
