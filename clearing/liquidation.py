@@ -118,14 +118,17 @@ def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> 
 
 
 def restoring_fraction(run: Run, held: Holdings, margin: AccountMargin) -> int:
-    """The smallest share f (of 10^9, rounded up) with equity - penalty(f) >= (1 - f) x initial.
+    """A share f (of 10^9, rounded up) with equity - penalty(f) >= (1 - f) x (initial - C) + C.
 
-    Both sides are linear in f when every position is reduced alike: f = (I - E) / (I - p N) for initial I, equity E,
-    penalty rate p and notional N. Everything when equity is gone or penalties eat what a reduction frees.
+    When every position is reduced alike, what positions require falls at least in proportion, being convex; C, the
+    charge on collateral, stays. So f = (I - E) / (I - C - p N) for initial I, equity E, penalty rate p and notional N;
+    the smallest such share where nothing is convex. Everything when equity is gone or penalties eat what is freed.
     """
+    terms = margin.terms
+    rounding = 1 if terms.credit else 0  # a requirement after credit is rounded up
     whole = sum(notional(each, lots, _mark(run, each.id)) for each, lots in _positions(run, held))
-    missing = (margin.initial - margin.equity) * PPM
-    freed = margin.initial * PPM - run.terms.market.liquidation_penalty_ppm * whole
+    missing = (margin.initial + rounding - margin.equity) * PPM
+    freed = (margin.initial - terms.concentration) * PPM - run.terms.market.liquidation_penalty_ppm * whole
     if margin.equity <= 0 or freed <= missing:
         return FRACTION_DENOMINATOR
     return mul_div_up(missing, FRACTION_DENOMINATOR, freed)

@@ -24,7 +24,8 @@ def claim_of(package: EpochPackage) -> str:
     return (
         f"At height {statement.height} (epoch {statement.epoch}) of network {statement.network.hex()[:16]}…, {solvent} "
         f"in each of {statement.scenarios} scenarios over {len(statement.groups)} risk groups, "
-        f"{_further_terms(statement)}{len(statement.rows)} rows; all positions in {instruments} instruments cancel out; "
+        f"{_further_terms(statement)}{len(statement.rows)} rows; "
+        f"all positions in {instruments} instruments cancel out; "
         f"what the ledger owes in {len(statement.custody)} "
         f"custody accounts is covered by the published balances. Certified by header {package.header.height}."
     )
