@@ -34,6 +34,10 @@ TOKEN_UNITS_MAX = 2**56 - 1
 """Largest holding of one token, in clearing units: the range of a TOKEN slot."""
 
 
+RATE_TIMES_MAX = 100
+"""No agreed rate makes a share worth more than so many underlying tokens."""
+
+
 class Feed(Wire, frozen=True):
     """An oracle feed: the index of one underlying, in ticks."""
 
@@ -124,6 +128,16 @@ class Asset(Wire, frozen=True):
         if self.yields.feed:
             value, divisor = value * self.rate_ticks, divisor * self.yields.unit_ticks
         return -(-value // divisor)
+
+    @property
+    def at_best(self) -> "Asset":
+        """The token without any haircut and at the highest rate: what bounds its value at an index."""
+        return msgspec.structs.replace(
+            self,
+            haircut_ppm=0,
+            yields=msgspec.structs.replace(self.yields, haircut_ppm=0),
+            rate_ticks=RATE_TIMES_MAX * self.yields.unit_ticks if self.yields.feed else 0,
+        )
 
     @property
     def feeds(self) -> tuple[int, ...]:

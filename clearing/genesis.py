@@ -228,8 +228,11 @@ def _check_ranges(genesis: Genesis) -> None:
         highest = forward_ticks(4 * INDEX_TICKS_MAX, each.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
         _require(highest * each.micros_per_tick <= 2**61, f"instruments.{each.name}.carry", each.expiry_ms)
     # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
-    whole = [msgspec.structs.replace(each, haircut_ppm=0) for each in genesis.assets if not each.is_cash]
+    tokens = [each.as_collateral if each.may_leave else each for each in genesis.assets]
+    whole = [each.at_best for each in tokens if not each.is_cash]
     worth = [each.unit_value(INDEX_TICKS_MAX) for each in whole]
+    for token, value in zip(whole, worth, strict=True):
+        _require(value * denominator < 2**62, f"assets.{token.name}.unit_decimals", token.unit_decimals)
     highest_index = [INDEX_TICKS_MAX] * len(genesis.instruments)
     tariff = build_tariff(genesis.instruments, highest_index, whole, worth, genesis.risk)
     named = [(each.name, tariff.size_lines(at)) for at, each in enumerate(genesis.instruments)]

@@ -6,7 +6,7 @@ token counts for asks here. Reads only.
 
 import msgspec
 
-from clearing.assets import Asset
+from clearing.assets import RATE_TIMES_MAX, Asset
 from clearing.receipts import FeedStatus, Rung
 from clearing.state.state import State
 
@@ -26,5 +26,5 @@ def effective_asset(state: State, token: Asset) -> Asset:
     return msgspec.structs.replace(
         token,
         haircut_ppm=held.haircut_ppm if held else token.haircut_ppm,
-        rate_ticks=rate.ticks if rate is not None and priced else 0,
+        rate_ticks=min(rate.ticks, RATE_TIMES_MAX * token.yields.unit_ticks) if rate is not None and priced else 0,
     )
