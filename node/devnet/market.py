@@ -327,8 +327,7 @@ def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
             each.volatility_range_ppm,
             each.short_option_ppm,
             surface=tuple(
-                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm)
-                for smile in each.smiles
+                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm) for smile in each.smiles
             ),
             shock=VolShock(**msgspec.structs.asdict(each.shock)) if each.shock else VolShock(),
         )
