@@ -46,7 +46,7 @@ class RiskGroup(Wire, frozen=True):
     volatility_ppm: U32
     """Annualised volatility at which options are marked: 1_000_000 is 100 %."""
     volatility_range_ppm: U32
-    """Volatility scan range, added to or taken from the volatility (points, not a fraction of it)."""
+    """Volatility scan range, added to or taken from the volatility (points, not a fraction of it, but for `shock`)."""
     short_option_ppm: U32 = 0
     """Short-option minimum: for each lot of an option that is short, this fraction of its notional at the index."""
     surface: tuple[VolPillar, ...] = ()
