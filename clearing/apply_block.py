@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from clearing.accrual import accrue
+from clearing.auctions import clear_auctions
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import DepositCursor
 from clearing.base.ids import Hash32
@@ -19,6 +20,7 @@ from clearing.collateral.tending import tend_collateral
 from clearing.epoch import EXIT_ROOT, close_epoch, snapshot_due
 from clearing.genesis import Genesis
 from clearing.held_trades import novate_held
+from clearing.house_margin import check_house
 from clearing.invariants import check_block
 from clearing.margin_calls import check_margins
 from clearing.mark_to_market import mark_to_market
@@ -51,12 +53,14 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     update_ranges(run)
     tend_collateral(run)
     mark_to_market(run)
+    clear_auctions(run)
     apply_bridge_facts(run)
     watch_withdrawals(run)
     close_days(run)
     novate_held(run)
     apply_transactions(run)
     check_margins(run)
+    check_house(run)
     release(run)
     close_epoch(run)
     check_block(run)

@@ -71,6 +71,8 @@ class ClearingCode(CodeBook):
     SNAPSHOT_NOT_READY = 406
     INSTRUMENT_SETTLED = 407
     ONLY_REDUCING = 408
+    NO_AUCTION = 409
+    AUCTION_FULL = 410
     BAD_MODEL = 440
     BAD_PORTFOLIO = 441
     BAD_STEP = 442
@@ -178,6 +180,10 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.ONLY_REDUCING: (
         "The feed has no fresh price: until it has, neither side's position may grow. Wait, or reduce both positions."
     ),
+    ClearingCode.NO_AUCTION: (
+        "Orders are taken in perpetuals of a halted feed, where genesis has auctions. Trade, or wait for a halt."
+    ),
+    ClearingCode.AUCTION_FULL: "The auction holds as many orders as it can. Wait until the feed reopens.",
     ClearingCode.SNAPSHOT_NOT_READY: "No epoch snapshot of this state: no prices yet, or custody is behind.",
     ClearingCode.BAD_MODEL: (
         "A risk model contradicts itself or the portfolio, or asks for too much work. The path names the field."

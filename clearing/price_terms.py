@@ -31,6 +31,12 @@ class PriceTerms(Wire, frozen=True):
     """The fraction of an averaging window that must be covered by agreed prices before it settles anything."""
     delivery_fail_ppm: U32 = 10_000
     """Of the value that a side cannot deliver or pay for at the expiry of a forward; its penalty."""
+    auction_blocks: U32 = 0
+    """A halted feed collects orders for at least so many blocks before an auction may reopen it; 0: no auctions."""
+    auction_band_ppm: U32 = 50_000
+    """How far an auction's price may lie from the median that it confirms, and at which its orders may trade."""
+    auction_lots_min: U63 = 1
+    """An auction of fewer lots confirms nothing."""
 
 
 class FundingTerms(Wire, frozen=True):
@@ -59,6 +65,8 @@ def check_price_terms(terms: PriceTerms) -> None:
         ("outlier_deviations", terms.outlier_deviations, terms.outlier_deviations <= 1_000),
         ("outlier_floor_ppm", terms.outlier_floor_ppm, terms.outlier_floor_ppm <= 1_000_000),
         ("coverage_ppm", terms.coverage_ppm, 1 <= terms.coverage_ppm <= 1_000_000),
+        ("auction_band_ppm", terms.auction_band_ppm, 1 <= terms.auction_band_ppm <= 1_000_000),
+        ("auction_lots_min", terms.auction_lots_min, terms.auction_lots_min >= 1),
         ("delivery_fail_ppm", terms.delivery_fail_ppm, terms.delivery_fail_ppm <= 1_000_000),
     )
     _check("prices", checks)

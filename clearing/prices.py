@@ -2,8 +2,8 @@
 
 Rule: the index is the stake-weighted lower median of fresh, confident reports without outliers, used only when what is
 left is of more than two thirds of the stake: outliers are never dropped silently, and a quorum that they leave broken
-is no quorum. A move beyond the cap halts the feed; it reopens when the median held still for some blocks. Reports are
-kept in the state until they are too old, so one late validator does not make a feed stale.
+is no quorum. A move beyond the cap halts the feed; it reopens when the median held still for some blocks, or when an
+auction confirms it. Reports are kept in the state until they are too old, so one late validator makes no feed stale.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from clearing.extension import PriceReport
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.medians import Report, lower_median, sift, upper_median
 from clearing.receipts import FeedChanged, FeedStatus, OutliersDropped, PriceApplied
+from clearing.reopening import is_confirmed
 from clearing.run import Run
 from clearing.state.records import FeedState, ReportHeld
 
@@ -130,7 +131,7 @@ def _decide(run: Run, feed: int, held: FeedState, median: Median | None) -> None
         _close(run, feed, held, FeedStatus.HALTED, median.ticks)
         return
     steady = held.steady_blocks + 1 if within_cap(median.ticks, held.seen_ticks, market.move_cap_ppm) else 1
-    if steady > market.reopen_blocks:
+    if steady > market.reopen_blocks or is_confirmed(run, feed, held, median.ticks):
         _move(run, feed, held, median)
     else:
         run.state.feeds.put(feed, msgspec.structs.replace(held, seen_ticks=median.ticks, steady_blocks=steady))
@@ -140,8 +141,14 @@ def _close(run: Run, feed: int, held: FeedState, status: FeedStatus, seen_ticks:
     """From now on there is no open price: what was last good stays."""
     run.receipts.append(FeedChanged(feed, status, held.ticks, seen_ticks))
     since = held.since_height or run.block.height
+    halted = run.block.height if status == FeedStatus.HALTED else held.halted_height
     closed = msgspec.structs.replace(
-        held, status=status, seen_ticks=seen_ticks, steady_blocks=1 if seen_ticks else 0, since_height=since
+        held,
+        status=status,
+        seen_ticks=seen_ticks,
+        steady_blocks=1 if seen_ticks else 0,
+        since_height=since,
+        halted_height=halted,
     )
     run.state.feeds.put(feed, closed)
 

@@ -388,6 +388,33 @@ class Delivered(Wire, frozen=True, tag=64):
     paid: U63
 
 
+class AuctionOrderTaken(Wire, frozen=True, tag=66):
+    """An order entered a reopening auction in place of the account's earlier one; zero lots: it was withdrawn."""
+
+    index: U32
+    account: U63
+    instrument: U32
+    lots: I64
+    ticks: U63
+    nonce: U63
+
+
+class AuctionCleared(Wire, frozen=True, tag=67):
+    """The orders in a perpetual crossed at one price when its feed reopened; each pair has a receipt of its trade."""
+
+    instrument: U32
+    ticks: U63
+    index_ticks: U63
+    """The median at which the feed reopened."""
+    lots: U63
+    """What crossed."""
+    traded: U63
+    """What of it both sides could carry."""
+    surplus: I64
+    """Lots left at the price; positive: buyers."""
+    orders: U32
+
+
 class DeliveryFailed(Wire, frozen=True, tag=65):
     """An account could not deliver (negative lots) or pay for (positive) part of its forward, and paid a penalty."""
 
@@ -622,6 +649,8 @@ Receipt: TypeAlias = (
     | SettlementWaits
     | Delivered
     | DeliveryFailed
+    | AuctionOrderTaken
+    | AuctionCleared
     | MandateChanged
     | TradeHeld
     | HeldTradeCorrected

@@ -9,6 +9,8 @@ from typing import Any
 
 from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.accounts import close_account, open_account
+from clearing.auction_requests import ReopeningOrder
+from clearing.auctions import take_order
 from clearing.base.errors import Rejected
 from clearing.collateral.auctions import bid
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
@@ -57,4 +59,5 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     ClaimSwap: swap,
     CollateralBid: bid,
     LimitedWithdrawal: _withdraw,
+    ReopeningOrder: take_order,
 }

@@ -7,6 +7,7 @@ request is applied at most once: trades by (venue, venue trade id), the others b
 from typing import TypeAlias
 
 from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
+from clearing.auction_requests import ReopeningOrder
 from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
 from clearing.base.ids import Hash32, NetworkId
@@ -123,4 +124,5 @@ Transaction: TypeAlias = (
     | ClaimSwap
     | CollateralBid
     | LimitedWithdrawal
+    | ReopeningOrder
 )

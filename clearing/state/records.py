@@ -54,6 +54,8 @@ class FeedState(Wire, frozen=True):
     rung: Rung = Rung.USABLE
     since_height: U63 = 0
     """The first block without an open price; 0 while there is one."""
+    halted_height: U63 = 0
+    """The block that halted it last."""
 
 
 class Premium(Wire, frozen=True):
@@ -70,6 +72,15 @@ class Premium(Wire, frozen=True):
     """Sum of premium x milliseconds since funding was last paid."""
     funding_ms: U63 = 0
     """How much of that time agreed prices covered."""
+
+
+class AuctionOrder(Wire, frozen=True):
+    """An order in a reopening auction: positive lots buy, negative sell, at `ticks` or better."""
+
+    lots: I64
+    ticks: U63
+    height: U63
+    """When it was taken in."""
 
 
 class Averaged(Wire, frozen=True):

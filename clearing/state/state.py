@@ -44,6 +44,7 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "reports": (Module.PRICES, tuple[U32, U32], records.ReportHeld),
     "premia": (Module.PRICES, U32, records.Premium),
     "averages": (Module.PRICES, U32, records.Averaged),
+    "auction_orders": (Module.PRICES, tuple[U32, U63], records.AuctionOrder),
     "members": (Module.MEMBERS, U63, records.Member),
     "accounts": (Module.MEMBERS, U63, records.Account),
     "cursors": (Module.BRIDGE, tuple[U63, Bytes20], records.Cursor),
@@ -98,6 +99,7 @@ class State:
     reports: Table[tuple[int, int], records.ReportHeld]
     premia: Table[int, records.Premium]
     averages: Table[int, records.Averaged]
+    auction_orders: Table[tuple[int, int], records.AuctionOrder]
     members: Table[int, records.Member]
     accounts: Table[int, records.Account]
     cursors: Table[tuple[int, bytes], records.Cursor]

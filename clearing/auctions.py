@@ -1,0 +1,107 @@
+"""The reopening auction of a halted feed: orders in its perpetuals, one price, and whether it confirms the median.
+
+Rule: while a feed is halted members sign orders with money behind them; when it reopens, what crosses trades at one
+price, and the rest is void. After `auction_blocks` of collecting, an auction of enough lots whose price lies within the
+band of the median reopens the feed at the median. The index is never the auction's price: members confirm what more
+than two thirds of the stake see, they do not replace it. It must not know how a median comes to be.
+"""
+
+from clearing.auction_requests import ReopeningOrder
+from clearing.base.errors import Rejected
+from clearing.base.units import POSITION_MAX
+from clearing.codes import ClearingCode, reject
+from clearing.instruments import Instrument, InstrumentKind
+from clearing.novation import TRADE_TICKS_MAX, Bargain, clear
+from clearing.receipts import AuctionCleared, AuctionOrderTaken, FeedStatus, Rung
+from clearing.reopening import orders_of, within_band
+from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
+from clearing.run import Run
+from clearing.state.records import AuctionOrder
+from clearing.uncrossing import pairs, uncross
+
+AT = "reopening_order"
+ORDERS_MAX = 256
+"""Orders in one perpetual; uncrossing is quadratic in them."""
+AUCTION_VENUE = 0
+"""What a trade of an auction names as its venue; its trade id is the instrument."""
+NO_INDEX = 2**32 - 1
+"""In place of the index of a transaction: the trades of an auction follow from many."""
+
+
+def take_order(run: Run, index: int, request: ReopeningOrder) -> Rejected | None:
+    """Take in, replace or withdraw an order, or refuse it and change nothing."""
+    instrument = run.terms.instruments.get(request.instrument)
+    refusal = _check_form(run, request, instrument) or _check_open(run, request, instrument)
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    key = (request.instrument, request.account)
+    if request.lots:
+        run.state.auction_orders.put(key, AuctionOrder(request.lots, request.ticks, run.block.height))
+    else:
+        run.state.auction_orders.remove(key)
+    run.receipts.append(
+        AuctionOrderTaken(index, request.account, request.instrument, request.lots, request.ticks, request.nonce)
+    )
+    return None
+
+
+def _check_form(run: Run, request: ReopeningOrder, instrument: Instrument | None) -> Rejected | None:
+    if instrument is None:
+        return reject(ClearingCode.UNKNOWN_INSTRUMENT, AT, instrument=request.instrument)
+    if abs(request.lots) > POSITION_MAX:
+        return reject(ClearingCode.BAD_SIZE, AT, lots=request.lots)
+    if not 0 < request.ticks <= TRADE_TICKS_MAX:
+        return reject(ClearingCode.BAD_SIZE, AT, ticks=request.ticks)
+    return (
+        check_time(run, AT, request.not_after_ms)
+        or check_account(run, AT, request.account)
+        or check_nonce(run, AT, request.account, request.nonce)
+        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+    )
+
+
+def _check_open(run: Run, request: ReopeningOrder, instrument: Instrument | None) -> Rejected | None:
+    if instrument is None or instrument.kind is not InstrumentKind.PERPETUAL:
+        return reject(ClearingCode.NO_AUCTION, AT, instrument=request.instrument)
+    feed, mark = run.state.feeds[instrument.feed], run.state.marks.get(instrument.id)
+    halted = feed.status == FeedStatus.HALTED and mark is not None and not mark.settled
+    if not run.terms.market.prices.auction_blocks or not halted:
+        return reject(ClearingCode.NO_AUCTION, AT, instrument=instrument.id, status=feed.status.name)
+    orders = orders_of(run.state, instrument)
+    if len(orders) >= ORDERS_MAX and all(each.account != request.account for each in orders):
+        return reject(ClearingCode.AUCTION_FULL, AT, instrument=instrument.id, orders=len(orders))
+    return None
+
+
+def clear_auctions(run: Run) -> None:
+    """Step 4: match the orders of every perpetual whose feed is open again; forget those that can trade no more."""
+    if not run.terms.market.prices.auction_blocks:
+        return
+    for instrument in run.terms.instruments.values():
+        feed = run.state.feeds.get(instrument.feed)
+        if instrument.kind is not InstrumentKind.PERPETUAL or feed is None or feed.status == FeedStatus.UNOPENED:
+            continue
+        if feed.status == FeedStatus.OPEN:
+            _match(run, instrument, feed.ticks)
+        if feed.status != FeedStatus.HALTED or feed.rung == Rung.SETTLED:
+            for order in orders_of(run.state, instrument):
+                run.state.auction_orders.remove((instrument.id, order.account))
+
+
+def _match(run: Run, instrument: Instrument, index_ticks: int) -> None:
+    """Novate all pairs at the auction's price, each by the rules of any trade; who cannot carry its lots has none."""
+    orders = orders_of(run.state, instrument)
+    uncrossed = uncross(orders, index_ticks)
+    if uncrossed is None or not within_band(run, uncrossed.ticks, index_ticks):
+        return
+    traded = 0
+    for buyer, seller, lots in pairs(orders, uncrossed):
+        bargain = Bargain(AUCTION_VENUE, instrument.id, buyer, seller, instrument.id, lots, uncrossed.ticks)
+        if clear(run, NO_INDEX, bargain) is None:
+            traded += lots
+    run.receipts.append(
+        AuctionCleared(
+            instrument.id, uncrossed.ticks, index_ticks, uncrossed.lots, traded, uncrossed.surplus, len(orders)
+        )
+    )
