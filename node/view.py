@@ -31,6 +31,7 @@ from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
 from node.mempool import Accepted
 from node.prices_view import feed_price, instrument_mark
+from node.ranges_view import group_ranges
 from node.receipt_records import receipt_at
 from node.store.store import Store
 
@@ -93,6 +94,7 @@ class LiveView:
                 for each in self._genesis.instruments
                 if (mark := state.marks.get(each.id)) is not None
             ),
+            ranges=group_ranges(state),
         )
 
     def header(self, height: int | None) -> HeaderView | None:

@@ -69,6 +69,37 @@ class InstrumentMark(Body, frozen=True):
     """How much of the window agreed prices cover."""
 
 
+class GroupRange(Body, frozen=True):
+    """The range of a risk group in force. All but the first three figures are 0 while genesis' stands."""
+
+    group: int
+    name: str
+    range_ppm: int
+    """Of the price."""
+    volatility_ppm: int
+    volatility_range_ppm: int
+    raw_ppm: int = 0
+    """What current deviations alone ask for over the horizon."""
+    stressed_ppm: int = 0
+    """The same with the stressed deviation of the window."""
+    floor_ppm: int = 0
+    """The same with the deviation of the long look-back."""
+    target_ppm: int = 0
+    """What the range will come to within the speed limit."""
+    buffer_ppm: int = 0
+    """What the target holds beyond need, to be used up in stress."""
+    multiple_ppm: int = 0
+    """Deviations that the raw range is."""
+    horizon_ms: int = 0
+    """Time to close out, with what late chains and old reports add."""
+    change_ratio_ppm: int = 0
+    """The range over the one before it."""
+    lowest_ppm: int = 0
+    highest_ppm: int = 0
+    """Of all ranges so far."""
+    published_height: int = 0
+
+
 class StateView(Body, frozen=True):
     """What is public of the newest decided height."""
 
@@ -83,6 +114,7 @@ class StateView(Body, frozen=True):
     """Epoch of the newest package; 0 before the first."""
     prices: tuple[FeedPrice, ...] = ()
     marks: tuple[InstrumentMark, ...] = ()
+    ranges: tuple[GroupRange, ...] = ()
 
 
 class CashHolding(Body, frozen=True):
