@@ -104,7 +104,7 @@ class Evaluator:
         self.portfolio = portfolio
         self.quotes = quotes_of(portfolio, model.option_decimals)
         self._collateral = {each.id: each for each in portfolio.collateral}
-        self._scanners = {
+        self.scanners = {
             term.name: Scanner(term, self.quotes, model.option_decimals)
             for term in model.terms
             if isinstance(term, Scan)
@@ -166,7 +166,7 @@ class Evaluator:
 
     def _scan(self, term: Scan, account: Account, books: Mapping[str, Book]) -> TermResult:
         chosen = selected(term.select, books)
-        parts = list(self._scanners[term.name].scan({each: book.size for each, book in chosen.items()}))
+        parts = list(self.scanners[term.name].scan({each: book.size for each, book in chosen.items()}))
         for given in account.given:
             if not term.select.groups or given.group in term.select.groups:
                 scan = exact(given.scan)
@@ -239,7 +239,7 @@ class Evaluator:
         return TermResult(term.name, "joint_credit", part.amount, {}, (part,))
 
     def _scan_name(self, name: str) -> str:
-        return name or next(iter(self._scanners))
+        return name or next(iter(self.scanners))
 
 
 def evaluate(model: RiskModel, portfolio: Portfolio) -> tuple[AccountResult, ...]:

@@ -21,9 +21,9 @@ ENTRIES_MAX = 2048
 """Of groups, instruments, collateral tokens and accounts each."""
 POSITIONS_MAX = 16_384
 """Of all accounts, orders and collateral holdings included."""
-OPTION_VALUES_MAX = 100_000
+OPTION_VALUES_MAX = 50_000
 """Options times scenarios."""
-SCAN_ENTRIES_MAX = 1_000_000
+SCAN_ENTRIES_MAX = 500_000
 """Positions times scenarios; likewise joint scenarios times groups times accounts."""
 VALUE_MAX = Fraction(10**24)
 """No price, size, amount or factor is larger."""

@@ -6,6 +6,7 @@ always has a name and a number of decimals. It must not know what is computed.
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
@@ -27,6 +28,7 @@ DECIMALS_MAX = 30
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+|/0*[1-9][0-9]*)?")
 
 
+@lru_cache(maxsize=1 << 16)
 def exact(number: int | str) -> Fraction:
     """The rational that a number writes, of any length. Raises ValueError for a string of another form."""
     if isinstance(number, str) and not _NUMBER.fullmatch(number):

@@ -7,6 +7,7 @@ and the two-sided skew are per expiry, for that is where they are not linear. It
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import lcm
 
 from clearing.models.numbers import Number, exact, from_float
 from clearing.models.scan_terms import GridPoint, Range, Scan, StaticDiscount, points_of
@@ -41,13 +42,32 @@ class ScanResult:
     positions: tuple[PositionLosses, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Gains of a size of 1 in every scenario, over one denominator: sums of many are then sums of integers."""
+
+    numerators: tuple[int, ...]
+    denominator: int
+
+
 @dataclass(slots=True)
 class _Book:
-    """Sums of one offset unit while it is gathered."""
+    """One offset unit while it is gathered."""
 
-    gains: list[Fraction]
+    linear: list[tuple[Fraction, _Unit]] = field(default_factory=list)
+    """Sizes of what is linear."""
     expiries: dict[tuple[str, int], list[tuple[Quote, Fraction]]] = field(default_factory=dict)
+    """Options by group and expiry, sizes times multiplier, where the term is not linear in them."""
     positions: list[PositionLosses] = field(default_factory=list)
+
+    def gains(self, width: int) -> list[Fraction]:
+        """Sum of what is linear."""
+        common = lcm(*(unit.denominator * size.denominator for size, unit in self.linear))
+        sums = [0] * width
+        for size, unit in self.linear:
+            factor = size.numerator * (common // (unit.denominator * size.denominator))
+            sums = [sofar + factor * each for sofar, each in zip(sums, unit.numerators, strict=True)]
+        return [Fraction(each, common) for each in sums]
 
 
 class Scanner:
@@ -58,7 +78,9 @@ class Scanner:
         self._quotes = quotes
         self._decimals = option_decimals
         self._points = points_of(scan)
+        self._is_linear = scan.static_discount is None and not scan.skew_each_expiry_loses
         self._values: dict[str, tuple[Fraction, ...]] = {}
+        self._units: dict[str, _Unit] = {}
 
     def width(self, instruments: Sequence[str]) -> int:
         """How many scenarios there are: as many as points, or as given arrays have numbers."""
@@ -72,8 +94,8 @@ class Scanner:
         for instrument in sorted(sizes):
             quote = self._quotes[instrument]
             of = {"group": quote.contract.group, "instrument": instrument, "all": "all"}[self._scan.offset]
-            self._add(books.setdefault(of, _Book([ZERO] * width)), quote, sizes[instrument])
-        return tuple(self._result(of, books[of]) for of in sorted(books))
+            self._add(books.setdefault(of, _Book()), quote, Fraction(sizes[instrument]))
+        return tuple(self._result(of, books[of], width) for of in sorted(books))
 
     def values(self, instrument: str) -> tuple[Fraction, ...]:
         """Value of a size of 1, before the multiplier, in every scenario."""
@@ -82,26 +104,35 @@ class Scanner:
             self._values[instrument] = tuple(self._value(quote, point) for point in self._points)
         return self._values[instrument]
 
-    def _add(self, book: _Book, quote: Quote, size: Fraction) -> None:
+    def _unit(self, quote: Quote) -> _Unit:
         contract = quote.contract
-        if contract.scanning:
-            sign = 1 if contract.scanning_tells == "gain" else -1
-            gains = [size * exact(each) * sign for each in contract.scanning]
-        else:
-            unit = size * quote.multiplier
-            values = self.values(contract.id)
-            weights = [exact(point.weight) for point in self._points]
-            gains = [(each - quote.value) * unit * weight for each, weight in zip(values, weights, strict=True)]
-            if quote.is_option:
-                expiry = (contract.group, contract.seconds_to_expiry)
-                book.expiries.setdefault(expiry, []).append((quote, unit))
-        book.positions.append(PositionLosses(contract.id, tuple(-each for each in gains)))
-        if contract.scanning or not quote.is_option:
-            book.gains = [sofar + each for sofar, each in zip(book.gains, gains, strict=True)]
+        if contract.id not in self._units:
+            if contract.scanning:
+                sign = 1 if contract.scanning_tells == "gain" else -1
+                gains = [exact(each) * sign for each in contract.scanning]
+            else:
+                moved = zip(self.values(contract.id), self._points, strict=True)
+                gains = [(each - quote.value) * quote.multiplier * exact(point.weight) for each, point in moved]
+            common = lcm(*(each.denominator for each in gains))
+            numerators = tuple(each.numerator * (common // each.denominator) for each in gains)
+            self._units[contract.id] = _Unit(numerators, common)
+        return self._units[contract.id]
 
-    def _result(self, of: str, book: _Book) -> ScanResult:
-        gains = list(book.gains)
-        for _, options in sorted(book.expiries.items()):
+    def _add(self, book: _Book, quote: Quote, size: Fraction) -> None:
+        unit, contract = self._unit(quote), quote.contract
+        below = unit.denominator * size.denominator
+        losses = tuple(Fraction(-size.numerator * each, below) for each in unit.numerators)
+        book.positions.append(PositionLosses(contract.id, losses))
+        linear = bool(contract.scanning) or not quote.is_option or self._is_linear
+        if linear:
+            book.linear.append((size, unit))
+        if quote.is_option and not contract.scanning and not (linear and self._scan.basis is None):
+            expiry = (contract.group, contract.seconds_to_expiry)
+            book.expiries.setdefault(expiry, []).append((quote, size * quote.multiplier))
+
+    def _result(self, of: str, book: _Book, width: int) -> ScanResult:
+        gains = book.gains(width)
+        for _, options in sorted(book.expiries.items()) if not self._is_linear else ():
             for at, point in enumerate(self._points):
                 gains[at] += self._expiry_gain(options, at, point)
         losses = tuple(-each for each in gains)

@@ -19,7 +19,6 @@ from clearing.models.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidati
 from clearing.models.named import from_json
 from clearing.models.portfolio import Portfolio
 from clearing.models.rules import Rule, apply_rule
-from clearing.models.scan import Scanner
 from clearing.models.scan_terms import EVERYTHING, Scan, points_of
 from clearing.models.terms import RiskModel
 from node.runs.shown import as_json
@@ -108,7 +107,7 @@ def _instrument(evaluator: Evaluator, instrument: str) -> dict[str, Any]:
 
 
 def _scan(evaluator: Evaluator, scan: Scan) -> dict[str, Any]:
-    scanner = Scanner(scan, evaluator.quotes, evaluator.model.option_decimals)
+    scanner = evaluator.scanners[scan.name]
     chosen = [
         each.id
         for each in evaluator.portfolio.instruments

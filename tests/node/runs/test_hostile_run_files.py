@@ -1,0 +1,223 @@
+"""Whatever a run file holds, it is evaluated or refused with a code and a path, in bounded time."""
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.codes import ClearingCode
+from clearing.models.named import FILE_BYTES_MAX
+from node.cli.main import run
+from node.runs.margin import margin_run, read_margin_run
+from node.runs.settle import read_settle_run, settle_run
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples"
+MARGIN = {path.stem: json.loads(path.read_text()) for path in sorted((EXAMPLES / "margin").glob("*.json"))}
+SETTLE = {path.stem: json.loads(path.read_text()) for path in sorted((EXAMPLES / "settle").glob("*.json"))}
+
+
+def changed(file: Any, path: str, value: Any) -> bytes:
+    copy = json.loads(json.dumps(file))
+    at = copy
+    *above, last = [int(each) if each.isdigit() else each for each in path.split(".")]
+    for each in above:
+        at = at[each]
+    at[last] = value
+    return json.dumps(copy).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "code", "at"),
+    [
+        ("portfolio.groups.0.price", "1e5", BaseCode.MALFORMED, "portfolio.groups[0].price"),
+        ("portfolio.groups.0.price", "1/0", BaseCode.MALFORMED, "portfolio.groups[0].price"),
+        ("portfolio.groups.0.price", True, BaseCode.MALFORMED, "portfolio.groups[0].price"),
+        ("portfolio.groups.0.price", None, BaseCode.MALFORMED, "portfolio.groups[0].price"),
+        ("portfolio.groups.0.price", -1, ClearingCode.BAD_PORTFOLIO, "portfolio.groups[0].price"),
+        ("portfolio.groups.0.price", "9" * 40, ClearingCode.BAD_PORTFOLIO, "portfolio.groups[0].price"),
+        ("portfolio.groups.0.prize", 1, BaseCode.MALFORMED, "portfolio.groups[0].prize"),
+        ("portfolio.groups.0.id", "", BaseCode.MALFORMED, "portfolio.groups[0].id"),
+        ("portfolio.groups.0.id", "a\nb", BaseCode.MALFORMED, "portfolio.groups[0].id"),
+        ("portfolio.instruments.0.group", "DOGE", ClearingCode.BAD_PORTFOLIO, "portfolio.instruments[0].group"),
+        ("portfolio.instruments.0.kind", "swap", BaseCode.MALFORMED, "portfolio.instruments[0].kind"),
+        ("portfolio.instruments.1.strike", 0, ClearingCode.BAD_PORTFOLIO, "portfolio.instruments[1].strike"),
+        ("portfolio.instruments.0.multiplier", 0, ClearingCode.BAD_PORTFOLIO, "portfolio.instruments[0].multiplier"),
+        ("portfolio.accounts.0.positions.0.instrument", "X", ClearingCode.BAD_PORTFOLIO, None),
+        ("portfolio.accounts.0.positions", {}, BaseCode.MALFORMED, "portfolio.accounts[0].positions"),
+        ("model.terms.0.kind", "magic", BaseCode.MALFORMED, "model.terms[0].kind"),
+        ("model.terms.0.grid", "span17", BaseCode.MALFORMED, "model.terms[0].grid"),
+        ("model.terms.0.ranges.0.group", "DOGE", ClearingCode.BAD_MODEL, "model.terms[0].ranges"),
+        ("model.terms.0.weights", [{"level": "x", "weight": 1}], ClearingCode.BAD_MODEL, None),
+        ("model.terms.1.name", "grid", ClearingCode.BAD_MODEL, "model.terms"),
+        ("model.terms", [], ClearingCode.BAD_MODEL, "model.terms"),
+        ("model.levels", [], ClearingCode.BAD_MODEL, "model.levels"),
+        ("model.levels.0.base", "maintenance", ClearingCode.BAD_MODEL, "model.levels[0].base"),
+        ("model.levels.0.decimals", 255, ClearingCode.BAD_MODEL, "model.levels[0].decimals"),
+        ("model.levels.0.rounding", "sideways", BaseCode.MALFORMED, "model.levels[0].rounding"),
+        ("model.option_decimals", 1000, BaseCode.MALFORMED, "model.option_decimals"),
+        ("liquidation_prices.0.group", "DOGE", ClearingCode.BAD_STEP, "liquidation_prices[0]"),
+        ("format", "crossclear.margin.v9", BaseCode.MALFORMED, "format"),
+    ],
+)
+def test_a_refusal_names_code_and_path(path, value, code, at):
+    with pytest.raises(RemoteFault) as refused:
+        margin_run(read_margin_run(changed(MARGIN["model-option-grid"], path, value)))
+    assert refused.value.code is code
+    assert at is None or refused.value.at == at
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "code", "at"),
+    [
+        ("variation-margin", "steps.0.mark", "60512.51", ClearingCode.BAD_STEP, "steps[0].mark"),
+        ("variation-margin", "steps.0.instrument", "X", ClearingCode.BAD_STEP, "steps[0].instrument"),
+        ("variation-margin", "steps.0.positions.0.size", "0.0005", ClearingCode.BAD_STEP, None),
+        ("variation-margin", "steps.0.trades.0.size", -1, ClearingCode.BAD_STEP, "steps[0].trades[0].size"),
+        ("variation-margin", "instruments.0.tick", "0.0000001", ClearingCode.BAD_STEP, "instruments[0].multiplier"),
+        ("perpetual-funding", "steps.1.premium_of", "nothing", ClearingCode.BAD_STEP, "steps[1].premium_of"),
+        ("perpetual-funding", "steps.1.period_ms", 0, ClearingCode.BAD_STEP, "steps[1].period_ms"),
+        ("perpetual-funding", "steps.0.window_ms", 0, ClearingCode.BAD_STEP, "steps[0].window_ms"),
+        ("option-expiry", "steps.0.coverage_ppm", 2_000_000, ClearingCode.BAD_STEP, "steps[0].coverage_ppm"),
+        ("option-expiry", "steps.0.hold_ms", 1, ClearingCode.BAD_STEP, "steps[1].price_of"),
+        ("option-expiry", "steps.1.previous", 1, ClearingCode.BAD_STEP, "steps[1].previous"),
+        ("c18-gains-haircut", "steps.0.gains.0.amount", -1, ClearingCode.BAD_STEP, "steps[0].gains[0].amount"),
+        ("c19-remainders", "steps.0.weights", [], ClearingCode.BAD_STEP, "steps[0].weights"),
+        ("c15-filtered-historical-simulation", "steps.0.deviations.0", 0, ClearingCode.BAD_STEP, None),
+        ("c15-filtered-historical-simulation", "steps.1.tail", 0, ClearingCode.BAD_STEP, "steps[1].tail"),
+        ("cash", "steps.0.token", "DAI", ClearingCode.BAD_STEP, "steps[0].token"),
+        ("price-median", "steps.0.reports", [], ClearingCode.BAD_STEP, "steps[0].reports"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_refused_with_its_path(name, path, value, code, at):
+    with pytest.raises(RemoteFault) as refused:
+        settle_run(read_settle_run(changed(SETTLE[name], path, value)))
+    assert refused.value.code is code
+    assert at is None or refused.value.at == at
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b'{"format":"crossclear.margin.v1","format":"crossclear.margin.v1"}',
+        b'{"format":"crossclear.margin.v1","portfolio":{"groups":[{"id":"X","price":NaN}]}}',
+        b'{"format":"crossclear.margin.v1","portfolio":{"groups":[{"id":"X","price":1e400}]}}',
+        b'{"format":"crossclear.margin.v1","portfolio":{"groups":[{"id":"X","price":' + b"9" * 5000 + b"}]}}",
+        b'{"format":"crossclear.margin.v1","portfolio":{"accounts":[{"id":"a"}]}}',
+        b" " * (FILE_BYTES_MAX + 1),
+    ],
+    ids=range(12),
+)
+def test_bytes_that_are_no_run_file_are_refused(data):
+    with pytest.raises(RemoteFault):
+        read_margin_run(data)
+    with pytest.raises(RemoteFault):
+        read_settle_run(data)
+
+
+HOSTILE = st.one_of(
+    st.sampled_from([None, True, "", "x", 0, -1, 2**63, 2**70, 10**39, "0", "-0.0", "1/3", "-1", "1e9", {}, [], [[]]]),
+    st.sampled_from(["9" * 40, "0." + "0" * 29 + "1", "1/" + "9" * 30, "9" * 24, "initial", "scan", "BTC-PERP"]),
+    st.integers(-(10**30), 10**30),
+    st.text(max_size=20),
+)
+
+
+def places(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [above] if above else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in items:
+        found += places(each, (*above, key))
+    return found
+
+
+def mutated(data: Any, file: Any) -> bytes:
+    copy = json.loads(json.dumps(file))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.sampled_from(places(copy)))
+        at = copy
+        for each in place[:-1]:
+            at = at[each]
+        action = data.draw(st.sampled_from(["set", "set", "drop", "double"]))
+        if action == "drop":
+            del at[place[-1]]
+        elif action == "double" and isinstance(at, list):
+            at.append(json.loads(json.dumps(at[place[-1]])))
+        else:
+            at[place[-1]] = json.loads(json.dumps(data.draw(HOSTILE)))
+        if not places(copy):
+            break
+    return json.dumps(copy).encode()
+
+
+@settings(max_examples=250)
+@given(st.data())
+def test_a_mutated_margin_file_is_evaluated_or_refused(data):
+    bytes_ = mutated(data, MARGIN[data.draw(st.sampled_from(sorted(MARGIN)))])
+    try:
+        json.dumps(margin_run(read_margin_run(bytes_)))
+    except RemoteFault as refused:
+        assert refused.at
+
+
+@settings(max_examples=250)
+@given(st.data())
+def test_a_mutated_settle_file_is_evaluated_or_refused(data):
+    bytes_ = mutated(data, SETTLE[data.draw(st.sampled_from(sorted(SETTLE)))])
+    try:
+        json.dumps(settle_run(read_settle_run(bytes_)))
+    except RemoteFault as refused:
+        assert refused.at
+
+
+def test_work_beyond_the_limits_is_refused_before_it_is_done():
+    file = json.loads(json.dumps(MARGIN["instrument-option"]))
+    option = file["portfolio"]["instruments"][1]
+    file["portfolio"]["instruments"] += [option | {"id": f"option {number}"} for number in range(2000)]
+    file["model"]["terms"] = [
+        {"kind": "scan", "name": f"scan {number}", "points": [{"price": 0}] * 256} for number in range(2)
+    ]
+    with pytest.raises(RemoteFault) as refused:
+        read_margin_run(json.dumps(file).encode())
+    assert refused.value.at == "model.terms"
+
+
+def test_the_command_reads_standard_input_and_tells_where_a_file_is_wrong(monkeypatch, capsys):
+    def feed(data: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    feed(json.dumps(MARGIN["c01-slippage-plus-factor"]).encode())
+    assert run(["margin", "run", "-", "--pretty"]) == 0
+    assert '\n  "format": "crossclear.margin.result.v1"' in capsys.readouterr().out
+    feed(changed(SETTLE["c19-remainders"], "steps.0.total", "many"))
+    assert run(["settle", "run", "-"]) == 6
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "R0102 malformed at steps[0].total" in told.err
+    feed(changed(MARGIN["c01-slippage-plus-factor"], "model.levels.1.base", "nothing"))
+    assert run(["margin", "run", "-"]) == 6
+    assert "R0440 bad_model at model.levels[1].base" in capsys.readouterr().err
+    assert run(["margin", "run", "/does/not/exist.json"]) == 2
+
+
+def test_a_model_may_be_a_file_of_its_own(tmp_path, capsys):
+    file = json.loads(json.dumps(MARGIN["c01-slippage-plus-factor"]))
+    model, portfolio = tmp_path / "model.json", tmp_path / "portfolio.json"
+    model.write_text(json.dumps(file.pop("model")))
+    portfolio.write_text(json.dumps(file))
+    assert run(["margin", "run", str(portfolio), "--model", str(model)]) == 0
+    assert json.loads(capsys.readouterr().out)["accounts"][0]["levels"][0]["requirement"] == "5565"
+    assert run(["margin", "run", str(portfolio)]) == 6
+    whole = EXAMPLES / "margin/c01-slippage-plus-factor.json"
+    assert run(["margin", "run", str(whole), "--model", str(model)]) == 6
