@@ -33,6 +33,10 @@ def wire_types() -> tuple[type[Wire], ...]:
     return tuple(sorted(found, key=lambda kind: f"{kind.__module__}.{kind.__qualname__}"))
 
 
+def fits(info: I.StrType, text: str) -> bool:
+    return (info.min_length or 0) <= len(text) <= (info.max_length if info.max_length is not None else len(text))
+
+
 def values_of(info: I.Type) -> st.SearchStrategy[Any]:
     """Any value of a wire type's field, at most two items a tuple."""
     if isinstance(info, I.Metadata):
@@ -44,6 +48,8 @@ def values_of(info: I.Type) -> st.SearchStrategy[Any]:
     if isinstance(info, I.BytesType):
         low = info.min_length or 0
         return st.binary(min_size=low, max_size=info.max_length if info.min_length else low + 20)
+    if isinstance(info, I.StrType) and info.pattern:
+        return st.from_regex(info.pattern).filter(lambda text: fits(info, text))
     if isinstance(info, I.StrType):
         return st.text(min_size=info.min_length or 0, max_size=min(info.max_length or 12, 12))
     if isinstance(info, I.BoolType):
