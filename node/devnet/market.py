@@ -6,7 +6,7 @@ Rule: figures stand in the file; keys, addresses and times come in as arguments.
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -14,6 +14,7 @@ from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.errors import LocalFault
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.validators import ValidatorSet
+from clearing.collateral.terms import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
 from clearing.genesis import (
     AccountKind,
     AccountTerms,
@@ -92,6 +93,51 @@ class TierFigures(_Table, frozen=True):
     haircut_ppm: int
 
 
+class HaircutFigures(_Table, frozen=True):
+    """What moves a haircut; see `clearing.collateral.terms.HaircutTerms`."""
+
+    range_share_ppm: int = 0
+    liquidity_ppm: int = 0
+    finality_ppm: int = 0
+    confidence_share_ppm: int = 0
+    outage_ms: int = 0
+    outage_step_ms: int = 60_000
+    outage_step_ppm: int = 100_000
+    step_ppm: int = 1
+
+
+class SkewFigures(_Table, frozen=True):
+    """The price of imbalance between chains; see `clearing.collateral.terms.SkewTerms`."""
+
+    rate_ppm: int
+    depth_micros: int
+    band_micros: int
+
+
+class InterestFigures(_Table, frozen=True):
+    """Interest on settlement cash."""
+
+    interval_ms: int
+    debit_ppm: int
+    credit_ppm: int
+
+
+class CashCallFigures(_Table, frozen=True):
+    """Time for who owes too much cash."""
+
+    deadline_blocks: int
+    auction_blocks: int
+    slice_ppm: int
+
+
+class CashFigures(_Table, frozen=True):
+    """The settlement cash group."""
+
+    skew: SkewFigures | None = None
+    interest: InterestFigures | None = None
+    call: CashCallFigures | None = None
+
+
 class TokenFigures(_Table, frozen=True):
     """A token that every chain has."""
 
@@ -103,6 +149,7 @@ class TokenFigures(_Table, frozen=True):
     haircut_ppm: int = 0
     cap_units: int = 2**62
     concentration: tuple[TierFigures, ...] = ()
+    haircut: HaircutFigures | None = None
 
 
 class ChargeFigures(_Table, frozen=True):
@@ -224,6 +271,7 @@ class Market(_Table, frozen=True):
     chains: ChainFigures
     house: HouseFigures
     ranges: RangeFigures | None = None
+    cash: CashFigures = CashFigures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +330,7 @@ def build_genesis(
             for chain in chains
         ),
         feeds=tuple(Feed(number, each) for each, number in feeds.items()),
-        cash_groups=(CashGroup(USD, "USD"),),
+        cash_groups=(_cash_group(market.cash),),
         assets=_assets(market, chains, feeds),
         instruments=_instruments(market, feeds, time_ms),
         risk=RiskParameters(
@@ -350,9 +398,24 @@ def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, 
             feed=0 if token.cash else feeds[token.feed],
             haircut_ppm=token.haircut_ppm,
             cap_units=token.cap_units,
+            haircut=HaircutTerms(**_named(token.haircut)),
         )
         for number, (chain, token) in enumerate(pairs, start=1)
     )
+
+
+def _cash_group(figures: CashFigures) -> CashGroup:
+    return CashGroup(
+        USD,
+        "USD",
+        SkewTerms(**_named(figures.skew)),
+        InterestTerms(**_named(figures.interest)),
+        CashCallTerms(**_named(figures.call)),
+    )
+
+
+def _named(figures: _Table | None) -> dict[str, Any]:
+    return msgspec.structs.asdict(figures) if figures is not None else {}
 
 
 def _joint(figures: JointFigures | None) -> JointCredit:
