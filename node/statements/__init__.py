@@ -1,0 +1,1 @@
+"""Statements: what an account had, what happened to it in a day, and what it has."""

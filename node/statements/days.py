@@ -1,0 +1,296 @@
+"""`StatementDays`: what decided blocks did to accounts, added up by day.
+
+Rule: opening balance plus transfers is the closing balance, for every account and currency, and every balance that a
+block wrote is compared with what was added up. Days are those of block time in UTC. It keeps the last few days, and
+tells which of them it saw whole. It must not know how a statement looks.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from clearing.base.errors import Bug
+from clearing.blocks import BlockResult
+from clearing.genesis import MEMBER_ACCOUNTS_MAX
+from clearing.ledger import balance
+from clearing.margin.requirement import AccountMargin, MarginBatch
+from clearing.margins import margin_book
+from clearing.receipts import Liquidated, Receipt, TradeNovated, Transfer, TransferCode
+from clearing.state.records import Book
+from clearing.state.state import State
+from node.api.render import receipt_accounts
+
+DAY_MS = 86_400_000
+DAYS_KEPT = 2
+_TRADE, _LIQUIDATION, _INSTRUMENT = ("TradeNovated", "venue_trade_id"), ("Liquidated", "account"), "instrument"
+TOLD_BY: dict[TransferCode, tuple[str, str]] = {
+    TransferCode.DEPOSIT: ("DepositCredited", "nonce"),
+    TransferCode.WITHDRAWAL: ("WithdrawalReleased", ""),
+    TransferCode.CASH_TRANSFER: ("CashTransferred", "nonce"),
+    TransferCode.VARIATION_MARGIN: ("Marked", _INSTRUMENT),
+    TransferCode.TRADE_VARIATION: _TRADE,
+    TransferCode.PREMIUM: _TRADE,
+    TransferCode.TRADE_FEE: _TRADE,
+    TransferCode.VENUE_FEE: _TRADE,
+    TransferCode.SETTLEMENT: ("Settled", _INSTRUMENT),
+    TransferCode.FUNDING: ("FundingPaid", _INSTRUMENT),
+    TransferCode.FUNDING_ROUNDING: ("FundingPaid", _INSTRUMENT),
+    TransferCode.DELIVERY: ("Delivered", _INSTRUMENT),
+    TransferCode.DELIVERY_PAYMENT: ("Delivered", _INSTRUMENT),
+    TransferCode.DELIVERY_FAILED: ("DeliveryFailed", _INSTRUMENT),
+    TransferCode.LIQUIDATION_OPTION_VALUE: _LIQUIDATION,
+    TransferCode.LIQUIDATION_PENALTY: _LIQUIDATION,
+    TransferCode.COLLATERAL_BOUGHT: _LIQUIDATION,
+    TransferCode.COLLATERAL_PAID: _LIQUIDATION,
+    TransferCode.DEFICIT_COVERED: _LIQUIDATION,
+    TransferCode.SKEW_FEE: ("SkewFeePaid", ""),
+    TransferCode.SKEW_REBATE: ("SkewFeePaid", ""),
+}
+"""The receipt behind a transfer: its kind, and the field that holds the transfer's cause ("": any that names the
+account). For other codes, any receipt of the block that names the account."""
+
+MOVES_LOTS = ("Liquidated", "Settled", "Delivered", "DeliveryFailed", "AccountPorted")
+"""Receipts of what changes positions besides trades."""
+
+At = tuple[int, int]
+"""Height, and the receipt's number in its block; -1: no receipt tells of it."""
+LineKey = tuple[int, TransferCode, int]
+"""Currency, code, cause."""
+
+
+@dataclass(slots=True)
+class Sum:
+    """Transfers of one currency, code and cause within a day."""
+
+    credits: int
+    debits: int
+    count: int
+    first: At
+    last: At
+
+
+@dataclass(frozen=True, slots=True)
+class PositionChange:
+    """Lots that came or went, by a trade or otherwise."""
+
+    at: At
+    kind: str
+    """The receipt's kind; "" where none tells of it."""
+    instrument: int
+    lots: int
+    trade: TradeNovated | None = None
+
+
+@dataclass(slots=True)
+class Day:
+    """One day of all accounts. While it lasts, closing figures are those of the newest block."""
+
+    day: int
+    """Days since 1970 in UTC."""
+    whole: bool
+    """Whether all of its blocks were seen."""
+    opening: dict[tuple[int, int], int]
+    """(account, currency) to the balance."""
+    books: dict[int, Book]
+    lines: dict[int, dict[LineKey, Sum]] = field(default_factory=dict)
+    changes: dict[int, list[PositionChange]] = field(default_factory=dict)
+    closing: dict[tuple[int, int], int] = field(default_factory=dict)
+    closing_books: dict[int, Book] = field(default_factory=dict)
+    first_height: int = 0
+    last_height: int = 0
+    time_ms: int = 0
+    """Of the last block."""
+    over: bool = False
+    marks: dict[int, int] = field(default_factory=dict)
+    margined: list[int] = field(default_factory=list)
+    margins: MarginBatch | None = None
+
+    def margin(self, account: int) -> AccountMargin | None:
+        """At the close; None for an account that never held anything, and the house."""
+        if self.margins is None or account not in self.rows:
+            return None
+        return self.margins.account(self.rows[account])
+
+    @property
+    def rows(self) -> dict[int, int]:
+        """Where an account stands in `margins`."""
+        return {account: at for at, account in enumerate(self.margined)}
+
+
+class StatementDays:
+    """Adds up. `accounts`: those to follow, None for all that members hold."""
+
+    def __init__(self, state: State, accounts: frozenset[int] | None = None, kept: int = DAYS_KEPT) -> None:
+        self._accounts, self._kept = accounts, kept
+        self._balances = {
+            key: record.credits - record.debits for key, record in state.balances.ordered() if self._follows(key[0])
+        }
+        self._books = {each: book for each, book in state.books.ordered() if self._follows(each)}
+        self._days: dict[int, Day] = {}
+        self._height = state.now.height
+        # A day is seen whole from its first block on: the one before is of an earlier day, or genesis.
+        self._since = state.now.time_ms // DAY_MS if state.now.height else -1
+
+    def decided(self, time_ms: int, result: BlockResult, state: State) -> None:
+        """Add a decided block; `state` is the one after it. Raises Bug when balances are not what was added up."""
+        if result.height != self._height + 1:
+            raise Bug(f"statements follow height {self._height}, not {result.height}")
+        day = self._day_of(time_ms)
+        day.last_height = self._height = result.height
+        day.time_ms = time_ms
+        receipts = _Told(result)
+        touched: set[tuple[int, int]] = set()
+        for transfer in result.transfers:
+            for account, credit in ((transfer.debit, 0), (transfer.credit, transfer.amount)):
+                if self._follows(account):
+                    self._add(day, account, transfer, credit, receipts)
+                    touched.add((account, transfer.currency))
+        for account, currency in touched:
+            if balance(state, account, currency) != self._balances[account, currency]:
+                raise Bug(f"the balance of account {account} in currency {currency} is not the sum of its transfers")
+        followed = [each for each, _ in state.accounts.ordered() if self._follows(each)]
+        self._follow_positions(day, state, followed, receipts)
+        book = margin_book(state)
+        day.margined = [each for each in followed if each in book]
+        day.margins = book.margins(day.margined)
+        day.marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
+
+    def day(self, number: int) -> Day | None:
+        """A day that is kept, by days since 1970."""
+        found = self._days.get(number)
+        if found is not None and not found.over:
+            found.closing, found.closing_books = self._balances, self._books
+        return found
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The days that are kept, rising."""
+        return tuple(self._days)
+
+    def _follows(self, account: int) -> bool:
+        return account in self._accounts if self._accounts is not None else account < MEMBER_ACCOUNTS_MAX
+
+    def _day_of(self, time_ms: int) -> Day:
+        number = time_ms // DAY_MS
+        found = self._days.get(number)
+        if found is not None:
+            return found
+        for before in self._days.values():
+            if not before.over:
+                before.over, before.closing, before.closing_books = True, dict(self._balances), dict(self._books)
+        day = self._days[number] = Day(number, number > self._since, dict(self._balances), dict(self._books))
+        day.first_height = self._height + 1
+        while len(self._days) > self._kept:
+            del self._days[next(iter(self._days))]
+        return day
+
+    def _add(self, day: Day, account: int, transfer: Transfer, credit: int, receipts: "_Told") -> None:
+        debit = transfer.amount - credit
+        key = (account, transfer.currency)
+        self._balances[key] = self._balances.get(key, 0) + credit - debit
+        lines = day.lines.setdefault(account, {})
+        line = lines.get((transfer.currency, transfer.code, transfer.cause))
+        if line is None:
+            at = receipts.of_transfer(transfer, account)
+            lines[transfer.currency, transfer.code, transfer.cause] = Sum(credit, debit, 1, at, at)
+            return
+        line.credits += credit
+        line.debits += debit
+        line.count += 1
+        if line.last[0] != receipts.height:
+            line.last = receipts.of_transfer(transfer, account)
+
+    def _follow_positions(self, day: Day, state: State, followed: Iterable[int], receipts: "_Told") -> None:
+        for account in followed:
+            before, after = self._books.get(account), state.books.get(account)
+            if before is after:
+                continue
+            was, now = dict(before.lots if before else ()), dict(after.lots if after else ())
+            moved = {each: now.get(each, 0) - was.get(each, 0) for each in sorted({*was, *now})}
+            found = receipts.position_changes(account, moved)
+            if found:
+                day.changes.setdefault(account, []).extend(found)
+            if after is None:
+                del self._books[account]
+            else:
+                self._books[account] = after
+
+
+class _Told:
+    """The receipts of one block, found by what they tell of."""
+
+    def __init__(self, result: BlockResult) -> None:
+        self.height = result.height
+        self._receipts = result.receipts
+
+    @cached_property
+    def _by_kind(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for at, receipt in enumerate(self._receipts):
+            found.setdefault(type(receipt).__name__, []).append(at)
+        return found
+
+    @cached_property
+    def _by_cause(self) -> dict[tuple[str, int], list[int]]:
+        """Receipts by kind and the field that a transfer's cause names."""
+        found: dict[tuple[str, int], list[int]] = {}
+        for kind, name in sorted(set(TOLD_BY.values())):
+            for at in self._by_kind.get(kind, ()) if name else ():
+                found.setdefault((kind, getattr(self._receipts[at], name)), []).append(at)
+        return found
+
+    @cached_property
+    def _by_account(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for at, receipt in enumerate(self._receipts):
+            for account in receipt_accounts(receipt):
+                found.setdefault(account, []).append(at)
+        return found
+
+    def of_transfer(self, transfer: Transfer, account: int) -> At:
+        """Where the receipt behind one side of a transfer is."""
+        kind, name = TOLD_BY.get(transfer.code, ("", ""))
+        told = self._by_cause.get((kind, transfer.cause), []) if name else []
+        sides = {transfer.debit, transfer.credit}
+        # Two venues may use one trade id: then the receipt that names a side is meant.
+        for at in sorted(told, key=lambda each: sides.isdisjoint(receipt_accounts(self._receipts[each]))):
+            return self.height, at
+        for at in self._by_account.get(account, ()):
+            if not kind or type(self._receipts[at]).__name__ == kind:
+                return self.height, at
+        return self.height, -1
+
+    def position_changes(self, account: int, moved: Mapping[int, int]) -> list[PositionChange]:
+        """The trades of an account in this block, and what else changed its positions."""
+        rest, found = dict(moved), []
+        for at in self._by_account.get(account, ()):
+            receipt = self._receipts[at]
+            if not isinstance(receipt, TradeNovated):
+                continue
+            lots = receipt.lots if receipt.buyer == account else -receipt.lots
+            rest[receipt.instrument] = rest.get(receipt.instrument, 0) - lots
+            place = (self.height, at)
+            found.append(PositionChange(place, "TradeNovated", receipt.instrument, lots, receipt))
+        for instrument, lots in sorted(rest.items()):
+            if lots:
+                at = self._other(account, instrument)
+                kind = type(self._receipts[at]).__name__ if at >= 0 else ""
+                found.append(PositionChange((self.height, at), kind, instrument, lots))
+        return found
+
+    def _other(self, account: int, instrument: int) -> int:
+        """The receipt of what moved lots without a trade: one that names the account, else the instrument."""
+        named = [at for kind in MOVES_LOTS for at in self._by_kind.get(kind, ())]
+        for at in named:
+            if account in receipt_accounts(self._receipts[at]):
+                return at
+        for at in named:
+            if instrument in _instruments_of(self._receipts[at]):
+                return at
+        return -1
+
+
+def _instruments_of(receipt: Receipt) -> set[int]:
+    if isinstance(receipt, Liquidated):
+        return {each.instrument for each in receipt.positions}
+    return {getattr(receipt, "instrument", 0)}

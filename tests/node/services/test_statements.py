@@ -1,0 +1,223 @@
+"""Statements of a random run over several days reconcile to the ledger, exactly."""
+
+import csv
+import io
+import random
+
+import pytest
+
+from clearing.base.errors import Bug
+from clearing.blocks import Block, BlockResult
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.ledger import balance, cash_currency, token_currency
+from clearing.receipts import Liquidated, Settled, TradeNovated
+from clearing.state import State
+from node.api.statement_shapes import MemberStatement
+from node.statements.days import DAY_MS, StatementDays
+from node.statements.statement import as_csv, day_number, day_text, member_statement
+from tests.clearing.state.test_margins_of_the_state import FULL
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    START_MS,
+    USD,
+    USDC_1,
+    WETH_1,
+    World,
+    make_genesis,
+    of_kind,
+)
+
+ACCOUNTS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
+CURRENCIES = {"USD": cash_currency(USD), "WETH-1": token_currency(WETH_1)}
+
+
+class Followed(World):
+    """A world whose blocks are added up, and whose truth after each day is kept from the state itself."""
+
+    def __init__(self, kept: int = 10) -> None:
+        super().__init__(make_genesis(risk=FULL), check=False)
+        self.days = StatementDays(self.state, kept=kept)
+        self.closes: dict[int, dict[str, object]] = {}
+
+    def apply(self, block: Block) -> BlockResult:
+        result = super().apply(block)
+        self.days.decided(block.time_ms, result, self.state)
+        self.closes[block.time_ms // DAY_MS] = truth(self.state)
+        return result
+
+
+def truth(state: State) -> dict[str, object]:
+    arrays = arrays_of(state)
+    return {
+        "balances": {(a, name): balance(state, a, each) for a in ACCOUNTS for name, each in CURRENCIES.items()},
+        "lots": {a: dict(book.lots) if (book := state.books.get(a)) else {} for a in ACCOUNTS},
+        "margins": {a: margin_of(arrays, holdings_of(state, a)) for a in ACCOUNTS},
+        "height": state.now.height,
+    }
+
+
+def random_run(seed: int, blocks: int = 60) -> Followed:
+    rng = random.Random(seed)
+    world = Followed()
+    btc, eth = 790_000, 20_000
+    world.prices(btc, eth)
+    facts = [world.deposit_fact(each, USDC_1, 40_000 * DOLLAR) for each in (HOUSE, ALICE, BOB, CAROL)]
+    world.block(facts=[*facts, world.deposit_fact(ALICE, WETH_1, 20 * 10**18)])
+    for _ in range(blocks):
+        btc = max(300_000, btc + rng.randrange(-60_000, 60_001))
+        eth = max(8_000, eth + rng.randrange(-1_500, 1_501))
+        some = []
+        after_ms = rng.choice((1_000, 2_000, 2_000, 50_000, 9_000_000))  # requests made now don't live through the last
+        for _ in range(rng.randrange(4)):
+            buyer, seller = rng.sample((HOUSE, ALICE, BOB, CAROL), 2)
+            instrument = rng.choice((BTC_PERP, BTC_FUT, BTC_CALL, ETH_PERP))
+            mark = world.state.marks[instrument].ticks
+            some.append(
+                world.trade(buyer, seller, instrument, rng.randrange(1, 9_000), max(mark + rng.randrange(-9, 9), 1))
+            )
+        if rng.random() < 0.3:
+            some.append(world.withdrawal(rng.choice((ALICE, BOB)), USDC_1, rng.randrange(1, 500 * DOLLAR)))
+        if rng.random() < 0.3:
+            some.append(world.transfer(ALICE, ALICE_CLIENT, rng.randrange(1, 50 * DOLLAR)))
+        deposit = (
+            [world.deposit_fact(rng.choice((ALICE, BOB)), USDC_1, rng.randrange(10**6))] if rng.random() < 0.2 else []
+        )
+        world.block(*some, prices=((1, btc), (2, eth)), facts=deposit, after_ms=after_ms)
+    return world
+
+
+def statement(world: Followed, day: int, account: int) -> MemberStatement:
+    found = world.days.day(day)
+    assert found is not None
+    return member_statement(world.state.terms, 0, [account], found)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4, 5])
+def test_statements_of_a_random_run_reconcile_to_the_ledger(seed):
+    world = random_run(seed)
+    numbers = world.days.numbers
+    assert len(numbers) >= 2
+    receipts = {result.height: result.receipts for result in world.results}
+    opening = dict.fromkeys(world.closes[numbers[0]]["balances"], 0)
+    lots: dict[int, dict[int, int]] = {account: {} for account in ACCOUNTS}
+    for day in numbers:
+        close = world.closes[day]
+        for account in ACCOUNTS:
+            told = statement(world, day, account)
+            own = told.accounts[0]
+            assert told.complete is (day != numbers[-1])
+            assert told.last_height == close["height"]
+            shown = {line.currency: line for line in own.balances}
+            for name in CURRENCIES:
+                line = shown.get(name)
+                figures = (int(line.opening), int(line.closing)) if line else (0, 0)
+                assert figures == (opening[account, name], close["balances"][account, name])
+                moved = [each for each in own.transfers if each.currency == name]
+                net = sum(int(each.credits) - int(each.debits) for each in moved)
+                assert figures[0] + net == figures[1]
+            assert {
+                each.instrument: int(each.opening_lots) for each in own.positions if each.opening_lots != "0"
+            } == lots[account]
+            after = {each.instrument: int(each.closing_lots) for each in own.positions if each.closing_lots != "0"}
+            assert after == close["lots"][account]
+            margin = close["margins"][account]
+            if own.margin is not None:
+                assert int(own.margin.equity_micros) == margin.equity
+                assert int(own.margin.initial_margin_micros) == margin.initial
+            else:
+                assert account == HOUSE or not (margin.equity or margin.initial)
+            check_links(own, receipts, account)
+        opening, lots = close["balances"], close["lots"]
+    assert any(of_kind(result, Liquidated) for result in world.results)
+    assert any(of_kind(result, Settled) for result in world.results)
+
+
+def check_links(own, receipts, account: int) -> None:
+    """Every line names heights, and every receipt it names is there and is of it."""
+    for line in own.transfers:
+        assert line.first_height <= line.last_height
+        assert line.receipts
+        for place in line.receipts:
+            height, _, index = place.partition(":")
+            receipt = receipts[int(height)][int(index)]
+            if line.code in ("trade_variation", "premium", "trade_fee"):
+                assert isinstance(receipt, TradeNovated)
+                assert receipt.venue_trade_id == int(line.cause)
+    for change in own.changes:
+        height, _, index = change.receipt.partition(":")
+        receipt = receipts[int(height)][int(index)]
+        assert type(receipt).__name__ == change.kind
+        if isinstance(receipt, TradeNovated):
+            assert account in (receipt.buyer, receipt.seller)
+            assert abs(int(change.lots)) == receipt.lots
+
+
+def test_fees_are_those_of_the_trades():
+    world = random_run(9)
+    for day in world.days.numbers:
+        own = statement(world, day, BOB).accounts[0]
+        paid = sum(int(each.paid) for each in own.fees if each.code == "trade_fee")
+        assert paid == sum(int(each.fee_micros) for each in own.changes if each.fee_micros is not None)
+
+
+def test_csv_and_json_say_the_same():
+    world = random_run(2, 20)
+    told = statement(world, world.days.numbers[0], ALICE)
+    rows = list(csv.DictReader(io.StringIO(as_csv(told))))
+    own = told.accounts[0]
+    by_section = {each: [row for row in rows if row["section"] == each] for each in ("balance", "transfer", "change")}
+    assert [row["closing"] for row in by_section["balance"]] == [each.closing for each in own.balances]
+    assert [row["credits"] for row in by_section["transfer"]] == [each.credits for each in own.transfers]
+    assert len(by_section["change"]) == len(own.changes)
+    for balance_row in by_section["balance"]:
+        moved = [row for row in by_section["transfer"] if row["name"] == balance_row["name"]]
+        net = sum(int(row["credits"]) - int(row["debits"]) for row in moved)
+        assert int(balance_row["opening"]) + net == int(balance_row["closing"])
+
+
+def test_a_day_ends_at_midnight_utc_by_block_time():
+    world = Followed()
+    to_midnight = DAY_MS - START_MS % DAY_MS
+    world.block(after_ms=to_midnight - 1)
+    world.block(after_ms=1)
+    first, second = world.days.numbers
+    assert (second - first, second * DAY_MS) == (1, world.time_ms)
+    assert [world.days.day(each).first_height for each in (first, second)] == [1, 2]
+    assert day_number(day_text(first)) == first
+
+
+def test_a_day_that_was_joined_late_is_not_called_complete():
+    world = Followed()
+    world.prices(790_000)
+    late = StatementDays(world.state)
+    for after_ms in (1_000, DAY_MS, DAY_MS):
+        block = world.make_block(after_ms=after_ms)
+        late.decided(block.time_ms, world.apply(block), world.state)
+    kept = [late.day(each) for each in late.numbers]
+    assert [each.whole for each in kept if each] == [True, True]
+    world.prices(790_000)
+    today = StatementDays(world.state)
+    block = world.make_block()
+    today.decided(block.time_ms, world.apply(block), world.state)
+    assert not today.day(today.numbers[0]).whole
+
+
+def test_a_balance_that_no_transfer_explains_is_a_bug():
+    world = Followed()
+    world.prices(790_000)
+    block = world.make_block([], ())
+    stranger = StatementDays(world.state)
+    stranger._balances[ALICE, USD] = 5
+    fact = world.deposit_fact(ALICE, USDC_1, 7)
+    result = world.block(facts=[fact])
+    with pytest.raises(Bug, match="sum of its transfers"):
+        stranger.decided(block.time_ms, result, world.state)
