@@ -31,9 +31,9 @@ def check_margins(run: Run) -> None:
     for account in sorted(short.union(called)):
         margin = book.margin(account)
         if account not in short:
-            _restore(run, account, margin)
+            restore(run, account, margin)
             continue
-        _call(run, account, margin)
+        call(run, account, margin)
         held = holdings_of(state, account)
         due = owes_too_much(run, held.cash) and not has_time(run, account, held)
         if (due or not margin.maintenance_ok) and may_liquidate(run, held):
@@ -42,7 +42,7 @@ def check_margins(run: Run) -> None:
     for _, account, holdings, margin in failing[: run.terms.market.liquidations_per_block]:
         after = margin_of(arrays_of(state), liquidate(run, account, holdings, margin))
         if after.initial_ok:
-            _restore(run, account, after)
+            restore(run, account, after)
 
 
 def shortage(run: Run, margin: AccountMargin) -> int:
@@ -51,7 +51,8 @@ def shortage(run: Run, margin: AccountMargin) -> int:
     return risk.maintenance_numerator * margin.initial - risk.maintenance_denominator * margin.equity
 
 
-def _call(run: Run, account: int, margin: AccountMargin) -> None:
+def call(run: Run, account: int, margin: AccountMargin) -> None:
+    """Call an account that is not called yet."""
     record = run.state.accounts[account]
     if record.called_height == 0:
         run.state.accounts.put(account, msgspec.structs.replace(record, called_height=run.block.height))
@@ -59,7 +60,8 @@ def _call(run: Run, account: int, margin: AccountMargin) -> None:
         run.receipts.append(MarginCalled(account, margin.equity, margin.initial, margin.maintenance))
 
 
-def _restore(run: Run, account: int, margin: AccountMargin) -> None:
+def restore(run: Run, account: int, margin: AccountMargin) -> None:
+    """Take back the call of an account that is called."""
     record = run.state.accounts[account]
     if record.called_height != 0:
         run.state.accounts.put(account, msgspec.structs.replace(record, called_height=0))
