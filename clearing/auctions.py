@@ -1,9 +1,10 @@
 """The reopening auction of a halted feed: orders in its perpetuals, one price, and whether it confirms the median.
 
-Rule: while a feed is halted members sign orders with money behind them; when it reopens, what crosses trades at one
-price, and the rest is void. After `auction_blocks` of collecting, an auction of enough lots whose price lies within the
-band of the median reopens the feed at the median. The index is never the auction's price: members confirm what more
-than two thirds of the stake see, they do not replace it. It must not know how a median comes to be.
+Rule: while a feed is halted members sign orders that they have the margin for, when they sign and when they trade. When
+it reopens, what crosses trades at one price, and the rest is void. After `auction_blocks` of collecting, an auction of
+enough lots whose price lies within the band of the median reopens the feed at the median. The index is never the
+auction's price: members confirm what more than two thirds of the stake see, they do not replace it. It must not know
+how a median comes to be.
 """
 
 from clearing.auction_requests import ReopeningOrder
@@ -13,7 +14,7 @@ from clearing.codes import ClearingCode, reject
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.novation import TRADE_TICKS_MAX, Bargain, clear
 from clearing.receipts import AuctionCleared, AuctionOrderTaken, FeedStatus, Rung
-from clearing.reopening import orders_of, within_band
+from clearing.reopening import carried_orders, is_carried, orders_of, within_band
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import AuctionOrder
@@ -71,6 +72,8 @@ def _check_open(run: Run, request: ReopeningOrder, instrument: Instrument | None
     orders = orders_of(run.state, instrument)
     if len(orders) >= ORDERS_MAX and all(each.account != request.account for each in orders):
         return reject(ClearingCode.AUCTION_FULL, AT, instrument=instrument.id, orders=len(orders))
+    if request.lots and not is_carried(run, instrument, request.account, request.lots):
+        return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=request.account, lots=request.lots)
     return None
 
 
@@ -91,7 +94,7 @@ def clear_auctions(run: Run) -> None:
 
 def _match(run: Run, instrument: Instrument, index_ticks: int) -> None:
     """Novate all pairs at the auction's price, each by the rules of any trade; who cannot carry its lots has none."""
-    orders = orders_of(run.state, instrument)
+    orders = carried_orders(run, instrument)
     uncrossed = uncross(orders, index_ticks)
     if uncrossed is None or not within_band(run, uncrossed.ticks, index_ticks):
         return

@@ -4,6 +4,7 @@ Rule: reads only. Whichever way, the index is the stake's median.
 """
 
 from clearing.assets import PPM
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.run import Run
 from clearing.state.records import FeedState
@@ -20,6 +21,24 @@ def orders_of(state: State, instrument: Instrument) -> list[Order]:
     ]
 
 
+def is_carried(run: Run, instrument: Instrument, account: int, lots: int) -> bool:
+    """Whether an account covers the initial margin of its positions and all of its order, or has less at risk by it.
+
+    At the marks as they are: before a reopening the last good ones, afterwards the new ones.
+    """
+    arrays, held = arrays_of(run.state), holdings_of(run.state, account)
+    before = margin_of(arrays, held)
+    held.lots[run.terms.position_of[instrument.id]] += lots
+    after = margin_of(arrays, held)
+    return after.initial_ok or after.initial < before.initial
+
+
+def carried_orders(run: Run, instrument: Instrument) -> list[Order]:
+    """The orders in a perpetual that their accounts can carry; the others count for nothing."""
+    listed = orders_of(run.state, instrument)
+    return [each for each in listed if is_carried(run, instrument, each.account, each.lots)]
+
+
 def within_band(run: Run, ticks: int, median_ticks: int) -> bool:
     """Whether an auction's price confirms a median; exactly at the band it does."""
     return abs(ticks - median_ticks) * PPM <= median_ticks * run.terms.market.prices.auction_band_ppm
@@ -33,7 +52,7 @@ def is_confirmed(run: Run, feed: int, held: FeedState, median_ticks: int) -> boo
     for instrument in run.terms.instruments_of_feed[feed]:
         if instrument.kind is not InstrumentKind.PERPETUAL:
             continue
-        uncrossed = uncross(orders_of(run.state, instrument), median_ticks)
+        uncrossed = uncross(carried_orders(run, instrument), median_ticks)
         enough = uncrossed is not None and uncrossed.lots >= terms.auction_lots_min
         if uncrossed is not None and enough and within_band(run, uncrossed.ticks, median_ticks):
             return True

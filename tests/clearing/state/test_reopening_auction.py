@@ -1,0 +1,240 @@
+"""The reopening auction: when it may reopen a feed, what trades, and what it can never do."""
+
+import msgspec
+import pytest
+
+from clearing.apply_block import apply_block
+from clearing.auction_requests import ReopeningOrder
+from clearing.base.secp256k1 import sign_digest
+from clearing.codes import ClearingCode as C
+from clearing.price_terms import PriceTerms
+from clearing.receipts import AuctionCleared, AuctionOrderTaken, FeedChanged, FeedStatus, TradeNovated
+from clearing.state.export import export_state, import_state
+from tests.clearing.state.priced import priced
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    ETH_PERP,
+    HOUSE,
+    OWNER,
+    SALT,
+    USDC_1,
+    World,
+    codes,
+    of_kind,
+    roots,
+    secret,
+)
+
+TERMS = PriceTerms(settle_blocks=50, auction_blocks=4, auction_band_ppm=20_000, auction_lots_min=100)
+NEW = 500_000
+"""BTC falls from 790,000 to this, beyond the cap of 30 %."""
+
+
+def halted(reopen_blocks: int = 40, terms: PriceTerms = TERMS) -> World:
+    world = priced(terms, reopen_blocks=reopen_blocks)
+    world.prices(NEW)
+    assert world.state.feeds[BTC].status == FeedStatus.HALTED
+    return world
+
+
+def order(
+    world: World, account: int, lots: int, ticks: int, instrument: int = BTC_PERP, **changes: int
+) -> ReopeningOrder:
+    world.nonce += 1
+    words = ReopeningOrder(account, instrument, lots, ticks, world.nonce, world.time_ms + 60_000, bytes(65))
+    words = msgspec.structs.replace(words, **changes)
+    signature = sign_digest(secret(OWNER.get(account, 0)), words.digest(world.network))
+    return msgspec.structs.replace(words, signature=signature)
+
+
+def going_on(world: World, *requests: ReopeningOrder) -> object:
+    """One block at the new price."""
+    return world.block(*requests, prices=((BTC, NEW), (2, 20_000)))
+
+
+def reopened(world: World) -> bool:
+    return world.state.feeds[BTC].status == FeedStatus.OPEN
+
+
+def test_an_auction_that_confirms_the_median_reopens_the_feed_at_the_median() -> None:
+    world = halted()
+    going_on(world, order(world, ALICE, 300, 505_000), order(world, BOB, -200, 495_000))
+    going_on(world)
+    going_on(world)
+    assert not reopened(world), "orders are collected for so many blocks"
+    result = going_on(world)
+    assert reopened(world)
+    assert [each.status for each in of_kind(result, FeedChanged)] == [FeedStatus.OPEN]
+    assert world.state.feeds[BTC].ticks == NEW, "the median, not the auction's price"
+    (cleared,) = of_kind(result, AuctionCleared)
+    assert (cleared.ticks, cleared.index_ticks, cleared.lots, cleared.traded) == (495_000, NEW, 200, 200)
+    assert (cleared.surplus, cleared.orders) == (100, 2)
+    (trade,) = of_kind(result, TradeNovated)
+    assert (trade.buyer, trade.seller, trade.lots, trade.ticks, trade.venue) == (ALICE, BOB, 200, 495_000, 0)
+    assert (world.lots(ALICE, BTC_PERP), world.lots(BOB, BTC_PERP)) == (200, -200)
+    assert not list(world.state.auction_orders.ordered()), "what did not trade is void"
+
+
+@pytest.mark.parametrize(
+    ("buy", "sell", "lots", "reopens"),
+    [
+        (490_000, 490_000, 100, True),  # exactly at the band of 2 %
+        (489_999, 489_999, 100, False),
+        (510_000, 510_000, 100, True),
+        (510_001, 510_001, 100, False),
+        (500_000, 500_000, 99, False),  # too few lots
+        (499_000, 501_000, 500, False),  # nobody meets
+    ],
+)
+def test_only_an_auction_near_the_median_with_enough_lots_confirms_it(
+    buy: int, sell: int, lots: int, reopens: bool
+) -> None:
+    world = halted()
+    going_on(world, order(world, ALICE, lots, buy), order(world, BOB, -lots, sell))
+    for _ in range(6):
+        going_on(world)
+    assert reopened(world) is reopens
+
+
+def test_a_feed_that_reopens_by_consistent_blocks_still_matches_what_meets_near_the_median() -> None:
+    world = halted(reopen_blocks=3, terms=msgspec.structs.replace(TERMS, auction_blocks=10))
+    going_on(world, order(world, ALICE, 50, 500_000), order(world, BOB, -50, 500_000))
+    going_on(world)
+    result = going_on(world)
+    assert reopened(world)
+    assert [each.traded for each in of_kind(result, AuctionCleared)] == [50]
+
+
+def test_orders_far_from_the_median_are_void_when_the_feed_reopens() -> None:
+    world = halted(reopen_blocks=3, terms=msgspec.structs.replace(TERMS, auction_blocks=10))
+    going_on(world, order(world, ALICE, 50, 600_000), order(world, BOB, -50, 600_000))
+    for _ in range(3):
+        result = going_on(world)
+    assert reopened(world)
+    assert not of_kind(result, TradeNovated)
+    assert not list(world.state.auction_orders.ordered())
+
+
+def test_an_order_needs_the_margin_of_all_its_lots() -> None:
+    world = halted()
+    # 100,000 dollars carry 63,291 lots at 20 % of 7.90 each.
+    assert codes(going_on(world, order(world, ALICE, 63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert codes(going_on(world, order(world, ALICE, 63_291, 500_000))) == []
+    assert codes(going_on(world, order(world, CAROL, -63_292, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+
+
+def test_an_order_that_is_no_longer_carried_neither_confirms_nor_stands_in_the_way() -> None:
+    world = halted()
+    going_on(world, order(world, ALICE, 500, 505_000), order(world, BOB, -500, 500_000))
+    everything = world.withdrawal(ALICE, USDC_1, world.cash(ALICE))
+    assert codes(going_on(world, everything)) == []
+    for _ in range(3):
+        going_on(world)
+    assert not reopened(world), "nothing is behind the only buyer's order"
+    going_on(world, order(world, CAROL, 200, 501_000))
+    assert reopened(world) is False
+    result = going_on(world)
+    assert reopened(world)
+    assert [(each.buyer, each.seller, each.lots) for each in of_kind(result, TradeNovated)] == [(CAROL, BOB, 200)]
+
+
+def test_an_order_that_reduces_needs_no_more_margin() -> None:
+    world = priced(TERMS, reopen_blocks=40, dollars=8_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    world.prices(760_000)  # Alice is called
+    world.prices(NEW)
+    assert codes(going_on(world, order(world, ALICE, -500, 500_000))) == []
+    assert codes(going_on(world, order(world, ALICE, 1, 500_000))) == [C.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert codes(going_on(world, order(world, ALICE, 0, 1))) == [], "who is called may withdraw an order"
+
+
+def test_an_account_has_one_order_which_it_may_change_and_withdraw() -> None:
+    world = halted()
+    going_on(world, order(world, ALICE, 300, 505_000))
+    going_on(world, order(world, ALICE, -10, 501_000))
+    ((key, held),) = list(world.state.auction_orders.ordered())
+    assert (key, held.lots, held.ticks) == ((BTC_PERP, ALICE), -10, 501_000)
+    result = going_on(world, order(world, ALICE, 0, 1))
+    (taken,) = of_kind(result, AuctionOrderTaken)
+    assert taken.lots == 0
+    assert not list(world.state.auction_orders.ordered())
+
+
+REFUSED = [
+    ("nobody's account", {"account": 999}, C.UNKNOWN_ACCOUNT),
+    ("no such instrument", {"instrument": 99}, C.UNKNOWN_INSTRUMENT),
+    ("not a perpetual", {"instrument": BTC_FUT}, C.NO_AUCTION),
+    ("its feed is open", {"instrument": ETH_PERP}, C.NO_AUCTION),
+    ("too large", {"lots": 2**39}, C.BAD_SIZE),
+    ("too small", {"lots": -(2**39)}, C.BAD_SIZE),
+    ("no price", {"ticks": 0}, C.BAD_SIZE),
+    ("no such price", {"ticks": 2**40 + 1}, C.BAD_SIZE),
+    ("nonce used", {"nonce": 0}, C.NONCE_USED),
+    ("too late", {"not_after_ms": 1}, C.REQUEST_EXPIRED),
+]
+
+
+@pytest.mark.parametrize(("changes", "code"), [each[1:] for each in REFUSED], ids=[each[0] for each in REFUSED])
+def test_an_order_that_breaks_a_rule_is_refused_and_changes_nothing(changes: dict[str, int], code: C) -> None:
+    world = halted()
+    going_on(world, order(world, ALICE, 300, 505_000, nonce=1))
+    before = list(world.state.auction_orders.ordered())
+    words = {"account": ALICE, "lots": 7, "ticks": 500_000, **changes}
+    request = order(world, **words)
+    assert codes(going_on(world, request)) == [code]
+    assert list(world.state.auction_orders.ordered()) == before
+
+
+def test_an_order_is_its_members_own_and_counts_once() -> None:
+    world = halted()
+    forged = msgspec.structs.replace(order(world, ALICE, 300, 505_000), account=BOB)
+    assert codes(going_on(world, forged)) == [C.WRONG_SIGNER]
+    again = order(world, ALICE, 300, 505_000)
+    assert codes(going_on(world, again, again)) == [C.NONCE_USED]
+
+
+def test_without_terms_there_is_no_auction() -> None:
+    world = halted(terms=PriceTerms())
+    assert codes(going_on(world, order(world, ALICE, 300, 505_000))) == [C.NO_AUCTION]
+
+
+def test_an_auction_holds_so_many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearing.auctions.ORDERS_MAX", 2)
+    world = halted()
+    going_on(world, order(world, ALICE, 300, 505_000), order(world, BOB, 300, 505_000))
+    assert codes(going_on(world, order(world, CAROL, 1, 505_000))) == [C.AUCTION_FULL]
+    assert codes(going_on(world, order(world, BOB, 1, 505_000))) == [], "its own place"
+
+
+def test_orders_end_with_a_feed_that_goes_stale_or_dies() -> None:
+    world = halted()
+    going_on(world, order(world, ALICE, 300, 500_000), order(world, BOB, -300, 500_000))
+    world.block(after_ms=6_000)
+    assert world.state.feeds[BTC].status == FeedStatus.STALE
+    assert not list(world.state.auction_orders.ordered())
+
+    world = halted(terms=msgspec.structs.replace(TERMS, settle_blocks=3))
+    going_on(world, order(world, ALICE, 300, 600_000))
+    going_on(world)
+    going_on(world)
+    assert not list(world.state.auction_orders.ordered())
+    assert codes(going_on(world, order(world, ALICE, 300, 600_000))) == [C.NO_AUCTION]
+
+
+def test_a_state_read_from_its_export_goes_on_through_an_auction() -> None:
+    world = halted()
+    going_on(
+        world, order(world, ALICE, 300, 505_000), order(world, BOB, -200, 495_000), order(world, HOUSE, -50, 490_000)
+    )
+    for _ in range(5):
+        copy = import_state(world.genesis, SALT, export_state(world.state))
+        result = going_on(world)
+        fork, again = apply_block(copy, world.blocks[-1])
+        assert again == result
+        assert roots(fork) == roots(world.state)
+    assert reopened(world)
