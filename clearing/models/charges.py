@@ -99,7 +99,7 @@ def open_interest_scale(terms: OpenInterest | None, open_interest: Fraction) -> 
     lower, upper = exact(terms.lower), exact(terms.upper)
     if open_interest >= upper:
         return ONE
-    return max((open_interest - lower) / (upper - lower), ZERO)
+    return (open_interest - lower) / (upper - lower) if open_interest > lower else ZERO
 
 
 def slippage_plus_factor(term: Slippage, book: Book) -> SlippageAmount:

@@ -80,7 +80,7 @@ def _of_term(at: str, term: Term, before: dict[str, Term]) -> Iterator[Finding]:
         yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
         if term.open_interest is not None:
             lower, upper = exact(term.open_interest.lower), exact(term.open_interest.upper)
-            yield f"{at}.open_interest.upper", str(upper), upper == 0 or 0 <= lower < upper
+            yield f"{at}.open_interest.upper", str(upper), upper == 0 or 0 <= lower <= upper
     elif isinstance(term, Slippage):
         for name in ("linear", "quadratic", "factor_long", "factor_short", "increment"):
             yield from size_of(f"{at}.{name}", getattr(term, name), 0)

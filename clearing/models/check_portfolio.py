@@ -123,6 +123,8 @@ def _of_account(at: str, each: Account, groups: set[str], instruments: set[str],
         path = f"{at}.given[{number}]"
         yield f"{path}.group", given.group, given.group in groups
         yield from size_of(f"{path}.scan", given.scan)
+        if given.price_risk is not None:
+            yield from size_of(f"{path}.price_risk", given.price_risk, 0)
         yield from size_of(f"{path}.delta", given.delta)
         yield from size_of(f"{path}.calendar_spreads", given.calendar_spreads, 0)
         yield from size_of(f"{path}.short_options", given.short_options, 0)

@@ -194,6 +194,8 @@ class Evaluator:
         risks = {
             each.of: each.worst_loss if term.price_risk == "scan" else spreads.span_price_risk(each) for each in scans
         }
+        told = [each for each in account.given if each.group in risks]
+        risks |= {each.group: exact(each.scan if each.price_risk is None else each.price_risk) for each in told}
         parts = spreads.group_credit(term, deltas, risks)
         by_group: dict[str, Fraction] = {}
         for leg in (leg for part in parts for leg in part.legs):

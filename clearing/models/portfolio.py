@@ -145,6 +145,8 @@ class GivenRisk(Wire, frozen=True):
     group: Name
     scan: Number = 0
     """Scan risk."""
+    price_risk: Number | None = None
+    """The part of it that a price move makes, for credits between groups; default: all of it."""
     delta: Number = 0
     """Net delta."""
     calendar_spreads: Number = 0

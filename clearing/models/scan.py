@@ -146,7 +146,7 @@ class Scanner:
         now = sum((quote.value * unit for quote, unit in options), ZERO)
         then = sum((self.values(quote.contract.id)[at] * unit for quote, unit in options), ZERO)
         if self._scan.static_discount is not None:
-            then *= static_discount(self._scan.static_discount, options[0][0].years, then, self._decimals)
+            then *= static_discount(self._scan.static_discount, options[0][0], then, self._decimals)
         gain = (then - now) * exact(point.weight)
         loses = point.skew != "none" and self._scan.skew_each_expiry_loses
         return -abs(gain) if loses else gain
@@ -215,12 +215,13 @@ def range_of(scan: Scan, group: str) -> Range:
     return (own or common or [NO_RANGE])[0]
 
 
-def static_discount(terms: StaticDiscount, years: Fraction, value: Fraction, decimals: int) -> Fraction:
-    """The factor on the value of one expiry's options in a scenario."""
+def static_discount(terms: StaticDiscount, quote: Quote, value: Fraction, decimals: int) -> Fraction:
+    """The factor on the value of one expiry's options in a scenario; `quote` is any of them."""
     base: Number
     base, rate = (terms.base, -exact(terms.rate)) if value >= 0 else (terms.short_base, exact(terms.short_rate))
-    growth = from_float(elementary.exp(float(rate * years)), decimals) if rate else ONE
-    return exact(base) * growth
+    growth = from_float(elementary.exp(float(rate * quote.years)), decimals) if rate else ONE
+    factor = exact(base) * growth
+    return min(factor, 1 / quote.discount) if value < 0 and terms.short_up_to_forward else factor
 
 
 def power_of(base: float, power: float) -> float:

@@ -90,6 +90,8 @@ class StaticDiscount(Wire, frozen=True):
     short_base: Number = 1
     """The same, where the value is negative; then the rate adds."""
     short_rate: Number = 0
+    short_up_to_forward: bool = False
+    """Whether a negative value is multiplied by 1/discount at most."""
 
 
 class Basis(Wire, frozen=True):

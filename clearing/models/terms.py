@@ -237,7 +237,7 @@ class RiskModel(Wire, frozen=True):
     terms: tuple[Term, ...]
     levels: tuple[Level, ...]
     """A level's base comes before it."""
-    option_decimals: U8 = 12
+    option_decimals: U8 = 18
     """Decimals of an option's value, half to even: Black-76 gives a float, everything after is exact."""
     collateral_decimals: U8 = 6
     """Decimals of the value of collateral, rounded down."""

@@ -158,9 +158,20 @@ def settle(step: Settle, units: Units, results: Results, at: str) -> dict[str, A
         Payment(held.account, size * units.lot, money(amount))
         for held, size, amount in zip(step.positions, lots, paid, strict=True)
     ]
-    exercised = {"exercised": worth > 0} if option else {}
+    more: dict[str, Any] = {"exercised": worth > 0} if option else {}
+    if step.deliver:
+        require(kind is InstrumentKind.FORWARD, f"{at}.deliver", units.instrument.kind)
+        cash = settlement_payments(lots, 0, ticks, units.micros_per_tick)
+        more["delivery"] = [
+            {
+                "account": each.account,
+                "underlying": each.size * exact(units.instrument.multiplier),
+                "cash": money(amount),
+            }
+            for each, amount in zip(told, cash, strict=True)
+        ]
     summed = money(sum(paid))
-    return {"price": units.price(ticks), "worth": units.price(worth), **exercised, "payments": told, "sum": summed}
+    return {"price": units.price(ticks), "worth": units.price(worth), **more, "payments": told, "sum": summed}
 
 
 def _lots(positions: Sequence[Held], units: Units, at: str) -> list[int]:

@@ -34,7 +34,7 @@ from node.runs.steps import (
 from node.runs.units import micros, money, positive, require, units, whole
 
 PPM = 1_000_000
-NANO = 9
+RETURN_DECIMALS_MAX = 15
 YEARS_MAX_MS = 100 * 365 * 86_400_000
 
 
@@ -151,23 +151,25 @@ def median(step: Median, at: str) -> dict[str, Any]:
 
 def variance(step: Variance, at: str) -> dict[str, Any]:
     """The variance after each return."""
-    value = units(step.variance, 2 * NANO, f"{at}.variance", 0)
+    require(step.decimals <= RETURN_DECIMALS_MAX, f"{at}.decimals", str(step.decimals))
+    value = units(step.variance, 2 * step.decimals, f"{at}.variance", 0)
     decay = whole(exact(step.decay) * PPM, f"{at}.decay", 0, PPM)
     after = []
     for number, each in enumerate(step.returns):
-        moved = units(each, NANO, f"{at}.returns[{number}]")
+        moved = units(each, step.decimals, f"{at}.returns[{number}]")
         value = next_variance(value, moved, decay)
-        after.append(Fraction(value, 10 ** (2 * NANO)))
-    return {"variances": after, "variance": Fraction(value, 10 ** (2 * NANO))}
+        after.append(Fraction(value, 10 ** (2 * step.decimals)))
+    return {"variances": after, "variance": Fraction(value, 10 ** (2 * step.decimals))}
 
 
 def rescaled(step: Rescale, at: str) -> dict[str, Any]:
     """The returns as they would be at today's deviation."""
+    places = step.decimals
     require(len(step.returns) == len(step.deviations), f"{at}.deviations", str(len(step.deviations)))
-    returns = [units(each, NANO, f"{at}.returns[{number}]") for number, each in enumerate(step.returns)]
-    then = [units(each, NANO, f"{at}.deviations[{number}]", 1) for number, each in enumerate(step.deviations)]
-    now = units(step.deviation, NANO, f"{at}.deviation", 1)
-    return {"returns": [Fraction(each, 10**NANO) for each in rescale(returns, then, now)]}
+    returns = [units(each, places, f"{at}.returns[{number}]") for number, each in enumerate(step.returns)]
+    then = [units(each, places, f"{at}.deviations[{number}]", 1) for number, each in enumerate(step.deviations)]
+    now = units(step.deviation, places, f"{at}.deviation", 1)
+    return {"returns": [Fraction(each, 10**places) for each in rescale(returns, then, now)]}
 
 
 def shortfall(step: Shortfall, at: str) -> dict[str, Any]:

@@ -132,6 +132,8 @@ class Settle(Wire, frozen=True, tag_field="kind", tag="settle"):
     """The step whose average is the price, where none is given."""
     previous: Number = 0
     """The last mark; of options 0, for their premium was paid."""
+    deliver: bool = False
+    """Whether a forward's underlying is exchanged for cash at the price, besides."""
 
 
 class Share(Wire, frozen=True):
@@ -249,21 +251,25 @@ class Median(Wire, frozen=True, tag_field="kind", tag="median"):
 
 
 class Variance(Wire, frozen=True, tag_field="kind", tag="ewma_variance"):
-    """variance = decay * variance + (1 - decay) * return^2, for each return; up at 18 decimals."""
+    """variance = decay * variance + (1 - decay) * return^2, for each return; rounded up."""
 
     name: Name
     variance: Number
     returns: tuple[Number, ...]
     decay: Number = "0.94"
+    decimals: U8 = 9
+    """Of the returns; the variance has twice as many."""
 
 
 class Rescale(Wire, frozen=True, tag_field="kind", tag="fhs_rescale"):
-    """Filtered historical simulation: each return times the deviation now over that of its time, at 9 decimals."""
+    """Filtered historical simulation: each return times the deviation now over that of its time, away from zero."""
 
     name: Name
     returns: tuple[Number, ...]
     deviations: tuple[Number, ...]
     deviation: Number
+    decimals: U8 = 9
+    """Of returns and deviations."""
 
 
 class Shortfall(Wire, frozen=True, tag_field="kind", tag="expected_shortfall"):

@@ -94,6 +94,8 @@ def test_a_future_is_paid_from_its_last_mark_and_a_forward_from_its_own(capsys):
     assert [each["counted_ms"] for each in found["average"]["parts"]] == [20_000, 30_000, 10_000]
     assert payments(found["future"]) == {"alice": 57, "bob": -57}
     assert payments(found["forward"]) == {"alice": -100, "bob": 100}
+    legs = {each["account"]: (each["underlying"], each["cash"]) for each in found["forward"]["delivery"]}
+    assert legs == {"alice": ("-1", "60100"), "bob": ("1", "-60100")}
 
 
 def test_moving_an_inventory_out_of_balance_costs_and_back_earns(capsys):
