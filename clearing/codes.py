@@ -156,8 +156,8 @@ REMEDIES: dict[ClearingCode, str] = {
         "A deposit would lift the holdings of a token above its cap. It is recorded as a stray; governance returns it."
     ),
     ClearingCode.CASH_GROUP_SUSPENDED: (
-        "A token of the cash group is outside its price band: nothing is withdrawn of the group until it is back or "
-        "has left, a few blocks. Wait."
+        "A token of the cash group is outside its price band: nothing is withdrawn of the group, nor bid in it, until "
+        "the token is back or has left, a few blocks. Wait."
     ),
     ClearingCode.ACCOUNT_RESTRICTED: (
         "A deposit that the house lent against was undone by its chain. Until the height shown, and while cash is "

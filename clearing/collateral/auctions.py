@@ -12,11 +12,11 @@ from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.haircuts import effective_asset
-from clearing.collateral.listing import asset_now
+from clearing.collateral.listing import asset_now, is_suspended
 from clearing.collateral.requests import CollateralBid
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.receipts import CollateralSold, FeedStatus, TransferCode
-from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
+from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import CashCall
 from clearing.withdrawals import check_leaving
@@ -60,13 +60,15 @@ def _check_form(run: Run, request: CollateralBid) -> Rejected | None:
         return reject(ClearingCode.UNKNOWN_CASH_GROUP, AT, cash_group=request.cash_group)
     if not 0 < request.units <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, AT, units=request.units)
+    if is_suspended(run.state, request.cash_group):
+        return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, cash_group=request.cash_group)
     if request.account == request.seller:
         return reject(ClearingCode.SAME_ACCOUNT, AT, account=request.account)
     return (
         check_time(run, AT, request.not_after_ms)
         or check_account(run, AT, request.account)
         or check_nonce(run, AT, request.account, request.nonce)
-        or check_owner(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
     )
 
 

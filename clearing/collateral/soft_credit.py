@@ -14,7 +14,7 @@ from clearing.base.units import MONEY_MAX
 from clearing.chains import final_block
 from clearing.claims import add_word, agreed_power
 from clearing.collateral.haircuts import effective_asset
-from clearing.collateral.listing import asset_now, is_suspect
+from clearing.collateral.listing import asset_now, is_suspect, is_suspended
 from clearing.collateral.restrictions import is_restricted, restrict
 from clearing.facts import SIGHTED, DepositSeen, DepositSighted, fact_key
 from clearing.ledger import balance, can_hold, cash_currency, held
@@ -56,7 +56,7 @@ def _lend(run: Run, asset: Asset, fact: DepositSighted) -> None:
     """Lend what all limits allow, and remember the deposit also where that is nothing, so that it is asked once."""
     group = asset.cash_group or run.terms.cash_groups[0]
     value = _value(run, asset, int.from_bytes(fact.amount, "big"))
-    micros = min(value, _room(run, fact.account, group)) if _may_borrow(run, asset, fact) else 0
+    micros = min(value, _room(run, fact.account, group)) if _may_borrow(run, asset, group, fact) else 0
     micros = max(micros, 0)
     credit = SoftCredit(fact.account, asset.id, group, micros, fact.block_number, fact.source)
     run.state.soft_credits.put((fact.chain_id, fact.vault, fact.nonce), credit)
@@ -82,11 +82,12 @@ def _lend(run: Run, asset: Asset, fact: DepositSighted) -> None:
     )
 
 
-def _may_borrow(run: Run, asset: Asset, fact: DepositSighted) -> bool:
+def _may_borrow(run: Run, asset: Asset, group: int, fact: DepositSighted) -> bool:
     """Whether anything is lent on this deposit at all."""
     overdue = fact.block_number + run.terms.genesis.soft_credit.recall_blocks <= final_block(run.state, fact.chain_id)
     ours = can_hold(run.state, fact.account) and fact.account != HOUSE_ACCOUNT
-    return ours and not overdue and not is_suspect(run.state, asset.id) and not is_restricted(run.state, fact.account)
+    doubtful = is_suspect(run.state, asset.id) or is_suspended(run.state, group)
+    return ours and not (overdue or doubtful or is_restricted(run.state, fact.account))
 
 
 def _value(run: Run, asset: Asset, amount: int) -> int:

@@ -197,7 +197,7 @@ STEP = st.one_of(
 
 
 @given(st.lists(STEP, max_size=18))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_is_bid_money_is_conserved_and_no_sale_lowers_the_sellers_equity(
     steps: list[tuple[str, int, int]],
 ) -> None:

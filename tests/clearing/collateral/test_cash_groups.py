@@ -169,7 +169,7 @@ MOVE = st.tuples(
 
 
 @given(st.lists(MOVE, max_size=14))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_members_move_conserves_cash_and_the_pot_is_never_short(moves: list[tuple[str, int, int, int]]) -> None:
     world = opened(genesis_with(skew=SKEW))
     deposited = withdrawn = 0
@@ -186,7 +186,7 @@ def test_what_members_move_conserves_cash_and_the_pot_is_never_short(moves: list
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 40_000)), min_size=1, max_size=10))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_one_members_round_trip_never_profits(steps: list[tuple[bool, int]]) -> None:
     """Alice pays in and takes out alone, and in the end brings both chains back to where they were."""
     world: Vaults = opened(genesis_with(skew=SKEW))

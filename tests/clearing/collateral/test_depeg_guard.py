@@ -18,9 +18,10 @@ from clearing.epoch import take_snapshot
 from clearing.facts import CustodySeen
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
-from clearing.receipts import CashLeftGroup, ClaimConverted, DepositCredited, GuardChanged, TransferCode
+from clearing.receipts import CashLeftGroup, ClaimConverted, DepositCredited, GuardChanged, SoftCreditLent, TransferCode
 from clearing.state.export import export_state, import_state
-from tests.clearing.collateral.vaults import DEPEG, PAR, USDC_FEED, Vaults, genesis_with, opened
+from tests.clearing.collateral.test_cash_calls import CALL
+from tests.clearing.collateral.vaults import DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
 from tests.clearing.state.test_fuzz_rulebook import check_provable
 from tests.clearing.state.world import (
     ALICE,
@@ -33,6 +34,7 @@ from tests.clearing.state.world import (
     SALT,
     USDC_1,
     USDC_2,
+    WETH_1,
     codes,
     of_kind,
     roots,
@@ -258,3 +260,15 @@ def test_whatever_is_held_every_token_and_every_claim_is_conserved(paid_in: list
 def test_a_guard_that_means_nothing_is_refused(terms: DepegTerms) -> None:
     with pytest.raises(LocalFault):
         genesis_with(depeg=terms)
+
+
+def test_while_a_token_is_judged_nothing_is_bid_or_lent_in_its_group() -> None:
+    genesis = genesis_with(depeg=DEPEG, soft=SOFT, soft_ppm=800_000, call=CALL)
+    world = opened(genesis, dollars=20_000)
+    world.ticks[USDC_FEED] = 950_000
+    world.go()
+    seen, _ = world.sighted(ALICE, USDC_1, 1_000 * DOLLAR)
+    weth, _ = world.sighted(ALICE, WETH_1, 1_000_000)
+    result = world.go(world.bid(BOB, ALICE, WETH_1, 1, 10**6), facts=(seen, weth))
+    assert codes(result) == [313]
+    assert not of_kind(result, SoftCreditLent)

@@ -62,7 +62,7 @@ from tests.clearing.state.world import (
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 SEEDS = range(200 if COMPLETE else 6)
-BLOCKS = 200 if COMPLETE else 60
+BLOCKS = 200 if COMPLETE else 50
 TOLD: set[str] = set()
 MEMBERS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
 CURRENCIES = (USD, 2**32 + WETH_1, 2**32 + STETH_2, 2**32 + USDC_1)
@@ -179,7 +179,7 @@ def test_collateral_stays_whole_whatever_happens(seed: int) -> None:
 
 
 def test_stories_reach_every_rule() -> None:
-    for seed in (2, 3, 5, 7):
+    for seed in (2, 9):
         world = story_of(seed)
         TOLD.update(type(receipt).__name__ for result in world.results for receipt in result.receipts)
     assert {
@@ -202,7 +202,7 @@ def test_roots_do_not_depend_on_the_hash_seed() -> None:
         "from tests.clearing.collateral.test_fuzz_collateral import Story\n"
         "from tests.clearing.state.world import roots\n"
         "story = Story(1)\n"
-        "for _ in range(25): story.step()\n"
+        "for _ in range(12): story.step()\n"
         "print(roots(story.world.state))\n"
     )
     answers = set()
