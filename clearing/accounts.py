@@ -149,16 +149,20 @@ def _check_empty(run: Run, at: str, account: int) -> Rejected | None:
         currency, amount = next(iter(left.items()))
         return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, currency=currency, balance=amount)
     book, held = state.books.get(account), state.held_counts.get(account) or 0
-    children = len(state.accounts[account].children)
-    lent = any((account, group) in state.loans for group in run.terms.cash_groups) or account in state.restrictions
-    if lent:
-        return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, why="soft credit is open")
-    if book is not None or held or children:
-        positions = len(book.lots) if book else 0
-        return reject(
-            ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, positions=positions, held=held, children=children
-        )
+    positions, children = len(book.lots) if book else 0, len(state.accounts[account].children)
+    pending = _pending(run, account)
+    if positions or held or children or pending:
+        counts = {"positions": positions, "held": held, "children": children, "pending": pending}
+        return reject(ClearingCode.ACCOUNT_NOT_EMPTY, at, account=account, **counts)
     return None
+
+
+def _pending(run: Run, account: int) -> int:
+    """How many things of the account are under way: soft credit, a restriction, a cash call, orders in auctions."""
+    state = run.state
+    loans = sum((account, group) in state.loans for group in run.terms.cash_groups)
+    orders = sum((instrument, account) in state.auction_orders for instrument in run.terms.instruments)
+    return loans + orders + (account in state.cash_calls) + (account in state.restrictions)
 
 
 def _set_children(run: Run, account: int, children: tuple[int, ...]) -> None:

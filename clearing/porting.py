@@ -50,7 +50,8 @@ def _check_portable(run: Run, request: AccountPorting) -> Rejected | None:
     record = run.state.accounts[request.account]
     if request.to_member not in run.state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, AT, member=request.to_member)
-    called = [each for each in (request.account, *record.children) if run.state.accounts[each].called_height]
+    accounts = (request.account, *record.children)
+    called = [each for each in accounts if _has_call(run, each)]
     if record.kind is not AccountKind.CLIENT or record.parent or record.member == request.to_member or called:
         return reject(
             ClearingCode.NOT_PORTABLE,
@@ -64,6 +65,12 @@ def _check_portable(run: Run, request: AccountPorting) -> Rejected | None:
     if counts.held + 1 + len(record.children) > limit:
         return reject(ClearingCode.ACCOUNTS_FULL, AT, member=request.to_member, held=counts.held, limit=limit)
     return None
+
+
+def _has_call(run: Run, account: int) -> bool:
+    """Whether the account is under a margin call, a cash call or a restriction, which its member has to end first."""
+    state = run.state
+    return state.accounts[account].called_height > 0 or account in state.cash_calls or account in state.restrictions
 
 
 def _check_consents(run: Run, request: AccountPorting) -> Rejected | None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cas
 import msgspec
 from msgspec import Meta
 
-from clearing.base.codec import U32, U63
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from node.api.shapes import (
     TRANSACTIONS_MAX,
     Address,
     Body,
+    Decimal,
     Id,
     Natural,
     Signature,
@@ -57,7 +57,7 @@ def _of_type(name: str, info: msgspec.inspect.Type) -> Any:
         info = info.type
     if isinstance(info, msgspec.inspect.IntType):
         if name in AMOUNTS:
-            return Natural
+            return Decimal if info.ge is not None and info.ge < 0 else Natural
         return SmallId if info.le is not None and info.le < 2**32 else Id
     if isinstance(info, msgspec.inspect.BytesType):
         if info.min_length is None or info.min_length == 0:
@@ -148,7 +148,7 @@ def _wire_value(info: msgspec.inspect.Type, value: Any) -> Any:
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
         return tuple(_wire(info.item_type.cls, lambda name, each=each: getattr(each, name)) for each in value)
     if isinstance(info, msgspec.inspect.IntType) and isinstance(value, str):
-        return msgspec.convert(int(value), U32 if info.le is not None and info.le < 2**32 else U63)
+        return msgspec.convert(int(value), Annotated[int, Meta(ge=info.ge, le=info.le)])
     return value
 
 

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
-from clearing.accounts import opened_id
+from clearing.accounts import close_account, opened_id
 from clearing.base.codec import decode, encode
 from clearing.codes import ClearingCode
 from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import DepositCredited, DepositStray, Liquidated
+from clearing.run import Run
 from clearing.state.export import export_state, import_state
+from clearing.state.records import AuctionOrder, CashCall, Loan, Restriction
 from clearing.trade_receipts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
 from tests.clearing.state.world import (
     ALICE,
@@ -105,6 +107,36 @@ def test_only_an_empty_opened_account_is_closed() -> None:
     assert not [key for key, _ in desk.state.balances.ordered() if key[0] == account]
     assert not [key for key, _ in desk.state.mandates.ordered() if key[0] == account]
     assert of_kind(desk.deposit(account, USDC_1, DOLLAR), DepositStray), "a deposit to a closed account is a stray"
+
+
+def test_an_account_is_emptied_and_closed_in_one_block() -> None:
+    desk = Desk()
+    account = desk.open(ALICE)
+    desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.trade_of(account, BOB, 10))
+    desk.block(desk.trade_of(BOB, account, 10))
+    result = desk.block(desk.moved(account, ALICE, desk.cash(account)), desk.closing(account))
+    assert of_kind(result, AccountClosed)
+    assert account not in desk.state.accounts
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "record"),
+    [
+        ("loans", lambda account: (account, 1), Loan(1)),
+        ("cash_calls", lambda account: account, CashCall(1, 2)),
+        ("restrictions", lambda account: account, Restriction(10**6, 1, b"\xa1" * 20, 1)),
+        ("auction_orders", lambda account: (BTC_PERP, account), AuctionOrder(1, PRICE, 1)),
+    ],
+)
+def test_an_account_with_something_under_way_is_not_closed(table: str, key: Any, record: Any) -> None:
+    desk = Desk()
+    account = desk.open(ALICE)
+    fork = desk.state.fork()
+    getattr(fork, table).put(key(account), record)
+    run = Run(fork, desk.make_block())
+    told = close_account(run, 0, desk.closing(account))
+    assert told is not None
+    assert told.code is C.ACCOUNT_NOT_EMPTY
 
 
 def test_an_account_stands_alone() -> None:
