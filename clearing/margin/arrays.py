@@ -16,7 +16,7 @@ from clearing.base.errors import Bug
 from clearing.instruments import INDEX_TICKS_MAX, Instrument
 from clearing.margin.bulk_options import Moved, option_rows
 from clearing.margin.bulk_rows import Block, marked_values, marks_used
-from clearing.margin.kernel import GroupMatrix, Integers, group_matrix
+from clearing.margin.kernel import GroupMatrix, Integers, group_matrix, joined_matrix
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.margin.plan import ArrayPlan, make_plan, sorted_tokens
 from clearing.margin.tariff import Tariff, build_tariff
@@ -78,6 +78,12 @@ class RiskArrays:
         """Every other coefficient of the requirement; made once."""
         values: list[int] = self.token_values.tolist()
         return build_tariff(self.instruments, self.index_ticks, self.assets, values, self.parameters)
+
+    @cached_property
+    def joint_matrix(self) -> GroupMatrix:
+        """The joint scenarios over all instruments; made once."""
+        columns = [scenario.columns for scenario in self.parameters.joint.scenarios]
+        return joined_matrix(self.matrices, columns, len(self.instruments))
 
     @cached_property
     def rows(self) -> list[list[int]]:

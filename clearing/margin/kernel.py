@@ -49,6 +49,20 @@ def group_matrix(values: Integers, members: tuple[int, ...]) -> GroupMatrix:
     return GroupMatrix(members, exact, exact.astype(np.float64), largest)
 
 
+def joined_matrix(matrices: Sequence[GroupMatrix], columns: Sequence[Sequence[int]], members: int) -> GroupMatrix:
+    """Joint scenarios as one matrix over all `members` instruments: `columns` [N, g] names each group's column.
+
+    Row 0 is zero, row n the loss of one lot in joint scenario n.
+    """
+    exact = np.zeros((1 + len(columns), members), np.int64)
+    for number, matrix in enumerate(matrices):
+        own = matrix.exact.copy()
+        own[0] = 0  # nothing moves
+        exact[1:, list(matrix.members)] = own[[each[number] for each in columns]]
+    largest = max(int(exact.max(initial=0)), -int(exact.min(initial=0)))
+    return GroupMatrix(tuple(range(members)), exact, exact.astype(np.float64), largest)
+
+
 def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
     """([n] base value, [n] worst loss, at least 0) of `lots` [members, n] in one group, exactly."""
     count = lots.shape[1]
@@ -66,8 +80,10 @@ def value_and_loss(matrix: GroupMatrix, lots: Integers) -> tuple[Exact, Exact]:
 def losses_by_scenario(matrix: GroupMatrix, lots: Integers) -> Exact:
     """[1 + S, n] loss of `lots` [members, n] in every column, exactly; negative for a gain, zero in the base."""
     bound = matrix.largest * int(np.abs(lots).sum(axis=0).max(initial=0))
+    losses: Exact = np.empty((len(matrix.exact), lots.shape[1]), np.int64)
     if bound < FLOAT_EXACT:
-        losses: Exact = (matrix.real @ lots.astype(np.float64)).astype(np.int64)
+        for part in _chunks(matrix, lots.shape[1]):
+            losses[:, part] = matrix.real @ lots[:, part].astype(np.float64)
     elif bound < INT64_EXACT:
         losses = matrix.exact @ lots
     else:
