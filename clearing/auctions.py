@@ -24,7 +24,7 @@ AT = "reopening_order"
 ORDERS_MAX = 256
 """Orders in one perpetual; uncrossing is quadratic in them."""
 AUCTION_VENUE = 0
-"""What a trade of an auction names as its venue; its trade id is the instrument."""
+"""What a trade of an auction names as its venue; its trade id is height x 2^20 + its number in the block."""
 NO_INDEX = 2**32 - 1
 """In place of the index of a transaction: the trades of an auction follow from many."""
 
@@ -81,26 +81,28 @@ def clear_auctions(run: Run) -> None:
     """Step 4: match the orders of every perpetual whose feed is open again; forget those that can trade no more."""
     if not run.terms.market.prices.auction_blocks:
         return
+    number = run.block.height << 20
     for instrument in run.terms.instruments.values():
         feed = run.state.feeds.get(instrument.feed)
         if instrument.kind is not InstrumentKind.PERPETUAL or feed is None or feed.status == FeedStatus.UNOPENED:
             continue
         if feed.status == FeedStatus.OPEN:
-            _match(run, instrument, feed.ticks)
+            number = _match(run, instrument, feed.ticks, number)
         if feed.status != FeedStatus.HALTED or feed.rung == Rung.SETTLED:
             for order in orders_of(run.state, instrument):
                 run.state.auction_orders.remove((instrument.id, order.account))
 
 
-def _match(run: Run, instrument: Instrument, index_ticks: int) -> None:
-    """Novate all pairs at the auction's price, each by the rules of any trade; who cannot carry its lots has none."""
+def _match(run: Run, instrument: Instrument, index_ticks: int, number: int) -> int:
+    """Novate all pairs at the auction's price, each by the rules of any trade; returns the last trade's id."""
     orders = carried_orders(run, instrument)
     uncrossed = uncross(orders, index_ticks)
     if uncrossed is None or not within_band(run, uncrossed.ticks, index_ticks):
-        return
+        return number
     traded = 0
     for buyer, seller, lots in pairs(orders, uncrossed):
-        bargain = Bargain(AUCTION_VENUE, instrument.id, buyer, seller, instrument.id, lots, uncrossed.ticks)
+        number += 1
+        bargain = Bargain(AUCTION_VENUE, number, buyer, seller, instrument.id, lots, uncrossed.ticks)
         if clear(run, NO_INDEX, bargain) is None:
             traded += lots
     run.receipts.append(
@@ -108,3 +110,4 @@ def _match(run: Run, instrument: Instrument, index_ticks: int) -> None:
             instrument.id, uncrossed.ticks, index_ticks, uncrossed.lots, traded, uncrossed.surplus, len(orders)
         )
     )
+    return number

@@ -8,21 +8,32 @@ import pytest
 from clearing.apply_block import replay
 from clearing.genesis import Genesis
 from clearing.price_terms import PriceTerms
-from clearing.receipts import Delivered, DeliveryFailed, FundingPaid, OutliersDropped, RungChanged, Settled
+from clearing.receipts import (
+    AuctionCleared,
+    AuctionOrderTaken,
+    Delivered,
+    DeliveryFailed,
+    FeedStatus,
+    FundingPaid,
+    OutliersDropped,
+    RungChanged,
+    Settled,
+)
 from clearing.transactions import Transaction
 from tests.clearing.state.priced import FUNDING, priced_genesis
 from tests.clearing.state.test_fuzz_rulebook import COMPLETE, MEMBERS, Fuzz
-from tests.clearing.state.world import SALT, START_MS, funded
+from tests.clearing.state.test_reopening_auction import order
+from tests.clearing.state.world import BTC, SALT, START_MS, funded
 
 SEEDS = range(1_000, 1_200 if COMPLETE else 1_008)
 BLOCKS = 150 if COMPLETE else 50
 
 
 def short_lived() -> Genesis:
-    """Expiries within the story, funding often, feeds dead after twelve blocks."""
-    terms = PriceTerms(3, 1_000, grace_blocks=2, settle_blocks=12)
+    """Expiries within the story, funding often, feeds dead after twenty blocks."""
+    terms = PriceTerms(3, 1_000, grace_blocks=2, settle_blocks=20, auction_blocks=1, auction_band_ppm=200_000)
     funding = msgspec.structs.replace(FUNDING, interval_ms=5_000, period_ms=60_000)
-    genesis = priced_genesis(terms, funding, trade_fee_ppm=100, request_ms_max=60_000)
+    genesis = priced_genesis(terms, funding, trade_fee_ppm=100, request_ms_max=60_000, move_cap_ppm=140_000)
     instruments = tuple(
         msgspec.structs.replace(each, expiry_ms=START_MS + 15_000 * each.id) if each.expiry_ms else each
         for each in genesis.instruments
@@ -41,6 +52,10 @@ class PricedFuzz(Fuzz):
     def request(self) -> Transaction:
         if self.chance.random() < 0.5:
             return super().request()
+        if self.world.state.feeds[BTC].status == FeedStatus.HALTED and self.chance.random() < 0.6:
+            near = self.btc * self.chance.randint(950_000, 1_050_000) // 1_000_000
+            lots = self.chance.choice((0, *range(-500, 500, 50)))
+            return order(self.world, self.chance.choice(MEMBERS), lots, self.some(near, near), self.some(1, 2))
         instrument = self.chance.randint(1, len(self.world.genesis.instruments))
         mark = self.world.state.marks.get(instrument)
         ticks = (mark.ticks if mark else 5) * self.chance.randint(950_000, 1_050_000) // 1_000_000
@@ -67,3 +82,4 @@ def test_no_block_stops_a_market_with_funding_averages_and_deliveries(seed: int)
 def test_the_stories_reach_what_they_are_about() -> None:
     seen = {type(receipt) for seed in SEEDS for result in played(seed).world.results for receipt in result.receipts}
     assert {FundingPaid, Settled, Delivered, DeliveryFailed, RungChanged, OutliersDropped} <= seen
+    assert {AuctionOrderTaken, AuctionCleared} <= seen
