@@ -20,6 +20,7 @@ from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import AccountView, HeaderView, Problem, Readiness, ReceiptPage, StateView, SubmitResults
+from node.api.statement_shapes import MemberStatement
 from node.codes import NodeCode
 from node.trade_batch import TransactionList
 from proofs.package import PACKAGE_BYTES_MAX
@@ -76,6 +77,10 @@ class NodeClient:
         response = await self._request("POST", target, body, headers)
         self._check(response)
         return self._read(response, SimulationView)
+
+    async def statement(self, day: str) -> MemberStatement:
+        """A recent day (YYYY-MM-DD, UTC) of all own accounts."""
+        return await self._get(f"/v1/statements/{day}", MemberStatement, signed=True)
 
     async def receipts(self, account: int, after: str = "") -> ReceiptPage:
         """One page of an own account's receipts."""

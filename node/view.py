@@ -33,6 +33,8 @@ from node.mempool import Accepted
 from node.prices_view import feed_price, instrument_mark
 from node.ranges_view import group_ranges
 from node.receipt_records import receipt_at
+from node.statements.days import StatementDays
+from node.statements.statement import STATEMENT_LINES_MAX, StatementInputs
 from node.store.store import Store
 
 
@@ -63,6 +65,8 @@ class LiveView:
         self._render_metrics = render_metrics
         self._members = {member.trade_address for member in genesis.members}
         self._newest: Header | None = None
+        self._statements = StatementDays(application.state)
+        application.listen(lambda each: self._statements.decided(each.header.time_ms, each.result, each.state))
 
     @property
     def network(self) -> NetworkId:
@@ -143,6 +147,17 @@ class LiveView:
         """All that the margin of one account depends on, as frozen values."""
         state = self._application.state
         return inputs_of(state, account) if account in state.accounts else None
+
+    def statement_inputs(self, address: bytes, day: int) -> StatementInputs | None:
+        """A kept day of all accounts of the member with this key, as frozen values."""
+        state, found = self._application.state, self._statements.day(day)
+        member = next((each for each, record in state.members.ordered() if record.trade_address == address), None)
+        if member is None or found is None:
+            return None
+        accounts = [each for each, record in state.accounts.ordered() if record.member == member]
+        if found.size(accounts) > STATEMENT_LINES_MAX:
+            return StatementInputs(state.terms, member, accounts, None)
+        return StatementInputs(state.terms, member, accounts, found.excerpt(accounts))
 
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         """Receipts that name the account."""

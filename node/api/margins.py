@@ -4,8 +4,6 @@ Rule: inputs are taken from the view at once; the work, bounded by what is liste
 that votes never wait for it. A member sees its own accounts only.
 """
 
-import trio
-
 from clearing.base.errors import LocalFault
 from clearing.explanation import MarginInputs, Term, explain
 from clearing.simulation import LiquidationPrice, Shock, Trade, liquidation_prices, simulate
@@ -19,28 +17,23 @@ from node.api.margin_shapes import (
     TermView,
 )
 from node.api.problems import ApiRefusal
+from node.api.workers import run_in_worker
 from node.codes import NodeCode
-
-THREADS = 2
-WAITING_MAX = 16
-_workers = trio.CapacityLimiter(THREADS)
 
 
 async def margin(call: Call) -> object:
     """Every term of the margin of an own account."""
     inputs = _inputs(call)
-    _check_room()
-    return await trio.to_thread.run_sync(margin_view, inputs, limiter=_workers)
+    return await run_in_worker(margin_view, inputs)
 
 
 async def simulation(call: Call) -> object:
     """The same after a shock."""
     inputs = _inputs(call)
     shock = shock_of(read_json(call.body, SimulateBody))
-    _check_room()
     try:
         after = simulate(inputs, shock)
-        return await trio.to_thread.run_sync(simulation_view, inputs, after, limiter=_workers)
+        return await run_in_worker(simulation_view, inputs, after)
     except LocalFault as fault:
         raise ApiRefusal(422, fault.code, fault.at, **fault.values) from None
 
@@ -99,11 +92,6 @@ def _inputs(call: Call) -> MarginInputs:
     if found is None:
         raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
     return found
-
-
-def _check_room() -> None:
-    if _workers.statistics().tasks_waiting >= WAITING_MAX:
-        raise ApiRefusal(429, NodeCode.API_RATE, "request", waiting=WAITING_MAX)
 
 
 def _term(term: Term) -> TermView:

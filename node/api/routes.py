@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import handlers, margins
+from node.api import handlers, margins, statements
 from node.api.bodies import SubmitBody
 from node.api.handlers import Call
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
@@ -24,6 +24,7 @@ from node.api.shapes import (
     StateView,
     SubmitResults,
 )
+from node.api.statement_shapes import MemberStatement
 
 Answer: TypeAlias = Response | object
 JSON = "application/json"
@@ -96,6 +97,16 @@ ROUTES: tuple[Route, ...] = (
         parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
         body=SimulateBody,
         body_media=(JSON,),
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/statements/{day}",
+        "statement",
+        "A recent day of all accounts of the member that signs: balances, transfers, positions, fees, closing margin.",
+        statements.statement,
+        MemberStatement,
+        parameters=(Parameter("day", "path", "[0-9]{4}-[0-9]{2}-[0-9]{2}", "day in UTC, by block time"),),
         signed=True,
     ),
     Route(

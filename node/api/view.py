@@ -6,7 +6,7 @@ decided heights only. The API decides who may see what; the view answers for any
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from clearing.base.errors import Rejected
 from clearing.base.ids import NetworkId
@@ -15,6 +15,9 @@ from clearing.receipts import Receipt
 from clearing.transactions import Transaction
 from node.api.shapes import AccountView, Check, HeaderView, StateView
 from node.mempool import Accepted
+
+if TYPE_CHECKING:
+    from node.statements.statement import StatementInputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,10 @@ class NodeView(Protocol):
 
     def margin_inputs(self, account: int) -> MarginInputs | None:
         """All that the margin of one account depends on, as frozen values."""
+        ...
+
+    def statement_inputs(self, address: bytes, day: int) -> "StatementInputs | None":
+        """A kept day (days since 1970) of all accounts of the member with this key; None: no such day is kept."""
         ...
 
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:

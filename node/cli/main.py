@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "replay": ("node.cli.replay:replay", "Execute a block log again and compare every root."),
     "margin": ("node.cli.margin:margin", "Evaluate margins: of a portfolio in a file, with every intermediate."),
     "settle": ("node.cli.settle:settle", "Pay, settle and share losses out of a file, with every intermediate."),
+    "statement": ("node.cli.statement:statement", "A member's day: balances, transfers, positions, fees, margin."),
     "backtest": ("node.cli.backtest:backtest", "Judge ranges and margins by recorded prices."),
     "config": ("node.cli.config:config", "Check and show settings."),
 }

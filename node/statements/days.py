@@ -5,8 +5,8 @@ block wrote is compared with what was added up. Days are those of block time in 
 tells which of them it saw whole. It must not know how a statement looks.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from clearing.base.errors import Bug
@@ -104,6 +104,27 @@ class Day:
     marks: dict[int, int] = field(default_factory=dict)
     margined: list[int] = field(default_factory=list)
     margins: MarginBatch | None = None
+
+    def size(self, accounts: Iterable[int]) -> int:
+        """How many lines these accounts' statements have."""
+        return sum(len(self.lines.get(each, ())) + len(self.changes.get(each, ())) for each in accounts)
+
+    def excerpt(self, accounts: Sequence[int]) -> "Day":
+        """The same of some accounts, as values that later blocks do not change."""
+        wanted = frozenset(accounts)
+        return replace(
+            self,
+            opening={key: value for key, value in self.opening.items() if key[0] in wanted},
+            closing={key: value for key, value in self.closing.items() if key[0] in wanted},
+            books={each: book for each, book in self.books.items() if each in wanted},
+            closing_books={each: book for each, book in self.closing_books.items() if each in wanted},
+            lines={
+                each: {key: replace(line) for key, line in self.lines[each].items()}
+                for each in accounts
+                if each in self.lines
+            },
+            changes={each: list(self.changes[each]) for each in accounts if each in self.changes},
+        )
 
     def margin(self, account: int) -> AccountMargin | None:
         """At the close; None for an account that never held anything, and the house."""

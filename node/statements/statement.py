@@ -6,6 +6,7 @@ Rule: every figure is the day's; opening + credits - debits = closing is checked
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from clearing.base.errors import Bug
@@ -51,6 +52,20 @@ COLUMNS = (
     "last_height",
     "receipts",
 )
+
+
+STATEMENT_LINES_MAX = 20_000
+"""Of all accounts of a member together; longer ones are made from a block log."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementInputs:
+    """All that a member's statement is made from; `day` is None where it has too many lines."""
+
+    terms: Terms
+    member: int
+    accounts: list[int]
+    day: Day | None
 
 
 def day_number(text: str) -> int:

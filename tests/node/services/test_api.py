@@ -34,6 +34,7 @@ from node.api.view import PackageAt, ReceiptAt
 from node.config import Api
 from node.mempool import Accepted, transaction_hash
 from node.metrics import Metrics
+from node.statements.statement import StatementInputs
 from node.trade_batch import TransactionList
 
 NETWORK = NetworkId(b"n" * 32)
@@ -96,6 +97,9 @@ class FakeView:
             called=True,
             next_nonce=1,
         )
+
+    def statement_inputs(self, address: bytes, day: int) -> StatementInputs | None:
+        return None
 
     def margin_inputs(self, account: int) -> MarginInputs | None:
         return None

@@ -1,0 +1,132 @@
+"""A node's statements: out of its own blocks, for the member that asks, and out of a block log."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from clearing.base import secp256k1
+from clearing.extension import VoteExtension
+from clearing.genesis import genesis_to_json
+from node.api.server import build_api
+from node.api.shapes import Problem
+from node.api.statement_shapes import MemberStatement
+from node.cli.main import run
+from node.config import Api
+from node.statements.days import DAY_MS, Day, StatementDays
+from node.statements.statement import StatementInputs, as_csv, day_text
+from node.store.block_log import write_block_log
+from node.store.store import Store
+from tests.clearing.state.world import ALICE, ALICE_CLIENT, BTC, ETH, reports
+from tests.node.assembly.station import Station, make_home, time_of
+from tests.node.assembly.test_view_and_readiness import _view
+from tests.node.services.test_api import ALICE as ALICE_KEY
+from tests.node.services.test_api import NOW, FakeView
+from tests.node.services.test_margin_api import asked
+from tests.node.services.test_replay import Recorded, recorded  # noqa: F401 - the fixture
+from tests.node.services.test_statements import random_run
+
+WORLD = random_run(5)
+
+
+class StatedView(FakeView):
+    """Alice's key is that of member 1."""
+
+    too_long = False
+
+    def statement_inputs(self, address: bytes, day: int) -> StatementInputs | None:
+        found = WORLD.days.day(day)
+        if found is None or address != secp256k1.address(ALICE_KEY):
+            return None
+        accounts = [ALICE, ALICE_CLIENT]
+        kept: Day | None = None if self.too_long else found.excerpt(accounts)
+        return StatementInputs(WORLD.state.terms, 1, accounts, kept)
+
+
+async def test_a_member_gets_its_own_accounts_of_a_kept_day() -> None:
+    view = StatedView()
+    app = build_api(view, Api(requests_burst=100_000), lambda: NOW)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        day = day_text(WORLD.days.numbers[0])
+        told = msgspec.json.decode((await asked(client, f"/v1/statements/{day}")).content, type=MemberStatement)
+        assert (told.member, told.day, [each.account for each in told.accounts]) == (1, day, [ALICE, ALICE_CLIENT])
+        assert told.complete
+        assert len(list(csv.DictReader(io.StringIO(as_csv(told))))) > 10
+        for target, expected in (
+            ("/v1/statements/1999-01-01", (404, "R0840")),
+            ("/v1/statements/2023-02-30", (400, "R0842")),
+            ("/v1/statements/today", (400, "R0842")),
+        ):
+            response = await asked(client, target)
+            assert (response.status_code, msgspec.json.decode(response.content, type=Problem).code) == expected
+        assert (await client.get(f"/v1/statements/{day}")).status_code == 401
+        view.too_long = True
+        assert (await asked(client, f"/v1/statements/{day}")).status_code == 422
+
+
+def test_an_excerpt_does_not_change_with_later_blocks() -> None:
+    world = random_run(3, 10)
+    day = world.days.numbers[-1]
+    found = world.days.day(day)
+    assert found is not None
+    kept = found.excerpt([ALICE])
+    before = (dict(kept.closing), {key: msgspec.to_builtins(line) for key, line in kept.lines.get(ALICE, {}).items()})
+    for btc in (700_000, 640_000, 720_000):
+        world.prices(btc)
+    assert before == (kept.closing, {key: msgspec.to_builtins(line) for key, line in kept.lines.get(ALICE, {}).items()})
+
+
+def test_a_node_adds_up_what_it_decides(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "net")
+    with Store(home.path / "s.sqlite", home.network) as store:
+        station = Station(home, store)
+        view = _view(station)
+        for height in range(1, 4):
+            station.decide(VoteExtension(reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))))
+        member = home.genesis.members[1]
+        inputs = view.statement_inputs(member.trade_address, time_of(3) // DAY_MS)
+        assert inputs is not None
+        assert inputs.day is not None
+        assert (inputs.member, inputs.day.last_height) == (member.id, 3)
+        assert inputs.accounts == [each.id for each in member.accounts]
+        assert view.statement_inputs(b"\x99" * 20, time_of(3) // DAY_MS) is None
+        assert view.statement_inputs(member.trade_address, 5) is None
+
+
+def test_a_restored_node_tells_that_its_first_day_is_not_whole(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "net")
+    with Store(home.path / "s.sqlite", home.network) as store:
+        station = Station(home, store)
+        station.decide(VoteExtension(reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(1))))
+        late = StatementDays(station.state)
+        station.application.listen(lambda each: late.decided(each.header.time_ms, each.result, each.state))
+        station.decide()
+        found = late.day(late.numbers[0])
+        assert found is not None
+        assert not found.whole
+
+
+def test_the_command_makes_a_statement_out_of_a_log(
+    recorded: Recorded,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log, genesis = tmp_path / "blocks.log", tmp_path / "genesis.json"
+    write_block_log(log, recorded.network, recorded.records)
+    genesis.write_bytes(genesis_to_json(recorded.genesis))
+    day = day_text(recorded.genesis.time_ms // DAY_MS)
+    common = ["--log", str(log), "--genesis", str(genesis), "--home", str(recorded.home), "--devnet"]
+    assert run(["statement", day, *common, "--member", "0", "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["day"], told["first_height"], told["last_height"], told["complete"]) == (day, 1, 5, False)
+    assert run(["statement", day, *common, "--member", "0"]) == 0
+    assert capsys.readouterr().out.startswith("day,account,section,")
+    assert run(["statement", day, *common, "--member", "77"]) != 0
+    assert run(["statement", "1999-01-01", *common, "--member", "0"]) != 0
+    assert run(["statement", "yesterday", *common, "--member", "0"]) == 2
+    assert run(["statement", day, "--log", str(log)]) == 2
+    assert run(["statement", day]) == 2
