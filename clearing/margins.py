@@ -50,7 +50,8 @@ def _take_writes(state: State, book: MarginBook) -> None:
         ]
     )
     books = state.books.take_log()
-    book.put_lots([(each, book_of(state, each).lots) for each in books if _has_margin(state, each)])
+    # Also of an account that was emptied and closed in one block: what the book still has of it must go.
+    book.put_lots([(each, book_of(state, each).lots) for each in books if each in book or _has_margin(state, each)])
 
 
 def _rebuilt(state: State, arrays: RiskArrays) -> MarginBook:

@@ -9,6 +9,7 @@ from clearing.base.codec import decode, encode
 from clearing.codes import ClearingCode
 from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
 from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.margins import margin_book
 from clearing.receipts import DepositCredited, DepositStray, Liquidated
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
@@ -110,13 +111,16 @@ def test_only_an_empty_opened_account_is_closed() -> None:
 
 
 def test_an_account_is_emptied_and_closed_in_one_block() -> None:
+    """Its last position, its money and itself go in one block, and no margin of it is left over."""
     desk = Desk()
     account = desk.open(ALICE)
-    desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.trade_of(account, BOB, 10))
-    desk.block(desk.trade_of(BOB, account, 10))
-    result = desk.block(desk.moved(account, ALICE, desk.cash(account)), desk.closing(account))
+    desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.trade_of(account, BOB, 5_000))
+    flat, empty = desk.trade_of(BOB, account, 5_000), desk.moved(account, ALICE, desk.cash(account))
+    result = desk.block(flat, empty, desk.closing(account))
     assert of_kind(result, AccountClosed)
     assert account not in desk.state.accounts
+    desk.block(prices=((1, PRICE * 8 // 10), (2, 20_000)))
+    assert account not in margin_book(desk.state).below_maintenance()
 
 
 @pytest.mark.parametrize(
