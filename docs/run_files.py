@@ -4,6 +4,7 @@ Rule: field descriptions are the docstrings in the source; nothing is said twice
 """
 
 import ast
+import dataclasses
 import inspect
 import sys
 from functools import cache
@@ -12,8 +13,14 @@ from typing import Any
 
 import msgspec
 
+from clearing.models import charges, spreads
+from clearing.models.evaluate import AccountResult, LevelResult, TermResult
+from clearing.models.holdings import CollateralValue, PositionValue
+from clearing.models.liquidation_price import LiquidationPrice
 from clearing.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
 from clearing.models.numbers import NUMBER_PATTERN
+from clearing.models.rules import RuleResult
+from clearing.models.scan import PositionLosses, ScanResult
 from node.runs.margin import MarginRun
 from node.runs.steps import SettleRun
 
@@ -34,6 +41,33 @@ Limits: {FILE_BYTES_MAX >> 20} MiB a file, {ITEMS_MAX} items a list, {TEXT_MAX} 
 A number is an integer, a decimal literal (taken by its digits, never as a float) or a string: a decimal or a ratio,
 `"1/3"`. In results every number is a string that reads back exactly. An unknown field is refused, so is a field that
 appears twice. A field without a default must be given. A list of several types tells each member's `kind`."""
+
+RESULTS = """\
+`margin run` prints `instruments` (each as priced: index, forward, years, discount, volatility, price, mark, delta),
+`scans` (each scan's scenarios, and every instrument's price in each), `accounts` (AccountResult), `rules` (RuleResult)
+and `liquidation_prices` (LiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
+prints `steps`, each with its name, kind and everything that was computed on the way."""
+
+_RESULTS: tuple[type, ...] = (
+    AccountResult,
+    PositionValue,
+    CollateralValue,
+    TermResult,
+    LevelResult,
+    ScanResult,
+    PositionLosses,
+    charges.FractionAmount,
+    charges.SlippageAmount,
+    charges.SideAmount,
+    charges.SizeAmount,
+    spreads.CalendarAmount,
+    spreads.SpreadCredit,
+    spreads.CreditLeg,
+    spreads.MinimumAmount,
+    spreads.JointAmount,
+    RuleResult,
+    LiquidationPrice,
+)
 
 
 def margin_schema() -> str:
@@ -71,7 +105,17 @@ def page() -> str:
             if each not in told:
                 told.add(each)
                 lines += _table(each)
+    lines += ["## Results", "", *RESULTS.splitlines(), ""]
+    for result in _RESULTS:
+        lines += _result_table(result)
     return "\n".join(lines)
+
+
+def _result_table(kind: type) -> list[str]:
+    described = _described(kind)
+    lines = [f"### {kind.__name__}", "", _first(kind), "", "| field | |", "|---|---|"]
+    lines += [f"| `{field.name}` | {described.get(field.name, '')} |" for field in dataclasses.fields(kind)]
+    return [*lines, ""]
 
 
 def _examples() -> list[str]:

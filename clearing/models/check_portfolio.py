@@ -46,6 +46,7 @@ def _of_portfolio(portfolio: Portfolio) -> Iterator[Finding]:
         yield f"instruments[{number}].group", contract.group, contract.group in groups
         yield from _of_contract(f"instruments[{number}]", contract)
     for number, token in enumerate(portfolio.collateral):
+        yield f"collateral[{number}].group", token.group, not token.group or token.group in groups
         yield from _of_collateral(f"collateral[{number}]", token)
     for number, account in enumerate(portfolio.accounts):
         yield from _of_account(f"accounts[{number}]", account, groups, instruments, tokens)

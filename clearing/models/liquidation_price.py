@@ -1,8 +1,8 @@
 """The price of one group at which an account falls below a level of margin, on either side of today's.
 
-Rule: bisection with the same evaluation that gives the margin, never a second formula. Marks, forwards and exit prices
-of the group move in proportion to the price; everything else stays. A margin need not be monotone in the price: what is
-found is the first breach at the resolution of the search, then exact to the decimals asked for.
+Rule: bisection with the same evaluation that gives the margin, never a second formula. Marks, forwards, exit prices
+and collateral of the group move in proportion to the price; everything else stays. A margin need not be monotone in the
+price: what is found is the first breach at the resolution of the search, then exact to the decimals asked for.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from clearing.base.errors import RemoteFault
 from clearing.codes import ClearingCode
 from clearing.models.evaluate import Evaluator
 from clearing.models.numbers import Number, exact
-from clearing.models.portfolio import Account, Contract, Group, Name, Portfolio
+from clearing.models.portfolio import Account, Collateral, Contract, Group, Name, Portfolio
 from clearing.models.scan_terms import Reference
 from clearing.models.terms import RiskModel
 
@@ -116,6 +116,9 @@ def _covers(
             portfolio,
             groups=tuple(_moved_group(each, price) if each.id == ask.group else each for each in portfolio.groups),
             instruments=tuple(_moved(each, factor) if each.group == ask.group else each for each in kept),
+            collateral=tuple(
+                _moved_token(each, factor) if each.group == ask.group else each for each in portfolio.collateral
+            ),
             accounts=(account,),
         )
         return Evaluator(model, moved).account(account).level(ask.level).covered
@@ -139,6 +142,10 @@ def _moved(contract: Contract, factor: Fraction) -> Contract:
         if getattr(contract, name) is not None
     }
     return msgspec.structs.replace(contract, **changes)
+
+
+def _moved_token(token: Collateral, factor: Fraction) -> Collateral:
+    return msgspec.structs.replace(token, price=_number(exact(token.price) * factor))
 
 
 def _number(value: Fraction) -> Number:

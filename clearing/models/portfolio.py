@@ -109,6 +109,8 @@ class Collateral(Wire, frozen=True):
     """By rising amount; each holds for what is above its amount, up to the next, over the other haircuts."""
     cap: Number | None = None
     """No more of it counts."""
+    group: str = ""
+    """The group with whose price it moves, when a liquidation price is searched."""
 
 
 class Holding(Wire, frozen=True):

@@ -144,6 +144,8 @@ def test_collateral_counts_after_every_haircut(capsys):
     values = {each["collateral"]: each["values"] for each in result["accounts"][0]["collateral"]}
     assert values["WBTC"] == {"initial": "104550", "maintenance": "108240"}
     assert values["stETH"] == {"initial": "12022.56", "maintenance": "12022.56"}
+    # -500 + 12,022.56 + 2.05 x 0.88 p + 3 (p - 90,000) meets 0.8 x 0.1 x 3 p at 56,633.9702: the collateral falls too
+    assert result["liquidation_prices"][0]["below"] == "56633.97"
 
 
 def test_span_in_full(capsys):
