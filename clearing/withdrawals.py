@@ -19,6 +19,7 @@ from clearing.collateral.requests import LimitedWithdrawal
 from clearing.collateral.restrictions import check_restricted
 from clearing.collateral.skew import fee_of, settle_fee
 from clearing.collateral.soft_credit import lent
+from clearing.degradation import is_dead
 from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
 from clearing.receipts import CashTransferred, FeedStatus, TransferCode, WithdrawalReleased
@@ -164,7 +165,8 @@ def check_leaving(
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
     for feed in sorted(feeds_of(run.state, after)):
-        if (status := feed_status(run.state, feed)) != FeedStatus.OPEN:
+        # What a dead feed prices counts for nothing and cannot get worse; waiting for it would freeze everything else.
+        if (status := feed_status(run.state, feed)) != FeedStatus.OPEN and not is_dead(run.state, feed):
             return reject(ClearingCode.PRICE_NOT_OPEN, at, feed=feed, status=status.name)
     margin = margin_of(arrays_of(run.state), after)
     if not margin.initial_ok:

@@ -217,6 +217,9 @@ class PriceFigures(_Table, frozen=True):
     grace_blocks: int
     settle_blocks: int
     coverage_ppm: int
+    auction_blocks: int = 0
+    auction_band_ppm: int = 50_000
+    auction_lots_min: int = 1
 
 
 class RangeFigures(_Table, frozen=True):

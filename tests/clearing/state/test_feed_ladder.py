@@ -30,6 +30,7 @@ from tests.clearing.state.world import (
     ETH,
     ETH_PERP,
     HOUSE,
+    USDC_1,
     WETH_1,
     World,
     codes,
@@ -195,6 +196,21 @@ def test_tokens_of_a_dead_feed_count_for_nothing_and_shield_nobody() -> None:
     assert int(arrays_of(world.state).token_values[0]) == 0
     world.prices(715_000)
     assert int(arrays_of(world.state).token_values[0]) > 0, "an open price counts again"
+
+
+def test_tokens_of_a_dead_feed_freeze_nothing_else() -> None:
+    world = priced()
+    world.block(facts=(world.deposit_fact(ALICE, WETH_1, 10**18),))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 100, 790_000))
+    quiet(world, 9)
+    some = world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR)
+    assert codes(world.block(some, prices=((BTC, 790_000),))) == [C.PRICE_NOT_OPEN]
+    quiet(world, 8)
+    assert world.state.feeds[ETH].rung == Rung.SETTLED
+    needed = margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).initial
+    most = world.cash(ALICE) - needed
+    for units, refused in ((most + 1, [C.COLLATERAL_NEEDED_FOR_MARGIN]), (most, [])):
+        assert codes(world.block(world.withdrawal(ALICE, USDC_1, units), prices=((BTC, 790_000),))) == refused
 
 
 def test_everything_on_a_dead_feed_settles_at_its_last_mark() -> None:

@@ -1,11 +1,17 @@
 """Hostile blocks over a market with everything about prices on: funding, averages, deliveries, halts, dead feeds."""
 
+import os
 import random
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from clearing.apply_block import replay
+from clearing.base.codec import encode
 from clearing.genesis import Genesis
 from clearing.price_terms import PriceTerms
 from clearing.receipts import (
@@ -83,3 +89,20 @@ def test_the_stories_reach_what_they_are_about() -> None:
     seen = {type(receipt) for seed in SEEDS for result in played(seed).world.results for receipt in result.receipts}
     assert {FundingPaid, Settled, Delivered, DeliveryFailed, RungChanged, OutliersDropped} <= seen
     assert {AuctionOrderTaken, AuctionCleared} <= seen
+
+
+def test_roots_and_receipts_do_not_depend_on_the_hash_seed() -> None:
+    program = (
+        "from tests.clearing.state.test_fuzz_prices import played\n"
+        "from clearing.base.codec import encode\n"
+        "from hashlib import sha256\n"
+        "print(sha256(b''.join(encode(result) for result in played(1_001).world.results)).hexdigest())\n"
+    )
+    root, seen = Path(__file__).resolve().parents[3], set()
+    for seed in ("0", "1", "4711"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(root)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment, cwd=root, capture_output=True, text=True, check=True
+        )
+        seen.add(done.stdout.strip())
+    assert seen == {sha256(b"".join(encode(result) for result in played(1_001).world.results)).hexdigest()}
