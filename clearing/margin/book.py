@@ -277,14 +277,16 @@ class MarginBook:
         if not self._marked:
             return
         marks = self.columns.marks[:, : self.columns.count]
-        touched = np.flatnonzero(marks[sorted(self._marked)].any(axis=0))
+        rows = sorted(self._marked)
+        touched = np.flatnonzero(marks[rows[0]] if len(rows) == 1 else marks[rows].any(axis=0))
         wide = touched[self.columns.table[WIDE, touched] != 0]
         if wide.size:
             self.columns.table[WIDE, wide] = 0
             for row in range(self._money + 1):
                 self._mark(row, wide)  # parts that did not fit are nowhere, so all of them are computed anew
-        for row in sorted(self._marked):
-            columns = np.flatnonzero(marks[row])
+            rows = sorted(self._marked)
+        for row in rows:
+            columns = touched if len(rows) == 1 else np.flatnonzero(marks[row])
             if row == self._money:
                 self.columns.put(COLLATERAL, columns, self._narrow(columns, self._collateral_of(columns)))
             else:
@@ -307,15 +309,15 @@ class MarginBook:
     def _total(self, columns: Integers) -> None:
         """Put equity, initial margin and coverage of some accounts together from their terms."""
         rows = self.layout
-        collateral = self.columns.at(slice(COLLATERAL, COLLATERAL + 1), columns)
-        values, losses = self.columns.at(rows.values, columns), self.columns.at(rows.losses, columns)
+        terms = self.columns.at(slice(COLLATERAL, rows.losses.stop), columns)
+        losses = terms[1 + self._money :]
         required: Exact | None = None
         if not self._plain:
             lots = self.columns.at(rows.lots, columns)[rows.rank]
             required = add_ons(self._arrays, losses, lots, self.columns.at(rows.tokens, columns))
             required = self._narrow(columns, required)
         # No sum overflows, but those of wide accounts, which nobody reads.
-        equity = collateral[0] + values.sum(axis=0)
+        equity = terms[: 1 + self._money].sum(axis=0)
         initial = losses.sum(axis=0) if required is None else losses.sum(axis=0) + required
         self.columns.put(EQUITY, columns, equity)
         self.columns.put(INITIAL, columns, initial)

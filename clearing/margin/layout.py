@@ -11,7 +11,7 @@ import numpy as np
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.kernel import Integers
 
-WIDE, INITIAL_OK, MAINTENANCE_OK, COLLATERAL, EQUITY, INITIAL = range(1, 7)
+WIDE, INITIAL_OK, MAINTENANCE_OK, EQUITY, INITIAL, COLLATERAL = range(1, 7)
 """Rows of every table, after the id. WIDE: a number of this account does not fit 64 bits, so that the account is not
 read from here but computed by the definition; INITIAL_OK, MAINTENANCE_OK: 0 or 1."""
 _FIRST = 7
@@ -45,13 +45,14 @@ class Layout:
 
 def layout_of(arrays: RiskArrays) -> Layout:
     """The layout of a book under these arrays."""
-    widths = (len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments), *(3 * [len(arrays.matrices)]))
+    # Collateral, values and losses are adjacent: they are added up together.
+    widths = (*(3 * [len(arrays.matrices)]), len(arrays.cash_groups), len(arrays.assets), len(arrays.instruments))
     parts: list[slice] = []
     at = _FIRST
     for width in widths:
         parts.append(slice(at, at + width))
         at += width
-    cash, tokens, lots, values, losses, holds = parts
+    values, losses, holds, cash, tokens, lots = parts
     groups: list[slice] = []
     order: list[int] = []
     for matrix in arrays.matrices:
