@@ -29,6 +29,7 @@ from node.api.shapes import (
 )
 from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
+from node.collateral_view import assets_now, collateral_sales
 from node.mempool import Accepted
 from node.prices_view import feed_price, instrument_mark
 from node.ranges_view import group_ranges
@@ -99,6 +100,8 @@ class LiveView:
                 if (mark := state.marks.get(each.id)) is not None
             ),
             ranges=group_ranges(state),
+            assets=assets_now(state),
+            sales=collateral_sales(state),
         )
 
     def header(self, height: int | None) -> HeaderView | None:

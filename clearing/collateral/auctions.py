@@ -19,6 +19,7 @@ from clearing.receipts import CollateralSold, FeedStatus, TransferCode
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import CashCall
+from clearing.state.state import State
 from clearing.withdrawals import check_leaving
 
 AT = "collateral_bid"
@@ -31,18 +32,16 @@ def bid(run: Run, index: int, request: CollateralBid) -> Rejected | None:
         return refusal
     call = run.state.cash_calls.get(request.seller)
     owed = -balance(run.state, request.seller, cash_currency(request.cash_group))
-    if call is None or not _is_open(run, call, request.cash_group) or owed <= 0:
+    if call is None or not is_open(run.state, call, request.cash_group, run.block.height) or owed <= 0:
         return reject(ClearingCode.NO_SUCH_AUCTION, AT, seller=request.seller, cash_group=request.cash_group)
     token = asset_now(run.state, run.terms.assets[request.asset])
-    price = auction_price(run, call, request.cash_group, token)
+    price = auction_price(run.state, call, request.cash_group, token, run.block.height)
     has = balance(run.state, request.seller, token_currency(token.id))
     if not price or not has:
         return reject(ClearingCode.NOTHING_FOR_SALE, AT, seller=request.seller, asset=token.id)
     if request.micros_per_unit < price:
         return reject(ClearingCode.BID_BELOW_PRICE, AT, micros_per_unit=request.micros_per_unit, price=price)
-    slice_ppm = run.terms.cash_terms[request.cash_group].call.slice_ppm
-    slice_units = mul_div_up(-(-call.auction_owed // price), slice_ppm, PPM)
-    units = min(request.units, has, -(-owed // price), slice_units)
+    units = min(request.units, for_sale(run.state, call, request.seller, request.cash_group, token, price))
     paid = units * price
     gains = (token_currency(token.id), units)
     refusal = check_leaving(run, AT, request.account, cash_currency(request.cash_group), paid, gains)
@@ -72,24 +71,30 @@ def _check_form(run: Run, request: CollateralBid) -> Rejected | None:
     )
 
 
-def _is_open(run: Run, call: CashCall, group: int) -> bool:
-    blocks = run.terms.cash_terms[group].call.auction_blocks
-    return call.auction_height != 0 and call.auction_height <= run.block.height < call.auction_height + blocks
+def is_open(state: State, call: CashCall, group: int, height: int) -> bool:
+    """Whether the account's collateral is for sale in the block at `height`."""
+    blocks = state.terms.cash_terms[group].call.auction_blocks
+    return call.auction_height != 0 and call.auction_height <= height < call.auction_height + blocks
 
 
-def auction_price(run: Run, call: CashCall, group: int, token: Asset) -> int:
-    """Micros a unit in this block, rounded down but never below the value after haircut; 0 without open prices."""
-    feeds = [run.state.feeds.get(feed) for feed in token.feeds]
+def auction_price(state: State, call: CashCall, group: int, token: Asset, height: int) -> int:
+    """Micros a unit in that block, rounded down but never below the value after haircut; 0 without open prices."""
+    feeds = [state.feeds.get(feed) for feed in token.feeds]
     if any(feed is None or feed.status != FeedStatus.OPEN for feed in feeds):
         return 0
-    index = run.state.feeds[token.feed].ticks
-    counted = effective_asset(run.state, token)
-    whole = msgspec.structs.replace(
-        counted, haircut_ppm=0, yields=msgspec.structs.replace(counted.yields, haircut_ppm=0)
-    )
+    index = state.feeds[token.feed].ticks
+    counted = effective_asset(state, token)
+    whole = msgspec.structs.replace(counted.at_best, rate_ticks=counted.rate_ticks)
     first, last = whole.unit_value(index), counted.unit_value(index)
-    elapsed = run.block.height - call.auction_height
-    return first - -(-(first - last) * elapsed // run.terms.cash_terms[group].call.auction_blocks)
+    elapsed = height - call.auction_height
+    return first - -(-(first - last) * elapsed // state.terms.cash_terms[group].call.auction_blocks)
+
+
+def for_sale(state: State, call: CashCall, seller: int, group: int, token: Asset, price: int) -> int:
+    """The most units that one bid may buy at a price: a slice, what is there, what settles the debt."""
+    owed = max(-balance(state, seller, cash_currency(group)), 0)
+    slice_units = mul_div_up(-(-call.auction_owed // price), state.terms.cash_terms[group].call.slice_ppm, PPM)
+    return min(balance(state, seller, token_currency(token.id)), -(-owed // price), slice_units)
 
 
 def _sell(run: Run, index: int, request: CollateralBid, units: int, price: int) -> None:

@@ -100,6 +100,36 @@ class GroupRange(Body, frozen=True):
     published_height: int = 0
 
 
+class AssetNow(Body, frozen=True):
+    """A token on one chain as it is now."""
+
+    asset: int
+    name: str
+    chain_id: Id
+    cash_group: int
+    """0: collateral, also a cash token that left its group."""
+    haircut_ppm: int
+    """Of collateral, in force."""
+    unit_decimals: int
+    """A clearing unit is 10^-unit_decimals whole tokens."""
+    inventory_units: Natural
+    """What the ledger owes in it; of cash, what can be withdrawn on that chain at most."""
+    suspended: bool = False
+    """Of cash: its group is suspended while a token of it is judged by the depeg guard."""
+
+
+class CollateralSale(Body, frozen=True):
+    """What can be bid for in the next block out of a lapsed cash call."""
+
+    seller: Id
+    cash_group: int
+    asset: int
+    units: Natural
+    """The most that one bid may buy."""
+    micros_per_unit: Natural
+    last_height: int
+
+
 class StateView(Body, frozen=True):
     """What is public of the newest decided height."""
 
@@ -115,6 +145,8 @@ class StateView(Body, frozen=True):
     prices: tuple[FeedPrice, ...] = ()
     marks: tuple[InstrumentMark, ...] = ()
     ranges: tuple[GroupRange, ...] = ()
+    assets: tuple[AssetNow, ...] = ()
+    sales: tuple[CollateralSale, ...] = ()
 
 
 class CashHolding(Body, frozen=True):

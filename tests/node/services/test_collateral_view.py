@@ -1,0 +1,38 @@
+"""What the API tells of collateral is what the next block will do."""
+
+from clearing.receipts import AuctionOpened, CollateralSold
+from node.collateral_view import assets_now, collateral_sales
+from tests.clearing.collateral.test_cash_calls import CALL, owing
+from tests.clearing.collateral.test_depeg_guard import guarded, leave
+from tests.clearing.collateral.vaults import HAIRCUT, USDC_FEED, genesis_with, opened
+from tests.clearing.state.world import ALICE, BOB, DOLLAR, USDC_1, WETH_1, of_kind
+
+
+def test_a_bid_for_what_is_told_is_filled_at_the_price_told() -> None:
+    world = owing(call=CALL)
+    assert collateral_sales(world.state) == ()
+    while not of_kind(world.results[-1], AuctionOpened):
+        world.go()
+    for _ in range(3):
+        (sale,) = collateral_sales(world.state)
+        assert (sale.seller, sale.asset) == (ALICE, WETH_1)
+        result = world.go(world.bid(BOB, ALICE, WETH_1, 10**9, int(sale.micros_per_unit)))
+        (sold,) = of_kind(result, CollateralSold)
+        assert (str(sold.units), str(sold.micros_per_unit)) == (sale.units, sale.micros_per_unit)
+        if world.cash(ALICE) >= -1_000 * DOLLAR:
+            break
+
+
+def test_haircuts_inventory_and_suspension_are_told_as_they_are() -> None:
+    world = opened(genesis_with(haircut=HAIRCUT))
+    first, _, weth, _ = assets_now(world.state)
+    assert (first.cash_group, first.inventory_units, first.haircut_ppm) == (1, str(200_000 * DOLLAR), 0)
+    assert (weth.cash_group, weth.haircut_ppm, weth.inventory_units) == (0, 157_500, "100000000")
+    judged = guarded()
+    judged.ticks[USDC_FEED] = 950_000
+    judged.go()
+    assert [each.suspended for each in assets_now(judged.state)] == [True, True, False, False]
+    leave(judged)
+    left = assets_now(judged.state)[0]
+    assert (left.asset, left.cash_group, left.unit_decimals, left.suspended) == (USDC_1, 0, 2, False)
+    assert not assets_now(judged.state)[1].suspended
