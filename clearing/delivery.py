@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from clearing.assets import PPM, Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MICROS_PER_TICK, allocate, mul_div_up
+from clearing.collateral.soft_credit import lent
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, balance, cash_currency, token_currency
 from clearing.receipts import Delivered, DeliveryFailed, TransferCode
@@ -51,7 +52,7 @@ def deliver(run: Run, instrument: Instrument, ticks: int, positions: Sequence[tu
     each, price = units_per_lot(instrument, token), ticks * instrument.micros_per_tick
     cash, tokens = cash_currency(instrument.cash_group), token_currency(token.id)
     shorts = _side(positions, -1, lambda account: balance(run.state, account, tokens) // each)
-    longs = _side(positions, 1, lambda account: max(balance(run.state, account, cash), 0) // price)
+    longs = _side(positions, 1, lambda account: max(_own_cash(run, account, instrument.cash_group), 0) // price)
     matched = min(sum(shorts.able), sum(longs.able))
     given, taken = shorts.share(matched), longs.share(matched)
     for account, lots in zip(shorts.accounts, given, strict=True):
@@ -70,6 +71,12 @@ def deliver(run: Run, instrument: Instrument, ticks: int, positions: Sequence[tu
     run.receipts.append(
         Delivered(instrument.id, token.id, ticks, matched, sum(longs.lots), matched * each, matched * price)
     )
+
+
+def _own_cash(run: Run, account: int, group: int) -> int:
+    """Cash without soft credit, which is lent for margin and not for payments."""
+    loan = 0 if account == HOUSE_ACCOUNT else lent(run.state, account, group)
+    return balance(run.state, account, cash_currency(group)) - loan
 
 
 def _side(positions: Sequence[tuple[int, int]], sign: int, able: Callable[[int], int]) -> Side:

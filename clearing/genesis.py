@@ -209,10 +209,10 @@ def _check_references(genesis: Genesis) -> None:
 
 
 def _check_delivery(genesis: Genesis, instrument: Instrument) -> None:
-    """A lot must be a whole number of the token's units, worth at the feed's price what a lot is worth."""
+    """A lot must be a whole number of the token's units, worth at the feed's price alone what a lot is worth."""
     token = next((each for each in genesis.assets if each.id == instrument.delivery_asset and not each.is_cash), None)
     field = f"instruments.{instrument.name}.delivery_asset"
-    _require(token is not None and token.feed == instrument.feed, field, instrument.delivery_asset)
+    _require(token is not None and token.feeds == (instrument.feed,), field, instrument.delivery_asset)
     if token is not None:
         units, rest = divmod(instrument.micros_per_tick * 10**token.unit_decimals, MICROS_PER_TICK)
         _require(units > 0 and rest == 0, field, instrument.micros_per_tick)
