@@ -6,6 +6,7 @@ in less than 300 ms on one core. Run: python -m benchmarks.apply_block [accounts
 
 import sys
 import time
+from unittest.mock import patch
 
 import msgspec
 
@@ -15,6 +16,8 @@ from clearing.base.secp256k1 import address, recover, sign_digest
 from clearing.blocks import Block, BlockResult
 from clearing.extension import VoteExtension
 from clearing.genesis import AccountKind, AccountTerms, Genesis, MemberTerms
+from clearing.margin_calls import check_margins
+from clearing.run import Run
 from clearing.state import State
 from clearing.trade_requests import TradeReport, VenueMandate
 from clearing.venues import VenueTerms
@@ -67,7 +70,31 @@ def timed(state: State, block: Block, rounds: int = 5) -> tuple[list[float], Blo
 
 def figures(*, quick: bool = False) -> list[Figure]:
     """See `benchmarks.__main__`."""
-    return measured(100 if quick else 400)
+    return [*measured(100 if quick else 400), *margined(400 if quick else 4_000)]
+
+
+def margined(accounts: int) -> list[Figure]:
+    """Margins alone, within a block in which every account's prices move and one in which a few trade."""
+    world = filled(accounts)
+    said = VoteExtension(reports((BTC, 789_000), (ETH, 19_900), time_ms=world.state.now.time_ms + 1_000))
+    mark = world.state.marks[1].ticks
+    trades = [world.trade(10 + each, 20 + each, 1, 1, mark) for each in range(5)]
+    told = []
+    for name, block in (
+        (f"margins of {accounts:,} accounts, both feeds move", world.make_block(extensions=[said] * 4)),
+        (f"margins in a block of 5 trades, {accounts:,} accounts", world.make_block(trades)),
+    ):
+        took: list[float] = []
+
+        def timed_margins(run: Run, took: list[float] = took) -> None:
+            started = time.process_time()
+            check_margins(run)
+            took.append(time.process_time() - started)
+
+        with patch("clearing.apply_block.check_margins", timed_margins):
+            timed(world.state, block, 7)
+        told.append(of_times(name, took, goal="< 25"))
+    return told
 
 
 def measured(accounts: int) -> list[Figure]:
