@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
+from clearing.collateral.terms import YieldTerms
 from clearing.genesis import _check_delivery
 from clearing.instruments import check_instruments
 from clearing.ledger import balance, token_currency
@@ -106,6 +107,16 @@ def test_a_long_without_cash_pays_a_penalty_and_the_short_keeps_its_tokens() -> 
     assert world.cash(BOB) == 100_000 * DOLLAR + 120 * PRICE + penalty
 
 
+def test_nobody_pays_for_a_delivery_with_soft_credit(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = holding((ALICE, BOB, 300), tokens={BOB: 300})
+    own = 120 * PRICE
+    loan = world.cash(ALICE) - own
+    monkeypatch.setattr("clearing.delivery.lent", lambda _state, account, _group: loan if account == ALICE else 0)
+    expire(world)
+    assert delivered(world).lots == 120
+    assert failures(world).keys() == {ALICE}
+
+
 def test_when_both_fail_on_the_same_lots_the_house_keeps_the_penalties() -> None:
     world = holding((ALICE, BOB, 300), tokens={BOB: 100})
     world.block(world.withdrawal(ALICE, USDC_1, (world.cash(ALICE) // PRICE - 100) * PRICE))
@@ -175,6 +186,17 @@ def test_a_forward_delivers_a_listed_token_that_its_own_feed_prices(changes: dic
     _check_delivery(genesis, forward)
     with pytest.raises(LocalFault, match="delivery_asset"):
         _check_delivery(genesis, msgspec.structs.replace(forward, **changes))
+
+
+def test_a_token_whose_value_also_rests_on_a_rate_is_not_delivered() -> None:
+    genesis = priced_genesis()
+    forward = next(each for each in genesis.instruments if each.id == ETH_FWD)
+    staked = [
+        msgspec.structs.replace(each, yields=YieldTerms(feed=1)) if each.id == WETH_1 else each
+        for each in genesis.assets
+    ]
+    with pytest.raises(LocalFault, match="delivery_asset"):
+        _check_delivery(msgspec.structs.replace(genesis, assets=tuple(staked)), forward)
 
 
 POSITIONS = st.lists(
