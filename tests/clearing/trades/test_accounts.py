@@ -7,6 +7,7 @@ import pytest
 from clearing.accounts import close_account, opened_id
 from clearing.base.codec import decode, encode
 from clearing.codes import ClearingCode
+from clearing.epoch import take_snapshot
 from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.margins import margin_book
@@ -296,6 +297,19 @@ def test_accounts_are_written_and_read() -> None:
     block = desk.make_block([desk.opening(ALICE)])
     assert desk.apply(block).receipts
     assert decode(encode(desk.genesis), Genesis, 1 << 22) == desk.genesis
+
+
+def test_the_epochs_snapshot_has_the_accounts_that_there_are() -> None:
+    desk = Desk()
+    account, gone = desk.open(ALICE), desk.open(ALICE)
+    desk.block(desk.transfer(ALICE, account, 10_000 * DOLLAR), desk.closing(gone))
+    desk.block(desk.trade_of(account, BOB, 1_000))
+    desk.block(facts=desk.custody_facts(8))
+    snapshot = take_snapshot(desk.state)
+    ids = [each.account for each in snapshot.accounts]
+    assert ids == sorted(ids)
+    assert account in ids
+    assert gone not in ids
 
 
 def margin(desk: Desk, account: int) -> Any:

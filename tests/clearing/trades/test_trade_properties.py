@@ -116,7 +116,8 @@ class Story:
             return desk.closing(self.any_of(self.accounts(), a))
         if kind == 12:
             own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
-            return desk.moved(first, own, 1 + c, CLIENT_SECRET if d % 3 == 0 else None)
+            micros = desk.cash(first) if c % 3 == 0 else 1 + c
+            return desk.moved(first, own, micros, CLIENT_SECRET if d % 3 == 0 else None)
         if kind == 13:
             own = self.any_of([each for each in self.accounts() if desk.owner[each] == desk.owner[first]], b)
             return desk.tokens(first, own, 1 + c, WETH_1, CLIENT_SECRET if d % 3 == 0 else None)
