@@ -13,6 +13,7 @@ from clearing.collateral.haircuts import effective_assets
 from clearing.holdings import holdings_of
 from clearing.instruments import Instrument
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.greeks import GroupGreeks, account_greeks, greeks_per_lot
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.requirement import AccountMargin, account_margin
 from clearing.perpetuals import premium_of
@@ -96,6 +97,8 @@ class Explanation:
     margin: AccountMargin
     equity: tuple[Term, ...]
     requirement: tuple[Term, ...]
+    greeks: tuple[GroupGreeks, ...] = ()
+    """Of the positions, by risk group; of no weight in the margin."""
 
 
 def inputs_of(state: State, account: int) -> MarginInputs:
@@ -159,7 +162,13 @@ def explain(inputs: MarginInputs) -> Explanation:
     """Every term of the account's margin."""
     arrays, lots = arrays_for(inputs)
     margin = account_margin(arrays, inputs.cash, inputs.tokens, lots)
-    return Explanation(inputs, margin, _equity(inputs, arrays, lots), _requirement(inputs, arrays, lots, margin))
+    return Explanation(
+        inputs,
+        margin,
+        equity=_equity(inputs, arrays, lots),
+        requirement=_requirement(inputs, arrays, lots, margin),
+        greeks=account_greeks(arrays, greeks_per_lot(arrays), lots),
+    )
 
 
 def _equity(inputs: MarginInputs, arrays: RiskArrays, lots: list[int]) -> tuple[Term, ...]:

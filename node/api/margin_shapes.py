@@ -48,6 +48,21 @@ class LiquidationPriceView(Body, frozen=True):
     above_ticks: Natural | None
 
 
+class GreeksView(Body, frozen=True):
+    """How the positions' value in a risk group moves; collateral is not counted."""
+
+    group: int
+    name: str
+    delta_nano: Amount
+    """In 10^-9 of the underlying."""
+    gamma_nano: Amount
+    """Change of delta, in 10^-9 of the underlying, when the index rises by 1 %."""
+    vega_micros: Amount
+    """For one volatility point more."""
+    theta_micros: Amount
+    """For one day less."""
+
+
 class MarginView(Body, frozen=True):
     """The margin of an account after the stated height, term by term."""
 
@@ -68,6 +83,7 @@ class MarginView(Body, frozen=True):
     maintenance_fraction: tuple[int, int]
     """Maintenance margin is this fraction of initial margin, rounded up."""
     liquidation: tuple[LiquidationPriceView, ...] = ()
+    greeks: tuple[GreeksView, ...] = ()
 
 
 class IndexShock(Body, frozen=True):

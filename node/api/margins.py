@@ -9,6 +9,7 @@ from clearing.explanation import MarginInputs, Term, explain
 from clearing.simulation import LiquidationPrice, Shock, Trade, liquidation_prices, simulate
 from node.api.handlers import Call, own_account, read_json
 from node.api.margin_shapes import (
+    GreeksView,
     LiquidationPriceView,
     MarginView,
     PartView,
@@ -56,6 +57,17 @@ def margin_view(inputs: MarginInputs) -> MarginView:
         requirement=tuple(_term(each) for each in told.requirement),
         maintenance_fraction=(risk.maintenance_numerator, risk.maintenance_denominator),
         liquidation=tuple(_liquidation(each) for each in liquidation_prices(inputs)),
+        greeks=tuple(
+            GreeksView(
+                group=each.group,
+                name=group.name,
+                delta_nano=str(each.delta_nano),
+                gamma_nano=str(each.gamma_nano),
+                vega_micros=str(each.vega_micros),
+                theta_micros=str(each.theta_micros),
+            )
+            for each, group in zip(told.greeks, risk.groups, strict=True)
+        ),
     )
 
 
