@@ -170,8 +170,8 @@ class Scanner:
 
     def _value(self, quote: Quote, point: GridPoint) -> Fraction:
         at = range_of(self._scan, quote.contract.group)
-        move = exact(point.price) * exact(at.price)
-        if at.absolute:
+        move = exact(point.price) * (1 if point.of_price else exact(at.price))
+        if at.absolute and not point.of_price:
             move = move / quote.index if quote.index else ZERO
         volatility = self._volatility(quote, point, at) if quote.is_option else ZERO
         return value_at(quote, 1 + move, volatility, self._decimals)
@@ -201,10 +201,11 @@ class Scanner:
 
     def _skew(self, quote: Quote, point: GridPoint) -> Fraction:
         shock = self._scan.skew
-        cap = exact(shock.linear_cap if point.skew == "linear" else shock.absolute_cap)
+        tilts = point.skew.startswith("linear")
+        cap = exact(shock.linear_cap if tilts else shock.absolute_cap)
         moneyness = log_moneyness(exact(quote.contract.strike), quote.forward)
-        moneyness = abs(moneyness) if point.skew == "absolute" else moneyness
-        part = moneyness * cap / exact(shock.width)
+        part = (moneyness if tilts else abs(moneyness)) * cap / exact(shock.width)
+        part = -part if point.skew.endswith("_down") else part
         return max(1 + min(max(part, -abs(cap)), abs(cap)), ZERO)
 
 

@@ -44,8 +44,10 @@ class GridPoint(Wire, frozen=True):
     """In volatility ranges: 1 is up, -1 is down."""
     weight: Number = 1
     """The fraction of the gain or loss that counts: extreme moves count in part."""
-    skew: Literal["none", "linear", "absolute"] = "none"
-    """Whether the smile is tilted (linear) or both its wings are lifted (absolute)."""
+    skew: Literal["none", "linear", "linear_down", "absolute", "absolute_down"] = "none"
+    """Whether the smile is tilted (linear: higher strikes get more) or both its wings are lifted (absolute)."""
+    of_price: bool = False
+    """Whether the move is a fraction of the price itself: such tails do not widen with the range."""
 
 
 class Range(Wire, frozen=True):
@@ -109,8 +111,9 @@ class Scan(Wire, frozen=True, tag_field="kind", tag="scan"):
     name: Name
     grid: Literal["points", "span16", "grid33"] = "points"
     """`points`: those listed. `span16`: 0, +1/3, -1/3, +2/3, -2/3, +1, -1, each with volatility up then down; then +2
-    and -2 of which 35 % counts. `grid33`: -1 to 1 by quarters, each with volatility up, flat and down; then -5/3 and
-    5/3 of which 60 %, -7/3 and 7/3 of which 40 % counts; then the linear and the absolute skew."""
+    and -2 of which 35 % counts. `grid33`: 0, +1/4, -1/4 and so on to +1, -1, each with volatility up, flat and down;
+    then -66 % and +300 % of the price with volatility up, of which so much counts that the underlying loses 3.6 %; then
+    the linear and the absolute skew, both ways. With a range of 18 % it is the network's own option grid."""
     points: tuple[GridPoint, ...] = ()
     ranges: tuple[Range, ...] = ()
     select: Selection = EVERYTHING
@@ -137,10 +140,16 @@ def points_of(scan: Scan) -> tuple[GridPoint, ...]:
         moves: tuple[Number, ...] = (0, "1/3", "-1/3", "2/3", "-2/3", 1, -1)
         sixteen = tuple(GridPoint(move, direction) for move in moves for direction in (1, -1))
         return (*sixteen, GridPoint(2, 0, "0.35"), GridPoint(-2, 0, "0.35"))
-    quarters: tuple[Number, ...] = (-1, "-0.75", "-0.5", "-0.25", 0, "0.25", "0.5", "0.75", 1)
+    quarters: tuple[Number, ...] = (0, "1/4", "-1/4", "2/4", "-2/4", "3/4", "-3/4", 1, -1)
     grid = tuple(GridPoint(move, direction) for move in quarters for direction in (1, 0, -1))
-    tails = tuple(GridPoint(move, 0, weight) for move, weight in _TAILS)
-    return (*grid, *tails, GridPoint(0, 0, 1, "linear"), GridPoint(0, 0, 1, "absolute"))
+    tails = (GridPoint("-0.66", 1, "3/55", of_price=True), GridPoint(3, 1, "0.012", of_price=True))
+    skews = tuple(GridPoint(0, skew=each) for each in _SKEWS)
+    return (*grid, *tails, *skews)
 
 
-_TAILS: tuple[tuple[Number, Number], ...] = (("-5/3", "0.6"), ("5/3", "0.6"), ("-7/3", "0.4"), ("7/3", "0.4"))
+_SKEWS: tuple[Literal["linear", "linear_down", "absolute", "absolute_down"], ...] = (
+    "linear",
+    "linear_down",
+    "absolute",
+    "absolute_down",
+)

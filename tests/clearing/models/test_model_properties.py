@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
+from clearing.margin.grid import OPTION_GRID
 from clearing.models.check_model import check_model
 from clearing.models.evaluate import evaluate
 from clearing.models.named import from_named, to_named
@@ -61,11 +62,13 @@ def plus(first: dict[str, str], second: dict[str, str]) -> dict[str, str]:
     return {each: str(exact(first.get(each, 0)) + exact(second.get(each, 0))) for each in {**first, **second}}
 
 
+@settings(deadline=None)
 @given(fractions)
 def test_a_number_that_is_shown_reads_back(value):
     assert exact(shown(value)) == value
 
 
+@settings(deadline=None)
 @given(fractions, decimals)
 def test_each_rounding_goes_where_its_name_says(value, places):
     unit = Fraction(1, 10**places)
@@ -80,7 +83,7 @@ def test_each_rounding_goes_where_its_name_says(value, places):
             assert rounded(value, places, rounding) * 10**places == in_units(value, places, rounding)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(books, books)
 def test_a_scan_of_two_books_together_is_no_more_than_apart(first, second):
     together, one, other = required(
@@ -90,7 +93,7 @@ def test_a_scan_of_two_books_together_is_no_more_than_apart(first, second):
     assert together <= one + other + Fraction(1, 10**6)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(books, st.sampled_from(NAMES), st.integers(1, 100))
 def test_a_position_split_in_two_is_the_same_position(book, name, part):
     whole = account(book)
@@ -103,7 +106,7 @@ def test_a_position_split_in_two_is_the_same_position(book, name, part):
     assert first == second
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(books, st.randoms(use_true_random=False))
 def test_the_order_of_positions_and_accounts_does_not_matter(book, random):
     items = list(book.items())
@@ -119,14 +122,14 @@ def test_the_order_of_positions_and_accounts_does_not_matter(book, random):
     assert first == second == required(model, account(dict(items), "c"))[0]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(books)
 def test_a_credit_never_takes_off_more_than_the_scan(book):
     credit = GroupCredit("credit", (Credit((SpreadLeg("BTC", "A"), SpreadLeg("ETH", "B", 3)), 1),))
     assert required(RiskModel((SCAN, credit), LEVELS), account(book))[0] >= 0
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(books, st.integers(1, 9))
 def test_a_requirement_grows_in_proportion_to_the_book(book, times):
     larger = {each: str(exact(size) * times) for each, size in book.items()}
@@ -135,7 +138,7 @@ def test_a_requirement_grows_in_proportion_to_the_book(book, times):
     assert many == times * one
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(-50, 50), st.integers(0, 30), st.integers(0, 30))
 def test_orders_on_one_side_never_lower_a_slippage_margin(size, buys, sells):
     term = Slippage("slippage", linear="0.1", quadratic="0.01", factor_long="0.2", factor_short="0.3")
@@ -145,7 +148,7 @@ def test_orders_on_one_side_never_lower_a_slippage_margin(size, buys, sells):
     assert with_orders >= plain
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(-1000, 1000), st.lists(st.tuples(st.integers(0, 50), st.integers(0, 100)), min_size=1, max_size=4))
 def test_an_impact_charge_is_convex(size, lines):
     term = Convex("impact", tuple(Secant(slope, -intercept) for slope, intercept in lines))
@@ -156,6 +159,7 @@ def test_an_impact_charge_is_convex(size, lines):
     assert 2 * middle <= near + far
 
 
+@settings(deadline=None)
 @given(st.lists(st.fractions(0, 1, max_denominator=1000), max_size=4), st.integers(0, 10**9))
 def test_collateral_never_counts_for_more_than_its_value(haircuts, amount):
     listed = tuple(Haircut(f"{number}", shown(each)) for number, each in enumerate(haircuts))
@@ -195,7 +199,29 @@ def test_the_grids_have_the_points_that_are_told():
     sixteen, wide = points_of(SCAN), points_of(Scan("x", grid="grid33"))
     assert [exact(each.price) for each in sixteen[2:6]] == [Fraction(1, 3)] * 2 + [-Fraction(1, 3)] * 2
     assert (len(sixteen), len(wide)) == (16, 33)
-    assert [each.skew for each in wide[-2:]] == ["linear", "absolute"]
+    assert [each.skew for each in wide[-4:]] == ["linear", "linear_down", "absolute", "absolute_down"]
+
+
+def test_the_grid_of_33_is_the_networks_option_grid():
+    def told(point: GridPoint) -> tuple[object, ...]:
+        tilt = {"linear": 1, "linear_down": -1}.get(point.skew, 0)
+        lift = {"absolute": 1, "absolute_down": -1}.get(point.skew, 0)
+        weight = exact(point.weight) * 10**6 // 1
+        return exact(point.price), exact(point.volatility), weight, point.of_price, tilt, lift
+
+    network = [
+        (
+            Fraction(each.move_numerator, each.move_denominator),
+            each.volatility_direction,
+            each.weight_ppm,
+            each.of_index,
+            each.skew_linear,
+            each.skew_absolute,
+        )
+        for each in OPTION_GRID
+    ]
+    base = (0, 0, 10**6, False, 0, 0)
+    assert sorted([*network, base]) == sorted(told(each) for each in points_of(Scan("x", grid="grid33")))
 
 
 def test_a_grid_with_points_of_its_own_and_a_name_is_refused():

@@ -26,7 +26,7 @@ from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE
 worlds = st.sampled_from([NORMAL, *CHARGED.values(), CHARGED_HUGE])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(holdings, modest_holdings), min_size=1, max_size=3), worlds)
 def test_the_model_of_the_network_equals_account_margin(rows, arrays):
     model = model_of(arrays)
@@ -42,7 +42,7 @@ def test_the_model_of_the_network_equals_account_margin(rows, arrays):
         assert tuple(losses.get(group.name, 0) for group in arrays.groups) == wanted.group_losses
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(modest_holdings, worlds)
 def test_the_model_of_the_network_passes_every_check_and_survives_both_encodings(row, arrays):
     model, portfolio = model_of(arrays), portfolio_of(arrays, {"account": row})

@@ -161,7 +161,7 @@ def mutated(data: Any, file: Any) -> bytes:
     return json.dumps(copy).encode()
 
 
-@settings(max_examples=250)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_mutated_margin_file_is_evaluated_or_refused(data):
     bytes_ = mutated(data, MARGIN[data.draw(st.sampled_from(sorted(MARGIN)))])
@@ -171,7 +171,7 @@ def test_a_mutated_margin_file_is_evaluated_or_refused(data):
         assert refused.at
 
 
-@settings(max_examples=250)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_mutated_settle_file_is_evaluated_or_refused(data):
     bytes_ = mutated(data, SETTLE[data.draw(st.sampled_from(sorted(SETTLE)))])

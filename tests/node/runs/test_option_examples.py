@@ -90,15 +90,15 @@ def second_opinion() -> list[float]:
         def times(option: tuple[str, float, float, float]) -> float:
             moneyness = log(option[1] / (SPOT * (1 + rate * option[2])))
             part = (abs(moneyness) if absolute else moneyness) * cap / 0.4
-            return 1 + min(max(part, -cap), cap)
+            return 1 + min(max(part, -abs(cap)), abs(cap))
 
         return times
 
-    quarters = (-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5, 0.75, 1)
+    quarters = (0, 0.25, -0.25, 0.5, -0.5, 0.75, -0.75, 1, -1)
     losses = [loss(0.18 * move, volatility(direction), 1) for move in quarters for direction in (1, 0, -1)]
-    tails = ((-5 / 3, 0.6), (5 / 3, 0.6), (-7 / 3, 0.4), (7 / 3, 0.4))
-    losses += [loss(0.18 * move, volatility(0), weight) for move, weight in tails]
-    losses += [loss(0, skew(0.25, absolute=False), 1, skewed=True), loss(0, skew(0.2, absolute=True), 1, skewed=True)]
+    losses += [loss(move, volatility(1), 0.036 / abs(move)) for move in (-0.66, 3.0)]
+    for cap, absolute in ((0.25, False), (-0.25, False), (0.2, True), (-0.2, True)):
+        losses.append(loss(0, skew(cap, absolute=absolute), 1, skewed=True))
     basis = 0.0
     for option in options:
         moved = min(0.0, *(value(option, move, 1) - value(option, 0, 1) for move in (0.05, -0.05)))
