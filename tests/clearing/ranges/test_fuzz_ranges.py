@@ -1,0 +1,61 @@
+"""Hostile blocks with ranges that move: nothing stops, snapshots stay provable, restarts and replicas agree."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from clearing.blocks import Block
+from clearing.epoch import can_snapshot, take_snapshot
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.margin.rows import row_value
+from clearing.ranges.effective import effective_parameters
+from clearing.receipts import RangePublished
+from clearing.state.state import State
+from tests.clearing.ranges.test_ranges_of_the_state import RULES, ranged_genesis
+from tests.clearing.state.test_fuzz_rulebook import BLOCKS, COMPLETE, MEMBERS, Fuzz
+from tests.clearing.state.world import funded, of_kind
+
+SEEDS = range(100 if COMPLETE else 4)
+
+
+class RangedFuzz(Fuzz):
+    """The rulebook's stories in a network whose ranges, volatilities and joint scenarios move."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        market: Any = self.world.genesis.market
+        rules = msgspec.structs.replace(RULES, volatility_weight_ppm=500_000, rise_ppm=2_000_000, fall_ppm=500_000)
+        genesis = msgspec.structs.replace(ranged_genesis(rules), market=market)
+        self.world = funded(genesis=genesis, dollars=20_000)
+
+    def check_value(self, block: Block) -> None:
+        state, rules = self.world.state, self.world.genesis.ranges
+        for group in effective_parameters(state).groups:
+            was = state.terms.groups[group.id].range_ppm
+            assert group.range_ppm == was or rules.range_min_ppm <= group.range_ppm <= rules.range_max_ppm
+        assert arrays_of(state).parameters == effective_parameters(state)
+        if can_snapshot(state):
+            check_provable(state)
+
+
+def check_provable(state: State) -> None:
+    """Every row of the snapshot holds, with the least group maxima, for every account."""
+    snapshot, arrays = take_snapshot(state), arrays_of(state)
+    for each in snapshot.accounts:
+        margin = margin_of(arrays, holdings_of(state, each.account))
+        values = (*each.values, *margin.terms.groups(margin.group_losses), *each.auxiliary)
+        assert len(values) == len(snapshot.statement.slots)
+        for row in snapshot.statement.rows:
+            assert 0 <= row_value(row, values, each.shortfall) < 2**64, (row.name, each.account)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_block_stops_ranges_that_move(seed: int) -> None:
+    fuzz = RangedFuzz(seed)
+    for _ in range(BLOCKS):
+        fuzz.step()
+    fuzz.check_restart()
+    published = [each for result in fuzz.world.results for each in of_kind(result, RangePublished)]
+    assert published
+    assert {account for account in MEMBERS if account in fuzz.world.state.accounts}
