@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from clearing.base.validators import ValidatorSet
-from clearing.receipts import Liquidated, Refused
+from clearing.receipts import Liquidated, OutliersDropped, PriceApplied, Refused, Rung, RungChanged
 from consensus.outputs import Decided as DecidedHeight
 from node.application import Decided
 from node.bridge_service import BridgeService
@@ -60,6 +60,12 @@ class Meters:
                 metrics.receipts_refused.labels(code=f"R{receipt.code:04d}").inc()
             elif isinstance(receipt, Liquidated):
                 metrics.liquidations.inc()
+            elif isinstance(receipt, PriceApplied):
+                metrics.feed_rung.labels(feed=str(receipt.feed)).set(Rung.USABLE)
+            elif isinstance(receipt, RungChanged):
+                metrics.feed_rung.labels(feed=str(receipt.feed)).set(receipt.rung)
+            elif isinstance(receipt, OutliersDropped):
+                metrics.outliers.labels(feed=str(receipt.feed)).inc(len(receipt.dropped))
 
     def decided(self, decided: DecidedHeight) -> None:
         """Count a height that consensus decided while running."""

@@ -54,6 +54,10 @@ class Metrics:
     def _clearing(self) -> None:
         self.receipts_refused = self._counter("clearing_refused", "Transactions refused in blocks", ("code",))
         self.liquidations = self._counter("clearing_liquidations", "Liquidations")
+        self.feed_rung = self._gauge(
+            "clearing_feed_rung", "0 usable, 1 no new risk, 2 no liquidation, 3 settled", ("feed",)
+        )
+        self.outliers = self._counter("clearing_outliers", "Price reports left out as outliers", ("feed",))
         self.oracle_age = self._gauge("oracle_age_seconds", "Age of the own price report", ("feed",))
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))

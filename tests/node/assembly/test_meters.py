@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from clearing.receipts import Refused
+from clearing.receipts import OutliersDropped, PriceApplied, Refused, Rung, RungChanged
 from node.meters import Meters
 from node.metrics import Metrics
 
@@ -68,6 +68,18 @@ def test_a_block_is_counted_by_its_transactions_and_receipts() -> None:
     assert "crossclear_consensus_num_txs 2.0" in told
     assert "crossclear_consensus_total_txs_total 4.0" in told
     assert 'crossclear_clearing_refused_total{code="R0203"} 2.0' in told
+
+
+def test_a_feeds_rung_and_its_outliers_are_told() -> None:
+    meters, _, _ = build()
+    dropped = OutliersDropped(1, 100, 1, 5, (0, 3), 20, False)
+    for receipts, rung in (((PriceApplied(1, 100, 90, 4, 40),), 0), ((dropped, RungChanged(1, Rung.SETTLED, 9, 7)), 3)):
+        decided: Any = SimpleNamespace(
+            block=SimpleNamespace(transactions=()), result=SimpleNamespace(receipts=receipts)
+        )
+        meters.committed(decided)
+        assert f'crossclear_clearing_feed_rung{{feed="1"}} {rung}.0' in meters.render().decode()
+    assert 'crossclear_clearing_outliers_total{feed="1"} 2.0' in meters.render().decode()
 
 
 def test_answers_of_the_api_are_counted_by_route_and_status() -> None:
