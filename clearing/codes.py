@@ -132,7 +132,7 @@ REMEDIES: dict[ClearingCode, str] = {
     ),
     ClearingCode.WRONG_REVISION: "The held trade was changed meanwhile. Look at it and sign for its present revision.",
     ClearingCode.BAD_STATEMENT: (
-        "A part of a statement is out of turn, or its lines do not rise. Send the part that the values name."
+        "A part of a statement is out of turn, its lines do not rise, or are too many. Send what the values ask for."
     ),
     ClearingCode.STATEMENT_DAY: "The day is not over yet, or too long ago, or its statement is complete.",
     ClearingCode.UNKNOWN_MEMBER: "No such member. Check the id against genesis.",

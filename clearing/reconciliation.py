@@ -23,6 +23,8 @@ from clearing.trade_requests import StatementLine, VenueStatement
 AT = "venue_statement"
 SWEPT_PER_BLOCK = 1_000
 """Trades left over by statements that are told (or forgotten) in one block."""
+LINES_PER_TRADE = 2
+"""A statement has at most so many lines for each trade that can be kept of a day."""
 _NOTHING = SideOfBook()
 
 
@@ -154,7 +156,8 @@ def _check_part(run: Run, statement: VenueStatement) -> Rejected | None:
         return reject(ClearingCode.STATEMENT_DAY, AT, day=statement.day, earliest=_earliest(run), phase=day.phase.name)
     ids = [line.venue_trade_id for line in statement.lines]
     rising = all(a < b for a, b in pairwise(ids)) and (not ids or ids[0] >= day.next_id)
-    if statement.part != day.parts or not rising or not (ids or statement.last):
+    room = LINES_PER_TRADE * run.terms.market.day_trades_max - day.lines
+    if statement.part != day.parts or not rising or not (ids or statement.last) or len(ids) > room:
         return reject(ClearingCode.BAD_STATEMENT, AT, part=statement.part, wanted_part=day.parts, lowest_id=day.next_id)
     return None
 

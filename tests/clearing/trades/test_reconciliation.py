@@ -134,6 +134,16 @@ def test_trades_beyond_what_a_day_keeps_are_counted() -> None:
     assert (day.trades, day.unkept, day.matched, day.missing_here) == (3, 2, 3, 2)
 
 
+def test_a_statement_has_so_many_lines() -> None:
+    desk = Desk(venue_genesis(day_trades_max=3))
+    reports = traded(desk, 5)
+    desk.finish_day()
+    lines = [line_of(reports[0], venue_trade_id=each) for each in range(1, 8)]
+    assert codes(desk.block(desk.statement(lines[:6], last=False))) == []
+    assert codes(desk.block(desk.statement(lines[6:], part=1))) == [C.BAD_STATEMENT]
+    assert codes(desk.block(desk.statement([], part=1))) == []
+
+
 def test_what_is_left_over_is_told_so_much_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clearing.reconciliation.SWEPT_PER_BLOCK", 3)
     desk = Desk()
