@@ -29,6 +29,7 @@ from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
 from clearing.transactions import Trade, Transaction
+from tests.clearing.state.test_whole_requirement_in_the_state import genesis as whole_requirement
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,
@@ -64,7 +65,8 @@ class Fuzz:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         market = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, trade_fee_ppm=100, request_ms_max=60_000)
-        self.world: World = funded(genesis=make_genesis(market), dollars=20_000)
+        risk = whole_requirement().risk if seed % 2 else None
+        self.world: World = funded(genesis=make_genesis(market, risk), dollars=20_000)
         self.btc, self.eth = 790_000, 20_000
         self.asked: list[Transaction] = []
         self.done: set[tuple[int, ...]] = set()
@@ -225,7 +227,7 @@ def check_provable(state: State) -> None:
     for each in snapshot.accounts:
         own = each.values[:cash], each.values[cash:tokens], each.values[tokens:]
         assert 0 <= each.shortfall < 2**63
-        values = (*each.values, *group_maxima(arrays, *own))
+        values = (*each.values, *group_maxima(arrays, *own), *each.auxiliary)
         for row in snapshot.statement.rows:
             assert 0 <= row_value(row, values, each.shortfall) < 2**64, (row.name, each.account)
 
