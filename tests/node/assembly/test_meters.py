@@ -72,7 +72,7 @@ def test_a_block_is_counted_by_its_transactions_and_receipts() -> None:
 
 def test_a_feeds_rung_and_its_outliers_are_told() -> None:
     meters, _, _ = build()
-    dropped = OutliersDropped(1, 100, 1, 5, (0, 3), 20, False)
+    dropped = OutliersDropped(1, 100, 1, 5, (0, 3), 20, quorum=False)
     for receipts, rung in (((PriceApplied(1, 100, 90, 4, 40),), 0), ((dropped, RungChanged(1, Rung.SETTLED, 9, 7)), 3)):
         decided: Any = SimpleNamespace(
             block=SimpleNamespace(transactions=()), result=SimpleNamespace(receipts=receipts)
