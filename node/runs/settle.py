@@ -16,6 +16,7 @@ from node.runs.steps import (
     Average,
     Funding,
     FundSize,
+    Haircut,
     HaircutGains,
     Interest,
     Median,
@@ -90,6 +91,8 @@ def _shared(step: Step, at: str) -> dict[str, Any]:
         return share_steps.fund_size(step, at)
     if isinstance(step, SkewFee):
         return share_steps.skew_fee(step, at)
+    if isinstance(step, Haircut):
+        return share_steps.haircut(step, at)
     if isinstance(step, Interest):
         return share_steps.interest(step, at)
     if isinstance(step, Median):

@@ -9,17 +9,19 @@ from math import lcm
 from typing import Any
 
 from clearing.base.units import allocate
+from clearing.collateral.haircut_parts import summed
 from clearing.collateral.interest import interest_on
 from clearing.collateral.skew import movement_fee
 from clearing.collateral.terms import InterestTerms, SkewTerms
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.medians import Report, sift
-from clearing.models.numbers import exact, shown
+from clearing.models.numbers import exact, rounded, shown
 from clearing.ranges.history import expected_shortfall, rescale
 from clearing.ranges.variance import next_variance
 from node.runs.steps import (
     Allocate,
     FundSize,
+    Haircut,
     HaircutGains,
     Interest,
     Median,
@@ -31,7 +33,7 @@ from node.runs.steps import (
     Variance,
     Waterfall,
 )
-from node.runs.units import micros, money, positive, require, units, whole
+from node.runs.units import MICROS, micros, money, positive, require, units, whole
 
 PPM = 1_000_000
 RETURN_DECIMALS_MAX = 15
@@ -118,6 +120,19 @@ def skew_fee(step: SkewFee, at: str) -> dict[str, Any]:
     where, change = names.index(step.token), micros(step.change, f"{at}.change")
     require(held[where] + change >= 0, f"{at}.change", str(step.change))
     return {"fee": money(movement_fee(held, weights, terms, where, change))}
+
+
+def haircut(step: Haircut, at: str) -> dict[str, Any]:
+    """The haircut, and the value after it, rounded down to a micro."""
+    require(0 < step.step_ppm <= PPM, f"{at}.step_ppm", str(step.step_ppm))
+    require(step.rate_haircut_ppm <= PPM, f"{at}.rate_haircut_ppm", str(step.rate_haircut_ppm))
+    ppm = summed(tuple((each.of, each.ppm) for each in step.parts), step.step_ppm)
+    amount, price = exact(step.amount), exact(step.price)
+    for field, value in (("amount", amount), ("price", price), ("rate", exact(step.rate))):
+        require(0 <= value <= 10**24, f"{at}.{field}", shown(value))
+    share = exact(step.rate) * Fraction(PPM - step.rate_haircut_ppm, PPM)
+    value = rounded(amount * price * share * Fraction(PPM - ppm, PPM), MICROS, "down")
+    return {"haircut": Fraction(ppm, PPM), "before": amount * price * exact(step.rate), "value": value}
 
 
 def interest(step: Interest, at: str) -> dict[str, Any]:

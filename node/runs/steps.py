@@ -232,6 +232,27 @@ class Interest(Wire, frozen=True, tag_field="kind", tag="interest"):
     credit_ppm: U32 = 0
 
 
+class HaircutPart(Wire, frozen=True):
+    """One reason for a haircut."""
+
+    of: Name
+    ppm: U32
+
+
+class Haircut(Wire, frozen=True, tag_field="kind", tag="haircut"):
+    """The haircut in force out of its parts, and what a holding counts for."""
+
+    name: Name
+    parts: tuple[HaircutPart, ...]
+    amount: Number
+    price: Number
+    step_ppm: U32 = 10_000
+    """The sum is rounded up to a multiple of this, to 100 % at most."""
+    rate: Number = 1
+    """Of a yield-bearing token."""
+    rate_haircut_ppm: U32 = 0
+
+
 class PriceReport(Wire, frozen=True):
     """What one validator reports."""
 
@@ -293,6 +314,7 @@ Step: TypeAlias = (
     | Waterfall
     | FundSize
     | SkewFee
+    | Haircut
     | Interest
     | Median
     | Variance

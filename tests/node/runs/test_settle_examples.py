@@ -105,6 +105,13 @@ def test_moving_an_inventory_out_of_balance_costs_and_back_earns(capsys):
     assert sum(shares(found["interest"])) + exact(found["interest"]["house"]) == 0
 
 
+def test_a_haircut_is_its_parts_rounded_up_to_the_step(capsys):
+    token = steps("haircut", capsys)["stETH"]
+    # 9.15 % + 2 % + 0.31 % = 11.46 %, so 12 %
+    assert (token["haircut"], token["before"]) == ("0.12", "43125")
+    assert exact(token["value"]) == 43_125 * Fraction("0.99") * Fraction("0.88")
+
+
 def test_an_outlier_does_not_move_the_median(capsys):
     price = steps("price-median", capsys)["price"]
     assert (price["price"], price["dropped"]) == ("3001", [6])
