@@ -90,25 +90,27 @@ def _credit_in_order(run: Run, chain_id: int, vault: bytes) -> None:
         nonce += 1
         run.state.agreed.remove((chain_id, vault, nonce))
         run.state.cursors.put((chain_id, vault), Cursor(nonce))
-        finish_soft_credit(run, waiting.deposit, _credit(run, waiting.deposit))
+        _credit(run, waiting.deposit)
+        finish_soft_credit(run, waiting.deposit)
 
 
-def _credit(run: Run, deposit: DepositSeen) -> bool:
-    """Credit one deposit, or keep it as a stray. Whether the account that it names has it."""
+def _credit(run: Run, deposit: DepositSeen) -> None:
     listed = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
     if listed is None:
         _stray(run, deposit, ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN)
-        return False
+        return
     asset = asset_now(run.state, listed)
     amount = int.from_bytes(deposit.amount, "big")
     _take_in(run, asset, amount)
     units, dust = asset.to_units(amount)
     if held(run.state, asset) + units > asset.cap_units:
         _stray(run, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
-        return False
+        return
     known = can_hold(run.state, deposit.account)
     account = deposit.account if known else SUSPENSE_ACCOUNT
-    fee = fee_of(run, asset, units) if known and asset.is_cash else 0
+    fee = fee_of(run, asset, units) if asset.is_cash else 0
+    # What nobody can be credited with moves inventory too, but earns nothing.
+    fee = fee if known else max(fee, 0)
     run.journal.transfer(
         external_account(asset.id), account, currency_of(asset), units, TransferCode.DEPOSIT, deposit.nonce
     )
@@ -118,10 +120,9 @@ def _credit(run: Run, deposit: DepositSeen) -> bool:
             deposit.chain_id, deposit.vault, deposit.nonce, asset.id, account, units, dust, deposit.source
         )
         run.receipts.append(receipt)
-        settle_fee(run, account, asset, units, fee, deposit.nonce)
     else:
         run.receipts.append(_stray_receipt(deposit, ClearingCode.DEPOSIT_TO_UNKNOWN_ACCOUNT, SUSPENSE_ACCOUNT))
-    return known
+    settle_fee(run, account, asset, units, fee, deposit.nonce)
 
 
 def _take_in(run: Run, asset: Asset, amount: int) -> None:

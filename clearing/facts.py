@@ -83,13 +83,13 @@ class DepositSighted(Wire, frozen=True, tag=5):
 Fact: TypeAlias = DepositSeen | WithdrawalExecuted | ChainHeartbeat | CustodySeen | DepositSighted
 
 
-SIGHTED = 3
-"""Kind of the key of a deposit that is not final."""
+FINAL, EXECUTED, SIGHTED = 1, 2, 3
+"""Kinds of the keys of facts: a deposit that is final, a withdrawal that was paid, a deposit that is not final."""
 
 
 def fact_key(fact: DepositSeen | WithdrawalExecuted | DepositSighted) -> tuple[int, int, bytes, int]:
     """(kind, chain id, vault, nonce): the event, credited once and for ever."""
-    kind = SIGHTED if isinstance(fact, DepositSighted) else 1 if isinstance(fact, DepositSeen) else 2
+    kind = SIGHTED if isinstance(fact, DepositSighted) else FINAL if isinstance(fact, DepositSeen) else EXECUTED
     return (kind, fact.chain_id, fact.vault, fact.nonce)
 
 

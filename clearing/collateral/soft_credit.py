@@ -16,15 +16,15 @@ from clearing.claims import add_word, agreed_power
 from clearing.collateral.haircuts import effective_asset
 from clearing.collateral.listing import asset_now, is_suspect, is_suspended
 from clearing.collateral.restrictions import is_restricted, restrict
-from clearing.facts import SIGHTED, DepositSeen, DepositSighted, fact_key
+from clearing.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
 from clearing.ledger import balance, can_hold, cash_currency, held
 from clearing.receipts import FeedStatus, SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid, TransferCode
 from clearing.run import Run
 from clearing.state.records import Attestation, Loan, SoftCredit
 from clearing.state.state import State
 
-DEPOSIT = 1
-"""Kind of the key of a deposit that is final."""
+SIGHT_WINDOW = 64
+"""Sightings are kept of so many nonces beyond the credited one: what stands under a chain's head is no more."""
 
 
 def lent(state: State, account: int, group: int) -> int:
@@ -40,7 +40,7 @@ def sight(run: Run, word: Attestation, fact: DepositSighted) -> None:
     key = (fact.chain_id, fact.vault, fact.nonce)
     if asset is None or not asset.soft_credit_ppm or not run.terms.genesis.soft_credit.house_ppm:
         return
-    if cursor is None or not cursor.nonce < fact.nonce <= cursor.nonce + run.terms.market.deposit_window:
+    if cursor is None or not cursor.nonce < fact.nonce <= cursor.nonce + SIGHT_WINDOW:
         return
     if key in run.state.soft_credits or key in run.state.agreed:
         return
@@ -49,12 +49,11 @@ def sight(run: Run, word: Attestation, fact: DepositSighted) -> None:
         run.state.claims.put(fact_key(fact), claim)
         return
     run.state.claims.remove(fact_key(fact))
-    _lend(run, asset_now(run.state, asset), fact)
+    _lend(run, asset_now(run.state, asset), asset.cash_group or run.terms.cash_groups[0], fact)
 
 
-def _lend(run: Run, asset: Asset, fact: DepositSighted) -> None:
+def _lend(run: Run, asset: Asset, group: int, fact: DepositSighted) -> None:
     """Lend what all limits allow, and remember the deposit also where that is nothing, so that it is asked once."""
-    group = asset.cash_group or run.terms.cash_groups[0]
     value = _value(run, asset, int.from_bytes(fact.amount, "big"))
     micros = min(value, _room(run, fact.account, group)) if _may_borrow(run, asset, group, fact) else 0
     micros = max(micros, 0)
@@ -115,8 +114,11 @@ def _room(run: Run, account: int, group: int) -> int:
     return min(whole - out, cash, terms.account_micros_max - lent(run.state, account, group))
 
 
-def finish_soft_credit(run: Run, deposit: DepositSeen, credited: bool) -> None:
-    """A deposit is final: repay the loan against it, or call it back when something else is final in its place."""
+def finish_soft_credit(run: Run, deposit: DepositSeen) -> None:
+    """A deposit is final: repay the loan against it, or call it back when something else is final in its place.
+
+    Repaid also where the deposit is above the asset's cap: it is no fault of the account's.
+    """
     key = (deposit.chain_id, deposit.vault, deposit.nonce)
     run.state.claims.remove((SIGHTED, *key))
     credit = run.state.soft_credits.get(key)
@@ -126,7 +128,7 @@ def finish_soft_credit(run: Run, deposit: DepositSeen, credited: bool) -> None:
     if not credit.micros:
         return
     asset = run.terms.asset_of.get((deposit.chain_id, deposit.vault, deposit.token))
-    if not credited or deposit.account != credit.account or asset is None or asset.id != credit.asset:
+    if deposit.account != credit.account or asset is None or asset.id != credit.asset:
         _recall(run, key, credit, deposit.block_number)
         return
     _repay(run, key, credit)
@@ -146,7 +148,7 @@ def recall_soft_credit(run: Run) -> None:
 
 def _is_coming(run: Run, key: tuple[int, bytes, int]) -> bool:
     """Whether the deposit is final and waits its turn, or more than a third of the power already says that it is."""
-    claim = run.state.claims.get((DEPOSIT, *key))
+    claim = run.state.claims.get((FINAL, *key))
     power = sum(each.power for each in claim.attestations) if claim else 0
     return key in run.state.agreed or power * 3 > run.block.total_power
 

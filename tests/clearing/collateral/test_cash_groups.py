@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clearing.collateral.skew import movement_fee, potential
 from clearing.collateral.terms import SkewTerms
-from clearing.ledger import FEE_POT_ACCOUNT, held
+from clearing.ledger import FEE_POT_ACCOUNT, SUSPENSE_ACCOUNT, held
 from clearing.receipts import CashTransferred, ClaimsSwapped, Refused, SkewFeePaid, WithdrawalReleased
 from tests.clearing.collateral.vaults import SKEW, STETH_2, Vaults, genesis_with, opened
 from tests.clearing.state.world import (
@@ -222,3 +222,13 @@ def test_cash_between_own_accounts_moves_no_inventory() -> None:
     result = world.go(world.transfer(ALICE, ALICE_CLIENT, 50_000 * DOLLAR))
     assert of_kind(result, CashTransferred)
     assert not of_kind(result, SkewFeePaid)
+
+
+def test_a_deposit_to_nobody_pays_for_the_skew_too() -> None:
+    """Or it could be made to have a rebate paid on the way back."""
+    world = opened(genesis_with(skew=SKEW))
+    result = world.pay_in(999, USDC_1, 100_000 * DOLLAR)
+    (paid,) = of_kind(result, SkewFeePaid)
+    assert (paid.account, paid.fee_micros > 0) == (SUSPENSE_ACCOUNT, True)
+    result = world.pay_in(999, USDC_2, 100_000 * DOLLAR)
+    assert not of_kind(result, SkewFeePaid), "and earns nothing"

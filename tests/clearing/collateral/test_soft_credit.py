@@ -13,6 +13,7 @@ from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.facts import ChainHeartbeat
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import (
+    DepositStray,
     Liquidated,
     RestrictionLifted,
     SoftCreditLent,
@@ -257,3 +258,28 @@ def test_whatever_chains_do_only_the_house_can_lose_and_replicas_agree(steps: li
 @pytest.mark.parametrize("terms", [SoftCreditTerms(house_ppm=1_000_001), SoftCreditTerms(recall_blocks=0)])
 def test_terms_without_meaning_are_told(terms: SoftCreditTerms) -> None:
     assert not all(good for _, _, good in check_soft_credit(terms))
+
+
+def test_a_deposit_above_the_cap_is_repaid_without_blame() -> None:
+    world = lending()
+    seen, final = world.sighted(CAROL, WETH_1, 10_000_000)
+    world.go(facts=(seen,))
+    room = world.genesis.assets[2].cap_units - 100_000_000
+    world.state.terms.assets[WETH_1] = msgspec.structs.replace(world.genesis.assets[2], cap_units=100_000_000)
+    world.state.terms.asset_of = {
+        (each.chain_id, each.vault, each.token): each for each in world.state.terms.assets.values()
+    }
+    result = world.go(facts=(final,))
+    assert room > 0
+    assert of_kind(result, DepositStray)[0].code == 312
+    assert of_kind(result, SoftCreditRepaid)
+    assert not list(world.state.restrictions.ordered())
+
+
+def test_sightings_far_ahead_are_not_remembered() -> None:
+    world = lending()
+    seen, _ = world.sighted(ALICE, USDC_1, 1_000)
+    world.block(facts=(msgspec.structs.replace(seen, nonce=seen.nonce + 64),), attesting=1)
+    assert not list(world.state.claims.ordered())
+    world.block(facts=(msgspec.structs.replace(seen, nonce=seen.nonce + 63),), attesting=1)
+    assert len(list(world.state.claims.ordered())) == 1
