@@ -4,8 +4,11 @@ Rule: a file is taken whole or refused with the line that is wrong; nothing is r
 become ticks as the network has them. It must not know what is done with them.
 """
 
+import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from clearing.base.errors import LocalFault
@@ -34,6 +37,8 @@ class MarketData:
     """Rising, Unix seconds."""
     closes: tuple[tuple[int, ...], ...]
     """[series][time] in ticks of 10^-2."""
+    sha256: str = ""
+    """Of the file, in hex."""
 
     @property
     def interval_s(self) -> int:
@@ -47,25 +52,18 @@ def read_market_data(path: Path) -> MarketData:
     Raises LocalFault MARKET_DATA_UNUSABLE naming the line: unreadable or too large, unknown columns, a price that is
     not a plain positive decimal or lies outside its hour's range, times that do not rise, fewer than three rows.
     """
-    try:
-        size = path.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise _refused(path, 0, f"{size} bytes, at most {FILE_BYTES_MAX} are read")
-        text = path.read_bytes().decode("ascii")
-    except OSError as error:
-        raise _refused(path, 0, str(error.strerror)) from None
-    except UnicodeDecodeError as error:
-        raise _refused(path, 0, f"not plain text: byte {error.start}") from None
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if not line.startswith("#")]
-    if not lines:
-        raise _refused(path, 0, "no header")
-    names = _names(path, *lines[0])
-    if len(lines) - 1 > ROWS_MAX:
-        raise _refused(path, 0, f"{len(lines) - 1} rows, at most {ROWS_MAX} are read")
+    digest = hashlib.sha256()
+    names: tuple[str, ...] = ()
     times: list[int] = []
-    closes: list[list[int]] = [[] for _ in names]
-    for number, line in lines[1:]:
-        cells = line.split(",") if len(line) <= LINE_MAX else []
+    closes: list[list[int]] = []
+    for number, line in _lines(path, digest):
+        if not names:
+            names = _names(path, number, line)
+            closes = [[] for _ in names]
+            continue
+        if len(times) == ROWS_MAX:
+            raise _refused(path, number, f"at most {ROWS_MAX} rows are read")
+        cells = line.split(",")
         if len(cells) != 1 + len(_FIELDS) * len(names):
             raise _refused(path, number, f"{len(cells)} cells, the header names {1 + len(_FIELDS) * len(names)}")
         if not _TIME.fullmatch(cells[0]) or int(cells[0]) > TIME_MAX_S or (times and int(cells[0]) <= times[-1]):
@@ -75,7 +73,30 @@ def read_market_data(path: Path) -> MarketData:
             series.append(_close(path, number, cells[1 + 4 * at : 5 + 4 * at]))
     if len(times) < 3:
         raise _refused(path, 0, f"{len(times)} rows are no history")
-    return MarketData(names, tuple(times), tuple(map(tuple, closes)))
+    return MarketData(names, tuple(times), tuple(map(tuple, closes)), digest.hexdigest())
+
+
+def _lines(path: Path, digest: "hashlib._Hash") -> Iterator[tuple[int, str]]:
+    """Number and text of every line but comments, a line at a time, so that no file takes more memory than its rows."""
+    read = 0
+    try:
+        with path.open("rb") as file:
+            for number in count(1):
+                line = file.readline(LINE_MAX + 1)
+                read += len(line)
+                digest.update(line)
+                if not line:
+                    return
+                if len(line) > LINE_MAX or read > FILE_BYTES_MAX:
+                    raise _refused(
+                        path, number, f"at most {LINE_MAX} bytes a line and {FILE_BYTES_MAX} in all are read"
+                    )
+                if not line.startswith(b"#"):
+                    yield number, line.rstrip(b"\r\n").decode("ascii")
+    except OSError as error:
+        raise _refused(path, 0, str(error.strerror)) from None
+    except UnicodeDecodeError as error:
+        raise _refused(path, number, f"not plain text: byte {error.start}") from None
 
 
 def ticks_of(text: str) -> int | None:
@@ -101,7 +122,7 @@ def _close(path: Path, number: int, cells: list[str]) -> int:
 
 
 def _names(path: Path, number: int, header: str) -> tuple[str, ...]:
-    columns = header.split(",") if len(header) <= LINE_MAX else []
+    columns = header.split(",")
     if columns == ["unix", *_FIELDS]:
         return ("price",)
     names = [column.removesuffix("_open") for column in columns[1::4]]

@@ -3,7 +3,6 @@
 Rule: outputs are checked before the work begins, so that nothing is computed for a file that cannot be written.
 """
 
-import hashlib
 from pathlib import Path
 
 import msgspec
@@ -40,15 +39,20 @@ def run_backtest(
     data = read_market_data(file)
     interval_ms = data.interval_s * 1000
     parameters = msgspec.structs.replace(parameters, interval_ms=interval_ms, horizon_ms=interval_ms * horizon)
-    check_ranges(parameters)
+    try:
+        check_ranges(parameters)
+    except LocalFault as fault:
+        values = {"interval_s": data.interval_s, "horizon": horizon, "window": parameters.window}
+        raise LocalFault(NodeCode.CONFIG_VALUE, fault.at, **values) from None
     setup = Setup(parameters, books, warm_up, horizon)
-    if len(data.times_s) <= warm_up + horizon:
-        raise LocalFault(NodeCode.MARKET_DATA_UNUSABLE, file.name, why=f"{len(data.times_s)} rows, warm-up {warm_up}")
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(f"{len(data.names)} series", total=len(data.times_s))
         walked = walk(data, setup, lambda done: progress.update(task, completed=done))
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return walked, report_of(walked, setup, file.name, digest)
+    if walked.times_s.size == 0:
+        span = f"{horizon} x {data.interval_s} s"
+        why = f"of {len(data.times_s)} rows none is left after {warm_up} that has another {span} later"
+        raise LocalFault(NodeCode.MARKET_DATA_UNUSABLE, file.name, why=why)
+    return walked, report_of(walked, setup, file.name, data.sha256)
 
 
 def write_report(path: Path, report: Report) -> None:

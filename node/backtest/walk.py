@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.assets import CashGroup
+from clearing.base.errors import LocalFault
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.joint import JointCredit
@@ -26,6 +27,7 @@ from clearing.ranges.variance import deviation_over, first_variance, observe
 from node.backtest.books import MICROS_PER_TICK, REOPEN, lots_of, worth_of
 from node.backtest.market_data import MarketData
 from node.backtest.window import Window
+from node.codes import NodeCode
 
 Integers = NDArray[np.int64]
 
@@ -132,7 +134,18 @@ class Walker:
             self._instruments, (), self._cash, ticks, ticks, self._risk(), self._data.times_s[at] * 1000
         )
         nothing = np.zeros((len(self.lots), 1), np.int64)
-        return batch_margin(arrays, nothing, nothing[:, :0], self.lots).initial.astype(np.int64)
+        initial = batch_margin(arrays, nothing, nothing[:, :0], self.lots).initial
+        if initial.dtype != np.int64:
+            raise too_wide(at)
+        return initial
+
+    def losses(self, at: int, end: int) -> Integers:
+        """[b] loss of every book from row `at` to row `end`, gains negative."""
+        change = np.array([series[end] - series[at] for series in self._data.closes], np.int64)
+        largest = int(np.abs(self.lots).sum(axis=1).max(initial=0)) * int(np.abs(change).max(initial=0))
+        if largest * MICROS_PER_TICK >= 2**63:
+            raise too_wide(at)
+        return -(self.lots @ change) * MICROS_PER_TICK
 
     def _risk(self) -> RiskParameters:
         current = zip(self._groups, self._published, strict=True)
@@ -151,8 +164,16 @@ class Walker:
         self._joint = joint_credit(columns, sizes, rules, GENESIS_JOINT)
 
 
+def too_wide(row: int) -> LocalFault:
+    """Prices so far apart that a book's money is beyond what a report holds (10^13 settlement units)."""
+    return LocalFault(NodeCode.MARKET_DATA_UNUSABLE, f"row {row}", why="prices move further than can be counted")
+
+
 def walk(data: MarketData, setup: Setup, tell: Callable[[int], None] = lambda _: None) -> Walked:
-    """Walk through all rows. `tell` is called with the number of rows done, now and then."""
+    """Walk through all rows. `tell` is called with the number of rows done, now and then.
+
+    Raises LocalFault MARKET_DATA_UNUSABLE when prices are so far apart that 63 bits do not hold a loss.
+    """
     walker, steps = Walker(data, setup), setup.steps
     span_s = steps * setup.parameters.interval_ms // 1000
     closes = np.array(data.closes, np.int64)
@@ -174,7 +195,7 @@ def walk(data: MarketData, setup: Setup, tell: Callable[[int], None] = lambda _:
         raws.append([each.raw_ppm for each in published])
         ranges.append([each.range_ppm for each in published])
         margins.append(walker.margins(at))
-        losses.append(-(walker.lots @ change) * MICROS_PER_TICK)
+        losses.append(walker.losses(at, end))
     tell(len(data.times_s))
     series, books = len(data.names), setup.seeds
     return Walked(

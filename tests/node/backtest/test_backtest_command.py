@@ -69,6 +69,7 @@ def test_without_a_file_the_folder_is_asked_for(
     [
         (["--plot", "picture.gif"], Exit.CONFIG),
         (["--warm-up", "259"], Exit.CONFIG),
+        (["--window", "100", "--horizon", "24"], Exit.CONFIG),
         (["--books", "0"], Exit.USAGE),
         (["--confidence", "1"], Exit.USAGE),
     ],

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.base.errors import LocalFault
 from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import Move, Variance
 from clearing.ranges.update import filtered_of
@@ -111,6 +113,19 @@ def test_points_across_a_gap_are_left_out_and_counted() -> None:
     walked = walk(MarketData(data.names, times, data.closes), Setup(RULES, 2, 100))
     assert walked.gaps == 1
     assert walked.times_s.size == 400 - 100 - 1 - 1
+
+
+@pytest.mark.parametrize("top", [2**40 - 1, 10**9])
+def test_prices_too_far_apart_are_refused_and_never_wrap(top: int) -> None:
+    series = tuple(1 if at % 2 else top for at in range(1_600))
+    data = MarketData(("a",), tuple(3600 * at for at in range(1, 1_601)), (series,))
+    try:
+        walked = walk(data, Setup(RULES, 4, 100))
+    except LocalFault as fault:
+        assert fault.code.name == "MARKET_DATA_UNUSABLE"
+    else:
+        lots = lots_of(worth_of(0, 1), [top])[0]
+        assert abs(int(walked.losses[0, 0])) == lots * (top - 1) * 10
 
 
 def test_every_book_and_every_breach_is_reported() -> None:

@@ -1,5 +1,6 @@
 """Market data files: taken whole, or refused with the line that is wrong."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -102,10 +103,20 @@ def test_what_is_no_history_is_refused(tmp_path: Path) -> None:
             read_market_data(tmp_path / name)
 
 
+def test_a_file_without_end_is_refused_at_once() -> None:
+    with pytest.raises(LocalFault, match="R0825"):
+        read_market_data(Path("/dev/zero"))
+
+
+def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "# a comment", row(1), row(2), row(3))
+    assert read_market_data(path).sha256 == sha256(path.read_bytes()).hexdigest()
+
+
 def test_a_file_too_large_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, row(1), row(2), row(3))
     monkeypatch.setattr(market_data, "FILE_BYTES_MAX", 10)
-    with pytest.raises(LocalFault, match="at most 10"):
+    with pytest.raises(LocalFault, match="10 in all"):
         read_market_data(path)
     monkeypatch.setattr(market_data, "FILE_BYTES_MAX", 10**6)
     monkeypatch.setattr(market_data, "ROWS_MAX", 2)
