@@ -21,6 +21,7 @@ from node.api.authentication import SignedPart, authorization
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import AccountView, HeaderView, Problem, Readiness, ReceiptPage, StateView, SubmitResults
 from node.api.statement_shapes import MemberStatement
+from node.api.trading_shapes import TradingView
 from node.codes import NodeCode
 from node.trade_batch import TransactionList
 from proofs.package import PACKAGE_BYTES_MAX
@@ -65,6 +66,10 @@ class NodeClient:
     async def account(self, account: int) -> AccountView:
         """An own account."""
         return await self._get(f"/v1/accounts/{account}", AccountView, signed=True)
+
+    async def trading(self, account: int) -> TradingView:
+        """Held trades and mandates of an own account."""
+        return await self._get(f"/v1/accounts/{account}/trading", TradingView, signed=True)
 
     async def margin(self, account: int) -> MarginView:
         """Every term of an own account's margin."""

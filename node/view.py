@@ -27,6 +27,7 @@ from node.api.shapes import (
     StateView,
     TokenHolding,
 )
+from node.api.trading_shapes import TradingView
 from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
 from node.collateral_view import assets_now, collateral_sales
@@ -37,6 +38,7 @@ from node.receipt_records import receipt_at
 from node.statements.days import StatementDays
 from node.statements.statement import STATEMENT_LINES_MAX, StatementInputs
 from node.store.store import Store
+from node.trading import trading_of
 
 
 class LiveView:
@@ -145,6 +147,10 @@ class LiveView:
             sub_accounts=record.children,
             held_trades=state.held_counts.get(account) or 0,
         )
+
+    def trading(self, account: int) -> TradingView | None:
+        """Held trades and mandates."""
+        return trading_of(self._application.state, account)
 
     def margin_inputs(self, account: int) -> MarginInputs | None:
         """All that the margin of one account depends on, as frozen values."""

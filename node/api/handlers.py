@@ -68,6 +68,14 @@ def account(call: Call) -> object:
     return found
 
 
+def trading(call: Call) -> object:
+    """Held trades and mandates."""
+    found = call.view.trading(own_account(call))
+    if found is None:
+        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
+    return found
+
+
 def receipts(call: Call) -> object:
     """One page of receipts."""
     wanted = own_account(call)

@@ -25,6 +25,7 @@ from node.api.shapes import (
     SubmitResults,
 )
 from node.api.statement_shapes import MemberStatement
+from node.api.trading_shapes import TradingView
 
 Answer: TypeAlias = Response | object
 JSON = "application/json"
@@ -74,6 +75,16 @@ ROUTES: tuple[Route, ...] = (
         "Holdings and margin of an own account.",
         handlers.account,
         AccountView,
+        parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/accounts/{account}/trading",
+        "trading",
+        "Trades that wait for their time, and what venues may do for an own account.",
+        handlers.trading,
+        TradingView,
         parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
         signed=True,
     ),

@@ -14,6 +14,7 @@ from clearing.explanation import MarginInputs
 from clearing.receipts import Receipt
 from clearing.transactions import Transaction
 from node.api.shapes import AccountView, Check, HeaderView, StateView
+from node.api.trading_shapes import TradingView
 from node.mempool import Accepted
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ class NodeView(Protocol):
 
     def account(self, account: int) -> AccountView | None:
         """Holdings and margin of one account."""
+        ...
+
+    def trading(self, account: int) -> TradingView | None:
+        """Held trades and mandates of one account."""
         ...
 
     def margin_inputs(self, account: int) -> MarginInputs | None:

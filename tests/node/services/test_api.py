@@ -30,6 +30,7 @@ from node.api.render import named, receipt_accounts
 from node.api.routes import ROUTES
 from node.api.server import build_api, serve_api
 from node.api.shapes import AccountView, Check, HeaderView, Problem, StateView, SubmitResults
+from node.api.trading_shapes import TradingView
 from node.api.view import PackageAt, ReceiptAt
 from node.config import Api
 from node.mempool import Accepted, transaction_hash
@@ -99,6 +100,9 @@ class FakeView:
         )
 
     def statement_inputs(self, address: bytes, day: int) -> StatementInputs | None:
+        return None
+
+    def trading(self, account: int) -> TradingView | None:
         return None
 
     def margin_inputs(self, account: int) -> MarginInputs | None:
