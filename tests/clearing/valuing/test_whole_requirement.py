@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
@@ -13,7 +13,7 @@ from clearing.margin.joint import JointCredit, JointScenario, collapse, tail_sum
 from clearing.margin.parameters import check_parameters
 from clearing.margin.requirement import AccountMargin, account_margin, add_ons, batch_margin
 from tests.clearing.valuing.books import CASH_GROUPS, DAY_MS, INDEX, NORMAL, NOW_MS, holdings, modest_holdings
-from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE, FULL, JOINT, ONLY, arrays_with
+from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE, FULL, JOINT, ONLY, TIERS, arrays_with
 
 worlds = st.sampled_from([*CHARGED.values(), CHARGED_HUGE])
 ordinary = st.sampled_from(list(CHARGED.values()))
@@ -179,6 +179,42 @@ def test_each_charge_only_adds_and_credit_only_takes_away(row, arrays):
     terms = margin.terms
     assert min(terms.charges, terms.impact, terms.concentration, terms.credit, terms.joint) >= 0
     assert terms.credit <= sum(terms.groups(margin.group_losses))
+
+
+def raised(**changes):
+    return arrays_with(msgspec.structs.replace(FULL, **changes))
+
+
+HIGHER = {
+    "minimum": raised(groups=tuple(msgspec.structs.replace(g, short_option_ppm=90_000) for g in FULL.groups)),
+    "contingency": raised(charges=tuple(msgspec.structs.replace(c, contingency_ppm=20_000) for c in FULL.charges)),
+    "slippage": raised(charges=tuple(msgspec.structs.replace(c, slippage_ppm=30_000) for c in FULL.charges)),
+    "impact": raised(charges=tuple(msgspec.structs.replace(c, root_impact_ppm=50_000) for c in FULL.charges)),
+    "a thinner market": raised(
+        charges=tuple(msgspec.structs.replace(c, depth_lots=c.depth_lots and 50) for c in FULL.charges)
+    ),
+    "concentration": raised(concentration=tuple(msgspec.structs.replace(t, haircut_ppm=300_000) for t in TIERS)),
+    "a shorter tail": raised(joint=msgspec.structs.replace(JOINT, tail=1)),
+    "less credit": raised(joint=msgspec.structs.replace(JOINT, weight_ppm=500_000)),
+    "the largest group kept": raised(joint=msgspec.structs.replace(JOINT, keep_largest=True)),
+    "no credit": raised(joint=JointCredit()),
+}
+
+
+@pytest.mark.parametrize("what", HIGHER)
+@settings(max_examples=30)
+@given(row=modest_holdings)
+def test_a_stricter_parameter_never_lowers_the_requirement(what, row):
+    assert account_margin(HIGHER[what], *row).initial >= account_margin(CHARGED["all"], *row).initial
+
+
+@given(modest_holdings, st.integers(0, 10**6))
+def test_more_of_a_token_never_lowers_what_it_adds_beyond_its_charge(row, more):
+    """The charge on a token is never more than the value that it brings."""
+    arrays = CHARGED["all"]
+    fewer, greater = (account_margin(arrays, row[0], (units,), row[2]) for units in (row[1][0], row[1][0] + more))
+    assert greater.initial >= fewer.initial
+    assert greater.equity - greater.initial >= fewer.equity - fewer.initial
 
 
 BAD = {
