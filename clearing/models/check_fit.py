@@ -88,6 +88,9 @@ def _joint_fits(at: str, term: JointCredit, model: RiskModel, portfolio: Portfol
     points = len(points_of(scan)) or given
     work = len(term.scenarios) * len(portfolio.groups) * len(portfolio.accounts)
     yield f"{at}.scenarios", work, work <= SCAN_ENTRIES_MAX
+    yield f"{at}.over", scan.offset, scan.offset == "group"
+    told = [each.id for each in portfolio.accounts if each.given]
+    yield f"{at}.over", told[0] if told else "", not told
     for number, each in enumerate(term.scenarios):
         path = f"{at}.scenarios[{number}].columns"
         yield path, len(each.columns), len(each.columns) == len(portfolio.groups)

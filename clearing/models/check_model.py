@@ -56,12 +56,13 @@ def _of_model(model: RiskModel) -> Iterator[Finding]:
     for number, level in enumerate(levels):
         yield from _of_level(f"levels[{number}]", level, known)
         known.add(level.name)
+    sums = {level.name for level in levels if not level.base}
     before: dict[str, Term] = {}
     for number, term in enumerate(terms):
         yield from _of_term(f"terms[{number}]", term, before)
         for index, weight in enumerate(term.weights):
             path = f"terms[{number}].weights[{index}]"
-            yield f"{path}.level", weight.level, weight.level in known
+            yield f"{path}.level", weight.level, weight.level in sums
             yield from size_of(f"{path}.weight", weight.weight, 0)
         before[term.name] = term
 

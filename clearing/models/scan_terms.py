@@ -18,6 +18,7 @@ class LevelWeight(Wire, frozen=True):
     """How much of a term counts at a level."""
 
     level: Name
+    """One without a base: a multiple of another level weighs no terms."""
     weight: Number
 
 

@@ -54,6 +54,7 @@ def changed(file: Any, path: str, value: Any) -> bytes:
         ("model.terms.0.grid", "span17", BaseCode.MALFORMED, "model.terms[0].grid"),
         ("model.terms.0.ranges.0.group", "DOGE", ClearingCode.BAD_MODEL, "model.terms[0].ranges"),
         ("model.terms.0.weights", [{"level": "x", "weight": 1}], ClearingCode.BAD_MODEL, None),
+        ("model.levels.1.base", "initial", ClearingCode.BAD_MODEL, "model.terms[0].weights[1].level"),
         ("model.terms.1.name", "grid", ClearingCode.BAD_MODEL, "model.terms"),
         ("model.terms", [], ClearingCode.BAD_MODEL, "model.terms"),
         ("model.levels", [], ClearingCode.BAD_MODEL, "model.levels"),
@@ -179,6 +180,23 @@ def test_a_mutated_settle_file_is_evaluated_or_refused(data):
         json.dumps(settle_run(read_settle_run(bytes_)))
     except RemoteFault as refused:
         assert refused.at
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("portfolio.accounts.0.given", [{"group": "A", "scan": 5}]),
+        ("model.terms.0.offset", "all"),
+        ("model.terms.1.scenarios.0.columns", [1, 1]),
+        ("model.terms.1.scenarios.0.columns", [1, 1, 5]),
+        ("model.terms.1.tail", 6),
+        ("model.terms.1.over", ["impact"]),
+    ],
+)
+def test_joint_scenarios_need_the_losses_of_every_scenario(path, value):
+    with pytest.raises(RemoteFault) as refused:
+        read_margin_run(changed(MARGIN["model-groups-and-joint-scenarios"], path, value))
+    assert refused.value.code is ClearingCode.BAD_MODEL
 
 
 def test_work_beyond_the_limits_is_refused_before_it_is_done():
