@@ -64,6 +64,11 @@ class MarginBook:
     def __contains__(self, account: int) -> bool:
         return self.columns.find(account) is not None
 
+    def accounts(self) -> list[int]:
+        """All accounts, rising."""
+        ids: list[int] = np.sort(self.columns.gather(np.arange(self.columns.size))[ID]).tolist()
+        return ids
+
     @property
     def arrays(self) -> RiskArrays:
         """The arrays last given to `reprice`."""

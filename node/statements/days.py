@@ -13,6 +13,7 @@ from clearing.base.errors import Bug
 from clearing.blocks import BlockResult
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.ledger import balance
+from clearing.margin.arrays import RiskArrays
 from clearing.margin.requirement import AccountMargin, MarginBatch
 from clearing.margins import margin_book
 from clearing.receipts import Liquidated, Receipt, TradeNovated, Transfer, TransferCode
@@ -149,6 +150,9 @@ class StatementDays:
         self._books = {each: book for each, book in state.books.ordered() if self._follows(each)}
         self._days: dict[int, Day] = {}
         self._height = state.now.height
+        self._arrays: RiskArrays | None = None
+        self._margined: list[int] = []
+        self._margins: MarginBatch | None = None
         # A day is seen whole from its first block on: the one before is of an earlier day, or genesis.
         self._since = state.now.time_ms // DAY_MS if state.now.height else -1
 
@@ -169,11 +173,13 @@ class StatementDays:
         for account, currency in touched:
             if balance(state, account, currency) != self._balances[account, currency]:
                 raise Bug(f"the balance of account {account} in currency {currency} is not the sum of its transfers")
-        followed = [each for each, _ in state.accounts.ordered() if self._follows(each)]
-        self._follow_positions(day, state, followed, receipts)
+        moved = self._follow_positions(day, state, receipts)
         book = margin_book(state)
-        day.margined = [each for each in followed if each in book]
-        day.margins = book.margins(day.margined)
+        if touched or moved or self._margins is None or book.arrays is not self._arrays:
+            self._arrays = book.arrays
+            self._margined = [each for each in book.accounts() if self._follows(each)]
+            self._margins = book.margins(self._margined)
+        day.margined, day.margins = self._margined, self._margins
         day.marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
 
     def day(self, number: int) -> Day | None:
@@ -221,20 +227,23 @@ class StatementDays:
         if line.last[0] != receipts.height:
             line.last = receipts.of_transfer(transfer, account)
 
-    def _follow_positions(self, day: Day, state: State, followed: Iterable[int], receipts: "_Told") -> None:
-        for account in followed:
-            before, after = self._books.get(account), state.books.get(account)
-            if before is after:
-                continue
-            was, now = dict(before.lots if before else ()), dict(after.lots if after else ())
-            moved = {each: now.get(each, 0) - was.get(each, 0) for each in sorted({*was, *now})}
+    def _follow_positions(self, day: Day, state: State, receipts: "_Told") -> bool:
+        """Note every book that is not the record it was; whether there was one."""
+        # A decided state has all records at hand; asking for them in order would cost more than all the rest.
+        decided = state.books.parent is None
+        now = state.books.own if decided else dict(state.books.ordered())
+        changed = [each for each, book in now.items() if book is not self._books.get(each) and self._follows(each)]
+        changed += [each for each in self._books if now.get(each) is None]
+        for account in sorted(changed):
+            before, after = self._books.pop(account, None), now.get(account)
+            was, held = dict(before.lots if before else ()), dict(after.lots if after else ())
+            moved = {each: held.get(each, 0) - was.get(each, 0) for each in sorted({*was, *held})}
             found = receipts.position_changes(account, moved)
             if found:
                 day.changes.setdefault(account, []).extend(found)
-            if after is None:
-                del self._books[account]
-            else:
+            if after is not None:
                 self._books[account] = after
+        return bool(changed)
 
 
 class _Told:
@@ -243,6 +252,7 @@ class _Told:
     def __init__(self, result: BlockResult) -> None:
         self.height = result.height
         self._receipts = result.receipts
+        self._of_all: dict[tuple[TransferCode, int], At] = {}
 
     @cached_property
     def _by_kind(self) -> dict[str, list[int]]:
@@ -270,11 +280,17 @@ class _Told:
 
     def of_transfer(self, transfer: Transfer, account: int) -> At:
         """Where the receipt behind one side of a transfer is."""
+        key = (transfer.code, transfer.cause)
+        known = self._of_all.get(key)
+        if known is not None:
+            return known
         kind, name = TOLD_BY.get(transfer.code, ("", ""))
         told = self._by_cause.get((kind, transfer.cause), []) if name else []
         sides = {transfer.debit, transfer.credit}
         # Two venues may use one trade id: then the receipt that names a side is meant.
         for at in sorted(told, key=lambda each: sides.isdisjoint(receipt_accounts(self._receipts[each]))):
+            if not receipt_accounts(self._receipts[at]):  # it tells of everybody's transfers of this code and cause
+                self._of_all[key] = (self.height, at)
             return self.height, at
         for at in self._by_account.get(account, ()):
             if not kind or type(self._receipts[at]).__name__ == kind:
