@@ -267,6 +267,52 @@ def test_a_statement_that_hides_a_rule_is_refused(what):
         check_statement(HIDDEN[what](STATED))
 
 
+def _crowd(groups: int, scenarios: int):
+    """A statement of very many groups and joint scenarios, complete in every rule."""
+    maxima, minima = range(groups), range(groups, 2 * groups)
+    beyond = range(2 * groups, 2 * groups + scenarios)
+    tail, joint, credit = (2 * groups + scenarios + at for at in range(3))
+    slots = [Slot(f"m{j}", SlotKind.GROUP_MAX, j) for j in maxima]
+    slots += [Slot(f"a{j}", SlotKind.AUXILIARY) for j in (*minima, *beyond)]
+    slots += [Slot("t", SlotKind.AUXILIARY_SIGNED), Slot("j", SlotKind.AUXILIARY), Slot("g", SlotKind.AUXILIARY)]
+    first = len(slots)
+    slots += [Slot(f"p{j}", SlotKind.POSITION) for j in maxima]
+
+    def row(name, *coefficients, shortfall=False):
+        return Row(name, RowKind.AT_LEAST_ZERO, tuple(coefficients), 0, shortfall)
+
+    rows = [row(f"loss{j}", (j, 1), (first + j, -5)) for j in maxima]
+    rows += [row(f"short{j}", (groups + j, 1), (first + j, 1)) for j in maxima]
+    rows += [row(f"least{j}", (j, 1), (groups + j, -3)) for j in maxima]
+    rows += [row(f"largest{j}", (j, -1), (joint, 1)) for j in maxima]
+    everything = tuple((first + j, -5) for j in maxima)
+    rows += [row(f"b{n}", (j, 1), (tail, 1), *(everything if not n else ())) for n, j in enumerate(beyond)]
+    rows.append(row("joint", *((j, -1) for j in beyond), (tail, -2), (joint, 2)))
+    rows.append(row("floor", *((j, -3) for j in minima), (joint, 1)))
+    rows.append(row("credit", *((j, -1) for j in maxima), (joint, -4), (credit, 5)))
+    rows.append(row("maintenance", (credit, -4), shortfall=True))
+    return msgspec.structs.replace(
+        STATED,
+        scenarios=1,
+        groups=tuple(f"g{j}" for j in maxima),
+        slots=tuple(slots),
+        rows=tuple(rows),
+        totals=tuple(PublicTotal(first + j, 0) for j in maxima),
+        custody=(),
+    )
+
+
+def test_rules_are_checked_in_a_time_that_grows_with_the_statement_only():
+    """Work of groups times joint scenarios, or of minimums times their instruments, would be seen as minutes."""
+    check_statement(_crowd(3, 4))
+    crowd = _crowd(10_000, 10_000)
+    check_statement(crowd)
+    for name in ("floor", "largest9999", "b9999", "short7", "credit"):
+        rows = tuple(row for row in crowd.rows if row.name != name)
+        with pytest.raises(RemoteFault, match="bad_statement"):
+            check_statement(msgspec.structs.replace(crowd, rows=rows))
+
+
 def test_the_verifier_refuses_a_hidden_rule_before_it_looks_at_the_proof(market):
     cheat = market.Cheat(snapshot(market.NETWORK))
     hidden = without("joint-minimum")(cheat.shot.statement)
