@@ -37,7 +37,7 @@ from clearing.venue_switch import switch_venue
 from clearing.withdrawals import request_withdrawal, transfer_cash
 
 
-def _withdraw(run: Run, index: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:  # noqa: ARG001 - every rule is given it
+def _withdraw(run: Run, _: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:
     return request_withdrawal(run, request)
 
 

@@ -1,7 +1,8 @@
 """What members ask for: signed requests, as they travel in batches and blocks.
 
 Rule: each request is signed as EIP-712 typed data whose domain holds the network id; `digest` is what is signed. A
-request is applied at most once: trades by (venue, venue trade id), the others by (account, nonce).
+request is applied at most once: a trade by its id (`clearing.trade_ids`), a change of one by its revision, a part of a
+statement by its number, the others by (account, nonce).
 """
 
 from typing import TypeAlias
@@ -35,7 +36,10 @@ TRANSFER_TYPE = (
 
 
 class Trade(Wire, frozen=True, tag=1):
-    """A trade agreed outside, signed by both sides' trade keys, to be novated to the house."""
+    """A trade agreed outside, signed by both sides' trade keys, to be novated to the house.
+
+    `venue` is a label that is no venue's of genesis; those report their trades themselves (`TradeReport`).
+    """
 
     venue: U63
     venue_trade_id: U63
