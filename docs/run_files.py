@@ -59,6 +59,7 @@ _RESULTS: tuple[type, ...] = (
     charges.FractionAmount,
     charges.SlippageAmount,
     charges.SideAmount,
+    charges.FormulaAmount,
     charges.SizeAmount,
     spreads.CalendarAmount,
     spreads.SpreadCredit,

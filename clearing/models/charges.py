@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from clearing.models.numbers import exact, rounded
-from clearing.models.terms import Convex, MarginFraction, OpenInterest, PerSize, Slippage
+from clearing.models.terms import Convex, MarginFraction, OpenInterest, OptionFormula, PerSize, Slippage
 from clearing.models.values import ONE, ZERO, Quote
 
 
@@ -65,6 +65,18 @@ class SlippageAmount:
     long: SideAmount
     short: SideAmount
     increment: Fraction
+    amount: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaAmount:
+    """A short option by formula."""
+
+    instrument: str
+    short: Fraction
+    out_of_the_money: Fraction
+    per_contract: Fraction
+    """Before the multiplier."""
     amount: Fraction
 
 
@@ -138,6 +150,18 @@ def _side(
     on_open = unit * factor * size
     worth = orders_value * book.quote.multiplier if term.auction else unit * orders
     return SideAmount(size, orders, by_factor, by_exit, cost, on_open, worth * factor, cost + on_open + worth * factor)
+
+
+def option_formula(term: OptionFormula, book: Book) -> FormulaAmount:
+    """The requirement of one short option."""
+    quote, short = book.quote, max(-book.size, ZERO)
+    strike = exact(quote.contract.strike)
+    call = quote.contract.kind == "call"
+    out_of_the_money = max(strike - quote.index if call else quote.index - strike, ZERO)
+    lower = term.lower if call or term.lower_put is None else term.lower_put
+    each = max(exact(term.upper) * quote.index - out_of_the_money, exact(lower) * quote.index)
+    amount = rounded(short * quote.multiplier * each, term.decimals, term.rounding) if quote.is_option else ZERO
+    return FormulaAmount(quote.contract.id, short, out_of_the_money, each, amount)
 
 
 def per_size(term: PerSize, books: Sequence[Book]) -> list[tuple[str, SizeAmount]]:

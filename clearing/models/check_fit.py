@@ -18,6 +18,7 @@ from clearing.models.terms import (
     JointCredit,
     MarginFraction,
     Minimum,
+    OptionFormula,
     PerSize,
     RiskModel,
     Slippage,
@@ -41,7 +42,7 @@ def _of_both(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     yield "terms", positions * points, positions * points <= SCAN_ENTRIES_MAX
     for number, term in enumerate(model.terms):
         at = f"terms[{number}]"
-        if isinstance(term, Scan | MarginFraction | Slippage | PerSize | Convex):
+        if isinstance(term, Scan | MarginFraction | Slippage | OptionFormula | PerSize | Convex):
             yield from _of_selection(f"{at}.select", term.select, groups, instruments)
         if isinstance(term, Scan):
             yield from _scan_fits(at, term, groups, instruments)

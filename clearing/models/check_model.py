@@ -32,6 +32,7 @@ from clearing.models.terms import (
     Level,
     MarginFraction,
     Minimum,
+    OptionFormula,
     PerSize,
     RiskModel,
     Slippage,
@@ -85,6 +86,11 @@ def _of_term(at: str, term: Term, before: dict[str, Term]) -> Iterator[Finding]:
     elif isinstance(term, Slippage):
         for name in ("linear", "quadratic", "factor_long", "factor_short", "increment"):
             yield from size_of(f"{at}.{name}", getattr(term, name), 0)
+        yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
+    elif isinstance(term, OptionFormula):
+        for name in ("upper", "lower", "lower_put"):
+            if getattr(term, name) is not None:
+                yield from size_of(f"{at}.{name}", getattr(term, name), 0)
         yield f"{at}.decimals", term.decimals, term.decimals <= DECIMALS_MAX
     elif isinstance(term, PerSize):
         yield from size_of(f"{at}.fraction", term.fraction, 0)

@@ -26,6 +26,7 @@ from clearing.models.terms import (
     Level,
     MarginFraction,
     Minimum,
+    OptionFormula,
     PerSize,
     RiskModel,
     Slippage,
@@ -37,6 +38,7 @@ Detail: TypeAlias = (
     ScanResult
     | charges.FractionAmount
     | charges.SlippageAmount
+    | charges.FormulaAmount
     | charges.SizeAmount
     | spreads.CalendarAmount
     | spreads.SpreadCredit
@@ -148,7 +150,7 @@ class Evaluator:
     ) -> TermResult:
         if isinstance(term, Scan):
             return self._scan(term, account, books)
-        if isinstance(term, MarginFraction | Slippage | PerSize | Convex):
+        if isinstance(term, MarginFraction | Slippage | OptionFormula | PerSize | Convex):
             return _per_position(term, list(selected(term.select, books).values()))
         if isinstance(term, Calendar):
             given = next((exact(each.calendar_spreads) for each in account.given if each.group == term.group), None)
@@ -268,17 +270,22 @@ def selected(select: Selection, books: Mapping[str, Book]) -> dict[str, Book]:
     }
 
 
-def _per_position(term: MarginFraction | Slippage | PerSize | Convex, books: list[Book]) -> TermResult:
+def _per_position(term: MarginFraction | Slippage | OptionFormula | PerSize | Convex, books: list[Book]) -> TermResult:
     by_group: dict[str, Fraction] = {}
     parts: list[Detail] = []
     kind = str(type(term).__struct_config__.tag)
-    found: list[tuple[str, charges.FractionAmount | charges.SlippageAmount | charges.SizeAmount]]
+    found: list[
+        tuple[str, charges.FractionAmount | charges.SlippageAmount | charges.FormulaAmount | charges.SizeAmount]
+    ]
     if isinstance(term, PerSize):
         found = list(charges.per_size(term, books))
     elif isinstance(term, MarginFraction):
         found = [(each.quote.contract.group, charges.margin_fraction(term, each)) for each in books]
     elif isinstance(term, Slippage):
         found = [(each.quote.contract.group, charges.slippage_plus_factor(term, each)) for each in books]
+    elif isinstance(term, OptionFormula):
+        shorts = [each for each in books if each.quote.is_option]
+        found = [(each.quote.contract.group, charges.option_formula(term, each)) for each in shorts]
     else:
         found = [(each.quote.contract.group, charges.convex(term, each)) for each in books]
     for group, part in found:

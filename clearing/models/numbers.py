@@ -70,9 +70,8 @@ def from_float(value: float, decimals: int) -> Fraction:
 
 def shown(value: Fraction) -> str:
     """The decimal if it ends, else the ratio: reading it again gives the same number."""
-    twos, fives, rest = 0, 0, value.denominator
-    while rest % 2 == 0:
-        rest, twos = rest // 2, twos + 1
+    twos = (value.denominator & -value.denominator).bit_length() - 1
+    fives, rest = 0, value.denominator >> twos
     while rest % 5 == 0:
         rest, fives = rest // 5, fives + 1
     if rest != 1:

@@ -58,6 +58,24 @@ class Slippage(Wire, frozen=True, tag_field="kind", tag="slippage"):
     weights: Weights = ()
 
 
+class OptionFormula(Wire, frozen=True, tag_field="kind", tag="option_formula"):
+    """Short options without scenarios: max(upper * price - what it is out of the money, lower * price) a contract.
+
+    The option's own value is in equity already. Long options, whose premium was paid, cost nothing.
+    """
+
+    name: Name
+    upper: Number
+    lower: Number
+    """For calls; a fraction of the price."""
+    lower_put: Number | None = None
+    """Default: as for calls."""
+    select: Selection = EVERYTHING
+    decimals: U8 = 6
+    rounding: Rounding = "exact"
+    weights: Weights = ()
+
+
 class PerSize(Wire, frozen=True, tag_field="kind", tag="per_size"):
     """A charge on each unit of size: contingency, liquidity, concentration."""
 
@@ -210,6 +228,7 @@ Term: TypeAlias = (
     Scan
     | MarginFraction
     | Slippage
+    | OptionFormula
     | PerSize
     | Convex
     | Calendar

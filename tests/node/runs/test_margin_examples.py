@@ -176,6 +176,14 @@ def test_open_interest_raises_initial_margin_only(capsys):
     assert result["liquidation_prices"][0]["below"] == "142.7631"
 
 
+def test_options_by_formula_cost_by_strike_and_nothing_when_long(capsys):
+    result = result_of("model-option-formula", capsys)
+    # call: 0.5 x max(9,000 - 2,000, 6,000); put: 2 x max(9,000 - 10,000, 6,000)
+    assert required(result, "writer") == {"initial": 3500 + 12_000, "maintenance": Fraction("2.5") * 4500}
+    assert required(result, "buyer") == {"initial": 0, "maintenance": 0}
+    assert excess(result, "buyer")["initial"] > 10_000
+
+
 def test_joint_scenarios_replace_a_part_of_the_sum(capsys):
     result = result_of("model-groups-and-joint-scenarios", capsys)
     assert amounts(result, "book") == {
