@@ -21,11 +21,8 @@ def chain_is_live(run: Run, chain: ChainTerms) -> bool:
     return 3 * power > 2 * run.block.total_power
 
 
-def silent_ms(state: State, chain_id: int, total_power: int) -> int:
-    """How long ago validators with more than two thirds of the power had all seen a new final block of the chain.
-
-    Since genesis while that was never so.
-    """
+def seen_ms(state: State, chain_id: int, total_power: int) -> int:
+    """The last time by which validators with more than two thirds of the power had all seen the chain move, or 0."""
     beats = [
         (beat.time_ms, beat.power)
         for validator in range(len(state.terms.genesis.validators.validators))
@@ -35,8 +32,8 @@ def silent_ms(state: State, chain_id: int, total_power: int) -> int:
     for time_ms, weight in sorted(beats, reverse=True):
         power += weight
         if 3 * power > 2 * total_power:
-            return state.now.time_ms - time_ms
-    return state.now.time_ms - state.terms.genesis.time_ms
+            return time_ms
+    return 0
 
 
 def final_block(state: State, chain_id: int) -> int:

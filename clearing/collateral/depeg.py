@@ -8,8 +8,8 @@ currency and every reserve stays whole. There is no way back but by governance.
 
 from clearing.assets import PPM, Asset
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.chains import silent_ms
 from clearing.collateral.listing import has_left
+from clearing.collateral.silence import silent_ms
 from clearing.ledger import balance, cash_currency, external_account, held, is_claimant, token_currency
 from clearing.receipts import CashLeftGroup, ClaimConverted, FeedStatus, GuardChanged, TransferCode
 from clearing.run import Run
@@ -35,7 +35,7 @@ def _judge(run: Run, asset: Asset) -> None:
         out = before.out_blocks + 1 if before.out_blocks else 0
     else:
         out = before.out_blocks + 1 if beyond else 0
-    silence = silent_ms(run.state, asset.chain_id, run.block.total_power)
+    silence = silent_ms(run.state, asset.chain_id)
     if out >= asset.depeg.blocks or 0 < asset.depeg.halt_ms <= silence:
         leave(run, asset, out, silence)
         return

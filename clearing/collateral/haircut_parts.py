@@ -6,7 +6,7 @@ and capped at 100 %. Only what changes is kept; then the risk arrays are built a
 
 from clearing.assets import PPM, Asset
 from clearing.base.units import mul_div_up
-from clearing.chains import silent_ms
+from clearing.collateral.silence import silent_ms
 from clearing.ledger import token_currency
 from clearing.ranges.effective import effective_parameters
 from clearing.receipts import HaircutChanged
@@ -49,8 +49,8 @@ def haircut_parts(run: Run, token: Asset) -> tuple[tuple[str, int], ...]:
         ("volatility", volatility_part(run.state, token)),
         ("liquidity", terms.liquidity_ppm),
         ("finality", terms.finality_ppm),
-        ("confidence", mul_div_up(confidence_ppm(run, token.feed), terms.confidence_share_ppm, PPM)),
-        ("outage", outage_part(token, silent_ms(run.state, token.chain_id, run.block.total_power))),
+        ("confidence", mul_div_up(confidence_ppm(run.state, token.feed), terms.confidence_share_ppm, PPM)),
+        ("outage", outage_part(token, silent_ms(run.state, token.chain_id))),
     )
     return tuple((name, ppm) for name, ppm in parts if ppm)
 
@@ -64,20 +64,10 @@ def volatility_part(state: State, token: Asset) -> int:
     return mul_div_up(max(ranges), terms.range_share_ppm, PPM) if ranges else terms.volatility_ppm
 
 
-def confidence_ppm(run: Run, feed: int) -> int:
-    """The upper median of the fresh reports' stated uncertainty, by stake; without any, the most that is accepted."""
-    market = run.terms.market
-    doubts = []
-    for validator in range(len(run.terms.genesis.validators.validators)):
-        report = run.state.reports.get((feed, validator))
-        if report is not None and run.time_ms - report.time_ms <= market.report_age_ms_max:
-            doubts.append((mul_div_up(report.confidence_ticks, PPM, report.ticks), report.power))
-    power, below = sum(weight for _, weight in doubts), 0
-    for ppm, weight in sorted(doubts):
-        below += weight
-        if 2 * below > power:
-            return ppm
-    return market.confidence_ppm_max
+def confidence_ppm(state: State, feed: int) -> int:
+    """The feed's own uncertainty as a fraction of its price: of its last good one, while it has none."""
+    held = state.feeds.get(feed)
+    return mul_div_up(held.confidence_ticks, PPM, held.ticks) if held is not None and held.ticks else 0
 
 
 def outage_part(token: Asset, silence_ms: int) -> int:

@@ -8,11 +8,13 @@ from clearing.collateral.depeg import guard_cash
 from clearing.collateral.haircut_parts import refresh_haircuts
 from clearing.collateral.interest import accrue_interest
 from clearing.collateral.restrictions import lift_restrictions
+from clearing.collateral.silence import note_silence
 from clearing.run import Run
 
 
 def tend_collateral(run: Run) -> None:
     """Judge cash tokens, work out haircuts, settle interest, end what is over."""
+    note_silence(run)
     guard_cash(run)
     refresh_haircuts(run)
     accrue_interest(run)

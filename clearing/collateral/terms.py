@@ -20,6 +20,10 @@ Check: TypeAlias = tuple[str, int, bool]
 """Field, value, whether it is within its range."""
 
 
+SILENCE_PER_BLOCK_MS = 10_000
+"""A chain's silence grows by no more in one block: while we had no blocks ourselves, nobody could tell."""
+
+
 class HaircutTerms(Wire, frozen=True):
     """What is added to an asset's base haircut; with all parts at zero the base alone counts, and never changes."""
 
@@ -32,7 +36,7 @@ class HaircutTerms(Wire, frozen=True):
     finality_ppm: U32 = 0
     """For the chance that its chain undoes what counted as final."""
     confidence_share_ppm: U32 = 0
-    """Of the oracle's own uncertainty, as a fraction of the price: the median over the fresh reports."""
+    """Of the feed's own uncertainty, as a fraction of its price."""
     outage_ms: U63 = 0
     """How long the asset's chain may be silent without effect; 0: its silence never counts."""
     outage_step_ms: U63 = 60_000

@@ -357,3 +357,12 @@ class CashCall(Wire, frozen=True):
     auction_height: U63 = 0
     auction_owed: U63 = 0
     """Micros that were owed in all groups when the sale began: what slices are measured by."""
+
+
+class Silence(Wire, frozen=True):
+    """How long a chain has been silent: since it was last seen to move (`seen_ms`), in time in which we had blocks."""
+
+    seen_ms: U63
+    silent_ms: U63
+    at_ms: U63
+    """Block time of this record."""

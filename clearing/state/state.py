@@ -79,6 +79,7 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "restrictions": (Module.MEMBERS, U63, records.Restriction),
     "accruals": (Module.LEDGER, U32, records.Accrual),
     "cash_calls": (Module.RISK, U63, records.CashCall),
+    "silences": (Module.BRIDGE, U63, records.Silence),
 }
 """Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
 
@@ -143,6 +144,7 @@ class State:
     restrictions: Table[int, records.Restriction]
     accruals: Table[int, records.Accrual]
     cash_calls: Table[int, records.CashCall]
+    silences: Table[int, records.Silence]
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
     due: Table[tuple[int, int], tuple[int, int, int, int]]

@@ -26,6 +26,10 @@ class Terms:
             asset.id: asset.as_collateral for asset in genesis.assets if asset.may_leave
         }
         """What the cash tokens that may leave their group become; until then nobody holds any of it."""
+        self.heard_chains: tuple[int, ...] = tuple(
+            sorted({each.chain_id for each in genesis.assets if each.haircut.outage_ms or each.depeg.halt_ms})
+        )
+        """Chains whose silence changes what a token counts for."""
         self.tokens: tuple[Asset, ...] = tuple(
             self.collateral_of.get(asset.id, asset)
             for asset in genesis.assets

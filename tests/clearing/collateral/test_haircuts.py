@@ -74,6 +74,17 @@ def test_a_silent_chain_raises_its_tokens_haircut_step_by_step_up_to_all_of_it()
     assert haircut_of(world, WETH_1) == 157_500, "and back when it goes on"
 
 
+def test_an_outage_of_our_own_is_none_of_the_chains() -> None:
+    world = opened(genesis_with(haircut=HAIRCUT))
+    world.go(after_ms=86_400_000)
+    assert haircut_of(world, WETH_1) == 157_500
+    world.go()
+    assert haircut_of(world, WETH_1) == 157_500
+    late = Vaults(genesis_with(haircut=HAIRCUT))
+    late.go(after_ms=86_400_000, silent=(1, 2))
+    assert haircut_of(late, WETH_1) == 157_500, "a day after genesis nobody was heard yet"
+
+
 def test_an_outage_of_one_step_counts_from_the_first_millisecond_beyond() -> None:
     token = genesis_with(haircut=HAIRCUT).assets[2]
     assert [outage_part(token, silence) for silence in (10_000, 10_001, 15_000, 15_001)] == [
