@@ -57,6 +57,27 @@ class BookMachine(RuleBasedStateMachine):
         self.book = MarginBook(NORMAL)
         self.held = {}
         self.stale = set()
+        self.below = []
+
+    @rule()
+    def fork(self):
+        self.below.append((self.book, dict(self.held), set(self.stale), self.arrays))
+        self.book = self.book.fork()
+        self.stale = set()
+
+    @rule(decided=st.booleans())
+    def end_a_fork(self, decided):
+        if not self.below:
+            return
+        fork = self.book
+        self.book, held, stale, arrays_ = self.below.pop()
+        if decided:
+            fork.absorb()
+            self.stale = stale | self.stale
+            for account in self.held:
+                assert fork.margin(account) == self.book.margin(account)
+        else:
+            self.held, self.stale, self.arrays = held, stale, arrays_
 
     def mark(self, old, new):
         for account, (_, tokens, lots) in self.held.items():
