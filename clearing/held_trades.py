@@ -15,7 +15,7 @@ from clearing.reconciliation import keep_day_trade
 from clearing.run import Run
 from clearing.state.indexes import index_held
 from clearing.state.records import HeldTrade
-from clearing.trade_ids import TradeKey
+from clearing.trade_ids import TradeKey, use_bilateral
 from clearing.trade_receipts import HELD_INDEX, HeldTradeRefused, TradeHeld
 
 TRIED_PER_BLOCK = 256
@@ -64,10 +64,15 @@ def hold(run: Run, index: int, key: TradeKey, trade: HeldTrade) -> None:
 
 
 def write_held(run: Run, key: TradeKey, trade: HeldTrade | None) -> None:
-    """Put a held trade in the place of what was there; None: take it away."""
+    """Put a held trade in the place of what was there; None: take it away.
+
+    A pair can use the id of one that is gone again only when no change that was signed for it can be shown any more.
+    """
     index_held(run.state, key, run.state.held_trades.get(key), trade)
     if trade is None:
         run.state.held_trades.remove(key)
+        if key[0] not in run.terms.venues:
+            use_bilateral(run, key, run.time_ms + run.terms.market.request_ms_max)
     else:
         run.state.held_trades.put(key, trade)
 

@@ -49,7 +49,9 @@ def forget_due(state: State, before_ms: int, time_ms: int) -> None:
     for second in range(before_ms // 1000, last + 1):
         for at in range(state.due_counts.get(second) or 0):
             trade = state.due.get((second, at))
-            if trade is not None:
+            seen = state.trades.get(trade) if trade is not None else None
+            # One that was held and remembered again has a later entry, too.
+            if trade is not None and seen is not None and due_second(seen.not_after_ms) <= second:
                 state.trades.remove(trade)
             state.due.remove((second, at))
         state.due_counts.remove(second)

@@ -85,6 +85,26 @@ def test_a_correction_cannot_exceed_the_mandate_or_hold_for_ever() -> None:
     assert desk.state.mandates[(ALICE, VENUE)].used == 2 * worth
 
 
+def test_a_change_signed_for_a_trade_that_is_gone_changes_no_later_one() -> None:
+    """The pair can use its id again only when what it signed for the first trade has expired."""
+    desk = Desk()
+    told = desk.bilateral(ALICE, BOB, venue_trade_id=5, hold_ms=30_000, not_after_ms=desk.time_ms + 2_000)
+    desk.block(told)
+    cancel = desk.cancellation(told, signers="bs", not_after_ms=desk.time_ms + 600_000)
+    assert codes(desk.block(cancel)) == []
+    desk.block(after_ms=60_000)
+    again = desk.bilateral(ALICE, BOB, venue_trade_id=5, hold_ms=30_000)
+    assert codes(desk.block(again, cancel)) == [C.TRADE_ALREADY_NOVATED, C.NO_SUCH_HELD_TRADE]
+    desk.block(after_ms=541_000)
+    later = desk.bilateral(ALICE, BOB, venue_trade_id=5, hold_ms=30_000)
+    assert codes(desk.block(later, cancel)) == [C.REQUEST_EXPIRED]
+    desk.block(after_ms=700_000)
+    assert not list(desk.state.held_trades.ordered())
+    desk.block(after_ms=700_000)
+    assert not list(desk.state.trades.ordered())
+    assert not desk.state.due.own
+
+
 def test_a_venue_can_cancel_when_the_days_limit_is_used_up() -> None:
     desk = Desk()
     told = desk.report(ALICE, BOB, hold_ms=10_000)
