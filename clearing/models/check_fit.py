@@ -70,11 +70,12 @@ def _of_selection(
 def _scan_fits(at: str, scan: Scan, groups: dict[str, Group], instruments: dict[str, Contract]) -> Iterator[Finding]:
     yield from ((f"{at}.ranges", each.group, each.group in groups) for each in scan.ranges if each.group)
     points = len(points_of(scan))
-    widths = {len(each.scanning) for each in instruments.values() if each.scanning}
+    chosen = [each for each in instruments.values() if scan.select.has(each)]
+    widths = {len(each.scanning) for each in chosen if each.scanning}
     if points:
         yield f"{at}.points", points, widths <= {points}
     else:
-        given = all(each.scanning for each in instruments.values())
+        given = all(each.scanning for each in chosen)
         yield f"{at}.points", points, given and len(widths) <= 1
     for each in scan.ranges:
         if each.absolute:
@@ -85,7 +86,7 @@ def _scan_fits(at: str, scan: Scan, groups: dict[str, Group], instruments: dict[
 def _joint_fits(at: str, term: JointCredit, model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     scans = {each.name: each for each in model.terms if isinstance(each, Scan)}
     scan = next(scans[name] for name in term.over if name in scans)
-    given = max((len(each.scanning) for each in portfolio.instruments), default=0)
+    given = max((len(each.scanning) for each in portfolio.instruments if scan.select.has(each)), default=0)
     points = len(points_of(scan)) or given
     work = len(term.scenarios) * len(portfolio.groups) * len(portfolio.accounts)
     yield f"{at}.scenarios", work, work <= SCAN_ENTRIES_MAX

@@ -261,13 +261,7 @@ def weight_at(term: Term, level: str) -> Fraction:
 
 def selected(select: Selection, books: Mapping[str, Book]) -> dict[str, Book]:
     """The books that a selection is about, ordered."""
-    return {
-        instrument: book
-        for instrument, book in sorted(books.items())
-        if (not select.groups or book.quote.contract.group in select.groups)
-        and (not select.kinds or book.quote.contract.kind in select.kinds)
-        and (not select.instruments or instrument in select.instruments)
-    }
+    return {instrument: book for instrument, book in sorted(books.items()) if select.has(book.quote.contract)}
 
 
 def _per_position(term: MarginFraction | Slippage | OptionFormula | PerSize | Convex, books: list[Book]) -> TermResult:

@@ -9,7 +9,7 @@ import msgspec
 
 from clearing.base.codec import Wire
 from clearing.models.numbers import Number
-from clearing.models.portfolio import Kind, Name
+from clearing.models.portfolio import Contract, Kind, Name
 
 Reference = Annotated[str, msgspec.Meta(max_length=64)]
 
@@ -31,6 +31,14 @@ class Selection(Wire, frozen=True):
     groups: tuple[Name, ...] = ()
     kinds: tuple[Kind, ...] = ()
     instruments: tuple[Name, ...] = ()
+
+    def has(self, contract: Contract) -> bool:
+        """Whether an instrument is selected."""
+        return (
+            (not self.groups or contract.group in self.groups)
+            and (not self.kinds or contract.kind in self.kinds)
+            and (not self.instruments or contract.id in self.instruments)
+        )
 
 
 EVERYTHING = Selection()

@@ -19,7 +19,7 @@ from clearing.models.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidati
 from clearing.models.named import from_json
 from clearing.models.portfolio import Portfolio
 from clearing.models.rules import Rule, apply_rule
-from clearing.models.scan_terms import EVERYTHING, Scan, points_of
+from clearing.models.scan_terms import Scan, points_of
 from clearing.models.terms import RiskModel
 from node.runs.shown import as_json
 
@@ -108,25 +108,12 @@ def _instrument(evaluator: Evaluator, instrument: str) -> dict[str, Any]:
 
 def _scan(evaluator: Evaluator, scan: Scan) -> dict[str, Any]:
     scanner = evaluator.scanners[scan.name]
-    chosen = [
-        each.id
-        for each in evaluator.portfolio.instruments
-        if not each.scanning and (scan.select == EVERYTHING or _selects(scan, each.group, each.kind, each.id))
-    ]
+    chosen = [each.id for each in evaluator.portfolio.instruments if not each.scanning and scan.select.has(each)]
     return {
         "name": scan.name,
         "scenarios": [as_json(point) for point in points_of(scan)],
         "prices": {each: as_json(scanner.values(each)) for each in chosen},
     }
-
-
-def _selects(scan: Scan, group: str, kind: str, instrument: str) -> bool:
-    select = scan.select
-    return (
-        (not select.groups or group in select.groups)
-        and (not select.kinds or kind in select.kinds)
-        and (not select.instruments or instrument in select.instruments)
-    )
 
 
 def _account(result: AccountResult) -> dict[str, Any]:

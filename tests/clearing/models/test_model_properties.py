@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
 from clearing.margin.grid import OPTION_GRID
+from clearing.models.check_fit import check_fit
 from clearing.models.check_model import check_model
 from clearing.models.evaluate import evaluate
 from clearing.models.named import from_named, to_named
@@ -227,3 +228,17 @@ def test_the_grid_of_33_is_the_networks_option_grid():
 def test_a_grid_with_points_of_its_own_and_a_name_is_refused():
     with pytest.raises(RemoteFault):
         check_model(RiskModel((Scan("x", grid="span16", points=(GridPoint(0),)),), LEVELS))
+
+
+def test_given_arrays_are_needed_only_of_what_a_scan_selects():
+    listed = Contract("LISTED", "future", "BTC", scanning=(-5, 7), scanning_tells="loss")
+    portfolio = Portfolio(GROUPS, (*INSTRUMENTS, listed), (), (account({"LISTED": "2", "ETH-PERP": "-10"}, "both"),))
+    scan, fraction = Scan("scan", select=Selection(instruments=("LISTED",))), MarginFraction("fraction", "0.1")
+    model = RiskModel(
+        (scan, msgspec.structs.replace(fraction, select=Selection(instruments=("ETH-PERP",)))), (Level("initial"),)
+    )
+    check_fit(model, portfolio)
+    # The worse of a gain of 10 and a loss of 14, and a tenth of 10 x 0.1 x 3000.
+    assert evaluate(model, portfolio)[0].level("initial").requirement == 14 + 300
+    with pytest.raises(RemoteFault):
+        check_fit(RiskModel((Scan("scan"),), (Level("initial"),)), portfolio)
