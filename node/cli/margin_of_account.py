@@ -1,4 +1,4 @@
-"""`crossclear margin explain ACCOUNT` and `crossclear margin simulate ACCOUNT`: asked of a running node."""
+"""`crossclear margin explain ACCOUNT` and `crossclear margin simulate ACCOUNT`: of a running node, or a block log."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from node.cli.log_options import log_options, open_log
 from node.cli.output import output_option, show
 
 if TYPE_CHECKING:
+    from clearing.explanation import MarginInputs
+    from clearing.state.state import State
     from node.api.margin_shapes import MarginView, PartView, SimulateBody, TermView
+    from node.application import Decided
     from node.client import NodeClient
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,14 +42,22 @@ def account_options(command: F) -> F:
 @click.command("explain")
 @click.argument("account", type=click.IntRange(0, 2**63 - 1))
 @account_options
+@log_options
 @output_option
-def margin_explain(account: int, output: str, **key: Any) -> None:
+def margin_explain(
+    account: int, log: Path | None, genesis: Path | None, cut_torn_tail: bool, output: str, **key: Any
+) -> None:
     """Print every term of an own account's margin, with inputs, price source and rounding.
 
     The terms of equity sum to equity, those of the requirement to initial margin. The liquidation price is found by
     bisection over the same engine: the nearest index at which the account would be liquidated while all else stands.
     """
-    view = ask(lambda client: client.margin(account), **key)
+    if log is None:
+        view = ask(lambda client: client.margin(account), **key)
+    else:
+        from node.api.margins import margin_view
+
+        view = margin_view(_inputs_of_log(account, log, genesis, key, cut_torn_tail=cut_torn_tail))
     show(view, _text(view), output)
 
 
@@ -57,9 +69,13 @@ def margin_explain(account: int, output: str, **key: Any) -> None:
 @click.option("--cash", multiple=True, metavar="GROUP=MICROS", help="Deposited cash, negative to withdraw.")
 @click.option("--token", multiple=True, metavar="ASSET=UNITS", help="Deposited tokens, negative to withdraw.")
 @account_options
+@log_options
 @output_option
 def margin_simulate(
     account: int,
+    log: Path | None,
+    genesis: Path | None,
+    cut_torn_tail: bool,
     index: tuple[str, ...],
     volatility: tuple[str, ...],
     trade: tuple[str, ...],
@@ -70,7 +86,14 @@ def margin_simulate(
 ) -> None:
     """Print an own account's margin after a shock: deposits, then trades, then prices. Nothing is changed."""
     shock = shock_body(index, volatility, trade, cash, token)
-    view = ask(lambda client: client.simulate_margin(account, shock), **key)
+    if log is None:
+        view = ask(lambda client: client.simulate_margin(account, shock), **key)
+    else:
+        from clearing.simulation import simulate
+        from node.api.margins import shock_of, simulation_view
+
+        inputs = _inputs_of_log(account, log, genesis, key, cut_torn_tail=cut_torn_tail)
+        view = simulation_view(inputs, simulate(inputs, shock_of(shock)))
     changes = [
         f"{name:<12} {before:>24} -> {after:>24}"
         for name, before, after in (
@@ -126,6 +149,27 @@ def ask(question: Callable[["NodeClient"], Any], **key: Any) -> Any:
             return await question(client)
 
     return trio.run(asked)
+
+
+def _inputs_of_log(
+    account: int, log: Path, genesis: Path | None, key: dict[str, Any], *, cut_torn_tail: bool
+) -> "MarginInputs":
+    """As they were after the log's last block. Raises LocalFault API_NOT_FOUND for an unknown account."""
+    from clearing.base.errors import LocalFault
+    from clearing.explanation import inputs_of
+    from node.codes import NodeCode
+    from node.replay import replay
+
+    files = {name: key[name] for name in ("home", "password_file", "devnet")}
+    newest: list[State] = []
+
+    def tell(decided: "Decided") -> None:
+        newest[:] = [decided.state]
+
+    replay(*open_log(log, genesis, cut_torn_tail=cut_torn_tail, **files), tell)
+    if not newest or account not in newest[0].accounts:
+        raise LocalFault(NodeCode.API_NOT_FOUND, "account", account=account)
+    return inputs_of(newest[0], account)
 
 
 def _secret(

@@ -130,3 +130,24 @@ def test_the_command_makes_a_statement_out_of_a_log(
     assert run(["statement", "yesterday", *common, "--member", "0"]) == 2
     assert run(["statement", day, "--log", str(log)]) == 2
     assert run(["statement", day]) == 2
+
+
+def test_margins_are_explained_and_simulated_out_of_a_log(
+    recorded: Recorded,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log, genesis = tmp_path / "blocks.log", tmp_path / "genesis.json"
+    write_block_log(log, recorded.network, recorded.records)
+    genesis.write_bytes(genesis_to_json(recorded.genesis))
+    common = ["--log", str(log), "--genesis", str(genesis), "--home", str(recorded.home), "--devnet"]
+    assert run(["margin", "explain", "0", *common, "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["height"], told["equity_micros"], told["initial_ok"]) == (5, "0", True)
+    assert run(["margin", "explain", "0", *common]) == 0
+    assert "initial margin covered" in capsys.readouterr().out
+    assert run(["margin", "simulate", "0", *common, "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["after"]["equity_micros"] == "0"
+    assert run(["margin", "simulate", "0", *common, "--index", "9=-5"]) != 0
+    assert run(["margin", "explain", "77", *common]) != 0
+    assert run(["margin", "explain", "0", "--log", str(log)]) == 2
