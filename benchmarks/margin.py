@@ -21,8 +21,10 @@ from clearing.assets import CashGroup
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.book import MarginBook
+from clearing.margin.charges import LotCharge
+from clearing.margin.joint import JointCredit, collapse
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
-from clearing.margin.requirement import batch_margin
+from clearing.margin.requirement import account_margin, batch_margin
 from clearing.pricing.carry import YEAR_MS
 
 ACCOUNTS, POSITIONS, HOLDERS = 10_000, 40, 200
@@ -108,6 +110,30 @@ def whole_book(groups: int) -> list[Figure]:
         of_times(f"margin book, {size}", times, goal="< 10", peer=naively),
         of_times(f"exact batch, {size}", exact, peer=naively),
     ]
+
+
+def whole_requirement(groups: int) -> list[Figure]:
+    """The same accounts with every term on: minimums, charges and impact, credit by 64 joint scenarios."""
+    rng = np.random.default_rng(1)
+    lots = rng.integers(-100_000, 100_001, (ACCOUNTS, POSITIONS))
+    cash = rng.integers(0, 10**13, (ACCOUNTS, 1))
+    tokens = np.zeros((ACCOUNTS, 0), np.int64)
+    plain = parameters(groups)
+    columns = rng.integers(0, 1 + plain.width, (64, groups)).tolist()
+    charges = tuple(LotCharge(each, 5_000, 500, 50_000, 5_000, 10_000) for each in range(1, 1 + POSITIONS))
+    every = msgspec.structs.replace(
+        plain,
+        groups=tuple(msgspec.structs.replace(group, short_option_ppm=30_000) for group in plain.groups),
+        charges=charges,
+        joint=JointCredit(collapse(map(tuple, columns)), tail=2, keep_largest=True),
+    )
+    index = dict.fromkeys(range(1, groups + 1), 800_000)
+    risk = build_risk_arrays(instruments(groups), [], [CashGroup(1, "USD")], {}, index, every, NOW_MS)
+    found = batch_margin(risk, cash, tokens, lots)
+    times = repeated(lambda: batch_margin(risk, cash, tokens, lots), 10)
+    for at in range(0, ACCOUNTS, ACCOUNTS // 10):
+        assert found.account(at) == account_margin(risk, cash[at].tolist(), [], lots[at].tolist())
+    return [of_times(f"exact batch with every term, {groups} groups, 64 joint scenarios", times)]
 
 
 def one_tick(*, marked: bool) -> list[Figure]:
@@ -207,7 +233,8 @@ def figures(*, quick: bool = False) -> list[Figure]:
     """See `benchmarks.__main__`."""
     books = [figure for groups in ((4,) if quick else (1, 4, 10)) for figure in whole_book(groups)]
     ticks = [figure for marked in (True, False) for figure in one_tick(marked=marked)]
-    return [*books, *ticks, *building(), *options.figures(quick=quick)]
+    whole = [figure for groups in ((4,) if quick else (1, 10)) for figure in whole_requirement(groups)]
+    return [*books, *whole, *ticks, *building(), *options.figures(quick=quick)]
 
 
 if __name__ == "__main__":

@@ -97,14 +97,25 @@ def joint_losses_of(arrays: "RiskArrays", lots: Integers) -> Exact:
     """[n] expected shortfall over the joint scenarios, at least 0, rounded up."""
     joint, matrix = arrays.tariff.joint, arrays.joint_matrix
     losses = losses_by_scenario(matrix, lots)[1:]
-    if largest_of(losses) * joint.tail >= INT64_EXACT:
+    largest = largest_of(losses)
+    if largest * joint.tail >= INT64_EXACT:
         losses = losses.astype(object)
-    worth: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to sort
-    order = np.argsort(worth, axis=1)[:, ::-1]  # worst first; equally bad ones in any order
-    counts = np.array([scenario.count for scenario in joint.scenarios], np.int64)[order]
-    before = np.cumsum(counts, axis=1) - counts
-    taken = np.clip(joint.tail - before, 0, counts)
-    total: Exact = (np.take_along_axis(worth, order, axis=1) * taken).sum(axis=1)
+    worth: Exact = np.ascontiguousarray(losses.T)  # an account's losses side by side, which is faster to search
+    counts = np.array([scenario.count for scenario in joint.scenarios], np.int64)
+    accounts = np.arange(lots.shape[1])
+    left = np.full(lots.shape[1], joint.tail, np.int64)
+    total: Exact = np.zeros(lots.shape[1], worth.dtype)
+    # The worst of those not yet taken, until every account's tail is full: mostly a few rounds, at most one a scenario.
+    for _ in joint.scenarios:
+        if not left.any():
+            break
+        worst = worth.argmax(axis=1)
+        taken = np.minimum(counts[worst], left)
+        total += worth[accounts, worst] * taken
+        left -= taken
+        worth[accounts, worst] = -largest - 1
+    if left.any():
+        raise ValueError(f"fewer scenarios than the {joint.tail} that are averaged")
     mean: Exact = -(-total // joint.tail)
     return np.asarray(np.maximum(mean, 0))
 

@@ -146,6 +146,9 @@ def test_the_kth_worst_is_where_the_sum_of_rockafellar_and_uryasev_is_least(pair
 def test_a_tail_of_more_than_all_scenarios_is_refused():
     with pytest.raises(ValueError, match="fewer scenarios"):
         tail_threshold([1, 2], [1, 1], 3)
+    arrays = arrays_with(msgspec.structs.replace(FULL, joint=JointCredit((JointScenario((1, 1), 2),), tail=3)))
+    with pytest.raises(ValueError, match="fewer scenarios"):
+        in_one_batch(arrays, [((0, 0), (0,), (1, 0, 0, 0, 0))])
 
 
 @given(modest_holdings, st.integers(0, 4), st.integers(0, 1000), ordinary)
