@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,8 @@ from node.cli.main import run
 from node.runs.margin import margin_run, read_margin_run
 from node.runs.settle import read_settle_run, settle_run
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "configs/examples"
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / "configs/examples"
 MARGIN = {path.stem: json.loads(path.read_text()) for path in sorted((EXAMPLES / "margin").glob("*.json"))}
 SETTLE = {path.stem: json.loads(path.read_text()) for path in sorted((EXAMPLES / "settle").glob("*.json"))}
 
@@ -239,3 +242,15 @@ def test_a_model_may_be_a_file_of_its_own(tmp_path, capsys):
     assert run(["margin", "run", str(portfolio)]) == 6
     whole = EXAMPLES / "margin/c01-slippage-plus-factor.json"
     assert run(["margin", "run", str(whole), "--model", str(model)]) == 6
+
+
+@pytest.mark.parametrize(("verb", "name"), [("margin", "model-option-grid"), ("settle", "perpetual-funding")])
+def test_a_result_does_not_depend_on_the_hash_seed(verb, name):
+    command = [sys.executable, "-m", "node.cli", verb, "run", str(EXAMPLES / verb / f"{name}.json")]
+    results = {
+        subprocess.run(
+            command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True, cwd=ROOT
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(results) == 1
