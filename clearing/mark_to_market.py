@@ -11,6 +11,7 @@ from clearing.expiry import settle_when_due
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.ledger import cash_currency, token_currency
 from clearing.perpetuals import mark_with_premium, pay_funding
+from clearing.pricing.bulk_marks import option_marks
 from clearing.pricing.mark import mark_ticks
 from clearing.ranges.effective import effective_group
 from clearing.receipts import FeedStatus, Marked, TransferCode
@@ -22,7 +23,7 @@ from clearing.state.records import Mark
 
 def mark_to_market(run: Run) -> None:
     """Step 3: mark what moved, settle what expired or lost its price for good, pay funding, drop outdated arrays."""
-    moved = set(run.moved_feeds)
+    moved, options = set(run.moved_feeds), _moved_options(run)
     for instrument in run.terms.instruments.values():
         mark = run.state.marks.get(instrument.id)
         feed = run.state.feeds.get(instrument.feed)
@@ -31,10 +32,12 @@ def mark_to_market(run: Run) -> None:
         if settle_when_due(run, instrument, mark, feed) or feed.status != FeedStatus.OPEN:
             continue
         if instrument.kind is InstrumentKind.PERPETUAL:
-            _mark(run, instrument, mark, feed.ticks, moved=instrument.feed in moved)
+            _mark(run, instrument, mark, marked_at(run, instrument, feed.ticks), moved=instrument.feed in moved)
             pay_funding(run, instrument, feed.ticks)
         elif instrument.feed in moved:
-            _mark(run, instrument, mark, feed.ticks, moved=True)
+            known = options.get(instrument.id)
+            ticks = known if known is not None else marked_at(run, instrument, feed.ticks)
+            _mark(run, instrument, mark, ticks, moved=True)
     for feed_id in run.moved_feeds:
         for token in run.terms.tokens_of_feed[feed_id]:
             run.touched.update(holders(run.state, CURRENCY, token_currency(token.id)))
@@ -55,8 +58,24 @@ def marked_at(run: Run, instrument: Instrument, index_ticks: int) -> int:
     return ticks
 
 
-def _mark(run: Run, instrument: Instrument, before: Mark | None, index_ticks: int, *, moved: bool) -> None:
-    ticks = marked_at(run, instrument, index_ticks)
+def _moved_options(run: Run) -> dict[int, int]:
+    """By id what `marked_at` gives for each option whose feed moved; all of a group together cost a fraction."""
+    listed: dict[tuple[int, int], list[Instrument]] = {}
+    for feed_id in run.moved_feeds:
+        for each in run.terms.instruments_of_feed[feed_id]:
+            mark = run.state.marks.get(each.id) if each.is_option else None
+            if each.is_option and (mark is None or not mark.settled):
+                listed.setdefault((each.group, feed_id), []).append(each)
+    marks: dict[int, int] = {}
+    for (group_id, feed_id), options in listed.items():
+        group = effective_group(run.state, run.terms.groups[group_id])
+        index_ticks = run.state.feeds[feed_id].ticks
+        ticks = option_marks(options, index_ticks, group, run.terms.risk.rate_ppm, run.time_ms)
+        marks.update(zip((each.id for each in options), ticks, strict=True))
+    return marks
+
+
+def _mark(run: Run, instrument: Instrument, before: Mark | None, ticks: int, *, moved: bool) -> None:
     same = before is not None and before.ticks == ticks
     if same and not moved:
         return

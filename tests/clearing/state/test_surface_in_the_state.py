@@ -1,5 +1,6 @@
 """A network whose options are marked on a surface and margined over the option grid, block by block."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -115,3 +116,18 @@ def test_the_arrays_of_the_state_are_those_of_its_marks_and_parameters(world):
         {BTC: 800_000, ETH: 20_000}, RISK, state.now.arrays_time_ms,
     )  # fmt: skip
     assert np.array_equal(built.values, arrays_of(state).values)
+
+
+def test_many_options_of_a_feed_are_marked_together_as_each_alone():
+    plain = make_genesis(risk=RISK)
+    call = next(each for each in plain.instruments if each.id == BTC_CALL)
+    more = tuple(
+        msgspec.structs.replace(call, id=10 + at, name=f"C{at}", strike_ticks=700_000 + 25_000 * at) for at in range(9)
+    )
+    world = World(msgspec.structs.replace(plain, instruments=(*plain.instruments, *more)))
+    for btc in (790_000, 805_000, 640_000, 800_000):
+        world.prices(btc)
+        assert world.state.feeds[BTC].ticks == btc
+        for each in (call, *more):
+            expected = mark_ticks(each, btc, RISK.groups[0], RISK.rate_ppm, world.state.now.time_ms)
+            assert world.state.marks.get(each.id).ticks == expected

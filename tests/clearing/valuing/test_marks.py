@@ -3,13 +3,15 @@
 from math import erf, sqrt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.instruments import Instrument, InstrumentKind
+from clearing.pricing.bulk_marks import option_marks
 from clearing.pricing.carry import YEAR_MS
 from clearing.pricing.mark import mark_ticks, option_value
 from tests.clearing.valuing.books import BTC, DAY_MS, NOW_MS
+from tests.clearing.valuing.surfaces import dated, parameters
 
 PERPETUAL = Instrument(1, "BTC-PERP", InstrumentKind.PERPETUAL, 1, 1, 1, 10)
 FUTURE = Instrument(2, "BTC-JUN", InstrumentKind.FUTURE, 1, 1, 1, 10, NOW_MS + YEAR_MS)
@@ -61,3 +63,22 @@ def test_a_lot_is_valued_finer_than_a_tick():
     fine = option_value(CALL, 800_000, BTC.volatility_ppm, 0, NOW_MS, CALL.micros_per_tick)
     assert abs(fine - 10 * mark_ticks(CALL, 800_000, BTC, 0, NOW_MS)) <= 5
     assert fine % 10 != 0
+
+
+@settings(max_examples=60)
+@given(
+    parameters(),
+    st.lists(st.tuples(st.booleans(), st.integers(-2, 400), st.integers(1, 2**40 - 1)), max_size=12),
+    st.one_of(st.integers(1, 100), st.integers(1, 2**40 - 1)),
+)
+def test_marks_in_bulk_are_the_marks_one_by_one(risk, terms, index):
+    kinds = {True: InstrumentKind.CALL, False: InstrumentKind.PUT}
+    options = [dated(at, kinds[call], 1, days, strike) for at, (call, days, strike) in enumerate(terms, start=1)]
+    singles = [mark_ticks(each, index, risk.groups[0], risk.rate_ppm, NOW_MS) for each in options]
+    assert option_marks(options, index, risk.groups[0], risk.rate_ppm, NOW_MS) == singles
+
+
+def test_marks_in_bulk_refuse_an_index_of_nothing():
+    options = [dated(at, InstrumentKind.CALL, 1, 30, 800_000) for at in range(1, 9)]
+    with pytest.raises(ValueError, match="index must be positive"):
+        option_marks(options, 0, BTC, 0, NOW_MS)
