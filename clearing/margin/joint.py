@@ -80,6 +80,10 @@ def tail_threshold(losses: Sequence[int], counts: Sequence[int], tail: int) -> i
 
 def tail_sum(losses: Sequence[int], counts: Sequence[int], tail: int) -> int:
     """Sum of the `tail` worst losses: expected shortfall times `tail`, exactly."""
-    threshold = tail_threshold(losses, counts, tail)
-    beyond = sum(count * max(0, loss - threshold) for loss, count in zip(losses, counts, strict=True))
-    return tail * threshold + beyond
+    left, total = tail, 0
+    for loss, count in sorted(zip(losses, counts, strict=True), reverse=True):
+        if count >= left:
+            return total + loss * left
+        total += loss * count
+        left -= count
+    raise ValueError(f"fewer scenarios than the {tail} that are averaged")

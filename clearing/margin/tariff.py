@@ -48,7 +48,37 @@ class Tariff:
         sized = any(self.lot_rates) or any(each.lines for each in (*self.impact, *self.concentration))
         return not (sized or self.credits_groups or self.has_short_rates)
 
-    @property
+    @cached_property
+    def rated_short(self) -> tuple[tuple[int, int], ...]:
+        """(instrument's index, rate) of options with a minimum."""
+        return tuple((at, rate) for at, rate in enumerate(self.short_rates) if rate)
+
+    @cached_property
+    def rated_lots(self) -> tuple[tuple[int, int], ...]:
+        """(instrument's index, rate) of instruments with one."""
+        return tuple((at, rate) for at, rate in enumerate(self.lot_rates) if rate)
+
+    @cached_property
+    def sized_lots(self) -> tuple[tuple[int, Lines], ...]:
+        """(instrument's index, lines) of instruments with an impact."""
+        return tuple((at, lines) for at, lines in enumerate(self.impact) if lines.lines)
+
+    @cached_property
+    def sized_tokens(self) -> tuple[tuple[int, Lines], ...]:
+        """(token's index, lines) of tokens with tiers."""
+        return tuple((at, lines) for at, lines in enumerate(self.concentration) if lines.lines)
+
+    @cached_property
+    def joint_columns(self) -> tuple[tuple[int, ...], ...]:
+        """[g][N] column of each group in each joint scenario."""
+        return tuple(zip(*(scenario.columns for scenario in self.joint.scenarios), strict=True))
+
+    @cached_property
+    def joint_counts(self) -> tuple[int, ...]:
+        """[N] how often each joint scenario counts."""
+        return tuple(scenario.count for scenario in self.joint.scenarios)
+
+    @cached_property
     def credit_weights(self) -> tuple[int, int, int]:
         """(plain, joint, whole): the requirement for groups is (plain * sum + joint * J) / whole, in lowest terms."""
         weight = self.joint.weight_ppm

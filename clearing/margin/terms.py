@@ -56,11 +56,14 @@ def account_terms(
     """The terms of one account.
 
     `losses` [g] as charged, `scenario_losses` [g][1 + S] of every column (negative: a gain), `groups` [g] the
-    instruments' indices of each risk group, `positions` [m] lots, `tokens` [k] units.
+    instruments' indices of each risk group, `positions` [m] lots, `tokens` [k] units >= 0.
     """
+    if tariff.is_off:
+        return NO_TERMS
     minimums: tuple[int, ...] = ()
     if tariff.has_short_rates:
-        minimums = tuple(sum(tariff.short_rates[at] * max(0, -positions[at]) for at in members) for members in groups)
+        owed = {at: rate * -positions[at] for at, rate in tariff.rated_short if positions[at] < 0}
+        minimums = tuple(sum(owed[at] for at in owed.keys() & members) for members in groups)
     joint = credit = 0
     if tariff.credits_groups:
         required = Terms(minimums).groups(losses)
@@ -73,22 +76,22 @@ def account_terms(
         option_minimums=minimums,
         joint=joint,
         credit=credit,
-        charges=sum(rate * abs(lots) for rate, lots in zip(tariff.lot_rates, positions, strict=True)),
-        impact=sum(lines.at(abs(lots)) for lines, lots in zip(tariff.impact, positions, strict=True)),
-        concentration=sum(lines.at(units) for lines, units in zip(tariff.concentration, tokens, strict=True)),
+        charges=sum(rate * abs(positions[at]) for at, rate in tariff.rated_lots),
+        impact=sum(lines.at(abs(positions[at])) for at, lines in tariff.sized_lots if positions[at]),
+        concentration=sum(lines.at(tokens[at]) for at, lines in tariff.sized_tokens if tokens[at]),
     )
 
 
 def joint_losses(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> list[int]:
     """The loss of every joint scenario: of each group, that of the column named."""
-    return [
-        sum(losses[column] for losses, column in zip(scenario_losses, scenario.columns, strict=True))
-        for scenario in tariff.joint.scenarios
-    ]
+    total = [0] * len(tariff.joint.scenarios)
+    for losses, columns in zip(scenario_losses, tariff.joint_columns, strict=True):
+        if any(losses):
+            total = [sofar + losses[column] for sofar, column in zip(total, columns, strict=True)]
+    return total
 
 
 def joint_loss(tariff: Tariff, scenario_losses: Sequence[Sequence[int]]) -> int:
     """Expected shortfall over the joint scenarios, at least 0, rounded up."""
-    counts = [scenario.count for scenario in tariff.joint.scenarios]
-    tail = tariff.joint.tail
-    return max(0, -(-tail_sum(joint_losses(tariff, scenario_losses), counts, tail) // tail))
+    losses, tail = joint_losses(tariff, scenario_losses), tariff.joint.tail
+    return max(0, -(-tail_sum(losses, tariff.joint_counts, tail) // tail))
