@@ -5,6 +5,7 @@ Giannopoulos and Vosper). Quantiles and shortfalls take only what was observed. 
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from clearing.base.units import mul_div_up
 from clearing.ranges.parameters import PPM
@@ -36,9 +37,7 @@ def spanned(run: Sequence[Move]) -> Move | None:
     """
     if any(move.deviation_nano == 0 for move in run):
         return None
-    first = run[0].deviation_nano
-    deviation = first if len(run) == 1 else deviation_over(first * first, len(run), 1)
-    return Move(sum(move.return_nano for move in run), deviation)
+    return Move(sum(move.return_nano for move in run), deviation_over(run[0].deviation_nano ** 2, len(run), 1))
 
 
 def spans(moves: Sequence[Move], steps: int) -> list[Move]:
@@ -47,8 +46,15 @@ def spans(moves: Sequence[Move], steps: int) -> list[Move]:
     Over many steps volatility returns to its mean, which the root of time knows nothing of: so the quantile is taken of
     what happened over the whole horizon.
     """
-    runs = (spanned(moves[at : at + steps]) for at in range(len(moves) - steps + 1))
-    return [run for run in runs if run is not None]
+    if steps == 1:
+        return [move for move in moves if move.deviation_nano]
+    returns = [0, *accumulate(move.return_nano for move in moves)]
+    missing = [0, *accumulate(move.deviation_nano == 0 for move in moves)]
+    return [
+        Move(returns[at + steps] - returns[at], deviation_over(moves[at].deviation_nano ** 2, steps, 1))
+        for at in range(len(moves) - steps + 1)
+        if missing[at + steps] == missing[at]
+    ]
 
 
 def standardised(move: Move) -> int:

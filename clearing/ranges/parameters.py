@@ -12,6 +12,8 @@ from clearing.margin.parameters import RiskGroup
 
 PPM = 1_000_000
 WINDOW_MAX = 10_000
+MOVES_MAX = 20_000
+"""Moves in the windows of all risk groups: looking at them once an epoch takes a few tenths of a second."""
 JOINT_MAX = 64
 
 
@@ -101,6 +103,7 @@ def check_ranges(ranges: RangeParameters, groups: Sequence[RiskGroup] = ()) -> N
         ("volatility_weight_ppm", ranges.volatility_weight_ppm, ranges.volatility_weight_ppm <= PPM),
         ("volatility_multiple_ppm", ranges.volatility_multiple_ppm, ranges.volatility_multiple_ppm <= 20 * PPM),
         ("joint_scenarios", ranges.joint_scenarios, ranges.joint_scenarios <= min(JOINT_MAX, ranges.window)),
+        ("window", ranges.window, not ranges.enabled or ranges.window * len(groups) <= MOVES_MAX),
         ("volatility_weight_ppm", ranges.volatility_weight_ppm, not (follows and any(g.surface for g in groups))),
         ("window", ranges.window, ranges.steps + ranges.window_min - 1 <= ranges.window),
         ("joint_tail_ppm", ranges.joint_tail_ppm, 1 <= ranges.joint_tail_ppm <= PPM),

@@ -180,6 +180,14 @@ def test_genesis_checks_every_bound(wrong: dict[str, Any]) -> None:
         check_ranges(msgspec.structs.replace(RULES, **wrong))
 
 
+def test_windows_of_many_groups_stay_small_enough_for_a_block() -> None:
+    groups = [msgspec.structs.replace(GROUP, id=at) for at in range(1, 12)]
+    check_ranges(RULES, groups[:10])
+    check_ranges(RangeParameters(), groups)
+    with pytest.raises(LocalFault, match="window"):
+        check_ranges(RULES, groups)
+
+
 def test_the_widest_variance_still_makes_a_range() -> None:
     widest = Variance(VARIANCE_MAX, VARIANCE_MAX, VARIANCE_MAX)
     found = published(widest, stressed=2 * 10**9, horizon_ms=30 * 24 * HOUR, multiple=100 * PPM)
