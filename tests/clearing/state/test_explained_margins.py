@@ -13,7 +13,7 @@ from clearing.margin.requirement import AccountMargin
 from clearing.receipts import Liquidated, TradeNovated
 from clearing.simulation import Shock, Trade, at_index, liquidation_prices, simulate, would_liquidate
 from clearing.state import State
-from tests.clearing.state.test_margins_of_the_state import ACCOUNTS, FULL, PLAIN
+from tests.clearing.state.test_margins_of_the_state import ACCOUNTS, FULL, KEPT, PLAIN
 from tests.clearing.state.world import (
     ALICE,
     BOB,
@@ -58,7 +58,7 @@ def figures(margin: AccountMargin) -> tuple[int, int, int]:
     return margin.equity, margin.initial, margin.maintenance
 
 
-@pytest.mark.parametrize("risk", [PLAIN, FULL])
+@pytest.mark.parametrize("risk", [PLAIN, FULL, KEPT])
 def test_terms_sum_to_the_margin_they_explain(risk):
     world = traded(risk)
     for btc in (790_000, 741_000, 822_000):

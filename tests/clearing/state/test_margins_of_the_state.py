@@ -50,6 +50,7 @@ FULL = msgspec.structs.replace(
     concentration=(ConcentrationTier(WETH_1, 3_000_000, 100_000), ConcentrationTier(WETH_1, 9_000_000, 300_000)),
     joint=JointCredit(tuple(JointScenario((1 + at % 16, 1 + (7 * at) % 16)) for at in range(20)), 3),
 )
+KEPT = msgspec.structs.replace(FULL, joint=msgspec.structs.replace(FULL.joint, keep_largest=True, weight_ppm=1_000_000))
 accounts = st.sampled_from(ACCOUNTS)
 tips = st.sampled_from([-1, -1, -1, -2, 0, 1])
 
@@ -80,7 +81,7 @@ def check(state: State) -> None:
 class Forks(RuleBasedStateMachine):
     """A decided state, and a tree of undecided ones on it, as proposals of one height and the next make it."""
 
-    @initialize(risk=st.sampled_from([PLAIN, FULL]))
+    @initialize(risk=st.sampled_from([PLAIN, FULL, KEPT]))
     def start(self, risk: RiskParameters) -> None:
         self.world = World(make_genesis(risk=risk), check=False)
         self.world.prices(790_000)
