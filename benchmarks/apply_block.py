@@ -11,11 +11,12 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks.figures import Figure, of_times
+from clearing.account_kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
 from clearing.blocks import Block, BlockResult
 from clearing.extension import VoteExtension
-from clearing.genesis import AccountKind, AccountTerms, Genesis, MemberTerms
+from clearing.genesis import AccountTerms, Genesis, MemberTerms
 from clearing.margin_calls import check_margins
 from clearing.run import Run
 from clearing.state import State

@@ -3,10 +3,10 @@
 Rule: data and digests only. Each names an account whose nonce it uses up, so it is applied at most once.
 """
 
+from clearing.account_kinds import AccountKind
 from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
 from clearing.base.ids import Hash32, NetworkId
-from clearing.genesis import AccountKind
 from clearing.trade_requests import OptionalSignature
 
 OPENING_TYPE = "AccountOpening(uint64 account,uint32 kind,uint64 parent,address key,uint64 nonce,uint64 notAfterMs)"

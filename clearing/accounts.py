@@ -8,11 +8,12 @@ sends it. An id is given once: a closed account's never comes back.
 
 import msgspec
 
+from clearing.account_kinds import AccountKind
 from clearing.account_requests import AccountClosing, AccountOpening
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.codes import ClearingCode, reject
-from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind
+from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS
 from clearing.ledger import balance, cash_currency, forget_account, token_currency
 from clearing.mandates import end_mandates
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce

@@ -4,12 +4,12 @@ Rule: nothing in a node's own configuration can change a state transition; what 
 value out: this module opens no file.
 """
 
-from enum import IntEnum
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 
+from clearing.account_kinds import AccountKind
 from clearing.assets import Asset, CashGroup, Feed, check_assets
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
 from clearing.base.errors import LocalFault, RemoteFault
@@ -98,14 +98,6 @@ class MarketParameters(Wire, frozen=True):
     """For how many days after its end a day's statement is taken."""
     day_trades_max: U32 = 100_000
     """Trades of one venue and day that are kept for its statement; those beyond are only counted."""
-
-
-class AccountKind(IntEnum):
-    """Whose money it is."""
-
-    HOUSE = 1
-    """The member's own."""
-    CLIENT = 2
 
 
 class AccountTerms(Wire, frozen=True):

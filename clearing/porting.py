@@ -7,11 +7,11 @@ because the old member gave them; held trades go on, because the client is bound
 
 import msgspec
 
+from clearing.account_kinds import AccountKind
 from clearing.account_requests import AccountPorting
 from clearing.accounts import accounts_of_member
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.genesis import AccountKind
 from clearing.mandates import end_mandates
 from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run

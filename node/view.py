@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bridge.codes import BridgeCode
+from clearing.account_kinds import AccountKind
 from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.explanation import MarginInputs, inputs_of
-from clearing.genesis import AccountKind, Genesis
+from clearing.genesis import Genesis
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.state.state import State
 from clearing.transactions import Transaction

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from clearing.account_kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.codec import u256
@@ -12,7 +13,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.blocks import Block, BlockResult, Observed
 from clearing.extension import PriceReport, VoteExtension
 from clearing.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
-from clearing.genesis import AccountKind, AccountTerms, ChainTerms, Genesis, MarketParameters, MemberTerms, network_id
+from clearing.genesis import AccountTerms, ChainTerms, Genesis, MarketParameters, MemberTerms, network_id
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.invariants import check_state
 from clearing.ledger import balance, cash_currency, token_currency

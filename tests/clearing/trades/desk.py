@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 
+from clearing.account_kinds import AccountKind
 from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.base.secp256k1 import address, sign_digest
 from clearing.blocks import BlockResult
-from clearing.genesis import AccountKind, Genesis
+from clearing.genesis import Genesis
 from clearing.mandates import DAY_MS
 from clearing.trade_requests import (
     StatementLine,

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from clearing.account_kinds import AccountKind
 from clearing.accounts import close_account, opened_id
 from clearing.base.codec import decode, encode
 from clearing.codes import ClearingCode
 from clearing.epoch import take_snapshot
-from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, AccountKind, Genesis
+from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, Genesis
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.margins import margin_book
 from clearing.receipts import DepositCredited, DepositStray, Liquidated

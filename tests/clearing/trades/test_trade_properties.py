@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clearing.account_kinds import AccountKind
 from clearing.apply_block import apply_block
-from clearing.genesis import OPENED_ACCOUNTS, AccountKind
+from clearing.genesis import OPENED_ACCOUNTS
 from clearing.holdings import holdings_of
 from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state

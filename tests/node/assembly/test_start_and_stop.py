@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from clearing.account_kinds import AccountKind
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
-from clearing.genesis import AccountKind, AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
 from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 from node.cli.exits import Exit
 from node.codes import NodeCode

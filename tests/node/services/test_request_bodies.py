@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.account_kinds import AccountKind
 from clearing.base.codec import decode, encode
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode
-from clearing.genesis import AccountKind
 from clearing.rules import RULES
 from clearing.signatories import keys_of, signatories
 from clearing.trade_requests import StatementLine
