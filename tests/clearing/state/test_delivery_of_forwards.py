@@ -10,6 +10,7 @@ from clearing.collateral.terms import YieldTerms
 from clearing.genesis import _check_delivery
 from clearing.instruments import check_instruments
 from clearing.ledger import balance, token_currency
+from clearing.price_terms import PriceTerms
 from clearing.receipts import Delivered, DeliveryFailed, Settled, SettlementBasis
 from tests.clearing.state.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
 from tests.clearing.state.world import (
@@ -93,6 +94,13 @@ def test_a_short_without_tokens_pays_a_penalty_to_who_was_ready() -> None:
     assert lots_of_tokens(world, ALICE) == 100
     assert world.cash(ALICE) == 100_000 * DOLLAR - 100 * PRICE + penalty
     assert world.cash(BOB) == 100_000 * DOLLAR + 100 * PRICE - penalty
+
+
+def test_a_penalty_rounds_against_who_failed() -> None:
+    world = priced(PriceTerms(delivery_fail_ppm=7))
+    world.block(world.trade(ALICE, BOB, ETH_FWD, 1, 20_000))
+    expire(world, eth=20_001)
+    assert failures(world) == {BOB: (-1, 15)}, "7 millionths of 2.0001 are 14.0007 micros"
 
 
 def test_a_long_without_cash_pays_a_penalty_and_the_short_keeps_its_tokens() -> None:

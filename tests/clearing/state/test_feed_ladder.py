@@ -90,6 +90,15 @@ def test_from_halted_to_stale_nothing_starts_anew() -> None:
     assert (held.rung, held.since_height) == (Rung.NO_LIQUIDATION, since), "a stale feed's grace is not for the halted"
 
 
+def test_a_feed_that_was_halted_gets_no_grace_by_falling_silent() -> None:
+    world = priced()
+    world.prices(790_000, eth=10_000)
+    world.block(after_ms=LATE_MS)
+    held = world.state.feeds[ETH]
+    assert (held.status, held.rung) == (FeedStatus.STALE, Rung.NO_LIQUIDATION)
+    assert world.state.feeds[BTC].rung == Rung.NO_NEW_RISK, "the other one was never halted"
+
+
 @pytest.mark.parametrize(("settle_blocks", "reached"), [(0, Rung.NO_LIQUIDATION), (30, Rung.SETTLED)])
 def test_without_terms_a_feed_without_price_only_waits(settle_blocks: int, reached: Rung) -> None:
     world = priced(PriceTerms(settle_blocks=settle_blocks))

@@ -117,6 +117,8 @@ def test_funding_is_paid_once_in_each_interval_with_every_number() -> None:
     assert told == {TransferCode.FUNDING, TransferCode.FUNDING_ROUNDING}
     go_to(world, boundary + MINUTE_MS - 1)
     assert len([each for each in world.results if of_kind(each, FundingPaid)]) == 1
+    (again,) = of_kind(world.prices(790_000, after_ms=1), FundingPaid)
+    assert again.covered_ms == MINUTE_MS, "each moment is paid for once"
 
 
 def test_longs_pay_more_while_they_pay_a_premium() -> None:
