@@ -137,8 +137,11 @@ def inputs_of(state: State, account: int) -> MarginInputs:
     )
 
 
-def arrays_for(inputs: MarginInputs) -> tuple[RiskArrays, list[int]]:
-    """Arrays of what the account holds only (nothing else enters its margin), and its lots in their order."""
+def arrays_for(inputs: MarginInputs, before: RiskArrays | None = None) -> tuple[RiskArrays, list[int]]:
+    """Arrays of what the account holds only (nothing else enters its margin), and its lots in their order.
+
+    With the arrays `before` only what moved is computed; the result is the same.
+    """
     held = [(each, lots) for each, lots in zip(inputs.instruments, inputs.lots, strict=True) if lots]
     arrays = build_risk_arrays(
         [each for each, _ in held],
@@ -148,13 +151,14 @@ def arrays_for(inputs: MarginInputs) -> tuple[RiskArrays, list[int]]:
         inputs.index,
         inputs.parameters,
         inputs.arrays_time_ms,
+        before=before,
     )
     return arrays, [lots for _, lots in held]
 
 
-def margin_for(inputs: MarginInputs) -> AccountMargin:
-    """The account's margin, by the definition."""
-    arrays, lots = arrays_for(inputs)
+def margin_for(inputs: MarginInputs, before: RiskArrays | None = None) -> AccountMargin:
+    """The account's margin, by the definition; `before` as in `arrays_for`."""
+    arrays, lots = arrays_for(inputs, before)
     return account_margin(arrays, inputs.cash, inputs.tokens, lots)
 
 

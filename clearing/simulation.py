@@ -13,9 +13,10 @@ import msgspec
 from clearing.assets import PPM
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
-from clearing.explanation import MarginInputs, margin_for
+from clearing.explanation import MarginInputs, arrays_for, margin_for
 from clearing.funding import perpetual_mark_ticks
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
+from clearing.margin.arrays import RiskArrays
 from clearing.margin.parameters import RiskGroup
 from clearing.pricing.mark import mark_ticks
 from clearing.pricing.surface import VOLATILITY_MIN_PPM
@@ -79,10 +80,10 @@ def simulate(inputs: MarginInputs, shock: Shock) -> MarginInputs:
     return _repriced(after, moved, tuple(groups.values()))
 
 
-def would_liquidate(inputs: MarginInputs) -> bool:
-    """Whether maintenance margin or a cash limit is not kept."""
+def would_liquidate(inputs: MarginInputs, before: RiskArrays | None = None) -> bool:
+    """Whether maintenance margin or a cash limit is not kept; `before` as in `arrays_for`."""
     owes = any(cash < -inputs.parameters.cash_limit_micros for cash in inputs.cash)
-    return owes or not margin_for(inputs).maintenance_ok
+    return owes or not margin_for(inputs, before).maintenance_ok
 
 
 def liquidation_prices(inputs: MarginInputs) -> tuple[LiquidationPrice, ...]:
@@ -90,30 +91,30 @@ def liquidation_prices(inputs: MarginInputs) -> tuple[LiquidationPrice, ...]:
     listed = zip(inputs.instruments, inputs.lots, strict=True)
     feeds = {each.feed for each, lots in listed if lots}
     feeds |= {each.feed for each, units in zip(inputs.listed_tokens, inputs.tokens, strict=True) if units}
-    found = []
+    found, (arrays, _) = [], arrays_for(inputs)
     for price in inputs.prices:
         if price.feed in feeds and price.usable:
             down = [max(price.ticks * (STEPS - step) // STEPS, 1) for step in range(STEPS + 1)]
             up = [min(price.ticks + 3 * price.ticks * step // STEPS, INDEX_TICKS_MAX) for step in range(STEPS + 1)]
-            sides = [_first_failing(inputs, price.feed, tried) for tried in (down, up)]
+            sides = [_first_failing(inputs, arrays, price.feed, tried) for tried in (down, up)]
             found.append(LiquidationPrice(price.feed, price.name, price.ticks, *sides))
     return tuple(found)
 
 
-def _first_failing(inputs: MarginInputs, feed: int, tried: list[int]) -> int | None:
+def _first_failing(inputs: MarginInputs, arrays: RiskArrays, feed: int, tried: list[int]) -> int | None:
     """The first of `tried` at which the account fails, brought to the tick by bisection from the one before."""
     covered: int | None = None
     for ticks in tried:
-        if would_liquidate(at_index(inputs, feed, ticks)):
-            return ticks if covered is None else _bisected(inputs, feed, covered, ticks)
+        if would_liquidate(at_index(inputs, feed, ticks), arrays):
+            return ticks if covered is None else _bisected(inputs, arrays, feed, covered, ticks)
         covered = ticks
     return None
 
 
-def _bisected(inputs: MarginInputs, feed: int, covered: int, failing: int) -> int:
+def _bisected(inputs: MarginInputs, arrays: RiskArrays, feed: int, covered: int, failing: int) -> int:
     while abs(covered - failing) > 1:
         middle = (covered + failing) // 2
-        if would_liquidate(at_index(inputs, feed, middle)):
+        if would_liquidate(at_index(inputs, feed, middle), arrays):
             failing = middle
         else:
             covered = middle
@@ -144,7 +145,9 @@ def _repriced(inputs: MarginInputs, index: dict[int, int], groups: tuple[RiskGro
             cash[rows[instrument.cash_group]] += paid
         marks[instrument.id] = mark
     prices = tuple(replace(each, ticks=index.get(each.feed, each.ticks)) for each in inputs.prices)
-    parameters = msgspec.structs.replace(inputs.parameters, groups=groups)
+    parameters = inputs.parameters  # the same object where it is the same: arrays are then built from those before
+    if groups != parameters.groups:
+        parameters = msgspec.structs.replace(parameters, groups=groups)
     return replace(inputs, marks=marks, cash=tuple(cash), prices=prices, parameters=parameters)
 
 

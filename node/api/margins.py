@@ -1,6 +1,6 @@
 """Routes that explain and simulate margins.
 
-Rule: inputs are taken from the view at once; the work, bounded by what is listed, is done in a few worker threads, so
+Rule: inputs are taken from the view at once; the work, bounded by what is listed, is done in a worker thread, so
 that votes never wait for it. A member sees its own accounts only.
 """
 

@@ -1,7 +1,7 @@
-"""Worker threads for answers that take more than a moment.
+"""A worker thread for answers that take more than a moment.
 
-Rule: few threads, few waiting; whoever comes beyond that is refused, so that nobody can pile up work. Only frozen
-values go in.
+Rule: one thread (more would take more of the one interpreter from consensus), few waiting; whoever comes beyond that is
+refused, so that nobody can pile up work. Only frozen values go in.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ import trio
 from node.api.problems import ApiRefusal
 from node.codes import NodeCode
 
-THREADS = 2
-WAITING_MAX = 16
+THREADS = 1
+WAITING_MAX = 8
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _workers = trio.CapacityLimiter(THREADS)
