@@ -2,6 +2,7 @@
 
 from clearing.receipts import AuctionOpened, CollateralSold
 from node.collateral_view import assets_now, collateral_sales
+from node.devnet.market import load_market
 from tests.clearing.collateral.test_cash_calls import CALL, owing
 from tests.clearing.collateral.test_depeg_guard import guarded, leave
 from tests.clearing.collateral.vaults import HAIRCUT, USDC_FEED, genesis_with, opened
@@ -36,3 +37,18 @@ def test_haircuts_inventory_and_suspension_are_told_as_they_are() -> None:
     left = assets_now(judged.state)[0]
     assert (left.asset, left.cash_group, left.unit_decimals, left.suspended) == (USDC_1, 0, 2, False)
     assert not assets_now(judged.state)[1].suspended
+
+
+def test_the_shipped_market_takes_off_collateral_what_its_file_says() -> None:
+    market = load_market()
+    weth = next(token for token in market.tokens if not token.cash)
+    parts = weth.haircut
+    assert parts is not None
+    ranges = {group.feed: group.range_ppm for group in market.groups}
+    whole = weth.haircut_ppm + ranges[weth.feed] * parts.range_share_ppm // 10**6
+    whole += parts.liquidity_ppm + parts.finality_ppm
+    assert 190_000 <= whole <= 200_000, "about a fifth, as the file's comment says"
+    assert market.cash.skew is not None
+    assert market.cash.interest is not None
+    assert market.cash.call is not None
+    assert market.cash.skew.band_micros > market.house.capital_micros, "the house's first deposit costs nothing"
