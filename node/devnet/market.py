@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from clearing.account_kinds import AccountKind
 from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.errors import LocalFault
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.validators import ValidatorSet
 from clearing.collateral.terms import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
 from clearing.genesis import (
-    AccountKind,
     AccountTerms,
     ChainTerms,
     Genesis,
