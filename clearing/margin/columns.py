@@ -33,7 +33,7 @@ class Columns:
         self._own: Integers = np.zeros(0, np.int64)
 
     def absorb(self) -> None:
-        """Fold this fork into the table below, but for its marks. This one then reads through."""
+        """Fold this fork, with its marks, into the table below. This one then reads through."""
         below = self.below
         if below is None:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "margin book", why="not a fork")
@@ -41,6 +41,7 @@ class Columns:
             below.slot(account)
         columns = below.hold(self._own[: self.count])
         below.table[:, columns] = self.table[:, : self.count]
+        below.marks[:, columns] |= self.marks[:, : self.count]
         self._where = np.full(self.size, -1, np.int64)
         self.slots, self.count = {}, 0
 
