@@ -11,7 +11,7 @@ from unittest.mock import patch
 import msgspec
 
 from benchmarks.figures import Figure, of_times
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
 from clearing.blocks import Block, BlockResult
@@ -20,8 +20,8 @@ from clearing.genesis import AccountTerms, Genesis, MemberTerms
 from clearing.margin_calls import check_margins
 from clearing.run import Run
 from clearing.state import State
-from clearing.trade_requests import TradeReport, VenueMandate
-from clearing.venues import VenueTerms
+from clearing.trades.requests import TradeReport, VenueMandate
+from clearing.trades.venues import VenueTerms
 from tests.clearing.state.world import BTC, DOLLAR, ETH, OWNER, USDC_1, World, make_genesis, reports, secret
 
 TRADES = 1_000

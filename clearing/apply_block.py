@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from clearing.accrual import accrue
-from clearing.auctions import clear_auctions
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.header import DepositCursor
 from clearing.base.ids import Hash32
@@ -19,21 +17,23 @@ from clearing.codes import ClearingCode
 from clearing.collateral.tending import tend_collateral
 from clearing.epoch import EXIT_ROOT, close_epoch, snapshot_due
 from clearing.genesis import Genesis
-from clearing.held_trades import novate_held
 from clearing.house_margin import check_house
 from clearing.invariants import check_block
 from clearing.margin_calls import check_margins
-from clearing.mark_to_market import mark_to_market
 from clearing.opening import open_state
-from clearing.prices import apply_prices
+from clearing.prices.agreement import apply_prices
+from clearing.prices.auctions import clear_auctions
 from clearing.ranges.delays import watch_withdrawals
 from clearing.ranges.update import update_ranges
 from clearing.receipts import refused
-from clearing.reconciliation import close_days
 from clearing.rules import RULES
 from clearing.run import Run
+from clearing.settling.accrual import accrue
+from clearing.settling.mark_to_market import mark_to_market
 from clearing.state.indexes import forget_due
 from clearing.state.state import State
+from clearing.trades.held import novate_held
+from clearing.trades.reconciliation import close_days
 from clearing.transactions import Transaction
 from clearing.withdrawals import release, withdrawals_count
 from clearing.withdrawals_tree import withdrawals_root

@@ -18,8 +18,9 @@ from clearing.holdings import arrays_of, holdings_of
 from clearing.ledger import currency_of, held
 from clearing.margin.rows import account_holdings, build_snapshot, build_statement
 from clearing.margin.snapshot import AccountHoldings, PriceUsed, PublicTotal, RiskSnapshot
+from clearing.prices.receipts import FeedStatus
 from clearing.ranges.effective import effective_parameters
-from clearing.receipts import EpochClosed, FeedStatus
+from clearing.receipts import EpochClosed
 from clearing.run import Run
 from clearing.state.state import State
 

@@ -7,7 +7,6 @@ elsewhere while the state moves on. It must not know who asks.
 
 from dataclasses import dataclass, field
 
-from clearing.accrual import average_of
 from clearing.assets import Asset, CashGroup
 from clearing.collateral.haircuts import effective_assets
 from clearing.holdings import holdings_of
@@ -16,10 +15,11 @@ from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.greeks import GroupGreeks, account_greeks, greeks_per_lot
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.requirement import AccountMargin, account_margin
-from clearing.perpetuals import premium_of
+from clearing.prices.receipts import FeedStatus, Rung
 from clearing.ranges.effective import effective_parameters
-from clearing.receipts import FeedStatus, Rung
-from clearing.settlement import TimeAverage
+from clearing.settling.accrual import average_of
+from clearing.settling.perpetuals import premium_of
+from clearing.settling.settlement import TimeAverage
 from clearing.state.state import State
 
 Inputs = tuple[tuple[str, int | str], ...]

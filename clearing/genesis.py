@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.assets import Asset, CashGroup, Feed, check_assets
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
 from clearing.base.errors import LocalFault, RemoteFault
@@ -23,10 +23,10 @@ from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
 from clearing.margin.tariff import build_tariff
-from clearing.price_terms import PriceTerms, check_price_terms
+from clearing.prices.terms import PriceTerms, check_price_terms
 from clearing.pricing.carry import forward_ticks
 from clearing.ranges.parameters import RangeParameters, check_ranges
-from clearing.venues import VenueTerms, check_venues
+from clearing.trades.venues import VenueTerms, check_venues
 
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20
@@ -37,7 +37,7 @@ CASH_MICROS_MAX = 2**60
 MEMBER_ACCOUNTS_MAX = 2**48
 """Account ids of members are below this; above are the accounts of the ledger itself (`clearing.ledger`)."""
 OPENED_ACCOUNTS = 2**47
-"""Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts`)."""
+"""Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts.lifecycle`)."""
 
 
 class ChainTerms(Wire, frozen=True):

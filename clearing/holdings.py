@@ -9,8 +9,8 @@ from clearing.collateral.haircuts import effective_assets
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.requirement import AccountMargin, account_margin
+from clearing.prices.receipts import FeedStatus, Rung
 from clearing.ranges.effective import effective_parameters
-from clearing.receipts import FeedStatus, Rung
 from clearing.state.records import Book
 from clearing.state.state import State
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
-from clearing.price_terms import AVERAGING_MS_MAX, FundingTerms, check_funding_terms
+from clearing.prices.terms import AVERAGING_MS_MAX, FundingTerms, check_funding_terms
 
 MICROS_PER_TICK_MAX = 2**16
 """Largest value of one tick for one lot. With `INDEX_TICKS_MAX` it keeps every risk array entry below 2^62."""

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from clearing.assets import PPM, Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
-from clearing.degradation import is_dead, may_close_out
 from clearing.holdings import Holdings, arrays_of, feeds_of, lots_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.requirement import AccountMargin
-from clearing.mark_to_market import notional
+from clearing.prices.degradation import is_dead, may_close_out
 from clearing.receipts import CollateralBought, Liquidated, TakenOver, TransferCode
 from clearing.run import Run
+from clearing.settling.mark_to_market import notional
 
 FRACTION_DENOMINATOR = 10**9
 

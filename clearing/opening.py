@@ -3,12 +3,12 @@
 Rule: height 0 holds members, accounts and empty cursors; no money, no prices.
 """
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.base.codec import u256
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.genesis import Genesis
 from clearing.ledger import FEE_POT_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
-from clearing.receipts import FeedStatus
+from clearing.prices.receipts import FeedStatus
 from clearing.state.records import Account, Clock, Cursor, FeedState, Flow, Member
 from clearing.state.state import State
 

@@ -7,23 +7,23 @@ or refuses it and changes nothing.
 from collections.abc import Callable
 from typing import Any
 
-from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
-from clearing.accounts import close_account, open_account
-from clearing.auction_requests import ReopeningOrder
-from clearing.auctions import take_order
+from clearing.accounts.lifecycle import close_account, open_account
+from clearing.accounts.porting import port_account
+from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
+from clearing.accounts.token_transfers import transfer_tokens
 from clearing.base.errors import Rejected
 from clearing.collateral.auctions import bid
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
 from clearing.collateral.swaps import swap
-from clearing.mandates import set_mandate
-from clearing.novation import novate
-from clearing.porting import port_account
-from clearing.reconciliation import read_statement
+from clearing.prices.auction_requests import ReopeningOrder
+from clearing.prices.auctions import take_order
 from clearing.run import Run
-from clearing.token_transfers import transfer_tokens
-from clearing.trade_changes import cancel_trade, correct_trade, give_up_trade
-from clearing.trade_reports import report_trade
-from clearing.trade_requests import (
+from clearing.trades.changes import cancel_trade, correct_trade, give_up_trade
+from clearing.trades.mandates import set_mandate
+from clearing.trades.novation import novate
+from clearing.trades.reconciliation import read_statement
+from clearing.trades.reports import report_trade
+from clearing.trades.requests import (
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,
@@ -32,8 +32,8 @@ from clearing.trade_requests import (
     VenueStatement,
     VenueSwitch,
 )
+from clearing.trades.venue_switch import switch_venue
 from clearing.transactions import CashTransfer, Trade, Withdrawal
-from clearing.venue_switch import switch_venue
 from clearing.withdrawals import request_withdrawal, transfer_cash
 
 

@@ -14,13 +14,13 @@ from clearing.assets import PPM
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
 from clearing.explanation import MarginInputs, arrays_for, margin_for
-from clearing.funding import perpetual_mark_ticks
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.parameters import RiskGroup
 from clearing.pricing.mark import mark_ticks
 from clearing.pricing.surface import VOLATILITY_MIN_PPM
-from clearing.settlement import TimeAverage, expected_average_ticks
+from clearing.settling.funding import perpetual_mark_ticks
+from clearing.settling.settlement import TimeAverage, expected_average_ticks
 
 T = TypeVar("T")
 STEPS = 24
@@ -152,7 +152,7 @@ def _repriced(inputs: MarginInputs, index: dict[int, int], groups: tuple[RiskGro
 
 
 def _mark(inputs: MarginInputs, instrument: Instrument, index_ticks: int, group: RiskGroup) -> int:
-    """As `clearing.mark_to_market.marked_at`, from frozen inputs; tests hold them equal."""
+    """As `clearing.settling.mark_to_market.marked_at`, from frozen inputs; tests hold them equal."""
     if instrument.kind is InstrumentKind.PERPETUAL:
         return perpetual_mark_ticks(index_ticks, inputs.premia[instrument.id], instrument.funding.premium_cap_ppm)
     ticks = mark_ticks(instrument, index_ticks, group, inputs.parameters.rate_ppm, inputs.arrays_time_ms)

@@ -1,19 +1,19 @@
 """What members ask for: signed requests, as they travel in batches and blocks.
 
 Rule: each request is signed as EIP-712 typed data whose domain holds the network id; `digest` is what is signed. A
-request is applied at most once: a trade by its id (`clearing.trade_ids`), a change of one by its revision, a part of a
+request is applied at most once: a trade by its id (`clearing.trades.ids`), a change of one by its revision, a part of a
 statement by its number, the others by (account, nonce).
 """
 
 from typing import TypeAlias
 
-from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
-from clearing.auction_requests import ReopeningOrder
+from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
 from clearing.base.ids import Hash32, NetworkId
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
-from clearing.trade_requests import (
+from clearing.prices.auction_requests import ReopeningOrder
+from clearing.trades.requests import (
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,

@@ -6,7 +6,7 @@ A withdrawal needs initial margin afterwards, the account's own positive balance
 
 import msgspec
 
-from clearing.accounts import check_client_money
+from clearing.accounts.lifecycle import check_client_money
 from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
@@ -19,10 +19,11 @@ from clearing.collateral.requests import LimitedWithdrawal
 from clearing.collateral.restrictions import check_restricted
 from clearing.collateral.skew import fee_of, settle_fee
 from clearing.collateral.soft_credit import lent
-from clearing.degradation import is_dead
 from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
-from clearing.receipts import CashTransferred, FeedStatus, TransferCode, WithdrawalReleased
+from clearing.prices.degradation import is_dead
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import CashTransferred, TransferCode, WithdrawalReleased
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import Released

@@ -16,10 +16,10 @@ from pathlib import Path
 import structlog
 import trio
 
+from clearing.accounts.signatories import Signatory, keys_of
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.extension import VoteExtension
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
-from clearing.signatories import Signatory, keys_of
 from clearing.state.state import State
 from consensus.chain import Position
 from consensus.outputs import Decided as DecidedHeight

@@ -10,13 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from clearing.accounts.signatories import Signatory, Signer, accounts_of, signatories
 from clearing.base import secp256k1
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
 from clearing.codes import ClearingCode, reject
-from clearing.signatories import Signatory, Signer, accounts_of, signatories
 from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
 from node.codes import NodeCode
 

@@ -9,7 +9,8 @@ from typing import Any
 import trio
 
 from clearing.base.validators import ValidatorSet
-from clearing.receipts import Liquidated, OutliersDropped, PriceApplied, Refused, Rung, RungChanged
+from clearing.prices.receipts import OutliersDropped, PriceApplied, Rung, RungChanged
+from clearing.receipts import Liquidated, Refused
 from consensus.outputs import Decided as DecidedHeight
 from node.application import Decided
 from node.bridge_service import BridgeService

@@ -13,7 +13,8 @@ import trio
 
 from clearing.base.codec import I64, U32, U63, Bytes32, Wire, decode, encode
 from clearing.base.errors import RemoteFault
-from clearing.receipts import Liquidated, Receipt, Settled, TradeNovated
+from clearing.receipts import Liquidated, Receipt, TradeNovated
+from clearing.settling.receipts import Settled
 from clearing.state.state import Module, State
 from node.application import Decided
 from node.gossip import carries

@@ -3,10 +3,10 @@
 Rule: reads only, and computes nothing that the rulebook does not compute the same way.
 """
 
-from clearing.accrual import average_of
-from clearing.funding import average_premium_ppb, funding_rate_ppb
 from clearing.instruments import Instrument
-from clearing.receipts import Rung
+from clearing.prices.receipts import Rung
+from clearing.settling.accrual import average_of
+from clearing.settling.funding import average_premium_ppb, funding_rate_ppb
 from clearing.state.records import FeedState, Mark
 from clearing.state.state import State
 from node.api.shapes import FeedPrice, InstrumentMark

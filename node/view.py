@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bridge.codes import BridgeCode
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
 from clearing.base.header import Header

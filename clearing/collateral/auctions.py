@@ -13,9 +13,11 @@ from clearing.base.units import MONEY_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.haircuts import effective_asset
 from clearing.collateral.listing import asset_now, is_suspended
+from clearing.collateral.receipts import CollateralSold
 from clearing.collateral.requests import CollateralBid
 from clearing.ledger import balance, cash_currency, token_currency
-from clearing.receipts import CollateralSold, FeedStatus, TransferCode
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import CashCall

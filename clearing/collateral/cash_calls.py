@@ -8,10 +8,10 @@ how collateral is sold.
 
 from collections.abc import Sequence
 
+from clearing.collateral.receipts import AuctionOpened, CashCalled, CashCallMet
 from clearing.collateral.terms import CashCallTerms
 from clearing.holdings import Holdings
 from clearing.ledger import balance, cash_currency
-from clearing.receipts import AuctionOpened, CashCalled, CashCallMet
 from clearing.run import Run
 from clearing.state.records import CashCall
 

@@ -9,9 +9,11 @@ currency and every reserve stays whole. There is no way back but by governance.
 from clearing.assets import PPM, Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.collateral.listing import has_left
+from clearing.collateral.receipts import CashLeftGroup, ClaimConverted, GuardChanged
 from clearing.collateral.silence import silent_ms
 from clearing.ledger import balance, cash_currency, external_account, held, is_claimant, token_currency
-from clearing.receipts import CashLeftGroup, ClaimConverted, FeedStatus, GuardChanged, TransferCode
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.indexes import CURRENCY, holders
 from clearing.state.records import Guard

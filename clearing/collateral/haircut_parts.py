@@ -6,10 +6,10 @@ and capped at 100 %. Only what changes is kept; then the risk arrays are built a
 
 from clearing.assets import PPM, Asset
 from clearing.base.units import mul_div_up
+from clearing.collateral.receipts import HaircutChanged
 from clearing.collateral.silence import silent_ms
 from clearing.ledger import token_currency
 from clearing.ranges.effective import effective_parameters
-from clearing.receipts import HaircutChanged
 from clearing.run import Run
 from clearing.state.indexes import CURRENCY, holders
 from clearing.state.records import Haircut

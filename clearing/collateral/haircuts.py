@@ -7,7 +7,7 @@ token counts for asks here. Reads only.
 import msgspec
 
 from clearing.assets import RATE_TIMES_MAX, Asset
-from clearing.receipts import FeedStatus, Rung
+from clearing.prices.receipts import FeedStatus, Rung
 from clearing.state.state import State
 
 

@@ -5,8 +5,8 @@ Rule: until its time is over and while it owes cash, a restricted account reduce
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.receipts import RestrictionLifted
 from clearing.ledger import balance, cash_currency
-from clearing.receipts import RestrictionLifted
 from clearing.run import Run
 from clearing.state.records import Restriction, SoftCredit
 from clearing.state.state import State

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from clearing.assets import PPM, Asset, CashGroup
 from clearing.collateral.listing import cash_tokens
+from clearing.collateral.receipts import SkewFeePaid
 from clearing.collateral.terms import SkewTerms
 from clearing.ledger import FEE_POT_ACCOUNT, balance, cash_currency, held
-from clearing.receipts import SkewFeePaid, TransferCode
+from clearing.receipts import TransferCode
 from clearing.run import Run
 
 

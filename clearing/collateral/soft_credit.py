@@ -15,10 +15,12 @@ from clearing.chains import final_block
 from clearing.claims import add_word, agreed_power
 from clearing.collateral.haircuts import effective_asset
 from clearing.collateral.listing import asset_now, is_suspect, is_suspended
+from clearing.collateral.receipts import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.collateral.restrictions import is_restricted, restrict
 from clearing.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
 from clearing.ledger import balance, can_hold, cash_currency, held
-from clearing.receipts import FeedStatus, SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid, TransferCode
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.records import Attestation, Loan, SoftCredit
 from clearing.state.state import State

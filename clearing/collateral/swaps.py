@@ -4,13 +4,14 @@ Rule: both sides signed the same words; each gives what is its own and covers in
 inventory moves, so no chain and no fee is concerned.
 """
 
-from clearing.accounts import check_client_money
+from clearing.accounts.lifecycle import check_client_money
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.receipts import ClaimsSwapped
 from clearing.collateral.requests import ClaimSwap
 from clearing.ledger import token_currency
-from clearing.receipts import ClaimsSwapped, TransferCode
+from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
 from clearing.withdrawals import check_leaving

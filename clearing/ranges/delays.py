@@ -7,9 +7,10 @@ withdrawal says little, its owner may have waited, so the fastest of an epoch co
 import msgspec
 
 from clearing.chains import final_block
+from clearing.prices.receipts import FeedStatus
 from clearing.ranges.parameters import PPM, RangeParameters
 from clearing.ranges.records import ChainDelay
-from clearing.receipts import FeedStatus, WithdrawalConfirmed
+from clearing.receipts import WithdrawalConfirmed
 from clearing.run import Run
 from clearing.state.state import State
 

@@ -8,15 +8,16 @@ and whoever holds such an instrument is looked at in the same block.
 import msgspec
 
 from clearing.margin.parameters import RiskGroup
+from clearing.prices.receipts import FeedStatus
 from clearing.ranges.delays import averaged, close_delays, horizon, inclusion_delay, report_age, watch_chains
 from clearing.ranges.effective import effective_group
 from clearing.ranges.history import multiple_of, quantile_up, spans, standardised
 from clearing.ranges.joint import column_sizes, joint_columns, joint_credit
 from clearing.ranges.parameters import RangeParameters
+from clearing.ranges.receipts import RangePublished
 from clearing.ranges.records import JointHeld, Move, Moves, PublishedRange, RangeClock, Variance
 from clearing.ranges.rule import Filtered, publish
 from clearing.ranges.variance import deviation_over, first_variance, observe, sqrt_up
-from clearing.receipts import FeedStatus, RangePublished
 from clearing.run import Run
 from clearing.state.indexes import INSTRUMENT, holders
 from clearing.state.state import State

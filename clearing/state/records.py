@@ -5,10 +5,10 @@ Rule: data only. A record says nothing about who may change it; units stand in t
 
 from enum import IntEnum
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 from clearing.facts import CustodySeen, DepositSeen, Fact
-from clearing.receipts import FeedStatus, Rung
+from clearing.prices.receipts import FeedStatus, Rung
 
 
 class Balance(Wire, frozen=True):

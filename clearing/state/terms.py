@@ -10,7 +10,7 @@ from clearing.base.ids import NetworkId
 from clearing.genesis import ChainTerms, Genesis, network_id
 from clearing.instruments import Instrument
 from clearing.margin.parameters import RiskGroup
-from clearing.venues import VenueTerms
+from clearing.trades.venues import VenueTerms
 
 
 class Terms:

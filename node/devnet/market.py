@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.errors import LocalFault
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
@@ -28,7 +28,7 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import CHARGE_SIZES_PPM, ConcentrationTier, LotCharge
 from clearing.margin.joint import JointCredit, JointScenario
 from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.price_terms import FundingTerms, PriceTerms
+from clearing.prices.terms import FundingTerms, PriceTerms
 from clearing.pricing.surface import VolPillar, VolShock
 from clearing.ranges.parameters import RangeParameters
 from node.devnet.codes import DevnetCode
@@ -164,7 +164,7 @@ class ChargeFigures(_Table, frozen=True):
 
 
 class FundingFigures(_Table, frozen=True):
-    """Premium and funding of a perpetual; see `clearing.price_terms.FundingTerms`."""
+    """Premium and funding of a perpetual; see `clearing.prices.terms.FundingTerms`."""
 
     premium_cap_ppm: int
     window_ms: int
@@ -210,7 +210,7 @@ class RiskFigures(_Table, frozen=True):
 
 
 class PriceFigures(_Table, frozen=True):
-    """Outliers and the ladder of a feed without a price; see `clearing.price_terms.PriceTerms`."""
+    """Outliers and the ladder of a feed without a price; see `clearing.prices.terms.PriceTerms`."""
 
     outlier_deviations: int
     outlier_floor_ppm: int

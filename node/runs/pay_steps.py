@@ -1,6 +1,6 @@
 """Steps that pay positions: variation margin, premium and funding, time averages, final settlement.
 
-Rule: the arithmetic is the state machine's own (`clearing.funding`, `clearing.settlement`); here are only units and
+Rule: the arithmetic is the state machine's own (`clearing.settling`); here are only units and
 paths. What accounts are paid and what is left over sum to zero whenever the positions do.
 """
 
@@ -11,7 +11,9 @@ from typing import Any, TypeAlias
 
 from clearing.base.errors import RemoteFault
 from clearing.codes import ClearingCode
-from clearing.funding import (
+from clearing.instruments import INDEX_TICKS_MAX, InstrumentKind
+from clearing.models.numbers import exact
+from clearing.settling.funding import (
     PPB,
     VOLUME_MAX,
     funding_payments,
@@ -20,9 +22,7 @@ from clearing.funding import (
     perpetual_mark_ticks,
     premium_ppb,
 )
-from clearing.instruments import INDEX_TICKS_MAX, InstrumentKind
-from clearing.models.numbers import exact
-from clearing.settlement import TimeAverage, extend_average, needed_ms, settlement_payments, worth_ticks
+from clearing.settling.settlement import TimeAverage, extend_average, needed_ms, settlement_payments, worth_ticks
 from node.runs.steps import Average, Funding, Held, Premium, Settle, VariationMargin
 from node.runs.units import Units, money, positive, require, whole
 

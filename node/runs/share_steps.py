@@ -14,8 +14,8 @@ from clearing.collateral.interest import interest_on
 from clearing.collateral.skew import movement_fee
 from clearing.collateral.terms import InterestTerms, SkewTerms
 from clearing.instruments import INDEX_TICKS_MAX
-from clearing.medians import Report, sift
 from clearing.models.numbers import exact, rounded, shown
+from clearing.prices.medians import Report, sift
 from clearing.ranges.history import expected_shortfall, rescale
 from clearing.ranges.variance import next_variance
 from node.runs.steps import (

@@ -7,9 +7,9 @@ import pytest
 
 from bridge.watcher import Watcher
 from clearing.base.codec import u256
+from clearing.collateral.receipts import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.collateral.soft_credit import lent
 from clearing.facts import DepositSighted
-from clearing.receipts import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from node.fact_pool import FactPool
 from tests.bridge.adapter.conftest import CHAIN_ID, TOKEN
 from tests.clearing.collateral.vaults import SOFT, Vaults, genesis_with

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clearing.collateral.receipts import ClaimsSwapped, SkewFeePaid
 from clearing.collateral.skew import movement_fee, potential
 from clearing.collateral.terms import SkewTerms
 from clearing.ledger import FEE_POT_ACCOUNT, SUSPENSE_ACCOUNT, held
-from clearing.receipts import CashTransferred, ClaimsSwapped, Refused, SkewFeePaid, WithdrawalReleased
+from clearing.receipts import CashTransferred, Refused, WithdrawalReleased
 from tests.clearing.collateral.vaults import SKEW, STETH_2, Vaults, genesis_with, opened
 from tests.clearing.state.world import (
     ALICE,

@@ -12,13 +12,14 @@ from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.collateral.depeg import shares_of
 from clearing.collateral.listing import has_left
+from clearing.collateral.receipts import CashLeftGroup, ClaimConverted, GuardChanged, SoftCreditLent
 from clearing.collateral.terms import DepegTerms
 from clearing.custody import custody_terms
 from clearing.epoch import take_snapshot
 from clearing.facts import CustodySeen
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
-from clearing.receipts import CashLeftGroup, ClaimConverted, DepositCredited, GuardChanged, SoftCreditLent, TransferCode
+from clearing.receipts import DepositCredited, TransferCode
 from clearing.state.export import export_state, import_state
 from tests.clearing.collateral.test_cash_calls import CALL
 from tests.clearing.collateral.vaults import DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened

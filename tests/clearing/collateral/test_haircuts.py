@@ -8,11 +8,12 @@ from clearing.apply_block import apply_block
 from clearing.base.errors import LocalFault
 from clearing.collateral.haircut_parts import outage_part, summed
 from clearing.collateral.haircuts import effective_assets
+from clearing.collateral.receipts import HaircutChanged
 from clearing.collateral.terms import HaircutTerms
 from clearing.extension import PriceReport, VoteExtension
 from clearing.facts import ChainHeartbeat
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import HaircutChanged, Liquidated, MarginCalled
+from clearing.receipts import Liquidated, MarginCalled
 from clearing.state.export import export_state, import_state
 from tests.clearing.collateral.vaults import HAIRCUT, RATE_FEED, STETH_2, Vaults, genesis_with, opened
 from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, SALT, WETH_1, of_kind

@@ -8,19 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
+from clearing.collateral.receipts import RestrictionLifted, SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.collateral.soft_credit import lent
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.facts import ChainHeartbeat
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import (
-    DepositStray,
-    Liquidated,
-    RestrictionLifted,
-    SoftCreditLent,
-    SoftCreditRecalled,
-    SoftCreditRepaid,
-    TransferCode,
-)
+from clearing.receipts import DepositStray, Liquidated, TransferCode
 from clearing.state.export import export_state, import_state
 from tests.clearing.collateral.vaults import SOFT, Vaults, genesis_with, opened
 from tests.clearing.state.world import (

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.funding import (
+from clearing.prices.terms import PREMIUM_CAP_PPM_MAX
+from clearing.settling.funding import (
     PPB,
     VOLUME_MAX,
     average_premium_ppb,
@@ -14,7 +15,6 @@ from clearing.funding import (
     perpetual_mark_ticks,
     premium_ppb,
 )
-from clearing.price_terms import PREMIUM_CAP_PPM_MAX
 
 INDEX = st.integers(1, 2**40 - 1)
 PREMIUM = st.integers(-500_000_000, 500_000_000)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.instruments import InstrumentKind
-from clearing.settlement import (
+from clearing.settling.settlement import (
     TimeAverage,
     expected_average_ticks,
     extend_average,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.uncrossing import Order, Uncrossed, pairs, uncross
+from clearing.prices.uncrossing import Order, Uncrossed, pairs, uncross
 
 
 def orders(*wanted: tuple[int, int]) -> list[Order]:

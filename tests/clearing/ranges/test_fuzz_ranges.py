@@ -10,7 +10,7 @@ from clearing.epoch import can_snapshot, take_snapshot
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.margin.rows import row_value
 from clearing.ranges.effective import effective_parameters
-from clearing.receipts import RangePublished
+from clearing.ranges.receipts import RangePublished
 from clearing.state.state import State
 from tests.clearing.ranges.test_ranges_of_the_state import RULES, ranged_genesis
 from tests.clearing.state.test_fuzz_rulebook import BLOCKS, COMPLETE, MEMBERS, Fuzz

@@ -25,13 +25,15 @@ from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.margin.arrays import build_risk_arrays
 from clearing.opening import open_state
+from clearing.prices.receipts import FeedStatus
 from clearing.pricing.surface import VolPillar
 from clearing.ranges.delays import averaged, inclusion_delay, report_age
 from clearing.ranges.effective import effective_parameters
 from clearing.ranges.parameters import RangeParameters
+from clearing.ranges.receipts import RangePublished
 from clearing.ranges.rule import range_of
 from clearing.ranges.update import variance_of, window_of
-from clearing.receipts import FeedStatus, MarginCalled, RangePublished
+from clearing.receipts import MarginCalled
 from clearing.state.export import export_state, import_state
 from tests.clearing.state.world import (
     ALICE,

@@ -4,7 +4,7 @@ import msgspec
 
 from clearing.genesis import Genesis, MarketParameters
 from clearing.instruments import Instrument, InstrumentKind
-from clearing.price_terms import FundingTerms, PriceTerms
+from clearing.prices.terms import FundingTerms, PriceTerms
 from tests.clearing.state.world import (
     BTC_FUT,
     BTC_PERP,

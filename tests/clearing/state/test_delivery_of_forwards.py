@@ -10,8 +10,8 @@ from clearing.collateral.terms import YieldTerms
 from clearing.genesis import _check_delivery
 from clearing.instruments import check_instruments
 from clearing.ledger import balance, token_currency
-from clearing.price_terms import PriceTerms
-from clearing.receipts import Delivered, DeliveryFailed, Settled, SettlementBasis
+from clearing.prices.terms import PriceTerms
+from clearing.settling.receipts import Delivered, DeliveryFailed, Settled, SettlementBasis
 from tests.clearing.state.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
 from tests.clearing.state.world import (
     ALICE,
@@ -119,7 +119,9 @@ def test_nobody_pays_for_a_delivery_with_soft_credit(monkeypatch: pytest.MonkeyP
     world = holding((ALICE, BOB, 300), tokens={BOB: 300})
     own = 120 * PRICE
     loan = world.cash(ALICE) - own
-    monkeypatch.setattr("clearing.delivery.lent", lambda _state, account, _group: loan if account == ALICE else 0)
+    monkeypatch.setattr(
+        "clearing.settling.delivery.lent", lambda _state, account, _group: loan if account == ALICE else 0
+    )
     expire(world)
     assert delivered(world).lots == 120
     assert failures(world).keys() == {ALICE}

@@ -3,7 +3,8 @@
 import pytest
 
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import FeedStatus, Liquidated
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import Liquidated
 from tests.clearing.state.world import (
     ALICE,
     BOB,

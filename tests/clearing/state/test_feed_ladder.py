@@ -6,17 +6,10 @@ from clearing.codes import ClearingCode as C
 from clearing.extension import PriceReport, VoteExtension
 from clearing.genesis import MarketParameters
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.price_terms import PriceTerms
-from clearing.receipts import (
-    FeedStatus,
-    Liquidated,
-    OutliersDropped,
-    Refused,
-    Rung,
-    RungChanged,
-    Settled,
-    SettlementBasis,
-)
+from clearing.prices.receipts import FeedStatus, OutliersDropped, Rung, RungChanged
+from clearing.prices.terms import PriceTerms
+from clearing.receipts import Liquidated, Refused
+from clearing.settling.receipts import Settled, SettlementBasis
 from tests.clearing.state.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
 from tests.clearing.state.world import (
     ALICE,

@@ -13,18 +13,9 @@ import pytest
 from clearing.apply_block import replay
 from clearing.base.codec import encode
 from clearing.genesis import Genesis
-from clearing.price_terms import PriceTerms
-from clearing.receipts import (
-    AuctionCleared,
-    AuctionOrderTaken,
-    Delivered,
-    DeliveryFailed,
-    FeedStatus,
-    FundingPaid,
-    OutliersDropped,
-    RungChanged,
-    Settled,
-)
+from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedStatus, OutliersDropped, RungChanged
+from clearing.prices.terms import PriceTerms
+from clearing.settling.receipts import Delivered, DeliveryFailed, FundingPaid, Settled
 from clearing.transactions import Transaction
 from tests.clearing.state.priced import FUNDING, priced_genesis
 from tests.clearing.state.test_fuzz_rulebook import COMPLETE, MEMBERS, Fuzz

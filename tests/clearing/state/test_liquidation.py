@@ -6,7 +6,9 @@ from clearing.genesis import MarketParameters
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, token_currency
 from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.receipts import FeedStatus, Liquidated, MarginCalled, Marked, TransferCode
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import Liquidated, MarginCalled, TransferCode
+from clearing.settling.receipts import Marked
 from tests.clearing.state.world import (
     ALICE,
     BOB,

@@ -6,7 +6,8 @@ import pytest
 
 from clearing.extension import PriceReport, VoteExtension
 from clearing.genesis import MarketParameters
-from clearing.receipts import FeedChanged, FeedStatus, Liquidated, PriceApplied
+from clearing.prices.receipts import FeedChanged, FeedStatus, PriceApplied
+from clearing.receipts import Liquidated
 from tests.clearing.state.world import (
     ALICE,
     BOB,

@@ -4,11 +4,12 @@ import msgspec
 import pytest
 
 from clearing.apply_block import apply_block
-from clearing.auction_requests import ReopeningOrder
 from clearing.base.secp256k1 import sign_digest
 from clearing.codes import ClearingCode as C
-from clearing.price_terms import PriceTerms
-from clearing.receipts import AuctionCleared, AuctionOrderTaken, FeedChanged, FeedStatus, TradeNovated
+from clearing.prices.auction_requests import ReopeningOrder
+from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedChanged, FeedStatus
+from clearing.prices.terms import PriceTerms
+from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state
 from tests.clearing.state.priced import priced
 from tests.clearing.state.world import (
@@ -204,7 +205,7 @@ def test_without_terms_there_is_no_auction() -> None:
 
 
 def test_an_auction_holds_so_many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearing.auctions.ORDERS_MAX", 2)
+    monkeypatch.setattr("clearing.prices.auctions.ORDERS_MAX", 2)
     world = halted()
     going_on(world, order(world, ALICE, 300, 505_000), order(world, BOB, 300, 505_000))
     assert codes(going_on(world, order(world, CAROL, 1, 505_000))) == [C.AUCTION_FULL]

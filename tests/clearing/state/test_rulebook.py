@@ -16,11 +16,11 @@ from clearing.receipts import (
     DepositCredited,
     DepositStray,
     MarginCalled,
-    Settled,
     TradeNovated,
     WithdrawalConfirmed,
     WithdrawalReleased,
 )
+from clearing.settling.receipts import Settled
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,

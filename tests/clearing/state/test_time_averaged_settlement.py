@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
 from clearing.instruments import InstrumentKind
-from clearing.price_terms import PriceTerms
-from clearing.receipts import Marked, Settled, SettlementBasis, SettlementWaits
-from clearing.settlement import TimeAverage, extend_average, worth_ticks
+from clearing.prices.terms import PriceTerms
+from clearing.settling.receipts import Marked, Settled, SettlementBasis, SettlementWaits
+from clearing.settling.settlement import TimeAverage, extend_average, worth_ticks
 from clearing.state.export import export_state, import_state
 from tests.clearing.state.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
 from tests.clearing.state.world import (

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.codec import u256

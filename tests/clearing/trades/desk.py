@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from clearing.account_kinds import AccountKind
-from clearing.account_requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
+from clearing.accounts.kinds import AccountKind
+from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.base.secp256k1 import address, sign_digest
 from clearing.blocks import BlockResult
 from clearing.genesis import Genesis
-from clearing.mandates import DAY_MS
-from clearing.trade_requests import (
+from clearing.trades.mandates import DAY_MS
+from clearing.trades.requests import (
     StatementLine,
     TradeCancellation,
     TradeCorrection,
@@ -21,8 +21,8 @@ from clearing.trade_requests import (
     VenueStatement,
     VenueSwitch,
 )
+from clearing.trades.venues import VenueTerms
 from clearing.transactions import CashTransfer, Trade
-from clearing.venues import VenueTerms
 from tests.clearing.state.world import (
     ALICE,
     BOB,

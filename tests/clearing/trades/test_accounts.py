@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from clearing.account_kinds import AccountKind
-from clearing.accounts import close_account, opened_id
+from clearing.accounts.kinds import AccountKind
+from clearing.accounts.lifecycle import close_account, opened_id
 from clearing.base.codec import decode, encode
 from clearing.codes import ClearingCode
 from clearing.epoch import take_snapshot
@@ -16,7 +16,7 @@ from clearing.receipts import DepositCredited, DepositStray, Liquidated
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.state.records import AuctionOrder, CashCall, Loan, Restriction
-from clearing.trade_receipts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
+from clearing.trades.receipts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,

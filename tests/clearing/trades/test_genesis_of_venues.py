@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.base import bls
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis import OPENED_ACCOUNTS, AccountTerms, Genesis, check_genesis, genesis_from_json
 from clearing.genesis import genesis_to_json as to_json
-from clearing.venues import VenueTerms
+from clearing.trades.venues import VenueTerms
 from tests.clearing.trades.desk import venue_genesis
 
 GOOD = VenueTerms(7, "seven", b"\x07" * 20)

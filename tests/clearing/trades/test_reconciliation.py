@@ -7,10 +7,10 @@ import pytest
 
 from clearing.base.codec import encode
 from clearing.codes import ClearingCode
-from clearing.mandates import DAY_MS
 from clearing.state.export import export_state, import_state
-from clearing.trade_receipts import DifferenceKind, StatementRead, TradeDiffers, VenueDayClosed
-from clearing.trade_requests import STATEMENT_LINES_MAX, StatementLine, TradeReport
+from clearing.trades.mandates import DAY_MS
+from clearing.trades.receipts import DifferenceKind, StatementRead, TradeDiffers, VenueDayClosed
+from clearing.trades.requests import STATEMENT_LINES_MAX, StatementLine, TradeReport
 from clearing.transactions import TRANSACTION_BYTES_MAX
 from tests.clearing.state.world import ALICE, BOB, CAROL, SALT, codes, of_kind
 from tests.clearing.trades.desk import TODAY, VENUE, Desk, line_of, venue_genesis
@@ -145,7 +145,7 @@ def test_a_statement_has_so_many_lines() -> None:
 
 
 def test_what_is_left_over_is_told_so_much_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearing.reconciliation.SWEPT_PER_BLOCK", 3)
+    monkeypatch.setattr("clearing.trades.reconciliation.SWEPT_PER_BLOCK", 3)
     desk = Desk()
     traded(desk, 8)
     desk.finish_day()

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.genesis import OPENED_ACCOUNTS
 from clearing.holdings import holdings_of
 from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state
-from clearing.trade_receipts import TradeDiffers, VenueDayClosed
+from clearing.trades.receipts import TradeDiffers, VenueDayClosed
 from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1, of_kind
 from tests.clearing.trades.desk import (
     CLIENT_KEY,

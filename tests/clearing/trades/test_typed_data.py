@@ -8,14 +8,14 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-from clearing import account_requests as accounts
-from clearing import trade_requests as trades
-from clearing.account_kinds import AccountKind
+from clearing.accounts import requests as accounts
+from clearing.accounts.kinds import AccountKind
 from clearing.base.codec import encode
 from clearing.base.hashing import keccak256
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import sign_digest
-from clearing.trade_requests import StatementLine
+from clearing.trades import requests as trades
+from clearing.trades.requests import StatementLine
 
 SECRET = b"\x01" * 32
 NETWORK = NetworkId(b"\x2a" * 32)

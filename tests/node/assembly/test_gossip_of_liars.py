@@ -10,12 +10,12 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.accounts.signatories import keys_of
 from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.blocks import Block
 from clearing.extension import PriceReport
 from clearing.facts import DepositSeen, WithdrawalExecuted
-from clearing.signatories import keys_of
 from clearing.state.records import Book
 from clearing.state.state import Module
 from node import bridge_service, positions, transaction_service

@@ -6,7 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from clearing.receipts import OutliersDropped, PriceApplied, Refused, Rung, RungChanged
+from clearing.prices.receipts import OutliersDropped, PriceApplied, Rung, RungChanged
+from clearing.receipts import Refused
 from node.meters import Meters
 from node.metrics import Metrics
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
 from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms

@@ -1,6 +1,6 @@
 """What the API tells of collateral is what the next block will do."""
 
-from clearing.receipts import AuctionOpened, CollateralSold
+from clearing.collateral.receipts import AuctionOpened, CollateralSold
 from node.collateral_view import assets_now, collateral_sales
 from node.devnet.market import load_market
 from tests.clearing.collateral.test_cash_calls import CALL, owing

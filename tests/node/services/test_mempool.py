@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.accounts.signatories import Signatory
 from clearing.base import ed25519, secp256k1
 from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode
-from clearing.signatories import Signatory
 from clearing.transactions import CashTransfer, Trade, Withdrawal
 from node.codes import NodeCode
 from node.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash

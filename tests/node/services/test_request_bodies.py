@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
+from clearing.accounts.signatories import keys_of, signatories
 from clearing.base.codec import decode, encode
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode
 from clearing.rules import RULES
-from clearing.signatories import keys_of, signatories
-from clearing.trade_requests import StatementLine
+from clearing.trades.requests import StatementLine
 from clearing.transactions import TRANSACTION_BYTES_MAX, CashTransfer, Trade, Transaction
 from node.api.bodies import BODY_OF, SubmitBody, body_of, transaction_of
 from node.mempool import Accepted, Mempool, decode_transaction, transaction_hash

@@ -10,7 +10,8 @@ from clearing.base.errors import Bug
 from clearing.blocks import Block, BlockResult
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, cash_currency, token_currency
-from clearing.receipts import Liquidated, Settled, TradeNovated
+from clearing.receipts import Liquidated, TradeNovated
+from clearing.settling.receipts import Settled
 from clearing.state import State
 from node.api.statement_shapes import MemberStatement
 from node.statements.days import DAY_MS, StatementDays

@@ -6,17 +6,19 @@ the average will be if the price stays. Premium-paid options are marked for marg
 expiry.
 """
 
-from clearing.accrual import average_of
-from clearing.expiry import settle_when_due
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.ledger import cash_currency, token_currency
-from clearing.perpetuals import mark_with_premium, pay_funding
+from clearing.prices.receipts import FeedStatus
 from clearing.pricing.bulk_marks import option_marks
 from clearing.pricing.mark import mark_ticks
 from clearing.ranges.effective import effective_group
-from clearing.receipts import FeedStatus, Marked, TransferCode
+from clearing.receipts import TransferCode
 from clearing.run import Run
-from clearing.settlement import expected_average_ticks
+from clearing.settling.accrual import average_of
+from clearing.settling.expiry import settle_when_due
+from clearing.settling.perpetuals import mark_with_premium, pay_funding
+from clearing.settling.receipts import Marked
+from clearing.settling.settlement import expected_average_ticks
 from clearing.state.indexes import CURRENCY, INSTRUMENT, holders
 from clearing.state.records import Mark
 

@@ -3,11 +3,11 @@
 Rule: data and digests only. Each names an account whose nonce it uses up, so it is applied at most once.
 """
 
-from clearing.account_kinds import AccountKind
+from clearing.accounts.kinds import AccountKind
 from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
 from clearing.base.ids import Hash32, NetworkId
-from clearing.trade_requests import OptionalSignature
+from clearing.trades.requests import OptionalSignature
 
 OPENING_TYPE = "AccountOpening(uint64 account,uint32 kind,uint64 parent,address key,uint64 nonce,uint64 notAfterMs)"
 CLOSING_TYPE = "AccountClosing(uint64 account,uint64 nonce,uint64 notAfterMs)"
@@ -18,7 +18,7 @@ PORTING_TYPE = "AccountPorting(uint64 account,uint64 toMember,uint64 nonce,uint6
 
 
 class AccountOpening(Wire, frozen=True, tag=10):
-    """Open an account of the member who owns `account`; the receipt tells its id (`clearing.accounts.opened_id`)."""
+    """Open an account of the member who owns `account`; the receipt tells its id (`lifecycle.opened_id`)."""
 
     account: U63
     """An account the member has; this one's nonce is used."""

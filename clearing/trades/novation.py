@@ -12,18 +12,18 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.restrictions import check_restricted, is_restricted
-from clearing.degradation import check_reducing, check_tradable
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
-from clearing.mark_to_market import notional
-from clearing.perpetuals import note_trade
+from clearing.prices.degradation import check_reducing, check_tradable
 from clearing.receipts import TradeNovated, TransferCode
 from clearing.requests import check_account, check_signer, check_time
 from clearing.run import Run
-from clearing.trade_ids import bilateral_key, check_bilateral, use_bilateral
+from clearing.settling.mark_to_market import notional
+from clearing.settling.perpetuals import note_trade
+from clearing.trades.ids import bilateral_key, check_bilateral, use_bilateral
+from clearing.trades.venues import VenueTerms
 from clearing.transactions import Trade
-from clearing.venues import VenueTerms
 
 AT = "trade"
 TRADE_TICKS_MAX = 2**40

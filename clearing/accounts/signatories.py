@@ -8,12 +8,12 @@ signatory here, so nothing gets in unsigned.
 from enum import Enum
 from typing import NamedTuple
 
-from clearing.account_requests import AccountPorting, TokenTransfer
+from clearing.accounts.requests import AccountPorting, TokenTransfer
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
 from clearing.requests import owner_key, trade_key
 from clearing.state.state import State
-from clearing.trade_requests import (
+from clearing.trades.requests import (
     TradeCancellation,
     TradeCorrection,
     TradeGiveUp,

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import msgspec
 
 from clearing.assets import PPM
-from clearing.degradation import step_down
 from clearing.extension import PriceReport
 from clearing.instruments import INDEX_TICKS_MAX
-from clearing.medians import Report, lower_median, sift, upper_median
-from clearing.receipts import FeedChanged, FeedStatus, OutliersDropped, PriceApplied
-from clearing.reopening import is_confirmed
+from clearing.prices.degradation import step_down
+from clearing.prices.medians import Report, lower_median, sift, upper_median
+from clearing.prices.receipts import FeedChanged, FeedStatus, OutliersDropped, PriceApplied
+from clearing.prices.reopening import is_confirmed
 from clearing.run import Run
 from clearing.state.records import FeedState, ReportHeld
 

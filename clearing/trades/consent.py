@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.mandates import check_mandate, use_mandate
 from clearing.requests import check_key, check_signer
 from clearing.run import Run
-from clearing.trade_ids import venue_state
-from clearing.trade_requests import TradeCancellation, TradeCorrection, TradeReport
+from clearing.trades.ids import venue_state
+from clearing.trades.mandates import check_mandate, use_mandate
+from clearing.trades.requests import TradeCancellation, TradeCorrection, TradeReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,12 @@ be sent again until its not-after. What is held is binding: neither side can lea
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.held_trades import check_hold, hold
-from clearing.mandates import exposure
-from clearing.novation import Bargain, check_price, check_terms, clear
-from clearing.reconciliation import keep_day_trade
 from clearing.requests import check_account, check_time
 from clearing.run import Run
 from clearing.state.records import HeldTrade
-from clearing.trade_consent import check_consent, use_consent
-from clearing.trade_ids import (
+from clearing.trades.consent import check_consent, use_consent
+from clearing.trades.held import check_hold, hold
+from clearing.trades.ids import (
     TradeKey,
     bilateral_key,
     check_bilateral,
@@ -23,8 +20,11 @@ from clearing.trade_ids import (
     use_venue_id,
     venue_key,
 )
-from clearing.trade_requests import TradeReport
-from clearing.venues import VenueTerms
+from clearing.trades.mandates import exposure
+from clearing.trades.novation import Bargain, check_price, check_terms, clear
+from clearing.trades.reconciliation import keep_day_trade
+from clearing.trades.requests import TradeReport
+from clearing.trades.venues import VenueTerms
 
 AT = "trade_report"
 

@@ -9,14 +9,14 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.novation import Bargain, check_price, check_terms, clear
 from clearing.receipts import refused
-from clearing.reconciliation import keep_day_trade
 from clearing.run import Run
 from clearing.state.indexes import index_held
 from clearing.state.records import HeldTrade
-from clearing.trade_ids import TradeKey, use_bilateral
-from clearing.trade_receipts import HELD_INDEX, HeldTradeRefused, TradeHeld
+from clearing.trades.ids import TradeKey, use_bilateral
+from clearing.trades.novation import Bargain, check_price, check_terms, clear
+from clearing.trades.receipts import HELD_INDEX, HeldTradeRefused, TradeHeld
+from clearing.trades.reconciliation import keep_day_trade
 
 TRIED_PER_BLOCK = 256
 AT = "held_trade"

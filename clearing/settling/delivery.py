@@ -16,8 +16,9 @@ from clearing.base.units import MICROS_PER_TICK, allocate, mul_div_up
 from clearing.collateral.soft_credit import lent
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, balance, cash_currency, token_currency
-from clearing.receipts import Delivered, DeliveryFailed, TransferCode
+from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.settling.receipts import Delivered, DeliveryFailed
 
 
 @dataclass(frozen=True, slots=True)

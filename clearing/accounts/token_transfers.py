@@ -3,8 +3,8 @@
 Rule: as for cash: what leaves is the account's own, and initial margin is covered afterwards.
 """
 
-from clearing.account_requests import TokenTransfer
-from clearing.accounts import check_client_money
+from clearing.accounts.lifecycle import check_client_money
+from clearing.accounts.requests import TokenTransfer
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
@@ -13,7 +13,7 @@ from clearing.ledger import token_currency
 from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
-from clearing.trade_receipts import TokensTransferred
+from clearing.trades.receipts import TokensTransferred
 from clearing.withdrawals import check_leaving
 
 AT = "token_transfer"

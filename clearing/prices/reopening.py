@@ -6,10 +6,10 @@ Rule: reads only. Whichever way, the index is the stake's median.
 from clearing.assets import PPM
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument, InstrumentKind
+from clearing.prices.uncrossing import Order, uncross
 from clearing.run import Run
 from clearing.state.records import FeedState
 from clearing.state.state import State
-from clearing.uncrossing import Order, uncross
 
 
 def orders_of(state: State, instrument: Instrument) -> list[Order]:

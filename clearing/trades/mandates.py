@@ -9,12 +9,12 @@ import msgspec
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
 from clearing.instruments import Instrument
-from clearing.mark_to_market import notional
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
+from clearing.settling.mark_to_market import notional
 from clearing.state.records import MandateHeld
-from clearing.trade_receipts import MandateChanged
-from clearing.trade_requests import VenueMandate
+from clearing.trades.receipts import MandateChanged
+from clearing.trades.requests import VenueMandate
 
 AT = "mandate"
 DAY_MS = 86_400_000

@@ -11,14 +11,14 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.mandates import DAY_MS
-from clearing.novation import Bargain
 from clearing.requests import check_key, check_time
 from clearing.run import Run
 from clearing.state.records import DayTrade, VenueDay, VenueDayPhase
-from clearing.trade_ids import venue_key
-from clearing.trade_receipts import DifferenceKind, SideOfBook, StatementRead, TradeDiffers, VenueDayClosed
-from clearing.trade_requests import StatementLine, VenueStatement
+from clearing.trades.ids import venue_key
+from clearing.trades.mandates import DAY_MS
+from clearing.trades.novation import Bargain
+from clearing.trades.receipts import DifferenceKind, SideOfBook, StatementRead, TradeDiffers, VenueDayClosed
+from clearing.trades.requests import StatementLine, VenueStatement
 
 AT = "venue_statement"
 SWEPT_PER_BLOCK = 1_000

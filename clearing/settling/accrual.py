@@ -8,11 +8,11 @@ before prices change. It pays nobody.
 import msgspec
 
 from clearing.base.codec import u256
-from clearing.funding import next_premium_ppb
 from clearing.instruments import Instrument
-from clearing.receipts import FeedStatus
+from clearing.prices.receipts import FeedStatus
 from clearing.run import Run
-from clearing.settlement import TimeAverage, extend_average
+from clearing.settling.funding import next_premium_ppb
+from clearing.settling.settlement import TimeAverage, extend_average
 from clearing.state.records import Averaged
 from clearing.state.state import State
 
@@ -36,7 +36,7 @@ def average_of(state: State, instrument: Instrument) -> TimeAverage:
 
 
 def _extend(run: Run, instrument: Instrument, ticks: int) -> None:
-    """After expiry the window goes on for as long as it is not covered well enough: see `clearing.expiry`."""
+    """After expiry the window goes on for as long as it is not covered well enough: see `clearing.settling.expiry`."""
     before = average_of(run.state, instrument)
     after = extend_average(
         before,

@@ -7,7 +7,11 @@ trade of its own block, so the order of trades within a block cannot matter to i
 
 import msgspec
 
-from clearing.funding import (
+from clearing.instruments import Instrument
+from clearing.ledger import CLEARING_ACCOUNT, ROUNDING_ACCOUNT, cash_currency
+from clearing.receipts import TransferCode
+from clearing.run import Run
+from clearing.settling.funding import (
     VOLUME_MAX,
     average_premium_ppb,
     funding_payments,
@@ -15,10 +19,7 @@ from clearing.funding import (
     perpetual_mark_ticks,
     premium_ppb,
 )
-from clearing.instruments import Instrument
-from clearing.ledger import CLEARING_ACCOUNT, ROUNDING_ACCOUNT, cash_currency
-from clearing.receipts import FundingPaid, TransferCode
-from clearing.run import Run
+from clearing.settling.receipts import FundingPaid
 from clearing.state.records import Premium
 from clearing.state.state import State
 

@@ -7,18 +7,18 @@ auction's price: members confirm what more than two thirds of the stake see, the
 how a median comes to be.
 """
 
-from clearing.auction_requests import ReopeningOrder
 from clearing.base.errors import Rejected
 from clearing.base.units import POSITION_MAX
 from clearing.codes import ClearingCode, reject
 from clearing.instruments import Instrument, InstrumentKind
-from clearing.novation import TRADE_TICKS_MAX, Bargain, clear
-from clearing.receipts import AuctionCleared, AuctionOrderTaken, FeedStatus, Rung
-from clearing.reopening import carried_orders, is_carried, orders_of, within_band
+from clearing.prices.auction_requests import ReopeningOrder
+from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedStatus, Rung
+from clearing.prices.reopening import carried_orders, is_carried, orders_of, within_band
+from clearing.prices.uncrossing import pairs, uncross
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import AuctionOrder
-from clearing.uncrossing import pairs, uncross
+from clearing.trades.novation import TRADE_TICKS_MAX, Bargain, clear
 
 AT = "reopening_order"
 ORDERS_MAX = 256

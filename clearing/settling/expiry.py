@@ -8,13 +8,15 @@ its last mark. One price for all, so what the longs receive is what the shorts p
 
 from dataclasses import dataclass
 
-from clearing.accrual import average_of
-from clearing.delivery import deliver
 from clearing.instruments import Instrument
 from clearing.ledger import cash_currency
-from clearing.receipts import FeedStatus, Rung, Settled, SettlementBasis, SettlementWaits, TransferCode
+from clearing.prices.receipts import FeedStatus, Rung
+from clearing.receipts import TransferCode
 from clearing.run import Run
-from clearing.settlement import TimeAverage, needed_ms, settlement_payments, worth_ticks
+from clearing.settling.accrual import average_of
+from clearing.settling.delivery import deliver
+from clearing.settling.receipts import Settled, SettlementBasis, SettlementWaits
+from clearing.settling.settlement import TimeAverage, needed_ms, settlement_payments, worth_ticks
 from clearing.state.records import FeedState, Mark
 
 

@@ -8,20 +8,20 @@ sends it. An id is given once: a closed account's never comes back.
 
 import msgspec
 
-from clearing.account_kinds import AccountKind
-from clearing.account_requests import AccountClosing, AccountOpening
+from clearing.accounts.kinds import AccountKind
+from clearing.accounts.requests import AccountClosing, AccountOpening
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.codes import ClearingCode, reject
 from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS
 from clearing.ledger import balance, cash_currency, forget_account, token_currency
-from clearing.mandates import end_mandates
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.indexes import CALLED, set_holder
 from clearing.state.records import Account, MemberAccounts
 from clearing.state.state import State
-from clearing.trade_receipts import AccountClosed, AccountOpened
+from clearing.trades.mandates import end_mandates
+from clearing.trades.receipts import AccountClosed, AccountOpened
 
 OPENED_PER_MEMBER = 2**16
 """Accounts that one member can open in all its time."""

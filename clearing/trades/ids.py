@@ -16,7 +16,7 @@ from clearing.codes import ClearingCode, reject
 from clearing.run import Run
 from clearing.state.indexes import remember_due
 from clearing.state.records import IdsUsed, TradeSeen, VenueState
-from clearing.venues import ID_CHUNK, VenueTerms
+from clearing.trades.venues import ID_CHUNK, VenueTerms
 
 TradeKey: TypeAlias = tuple[int, int, int, int]
 """(venue or label, trade id, lower account, higher account); both accounts 0 for a venue of genesis."""

@@ -13,8 +13,8 @@ from clearing.codes import ClearingCode, reject
 from clearing.holdings import lots_of
 from clearing.instruments import Instrument
 from clearing.ledger import token_currency
-from clearing.price_terms import PriceTerms
-from clearing.receipts import FeedStatus, Rung, RungChanged
+from clearing.prices.receipts import FeedStatus, Rung, RungChanged
+from clearing.prices.terms import PriceTerms
 from clearing.run import Run
 from clearing.state.indexes import CURRENCY, holders
 from clearing.state.records import FeedState

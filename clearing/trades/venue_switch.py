@@ -11,9 +11,9 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.codes import ClearingCode, reject
 from clearing.requests import check_key, check_time
 from clearing.run import Run
-from clearing.trade_ids import venue_state
-from clearing.trade_receipts import VenueSwitched
-from clearing.trade_requests import VenueSwitch
+from clearing.trades.ids import venue_state
+from clearing.trades.receipts import VenueSwitched
+from clearing.trades.requests import VenueSwitch
 
 AT = "venue_switch"
 

@@ -7,16 +7,16 @@ because the old member gave them; held trades go on, because the client is bound
 
 import msgspec
 
-from clearing.account_kinds import AccountKind
-from clearing.account_requests import AccountPorting
-from clearing.accounts import accounts_of_member
+from clearing.accounts.kinds import AccountKind
+from clearing.accounts.lifecycle import accounts_of_member
+from clearing.accounts.requests import AccountPorting
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.mandates import end_mandates
 from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import MemberAccounts
-from clearing.trade_receipts import AccountPorted
+from clearing.trades.mandates import end_mandates
+from clearing.trades.receipts import AccountPorted
 
 AT = "account_porting"
 

@@ -9,16 +9,16 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.held_trades import check_hold, write_held
-from clearing.mandates import exposure
-from clearing.novation import Bargain, check_terms
 from clearing.requests import check_account, check_signer, check_time
 from clearing.run import Run
 from clearing.state.records import HeldTrade
-from clearing.trade_consent import check_consent, use_consent
-from clearing.trade_ids import TradeKey
-from clearing.trade_receipts import HeldTradeCancelled, HeldTradeCorrected, TradeGivenUp
-from clearing.trade_requests import TradeCancellation, TradeCorrection, TradeGiveUp
+from clearing.trades.consent import check_consent, use_consent
+from clearing.trades.held import check_hold, write_held
+from clearing.trades.ids import TradeKey
+from clearing.trades.mandates import exposure
+from clearing.trades.novation import Bargain, check_terms
+from clearing.trades.receipts import HeldTradeCancelled, HeldTradeCorrected, TradeGivenUp
+from clearing.trades.requests import TradeCancellation, TradeCorrection, TradeGiveUp
 
 
 def correct_trade(run: Run, index: int, request: TradeCorrection) -> Rejected | None:

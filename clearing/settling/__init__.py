@@ -1,0 +1,1 @@
+"""Settling: what positions pay while they are carried and when they end."""

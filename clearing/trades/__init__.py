@@ -1,0 +1,1 @@
+"""Trades: from an agreement outside to novated positions; venues, mandates, trades that wait, their statements."""
