@@ -17,6 +17,7 @@ from clearing.codes import ClearingCode
 from clearing.collateral.tending import tend_collateral
 from clearing.epoch import EXIT_ROOT, close_epoch, snapshot_due
 from clearing.genesis import Genesis
+from clearing.holdings import arrays_of
 from clearing.house_margin import check_house
 from clearing.invariants import check_block
 from clearing.margin_calls import check_margins
@@ -83,6 +84,9 @@ def check_structure(state: State, block: Block) -> Block:
 
 def open_block(run: Run) -> None:
     """Move the clock on, and forget trade ids that can no longer be shown again."""
+    # Whoever asks for risk arrays while prices are being decided gets those of the last block, as a replica that has
+    # just been started has to build them first.
+    arrays_of(run.state)
     before = run.state.now
     run.state.clock.put(0, msgspec.structs.replace(before, height=run.block.height, time_ms=run.time_ms))
     forget_due(run.state, before.time_ms, run.time_ms)

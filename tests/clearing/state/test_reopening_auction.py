@@ -6,12 +6,13 @@ import pytest
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import sign_digest
 from clearing.codes import ClearingCode as C
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedChanged, FeedStatus
 from clearing.prices.terms import PriceTerms
 from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state
-from tests.clearing.state.priced import priced
+from tests.clearing.state.priced import priced, priced_genesis
 from tests.clearing.state.world import (
     ALICE,
     BOB,
@@ -19,13 +20,16 @@ from tests.clearing.state.world import (
     BTC_FUT,
     BTC_PERP,
     CAROL,
+    ETH,
     ETH_PERP,
     HOUSE,
     OWNER,
     SALT,
     USDC_1,
+    WETH_1,
     World,
     codes,
+    funded,
     of_kind,
     roots,
     secret,
@@ -239,3 +243,26 @@ def test_a_state_read_from_its_export_goes_on_through_an_auction() -> None:
         assert again == result
         assert roots(fork) == roots(world.state)
     assert reopened(world)
+
+
+def test_a_replica_started_within_an_auction_carries_orders_as_all_others_do() -> None:
+    """Alice's order stands on a token whose feed falls in the very block that reopens the other feed."""
+    genesis = priced_genesis(TERMS, reopen_blocks=40)
+    on_btc = [msgspec.structs.replace(each, feed=BTC) if each.id == WETH_1 else each for each in genesis.assets]
+    cash_only = [msgspec.structs.replace(each, delivery_asset=0) for each in genesis.instruments]
+    world = funded(genesis=msgspec.structs.replace(genesis, assets=tuple(on_btc), instruments=tuple(cash_only)))
+    world.block(facts=[world.deposit_fact(ALICE, WETH_1, 10**18)], prices=((BTC, 790_000), (ETH, 20_000)))
+    world.block(prices=((BTC, 790_000), (ETH, 10_000)))
+    assert world.state.feeds[ETH].status == FeedStatus.HALTED
+    held = holdings_of(world.state, ALICE)
+    held.lots[world.state.terms.position_of[ETH_PERP]] = 1_000
+    of_thousand = margin_of(arrays_of(world.state), held)
+    most = of_thousand.equity * 1_000 // of_thousand.initial
+    orders = order(world, ALICE, most, 10_000, ETH_PERP), order(world, CAROL, -150, 10_000, ETH_PERP)
+    assert codes(world.block(*orders, prices=((BTC, 790_000), (ETH, 10_000)))) == []
+    for btc in (790_000, 790_000, 780_000, 700_000):
+        copy = import_state(world.genesis, SALT, export_state(world.state))
+        result = world.block(prices=((BTC, btc), (ETH, 10_000)))
+        fork, again = apply_block(copy, world.blocks[-1])
+        assert roots(fork) == roots(world.state)
+        assert again == result
