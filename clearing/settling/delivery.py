@@ -2,9 +2,9 @@
 
 Rule: delivery against payment, and nobody delivers what is not there: a short no more than its own free tokens, a long
 pays from its own positive cash. What one side fails to do settles in cash at the same price, which every position has
-been paid up to already, so only the tokens are missed; who fails pays a penalty, shared by those who were ready on the
-other side, or the house's when nobody was. Whole lots go pro rata, largest fraction first, then the lowest account.
-It must not know margin: accounts are looked at afterwards, like after any trade.
+been paid up to already, so only the tokens are missed; who fails pays a penalty out of its own equity, shared by those
+who were ready on the other side, or the house's when nobody was. Whole lots go pro rata, largest fraction first, then
+the lowest account. It must not know what margin is required: accounts are looked at afterwards, like after any trade.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from clearing.assets import PPM, Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MICROS_PER_TICK, allocate, mul_div_up
 from clearing.collateral.soft_credit import lent
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, balance, cash_currency, token_currency
 from clearing.receipts import TransferCode
@@ -80,6 +81,15 @@ def _own_cash(run: Run, account: int, group: int) -> int:
     return balance(run.state, account, cash_currency(group)) - loan
 
 
+def _own_equity(run: Run, account: int) -> int:
+    """What an account is worth without soft credit, at least 0. More than that the house would pay to the other side,
+    whom the same owner may stand behind: a forward hedged in its risk group needs next to no margin.
+    """
+    equity = margin_of(arrays_of(run.state), holdings_of(run.state, account)).equity
+    loans = sum(lent(run.state, account, group) for group in run.terms.cash_groups) if account != HOUSE_ACCOUNT else 0
+    return max(equity - loans, 0)
+
+
 def _side(positions: Sequence[tuple[int, int]], sign: int, able: Callable[[int], int]) -> Side:
     own = [(account, lots * sign) for account, lots in positions if lots * sign > 0]
     return Side(
@@ -95,10 +105,13 @@ def _penalise(
     """Take the penalty from who failed and share it over the lots of those who were ready and went without."""
     currency, cause = cash_currency(instrument.cash_group), instrument.id
     price, collected = ticks * instrument.micros_per_tick, 0
+    if any(failed.failing):
+        run.rebuild_arrays()  # at the prices of this block
     for account, lots in zip(failed.accounts, failed.failing, strict=True):
         if not lots:
             continue
-        penalty = mul_div_up(lots * price, run.terms.market.prices.delivery_fail_ppm, PPM)
+        whole = mul_div_up(lots * price, run.terms.market.prices.delivery_fail_ppm, PPM)
+        penalty = min(whole, _own_equity(run, account))
         run.journal.transfer(account, CLEARING_ACCOUNT, currency, penalty, TransferCode.DELIVERY_FAILED, cause)
         run.receipts.append(DeliveryFailed(instrument.id, account, sign * lots, ticks, penalty))
         collected += penalty

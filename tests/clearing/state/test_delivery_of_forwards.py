@@ -11,6 +11,7 @@ from clearing.genesis import _check_delivery
 from clearing.instruments import check_instruments
 from clearing.ledger import balance, token_currency
 from clearing.prices.terms import PriceTerms
+from clearing.receipts import Liquidated
 from clearing.settling.receipts import Delivered, DeliveryFailed, Settled, SettlementBasis
 from tests.clearing.state.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
 from tests.clearing.state.world import (
@@ -24,6 +25,7 @@ from tests.clearing.state.world import (
     USDC_1,
     WETH_1,
     World,
+    codes,
     of_kind,
 )
 
@@ -94,6 +96,18 @@ def test_a_short_without_tokens_pays_a_penalty_to_who_was_ready() -> None:
     assert lots_of_tokens(world, ALICE) == 100
     assert world.cash(ALICE) == 100_000 * DOLLAR - 100 * PRICE + penalty
     assert world.cash(BOB) == 100_000 * DOLLAR + 100 * PRICE - penalty
+
+
+def test_the_house_pays_no_penalty_for_who_hedged_a_forward_and_has_nothing() -> None:
+    """Alice, long 20,000 forwards and as much short in the perpetual, needs no margin and keeps ten dollars."""
+    world = holding((ALICE, BOB, 20_000), tokens={BOB: 20_000})
+    world.block(world.trade(BOB, ALICE, ETH_PERP, 20_000, world.state.marks[ETH_PERP].ticks))
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, world.cash(ALICE) - 10 * DOLLAR))) == []
+    expire(world)
+    worth = 5 * UNITS * 180  # of the five lots that ten dollars bought, after haircut
+    assert failures(world) == {ALICE: (20_000 - 5, worth)}, "not 1 % of four million"
+    (left,) = of_kind(world.results[-1], Liquidated)
+    assert (left.account, left.deficits) == (ALICE, ())
 
 
 def test_a_penalty_rounds_against_who_failed() -> None:
