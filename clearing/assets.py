@@ -29,6 +29,8 @@ from clearing.collateral.terms import (
 PPM = 1_000_000
 CASH_UNIT_DECIMALS = 6
 """One clearing unit of a cash asset is one micro of the settlement unit."""
+DUST_DECIMALS_MAX = 18
+"""Decimals of a token below its clearing unit: what a deposit leaves on chain is told as one 63-bit number."""
 
 TOKEN_UNITS_MAX = 2**56 - 1
 """Largest holding of one token, in clearing units: the range of a TOKEN slot."""
@@ -184,6 +186,7 @@ def check_assets(assets: Iterable[Asset], cash_groups: Sequence[CashGroup], feed
             ("id", each.id, each.id >= 1),
             ("token_decimals", each.token_decimals, each.token_decimals <= 36),
             ("unit_decimals", each.unit_decimals, each.unit_decimals <= each.token_decimals),
+            ("unit_decimals", each.unit_decimals, each.token_decimals <= each.unit_decimals + DUST_DECIMALS_MAX),
             ("unit_decimals", each.unit_decimals, not each.is_cash or each.unit_decimals == CASH_UNIT_DECIMALS),
             ("cash_group", each.cash_group, not each.is_cash or each.cash_group in groups),
             ("feed", each.feed, each.feed == 0 if each.is_cash else each.feed in known),
@@ -209,5 +212,7 @@ def _check_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
         yield from ((f"{name}.{field}", value, ok) for field, value, ok in checks)
     if asset.may_leave:
         yield "depeg.unit_decimals", depeg.unit_decimals, depeg.unit_decimals <= asset.unit_decimals
+        dust = asset.token_decimals - depeg.unit_decimals
+        yield "depeg.unit_decimals", depeg.unit_decimals, dust <= DUST_DECIMALS_MAX
         coarse = depeg.unit_decimals > asset.unit_decimals or asset.as_collateral.cap_units <= TOKEN_UNITS_MAX
         yield "cap_units", asset.cap_units, coarse

@@ -40,6 +40,12 @@ OPENED_ACCOUNTS = 2**47
 """Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts.lifecycle`)."""
 
 
+REQUEST_MS_MAX = 7 * 86_400_000
+"""A block looks at every second of the time since the last, as far as requests reach ahead."""
+SPAN_MS_MAX = 10 * 365 * 86_400_000
+"""Spans that are added to block time: the sum is kept in the state, in 63 bits."""
+
+
 class ChainTerms(Wire, frozen=True):
     """One EVM chain and the vault on it."""
 
@@ -167,6 +173,9 @@ def check_genesis(genesis: Genesis) -> None:
     _require(market.move_cap_ppm > 0, "market.move_cap_ppm", market.move_cap_ppm)
     _require(market.reopen_blocks > 0, "market.reopen_blocks", market.reopen_blocks)
     _require(market.liquidation_penalty_ppm < 1_000_000, "market.penalty", market.liquidation_penalty_ppm)
+    _require(market.request_ms_max <= REQUEST_MS_MAX, "market.request_ms_max", market.request_ms_max)
+    for field in ("withdrawal_valid_ms", "hold_ms_max", "hold_retry_ms", "hold_valid_ms", "report_ahead_ms_max"):
+        _require(getattr(market, field) <= SPAN_MS_MAX, f"market.{field}", getattr(market, field))
 
 
 def _check_references(genesis: Genesis) -> None:

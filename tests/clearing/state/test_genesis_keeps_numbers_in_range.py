@@ -3,9 +3,11 @@
 import msgspec
 import pytest
 
+from clearing.assets import Asset
 from clearing.base import bls
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
+from clearing.collateral.terms import DepegTerms
 from clearing.genesis import Genesis, check_genesis
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.margin.arrays import build_risk_arrays
@@ -52,3 +54,36 @@ def test_a_maintenance_fraction_too_fine_for_the_cash_caps_is_refused(genesis: G
         check_genesis(msgspec.structs.replace(genesis, risk=fine))
     small = tuple(msgspec.structs.replace(each, cap_units=10**14) for each in genesis.assets)
     check_genesis(msgspec.structs.replace(genesis, risk=fine, assets=small))
+
+
+def test_dust_that_a_receipt_cannot_tell_is_refused(genesis: Genesis) -> None:
+    weth = genesis.assets[2]
+    for decimals, good in ((24, True), (25, False)):
+        changed = msgspec.structs.replace(genesis, assets=(*genesis.assets[:2], _decimals(weth, decimals)))
+        if good:
+            check_genesis(changed)
+            continue
+        with pytest.raises(LocalFault, match="unit_decimals"):
+            check_genesis(changed)
+
+
+def test_dust_of_cash_that_may_leave_its_group_is_bounded_too(genesis: Genesis) -> None:
+    depeg = DepegTerms(feed=BTC, unit_decimals=2)
+    cash = msgspec.structs.replace(genesis.assets[0], depeg=depeg, cap_units=10**15)
+    check_genesis(msgspec.structs.replace(genesis, assets=(_decimals(cash, 20), *genesis.assets[1:])))
+    with pytest.raises(LocalFault, match=r"depeg\.unit_decimals"):
+        check_genesis(msgspec.structs.replace(genesis, assets=(_decimals(cash, 21), *genesis.assets[1:])))
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["request_ms_max", "withdrawal_valid_ms", "hold_ms_max", "hold_retry_ms", "hold_valid_ms", "report_ahead_ms_max"],
+)
+def test_spans_whose_end_the_state_could_not_keep_are_refused(genesis: Genesis, field: str) -> None:
+    market = msgspec.structs.replace(genesis.market, **{field: 2**63 - 1})
+    with pytest.raises(LocalFault, match=field):
+        check_genesis(msgspec.structs.replace(genesis, market=market))
+
+
+def _decimals(asset: Asset, decimals: int) -> Asset:
+    return msgspec.structs.replace(asset, token_decimals=decimals)
