@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from clearing.holdings import holdings_of
-from clearing.margin.snapshot import SlotKind
 from clearing.receipts import DepositCredited, WithdrawalConfirmed, WithdrawalReleased
 from node.application import Decided
 from node.epochs import account_seed
@@ -31,7 +30,7 @@ class History:
 @pytest.fixture(scope="module")
 def history(demo_run: DemoFolder) -> History:
     statement = read_package(demo_run.package.read_bytes()).statement
-    names = [slot.name for slot in statement.slots if slot.kind is not SlotKind.GROUP_MAX]
+    names = [slot.name for slot in statement.slots if slot.is_public]
     told = History({}, [], [], [])
 
     def note(decided: Decided) -> None:
