@@ -164,7 +164,8 @@ REMEDIES: dict[ClearingCode, str] = {
         "owed, the account may reduce risk and take deposits only."
     ),
     ClearingCode.SOFT_CREDIT_IS_LENT: (
-        "What is asked for includes a loan against a deposit that is not final. Wait until the deposit is final."
+        "What is asked for, or what a trade's price and fees take, includes a loan against a deposit not yet final. "
+        "Wait until the deposit is final, or trade nearer to the mark."
     ),
     ClearingCode.NO_SUCH_AUCTION: "No collateral of this account is for sale. See the open auctions in the receipts.",
     ClearingCode.BID_BELOW_PRICE: "The bid's limit is below the auction's price in this block. Bid more, or later.",

@@ -1,9 +1,10 @@
 """Soft credit: a loan of the house's own capital against a deposit that its chain has not made final yet.
 
 Rule: lent in cash once more than two thirds of the power sighted the same deposit, within the share of the house's own
-cash, the account's limit and the asset's; nothing of it can leave the account. It is repaid out of the deposit when
-that is final. When the chain undoes the deposit the loan is called back and the account restricted: what it cannot pay
-is the house's loss, never another member's. It must not know how a deposit was sighted.
+cash, the account's limit and the asset's; nothing of it can leave the account, and little of it be given away in the
+prices of trades. It is repaid out of the deposit when that is final. When the chain undoes the deposit the loan is
+called back and the account restricted: what it cannot pay is the house's loss, never another member's. It must not know
+how a deposit was sighted.
 """
 
 import msgspec
@@ -27,12 +28,28 @@ from clearing.state.state import State
 
 SIGHT_WINDOW = 64
 """Sightings are kept of so many nonces beyond the credited one: what stands under a chain's head is no more."""
+TRADED_AWAY_PPM = 100_000
+"""So much of what is lent may be lost in the prices of trades and their fees."""
 
 
 def lent(state: State, account: int, group: int) -> int:
     """What an account owes of soft credit in a cash group; of the house's account, what all owe."""
     loan = state.loans.get((account, group))
     return loan.micros if loan else 0
+
+
+def borrowed(state: State, account: int) -> int:
+    """What an account owes of soft credit in all cash groups; the house borrows nothing."""
+    return 0 if account == HOUSE_ACCOUNT else sum(lent(state, account, group) for group in state.terms.cash_groups)
+
+
+def gives_away(loans: int, equity: int, equity_after: int) -> bool:
+    """Whether a trade that takes equity from one to the other, in its price and fees, gives away what is lent.
+
+    Spreads and fees may take a tenth of the loans from an account that has nothing of its own. Beyond that it trades at
+    prices that cost it nothing: any other could carry the loans to another account of the same owner.
+    """
+    return loans > 0 and equity_after < equity and (equity_after - loans) * PPM < -loans * TRADED_AWAY_PPM
 
 
 def sight(run: Run, word: Attestation, fact: DepositSighted) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from clearing.assets import PPM, Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MICROS_PER_TICK, allocate, mul_div_up
-from clearing.collateral.soft_credit import lent
+from clearing.collateral.soft_credit import borrowed, lent
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, balance, cash_currency, token_currency
@@ -86,8 +86,7 @@ def _own_equity(run: Run, account: int) -> int:
     whom the same owner may stand behind: a forward hedged in its risk group needs next to no margin.
     """
     equity = margin_of(arrays_of(run.state), holdings_of(run.state, account)).equity
-    loans = sum(lent(run.state, account, group) for group in run.terms.cash_groups) if account != HOUSE_ACCOUNT else 0
-    return max(equity - loans, 0)
+    return max(equity - borrowed(run.state, account), 0)
 
 
 def _side(positions: Sequence[tuple[int, int]], sign: int, able: Callable[[int], int]) -> Side:

@@ -12,6 +12,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.restrictions import check_restricted, is_restricted
+from clearing.collateral.soft_credit import borrowed, gives_away
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
@@ -180,10 +181,14 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
 
 def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
     arrays = arrays_of(run.state)
-    margin = margin_of(arrays, after)
-    if margin.initial_ok and not is_restricted(run.state, account):
+    margin, loans = margin_of(arrays, after), borrowed(run.state, account)
+    if margin.initial_ok and not loans and not is_restricted(run.state, account):
         return None
     earlier = margin_of(arrays, before)
+    if gives_away(loans, earlier.equity, margin.equity):
+        return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
+    if margin.initial_ok and not is_restricted(run.state, account):
+        return None
     less = margin.initial < earlier.initial
     # Who is called may give up in price what the reduction frees, but never what is not theirs: the house would pay it.
     own = margin.equity >= min(earlier.equity, 0)

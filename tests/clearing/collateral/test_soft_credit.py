@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
+from clearing.codes import ClearingCode as C
 from clearing.collateral.receipts import RestrictionLifted, SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.collateral.soft_credit import lent
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
@@ -27,6 +28,7 @@ from tests.clearing.state.world import (
     SALT,
     USD,
     USDC_1,
+    USDC_2,
     WETH_1,
     codes,
     of_kind,
@@ -276,3 +278,42 @@ def test_sightings_far_ahead_are_not_remembered() -> None:
     assert not list(world.state.claims.ordered())
     world.block(facts=(msgspec.structs.replace(seen, nonce=seen.nonce + 63),), attesting=1)
     assert len(list(world.state.claims.ordered())) == 1
+
+
+def penniless() -> Vaults:
+    """Alice has 10,000 dollars of soft credit and nothing else."""
+    world = lending()
+    everything = world.tokens(ALICE, WETH_1)
+    for asset, units in ((USDC_1, 10_000 * DOLLAR), (USDC_2, 10_000 * DOLLAR), (WETH_1, everything)):
+        assert codes(world.go(world.withdrawal(ALICE, asset, units))) == []
+    seen, _ = world.sighted(ALICE, USDC_1, 20_000 * DOLLAR)
+    world.go(facts=(seen,))
+    assert world.cash(ALICE) == lent(world.state, ALICE, USD) == 10_000 * DOLLAR
+    return world
+
+
+def test_soft_credit_does_not_leave_in_the_prices_of_trades() -> None:
+    """Round trips with Bob, 9 % to his advantage each way: he would have nine tenths of the loan in one block."""
+    world = penniless()
+    mark, bob = world.state.marks[BTC_PERP].ticks, world.cash(BOB)
+    high, low = mark * 109 // 100, mark * 91 // 100
+    trips = [
+        trade
+        for _ in range(10)
+        for trade in (world.trade(ALICE, BOB, BTC_PERP, 400, high), world.trade(BOB, ALICE, BTC_PERP, 400, low))
+    ]
+    refused = codes(world.go(*trips))
+    assert set(refused) == {C.SOFT_CREDIT_IS_LENT}
+    assert 0 < world.cash(BOB) - bob <= 1_000 * DOLLAR
+    assert lent(world.state, ALICE, USD) - world.cash(ALICE) <= 1_000 * DOLLAR
+    left = world.lots(ALICE, BTC_PERP)
+    assert codes(world.go(world.trade(BOB, ALICE, BTC_PERP, left, mark))) == [], "at the mark it costs nothing"
+
+
+def test_soft_credit_carries_trades_with_a_usual_spread() -> None:
+    world = penniless()
+    mark = world.state.marks[BTC_PERP].ticks
+    for _ in range(5):
+        there, back = mark * 1_001 // 1_000, mark * 999 // 1_000
+        trades = world.trade(ALICE, BOB, BTC_PERP, 1_000, there), world.trade(BOB, ALICE, BTC_PERP, 1_000, back)
+        assert codes(world.go(*trades)) == []
