@@ -59,6 +59,7 @@ def check_rules(statement: RiskStatement) -> None:
     for j in sorted(charged - maxima):
         _check_charge(j, bounds[j], kinds)
     placed = placed.union(*(_check_minimum(bounds, j) for j in sorted(maxima)))
+    _check_counted(statement, bounds, losses, maxima)
     if placed != {j for j, slot in enumerate(statement.slots) if not slot.is_public}:
         raise _refused("an auxiliary slot has no place in margin", slots=len(placed))
 
@@ -234,6 +235,21 @@ def _check_minimum(bounds: dict[int, list[Bound]], maximum: int) -> set[int]:
         if not alone or rows[0].whole != 1 or len(rows[0].public) != 1 or 1 not in rows[0].public.values():
             raise _refused("short lots that are not counted", slot=j)
     return counted
+
+
+def _check_counted(
+    statement: RiskStatement, bounds: dict[int, list[Bound]], losses: _Losses, maxima: frozenset[int]
+) -> None:
+    """What a minimum counts must be lots of its own group, or nothing short would ever be found; each once."""
+    seen: set[int] = set()
+    for number, j in enumerate(sorted(maxima)):
+        for slot in (
+            slot for each in bounds[j] for counted in each.above for b in bounds[counted] for slot in b.public
+        ):
+            position = statement.slots[slot].kind is SlotKind.POSITION
+            if not position or slot in seen or losses.group.get(slot, number) != number:
+                raise _refused("a minimum that counts other than its group's lots, each once", slot=slot)
+            seen.add(slot)
 
 
 def _loose(bound: Bound) -> bool:
