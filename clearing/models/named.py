@@ -6,6 +6,7 @@ wrong. Decimal literals are taken by their digits, so that no float ever exists.
 
 import json
 import re
+from collections import Counter
 from functools import cache
 from typing import Any, TypeVar
 
@@ -127,7 +128,7 @@ def _leaf(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
         return value
     if isinstance(info, msgspec.inspect.StrType) and isinstance(value, str) and not isinstance(value, _Literal):
         if info.pattern is not None and not re.search(info.pattern, value):
-            raise _malformed(at, "not of the expected form", value=value)
+            raise _malformed(at, "not of the expected form", value=ascii(value[:TEXT_MAX])[1:-1])
         if not value.isprintable() or len(value) > (info.max_length or TEXT_MAX):
             raise _malformed(at, f"longer than {info.max_length or TEXT_MAX} characters or not printable")
         if info.min_length is not None and len(value) < info.min_length:
@@ -139,8 +140,7 @@ def _leaf(info: msgspec.inspect.Type, value: Any, at: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise ValueError(f"the field {twice[:TEXT_MAX]!r} appears twice in one object")
     return found
 

@@ -24,6 +24,8 @@ Rounding: TypeAlias = Literal["exact", "up", "down", "away", "towards_zero", "ha
 
 ROUNDINGS: tuple[str, ...] = get_args(Rounding)
 DECIMALS_MAX = 30
+DENOMINATOR_BITS_MAX = 3_000
+"""Of a result. Ratios of many different denominators, added up exactly, would grow to any length."""
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+|/0*[1-9][0-9]*)?")
 
@@ -68,8 +70,18 @@ def from_float(value: float, decimals: int) -> Fraction:
     return rounded(Fraction(value), decimals, "half_even")
 
 
+def require_short(denominator: int) -> None:
+    """Raises OverflowError for a common denominator too long to go on with."""
+    if denominator.bit_length() > DENOMINATOR_BITS_MAX:
+        raise OverflowError(f"a common denominator of more than {DENOMINATOR_BITS_MAX} bits")
+
+
 def shown(value: Fraction) -> str:
-    """The decimal if it ends, else the ratio: reading it again gives the same number."""
+    """The decimal if it ends, else the ratio: reading it again gives the same number.
+
+    Raises OverflowError for a denominator of more than `DENOMINATOR_BITS_MAX`.
+    """
+    require_short(value.denominator)
     twos = (value.denominator & -value.denominator).bit_length() - 1
     fives, rest = 0, value.denominator >> twos
     while rest % 5 == 0:

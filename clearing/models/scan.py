@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from math import lcm
 
-from clearing.models.numbers import Number, exact, from_float
+from clearing.models.numbers import Number, exact, from_float, require_short
 from clearing.models.scan_terms import GridPoint, Range, Scan, StaticDiscount, points_of
 from clearing.models.values import DAY_SECONDS, ONE, ZERO, Quote, log_moneyness, value_at
 from clearing.pricing import elementary
@@ -63,6 +63,7 @@ class _Book:
     def gains(self, width: int) -> list[Fraction]:
         """Sum of what is linear."""
         common = lcm(*(unit.denominator * size.denominator for size, unit in self.linear))
+        require_short(common)
         sums = [0] * width
         for size, unit in self.linear:
             factor = size.numerator * (common // (unit.denominator * size.denominator))
@@ -114,6 +115,7 @@ class Scanner:
                 moved = zip(self.values(contract.id), self._points, strict=True)
                 gains = [(each - quote.value) * quote.multiplier * exact(point.weight) for each, point in moved]
             common = lcm(*(each.denominator for each in gains))
+            require_short(common)
             numerators = tuple(each.numerator * (common // each.denominator) for each in gains)
             self._units[contract.id] = _Unit(numerators, common)
         return self._units[contract.id]

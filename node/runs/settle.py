@@ -49,6 +49,13 @@ def read_settle_run(data: bytes) -> SettleRun:
 
 def settle_run(run: SettleRun) -> dict[str, Any]:
     """Run the steps: a JSON object. Raises RemoteFault with the path of a step that makes no sense."""
+    try:
+        return _run(run)
+    except OverflowError as error:
+        raise RemoteFault(BaseCode.OUT_OF_RANGE, "file", why=str(error)) from None
+
+
+def _run(run: SettleRun) -> dict[str, Any]:
     units = {each.id: Units(each, f"instruments[{number}]") for number, each in enumerate(run.instruments)}
     results: dict[str, dict[str, Any]] = {}
     told = []

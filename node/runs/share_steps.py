@@ -14,7 +14,7 @@ from clearing.collateral.interest import interest_on
 from clearing.collateral.skew import movement_fee
 from clearing.collateral.terms import InterestTerms, SkewTerms
 from clearing.instruments import INDEX_TICKS_MAX
-from clearing.models.numbers import exact, rounded, shown
+from clearing.models.numbers import exact, require_short, rounded, shown
 from clearing.prices.medians import Report, sift
 from clearing.ranges.history import expected_shortfall, rescale
 from clearing.ranges.variance import next_variance
@@ -201,9 +201,10 @@ def _amounts(shares: Sequence[Share], decimals: int, at: str) -> list[int]:
 def _split(total: int, shares: Sequence[Share], rule: str, at: str) -> list[int]:
     """`total` by the shares' amounts, whatever unit those are in."""
     exacts = [exact(each.amount) for each in shares]
+    common = lcm(*(each.denominator for each in exacts))
+    require_short(common)
     negative = [each for each in exacts if each < 0]
     require(not negative and (sum(exacts) > 0 or total == 0), at, shown(negative[0] if negative else Fraction(0)))
-    common = lcm(*(each.denominator for each in exacts)) if exacts else 1
     weights = [(each * common).numerator for each in exacts]
     if rule == "largest_fraction":
         return allocate(total, weights)

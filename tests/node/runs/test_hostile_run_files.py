@@ -130,6 +130,47 @@ def test_bytes_that_are_no_run_file_are_refused(data):
         read_settle_run(data)
 
 
+RATIOS = [f"1/{10**28 + 7 + 2 * number}" for number in range(2_000)]
+
+
+def of_ratios(*sized: dict[str, Any]) -> bytes:
+    portfolio = {
+        "groups": [{"id": "X", "price": 100}],
+        "instruments": [{"id": "P", "kind": "perpetual", "group": "X"}],
+        "accounts": [{"id": "a", "positions": list(sized)}],
+    }
+    model = {"terms": [{"kind": "scan", "name": "s", "grid": "span16"}], "levels": [{"name": "maintenance"}]}
+    return json.dumps({"format": "crossclear.margin.v1", "portfolio": portfolio, "model": model}).encode()
+
+
+def test_ratios_that_add_up_to_numbers_of_any_length_are_refused():
+    few = of_ratios(*({"instrument": "P", "size": each} for each in RATIOS[:20]))
+    assert margin_run(read_margin_run(few))["accounts"][0]["levels"]
+    many = of_ratios(*({"instrument": "P", "size": each} for each in RATIOS))
+    shares = {"name": "s", "kind": "allocate", "total": 1, "weights": [{"of": "m", "amount": each} for each in RATIOS]}
+    losses = {"name": "f", "kind": "fund_size", "scenarios": [{"name": "x", "losses": RATIOS}]}
+    with pytest.raises(RemoteFault, match="out_of_range"):
+        margin_run(read_margin_run(many))
+    with pytest.raises(RemoteFault, match="out_of_range"):
+        settle_run(read_settle_run(json.dumps({"format": "crossclear.settle.v1", "steps": [shares]}).encode()))
+    assert settle_run(read_settle_run(json.dumps({"format": "crossclear.settle.v1", "steps": [losses]}).encode()))
+
+
+def test_a_field_that_appears_twice_among_very_many_is_found_in_one_pass():
+    """Counting each name in a list of all would be seen as hours."""
+    names = ",".join(f'"{number:x}":0' for number in range(250_000))
+    with pytest.raises(RemoteFault, match="'twice' appears twice"):
+        read_margin_run(f'{{{names},"twice":0,"twice":0}}'.encode())
+
+
+def test_a_refusal_repeats_nothing_that_a_terminal_would_obey():
+    hostile = changed(MARGIN["model-option-grid"], "portfolio.groups.0.price", "\x1b[2J\u202e1" + "x" * 10_000)
+    with pytest.raises(RemoteFault) as refused:
+        read_margin_run(hostile)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 400
+
+
 HOSTILE = st.one_of(
     st.sampled_from([None, True, "", "x", 0, -1, 2**63, 2**70, 10**39, "0", "-0.0", "1/3", "-1", "1e9", {}, [], [[]]]),
     st.sampled_from(["9" * 40, "0." + "0" * 29 + "1", "1/" + "9" * 30, "9" * 24, "initial", "scan", "BTC-PERP"]),
