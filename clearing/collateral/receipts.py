@@ -89,7 +89,7 @@ class SoftCreditRepaid(Wire, frozen=True, tag=46):
 
 
 class SoftCreditRecalled(Wire, frozen=True, tag=47):
-    """The chain undid the deposit: the loan was called back and the account restricted.
+    """The chain undid the deposit: the loan was called back, and the account restricted if it owes cash since.
 
     What the account cannot pay is taken out of its collateral, and at last out of the house's capital (`Liquidated`).
     """
@@ -105,6 +105,7 @@ class SoftCreditRecalled(Wire, frozen=True, tag=47):
     source: Bytes32
     cash_after: I64
     until_height: U63
+    """0: not restricted."""
 
 
 class InterestAccrued(Wire, frozen=True, tag=48):

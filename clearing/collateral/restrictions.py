@@ -1,4 +1,4 @@
-"""Restricted accounts: those whose sighted deposit was undone by its chain after the house had lent against it.
+"""Restricted accounts: those that had used what the house lent against a deposit which its chain undid.
 
 Rule: until its time is over and while it owes cash, a restricted account reduces risk and takes deposits, no more.
 """

@@ -3,8 +3,8 @@
 Rule: lent in cash once more than two thirds of the power sighted the same deposit, within the share of the house's own
 cash, the account's limit and the asset's; nothing of it can leave the account, and little of it be given away in the
 prices of trades. It is repaid out of the deposit when that is final. When the chain undoes the deposit the loan is
-called back and the account restricted: what it cannot pay is the house's loss, never another member's. It must not know
-how a deposit was sighted.
+called back, and an account that had used it restricted: what it cannot pay is the house's loss, never another member's.
+It must not know how a deposit was sighted.
 """
 
 import msgspec
@@ -174,7 +174,9 @@ def _is_coming(run: Run, key: tuple[int, bytes, int]) -> bool:
 
 def _recall(run: Run, key: tuple[int, bytes, int], credit: SoftCredit, final: int) -> None:
     _repay(run, key, credit)
-    until = restrict(run, key, credit)
+    cash_after = balance(run.state, credit.account, cash_currency(credit.cash_group))
+    # Anybody can pay in for any account, so an undone deposit alone says nothing against its owner.
+    until = restrict(run, key, credit) if cash_after < 0 else 0
     run.receipts.append(
         SoftCreditRecalled(
             credit.account,
@@ -184,7 +186,7 @@ def _recall(run: Run, key: tuple[int, bytes, int], credit: SoftCredit, final: in
             block_number=credit.block_number,
             final_block=final,
             source=credit.source,
-            cash_after=balance(run.state, credit.account, cash_currency(credit.cash_group)),
+            cash_after=cash_after,
             until_height=until,
         )
     )

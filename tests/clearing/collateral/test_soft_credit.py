@@ -159,9 +159,12 @@ def test_an_undone_deposit_is_the_houses_loss_and_restricts_the_account() -> Non
 
 def test_a_restricted_account_only_reduces_risk_and_brings_collateral_until_its_time_is_over() -> None:
     world = lending()
+    world.go(*(world.withdrawal(ALICE, each, 10_000 * DOLLAR) for each in (USDC_1, USDC_2)))
     world.go(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
     seen, final = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
     world.go(facts=(seen,))
+    world.ticks[BTC] = 780_000  # Alice loses 100 of the house's money
+    world.go()
     (recalled,) = of_kind(pass_blocks(world, 210), SoftCreditRecalled)
     assert codes(world.go(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == [314]
     assert codes(world.go(world.withdrawal(ALICE, USDC_1, 1))) == [314]
@@ -175,6 +178,16 @@ def test_a_restricted_account_only_reduces_risk_and_brings_collateral_until_its_
         lifted = of_kind(world.go(), RestrictionLifted)
     assert world.state.now.height == recalled.until_height
     assert codes(world.go(world.withdrawal(ALICE, USDC_1, 1))) == []
+
+
+def test_a_deposit_that_somebody_else_has_undone_does_not_restrict_an_account() -> None:
+    """Bob pays in for Alice and has the chain undo it: she never asked for the loan, and has not used it."""
+    world = lending()
+    seen, _ = world.sighted(ALICE, USDC_1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    (recalled,) = of_kind(pass_blocks(world, 210), SoftCreditRecalled)
+    assert (recalled.cash_after, recalled.until_height) == (20_000 * DOLLAR, 0)
+    assert codes(world.go(world.trade(ALICE, BOB, BTC_PERP, 1, 790_000), world.withdrawal(ALICE, USDC_1, 1))) == []
 
 
 def test_another_deposit_in_its_place_calls_the_loan_back() -> None:
