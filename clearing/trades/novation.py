@@ -211,7 +211,9 @@ def _book(run: Run, instrument: Instrument, trade: Bargain, received: int, fee: 
             run.journal.transfer(side, HOUSE_ACCOUNT, currency, fee, TransferCode.TRADE_FEE, trade.venue_trade_id)
     run.positions.add(trade.buyer, instrument.id, trade.lots)
     run.positions.add(trade.seller, instrument.id, -trade.lots)
-    note_trade(run, instrument, trade.lots, trade.ticks)
+    # What a member agrees with itself is no price: it would move the mark at will, and at no risk.
+    if run.state.accounts[trade.buyer].member != run.state.accounts[trade.seller].member:
+        note_trade(run, instrument, trade.lots, trade.ticks)
     run.touched.update((trade.buyer, trade.seller))
 
 

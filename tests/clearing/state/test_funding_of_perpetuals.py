@@ -18,13 +18,16 @@ from clearing.settling.receipts import FundingPaid, Marked
 from tests.clearing.state.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
 from tests.clearing.state.world import (
     ALICE,
+    ALICE_CLIENT,
     BOB,
     BTC_FUT,
     BTC_PERP,
     CAROL,
+    DOLLAR,
     ETH_PERP,
     HOUSE,
     START_MS,
+    USDC_1,
     World,
     codes,
     funded,
@@ -50,6 +53,17 @@ def test_trades_above_the_index_lift_the_mark_in_the_next_block() -> None:
     (marked,) = of_kind(result, Marked)
     assert (marked.instrument, marked.ticks) == (BTC_PERP, 790_000 + 790_000 * premium(world) // 10**9)
     assert marked.paid == 900 * (marked.ticks - 790_000) * 10, "holders are paid the new premium like any move"
+
+
+def test_what_a_member_trades_with_itself_is_no_premium() -> None:
+    world = priced()
+    world.block(facts=[world.deposit_fact(ALICE_CLIENT, USDC_1, 100_000 * DOLLAR)])
+    (novated,) = of_kind(world.block(world.trade(ALICE, ALICE_CLIENT, BTC_PERP, 900, 797_900)), TradeNovated)
+    assert novated.lots == 900
+    assert world.state.premia[BTC_PERP].volume == 0
+    world.prices(790_000)
+    assert premium(world) == 0
+    assert world.state.marks[BTC_PERP].ticks == 790_000
 
 
 def test_without_trades_the_premium_fades() -> None:
