@@ -103,6 +103,7 @@ def _of_collateral(at: str, each: Collateral) -> Iterator[Finding]:
 
 def _of_account(at: str, each: Account, groups: set[str], instruments: set[str], tokens: set[str]) -> Iterator[Finding]:
     yield from size_of(f"{at}.cash", each.cash)
+    yield from unique(f"{at}.collateral", [holding.collateral for holding in each.collateral])
     for number, holding in enumerate(each.collateral):
         yield f"{at}.collateral[{number}].collateral", holding.collateral, holding.collateral in tokens
         yield from size_of(f"{at}.collateral[{number}].amount", holding.amount, 0)

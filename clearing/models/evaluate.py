@@ -154,7 +154,8 @@ class Evaluator:
             return _per_position(term, list(selected(term.select, books).values()))
         if isinstance(term, Calendar):
             given = next((exact(each.calendar_spreads) for each in account.given if each.group == term.group), None)
-            formed = spreads.calendar(term, tiers_of(self.quotes, _sizes(books), term.group), given)
+            tiers = spreads.less(tiers_of(self.quotes, _sizes(books), term.group), self._used_before(term, results))
+            formed = spreads.calendar(term, tiers, given)
             return TermResult(term.name, "calendar", formed.amount, {term.group: formed.amount}, (formed,))
         if isinstance(term, GroupCredit):
             return self._group_credit(term, account, books, results)
@@ -198,11 +199,32 @@ class Evaluator:
         }
         told = [each for each in account.given if each.group in risks]
         risks |= {each.group: exact(each.scan if each.price_risk is None else each.price_risk) for each in told}
-        parts = spreads.group_credit(term, deltas, risks)
+        parts = spreads.group_credit(term, deltas, self._used_before(term, results), risks)
         by_group: dict[str, Fraction] = {}
         for leg in (leg for part in parts for leg in part.legs):
             by_group[leg.group] = by_group.get(leg.group, ZERO) + leg.credit
         return TermResult(term.name, "group_credit", sum(by_group.values(), ZERO), by_group, parts)
+
+    def _used_before(self, term: Calendar | GroupCredit, results: Mapping[str, TermResult]) -> dict[str, Fraction]:
+        """Deltas that back spreads of earlier terms of the same kind which count at a level with this one."""
+        used: dict[str, Fraction] = {}
+        for other in self.model.terms:
+            if other.name not in results or not self._weigh_together(term, other):
+                continue
+            for part in results[other.name].parts:
+                if isinstance(part, spreads.CalendarAmount) and isinstance(term, Calendar) and part.group == term.group:
+                    taken = list(part.used.items())
+                elif isinstance(part, spreads.SpreadCredit) and isinstance(term, GroupCredit):
+                    taken = [(leg.group, leg.deltas) for leg in part.legs]
+                else:
+                    continue
+                for of, delta in taken:
+                    used[of] = used.get(of, ZERO) + delta
+        return used
+
+    def _weigh_together(self, one: Term, other: Term) -> bool:
+        sums = (level.name for level in self.model.levels if not level.base)
+        return any(weight_at(one, name) and weight_at(other, name) for name in sums)
 
     def _minimum(
         self, term: Minimum, account: Account, books: Mapping[str, Book], results: Mapping[str, TermResult]

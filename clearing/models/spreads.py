@@ -21,6 +21,8 @@ class CalendarAmount:
     group: str
     tiers: Mapping[str, Fraction]
     """Net delta of each tier before."""
+    used: Mapping[str, Fraction]
+    """How much of it, unsigned, backs these spreads."""
     spreads: Fraction
     charge: Fraction
     amount: Fraction
@@ -77,17 +79,34 @@ class JointAmount:
 
 
 def calendar(term: Calendar, tiers: Mapping[str, Fraction], given: Fraction | None) -> CalendarAmount:
-    """Form spreads from net deltas by tier; `given` is their number where it is told."""
+    """Form spreads from net deltas by tier, in the order they are used up; `given` is their number where it is told."""
+    used: dict[str, Fraction] = {}
     if given is not None:
         spreads = given
     elif term.legs:
         spreads = formed(term.legs, tiers)
+        for leg in term.legs:
+            used[leg.of] = used.get(leg.of, ZERO) + spreads * exact(leg.delta)
     else:
         longs = sum((each for each in tiers.values() if each > 0), ZERO)
         shorts = sum((-each for each in tiers.values() if each < 0), ZERO)
         spreads = min(longs, shorts)
+        for sign in (1, -1):
+            rest = spreads
+            for tier, delta in tiers.items():
+                taken = min(max(delta * sign, ZERO), rest)
+                used[tier], rest = used.get(tier, ZERO) + taken, rest - taken
     charge = exact(term.charge)
-    return CalendarAmount(term.group, dict(tiers), spreads, charge, spreads * charge)
+    return CalendarAmount(term.group, dict(tiers), used, spreads, charge, spreads * charge)
+
+
+def less(deltas: Mapping[str, Fraction], used: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """What is left of signed deltas, in their order, when so much of each is used up."""
+    left = {}
+    for of, delta in deltas.items():
+        size = max(abs(delta) - used.get(of, ZERO), ZERO)
+        left[of] = size if delta > 0 else -size
+    return left
 
 
 def formed(legs: Sequence[SpreadLeg], deltas: Mapping[str, Fraction]) -> Fraction:
@@ -100,10 +119,16 @@ def formed(legs: Sequence[SpreadLeg], deltas: Mapping[str, Fraction]) -> Fractio
 
 
 def group_credit(
-    term: GroupCredit, deltas: Mapping[str, Fraction], price_risks: Mapping[str, Fraction]
+    term: GroupCredit,
+    deltas: Mapping[str, Fraction],
+    used: Mapping[str, Fraction],
+    price_risks: Mapping[str, Fraction],
 ) -> tuple[SpreadCredit, ...]:
-    """Form the spreads in their order. `price_risks` are per group; per delta they are divided by the net delta."""
-    left = dict(deltas)
+    """Form the spreads in their order from what is not `used` yet.
+
+    `price_risks` are per group; per delta they are divided by the net delta.
+    """
+    left = less(deltas, used)
     return tuple(_one_credit(each, left, deltas, price_risks) for each in term.spreads)
 
 

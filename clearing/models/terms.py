@@ -120,7 +120,8 @@ class SpreadLeg(Wire, frozen=True):
 class Calendar(Wire, frozen=True, tag_field="kind", tag="calendar"):
     """A charge for spreads between expiries of one group, whose full offset the scan assumed.
 
-    Without legs, all long deltas are spread against all short ones of other tiers.
+    Without legs, all long deltas are spread against all short ones of other tiers, the nearest first. Deltas that back
+    the spreads of an earlier calendar of the group, at a level with this one, are used up.
     """
 
     name: Name
@@ -140,7 +141,10 @@ class Credit(Wire, frozen=True):
 
 
 class GroupCredit(Wire, frozen=True, tag_field="kind", tag="group_credit"):
-    """Spreads between groups, each formed from the deltas that earlier ones left; their credit is negative."""
+    """Spreads between groups, each formed from the deltas that earlier ones left; their credit is negative.
+
+    Earlier ones are those before it here, and in earlier such terms that count at a level with this one.
+    """
 
     name: Name
     spreads: tuple[Credit, ...]
