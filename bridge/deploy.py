@@ -19,7 +19,10 @@ from bridge.contracts.calldata import validator_words
 from bridge.evm import rlp_coding
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import keccak256
+from clearing.base.nesting import bound_recursion
 from clearing.base.validators import ValidatorSet, check_validator_set
+
+bound_recursion()  # eth-account and py-ecc raise it
 
 TRUSTING_SECONDS = 14 * 86_400
 PAUSE_SECONDS = 3 * 86_400

@@ -14,6 +14,9 @@ from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import hex_data, read_data, read_object, read_quantity
 from bridge.rpc import Call, Endpoint, Refusal
 from clearing.base.errors import RemoteFault
+from clearing.base.nesting import bound_recursion
+
+bound_recursion()  # eth-account and py-ecc raise it
 
 ATTEMPTS = 8
 POLL_SECONDS = 0.2

@@ -8,8 +8,11 @@ from py_ecc.bls import G2ProofOfPossession as Reference
 
 from clearing.base.certificate import signer_indices, vote_digest
 from clearing.base.errors import RemoteFault
+from clearing.base.nesting import bound_recursion
 from node.verify import Checked
 from proofs.package import read_package
+
+bound_recursion()  # eth-account and py-ecc raise it
 
 NAME = "second_opinion"
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.nesting import check_nesting
 
 FILE_BYTES_MAX = 4 << 20
 ITEMS_MAX = 4096
@@ -32,6 +33,7 @@ def from_json(data: bytes, kind: type[T], limit: int = FILE_BYTES_MAX) -> T:
     """Read one `kind` from JSON. Raises RemoteFault OVERSIZE, MALFORMED at the path of what is wrong."""
     if len(data) > limit:
         raise RemoteFault(BaseCode.OVERSIZE, "file", bytes=len(data), limit=limit)
+    check_nesting(data, "file")
     try:
         value = json.loads(data, parse_float=_Literal, parse_constant=_refuse, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:

@@ -14,7 +14,10 @@ from eth_utils.address import to_checksum_address
 from bridge.rpc import Call, Endpoint
 from bridge.vault import balance_of_call
 from clearing.base.errors import LocalFault
+from clearing.base.nesting import bound_recursion
 from node.devnet.codes import DevnetCode
+
+bound_recursion()  # eth-account and py-ecc raise it
 
 GAS_LIMIT = 3_000_000
 TIP_WEI = 1_000_000_000
