@@ -56,8 +56,10 @@ def check_rules(statement: RiskStatement) -> None:
         _check_credit(credit, bounds, losses, maxima)
         placed = charged | maxima | _behind_credit(credit, bounds, maxima)
         charged = charged - {credit.slot}
-    for j in sorted(charged - maxima):
-        _check_charge(j, bounds[j], kinds)
+    held = [_check_charge(j, bounds[j], kinds) for j in sorted(charged - maxima)]
+    if len(set(held)) != len(held):
+        # One holding's charge in the place of another's would hide that the other has none.
+        raise _refused("a holding that is charged twice", slots=len(held))
     placed = placed.union(*(_check_minimum(bounds, j) for j in sorted(maxima)))
     _check_counted(statement, bounds, losses, maxima)
     if placed != {j for j, slot in enumerate(statement.slots) if not slot.is_public}:
@@ -207,8 +209,11 @@ def _check_floor(floors: Sequence[Bound], bounds: dict[int, list[Bound]], maxima
         raise _refused("a joint loss that leaves out a group's maximum", rows=len(largest))
 
 
-def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind]) -> None:
-    """A charge on size follows from one holding: a token's from how much, an instrument's from how much either way."""
+def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind]) -> int:
+    """A charge on size follows from one holding, which is returned.
+
+    A token's follows from how much it is, an instrument's from how much either way.
+    """
     held = {slot for each in rows for slot in each.public}
     alone = all(each.whole == 1 and len(each.public) == 1 and not each.above and not each.signed for each in rows)
     if len(held) != 1 or not alone:
@@ -221,6 +226,7 @@ def _check_charge(charge: int, rows: Sequence[Bound], kinds: Sequence[SlotKind])
         complete = kinds[slot] is SlotKind.TOKEN and all(slope < 0 for slope, _ in lines)
     if not complete:
         raise _refused("a charge on one side of a holding only", slot=charge)
+    return slot
 
 
 def _check_minimum(bounds: dict[int, list[Bound]], maximum: int) -> set[int]:

@@ -241,6 +241,9 @@ HIDDEN = {
     "a charge that pays": changed("maintenance", charge__BTC_PUT=4),
     "a charge without rows": without("charge:BTC-PUT:1:long", "charge:BTC-PUT:1:short"),
     "a charge on shorts only": without("charge:BTC-PERP:2:long"),
+    "a charge of another holding's, which has its own": lambda stated: changed(
+        "charge:BTC-PUT:1:long", position__BTC_PUT=0, position__BTC_PERP=-7
+    )(changed("charge:BTC-PUT:1:short", position__BTC_PUT=0, position__BTC_PERP=7)(stated)),
     "a charge by halves": changed("charge:BTC-PUT:1:long", charge__BTC_PUT=2),
     "a charge that the threshold pays": changed("charge:BTC-PUT:1:long", tail=1),
     "a charge that another holding pays": changed("charge:BTC-PUT:1:long", cash__USD=1),
