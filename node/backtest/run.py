@@ -19,14 +19,23 @@ from node.codes import NodeCode
 PLOT_SUFFIXES = (".png", ".svg", ".html")
 
 
-def check_outputs(json_file: Path | None, plots: tuple[Path, ...], losses: Path | None, *, force: bool) -> None:
-    """Raise LocalFault OUTPUT_EXISTS for a file that exists, unless forced, CONFIG_VALUE for an unknown suffix."""
+def check_outputs(
+    file: Path, json_file: Path | None, plots: tuple[Path, ...], losses: Path | None, *, force: bool
+) -> None:
+    """Raise LocalFault OUTPUT_EXISTS for a file that exists, unless forced, CONFIG_VALUE for an unknown suffix.
+
+    Forced or not, the prices in `file` are never overwritten, nor one output by another: OUTPUT_EXISTS.
+    """
+    taken = {file.resolve()}
     for path in plots:
         if path.suffix not in PLOT_SUFFIXES:
             raise LocalFault(NodeCode.CONFIG_VALUE, str(path), suffixes=" ".join(PLOT_SUFFIXES))
     for each in (json_file, *plots, losses):
-        if each is not None and each.exists() and not force:
+        if each is None:
+            continue
+        if each.resolve() in taken or (each.exists() and not force):
             raise LocalFault(NodeCode.OUTPUT_EXISTS, str(each))
+        taken.add(each.resolve())
 
 
 def run_backtest(

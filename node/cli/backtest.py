@@ -80,7 +80,7 @@ def backtest(
         if market_data is None:
             raise click.UsageError("name a FILE, or set CROSSCLEAR_MARKET_DATA to the folder of market data")
         file = market_data / DEFAULT_FILE
-    check_outputs(json_file, plots, losses, force=force)
+    check_outputs(file, json_file, plots, losses, force=force)
     parameters = RangeParameters(
         decay_ppm=round(decay * 1_000_000),
         confidence_ppm=round(confidence * 1_000_000),

@@ -47,6 +47,16 @@ def test_a_run_writes_what_was_asked_for(tmp_path: Path, capsys: pytest.CaptureF
     assert wanted["r.svg"].read_bytes() == before
 
 
+def test_neither_the_prices_nor_another_output_are_overwritten_even_by_force(tmp_path: Path) -> None:
+    path, out = prices(tmp_path), str(tmp_path / "out.json")
+    before = path.read_bytes()
+    (tmp_path / "link.csv").symlink_to(path)
+    for wanted in (["--losses", str(tmp_path / "link.csv")], ["--json", out, "--losses", out]):
+        assert run(["backtest", str(path), *wanted, "--force"]) == Exit.SAFETY
+    assert path.read_bytes() == before
+    assert not Path(out).exists()
+
+
 def test_the_ending_tells_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(prices(tmp_path))
     short = ["backtest", path, "--warm-up", "120", "--window", "100", "--books", "2", "--output", "json"]
