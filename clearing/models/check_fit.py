@@ -39,7 +39,8 @@ def _of_both(model: RiskModel, portfolio: Portfolio) -> Iterator[Finding]:
     scans = [term for term in model.terms if isinstance(term, Scan)]
     points = sum(len(points_of(scan)) or POINTS_MAX for scan in scans)
     yield "terms", options * points, options * points <= OPTION_VALUES_MAX
-    yield "terms", positions * points, positions * points <= SCAN_ENTRIES_MAX
+    entries = positions * (points + len(model.terms))
+    yield "terms", entries, entries <= SCAN_ENTRIES_MAX
     for number, term in enumerate(model.terms):
         at = f"terms[{number}]"
         if isinstance(term, Scan | MarginFraction | Slippage | OptionFormula | PerSize | Convex):

@@ -24,7 +24,7 @@ POSITIONS_MAX = 16_384
 OPTION_VALUES_MAX = 50_000
 """Options times scenarios."""
 SCAN_ENTRIES_MAX = 500_000
-"""Positions times scenarios; likewise joint scenarios times groups times accounts."""
+"""Positions times scenarios and terms; likewise joint scenarios times groups times accounts."""
 VALUE_MAX = Fraction(10**24)
 """No price, size, amount or factor is larger."""
 SMALLEST = Fraction(1, 10**24)

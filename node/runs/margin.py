@@ -14,7 +14,7 @@ from clearing.models.check_fit import check_fit
 from clearing.models.check_model import check_model
 from clearing.models.check_portfolio import check_portfolio
 from clearing.models.evaluate import AccountResult, Evaluator
-from clearing.models.findings import OPTION_VALUES_MAX
+from clearing.models.findings import OPTION_VALUES_MAX, SCAN_ENTRIES_MAX
 from clearing.models.liquidation_price import STEPS_DOWN, STEPS_UP, AskLiquidationPrice, liquidation_price
 from clearing.models.named import from_json
 from clearing.models.portfolio import Portfolio
@@ -26,6 +26,8 @@ from node.runs.shown import as_json
 FORMAT = "crossclear.margin.v1"
 RULES_MAX = 256
 ASKS_MAX = 16
+ENTRIES_AGAIN_MAX = 10 * SCAN_ENTRIES_MAX
+"""Positions times scenarios and terms, evaluated again for rules and for every price that a search tries."""
 
 Note = Annotated[str, msgspec.Meta(max_length=2000)]
 
@@ -131,6 +133,11 @@ def _bounded(run: MarginRun, model: RiskModel) -> None:
     values = options * points * len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100)
     if values > 5 * OPTION_VALUES_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", option_values=values, limit=5 * OPTION_VALUES_MAX)
+    most = max((len(each.positions) + len(each.orders) for each in run.portfolio.accounts), default=0)
+    again = len(run.liquidation_prices) * (STEPS_DOWN + STEPS_UP + 100) + len(run.rules)
+    entries = most * (points + len(model.terms)) * again
+    if entries > ENTRIES_AGAIN_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "liquidation_prices", entries=entries, limit=ENTRIES_AGAIN_MAX)
 
 
 def _rest(run: MarginRun) -> tuple[tuple[Rule, ...], tuple[AskLiquidationPrice, ...], Note]:

@@ -156,6 +156,16 @@ def test_ratios_that_add_up_to_numbers_of_any_length_are_refused():
     assert settle_run(read_settle_run(json.dumps({"format": "crossclear.settle.v1", "steps": [losses]}).encode()))
 
 
+@pytest.mark.parametrize(("positions", "terms", "asks"), [(2_000, 256, 0), (400, 64, 16)])
+def test_positions_times_terms_are_bounded(positions, terms, asks):
+    file = json.loads(of_ratios(*({"instrument": "P", "size": 1} for _ in range(positions))))
+    file["model"]["terms"] = [{"kind": "fraction", "name": str(at), "fraction": 1} for at in range(terms)]
+    file["liquidation_prices"] = [{"account": "a", "group": "X"}] * asks
+    with pytest.raises(RemoteFault) as refused:
+        read_margin_run(json.dumps(file).encode())
+    assert refused.value.code in (BaseCode.OVERSIZE, ClearingCode.BAD_MODEL)
+
+
 def test_a_field_that_appears_twice_among_very_many_is_found_in_one_pass():
     """Counting each name in a list of all would be seen as hours."""
     names = ",".join(f'"{number:x}":0' for number in range(250_000))
