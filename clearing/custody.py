@@ -77,7 +77,7 @@ def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
         owed = held(state, asset)
         # Flows are counted in the units of genesis, which are finer for a token that left its group: there nothing may
         # be missing, and what is under way is then told in whole units.
-        under_way = (flow.released_units - executed) * listed.base_units
+        under_way = (int.from_bytes(flow.released_units, "big") - executed) * listed.base_units
         missing = max(deposited - withdrawn, 0) < owed * asset.base_units + under_way
         pending = min(-(-under_way // asset.base_units), accounted - owed) if not missing else -1
         uncredited = accounted - owed - pending

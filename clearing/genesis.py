@@ -38,11 +38,10 @@ MEMBER_ACCOUNTS_MAX = 2**48
 """Account ids of members are below this; above are the accounts of the ledger itself (`clearing.ledger`)."""
 OPENED_ACCOUNTS = 2**47
 """Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts.lifecycle`)."""
-
-
-REQUEST_MS_MAX = 7 * 86_400_000
+DAY_MS = 86_400_000
+REQUEST_MS_MAX = 7 * DAY_MS
 """A block looks at every second of the time since the last, as far as requests reach ahead."""
-SPAN_MS_MAX = 10 * 365 * 86_400_000
+SPAN_MS_MAX = 10 * 365 * DAY_MS
 """Spans that are added to block time: the sum is kept in the state, in 63 bits."""
 
 
@@ -174,6 +173,9 @@ def check_genesis(genesis: Genesis) -> None:
     _require(market.reopen_blocks > 0, "market.reopen_blocks", market.reopen_blocks)
     _require(market.liquidation_penalty_ppm < 1_000_000, "market.penalty", market.liquidation_penalty_ppm)
     _require(market.request_ms_max <= REQUEST_MS_MAX, "market.request_ms_max", market.request_ms_max)
+    # A day's statement is due when no trade of that day can be shown any more.
+    _require(market.statement_days * DAY_MS > market.request_ms_max, "market.statement_days", market.statement_days)
+    _require(market.hold_retry_ms > 0, "market.hold_retry_ms", market.hold_retry_ms)
     for field in ("withdrawal_valid_ms", "hold_ms_max", "hold_retry_ms", "hold_valid_ms", "report_ahead_ms_max"):
         _require(getattr(market, field) <= SPAN_MS_MAX, f"market.{field}", getattr(market, field))
 

@@ -30,7 +30,7 @@ def open_state(genesis: Genesis, state_salt: bytes) -> State:
     for chain in genesis.chains:
         state.cursors.put((chain.chain_id, chain.vault), Cursor(0))
     for asset in genesis.assets:
-        state.flows.put(asset.id, Flow(u256(0), 0))
+        state.flows.put(asset.id, Flow(u256(0), u256(0)))
     for feed in genesis.feeds:
         state.feeds.put(feed.id, FeedState(FeedStatus.UNOPENED, 0, 0))
     state.clock.put(0, Clock(0, genesis.time_ms, genesis.time_ms, 0, 0))

@@ -214,10 +214,8 @@ def release(run: Run) -> None:
         run.state.withdrawals.put(nonce, released)
         append(run.state, nonce, leaf)
         flow = run.state.flows[accepted.asset]
-        changed = msgspec.structs.replace(
-            flow, released_units=flow.released_units + accepted.units * _scale(run, accepted.asset)
-        )
-        run.state.flows.put(accepted.asset, changed)
+        total = int.from_bytes(flow.released_units, "big") + accepted.units * _scale(run, accepted.asset)
+        run.state.flows.put(accepted.asset, msgspec.structs.replace(flow, released_units=u256(total)))
         run.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
         nonce += 1
     clock = run.state.now

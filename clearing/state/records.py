@@ -145,10 +145,13 @@ class Stray(Wire, frozen=True):
 
 
 class Flow(Wire, frozen=True):
-    """What went through one asset: deposits taken in (token base units, dust and strays included), units released."""
+    """What went through one asset: deposits taken in (token base units, dust and strays included), units released.
+
+    Both only ever grow, with every round of the same coin, so neither may have an end that can be reached.
+    """
 
     deposited_amount: U256Bytes
-    released_units: U63
+    released_units: U256Bytes
 
 
 class Custody(Wire, frozen=True):

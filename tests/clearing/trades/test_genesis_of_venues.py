@@ -61,3 +61,12 @@ def test_genesis_gives_no_id_that_an_opening_could(genesis: Genesis) -> None:
     clash = msgspec.structs.replace(genesis.members[-1], accounts=(AccountTerms(OPENED_ACCOUNTS, AccountKind.HOUSE),))
     with pytest.raises(LocalFault, match="opened by request"):
         check_genesis(msgspec.structs.replace(genesis, members=(*genesis.members[:-1], clash)))
+
+
+@pytest.mark.parametrize(("field", "value"), [("statement_days", 0), ("hold_retry_ms", 0)])
+def test_a_genesis_whose_statements_or_held_trades_could_never_come_in_time_is_refused(
+    genesis: Genesis, field: str, value: int
+) -> None:
+    market = msgspec.structs.replace(genesis.market, **{field: value})
+    with pytest.raises(LocalFault, match=field):
+        check_genesis(msgspec.structs.replace(genesis, market=market))
