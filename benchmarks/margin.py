@@ -8,6 +8,8 @@ import math
 import os
 import time
 
+from clearing.base.units import YEAR_MS
+
 # Several threads of linear algebra on busy cores cost fifty times what they gain; before anything imports numpy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -25,7 +27,6 @@ from clearing.margin.charges import LotCharge
 from clearing.margin.joint import JointCredit, collapse
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.requirement import account_margin, batch_margin
-from clearing.pricing.carry import YEAR_MS
 
 ACCOUNTS, POSITIONS, HOLDERS = 10_000, 40, 200
 DAY_MS = 86_400_000

@@ -11,7 +11,7 @@ import msgspec
 
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire
 from clearing.base.errors import BaseCode, LocalFault
-from clearing.base.units import MICROS_PER_TICK
+from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.collateral.terms import (
     CashCallTerms,
     Check,
@@ -26,7 +26,6 @@ from clearing.collateral.terms import (
     check_yield,
 )
 
-PPM = 1_000_000
 CASH_UNIT_DECIMALS = 6
 """One clearing unit of a cash asset is one micro of the settlement unit."""
 DUST_DECIMALS_MAX = 18

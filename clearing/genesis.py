@@ -16,7 +16,7 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import CHAINS_MAX
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER, NetworkId
-from clearing.base.units import MICROS_PER_TICK
+from clearing.base.units import DAY_MS, MICROS_PER_TICK
 from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
@@ -38,7 +38,6 @@ MEMBER_ACCOUNTS_MAX = 2**48
 """Account ids of members are below this; above are the accounts of the ledger itself (`clearing.ledger`)."""
 OPENED_ACCOUNTS = 2**47
 """Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts.lifecycle`)."""
-DAY_MS = 86_400_000
 REQUEST_MS_MAX = 7 * DAY_MS
 """A block looks at every second of the time since the last, as far as requests reach ahead."""
 SPAN_MS_MAX = 10 * 365 * DAY_MS

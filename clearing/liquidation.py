@@ -8,9 +8,9 @@ carries all inputs, so that the outcome can be recomputed by hand.
 
 from dataclasses import dataclass, field
 
-from clearing.assets import PPM, Asset
+from clearing.assets import Asset
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
+from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
 from clearing.holdings import Holdings, arrays_of, feeds_of, lots_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import balance, cash_currency, token_currency

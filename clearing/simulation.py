@@ -10,9 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from clearing.assets import PPM
 from clearing.base.errors import BaseCode, LocalFault
-from clearing.base.units import MONEY_MAX, POSITION_MAX, mul_div_up
+from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
 from clearing.explanation import MarginInputs, arrays_for, margin_for
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
 from clearing.margin.arrays import RiskArrays

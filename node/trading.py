@@ -3,8 +3,8 @@
 Rule: reads only. Linear in all held trades, which genesis bounds.
 """
 
+from clearing.base.units import DAY_MS
 from clearing.state.state import State
-from clearing.trades.mandates import DAY_MS
 from node.api.trading_shapes import HeldTradeView, MandateView, TradingView
 
 

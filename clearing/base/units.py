@@ -19,6 +19,12 @@ Lots = NewType("Lots", int)
 Millis = NewType("Millis", int)
 """Block time: milliseconds since the Unix epoch, as the block header states it."""
 
+PPM = 1_000_000
+"""Parts per million: ratios are integers over this."""
+DAY_MS = 86_400_000
+"""Days are counted from 1970, UTC, in block time."""
+YEAR_MS = 365 * DAY_MS
+"""A year of 365 days, as crypto options count."""
 MICROS_PER_TICK = 10_000
 POSITION_MAX = 2**39 - 1
 MONEY_MAX = 2**63 - 1

@@ -7,9 +7,9 @@ credit, nobody buys more than what settles the debt. It must not know why the ac
 
 import msgspec
 
-from clearing.assets import PPM, Asset
+from clearing.assets import Asset
 from clearing.base.errors import Rejected
-from clearing.base.units import MONEY_MAX, mul_div_up
+from clearing.base.units import MONEY_MAX, PPM, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.haircuts import effective_asset
 from clearing.collateral.listing import asset_now, is_suspended

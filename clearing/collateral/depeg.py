@@ -6,8 +6,9 @@ whole units of what the token becomes, for that much of the token. The residue i
 currency and every reserve stays whole. There is no way back but by governance.
 """
 
-from clearing.assets import PPM, Asset
+from clearing.assets import Asset
 from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import PPM
 from clearing.collateral.listing import has_left
 from clearing.collateral.receipts import CashLeftGroup, ClaimConverted, GuardChanged
 from clearing.collateral.silence import silent_ms

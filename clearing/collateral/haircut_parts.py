@@ -4,8 +4,8 @@ Rule: a function of the state and the block's time, in integers, every part roun
 and capped at 100 %. Only what changes is kept; then the risk arrays are built anew and holders re-margined.
 """
 
-from clearing.assets import PPM, Asset
-from clearing.base.units import mul_div_up
+from clearing.assets import Asset
+from clearing.base.units import PPM, mul_div_up
 from clearing.collateral.receipts import HaircutChanged
 from clearing.collateral.silence import silent_ms
 from clearing.ledger import token_currency

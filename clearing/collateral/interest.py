@@ -6,10 +6,10 @@ received rounds down, and the payments of one group sum to zero.
 
 from clearing.assets import CashGroup
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import mul_div_down, mul_div_up
+from clearing.base.units import PPM, YEAR_MS, mul_div_down, mul_div_up
 from clearing.collateral.receipts import InterestAccrued
 from clearing.collateral.soft_credit import lent
-from clearing.collateral.terms import PPM, YEAR_MS, InterestTerms
+from clearing.collateral.terms import InterestTerms
 from clearing.ledger import balance, can_hold, cash_currency
 from clearing.receipts import TransferCode
 from clearing.run import Run

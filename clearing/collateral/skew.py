@@ -10,7 +10,8 @@ beyond the band b, P = sum of r e^2 / (2 D) up to e = D, and r (e - D / 2) beyon
 
 from collections.abc import Sequence
 
-from clearing.assets import PPM, Asset, CashGroup
+from clearing.assets import Asset, CashGroup
+from clearing.base.units import PPM
 from clearing.collateral.listing import cash_tokens
 from clearing.collateral.receipts import SkewFeePaid
 from clearing.collateral.terms import SkewTerms

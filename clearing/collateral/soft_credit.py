@@ -9,9 +9,9 @@ It must not know how a deposit was sighted.
 
 import msgspec
 
-from clearing.assets import PPM, Asset
+from clearing.assets import Asset
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import MONEY_MAX
+from clearing.base.units import MONEY_MAX, PPM
 from clearing.chains import final_block
 from clearing.claims import add_word, agreed_power
 from clearing.collateral.haircuts import effective_asset

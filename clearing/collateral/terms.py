@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from clearing.base.codec import U8, U32, U63, Wire
+from clearing.base.units import PPM, YEAR_MS
 
-PPM = 1_000_000
-YEAR_MS = 365 * 86_400_000
 SKEW_RATE_MAX_PPM = 250_000
 """Steepest slope of one token's part of the skew potential: a movement then costs less than half of itself."""
 RATE_MAX_PPM = 10 * PPM

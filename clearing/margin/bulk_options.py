@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearing.base.errors import Bug
+from clearing.base.units import PPM, YEAR_MS
 from clearing.margin.bulk_rows import INT64_EXACT, Block, moved_ticks
 from clearing.margin.grid import Grid, Integers
-from clearing.margin.parameters import PPM
 from clearing.margin.scenario_rows import shocked_index
 from clearing.pricing import smiles
 from clearing.pricing.black76 import option_values
-from clearing.pricing.carry import YEAR_MS
 from clearing.pricing.mark import discount_factor, years_left
 from clearing.pricing.surface import VOLATILITY_MIN_PPM, term_factor_ppm
 from clearing.pricing.vectors import Floats

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clearing.base.units import PPM
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.grid import Grid, Integers, grid_columns
-from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.scenario_rows import marked_row, model_mark
 from clearing.pricing.vectors import Floats
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from clearing.base.codec import U32, U63, Wire
-from clearing.base.units import POSITION_MAX, mul_div_up
+from clearing.base.units import POSITION_MAX, PPM, mul_div_up
 
-PPM = 1_000_000
 Check = tuple[str, int, bool]
 """(field, value, whether it is good)."""
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearing.base.units import MICROS_PER_TICK
+from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.kernel import Integers
-from clearing.margin.parameters import PPM, RiskGroup
+from clearing.margin.parameters import RiskGroup
 from clearing.pricing.carry import forward_ticks
 from clearing.pricing.greeks import greeks
 from clearing.pricing.mark import discount_factor, years_left

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
+from clearing.base.units import PPM
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.pricing.surface import VolShock
 
 Integers = NDArray[np.int64]

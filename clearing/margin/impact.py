@@ -9,8 +9,8 @@ It must not know accounts.
 
 from math import isqrt
 
-from clearing.base.units import mul_div_up
-from clearing.margin.charges import NO_LINES, PPM, Lines, LotCharge, chained
+from clearing.base.units import PPM, mul_div_up
+from clearing.margin.charges import NO_LINES, Lines, LotCharge, chained
 
 
 def impact_micros(charge: LotCharge, notional_micros: int, lots: int) -> int:

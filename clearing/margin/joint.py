@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from clearing.base.codec import U32, Wire
-from clearing.margin.charges import PPM, Check
+from clearing.base.units import PPM
+from clearing.margin.charges import Check
 
 JOINT_SCENARIOS_MAX = 256
 JOINT_COUNT_MAX = 2**20

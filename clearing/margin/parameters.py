@@ -9,12 +9,12 @@ from itertools import pairwise
 
 from clearing.base.codec import I64, U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.units import PPM
 from clearing.margin.charges import ConcentrationTier, LotCharge, charge_checks
 from clearing.margin.joint import JointCredit, joint_checks
 from clearing.pricing.arbitrage import shock_checks, surface_checks
 from clearing.pricing.surface import VolPillar, VolShock
 
-PPM = 1_000_000
 SCENARIOS_MAX = 64
 
 

@@ -8,9 +8,9 @@ down.
 
 from collections.abc import Sequence
 
-from clearing.base.units import mul_div_up
+from clearing.base.units import PPM, mul_div_up
 from clearing.instruments import Instrument
-from clearing.margin.parameters import PPM, RiskGroup, Scenario
+from clearing.margin.parameters import RiskGroup, Scenario
 from clearing.pricing.carry import forward_ticks
 from clearing.pricing.mark import option_value
 from clearing.pricing.surface import (

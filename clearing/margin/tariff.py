@@ -10,8 +10,9 @@ from functools import cached_property
 from math import gcd
 
 from clearing.assets import Asset
+from clearing.base.units import PPM
 from clearing.instruments import Instrument
-from clearing.margin.charges import NO_LINES, PPM, Lines, concentration_lines, rate_micros
+from clearing.margin.charges import NO_LINES, Lines, concentration_lines, rate_micros
 from clearing.margin.impact import impact_lines
 from clearing.margin.joint import JointCredit
 from clearing.margin.option_minimum import short_rates

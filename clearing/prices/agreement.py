@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clearing.assets import PPM
+from clearing.base.units import PPM
 from clearing.extension import PriceReport
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.prices.degradation import step_down

@@ -7,9 +7,7 @@ median absolute deviation, within which lies at least half of the stake. It must
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from clearing.base.units import mul_div_down
-
-PPM = 1_000_000
+from clearing.base.units import PPM, mul_div_down
 
 
 @dataclass(frozen=True, slots=True)

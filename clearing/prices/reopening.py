@@ -3,7 +3,7 @@
 Rule: reads only. Whichever way, the index is the stake's median.
 """
 
-from clearing.assets import PPM
+from clearing.base.units import PPM
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.prices.uncrossing import Order, uncross

@@ -14,8 +14,8 @@ sqrt(T) do not fall, e / (l sqrt(T)) does not rise. Each is monotone between pil
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from clearing.pricing.carry import PPM, YEAR_MS
-from clearing.pricing.surface import DAY_MS, VOLATILITY_MAX_PPM, VolPillar, VolShock
+from clearing.base.units import DAY_MS, PPM, YEAR_MS
+from clearing.pricing.surface import VOLATILITY_MAX_PPM, VolPillar, VolShock
 
 PILLARS_MAX = 64
 LEVEL_MAX_PPM = 10 * PPM

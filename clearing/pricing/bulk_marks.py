@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from clearing.base.units import PPM
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.pricing import smiles
 from clearing.pricing.black76 import option_values
-from clearing.pricing.carry import PPM, forward_ticks
+from clearing.pricing.carry import forward_ticks
 from clearing.pricing.mark import discount_factor, mark_ticks, years_left
 from clearing.pricing.surface import VOLATILITY_MIN_PPM, Volatile
 

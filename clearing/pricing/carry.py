@@ -3,9 +3,7 @@
 Rule: integers only and no numerical library, so that whoever only reads genesis (the verifier) starts at once.
 """
 
-PPM = 1_000_000
-YEAR_MS = 365 * 86_400_000
-"""A year of 365 days, as crypto options count."""
+from clearing.base.units import PPM, YEAR_MS
 
 
 def forward_ticks(index_ticks: int, expiry_ms: int, rate_ppm: int, time_ms: int) -> int:

@@ -4,9 +4,10 @@ Rule: integer in, integer out. The carry of dated instruments is linear at the a
 Black-76 on that forward, discounted by 1/(1 + rate * years), and rounds half to even. It must not know accounts.
 """
 
+from clearing.base.units import PPM, YEAR_MS
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.pricing import black76
-from clearing.pricing.carry import PPM, YEAR_MS, forward_ticks
+from clearing.pricing.carry import forward_ticks
 from clearing.pricing.surface import VOLATILITY_MIN_PPM, Volatile, option_volatility
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clearing.base.units import PPM
 from clearing.pricing import vectors
-from clearing.pricing.carry import PPM
 from clearing.pricing.surface import (
     FLAT,
     VOLATILITY_MAX_PPM,

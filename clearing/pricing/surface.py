@@ -10,11 +10,9 @@ from math import sqrt
 from typing import Protocol
 
 from clearing.base.codec import I64, U32, U63, Wire
-from clearing.base.units import mul_div_up
+from clearing.base.units import DAY_MS, PPM, YEAR_MS, mul_div_up
 from clearing.pricing import elementary
-from clearing.pricing.carry import PPM, YEAR_MS
 
-DAY_MS = 86_400_000
 REFERENCE_MS = 30 * DAY_MS
 """The time to expiry at which a shock has its plain size."""
 VOLATILITY_MIN_PPM = 10_000

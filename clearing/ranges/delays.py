@@ -6,9 +6,10 @@ withdrawal says little, its owner may have waited, so the fastest of an epoch co
 
 import msgspec
 
+from clearing.base.units import PPM
 from clearing.chains import final_block
 from clearing.prices.receipts import FeedStatus
-from clearing.ranges.parameters import PPM, RangeParameters
+from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import ChainDelay
 from clearing.receipts import WithdrawalConfirmed
 from clearing.run import Run

@@ -7,8 +7,7 @@ Giannopoulos and Vosper). Quantiles and shortfalls take only what was observed. 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
-from clearing.base.units import mul_div_up
-from clearing.ranges.parameters import PPM
+from clearing.base.units import PPM, mul_div_up
 from clearing.ranges.records import Move
 from clearing.ranges.variance import deviation_over
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from clearing.base.units import mul_div_up
+from clearing.base.units import PPM, mul_div_up
 from clearing.margin.joint import JointCredit, JointScenario, collapse
-from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.ranges.history import rescaled
 from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import Moves

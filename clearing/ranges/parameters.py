@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from clearing.base.codec import U32, U63, Wire
 from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.units import PPM
 from clearing.margin.parameters import RiskGroup
 
-PPM = 1_000_000
 WINDOW_MAX = 10_000
 MOVES_MAX = 20_000
 """Moves in the windows of all risk groups: looking at them once an epoch takes a few tenths of a second."""

@@ -11,10 +11,9 @@ for speed limit and cap. Integers, rounded up.
 
 from dataclasses import dataclass
 
-from clearing.base.units import mul_div_down, mul_div_up
+from clearing.base.units import PPM, YEAR_MS, mul_div_down, mul_div_up
 from clearing.margin.parameters import RiskGroup
-from clearing.pricing.carry import YEAR_MS
-from clearing.ranges.parameters import PPM, RangeParameters
+from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import PublishedRange, Variance
 from clearing.ranges.variance import deviation_over, sqrt_up
 

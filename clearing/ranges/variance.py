@@ -8,8 +8,7 @@ from math import isqrt
 
 import msgspec
 
-from clearing.base.units import mul_div_up
-from clearing.ranges.parameters import PPM
+from clearing.base.units import PPM, mul_div_up
 from clearing.ranges.records import Move, Variance
 
 NANO = 1_000_000_000

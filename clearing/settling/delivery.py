@@ -10,9 +10,9 @@ the lowest account. It must not know what margin is required: accounts are looke
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from clearing.assets import PPM, Asset
+from clearing.assets import Asset
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import MICROS_PER_TICK, allocate, mul_div_up
+from clearing.base.units import MICROS_PER_TICK, PPM, allocate, mul_div_up
 from clearing.collateral.soft_credit import borrowed, lent
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument

@@ -7,10 +7,8 @@ be old, and only inside the window. It must not know accounts or the state.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clearing.base.units import mul_div_up
+from clearing.base.units import PPM, mul_div_up
 from clearing.instruments import InstrumentKind
-
-PPM = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ the day's limit is not given back by a new mandate. A trade that a side signed i
 import msgspec
 
 from clearing.base.errors import Rejected
+from clearing.base.units import DAY_MS
 from clearing.codes import ClearingCode, reject
 from clearing.instruments import Instrument
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
@@ -17,8 +18,6 @@ from clearing.trades.receipts import MandateChanged
 from clearing.trades.requests import VenueMandate
 
 AT = "mandate"
-DAY_MS = 86_400_000
-"""Days are counted from 1970, UTC, in block time."""
 
 
 def set_mandate(run: Run, index: int, request: VenueMandate) -> Rejected | None:

@@ -6,10 +6,9 @@ or is strictly less at risk than before. The house's own book stays matched: wha
 
 from dataclasses import dataclass
 
-from clearing.assets import PPM
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.base.units import POSITION_MAX, mul_div_up
+from clearing.base.units import POSITION_MAX, PPM, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.restrictions import check_restricted, is_restricted
 from clearing.collateral.soft_credit import borrowed, gives_away

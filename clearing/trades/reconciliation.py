@@ -10,12 +10,12 @@ from itertools import pairwise
 import msgspec
 
 from clearing.base.errors import Rejected
+from clearing.base.units import DAY_MS
 from clearing.codes import ClearingCode, reject
 from clearing.requests import check_key, check_time
 from clearing.run import Run
 from clearing.state.records import DayTrade, VenueDay, VenueDayPhase
 from clearing.trades.ids import venue_key
-from clearing.trades.mandates import DAY_MS
 from clearing.trades.novation import Bargain
 from clearing.trades.receipts import DifferenceKind, SideOfBook, StatementRead, TradeDiffers, VenueDayClosed
 from clearing.trades.requests import StatementLine, VenueStatement

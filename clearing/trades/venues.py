@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from clearing.base.codec import U32, U63, Bytes20, Wire
 from clearing.base.errors import LocalFault
+from clearing.base.units import PPM
 from clearing.codes import ClearingCode
 
-PPM = 1_000_000
 VENUES_MAX = 64
 ID_CHUNK = 256
 """Trade ids whose use is kept together, as the bits of one record."""

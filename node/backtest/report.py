@@ -7,13 +7,12 @@ rule of the books. The figures are `coverage`'s; here they only get their names.
 import msgspec
 import numpy as np
 
-from clearing.ranges.parameters import PPM
+from clearing.base.units import DAY_MS, PPM
 from node.backtest.books import form_of, worth_of
 from node.backtest.coverage import Coverage, change_ratio, coverage_of, peak_to_trough, years_of
 from node.backtest.walk import Setup, Walked
 
 CHANGE_DAYS = (1, 5, 30)
-DAY_MS = 86_400_000
 
 
 class Procyclicality(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from clearing.accounts.kinds import AccountKind
 from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.errors import LocalFault
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.base.units import DAY_MS
 from clearing.base.validators import ValidatorSet
 from clearing.collateral.terms import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
 from clearing.genesis import (
@@ -34,7 +35,6 @@ from clearing.ranges.parameters import RangeParameters
 from node.devnet.codes import DevnetCode
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "devnet"
-DAY_MS = 86_400_000
 MINUTE_MS = 60_000
 USD = 1
 KINDS = {

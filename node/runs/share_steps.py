@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import lcm
 from typing import Any
 
-from clearing.base.units import allocate
+from clearing.base.units import PPM, allocate
 from clearing.collateral.haircut_parts import summed
 from clearing.collateral.interest import interest_on
 from clearing.collateral.skew import movement_fee
@@ -35,7 +35,6 @@ from node.runs.steps import (
 )
 from node.runs.units import MICROS, micros, money, positive, require, units, whole
 
-PPM = 1_000_000
 RETURN_DECIMALS_MAX = 15
 YEARS_MAX_MS = 100 * 365 * 86_400_000
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from clearing.base.errors import Bug
+from clearing.base.units import DAY_MS
 from clearing.blocks import BlockResult
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.ledger import balance
@@ -21,7 +22,6 @@ from clearing.state.records import Book
 from clearing.state.state import State
 from node.api.render import receipt_accounts
 
-DAY_MS = 86_400_000
 DAYS_KEPT = 2
 _TRADE, _LIQUIDATION, _INSTRUMENT = ("TradeNovated", "venue_trade_id"), ("Liquidated", "account"), "instrument"
 TOLD_BY: dict[TransferCode, tuple[str, str]] = {

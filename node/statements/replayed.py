@@ -6,6 +6,7 @@ Rule: as `node.replay`: certificates and roots are compared; reading stops with 
 from collections.abc import Iterable, Iterator
 
 from clearing.base.codec import decode
+from clearing.base.units import DAY_MS
 from clearing.genesis import Genesis
 from clearing.opening import open_state
 from clearing.state.state import State
@@ -13,7 +14,7 @@ from consensus.messages import BLOCK_BYTES_MAX, Block
 from node.api.statement_shapes import MemberStatement
 from node.application import Decided
 from node.replay import replay
-from node.statements.days import DAY_MS, StatementDays
+from node.statements.days import StatementDays
 from node.statements.statement import member_statement
 from node.store.records import BlockRecord
 

@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
+from clearing.base.units import YEAR_MS
 from clearing.collateral.interest import interest_on
 from clearing.collateral.receipts import AuctionOpened, CashCalled, CashCallMet, CollateralSold, InterestAccrued
-from clearing.collateral.terms import YEAR_MS, CashCallTerms, InterestTerms
+from clearing.collateral.terms import CashCallTerms, InterestTerms
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import Liquidated, TransferCode
 from clearing.state.export import export_state, import_state

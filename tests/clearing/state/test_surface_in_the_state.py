@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from clearing.apply_block import apply_block
+from clearing.base.units import DAY_MS
 from clearing.holdings import arrays_of, holdings_of
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.requirement import account_margin, batch_margin
 from clearing.pricing.mark import mark_ticks, option_value
-from clearing.pricing.surface import DAY_MS, VolPillar
+from clearing.pricing.surface import VolPillar
 from clearing.state.export import export_state, import_state
 from tests.clearing.state.world import (
     ALICE,

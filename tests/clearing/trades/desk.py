@@ -8,9 +8,9 @@ import msgspec
 from clearing.accounts.kinds import AccountKind
 from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
 from clearing.base.secp256k1 import address, sign_digest
+from clearing.base.units import DAY_MS
 from clearing.blocks import BlockResult
 from clearing.genesis import Genesis
-from clearing.trades.mandates import DAY_MS
 from clearing.trades.requests import (
     StatementLine,
     TradeCancellation,

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from clearing.base.codec import encode
+from clearing.base.units import DAY_MS
 from clearing.codes import ClearingCode
 from clearing.state.export import export_state, import_state
-from clearing.trades.mandates import DAY_MS
 from clearing.trades.receipts import DifferenceKind, StatementRead, TradeDiffers, VenueDayClosed
 from clearing.trades.requests import STATEMENT_LINES_MAX, StatementLine, TradeReport
 from clearing.transactions import TRANSACTION_BYTES_MAX

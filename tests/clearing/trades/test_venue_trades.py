@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
+from clearing.base.units import DAY_MS
 from clearing.codes import ClearingCode
 from clearing.receipts import TradeNovated, TransferCode
-from clearing.trades.mandates import DAY_MS
 from clearing.trades.receipts import VenueSwitched
 from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, HOUSE, codes, kinds, of_kind, secret
 from tests.clearing.trades.desk import NO_VENUE, OTHER_VENUE, PRICE, VENUE, VENUE_SECRETS, Desk, matched, venue_genesis

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.base.units import YEAR_MS
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.pricing.bulk_marks import option_marks
-from clearing.pricing.carry import YEAR_MS
 from clearing.pricing.mark import mark_ticks, option_value
 from tests.clearing.valuing.books import BTC, DAY_MS, NOW_MS
 from tests.clearing.valuing.surfaces import dated, parameters

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
+from clearing.base.units import PPM
 from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK, TAILS
-from clearing.margin.parameters import PPM, RiskGroup, Scenario
+from clearing.margin.parameters import RiskGroup, Scenario
 from clearing.margin.scenario_rows import scenario_volatility, shocked_index
 from clearing.pricing import black76, surface
 

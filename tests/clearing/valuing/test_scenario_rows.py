@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.assets import Asset, CashGroup
+from clearing.base.units import PPM
 from clearing.margin import bulk_options
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK, TAILS
-from clearing.margin.parameters import PPM, RiskGroup, RiskParameters, Scenario
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.scenario_rows import marked_row, model_mark, option_row
 from clearing.pricing.carry import forward_ticks
 from tests.clearing.valuing.surfaces import LISTED, NOW_MS, SURFACE, parameters

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from clearing.base import secp256k1
+from clearing.base.units import DAY_MS
 from clearing.extension import VoteExtension
 from clearing.genesis import genesis_to_json
 from node.api.server import build_api
@@ -17,7 +18,7 @@ from node.api.shapes import Problem
 from node.api.statement_shapes import MemberStatement
 from node.cli.main import run
 from node.config import Api
-from node.statements.days import DAY_MS, Day, StatementDays
+from node.statements.days import Day, StatementDays
 from node.statements.statement import StatementInputs, as_csv, day_text
 from node.store.block_log import write_block_log
 from node.store.store import Store

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from clearing.base.errors import Bug
+from clearing.base.units import DAY_MS
 from clearing.blocks import Block, BlockResult
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, cash_currency, token_currency
@@ -14,7 +15,7 @@ from clearing.receipts import Liquidated, TradeNovated
 from clearing.settling.receipts import Settled
 from clearing.state import State
 from node.api.statement_shapes import MemberStatement
-from node.statements.days import DAY_MS, StatementDays
+from node.statements.days import StatementDays
 from node.statements.statement import as_csv, day_number, day_text, member_statement
 from tests.clearing.state.test_margins_of_the_state import FULL
 from tests.clearing.state.world import (
