@@ -10,7 +10,7 @@ from typing import Any
 from clearing.accounts.lifecycle import close_account, open_account
 from clearing.accounts.porting import port_account
 from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
-from clearing.accounts.token_transfers import transfer_tokens
+from clearing.accounts.transfers import transfer_cash, transfer_tokens
 from clearing.base.errors import Rejected
 from clearing.collateral.auctions import bid
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
@@ -34,7 +34,7 @@ from clearing.trades.requests import (
 )
 from clearing.trades.venue_switch import switch_venue
 from clearing.transactions import CashTransfer, Trade, Withdrawal
-from clearing.withdrawals import request_withdrawal, transfer_cash
+from clearing.withdrawals import request_withdrawal
 
 
 def _withdraw(run: Run, _: int, request: Withdrawal | LimitedWithdrawal) -> Rejected | None:

@@ -6,7 +6,6 @@ A withdrawal needs initial margin afterwards, the account's own positive balance
 
 import msgspec
 
-from clearing.accounts.lifecycle import check_client_money
 from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
@@ -23,12 +22,12 @@ from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, holdin
 from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
 from clearing.prices.degradation import is_dead
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import CashTransferred, TransferCode, WithdrawalReleased
+from clearing.receipts import TransferCode, WithdrawalReleased
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import Released
 from clearing.state.state import State
-from clearing.transactions import CashTransfer, Withdrawal
+from clearing.transactions import Withdrawal
 from clearing.withdrawals_tree import append, leaf_hash, proof_nodes
 
 
@@ -93,48 +92,6 @@ def _check_group(run: Run, at: str, asset: Asset) -> Rejected | None:
     """Nothing is withdrawn of a cash group while a token of it is beyond its band: no one may gain by being quick."""
     if asset.is_cash and is_suspended(run.state, asset.cash_group):
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
-    return None
-
-
-def transfer_cash(run: Run, index: int, request: CashTransfer) -> Rejected | None:
-    """Move cash between two accounts of one member, under the gates of a withdrawal."""
-    at = "cash_transfer"
-    if request.cash_group not in run.terms.cash_groups:
-        return reject(ClearingCode.UNKNOWN_CASH_GROUP, at, cash_group=request.cash_group)
-    if not 0 < request.micros <= MONEY_MAX:
-        return reject(ClearingCode.BAD_SIZE, at, micros=request.micros)
-    if request.account == request.recipient:
-        return reject(ClearingCode.SAME_ACCOUNT, at, account=request.account)
-    refusal = (
-        check_time(run, at, request.not_after_ms)
-        or check_account(run, at, request.account)
-        or check_account(run, at, request.recipient)
-        or check_nonce(run, at, request.account, request.nonce)
-        or check_owner(run, at, request.account, request.digest(run.terms.network), request.signature)
-    )
-    if refusal is not None:
-        return refusal
-    owners = [run.state.accounts[each].member for each in (request.account, request.recipient)]
-    if owners[0] != owners[1]:
-        return reject(ClearingCode.NOT_OWN_ACCOUNT, at, member=owners[0], recipient=owners[1])
-    refusal = check_client_money(run, at, request.account, request.recipient) or check_leaving(
-        run, at, request.account, request.cash_group, request.micros
-    )
-    if refusal is not None:
-        return refusal
-    use_nonce(run, request.account, request.nonce)
-    run.journal.transfer(
-        request.account,
-        request.recipient,
-        request.cash_group,
-        request.micros,
-        TransferCode.CASH_TRANSFER,
-        request.nonce,
-    )
-    run.touched.update((request.account, request.recipient))
-    run.receipts.append(
-        CashTransferred(index, request.account, request.recipient, request.cash_group, request.micros, request.nonce)
-    )
     return None
 
 
