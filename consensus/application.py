@@ -5,11 +5,45 @@ arguments and the decided chain; `prepare` and `process` never change what is de
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Protocol
 
 from clearing.base.header import DepositCursor, Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
+
+EVIDENCE_HEIGHTS = 100_000
+"""So far below its own height a block may report an offence; the sets of these heights stay known."""
+
+
+class MisbehaviourKind(IntEnum):
+    """What a validator was proven to have done. Numbers are for ever: they are in the replicated state."""
+
+    DUPLICATE_VOTE = 1
+    """Two votes of one kind in one round."""
+    DUPLICATE_PROPOSAL = 2
+    """Two proposals in one round."""
+    BAD_SHARE = 3
+    """A vote in a good envelope whose share does not verify."""
+    AMNESIA = 4
+    """A prevote against the own lock, although no polka between the two could have opened it."""
+    CONFLICTING_CERTIFICATES = 5
+    """Among the signers of two certificates of one step."""
+    LIGHT_CLIENT_ATTACK = 6
+    """Signed a header of a height for a validator set that the height never had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaviour:
+    """One offence of one validator, proven by the block. Its identity is (envelope_key, height, kind)."""
+
+    kind: MisbehaviourKind
+    height: int
+    """Of the offence, at most the block's own."""
+    round: int
+    envelope_key: bytes
+    power: int
+    """In the set of that height; of the last set that it was in for an attack on light clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +66,8 @@ class BlockContext:
     """Ordered by validator index; empty at the first height."""
     total_power: int
     """Of the set that the extensions come from."""
+    misbehaviour: tuple[Misbehaviour, ...] = ()
+    """Ordered by (envelope_key, height, round, kind), each identity once and new to the state (`is_reported`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +109,15 @@ class Application(Protocol):
         Returns the validator set of the height after the next (changes take effect at h + 2).
         Raises LocalFault when no such block was executed.
         """
+        ...
+
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        """The set that certifies a height: from `EVIDENCE_HEIGHTS` below the decided one to two above it, else None.
+
+        A function of the decided state alone, equal at all who have it: valid blocks are judged by it.
+        """
+        ...
+
+    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
+        """Whether the decided state holds this offence, or takes no more of its like: blocks must not repeat it."""
         ...

@@ -20,7 +20,7 @@ from clearing.extension import VoteExtension, decode_extension, encode_extension
 from clearing.genesis import Genesis
 from clearing.state.state import State
 from clearing.transactions import Transaction
-from consensus.application import AppRoots, BlockContext
+from consensus.application import EVIDENCE_HEIGHTS, AppRoots, BlockContext, MisbehaviourKind
 from node.block_budget import BlockBudget
 from node.payload import clearing_block, encode_payload
 
@@ -146,6 +146,15 @@ class ClearingApplication:
         for listener in self._listeners:
             listener(decided)
         return self._genesis.validators
+
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        """The genesis set within the heights that evidence may be about: there are no changes yet."""
+        known = max(1, self._height - EVIDENCE_HEIGHTS) <= height <= self._height + 2
+        return self._genesis.validators if known else None
+
+    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:  # noqa: ARG002
+        """Nothing is recorded in the state yet."""
+        return False
 
     def _roots(self, result: BlockResult) -> AppRoots:
         root, height = self._epochs.root_at(result.height)

@@ -6,7 +6,7 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import AppRoots, BlockContext
+from consensus.application import EVIDENCE_HEIGHTS, AppRoots, BlockContext, Misbehaviour, MisbehaviourKind
 from consensus.chain import Position
 
 MAGIC = b"toy:"
@@ -30,14 +30,17 @@ class ToyApplication:
         self.pending: list[bytes] = []
         self.height = 0
         self.root = ZERO_HASH
-        self._disk = (0, ZERO_HASH)
+        self.reported: dict[tuple[bytes, int, MisbehaviourKind], Misbehaviour] = {}
+        self._disk = (0, ZERO_HASH, dict(self.reported))
         self._executed: Hash32 | None = None
+        self._accused: tuple[Misbehaviour, ...] = ()
         self.processed: list[int] = []
         self._built = 0
 
     def crash(self) -> None:
         """Fall back to what was flushed."""
-        self.height, self.root = self._disk
+        self.height, self.root, reported = self._disk
+        self.reported = dict(reported)
         self._executed = None
 
     @property
@@ -62,9 +65,11 @@ class ToyApplication:
         if context.height != self.height + 1:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "toy height", height=context.height, have=self.height)
         observed = b"".join(u256(item.validator) + u256(item.power) + item.data for item in context.extensions)
+        accused = b"".join(u256(m.kind) + u256(m.height) + m.envelope_key for m in context.misbehaviour)
         self._executed = tagged_hash(
-            "toy", self.root, u256(context.height), u256(context.time_ms), context.parent, payload + observed
+            "toy", self.root, u256(context.height), u256(context.time_ms), context.parent, payload + observed + accused
         )
+        self._accused = context.misbehaviour
         self.processed.append(context.height)
         return AppRoots((self._executed,), ZERO_HASH, 0, ZERO_HASH, 0, ZERO_HASH, 0, ())
 
@@ -80,6 +85,15 @@ class ToyApplication:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "toy commit", height=header.height)
         self.height, self.root, self._executed = header.height, self._executed, None
         self.pending.clear()
+        for offence in self._accused:
+            self.reported[(offence.envelope_key, offence.height, offence.kind)] = offence
         if self.height % self._flush_every == 0:
-            self._disk = (self.height, self.root)
+            self._disk = (self.height, self.root, dict(self.reported))
         return self.set_of(self.height + 2)
+
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        known = max(1, self.height - EVIDENCE_HEIGHTS) <= height <= self.height + 2
+        return self.set_of(height) if known else None
+
+    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
+        return (envelope_key, height, kind) in self.reported
