@@ -18,6 +18,7 @@ class NodeCode(CodeBook):
     STORE_VERSION = 806
     BLOCK_LOG_CORRUPT = 807
     BLOCK_LOG_TORN = 808
+    POOL_JOURNAL_CORRUPT = 809
     KEY_EXISTS = 810
     KEY_PERMISSIONS = 811
     KEY_PASSWORD = 812
@@ -55,6 +56,12 @@ class NodeCode(CodeBook):
     NODE_UNREACHABLE = 857
     NODE_ANSWER = 858
     LOG_UNUSABLE = 859
+    NOTHING_BELOW = 864
+    SIGNER_SILENT = 865
+    SIGNER_CHANNEL = 866
+    LIGHT_STORE_UNUSABLE = 867
+    LIGHT_ATTACK = 868
+    LIGHT_NO_TRUST = 869
 
 
 REMEDIES: dict[NodeCode, str] = {
@@ -66,6 +73,8 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.STORE_VERSION: "The store was written by another version of this program. Export with that version.",
     NodeCode.BLOCK_LOG_CORRUPT: "A record in the middle of the block log fails its checksum. Export the log again.",
     NodeCode.BLOCK_LOG_TORN: "The block log ends inside a record. Export it again, or read it with the tail cut.",
+    NodeCode.POOL_JOURNAL_CORRUPT: "pool.journal is damaged before its tail: the disk is failing. Move the file away; what it"
+    " held and no block has decided must be sent again.",
     NodeCode.KEY_EXISTS: "A key or password file of this name exists and is never overwritten. Choose another name.",
     NodeCode.KEY_PERMISSIONS: "A secret file must be mode 0600 and its folder 0700: run chmod, then think who read it.",
     NodeCode.KEY_PASSWORD: "The password does not open this keystore. Check the password file.",
@@ -105,4 +114,11 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.LOG_UNUSABLE: "The log file cannot be opened. Check `logging.file` and its folder.",
     NodeCode.PROVER_LOST: "Worker processes keep dying on one job: out of memory, as a rule. Give them more, restart.",
     NodeCode.PROVER_LATE: "An epoch's commitments take too long for the blocks that need them. Free a core, restart.",
+    NodeCode.NOTHING_BELOW: "One height is rolled back at a time, down to the lowest that a saved state can lead to.",
+    NodeCode.SIGNER_SILENT: "The remote signer did not answer in time: nothing is signed until it does. Is it running?",
+    NodeCode.SIGNER_CHANNEL: "The other end of the signer's channel is not whom the settings name, or does not speak it."
+    " Compare `signer.key` with the signer's link key, and its `allow` with this node's.",
+    NodeCode.LIGHT_STORE_UNUSABLE: "The light store is damaged, or of another network. Move it away and trust anew.",
+    NodeCode.LIGHT_ATTACK: "Validators certified two headers of one height. Believe neither, keep the evidence file.",
+    NodeCode.LIGHT_NO_TRUST: "Nothing is trusted yet: pass --trust HEIGHT:HASH, or --genesis, or a vault's checkpoint.",
 }

@@ -43,12 +43,19 @@ class Peer(Section, frozen=True):
     port: Annotated[int, Meta(ge=1, le=65535)]
 
 
+class Observer(Section, frozen=True):
+    """A node that is no validator and may connect, follow and sync. It sees positions: list only whom you trust."""
+
+    key: KeyHex
+
+
 class P2P(Section, frozen=True):
     """`[p2p]`."""
 
     host: Host = "127.0.0.1"
     port: Port = 26600
     peers: tuple[Peer, ...] = ()
+    observers: Annotated[tuple[Observer, ...], Meta(max_length=64)] = ()
 
 
 class Chain(Section, frozen=True):
@@ -137,6 +144,22 @@ class Relayer(Section, frozen=True):
     interval_ms: Millis = 1_000
 
 
+class StateSync(Section, frozen=True):
+    """`[state_sync]`: how a node without blocks begins."""
+
+    enabled: bool = False
+    """Fetch the state at an epoch's height in place of executing every block since genesis."""
+    trust_height: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """A height whose header hash was told by somebody trusted; 0: trust begins with genesis."""
+    trust_hash: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    trust_chain: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    """Take height and hash from the newest checkpoint that the vault of this chain accepted; 0: don't."""
+    trusting_period_s: Annotated[int, Meta(ge=60, le=2**32)] = 14 * 86_400
+    """How old a trusted header may be. Shorter than validators need to leave with what they put at stake."""
+    offers_ms: Millis = 10_000
+    """How long to wait for peers of more than a third of the power that offer one state; then blocks are executed."""
+
+
 class Logging(Section, frozen=True):
     """`[logging]`."""
 
@@ -144,6 +167,19 @@ class Logging(Section, frozen=True):
     format: Literal["auto", "json", "console"] = "auto"
     """`auto`: console on a terminal, JSON elsewhere."""
     file: str = ""
+
+
+class Signer(Section, frozen=True):
+    """`[signer]`: another process that holds the validator's keys. Without an address this process holds them."""
+
+    address: Annotated[str, Meta(pattern="^(|unix:[^ ]+|tcp:[^ ]+:[0-9]{1,5})$", max_length=512)] = ""
+    """`unix:PATH` or `tcp:HOST:PORT`."""
+    key: Annotated[str, Meta(pattern="^(|[0-9a-f]{64})$")] = ""
+    """The signer's link key, Ed25519; `crossclear signer init` prints it."""
+    link: Name = "signer-link"
+    """Name of the keystore (Ed25519) by which the signer knows this node."""
+    timeout_ms: Annotated[int, Meta(ge=10, le=10_000)] = 500
+    """How long one signature is waited for. Silence costs a vote, never more."""
 
 
 class NodeConfig(Section, frozen=True):
@@ -159,6 +195,8 @@ class NodeConfig(Section, frozen=True):
     proofs: Proofs = Proofs()
     relayer: Relayer = Relayer()
     logging: Logging = Logging()
+    state_sync: StateSync = StateSync()
+    signer: Signer = Signer()
 
     @property
     def home(self) -> Path:
