@@ -49,6 +49,7 @@ from node.p2p.host import check_port_free
 from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import Topic
 from node.packages import PackageService
+from node.pool_journal import PoolJournal
 from node.positions import PositionWatch, valid_positions
 from node.provers import NodeProver
 from node.recorder import Recorder
@@ -131,9 +132,11 @@ def open_node(config: NodeConfig) -> Iterator["Node"]:
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
         prover = NodeProver(config.proofs.workers)
         stack.callback(prover.close)
+        journal = PoolJournal(config.path("pool.journal"))
+        stack.callback(journal.close)
         running = _STOPPED
         try:
-            node = Node(config, genesis, keys, store, prover, guard)
+            node = Node(config, genesis, keys, store, prover, guard, journal)
             try:
                 yield node
             finally:
@@ -198,6 +201,7 @@ class Node:
         store: Store,
         prover: EpochProver,
         guard: SignStateFile,
+        journal: PoolJournal,
     ) -> None:
         self._config = config
         self._heights_wanted = HEIGHTS_PER_NEWS
@@ -243,6 +247,7 @@ class Node:
             frozenset(validator.envelope_key for validator in validators.validators),
             clock_ms,
             self._changed,
+            journal,
         )
         self._engine = Engine(
             ChainStart(network, genesis.time_ms),
@@ -287,6 +292,7 @@ class Node:
             blocks,
             config.home,
             submit=self._transactions.submit,
+            kept=self._transactions.kept,
             look_for_event=self._bridge.look_for,
             checks=self._health.checks,
             render_metrics=self._meters.render,
@@ -317,6 +323,8 @@ class Node:
             if self._config.proofs.enabled:
                 nursery.start_soon(self._packages.run)
             await nursery.start(network.run)
+            again = self._transactions.resume()
+            log.info("offered again", transactions=again)
             nursery.start_soon(self._transactions.listen, trades)
             nursery.start_soon(self._positions.listen, positions)
             nursery.start_soon(self._oracle.listen, prices)
@@ -361,8 +369,7 @@ class Node:
     def _on_committed(self, decided: Decided) -> None:
         self._heights_wanted = max(0, self._heights_wanted - 1)
         self._epochs.decided(decided.header)
-        self._pool.remove(decided.block.transactions)
-        self._pool.expire(decided.block.time_ms)
+        self._transactions.decided(decided.block.transactions, decided.block.time_ms)
         self._bridge.settle(decided.state)
 
     def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:

@@ -143,10 +143,17 @@ class Mempool:
             turns = again
         return tuple(chosen)
 
-    def remove(self, decided: Iterable[Transaction]) -> None:
-        """Forget what a block decided, also what never waited here; its accounts go to the end of the row."""
-        for transaction in decided:
-            key = transaction_hash(transaction)
+    def holds(self, key: bytes) -> bool:
+        """Whether the transaction of this hash waits here."""
+        return key in self._entries
+
+    def remove(self, decided: Iterable[Transaction]) -> list[Hash32]:
+        """Forget what a block decided, also what never waited here; its accounts go to the end of the row.
+
+        Gives the hashes.
+        """
+        hashes = [transaction_hash(transaction) for transaction in decided]
+        for key in hashes:
             entry = self._entries.get(key)
             if entry is not None:
                 self._drop(key, entry)
@@ -158,6 +165,7 @@ class Mempool:
             heapq.heapify(self._expiries)
         while len(self._done) > DONE_MAX:
             self._done.popitem(last=False)
+        return hashes
 
     def expire(self, now_ms: int) -> int:
         """Forget what no later block can accept; how many."""

@@ -5,7 +5,7 @@ request by request, as if each had come in by the own door. Nothing waits for th
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 import trio
@@ -14,8 +14,9 @@ from clearing.base.codec import encode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
-from node.mempool import Accepted, Mempool
+from node.mempool import Accepted, Mempool, transaction_hash
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
+from node.pool_journal import PoolJournal
 from node.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
 
 GOSSIP_TRANSACTIONS_MAX = BATCH_TRANSACTIONS_MAX
@@ -39,13 +40,16 @@ class TransactionService:
         submitters: frozenset[bytes],
         clock_ms: Callable[[], int],
         changed: Callable[[], None],
+        journal: PoolJournal | None = None,
     ) -> None:
+        """`journal` keeps what came in by the own door until a block has decided it; without one a crash loses it."""
         self._pool = pool
         self._network_id = network
         self._secret = envelope_secret
         self._submitters = submitters
         self._clock_ms = clock_ms
         self._changed = changed
+        self._journal = journal
         self._outbox: list[Transaction] = []
         self.refused: Counter[str] = Counter()
         """Requests refused at the own door, by code."""
@@ -57,10 +61,36 @@ class TransactionService:
         told = self._pool.add(transaction, self._clock_ms())
         if isinstance(told, Accepted) and not told.known:
             self._outbox.append(transaction)
+            if self._journal is not None:
+                self._journal.take(transaction)
             self._changed()
         elif isinstance(told, Rejected):
             self.refused[told.code.label] += 1
         return told
+
+    async def kept(self) -> None:
+        """Return when all that was taken in is durable: only then may its member be told."""
+        if self._journal is not None:
+            await self._journal.kept()
+
+    def resume(self) -> int:
+        """Offer again what an earlier run of this node took in and no block has decided; how many."""
+        if self._journal is None:
+            return 0
+        now_ms = self._clock_ms()
+        told = [(each, self._pool.add(each, now_ms)) for each in self._journal.waiting]
+        again = [each for each, answer in told if isinstance(answer, Accepted) and not answer.known]
+        self._journal.over(transaction_hash(each) for each, answer in told if isinstance(answer, Rejected))
+        self._outbox.extend(again)
+        return len(again)
+
+    def decided(self, transactions: Iterable[Transaction], time_ms: int) -> None:
+        """A block of this time decided these."""
+        hashes = self._pool.remove(transactions)
+        self._pool.expire(time_ms)
+        if self._journal is not None:
+            self._journal.over(hashes)
+            self._journal.tidy(self._pool.holds)
 
     async def run(self, network: Network, batch_ms: int) -> None:
         """Gossip what came in, for ever."""

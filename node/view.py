@@ -3,7 +3,7 @@
 Rule: synchronous and quick; shows decided heights only. It hands transactions in and reads everything else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from bridge.codes import BridgeCode
@@ -54,6 +54,7 @@ class LiveView:
         home: Path,
         *,
         submit: Callable[[Transaction], Accepted | Rejected],
+        kept: Callable[[], Awaitable[None]],
         look_for_event: Callable[[int, bytes], bool],
         checks: Callable[[], Sequence[Check]],
         render_metrics: Callable[[], bytes],
@@ -63,7 +64,7 @@ class LiveView:
         self._store = store
         self._blocks = blocks
         self._home = home
-        self._submit = submit
+        self._submit, self._kept = submit, kept
         self._look_for_event = look_for_event
         self._checks = checks
         self._render_metrics = render_metrics
@@ -187,6 +188,10 @@ class LiveView:
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         """Into the pool, and on to the peers."""
         return self._submit(transaction)
+
+    async def kept(self) -> None:
+        """On the own disk."""
+        await self._kept()
 
     def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
         """Have the own watcher look; the submitter's word is worth nothing."""

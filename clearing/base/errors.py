@@ -33,6 +33,7 @@ class BaseCode(CodeBook):
     MALFORMED = 102
     NON_CANONICAL = 103
     OUT_OF_RANGE = 104
+    DAMAGED = 105
     BAD_POINT = 110
     BAD_SIGNATURE = 111
     BAD_POSSESSION_PROOF = 112
@@ -51,6 +52,7 @@ REMEDIES: dict[BaseCode, str] = {
     BaseCode.MALFORMED: "The bytes are not of the expected type. Check the version of the sender.",
     BaseCode.NON_CANONICAL: "The bytes decode, but are not the one canonical encoding. Use the canonical codec.",
     BaseCode.OUT_OF_RANGE: "A number lies outside the range of its field. The values name the field and the bounds.",
+    BaseCode.DAMAGED: "A file fails its checksums before its tail: the disk is failing, or something else wrote there.",
     BaseCode.BAD_POINT: "A curve point is not canonical, not on the curve, not in the subgroup, or infinity.",
     BaseCode.BAD_SIGNATURE: "A signature does not verify under the stated key and message.",
     BaseCode.BAD_POSSESSION_PROOF: "A validator key comes without a valid proof of possession.",

@@ -110,12 +110,13 @@ def proof(call: Call) -> Response:
 
 
 async def submit(call: Call) -> Response:
-    """Each transaction on its own; idempotent by transaction hash."""
+    """Each transaction on its own; idempotent by transaction hash. What is accepted is durable before it is said."""
     results: list[SubmitResult] = []
     for number, each in enumerate(_transactions(call), start=1):
         results.append(_submit_one(call.view, each))
         if number % CHECKED_AT_ONCE == 0:
             await trio.lowlevel.checkpoint()
+    await call.view.kept()
     refused = all(result.status == "refused" for result in results)
     return respond(SubmitResults(results=tuple(results)), 422 if refused else 202)
 

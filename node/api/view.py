@@ -92,6 +92,10 @@ class NodeView(Protocol):
         """Check a transaction, let it wait, gossip it."""
         ...
 
+    async def kept(self) -> None:
+        """Return when what was submitted is durable here."""
+        ...
+
     def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
         """Look for a vault's event in this transaction; False when it is known already."""
         ...

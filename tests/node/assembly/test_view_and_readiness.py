@@ -37,6 +37,7 @@ def _view(station: Station) -> LiveView:
         station.blocks,
         station.home.path,
         submit=lambda _: Rejected(0, "x"),  # type: ignore[arg-type]
+        kept=trio.lowlevel.checkpoint,
         look_for_event=lambda *_: True,
         checks=tuple,
         render_metrics=bytes,

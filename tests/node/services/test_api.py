@@ -126,6 +126,9 @@ class FakeView:
         self.submitted.append(transaction)
         return Accepted(transaction_hash(transaction), known)
 
+    async def kept(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
         if chain_id != 1:
             return reject(ClearingCode.UNKNOWN_ASSET, "chain_id", chain_id=chain_id)
