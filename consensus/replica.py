@@ -23,7 +23,7 @@ from consensus.messages import CommittedBlock, MessageKind, SignedExtension, rea
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
 from consensus.signing import CertificateCache, Signer, Verifier
 from consensus.state import Step
-from consensus.store import BlockStore, save_committed
+from consensus.store import BlockStore, keep_sets, save_committed
 from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from consensus.wal import Record, RecordKind, TimeoutRecord
 
@@ -170,6 +170,7 @@ class Replica:
         self.chain = self._around.executor.apply(
             self.chain, committed.block, committed.certificate, committed.extensions
         )
+        keep_sets(self._store, self.chain)
         self._around.evidence.forget(committed.block.evidence)
         self._emit(Decided(committed, committed.certificate.round + 1, duration, fetched))
         self.run = HeightRun(self.chain, self._around)

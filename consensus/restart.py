@@ -10,7 +10,7 @@ from consensus.codes import ConsensusCode
 from consensus.executor import BlockExecutor
 from consensus.messages import CommittedBlock
 from consensus.signing import CertificateCache, Verifier
-from consensus.store import BlockStore, load_committed
+from consensus.store import BlockStore, keep_sets, load_committed
 
 
 def restore_chain(
@@ -32,10 +32,12 @@ def restore_chain(
         )
     last = None if position.height == 0 else _load(store, position.height)
     chain = chain_at(network, genesis_time_ms, position, last)
+    keep_sets(store, chain)
     executor = BlockExecutor(application, verifier, CertificateCache(verifier, network))
     for height in range(position.height + 1, store.height() + 1):
         committed = _load(store, height)
         chain = executor.apply(chain, committed.block, committed.certificate, committed.extensions)
+        keep_sets(store, chain)
     return chain
 
 

@@ -1,7 +1,8 @@
 """`BlockStore`: where decided blocks are kept, as an interface, and one in memory.
 
 Rule: `save` returns only when the block is durable; heights have no gaps. Bytes in, bytes out: the store knows no
-consensus types.
+consensus types. Beside the blocks lie the validator sets that their headers name, by hash: who has a block can show who
+signed it.
 """
 
 from typing import Protocol
@@ -9,6 +10,8 @@ from typing import Protocol
 from clearing.base.certificate import Certificate
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
+from clearing.base.validators import ValidatorSet
+from consensus.chain import Chain
 from consensus.codes import ConsensusCode
 from consensus.messages import BLOCK_BYTES_MAX, Block, CommittedBlock, SignedExtension
 
@@ -28,7 +31,19 @@ class BlockStore(Protocol):
         ...
 
     def save(self, height: int, block: bytes, certificate: bytes, extended_commit: bytes) -> None:
-        """Keep the block above the highest one; durable on return."""
+        """Keep the block above the highest one, or any as the first; durable on return."""
+        ...
+
+    def has_set(self, hash_: bytes) -> bool:
+        """Whether the validator set of this hash is kept; quick."""
+        ...
+
+    def load_set(self, hash_: bytes) -> bytes | None:
+        """The bytes given to `save_set`, or None."""
+        ...
+
+    def save_set(self, hash_: bytes, data: bytes) -> None:
+        """Keep a validator set; durable on return."""
         ...
 
 
@@ -37,20 +52,50 @@ class MemoryBlockStore:
 
     def __init__(self) -> None:
         self._blocks: list[Stored] = []
+        self._first = 1
+        self._sets: dict[bytes, bytes] = {}
 
     def height(self) -> int:
         """See `BlockStore`."""
-        return len(self._blocks)
+        return self._first + len(self._blocks) - 1 if self._blocks else 0
 
     def load(self, height: int) -> Stored | None:
         """See `BlockStore`."""
-        return self._blocks[height - 1] if 1 <= height <= len(self._blocks) else None
+        at = height - self._first
+        return self._blocks[at] if 0 <= at < len(self._blocks) else None
 
     def save(self, height: int, block: bytes, certificate: bytes, extended_commit: bytes) -> None:
         """See `BlockStore`."""
-        if height != len(self._blocks) + 1:
-            raise LocalFault(ConsensusCode.STORE_INCOMPLETE, "save", height=height, highest=len(self._blocks))
+        if not self._blocks:
+            self._first = height
+        elif height != self.height() + 1:
+            raise LocalFault(ConsensusCode.STORE_INCOMPLETE, "save", height=height, highest=self.height())
         self._blocks.append((block, certificate, extended_commit))
+
+    def has_set(self, hash_: bytes) -> bool:
+        """See `BlockStore`."""
+        return hash_ in self._sets
+
+    def load_set(self, hash_: bytes) -> bytes | None:
+        """See `BlockStore`."""
+        return self._sets.get(hash_)
+
+    def save_set(self, hash_: bytes, data: bytes) -> None:
+        """See `BlockStore`."""
+        self._sets[hash_] = data
+
+
+def keep_sets(store: BlockStore, chain: Chain) -> None:
+    """Keep the sets that the headers of this height and the next two name."""
+    for validators in (chain.last_validators, chain.validators, chain.next_validators):
+        if not store.has_set(validators.hash):
+            store.save_set(validators.hash, encode(validators))
+
+
+def load_set(store: BlockStore, hash_: bytes) -> ValidatorSet | None:
+    """A validator set that some stored header names, or None."""
+    data = store.load_set(hash_)
+    return None if data is None else decode(data, ValidatorSet)
 
 
 def save_committed(store: BlockStore, committed: CommittedBlock) -> None:

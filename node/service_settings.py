@@ -38,7 +38,8 @@ def network_config(config: NodeConfig, network: NetworkId, keys: NodeKeys) -> Ne
     return NetworkConfig(
         secret=keys.envelope,
         network=network,
-        peers=tuple(Peer(bytes.fromhex(peer.key), peer.host, peer.port) for peer in config.p2p.peers),
+        peers=tuple(Peer(bytes.fromhex(peer.key), peer.host, peer.port) for peer in config.p2p.peers)
+        + tuple(Peer(bytes.fromhex(observer.key)) for observer in config.p2p.observers),
         host=config.p2p.host,
         port=config.p2p.port,
     )

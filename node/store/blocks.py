@@ -13,6 +13,7 @@ class StoredBlocks:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._sets: set[bytes] = set()
 
     def height(self) -> int:
         """The highest block's height."""
@@ -27,3 +28,18 @@ class StoredBlocks:
         """Keep the next block."""
         record = BlockRecord(height=height, block=block, certificate=certificate, extended_commit=extended_commit)
         self._store.save(Commit(record))
+
+    def has_set(self, hash_: bytes) -> bool:
+        """Whether a validator set is kept; asked of the disk once."""
+        if hash_ not in self._sets and self._store.validator_set(hash_) is not None:
+            self._sets.add(hash_)
+        return hash_ in self._sets
+
+    def load_set(self, hash_: bytes) -> bytes | None:
+        """A validator set that was kept."""
+        return self._store.validator_set(hash_)
+
+    def save_set(self, hash_: bytes, data: bytes) -> None:
+        """Keep a validator set."""
+        self._store.save_validator_set(hash_, data)
+        self._sets.add(hash_)

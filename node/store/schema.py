@@ -10,6 +10,8 @@ SCHEMA = (
     # Large blobs: rowid tables keep them out of the key pages.
     "CREATE TABLE IF NOT EXISTS blocks (height INTEGER PRIMARY KEY, block BLOB NOT NULL, certificate BLOB NOT NULL,"
     " extended_commit BLOB NOT NULL, digest BLOB NOT NULL)",
+    # By hash, as headers name them.
+    "CREATE TABLE IF NOT EXISTS validator_sets (hash BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS snapshots (height INTEGER PRIMARY KEY, data BLOB NOT NULL, digest BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS receipts (height INTEGER NOT NULL, position INTEGER NOT NULL, data BLOB NOT NULL,"
     " PRIMARY KEY (height, position)) WITHOUT ROWID",

@@ -100,6 +100,19 @@ class Store:
             if record is not None:
                 yield record
 
+    # Validator sets
+
+    def save_validator_set(self, hash_: bytes, data: bytes) -> None:
+        """Keep a set under its hash, durable on return."""
+        self._database.write(
+            lambda connection: connection.execute("INSERT OR IGNORE INTO validator_sets VALUES (?, ?)", (hash_, data))
+        )
+
+    def validator_set(self, hash_: bytes) -> bytes | None:
+        """The set of this hash, in its canonical encoding."""
+        rows = self._database.read("SELECT data FROM validator_sets WHERE hash = ?", (bytes(hash_),))
+        return bytes(rows[0][0]) if rows else None
+
     # Snapshots of the state
 
     def save_snapshot(self, height: int, data: bytes) -> None:

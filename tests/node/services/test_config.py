@@ -30,6 +30,7 @@ def test_the_annotated_example_states_every_default(tmp_path: Path) -> None:
     default["node"].pop("home")
     default.pop("chains")
     default["p2p"].pop("peers")
+    default["p2p"].pop("observers")
     assert stated == default
 
 
