@@ -73,8 +73,8 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.STORE_VERSION: "The store was written by another version of this program. Export with that version.",
     NodeCode.BLOCK_LOG_CORRUPT: "A record in the middle of the block log fails its checksum. Export the log again.",
     NodeCode.BLOCK_LOG_TORN: "The block log ends inside a record. Export it again, or read it with the tail cut.",
-    NodeCode.POOL_JOURNAL_CORRUPT: "pool.journal is damaged before its tail: the disk is failing. Move the file away; what"
-    " it held and no block has decided must be sent again.",
+    NodeCode.POOL_JOURNAL_CORRUPT: "pool.journal is damaged before its tail: the disk is failing. Move the file away;"
+    " what it held and no block has decided must be sent again.",
     NodeCode.KEY_EXISTS: "A key or password file of this name exists and is never overwritten. Choose another name.",
     NodeCode.KEY_PERMISSIONS: "A secret file must be mode 0600 and its folder 0700: run chmod, then think who read it.",
     NodeCode.KEY_PASSWORD: "The password does not open this keystore. Check the password file.",
