@@ -1,7 +1,10 @@
 """One simulated validator: the real `Replica`, with a disk that can tear, a clock that is off, and perhaps a lie."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from clearing.base.errors import Bug, CrossclearError
 from consensus.messages import CommittedBlock
 from consensus.outputs import Broadcast, Decided, Lane, Output, PeerFault, Persist, RuleFired, Send, StartTimer
 from consensus.replica import Replica, ReplicaConfig
@@ -10,9 +13,10 @@ from consensus.store import MemoryBlockStore, load_committed
 from consensus.timeouts import TimerKind
 from consensus.wal import encode_frame, read_frames
 from node.consensus.sign_state import SignGuard
+from tests.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
+from tests.adversaries.registry import make_adversary
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier
-from tests.sim.consensus.liars import Liar, make_liar
-from tests.sim.consensus.toy import ToyApplication
+from tests.sim.consensus.toy import ToyApplication, vary
 
 if TYPE_CHECKING:
     from tests.sim.consensus.network import SimNetwork
@@ -52,10 +56,10 @@ class SimNode:
         self.last_committed: CommittedBlock | None = None
         self.restarts = 0
         self._timers: dict[TimerKind, int] = {}
-        self._liar: Liar | None = None
+        self.adversary: Adversary | None = None
         if lie is not None:
             network.monitor.liars.add(index)
-            self._liar = make_liar(lie, self)
+            self.adversary = make_adversary(lie, self._context())
 
     @property
     def alive(self) -> bool:
@@ -84,7 +88,7 @@ class SimNode:
         del self.wal[good:]
         verifier = FakeVerifier()
         chain = restore_chain(NETWORK, GENESIS_MS, self.application.position, self.application, self.store, verifier)
-        guard = None if self.lie is not None else self.guard
+        guard = NoGuard() if self.lie is not None else self.guard
         self.replica = Replica(
             chain,
             self.application,
@@ -96,7 +100,7 @@ class SimNode:
             has_work=lambda: self.network.now_us % 3_000_000 < 2_000_000,
             recorded=records,
         )
-        self._perform(self.replica.start())
+        self._attempt(self.replica.start)
 
     def crash(self) -> None:
         """Lose everything but the disk."""
@@ -106,22 +110,50 @@ class SimNode:
         self.restarts += 1
 
     def receive(self, peer: bytes, data: bytes) -> None:
+        if self.replica is None:
+            return
+        if self.adversary is not None:
+            adversary = self.adversary
+            self._attempt(lambda: overhear(adversary, peer, data), disguised=True)
         if self.replica is not None:
-            self._perform(self.replica.receive(peer, data))
+            self._attempt(partial(self.replica.receive, peer, data))
 
     def timer(self, number: int, kind: TimerKind, height: int, round_: int) -> None:
         if self.replica is not None and self._timers.get(kind) == number:
             del self._timers[kind]
-            self._perform(self.replica.on_timer(kind, height, round_))
+            self._attempt(partial(self.replica.on_timer, kind, height, round_))
 
     def send_to_all(self, lane: Lane, data: bytes) -> None:
         for node in self.network.nodes:
             self.network.send(self.index, node.index, lane, data)
 
+    def _context(self) -> AdversaryContext:
+        from tests.sim.consensus.network import NETWORK
+
+        return AdversaryContext(
+            network=NETWORK,
+            signer=FakeSigner(NETWORK, self.validator, NoGuard()),
+            random=self.network.random,
+            replica=lambda: self.replica,
+            vary=vary,
+        )
+
+    def _attempt(self, act: Callable[[], list[Output]], *, disguised: bool = False) -> None:
+        """One turn of the replica. A liar that trips over its own lies starts again."""
+        try:
+            outputs = act()
+        except (CrossclearError, Bug):
+            if self.adversary is None:
+                raise
+            self.crash()
+            self.network.schedule(1_000_000, "boot", self.index)
+            return
+        if self.adversary is not None and not disguised:
+            outputs = disguise(self.adversary, outputs)
+        self._perform(outputs)
+
     def _perform(self, outputs: list[Output]) -> None:
         for output in outputs:
-            if self._liar is not None and self._liar.perform(output):
-                continue
             match output:
                 case Persist(records):
                     if not self._append(encode_frame(records)):

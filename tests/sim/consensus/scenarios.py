@@ -1,8 +1,9 @@
 """Which faults a seed means."""
 
+from tests.adversaries.registry import ADVERSARIES
 from tests.sim.consensus.network import Faults
 
-LIES = (None, "equivocator", "forger", "nuller", "bad-share")
+LIES = (None, *ADVERSARIES)
 
 
 def faults_of(seed: int) -> Faults:

@@ -1,5 +1,7 @@
 """A toy application: its state is a hash chain over payloads and extensions. It may lag behind the block store."""
 
+from random import Random
+
 from clearing.base.codec import u256
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
@@ -10,6 +12,11 @@ from consensus.application import EVIDENCE_HEIGHTS, AppRoots, BlockContext, Misb
 from consensus.chain import Position
 
 MAGIC = b"toy:"
+
+
+def vary(payload: bytes, random: Random) -> bytes:
+    """Another payload."""
+    return payload + b"|other" + random.randbytes(2).hex().encode()
 
 
 class ToyApplication:

@@ -1,0 +1,27 @@
+"""Adversaries by name, as seeds and manifests call them."""
+
+from tests.adversaries.context import Adversary, AdversaryContext
+from tests.adversaries.forgers import Forger, Impersonator
+from tests.adversaries.hosts import DiskCorrupting, Hider, Slow
+from tests.adversaries.twins import Twins
+from tests.adversaries.voters import Amnesiac, BadShare, ClockSkewed, DoubleVoter, Equivocator, Nuller
+
+ADVERSARIES: dict[str, type[Adversary]] = {
+    "equivocator": Equivocator,
+    "double-voter": DoubleVoter,
+    "nuller": Nuller,
+    "bad-share": BadShare,
+    "amnesiac": Amnesiac,
+    "forger": Forger,
+    "impersonator": Impersonator,
+    "twins": Twins,
+    "slow": Slow,
+    "hider": Hider,
+    "clock-skewed": ClockSkewed,
+    "disk-corrupting": DiskCorrupting,
+}
+
+
+def make_adversary(name: str, context: AdversaryContext) -> Adversary:
+    """The adversary of this name. Raises KeyError."""
+    return ADVERSARIES[name](context)
