@@ -195,6 +195,7 @@ class Engine:
                     self._hooks.on_decided(output)
                 case PeerFault(peer, fault):
                     self.stats.faults[fault.code.name] += 1
+                    self._network.report(peer, fault)
                     self._hooks.on_peer_fault(peer, fault)
                 case RuleFired(line):
                     self.stats.rules[line] += 1

@@ -1,6 +1,6 @@
 """`P2pCode`: what the network refuses, of peers and of its own users.
 
-Rule: numbers 0880-0899, never changed, never used again; each has a remedy in `REMEDIES`.
+Rule: numbers 0875-0899, never changed, never used again; each has a remedy in `REMEDIES`.
 """
 
 from clearing.base.errors import CodeBook
@@ -9,6 +9,7 @@ from clearing.base.errors import CodeBook
 class P2pCode(CodeBook):
     """Refusals of the peer-to-peer layer."""
 
+    BAD_GOSSIP = 875
     UNKNOWN_PEER = 880
     WRONG_NETWORK = 881
     WRONG_VERSION = 882
@@ -25,6 +26,10 @@ class P2pCode(CodeBook):
     ALREADY_SUBSCRIBED = 893
     BAD_CONFIG = 894
     STREAM_ENDED = 895
+    MISBEHAVED = 896
+    BANNED = 897
+    NO_LONGER_ADMITTED = 898
+    FLOOD = 899
 
 
 REMEDIES: dict[P2pCode, str] = {
@@ -43,5 +48,10 @@ REMEDIES: dict[P2pCode, str] = {
     P2pCode.PORT_TAKEN: "Another process listens at this address. Stop it or change the port.",
     P2pCode.ALREADY_SUBSCRIBED: "A topic has one consumer. Subscribe once and share its messages.",
     P2pCode.BAD_CONFIG: "A value of the network configuration cannot be used; the values name it.",
+    P2pCode.BAD_GOSSIP: "The peer passed on a gossip message that no honest program lets through; see its score.",
+    P2pCode.MISBEHAVED: "The peer's faults cost it the connection. `crossclear status` shows them; compare versions.",
+    P2pCode.BANNED: "The peer's faults cost it a ban, which ends by itself. `crossclear status` tells when and why.",
+    P2pCode.NO_LONGER_ADMITTED: "The peer left the validator set. Delete it from the configuration.",
+    P2pCode.FLOOD: "The peer sends faster than its limit. Compare versions; if it is not ours to trust, vote it out.",
     P2pCode.STREAM_ENDED: "The peer ended a stream or the connection broke. It is dialed again by itself.",
 }

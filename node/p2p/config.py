@@ -27,6 +27,7 @@ class NetworkConfig:
     secret: bytes
     network: bytes
     peers: tuple[Peer, ...]
+    """Where to dial whom. Until `Network.admit` tells the validators, these are the allow-list."""
     host: str = "127.0.0.1"
     port: int = 0
     version: int = PROTOCOL_VERSION
@@ -42,6 +43,9 @@ class NetworkConfig:
     gossip_per_second: int = 1000
     """Gossip messages that one neighbour may pass to us each second."""
 
+    observers: tuple[bytes, ...] = ()
+    """Keys that may connect to read along and sync without being validators."""
+
     @property
     def key(self) -> bytes:
         """Our envelope key."""
@@ -56,3 +60,5 @@ class NetworkConfig:
             raise LocalFault(P2pCode.BAD_CONFIG, "preshared_key", bytes=len(self.preshared_key))
         if len(set(keys)) != len(keys) or self.key in keys or any(len(key) != 32 for key in keys):
             raise LocalFault(P2pCode.BAD_CONFIG, "peers", why="keys are 32 bytes, different, and not our own")
+        if any(len(key) != 32 for key in self.observers) or self.key in self.observers:
+            raise LocalFault(P2pCode.BAD_CONFIG, "observers", why="keys are 32 bytes, and not our own")

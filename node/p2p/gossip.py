@@ -25,6 +25,8 @@ from libp2p.pubsub.pubsub_notifee import PubsubNotifee
 from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 
 from clearing.base import ed25519
+from clearing.base.errors import RemoteFault
+from node.p2p.codes import P2pCode
 from node.p2p.identity import envelope_key, peer_id
 from node.p2p.network import TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Incoming, Topic, Validator
 from node.p2p.stats import NetworkStats, TopicStats
@@ -36,6 +38,8 @@ SUBSCRIPTIONS_PER_RPC = 16
 HEARTBEAT_SECONDS = 1
 STREAM_CHECK_SECONDS = 0.5
 
+_FORWARDERS_FAULTS = ("size", "signature", "validator")
+"""What an honest neighbour drops itself. Not: an origin that it knows and we do not, for sets change."""
 _SIGNED_PREFIX: bytes = PUBSUB_SIGNING_PREFIX.encode()
 
 log = logging.getLogger("crossclear.p2p")
@@ -94,7 +98,11 @@ class _Router(GossipSub):  # type: ignore[misc]
 
 
 class Gossip(Pubsub):  # type: ignore[misc]
-    """The gossip of one node. `admit(key)` is the allow-list; `await_hello(stream)` waits for its session's hello."""
+    """The gossip of one node.
+
+    `admit(key)`: whether a neighbour may connect, `knows(key)`: whether an origin is on the allow-list,
+    `report(key, fault)`: whom to charge, `await_hello(stream)`: waits for the hello of the stream's session.
+    """
 
     def __init__(
         self,
@@ -105,6 +113,8 @@ class Gossip(Pubsub):  # type: ignore[misc]
         per_second: int,
         stats: NetworkStats,
         admit: Callable[[bytes | None], bool],
+        knows: Callable[[bytes], bool],
+        report: Callable[[bytes, RemoteFault], None],
         await_hello: Callable[[NetStream], Awaitable[bool]],
     ) -> None:
         router = _Router(
@@ -132,6 +142,8 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self._per_second = per_second
         self._stats = stats
         self._admit = admit
+        self._knows = knows
+        self._report = report
         self._await_hello = await_hello
         self._opening: set[ID] = set()
         # Peers are told to us when their hello was good, not when their socket opens.
@@ -211,6 +223,8 @@ class Gossip(Pubsub):  # type: ignore[misc]
         feed = self.feeds.get(topic)
         if feed is None or len(message.seqno) != 8:
             self._stats.topic("other").dropped["shape"] += 1
+            who = envelope_key(forwarder.to_bytes()) or b""
+            self._report(who, RemoteFault(P2pCode.BAD_GOSSIP, "shape", topics=len(message.topicIDs)))
             return
         stats = self._stats.topic(topic)
         if self._is_msg_seen(message):
@@ -219,6 +233,9 @@ class Gossip(Pubsub):  # type: ignore[misc]
         cause = "rate" if not allowed else self._objection(feed, message)
         if cause:
             stats.dropped[cause] += 1
+            if cause in _FORWARDERS_FAULTS:
+                who = envelope_key(forwarder.to_bytes()) or b""
+                self._report(who, RemoteFault(P2pCode.BAD_GOSSIP, topic, why=cause, origin=_origin(message)))
             return
         try:
             feed.to_consumer.send_nowait(Incoming(_origin(message), message.data))
@@ -232,7 +249,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         origin = _origin(message)
         if len(message.data) > TOPIC_MESSAGE_BYTES:
             return "size"
-        if origin == self._own_key or not self._admit(origin):
+        if origin == self._own_key or not self._knows(origin):
             return "sender"
         if not ed25519.verify(origin, _signed_bytes(message), message.signature):
             return "signature"

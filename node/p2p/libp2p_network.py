@@ -5,18 +5,18 @@ both sides keep the one that the lower key dialed. Whoever is lost is dialed aga
 """
 
 import logging
+import math
 import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
 from libp2p.network.exceptions import SwarmException
 from libp2p.peer.id import ID
-from libp2p.tools.anyio_service import background_trio_service
-from multiaddr import Multiaddr
 
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.framing import frame
@@ -25,13 +25,15 @@ from node.p2p.host import build_host, check_port_free
 from node.p2p.identity import envelope_key, peer_id
 from node.p2p.network import LIMITS, Channel, Incoming, Topic, Validator, check_message
 from node.p2p.queues import FairInbox
+from node.p2p.roster import Roster
+from node.p2p.scores import PeerScores, Verdict
+from node.p2p.services import address_of, close_all, run_services
 from node.p2p.session import PROTOCOLS, Session, SessionUser, close_connection, open_stream
 from node.p2p.stats import NetworkStats
 
 DIAL_SECONDS = 5.0
 ROOM_SECONDS = 1.0
 """How long a reader of bulk waits for a consumer whose queue is full, before it refuses."""
-STOP_SECONDS = 5.0
 HIGHER_KEY_WAITS_SECONDS = 0.2
 """The higher key of a pair dials this much later, so that mostly one of the two dials."""
 _REFUSED_BY_NAME = (P2pCode.WRONG_NETWORK, P2pCode.WRONG_VERSION, P2pCode.BAD_HELLO, P2pCode.OVERSIZE_FRAME)
@@ -49,10 +51,12 @@ class LibP2PNetwork:
         self.port = config.port
         """Where it listens, once it runs."""
         self.stats = NetworkStats()
-        self._allowed = {peer.key for peer in config.peers}
+        self.roster = Roster(config.key, [peer.key for peer in config.peers], config.observers)
+        self.scores = PeerScores()
+        self.scores.admit(self.roster.validators, self.roster.keys)
         self._boot = secrets.token_bytes(32)
         self._sessions: dict[bytes, Session] = {}
-        self._changed = {peer.key: trio.Event() for peer in config.peers}
+        self._changed: defaultdict[bytes, trio.Event] = defaultdict(trio.Event)
         self._all: dict[Any, Session] = {}
         self._inboxes = {channel: FairInbox(LIMITS[channel], self._lost(channel)) for channel in Channel}
         self._feeds: dict[Topic, Feed] = {}
@@ -87,6 +91,25 @@ class LibP2PNetwork:
             self.stats.topic(topic.value).dropped["not running"] += 1
         else:
             self._gossip.publish_now(topic, data)
+
+    def admit(self, keys: Collection[bytes]) -> None:
+        """See `Network.admit`."""
+        for left in self.roster.admit(keys):
+            log.warning("peer %s is no validator any more", left.hex())
+            self._close(left, P2pCode.NO_LONGER_ADMITTED)
+        self.scores.admit(self.roster.validators, self.roster.keys)
+        for key in self.roster.keys:
+            self._tell_change(key)
+
+    def report(self, peer: bytes, fault: RemoteFault) -> None:
+        """See `Network.report`."""
+        now = trio.current_time()
+        verdict = self.scores.charge(peer, fault, now)
+        if verdict is Verdict.KEEP:
+            return
+        banned = self.scores.banned_seconds(peer, now)
+        log.warning("peer %s disconnected, banned for %.0f s: %s", peer.hex(), banned, fault)
+        self._close(peer, P2pCode.BANNED if verdict is Verdict.BAN else P2pCode.MISBEHAVED)
 
     def receive(self, channel: Channel) -> trio.MemoryReceiveChannel[Incoming]:
         """See `Network.receive`."""
@@ -124,12 +147,14 @@ class LibP2PNetwork:
             per_second=self.config.gossip_per_second,
             stats=self.stats,
             admit=self._admit,
+            knows=lambda key: key in self.roster.keys,
+            report=self.report,
             await_hello=self._await_hello,
         )
         try:
             async with trio.open_nursery() as nursery:
                 stop = trio.Event()
-                await nursery.start(_run_services, (host.get_network(), gossip, gossip.router), stop)
+                await nursery.start(run_services, (host.get_network(), gossip, gossip.router), stop)
                 try:
                     await self._serve(host, gossip, task_status)
                 finally:
@@ -146,7 +171,7 @@ class LibP2PNetwork:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                if not await swarm.listen(_address(self.config.host, self.config.port)):
+                if not await swarm.listen(address_of(self.config.host, self.config.port)):
                     raise LocalFault(P2pCode.PORT_TAKEN, "listen", host=self.config.host, port=self.config.port)
                 (listener,) = swarm.listeners.values()
                 self.port = int(listener.get_addrs()[0].value_for_protocol("tcp"))
@@ -160,12 +185,13 @@ class LibP2PNetwork:
         finally:
             self._gossip = self._nursery = None
             with trio.CancelScope(shield=True):
-                await _close_all(swarm)
+                await close_all(swarm)
 
     async def _keep_connected(self, peer: Peer) -> None:
         config, stats = self.config, self.stats.peer(peer.key)
         delay = config.redial_seconds_min
         while True:
+            await self._until_welcome(peer.key)
             if self.key > peer.key:
                 with trio.move_on_after(HIGHER_KEY_WAITS_SECONDS):
                     while peer.key not in self._sessions:
@@ -186,7 +212,9 @@ class LibP2PNetwork:
         """Connect and shake hands. Why it failed; None when it did not, or when nobody is there."""
         try:
             with trio.fail_after(DIAL_SECONDS):
-                connection = await self._host.get_network().dial_addr(_address(peer.host, peer.port), peer_id(peer.key))
+                connection = await self._host.get_network().dial_addr(
+                    address_of(peer.host, peer.port), peer_id(peer.key)
+                )
         except Exception as error:
             log.debug("dialing %s failed: %r", peer.key.hex(), error)
             return None
@@ -196,11 +224,29 @@ class LibP2PNetwork:
         await session.settled.wait()
         return session.reason
 
+    async def _until_welcome(self, key: bytes) -> None:
+        """Wait while a peer is banned or not on the allow-list."""
+        while True:
+            changed = self._changed[key]
+            seconds = self.scores.banned_seconds(key, trio.current_time())
+            if key in self.roster.keys and not seconds:
+                return
+            with trio.move_on_after(seconds or math.inf):
+                await changed.wait()
+
     def _admit(self, key: bytes | None) -> bool:
-        if key in self._allowed:
-            return True
-        self.stats.refuse(P2pCode.UNKNOWN_PEER)
-        return False
+        if key is None or key not in self.roster.keys:
+            self.stats.refuse(P2pCode.UNKNOWN_PEER)
+            return False
+        if self.scores.banned_seconds(key, trio.current_time()):
+            self.stats.refuse(P2pCode.BANNED)
+            return False
+        return True
+
+    def _close(self, key: bytes, reason: P2pCode) -> None:
+        for session in self._all.values():
+            if session.key == key:
+                session.close(reason)
 
     def _session_of(self, connection: Any) -> Session | None:
         """The session of a connection, started now if it is new. None for strangers and when we are ending."""
@@ -248,7 +294,7 @@ class LibP2PNetwork:
         self._changed[key] = trio.Event()
 
     def _message(self, session: Session, channel: Channel, data: bytes) -> None:
-        if self._sessions.get(session.key) is session:
+        if self._sessions.get(session.key) is session and session.alive:
             self._inboxes[channel].put(session.key, data)
 
     async def _room(self, session: Session, channel: Channel, size: int) -> None:
@@ -314,27 +360,3 @@ async def open_network(config: NetworkConfig) -> AsyncIterator[LibP2PNetwork]:
     """A running network without subscriptions (those come before the start: construct, subscribe, `running()`)."""
     async with LibP2PNetwork(config).running() as network:
         yield network
-
-
-async def _run_services(services: Sequence[Any], stop: trio.Event, task_status: Any) -> None:
-    """Run libp2p's services until told to stop. Our own cancellation must not reach them: they end by awaiting."""
-    with trio.CancelScope(shield=True) as scope:
-        async with AsyncExitStack() as stack:
-            for service in services:
-                await stack.enter_async_context(background_trio_service(service))
-            task_status.started()
-            await stop.wait()
-            scope.deadline = trio.current_time() + STOP_SECONDS
-
-
-async def _close_all(swarm: Any) -> None:
-    async with trio.open_nursery() as nursery:
-        for connections in list(swarm.connections.values()):
-            for connection in list(connections):
-                nursery.start_soon(close_connection, connection)
-    for listener in list(swarm.listeners.values()):
-        await listener.close()
-
-
-def _address(host: str, port: int) -> Multiaddr:
-    return Multiaddr(f"/ip{6 if ':' in host else 4}/{host}/tcp/{port}")

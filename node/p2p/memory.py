@@ -5,15 +5,17 @@ demand: delay, loss, partition. Randomness is seeded; with trio's virtual clock 
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import trio
 
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
 from node.p2p.codes import P2pCode
 from node.p2p.network import LIMITS, TOPIC_QUEUE, Channel, Incoming, Topic, Validator, check_message
 from node.p2p.queues import FairInbox
+from node.p2p.roster import Roster
+from node.p2p.scores import PeerScores, Verdict
 from node.p2p.stats import NetworkStats
 
 Delay = Callable[[bytes, bytes], float]
@@ -55,11 +57,21 @@ class Hub:
         self._side = {}
 
     def reachable(self, key: bytes) -> frozenset[bytes]:
-        """Who is connected to this key."""
-        if key not in self._networks:
+        """Who is connected to this key: on its side of a partition, and both let each other in."""
+        network = self._networks.get(key)
+        if network is None:
             return frozenset()
         side = self._side.get(key, 0)
-        return frozenset(other for other in self._networks if other != key and self._side.get(other, 0) == side)
+        return frozenset(
+            other
+            for other, there in self._networks.items()
+            if other != key and self._side.get(other, 0) == side and network.lets_in(other) and there.lets_in(key)
+        )
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """Everybody who has joined."""
+        return frozenset(self._networks)
 
     def carry(self, sender: bytes, receiver: bytes, deliver: Callable[["MemoryNetwork"], None]) -> None:
         """Deliver now or later, or lose it."""
@@ -90,6 +102,27 @@ class MemoryNetwork:
         self._hub = hub
         self._inboxes = {channel: FairInbox(LIMITS[channel], self._lost(channel)) for channel in Channel}
         self._feeds: dict[Topic, tuple[Validator, trio.MemorySendChannel[Incoming]]] = {}
+        self._roster: Roster | None = None
+        self.scores = PeerScores()
+
+    def admit(self, keys: Collection[bytes]) -> None:
+        """See `Network.admit`. Before the first call everybody who joins the hub is let in."""
+        self._roster = self._roster or Roster(self.key)
+        self._roster.admit(keys)
+        self.scores.admit(self._roster.validators)
+
+    def report(self, peer: bytes, fault: RemoteFault) -> None:
+        """See `Network.report`."""
+        if self._roster is None:
+            self.scores.admit(self._hub.keys - {self.key})
+        if self.scores.charge(peer, fault, trio.current_time()) is Verdict.BAN:
+            self.stats.peer(peer).closed[P2pCode.BANNED.label] += 1
+
+    def lets_in(self, key: bytes) -> bool:
+        """Whether this side takes a connection of a key now."""
+        if self._roster is not None and key not in self._roster.keys:
+            return False
+        return self.nursery is None or not self.scores.banned_seconds(key, trio.current_time())
 
     @property
     def peers(self) -> frozenset[bytes]:

@@ -4,14 +4,14 @@ Rule: sending never blocks and promises nothing; every queue is bounded and tell
 authenticated by the transport (direct) or by the message's signature (gossip), never by what the message says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, IntEnum, StrEnum
 from typing import Protocol
 
 import trio
 
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
 from node.p2p.codes import P2pCode
 
 
@@ -111,4 +111,19 @@ class Network(Protocol):
 
     def subscribe(self, topic: Topic, validator: Validator) -> trio.MemoryReceiveChannel[Incoming]:
         """The valid messages of a topic. Call once a topic, before start. Raises LocalFault ALREADY_SUBSCRIBED."""
+        ...
+
+    def admit(self, keys: Collection[bytes]) -> None:
+        """From now on the validators are these envelope keys (of the last, the running and the next set; our own among
+        them does no harm). Who left is disconnected at once and not let in again; observers of the configuration stay.
+
+        Call it before the start and whenever a set of the state has changed; calling it again costs little.
+        """
+        ...
+
+    def report(self, peer: bytes, fault: RemoteFault) -> None:
+        """Charge a fault to a peer's score: it may be disconnected or left alone for a while. Never raises or waits.
+
+        Reports about keys that may not connect are ignored.
+        """
         ...
