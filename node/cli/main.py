@@ -16,6 +16,7 @@ from node.cli.output import say_failure
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("node.cli.setup:init", "Make keys and node.toml for one node."),
     "testnet": ("node.cli.setup:testnet", "Write genesis and the homes of several nodes."),
+    "join": ("node.cli.join:join", "Join a running network with one command: make a home, sync, run."),
     "start": ("node.cli.run:start", "Run a node until it is stopped."),
     "status": ("node.cli.status:status", "Ask a running node how it is."),
     "devnet": ("node.cli.run:devnet", "Run a whole network on this machine."),

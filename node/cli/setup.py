@@ -98,7 +98,7 @@ def testnet(
         build,
         validators=validators,
         base_port=base_port,
-        chains=_chains(endpoints, {chain.chain_id: chain.name for chain in template.chains}),
+        chains=chains_of(endpoints, {chain.chain_id: chain.name for chain in template.chains}),
         devnet=devnet,
         seed=seed,
     )
@@ -112,7 +112,8 @@ def testnet(
     show(data, "\n".join(text), output)
 
 
-def _chains(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[Chain, ...]:
+def chains_of(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[Chain, ...]:
+    """Chains out of `CHAIN_ID=URL`. Raises click.BadParameter for a chain that `names` lacks."""
     urls: dict[int, list[str]] = {}
     for endpoint in endpoints:
         number, equals, url = endpoint.partition("=")

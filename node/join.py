@@ -1,0 +1,152 @@
+"""A home for a node that joins a running network: keys of its own, genesis, the network seed, node.toml with its peers.
+
+Rule: everything that can be refused is refused before anything is written, and nothing that exists is overwritten. The
+network seed comes from a file that an operator handed over; it is in no message and in no argument.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from clearing.base import bls, ed25519
+from clearing.base.errors import LocalFault
+from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
+from node.codes import NodeCode
+from node.config import P2P, Api, Chain, Node, NodeConfig, Peer, StateSync
+from node.config_sources import dump_config
+from node.keys.files import make_secret_folder, read_secret
+from node.keys.keystore import Strength
+from node.keys.ring import KIND_OF, Purpose, new_password, new_secret, write_key
+
+SEED_BYTES = 32
+_FETCH_STATE = StateSync(enabled=True)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinOptions:
+    """What an operator says of a new node."""
+
+    home: Path
+    """A new folder, or one without node.toml and keys."""
+    genesis: Path
+    seed_file: Path
+    """The network seed as 64 hex digits, mode 0600."""
+    peers: tuple[Peer, ...]
+    name: str = "node"
+    listen: tuple[str, int] = ("127.0.0.1", 26600)
+    api: tuple[str, int] | None = ("127.0.0.1", 26680)
+    chains: tuple[Chain, ...] = ()
+    state_sync: StateSync = _FETCH_STATE
+    devnet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """What others must know of the new node."""
+
+    config_path: Path
+    network: bytes
+    envelope_key: bytes
+    bls_key: bytes
+    possession: bytes
+
+
+def make_home(options: JoinOptions) -> Joining:
+    """Write the home. Raises LocalFault: OUTPUT_EXISTS, CONFIG_VALUE, KEY_*, and what reading genesis raises."""
+    target = options.home / "node.toml"
+    if target.exists():
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
+    genesis = read_joined_genesis(options.genesis)
+    seed = read_seed(options.seed_file)
+    check_peers(options.peers)
+    make_secret_folder(options.home)
+    password = new_password(options.home)
+    strength = Strength.DEVNET if options.devnet else Strength.STANDARD
+    secrets = {purpose: new_secret(KIND_OF[purpose]) for purpose in Purpose}
+    secrets[Purpose.NETWORK_SEED] = seed
+    for purpose, secret in secrets.items():
+        write_key(options.home, purpose.value, KIND_OF[purpose], secret, password, strength)
+    (options.home / "genesis.json").write_bytes(options.genesis.read_bytes())
+    lines = [line for line in dump_config(config_of(options)).splitlines() if not line.startswith("home = ")]
+    # Last, so that a home that was not finished is not taken for one.
+    with target.open("x") as file:
+        file.write("\n".join(lines) + "\n")
+    validator = int.from_bytes(secrets[Purpose.VALIDATOR], "big")
+    envelope_key = ed25519.public_key(secrets[Purpose.ENVELOPE])
+    return Joining(
+        config_path=target,
+        network=network_id(genesis),
+        envelope_key=envelope_key,
+        bls_key=bls.public_key(validator),
+        possession=bls.prove_possession(validator),
+    )
+
+
+def config_of(options: JoinOptions) -> NodeConfig:
+    """The settings that `options` ask for; everything else is at its default."""
+    host, port = options.listen
+    api = Api(enabled=False) if options.api is None else Api(host=options.api[0], port=options.api[1])
+    return NodeConfig(
+        node=Node(name=options.name, profile="observer", devnet=options.devnet),
+        p2p=P2P(host=host, port=port, peers=options.peers),
+        chains=options.chains,
+        api=api,
+        state_sync=options.state_sync,
+    )
+
+
+def read_joined_genesis(path: Path) -> Genesis:
+    """Read and check the network's genesis. Raises LocalFault CONFIG_MISSING, and what the checks raise."""
+    if not path.is_file():
+        raise LocalFault(NodeCode.CONFIG_MISSING, "genesis", path=str(path))
+    genesis = genesis_from_json(path.read_bytes())
+    check_genesis(genesis)
+    return genesis
+
+
+def read_seed(path: Path) -> bytes:
+    """The network seed from its file. Raises LocalFault KEY_*."""
+    text = read_secret(path).strip().removeprefix(b"0x")
+    try:
+        seed = bytes.fromhex(text.decode("ascii"))
+    except ValueError:
+        seed = b""
+    if len(seed) != SEED_BYTES:
+        raise LocalFault(NodeCode.KEY_FORMAT, "network seed", path=str(path), why="expected 64 hex digits")
+    return seed
+
+
+def check_peers(peers: tuple[Peer, ...]) -> None:
+    """Raises LocalFault CONFIG_VALUE for none, or for one key twice."""
+    if not peers or len({peer.key for peer in peers}) != len(peers):
+        raise LocalFault(NodeCode.CONFIG_VALUE, "peers", peers=len(peers), why="at least one, each key once")
+
+
+def peer_of(text: str) -> Peer:
+    """The peer in `KEY@HOST:PORT`. Raises LocalFault CONFIG_VALUE."""
+    key, _, address = text.partition("@")
+    try:
+        host, port = address_of(address)
+        return msgspec.convert({"key": key, "host": host, "port": port}, Peer)
+    except (msgspec.ValidationError, LocalFault):
+        raise LocalFault(NodeCode.CONFIG_VALUE, "peer", value=text, why="expected KEY@HOST:PORT") from None
+
+
+def address_of(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`. Raises LocalFault CONFIG_VALUE."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise LocalFault(NodeCode.CONFIG_VALUE, "address", value=text, why="expected HOST:PORT")
+    return host, int(port)
+
+
+def trust_of(text: str, state_sync: StateSync) -> StateSync:
+    """`state_sync` with the anchor in `HEIGHT:HASH`. Raises LocalFault CONFIG_VALUE."""
+    height, colon, hash_ = text.partition(":")
+    hash_ = hash_.lower().removeprefix("0x")
+    shaped = height.isascii() and height.isdigit() and len(hash_) == 64 and set(hash_) <= set("0123456789abcdef")
+    if not (colon and shaped and 0 < int(height) < 2**63):
+        raise LocalFault(NodeCode.CONFIG_VALUE, "trust", value=text, why="expected HEIGHT:HASH")
+    return msgspec.structs.replace(state_sync, trust_height=int(height), trust_hash=hash_)

@@ -1,0 +1,109 @@
+"""Homes that `crossclear join` makes: complete, closed to others, and refused before anything is written."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from clearing.base.errors import LocalFault
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import Genesis
+from node.cli.join import join
+from node.cli.settings import effective_config
+from node.codes import NodeCode
+from node.config import StateSync
+from node.join import address_of, peer_of, trust_of
+from node.keys.ring import open_node_keys
+from node.testnet import Testnet, create_testnet
+from tests.clearing.state.world import make_genesis
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Testnet:
+    def build(validators: ValidatorSet) -> Genesis:
+        return msgspec.structs.replace(make_genesis(), validators=validators)
+
+    return create_testnet(tmp_path / "net", build, validators=2, devnet=True, seed=3)
+
+
+def seed_file(net: Testnet) -> Path:
+    home = net.nodes[0].home
+    seed = open_node_keys(home, home / "password", allow_weak=True).network_seed
+    path = home / "seed"
+    path.write_text(seed.hex() + "\n")
+    path.chmod(0o600)
+    return path
+
+
+def arguments(net: Testnet, home: Path) -> list[str]:
+    peers = [f"--peer={node.envelope_key.hex()}@127.0.0.1:{node.config.p2p.port}" for node in net.nodes]
+    given = ["--home", str(home), "--genesis", str(net.genesis_path), "--network-seed-file", str(seed_file(net))]
+    return [*given, *peers, "--devnet", "--prepare-only", "--output", "json"]
+
+
+def run(*given: str) -> Any:
+    result = CliRunner().invoke(join, list(given), standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return msgspec.json.decode(result.stdout)
+
+
+def test_a_home_has_keys_of_its_own_the_networks_seed_and_its_peers(net: Testnet, tmp_path: Path) -> None:
+    told = run(*arguments(net, tmp_path / "new"), "--trust", f"7:{'ab' * 32}", "--listen", "127.0.0.1:27123")
+    home = tmp_path / "new"
+    keys = open_node_keys(home, home / "password", allow_weak=True)
+    old = net.nodes[0].home
+    assert keys.network_seed == open_node_keys(old, old / "password", allow_weak=True).network_seed
+    assert told["network"] == net.network.hex()
+    config = effective_config(Path(told["config"]), ()).config
+    assert [peer.key for peer in config.p2p.peers] == [node.envelope_key.hex() for node in net.nodes]
+    assert (config.p2p.port, config.state_sync.enabled, config.state_sync.trust_height) == (27123, True, 7)
+    assert (home / "genesis.json").read_bytes() == net.genesis_path.read_bytes()
+    assert home.stat().st_mode & 0o077 == 0
+
+
+def test_two_homes_have_different_keys(net: Testnet, tmp_path: Path) -> None:
+    first, second = run(*arguments(net, tmp_path / "a")), run(*arguments(net, tmp_path / "b"))
+    assert first["envelope"] != second["envelope"]
+    assert first["validator"] != second["validator"]
+
+
+def test_nothing_is_overwritten(net: Testnet, tmp_path: Path) -> None:
+    told = run(*arguments(net, tmp_path / "a"))
+    with pytest.raises(LocalFault) as refused:
+        run(*arguments(net, tmp_path / "a"))
+    assert refused.value.code is NodeCode.OUTPUT_EXISTS
+    assert effective_config(Path(told["config"]), ()).config.state_sync.enabled
+
+
+def test_a_seed_that_others_may_read_is_refused_before_anything_is_written(net: Testnet, tmp_path: Path) -> None:
+    given = arguments(net, tmp_path / "a")
+    (net.nodes[0].home / "seed").chmod(0o644)
+    with pytest.raises(LocalFault) as refused:
+        run(*given)
+    assert refused.value.code is NodeCode.KEY_PERMISSIONS
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ab@127.0.0.1:1", f"{'ab' * 32}@127.0.0.1", f"{'ab' * 32}@:1", f"{'AB' * 32}@h:1"]
+)
+def test_a_peer_is_a_key_and_an_address(text: str) -> None:
+    with pytest.raises(LocalFault) as refused:
+        peer_of(text)
+    assert refused.value.code is NodeCode.CONFIG_VALUE
+
+
+def test_addresses_may_be_of_ipv6() -> None:
+    assert address_of("[::1]:26600") == ("::1", 26600)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "7:", "x:" + "ab" * 32, "7:" + "ab" * 31, "0:" + "ab" * 32, f"{2**63}:" + "ab" * 32]
+)
+def test_an_anchor_is_a_height_and_a_hash(text: str) -> None:
+    with pytest.raises(LocalFault) as refused:
+        trust_of(text, StateSync())
+    assert refused.value.code is NodeCode.CONFIG_VALUE
