@@ -79,9 +79,10 @@ class Replica:
         )
         self._store, self._signer, self._clock = store, signer, clock
         self._config, self._has_work = config, has_work
-        self._recorded = tuple(record for record in recorded if record.height == chain.height + 1)
+        self._recorded = tuple(recorded)
+        self._replaying = False
         self.chain = chain
-        self.run = HeightRun(chain, self._around, self._recorded)
+        self.run = HeightRun(chain, self._around, self._recorded_now())
         self._intake = Intake(self)
         self.catch_up = CatchUp(self, store)
         self._faults = PeerBudgets(FAULTS_PER_SECOND, FAULTS_AT_ONCE)
@@ -104,9 +105,7 @@ class Replica:
         """Replay what the log recorded of the height that was running, then join the network."""
         self._emit(StartTimer(TimerKind.REBROADCAST, 0, 0, self._config.rebroadcast_ms))
         self._emit(StartTimer(TimerKind.STATUS, 0, 0, self._config.status_ms))
-        if self._recorded:
-            self._replay()
-        else:
+        if not self._replay():
             self._pace()
         self.catch_up.tell_status()
         return self._drain()
@@ -173,9 +172,10 @@ class Replica:
         keep_sets(self._store, self.chain)
         self._around.evidence.forget(committed.block.evidence)
         self._emit(Decided(committed, committed.certificate.round + 1, duration, fetched))
-        self.run = HeightRun(self.chain, self._around)
+        self.run = HeightRun(self.chain, self._around, self._recorded_now())
         self._intake.turn()
         self._pace()
+        self._replay()
 
     def add_late_extension(self, signed: SignedExtension) -> None:
         """One more checked extension of the last decided height, for the own next proposal."""
@@ -188,21 +188,41 @@ class Replica:
         """Add an output."""
         self._emit(output)
 
-    def _replay(self) -> None:
-        """Feed the recorded inputs again, silently; own messages come from the log. Then repeat the last ones."""
-        self.run.feed(StartHeight())
-        for record in self._recorded:
-            if record.height != self.run.height:
-                break
-            if record.kind is RecordKind.TIMEOUT:
-                elapsed = decode(record.data, TimeoutRecord)
-                self.run.feed(TimeoutElapsed(elapsed.kind, elapsed.round))
-            elif record.kind is RecordKind.RECEIVED:
-                self._intake.take_recorded(read_message(read_envelope(record.data)))
-            self._finish_if_decided()
+    def _recorded_now(self) -> tuple[Record, ...]:
+        """What the log recorded of the next height; more than one is ahead only after a rollback."""
+        height = self.chain.height + 1
+        self._recorded = tuple(record for record in self._recorded if record.height >= height)
+        return tuple(record for record in self._recorded if record.height == height)
+
+    def _replay(self) -> bool:
+        """Feed the recorded inputs again, silently; own messages come from the log. Then repeat the last ones.
+
+        Goes on with the next height while one is decided so. False when nothing is recorded of the running one.
+        """
+        if self._replaying or not (recorded := self._recorded_now()):
+            return False
+        self._replaying = True
+        while recorded:
+            height = self.run.height
+            self.run.feed(StartHeight())
+            for record in recorded:
+                self._take_recorded(record)
+                self._finish_if_decided()
+                if self.run.height != height:
+                    break
+            recorded = () if self.run.height == height else self._recorded_now()
+        self._replaying = False
         if self.run.state.step is not Step.NEW:
             self._check_replayed_lock()
             self.run.repeat()
+        return True
+
+    def _take_recorded(self, record: Record) -> None:
+        if record.kind is RecordKind.TIMEOUT:
+            elapsed = decode(record.data, TimeoutRecord)
+            self.run.feed(TimeoutElapsed(elapsed.kind, elapsed.round))
+        elif record.kind is RecordKind.RECEIVED:
+            self._intake.take_recorded(read_message(read_envelope(record.data)))
 
     def _check_replayed_lock(self) -> None:
         """A precommit that was sent must have left its lock, or a later vote could break it. Raises Bug."""

@@ -67,12 +67,12 @@ def split_frames(data: bytes) -> tuple[list[tuple[Record, ...]], int]:
     frames: list[tuple[Record, ...]] = []
     at = 0
     while at < len(data):
-        found = _frame_at(data, at)
+        found = frame_at(data, at)
         if found is None:
             _refuse_damage(data, at)
             break
-        frames.append(found)
-        at += _HEAD + _body_length(data, at)
+        frames.append(found[0])
+        at += found[1]
     return frames, at
 
 
@@ -84,7 +84,8 @@ def _body_length(data: bytes, at: int) -> int:
     return int.from_bytes(head[4:8], "big")
 
 
-def _frame_at(data: bytes, at: int) -> tuple[Record, ...] | None:
+def frame_at(data: bytes, at: int) -> tuple[tuple[Record, ...], int] | None:
+    """The records of the whole frame that begins here and its length, or None."""
     length = _body_length(data, at)
     body = data[at + _HEAD : at + _HEAD + length]
     if length < 0 or len(body) < length or crc32(body) != int.from_bytes(data[at + 8 : at + 12], "big"):
@@ -93,14 +94,22 @@ def _frame_at(data: bytes, at: int) -> tuple[Record, ...] | None:
         records: tuple[Record, ...] = decode(body, tuple[Record, ...], FRAME_BYTES_MAX)
     except RemoteFault:
         return None
-    return records
+    return records, _HEAD + length
+
+
+def next_frame(data: bytes, at: int) -> int:
+    """Where the first whole frame behind the bad one at `at` begins; the end of `data` for none."""
+    length = _body_length(data, at)
+    behind = data.find(MAGIC, at + 1 if length < 0 else at + _HEAD + length)
+    while behind != -1:
+        if frame_at(data, behind) is not None:
+            return behind
+        behind = data.find(MAGIC, behind + 1)
+    return len(data)
 
 
 def _refuse_damage(data: bytes, at: int) -> None:
     """A whole frame anywhere behind a bad one shows that the bad one was synced once."""
-    length = _body_length(data, at)
-    behind = data.find(MAGIC, at + 1 if length < 0 else at + _HEAD + length)
-    while behind != -1:
-        if _frame_at(data, behind) is not None:
-            raise LocalFault(ConsensusCode.WAL_CORRUPT, "wal", damaged_at=at, good_frame_at=behind)
-        behind = data.find(MAGIC, behind + 1)
+    behind = next_frame(data, at)
+    if behind < len(data):
+        raise LocalFault(ConsensusCode.WAL_CORRUPT, "wal", damaged_at=at, good_frame_at=behind)

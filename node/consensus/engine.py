@@ -23,7 +23,7 @@ from consensus.restart import restore_chain
 from consensus.signing import CurveVerifier, Signer, Verifier
 from consensus.store import BlockStore
 from consensus.timeouts import TimerKind
-from node.consensus.signer import LocalSigner
+from node.consensus.signer import GuardedSigner
 from node.consensus.wal import WalFile
 from node.p2p.network import Channel, Incoming, Network
 
@@ -100,7 +100,7 @@ class Engine:
         self.stats = EngineStats()
         verifier = verifier or CurveVerifier()
         chain = restore_chain(genesis.network, genesis.time_ms, position, application, store, verifier)
-        if isinstance(signer, LocalSigner):
+        if isinstance(signer, GuardedSigner):
             self.stats.log_lost = not signer.stand_beside(log, chain.height)
         self._parts = (chain, application, store, signer, verifier, config or ReplicaConfig())
         self._replica: Replica | None = None
@@ -190,7 +190,7 @@ class Engine:
                 case StartTimer(kind, height, round_, duration_ms):
                     self._set_timer(kind, height, round_, duration_ms)
                 case Decided():
-                    self._log.height_stored()
+                    self._log.height_stored(output.committed.block.header.height)
                     self._count(output)
                     self._hooks.on_decided(output)
                 case PeerFault(peer, fault):

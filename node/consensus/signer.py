@@ -6,34 +6,70 @@ guarded: they carry no vote of their own.
 
 from clearing.base import bls, ed25519
 from clearing.base.certificate import VoteKind, vote_digest
-from consensus.messages import Extension, MessageKind, envelope_digest, extension_digest, proposal_digest
+from clearing.base.errors import RemoteFault
+from consensus.messages import (
+    Extension,
+    MessageKind,
+    Proposal,
+    Vote,
+    envelope_digest,
+    extension_digest,
+    proposal_digest,
+    read_envelope,
+    read_message,
+)
+from consensus.wal import Record, RecordKind
 from node.consensus.sign_state import SignedStep, SignGuard
 from node.consensus.wal import WalFile
 
 
-class LocalSigner:
-    """Implements `consensus.signing.Signer`."""
+class GuardedSigner:
+    """What every signer of a node has: the own guard, and the log that it stands beside."""
 
-    def __init__(self, network: bytes, envelope_secret: bytes, bls_secret: int, guard: SignGuard) -> None:
-        self._network = network
-        self._envelope_secret = envelope_secret
-        self._bls_secret = bls_secret
+    def __init__(self, guard: SignGuard) -> None:
         self._guard = guard
         self._log: WalFile | None = None
-        self._envelope_key = ed25519.public_key(envelope_secret)
 
     def stand_beside(self, log: WalFile, decided: int) -> bool:
         """Sign only while this log is whole: False when it lacks what it held when the last step was signed.
 
-        Nothing is signed then in the height that was running; `decided` is the one below it.
+        Nothing is signed then in the height that was running; `decided` is the one below it. A guard that is not synced
+        may have lost the last steps with the machine's power: they are in the log, and count again.
         """
         self._log = log
-        return self._guard.resume(log.frames, decided)
+        whole = self._guard.resume(log.frames, decided)
+        logged = max((step for record in log.records for step in _own_steps(record)), default=SignedStep())
+        if logged > self._guard.last:
+            self._guard.advance(logged, bytes(32))
+        return whole
 
     def _advance(self, to: SignedStep, digest: bytes) -> None:
         if self._log is not None:
             self._guard.log_frames = self._log.frames
         self._guard.advance(to, digest)
+
+
+def _own_steps(record: Record) -> tuple[SignedStep, ...]:
+    if record.kind is not RecordKind.OWN:
+        return ()
+    try:
+        message = read_message(read_envelope(record.data))
+    except RemoteFault:
+        return ()  # The replica, which must send it again, refuses such a log.
+    if isinstance(message, Vote):
+        return (SignedStep(message.height, message.round, int(message.kind)),)
+    return (SignedStep(message.height, message.round, 0),) if isinstance(message, Proposal) else ()
+
+
+class LocalSigner(GuardedSigner):
+    """Implements `consensus.signing.Signer`."""
+
+    def __init__(self, network: bytes, envelope_secret: bytes, bls_secret: int, guard: SignGuard) -> None:
+        super().__init__(guard)
+        self._network = network
+        self._envelope_secret = envelope_secret
+        self._bls_secret = bls_secret
+        self._envelope_key = ed25519.public_key(envelope_secret)
 
     @property
     def envelope_key(self) -> bytes:

@@ -26,6 +26,7 @@ class WalFile:
             os.close(self._descriptor)
             raise
         self.records = [record for frame in frames for record in frame]
+        self._highest = max((record.height for record in self.records), default=0)
         self.frames = len(frames)
         """How many the file holds, all of them durable."""
         self.cut_bytes = len(data) - self._size
@@ -48,10 +49,14 @@ class WalFile:
             frame = frame[written:]
         os.fdatasync(self._descriptor)
         self.frames += 1
+        self._highest = max((record.height for record in records), default=self._highest)
 
-    def height_stored(self) -> None:
-        """Nothing recorded so far is needed any more: start over when the file has grown."""
-        if self._size > ROTATE_BYTES:
+    def height_stored(self, height: int) -> None:
+        """What is recorded up to this height is needed no more: start over when the file has grown.
+
+        After a rollback the log may hold heights above: their messages and locks stay.
+        """
+        if self._size > ROTATE_BYTES and self._highest <= height:
             os.ftruncate(self._descriptor, 0)
             os.fsync(self._descriptor)
             self._size = self.frames = 0

@@ -100,6 +100,10 @@ class Store:
             if record is not None:
                 yield record
 
+    def remove_newest(self, height: int) -> None:
+        """Forget the newest block, its receipts and the state after it, together. Raises LocalFault STORE_GAP."""
+        self._database.write(lambda connection: _remove_newest(connection, height))
+
     # Validator sets
 
     def save_validator_set(self, hash_: bytes, data: bytes) -> None:
@@ -252,6 +256,14 @@ def _save_block(connection: sqlite3.Connection, block: BlockRecord) -> bool:
         (block.height, block.block, block.certificate, block.extended_commit, digest),
     )
     return True
+
+
+def _remove_newest(connection: sqlite3.Connection, height: int) -> None:
+    top = connection.execute("SELECT MAX(height) FROM blocks").fetchone()[0]
+    if top != height:
+        raise LocalFault(NodeCode.STORE_GAP, "remove", height=height, top=top or 0)
+    for table in ("blocks", "receipts", "receipt_accounts", "snapshots"):
+        connection.execute(f"DELETE FROM {table} WHERE height >= ?", (height,))  # noqa: S608 - the names above
 
 
 def _save_results(

@@ -66,10 +66,12 @@ def test_the_log_file_starts_over_when_it_has_grown(tmp_path: Path) -> None:
     path = tmp_path / "wal"
     log = WalFile(path)
     log.append(FRAMES[0])
-    log.height_stored()
+    log.height_stored(7)
     assert path.stat().st_size == ENDS[1]
     log.append((Record(height=9, kind=RecordKind.RECEIVED, data=bytes(ROTATE_BYTES)),))
-    log.height_stored()
+    log.height_stored(8)
+    assert path.stat().st_size > ROTATE_BYTES, "after a rollback the height above stays in the log"
+    log.height_stored(9)
     assert path.stat().st_size == 0
     log.append(FRAMES[0])
     log.close()
