@@ -4,6 +4,7 @@ from functools import cache
 
 import msgspec
 import pytest
+from py_arkworks_bls12381 import G2Point
 from py_ecc.bls import G2ProofOfPossession as Reference
 
 from clearing.base import bls, ed25519
@@ -188,3 +189,38 @@ FROZEN = {
     "set": "c2eb7d992a78be698d71c7601908a662f8c97eb2da393f467f399b91d6da3889",
     "vote": "73d13c5270a897bdfce2f566976783942a2a31374784bc44c3198178b2bfcae1",
 }
+
+
+def outside_the_subgroup() -> bytes:
+    """A canonical point of the curve of G2 that is not in the prime-order subgroup."""
+    return b"\x80" + bytes(94) + b"\2"
+
+
+def test_a_point_outside_the_subgroup_is_no_signature_and_spoils_a_sum() -> None:
+    stray, message = outside_the_subgroup(), b"\x11" * 32
+    assert bytes(G2Point.from_compressed_bytes_unchecked(stray).to_compressed_bytes()) == stray
+    good = bls.sign(signers()[1][0], message)
+    for refused in (lambda: bls.decode_signature(stray), lambda: bls.aggregate([good, stray])):
+        with pytest.raises(RemoteFault) as caught:
+            refused()
+        assert caught.value.code is BaseCode.BAD_POINT
+
+
+def test_parts_outside_the_subgroup_that_cancel_leave_the_sum_of_the_signatures() -> None:
+    validators, secrets = signers()
+    message, stray = b"\x12" * 32, G2Point.from_compressed_bytes_unchecked(outside_the_subgroup())
+    shares = [bls.sign(secret, message) for secret in secrets[:2]]
+    first, second = (G2Point.from_compressed_bytes(share) for share in shares)
+    moved = [bytes((first + stray).to_compressed_bytes()), bytes((second + -stray).to_compressed_bytes())]
+    assert bls.aggregate(moved) == bls.aggregate(shares)
+    for share in moved:
+        with pytest.raises(RemoteFault):
+            bls.verify(validators.validators[0].bls_key, message, share)
+
+
+def test_signatures_that_sum_to_infinity_are_refused() -> None:
+    share = bls.sign(signers()[1][0], b"\x13" * 32)
+    opposite = bytes((-G2Point.from_compressed_bytes(share)).to_compressed_bytes())
+    with pytest.raises(RemoteFault) as caught:
+        bls.aggregate([share, opposite])
+    assert caught.value.code is BaseCode.BAD_POINT
