@@ -36,6 +36,10 @@ from clearing.state.state import State
 from clearing.trades.held import novate_held
 from clearing.trades.reconciliation import close_days
 from clearing.transactions import Transaction
+from clearing.validators.misbehaviour import note_misbehaviour
+from clearing.validators.rotation import finish_change
+from clearing.validators.sets import sets_of
+from clearing.validators.words import turn_sets
 from clearing.withdrawals import release, withdrawals_count
 from clearing.withdrawals_tree import withdrawals_root
 
@@ -49,6 +53,8 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     block = check_structure(state, block)
     run = Run(state.fork(), block)
     open_block(run)
+    turn_sets(run)
+    note_misbehaviour(run)
     accrue(run)
     apply_prices(run)
     update_ranges(run)
@@ -56,6 +62,7 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     mark_to_market(run)
     clear_auctions(run)
     apply_bridge_facts(run)
+    finish_change(run)
     watch_withdrawals(run)
     close_days(run)
     novate_held(run)
@@ -70,7 +77,8 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
 
 def check_structure(state: State, block: Block) -> Block:
     """Check heights, time and extensions; the extensions come back ordered by validator. Raises RemoteFault."""
-    now, validators = state.now, state.terms.genesis.validators
+    # The extensions are of the height below, so by the set that certified it.
+    now, validators = state.now, sets_of(state).last
     if block.height != now.height + 1 or block.time_ms < now.time_ms:
         raise RemoteFault(ClearingCode.BAD_BLOCK, "block", height=block.height, after=now.height, time_ms=block.time_ms)
     ordered = tuple(sorted(block.extensions, key=lambda each: each.validator))

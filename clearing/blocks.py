@@ -19,6 +19,16 @@ class Observed(Wire, frozen=True):
     extension: VoteExtension | None
 
 
+class ProvenOffence(Wire, frozen=True):
+    """Misbehaviour of one validator, which consensus has checked and tells once. `kind` as in consensus."""
+
+    envelope_key: Bytes32
+    kind: U32
+    height: U63
+    round: U32
+    power: U63
+
+
 class Block(Wire, frozen=True):
     """One height, as consensus decided it. The order of `extensions` does not matter; transactions are in order."""
 
@@ -28,6 +38,8 @@ class Block(Wire, frozen=True):
     total_power: U63
     """Of the validator set that the extensions come from."""
     transactions: tuple[Transaction, ...]
+    misbehaviour: tuple[ProvenOffence, ...] = ()
+    """Ordered by (key, height, round, kind)."""
 
 
 class BlockResult(Wire, frozen=True):

@@ -15,16 +15,28 @@ from clearing.collateral.listing import asset_now, is_suspect
 from clearing.collateral.skew import fee_of, settle_fee
 from clearing.collateral.soft_credit import finish_soft_credit, recall_soft_credit, sight
 from clearing.custody import attest_custody
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, WithdrawalExecuted, fact_key
+from clearing.facts import (
+    ChainHeartbeat,
+    CustodySeen,
+    DepositSeen,
+    DepositSighted,
+    ValidatorsRotated,
+    VaultFact,
+    WithdrawalExecuted,
+    fact_key,
+)
 from clearing.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, held
 from clearing.receipts import DepositCredited, DepositStray, TransferCode, WithdrawalConfirmed
 from clearing.run import Run
 from clearing.state.records import Agreed, Attestation, Beat, Cursor, Stray
+from clearing.validators.rotation import is_rotation_awaited, note_rotation
 from clearing.withdrawals import confirm
 
 
 def apply_bridge_facts(run: Run) -> None:
     """Step 4: count attestations, apply what a quorum agrees on, credit deposits in order."""
+    for word in run.carried:
+        attest(run, word)
     for observed in run.block.extensions:
         for fact in observed.extension.facts if observed.extension else ():
             attest(run, Attestation(observed.validator, observed.power, fact))
@@ -51,6 +63,8 @@ def attest(run: Run, word: Attestation) -> None:
         run.state.claims.remove(key)
         if isinstance(fact, DepositSeen):
             run.state.agreed.put((fact.chain_id, fact.vault, fact.nonce), Agreed(fact))
+        elif isinstance(fact, ValidatorsRotated):
+            note_rotation(run, fact)
         else:
             confirm(run.state, fact.nonce)
             run.receipts.append(
@@ -58,8 +72,10 @@ def attest(run: Run, word: Attestation) -> None:
             )
 
 
-def is_awaited(run: Run, fact: DepositSeen | WithdrawalExecuted) -> bool:
+def is_awaited(run: Run, fact: VaultFact) -> bool:
     """Whether the event is one that has not been applied and can be soon: anything else is not worth remembering."""
+    if isinstance(fact, ValidatorsRotated):
+        return is_rotation_awaited(run.state, fact)
     if isinstance(fact, WithdrawalExecuted):
         released = run.state.withdrawals.get(fact.nonce)
         ours = released is not None and (released.chain_id, released.vault) == (fact.chain_id, fact.vault)

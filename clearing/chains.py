@@ -7,6 +7,7 @@ thirds of the power have seen it move within the time that genesis allows.
 from clearing.genesis import ChainTerms
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.validators.sets import heard
 
 
 def chain_is_live(run: Run, chain: ChainTerms) -> bool:
@@ -14,7 +15,7 @@ def chain_is_live(run: Run, chain: ChainTerms) -> bool:
     if chain.heartbeat_ms_max == 0:
         return True
     power = 0
-    for validator in range(len(run.terms.genesis.validators.validators)):
+    for validator in range(len(heard(run.state).validators)):
         beat = run.state.beats.get((chain.chain_id, validator))
         if beat is not None and run.time_ms - beat.time_ms <= chain.heartbeat_ms_max:
             power += beat.power
@@ -25,7 +26,7 @@ def seen_ms(state: State, chain_id: int, total_power: int) -> int:
     """The last time by which validators with more than two thirds of the power had all seen the chain move, or 0."""
     beats = [
         (beat.time_ms, beat.power)
-        for validator in range(len(state.terms.genesis.validators.validators))
+        for validator in range(len(heard(state).validators))
         if (beat := state.beats.get((chain_id, validator))) is not None
     ]
     power = 0
@@ -38,14 +39,15 @@ def seen_ms(state: State, chain_id: int, total_power: int) -> int:
 
 def final_block(state: State, chain_id: int) -> int:
     """The highest block that validators with more than two thirds of the power hold final; 0 before that."""
+    validators = heard(state)
     beats = [
         (beat.block_number, beat.power)
-        for validator in range(len(state.terms.genesis.validators.validators))
+        for validator in range(len(validators.validators))
         if (beat := state.beats.get((chain_id, validator))) is not None
     ]
     power = 0
     for number, weight in sorted(beats, reverse=True):
         power += weight
-        if 3 * power > 2 * state.terms.genesis.validators.total_power:
+        if validators.is_quorum(power):
             return number
     return 0

@@ -76,6 +76,13 @@ class ClearingCode(CodeBook):
     BAD_MODEL = 440
     BAD_PORTFOLIO = 441
     BAD_STEP = 442
+    VALIDATOR_CHANGE_UNDER_WAY = 460
+    WRONG_VALIDATOR_SET = 461
+    BAD_VALIDATOR_CHANGE = 462
+    TOO_MUCH_POWER_MOVES = 463
+    TOO_FEW_APPROVALS = 464
+    BAD_APPROVAL = 465
+    BAD_POSSESSION = 466
 
 
 REMEDIES: dict[ClearingCode, str] = {
@@ -191,6 +198,29 @@ REMEDIES: dict[ClearingCode, str] = {
     ),
     ClearingCode.BAD_PORTFOLIO: "A portfolio names what it does not list, or a number is out of range. See the path.",
     ClearingCode.BAD_STEP: "A rule or a settlement step has a number that makes no sense. The path names the field.",
+    ClearingCode.VALIDATOR_CHANGE_UNDER_WAY: (
+        "The last change is not over: the values count the vaults that were not seen to follow it. Wait, or have the "
+        "header that rotates them relayed."
+    ),
+    ClearingCode.WRONG_VALIDATOR_SET: (
+        "The change starts from another set than the one in force. Propose it again: `crossclear validators propose`."
+    ),
+    ClearingCode.BAD_VALIDATOR_CHANGE: (
+        "The change names keys out of order or twice, lets go who is not there, changes nothing, makes a set that "
+        "cannot be, or another than it states."
+    ),
+    ClearingCode.TOO_MUCH_POWER_MOVES: (
+        "More than a third of the power would go, or of the new power come, at once. Make several changes of it."
+    ),
+    ClearingCode.TOO_FEW_APPROVALS: (
+        "The change is not signed by more than two thirds of the power. Collect more: `crossclear validators approve`."
+    ),
+    ClearingCode.BAD_APPROVAL: (
+        "An approval is out of order, of no validator in force, or not by its envelope key on this very change."
+    ),
+    ClearingCode.BAD_POSSESSION: (
+        "A key that would come is no BLS key, or shows no proof that its owner knows the secret. Get it from its owner."
+    ),
 }
 
 

@@ -80,15 +80,33 @@ class DepositSighted(Wire, frozen=True, tag=5):
     source: Bytes32
 
 
-Fact: TypeAlias = DepositSeen | WithdrawalExecuted | ChainHeartbeat | CustodySeen | DepositSighted
+class ValidatorsRotated(Wire, frozen=True, tag=6):
+    """A `ValidatorsRotated` event in a finalised block: the vault was shown the header of `height`, which ends the set
+    that certified it, and takes checkpoints of the set with this hash from now on."""
+
+    chain_id: U63
+    vault: Bytes20
+    height: U63
+    validators_hash: Bytes32
+    block_number: U63
+    block_hash: Bytes32
+    source: Bytes32
 
 
-FINAL, EXECUTED, SIGHTED = 1, 2, 3
-"""Kinds of the keys of facts: a deposit that is final, a withdrawal that was paid, a deposit that is not final."""
+VaultFact: TypeAlias = DepositSeen | WithdrawalExecuted | ValidatorsRotated
+"""An event of a vault, in a final block."""
+Fact: TypeAlias = DepositSeen | WithdrawalExecuted | ChainHeartbeat | CustodySeen | DepositSighted | ValidatorsRotated
 
 
-def fact_key(fact: DepositSeen | WithdrawalExecuted | DepositSighted) -> tuple[int, int, bytes, int]:
-    """(kind, chain id, vault, nonce): the event, credited once and for ever."""
+FINAL, EXECUTED, SIGHTED, ROTATED = 1, 2, 3, 4
+"""Kinds of the keys of facts: a deposit that is final, a withdrawal that was paid, a deposit that is not final, a vault
+that was rotated."""
+
+
+def fact_key(fact: VaultFact | DepositSighted) -> tuple[int, int, bytes, int]:
+    """(kind, chain id, vault, nonce or height): the event, applied once and for ever."""
+    if isinstance(fact, ValidatorsRotated):
+        return (ROTATED, fact.chain_id, fact.vault, fact.height)
     kind = SIGHTED if isinstance(fact, DepositSighted) else FINAL if isinstance(fact, DepositSeen) else EXECUTED
     return (kind, fact.chain_id, fact.vault, fact.nonce)
 

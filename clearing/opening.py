@@ -1,6 +1,6 @@
 """The first state of a network, out of genesis.
 
-Rule: height 0 holds members, accounts and empty cursors; no money, no prices.
+Rule: height 0 holds members, accounts, validators and empty cursors; no money, no prices.
 """
 
 from clearing.accounts.kinds import AccountKind
@@ -11,6 +11,7 @@ from clearing.ledger import FEE_POT_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
 from clearing.prices.receipts import FeedStatus
 from clearing.state.records import Account, Clock, Cursor, FeedState, Flow, Member
 from clearing.state.state import State
+from clearing.validators.sets import open_sets
 
 
 def open_state(genesis: Genesis, state_salt: bytes) -> State:
@@ -19,6 +20,7 @@ def open_state(genesis: Genesis, state_salt: bytes) -> State:
     `state_salt`: 32 bytes that only validators know; it salts every leaf of the roots and is in no block.
     """
     state = State.empty(genesis, state_salt)
+    open_sets(state, genesis.validators)
     for member in genesis.members:
         state.members.put(member.id, Member(member.trade_address))
         for account in member.accounts:

@@ -59,6 +59,13 @@ from clearing.trades.receipts import (
     VenueDayClosed,
     VenueSwitched,
 )
+from clearing.validators.receipts import (
+    ChangeFinished,
+    MisbehaviourNoted,
+    ValidatorsChanged,
+    VaultAstray,
+    VaultRotated,
+)
 
 
 class TransferCode(IntEnum):
@@ -331,6 +338,11 @@ Receipt: TypeAlias = (
     | AccountPorted
     | VenueSwitched
     | RangePublished
+    | ValidatorsChanged
+    | VaultRotated
+    | VaultAstray
+    | ChangeFinished
+    | MisbehaviourNoted
 )
 
 

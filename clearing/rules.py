@@ -34,6 +34,8 @@ from clearing.trades.requests import (
 )
 from clearing.trades.venue_switch import switch_venue
 from clearing.transactions import CashTransfer, Trade, Withdrawal
+from clearing.validators.changes import change_validators
+from clearing.validators.requests import ValidatorChange
 from clearing.withdrawals import request_withdrawal
 
 
@@ -60,4 +62,5 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     CollateralBid: bid,
     LimitedWithdrawal: _withdraw,
     ReopeningOrder: take_order,
+    ValidatorChange: change_validators,
 }

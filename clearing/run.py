@@ -10,6 +10,7 @@ from clearing.blocks import Block
 from clearing.ledger import Journal
 from clearing.positions import Positions
 from clearing.receipts import Receipt, WithdrawalReleased
+from clearing.state.records import Attestation
 from clearing.state.state import State
 from clearing.state.terms import Terms
 
@@ -30,6 +31,8 @@ class Run:
         self.touched: set[int] = set()
         """Accounts whose margin has to be looked at."""
         self.arrays_rebuilt = False
+        self.carried: list[Attestation] = []
+        """Words on bridge facts to be heard again, because the set that says them has changed."""
         self.accepted: list[WithdrawalReleased] = []
         """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
 

@@ -22,8 +22,10 @@ from clearing.trades.requests import (
     VenueStatement,
     VenueSwitch,
 )
+from clearing.validators.requests import CHANGE_BYTES_MAX, ValidatorChange
 
 TRANSACTION_BYTES_MAX = 1024
+"""Of every kind but those in `bytes_max`."""
 
 TRADE_TYPE = (
     "Trade(uint64 venue,uint64 venueTradeId,uint64 buyer,uint64 seller,uint32 instrument,uint64 lots,uint64 ticks,"
@@ -129,4 +131,10 @@ Transaction: TypeAlias = (
     | CollateralBid
     | LimitedWithdrawal
     | ReopeningOrder
+    | ValidatorChange
 )
+
+
+def bytes_max(transaction: Transaction) -> int:
+    """How long the canonical bytes of such a transaction may be."""
+    return CHANGE_BYTES_MAX if isinstance(transaction, ValidatorChange) else TRANSACTION_BYTES_MAX

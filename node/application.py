@@ -20,7 +20,9 @@ from clearing.extension import VoteExtension, decode_extension, encode_extension
 from clearing.genesis import Genesis
 from clearing.state.state import State
 from clearing.transactions import Transaction
-from consensus.application import EVIDENCE_HEIGHTS, AppRoots, BlockContext, MisbehaviourKind
+from clearing.validators.misbehaviour import is_reported
+from clearing.validators.sets import sets_of, validators_at
+from consensus.application import AppRoots, BlockContext, MisbehaviourKind
 from node.block_budget import BlockBudget
 from node.payload import clearing_block, encode_payload
 
@@ -78,7 +80,6 @@ class ClearingApplication:
         height: int = 0,
         budget: BlockBudget | None = None,
     ) -> None:
-        self._genesis = genesis
         self._state = state
         self._pool = pool
         self._epochs = epochs
@@ -145,16 +146,15 @@ class ClearingApplication:
         decided = Decided(header, executed.block, executed.result, self._state)
         for listener in self._listeners:
             listener(decided)
-        return self._genesis.validators
+        return sets_of(self._state).next
 
     def validators_at(self, height: int) -> ValidatorSet | None:
-        """The genesis set within the heights that evidence may be about: there are no changes yet."""
-        known = max(1, self._height - EVIDENCE_HEIGHTS) <= height <= self._height + 2
-        return self._genesis.validators if known else None
+        """As the state has it."""
+        return validators_at(self._state, height)
 
-    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:  # noqa: ARG002
-        """Nothing is recorded in the state yet."""
-        return False
+    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
+        """As the state has it."""
+        return is_reported(self._state, envelope_key, height, int(kind))
 
     def _roots(self, result: BlockResult) -> AppRoots:
         root, height = self._epochs.root_at(result.height)

@@ -17,7 +17,8 @@ from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
 from clearing.codes import ClearingCode, reject
-from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
+from clearing.transactions import Transaction, bytes_max
+from clearing.validators.requests import CHANGE_BYTES_MAX, ValidatorChange
 from node.codes import NodeCode
 
 DONE_MAX = 1 << 17
@@ -27,9 +28,14 @@ _UNKNOWN = {
     Signer.VENUE_OR_HOUSE: ClearingCode.UNKNOWN_VENUE,
     Signer.MEMBER: ClearingCode.UNKNOWN_MEMBER,
     Signer.CLIENT: ClearingCode.WRONG_SIGNER,
+    Signer.VALIDATOR: ClearingCode.BAD_APPROVAL,
 }
+VALIDATORS_SLOT = -(2**64)
+"""Whose limits changes of validators count against; below all accounts' and venues' ids."""
 KeysOf = Callable[[Signatory], tuple[bytes, ...]]
 """The addresses of which one must have signed; none for an account, member or venue that does not exist."""
+JudgeChange = Callable[[ValidatorChange], Rejected | None]
+"""Whether the state would take a change of validators: only enough approvals together are worth a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +79,29 @@ def transaction_hash(transaction: Transaction) -> Hash32:
 
 def decode_transaction(data: bytes) -> Transaction:
     """Read one transaction. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL."""
-    return decode(data, _One, TRANSACTION_BYTES_MAX).transaction
+    transaction = decode(data, _One, CHANGE_BYTES_MAX).transaction
+    if len(data) > bytes_max(transaction):
+        raise RemoteFault(BaseCode.OVERSIZE, "transaction", bytes=len(data), limit=bytes_max(transaction))
+    return transaction
+
+
+def refuse_changes(change: ValidatorChange) -> Rejected | None:
+    """For a pool that knows no validators."""
+    return reject(ClearingCode.TOO_FEW_APPROVALS, "approvals", approvals=len(change.approvals))
 
 
 class Mempool:
     """One node's waiting transactions. Not thread-safe: it belongs to the event loop."""
 
-    def __init__(self, network: NetworkId, keys_of: KeysOf, limits: PoolLimits | None = None) -> None:
+    def __init__(
+        self,
+        network: NetworkId,
+        keys_of: KeysOf,
+        limits: PoolLimits | None = None,
+        judge_change: JudgeChange = refuse_changes,
+    ) -> None:
         self._network = network
+        self._judge_change = judge_change
         self._keys_of = keys_of
         self._limits = limits or PoolLimits()
         self._entries: dict[bytes, _Entry] = {}
@@ -101,8 +122,9 @@ class Mempool:
     def add(self, transaction: Transaction, now_ms: int) -> Accepted | Rejected:
         """Check one and let it wait. Recovering a signer costs 50 us, and is cached for the block's own check."""
         data = encode((transaction,))
-        if len(data) > TRANSACTION_BYTES_MAX:
-            return Rejected(BaseCode.OVERSIZE, "transaction", (("bytes", len(data)), ("limit", TRANSACTION_BYTES_MAX)))
+        if len(data) > bytes_max(transaction):
+            limit = bytes_max(transaction)
+            return Rejected(BaseCode.OVERSIZE, "transaction", (("bytes", len(data)), ("limit", limit)))
         key = sha256(data)
         if key in self._entries or key in self._done:
             return Accepted(key, known=True)
@@ -194,6 +216,8 @@ class Mempool:
         not_after = transaction.not_after_ms
         if not_after < now_ms:
             return reject(ClearingCode.REQUEST_EXPIRED, "not_after_ms", not_after_ms=not_after, now_ms=now_ms)
+        if isinstance(transaction, ValidatorChange):
+            return self._judge_change(transaction)
         if not_after > now_ms + self._limits.ahead_ms_max:
             latest = now_ms + self._limits.ahead_ms_max
             return reject(ClearingCode.REQUEST_TOO_FAR_AHEAD, "not_after_ms", not_after_ms=not_after, latest_ms=latest)
@@ -228,4 +252,6 @@ class Mempool:
 
 def _accounts(transaction: Transaction) -> tuple[int, ...]:
     """Whose limits a transaction counts against; a venue's own against the venue, below all accounts' ids."""
+    if isinstance(transaction, ValidatorChange):
+        return (VALIDATORS_SLOT,)
     return accounts_of(transaction) or tuple(-1 - who.id for who in signatories(transaction))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import RemoteFault
-from clearing.blocks import Block, Observed
+from clearing.blocks import Block, Observed, ProvenOffence
 from clearing.extension import decode_extension
 from clearing.transactions import Transaction
 from consensus.application import BlockContext
@@ -45,4 +45,8 @@ def clearing_block(context: BlockContext, payload: bytes) -> Block:
         extensions=tuple(observed),
         total_power=context.total_power,
         transactions=transactions,
+        misbehaviour=tuple(
+            ProvenOffence(each.envelope_key, int(each.kind), each.height, each.round, each.power)
+            for each in context.misbehaviour
+        ),
     )

@@ -22,6 +22,8 @@ from clearing.trades.requests import (
     VenueSwitch,
 )
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
+from clearing.validators.requests import ValidatorChange
+from clearing.validators.sets import seats_of, set_of
 
 
 class Signer(Enum):
@@ -36,10 +38,12 @@ class Signer(Enum):
     MEMBER = "member"
     VENUE = "venue"
     VENUE_OR_HOUSE = "venue or house"
+    VALIDATOR = "validator"
+    """The envelope key of the validator with this index in the set in force: Ed25519, all others are addresses."""
 
 
 class Signatory(NamedTuple):
-    """One signature of a request. `id`: of the account, member or venue."""
+    """One signature of a request. `id`: of the account, member, venue or validator."""
 
     field: str
     signer: Signer
@@ -54,6 +58,9 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
     if isinstance(request, VenueStatement | VenueSwitch):
         kind = Signer.VENUE if isinstance(request, VenueStatement) else Signer.VENUE_OR_HOUSE
         return (Signatory("signature", kind, request.venue, request.signature),)
+    if isinstance(request, ValidatorChange):
+        signed = [(each.validator, each.signature) for each in request.approvals] or [(0, b"")]
+        return tuple(Signatory("approvals", Signer.VALIDATOR, index, signature) for index, signature in signed)
     leaves = isinstance(request, Withdrawal | LimitedWithdrawal | CashTransfer | TokenTransfer | ClaimSwap)
     first = Signatory("signature", Signer.OWNER if leaves else Signer.ACCOUNT, request.account, request.signature)
     if isinstance(request, TradeGiveUp | ClaimSwap):
@@ -77,11 +84,11 @@ def _of_trade(request: Trade | TradeReport | TradeCorrection | TradeCancellation
 
 
 def accounts_of(request: Transaction) -> tuple[int, ...]:
-    """The accounts that a request concerns, that which acts first; none for a venue's own."""
+    """The accounts that a request concerns, that which acts first; none for a venue's own and for validators'."""
     if isinstance(request, Trade | TradeReport | TradeCorrection | TradeCancellation):
         both = (request.buyer, request.seller)
         return both if both[0] != both[1] else both[:1]
-    if isinstance(request, VenueStatement | VenueSwitch):
+    if isinstance(request, VenueStatement | VenueSwitch | ValidatorChange):
         return ()
     return (request.account,)
 
@@ -94,6 +101,9 @@ def keys_of(state: State, who: Signatory) -> tuple[bytes, ...]:
             return ()
         house = state.members[HOUSE_MEMBER].trade_address
         return (venue.signer,) if who.signer is Signer.VENUE else (venue.signer, house)
+    if who.signer is Signer.VALIDATOR:
+        in_force = set_of(state, seats_of(state).next).validators
+        return (in_force[who.id].envelope_key,) if who.id < len(in_force) else ()
     if who.signer is Signer.MEMBER:
         member = state.members.get(who.id)
         return (member.trade_address,) if member else ()

@@ -19,6 +19,7 @@ from clearing.prices.receipts import FeedChanged, FeedStatus, OutliersDropped, P
 from clearing.prices.reopening import is_confirmed
 from clearing.run import Run
 from clearing.state.records import FeedState, ReportHeld
+from clearing.validators.sets import heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def within_cap(ticks: int, reference: int, cap_ppm: int) -> bool:
 def _fresh_reports(run: Run, feed: int) -> list[Report]:
     """All that are fresh, ordered by validator; those that are too old are forgotten."""
     fresh = []
-    for validator in range(len(run.terms.genesis.validators.validators)):
+    for validator in range(len(heard(run.state).validators)):
         report = run.state.reports.get((feed, validator))
         if report is None:
             continue

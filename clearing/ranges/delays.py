@@ -14,6 +14,7 @@ from clearing.ranges.records import ChainDelay
 from clearing.receipts import WithdrawalConfirmed
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.validators.sets import heard
 
 
 def averaged(average_ms: int, seen_ms: int, decay_ppm: int) -> int:
@@ -79,7 +80,7 @@ def inclusion_delay(state: State, time_ms: int) -> int:
 def report_age(state: State, feed: int, time_ms: int) -> int:
     """Age of the youngest half of a feed's reports at most, by stake; of its last price where none is kept."""
     reports = []
-    for validator in range(len(state.terms.genesis.validators.validators)):
+    for validator in range(len(heard(state).validators)):
         report = state.reports.get((feed, validator))
         if report is not None:
             reports.append((max(time_ms - report.time_ms, 0), report.power))

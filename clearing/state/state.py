@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
-from clearing.base.codec import U32, U63, Bytes20, encode
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, encode
 from clearing.base.errors import LocalFault
 from clearing.base.ids import Hash32
 from clearing.codes import ClearingCode
@@ -21,6 +21,7 @@ from clearing.state import records
 from clearing.state.table import Table
 from clearing.state.terms import Terms
 from clearing.state.tree import Tree
+from clearing.validators import records as validator_records
 
 
 class Module(IntEnum):
@@ -34,6 +35,7 @@ class Module(IntEnum):
     RISK = 5
     REQUESTS = 6
     WITHDRAWALS = 7
+    VALIDATORS = 8
 
 
 TABLES: dict[str, tuple[Module, Any, Any]] = {
@@ -80,6 +82,10 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "accruals": (Module.LEDGER, U32, records.Accrual),
     "cash_calls": (Module.RISK, U63, records.CashCall),
     "silences": (Module.BRIDGE, U63, records.Silence),
+    "validator_sets": (Module.VALIDATORS, U63, validator_records.SetHeld),
+    "seats": (Module.VALIDATORS, U32, validator_records.Seats),
+    "changes": (Module.VALIDATORS, U32, validator_records.ChangeHeld),
+    "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.Offences),
 }
 """Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
 
@@ -145,6 +151,13 @@ class State:
     accruals: Table[int, records.Accrual]
     cash_calls: Table[int, records.CashCall]
     silences: Table[int, records.Silence]
+    validator_sets: Table[int, validator_records.SetHeld]
+    """By number; `clearing.validators.sets` says which stay."""
+    seats: Table[int, validator_records.Seats]
+    changes: Table[int, validator_records.ChangeHeld]
+    """The one under way, under 0."""
+    offences: Table[tuple[bytes, int], validator_records.Offences]
+    """(envelope key, kind of misbehaviour)."""
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
     due: Table[tuple[int, int], tuple[int, int, int, int]]

@@ -35,6 +35,7 @@ AMOUNTS = frozenset(
 )
 """Fields that are told as decimal strings, because they can be beyond what a JSON number holds exactly."""
 MaybeSignature = Annotated[str, Meta(pattern="^(0x[0-9a-fA-F]{130})?$", description="empty: not given")]
+_NAMED_LENGTHS = {20: Address, 65: Signature}
 _ODD_NAMES = {CashTransfer: "transfer"}
 _FIRST: dict[type, type[Body]] = {Trade: TradeBody, Withdrawal: WithdrawalBody, CashTransfer: TransferBody}
 _RENAMED: dict[type, dict[str, str]] = {
@@ -60,9 +61,7 @@ def _of_type(name: str, info: msgspec.inspect.Type) -> Any:
             return Decimal if info.ge is not None and info.ge < 0 else Natural
         return SmallId if info.le is not None and info.le < 2**32 else Id
     if isinstance(info, msgspec.inspect.BytesType):
-        if info.min_length is None or info.min_length == 0:
-            return MaybeSignature
-        return Address if info.min_length == 20 else Signature
+        return _of_bytes(info)
     if isinstance(info, msgspec.inspect.BoolType):
         return bool
     if isinstance(info, msgspec.inspect.EnumType):
@@ -70,7 +69,19 @@ def _of_type(name: str, info: msgspec.inspect.Type) -> Any:
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
         item = _LINES[info.item_type.cls] = _made(info.item_type.cls, tag=None)
         return Annotated[tuple[item, ...], Meta(max_length=info.max_length)]  # type: ignore[valid-type]
+    if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.BytesType):
+        each = _of_bytes(info.item_type)
+        return Annotated[tuple[each, ...], Meta(max_length=info.max_length)]  # type: ignore[valid-type]
     raise TypeError(f"{name}: no JSON form for {info}")
+
+
+def _of_bytes(info: msgspec.inspect.BytesType) -> Any:
+    """Hex of a fixed length, or a signature that may be left out."""
+    if info.min_length is None or info.min_length == 0:
+        return MaybeSignature
+    if info.min_length in _NAMED_LENGTHS:
+        return _NAMED_LENGTHS[info.min_length]
+    return Annotated[str, Meta(pattern=f"^0x[0-9a-fA-F]{{{2 * info.min_length}}}$")]
 
 
 def _made(kind: type, tag: str | None) -> type[Body]:
@@ -147,6 +158,8 @@ def _wire_value(info: msgspec.inspect.Type, value: Any) -> Any:
         return cast(type[IntEnum], info.cls)[value.upper()]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
         return tuple(_wire(info.item_type.cls, lambda name, each=each: getattr(each, name)) for each in value)
+    if isinstance(info, msgspec.inspect.VarTupleType):
+        return tuple(_wire_value(info.item_type, each) for each in value)
     if isinstance(info, msgspec.inspect.IntType) and isinstance(value, str):
         return msgspec.convert(int(value), Annotated[int, Meta(ge=info.ge, le=info.le)])
     return value
@@ -161,7 +174,9 @@ def _body(kind: type[Body], value: Any, renamed: Mapping[str, str]) -> Body:
         elif isinstance(shown, IntEnum):
             shown = shown.name.lower()
         elif isinstance(shown, tuple):
-            shown = tuple(_body(_LINES[type(each)], each, {}) for each in shown)
+            shown = tuple(
+                "0x" + each.hex() if isinstance(each, bytes) else _body(_LINES[type(each)], each, {}) for each in shown
+            )
         elif name in AMOUNTS:
             shown = str(shown)
         fields[renamed.get(name, name)] = shown

@@ -1,0 +1,158 @@
+"""Changing the validator set: what a change may be, who must approve it, and how it begins.
+
+Rule: at most a third of the power leaves and a third of the new power comes with one change, one change is under way at
+a time, and every key that comes shows its proof of possession. `plan_change` and `begin_change` are the mechanism;
+whoever decides on changes by other ways than this request's signatures goes through them, too.
+"""
+
+from clearing.base import ed25519
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.validators import Validator, ValidatorSet, check_possession, check_shape
+from clearing.codes import ClearingCode, reject
+from clearing.run import Run
+from clearing.state.state import State
+from clearing.validators.receipts import ValidatorsChanged
+from clearing.validators.records import ChangeHeld
+from clearing.validators.requests import ValidatorChange
+from clearing.validators.sets import seat_next, seats_of, set_of
+
+AT = "validator_change"
+
+
+def change_validators(run: Run, index: int, request: ValidatorChange) -> Rejected | None:
+    """Begin the change that more than two thirds of the power signed."""
+    if run.time_ms > request.not_after_ms:
+        return reject(ClearingCode.REQUEST_EXPIRED, AT, not_after_ms=request.not_after_ms, time_ms=run.time_ms)
+    judged = judge_change(run.state, request)
+    if isinstance(judged, Rejected):
+        return judged
+    begin_change(run, index, judged, approved_power(run.state, request))
+    return None
+
+
+def judge_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejected:
+    """The set that a request makes, if it may, whatever the time.
+
+    What an attacker can make expensive (points, proofs) is looked at only behind a quorum's signatures; the first
+    signature that is none ends it.
+    """
+    in_force = seats_of(state).next
+    before = set_of(state, in_force)
+    if request.number != in_force + 1 or request.before != before.hash:
+        return reject(
+            ClearingCode.WRONG_VALIDATOR_SET,
+            AT,
+            number=request.number,
+            next_number=in_force + 1,
+            before=request.before,
+            in_force=before.hash,
+        )
+    planned = plan_change(state, request.left, request.entered)
+    if isinstance(planned, Rejected):
+        return planned
+    refusal = _check_approvals(state, before, request)
+    if refusal is not None:
+        return refusal
+    refusal = check_entered(request.entered)
+    if refusal is not None:
+        return refusal
+    if planned.hash != request.after:
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.after", stated=request.after, computed=planned.hash)
+    return planned
+
+
+def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet | Rejected:
+    """The set in force without those who go and with those who come, if no limit forbids it. No curve is touched."""
+    held = state.changes.get(0)
+    if held is not None:
+        return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=held.number, vaults_waiting=len(held.waiting))
+    before = set_of(state, seats_of(state).next)
+    present = {each.envelope_key: each for each in before.validators}
+    strangers = [key for key in left if key not in present]
+    idle = [each for each in entered if present.get(each.envelope_key) == each]
+    keys = [each.envelope_key for each in entered]
+    if strangers or idle or not (left or entered):
+        odd = strangers[0] if strangers else idle[0].envelope_key if idle else b""
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, AT, left=len(left), entered=len(entered), key=odd)
+    if list(left) != sorted(set(left)) or keys != sorted(set(keys)) or set(left) & set(keys):
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.order", left=len(left), entered=len(entered))
+    kept = {key: each for key, each in present.items() if key not in left}
+    kept.update((each.envelope_key, each) for each in entered)
+    after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
+    try:
+        check_shape(after)
+    except RemoteFault as fault:
+        return reject(ClearingCode.BAD_VALIDATOR_CHANGE, f"{AT}.{fault.at}", **fault.values)
+    gone, come = moved_power(before, after)
+    if 3 * gone > before.total_power or 3 * come > after.total_power:
+        return reject(
+            ClearingCode.TOO_MUCH_POWER_MOVES, AT, gone=gone, of=before.total_power, come=come, of_new=after.total_power
+        )
+    return after
+
+
+def moved_power(before: ValidatorSet, after: ValidatorSet) -> tuple[int, int]:
+    """(power that goes, in the old set's; power that comes, in the new one's).
+
+    Who stays with another power counts with the difference, who stays with another BLS key with all of it.
+    """
+    return _without(before, after), _without(after, before)
+
+
+def _without(one: ValidatorSet, other: ValidatorSet) -> int:
+    """Power of `one` that the same keys do not have in `other`."""
+    there = {(each.envelope_key, each.bls_key): each.power for each in other.validators}
+    return sum(max(each.power - there.get((each.envelope_key, each.bls_key), 0), 0) for each in one.validators)
+
+
+def check_entered(entered: tuple[Validator, ...]) -> Rejected | None:
+    """Every BLS key that comes must be a point whose owner knows its secret (1.5 ms each)."""
+    for each in entered:
+        try:
+            check_possession(each)
+        except RemoteFault as fault:
+            return reject(ClearingCode.BAD_POSSESSION, AT, envelope_key=each.envelope_key, why=fault.code.name)
+    return None
+
+
+def approved_power(state: State, request: ValidatorChange) -> int:
+    """Power of those whose signatures the request carries, if they are good."""
+    validators = set_of(state, seats_of(state).next).validators
+    return sum(validators[each.validator].power for each in request.approvals if each.validator < len(validators))
+
+
+def _check_approvals(state: State, before: ValidatorSet, request: ValidatorChange) -> Rejected | None:
+    at, indices = f"{AT}.approvals", [each.validator for each in request.approvals]
+    if indices != sorted(set(indices)) or (indices and indices[-1] >= len(before.validators)):
+        return reject(ClearingCode.BAD_APPROVAL, at, approvals=len(indices), validators=len(before.validators))
+    power = approved_power(state, request)
+    if not before.is_quorum(power):
+        return reject(ClearingCode.TOO_FEW_APPROVALS, at, power=power, total=before.total_power)
+    digest = request.digest(state.terms.network)
+    for each in request.approvals:
+        if not ed25519.verify(before.validators[each.validator].envelope_key, digest, each.signature):
+            return reject(ClearingCode.BAD_APPROVAL, at, validator=each.validator)
+    return None
+
+
+def begin_change(run: Run, index: int, after: ValidatorSet, approved: int) -> None:
+    """Make `after` the set of two heights on, and wait for every vault. The caller has checked it (`plan_change`)."""
+    before = set_of(run.state, seats_of(run.state).next)
+    old = {each.envelope_key: each for each in before.validators}
+    new = {each.envelope_key for each in after.validators}
+    number, height = seat_next(run.state, after), run.block.height
+    waiting = tuple((chain.chain_id, chain.vault) for chain in run.terms.chains.values())
+    run.state.changes.put(0, ChangeHeld(number, height, waiting))
+    run.receipts.append(
+        ValidatorsChanged(
+            index=index,
+            number=number,
+            before=before.hash,
+            after=after.hash,
+            effective_height=height + 2,
+            left=tuple(key for key in old if key not in new),
+            entered=tuple(each.envelope_key for each in after.validators if old.get(each.envelope_key) != each),
+            total_power=after.total_power,
+            approved_power=approved,
+        )
+    )

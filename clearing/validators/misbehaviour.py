@@ -1,0 +1,44 @@
+"""Misbehaviour that consensus proved, on record per key.
+
+Rule: nothing follows from a record here: what it costs is for governance. The record is bounded by who ever was a
+validator, whatever a faulty one does: per key and kind it takes `OFFENCES_MAX` within the heights that can be proven.
+"""
+
+from clearing.run import Run
+from clearing.state.state import State
+from clearing.validators.receipts import MisbehaviourNoted
+from clearing.validators.records import Offences
+from clearing.validators.sets import EVIDENCE_HEIGHTS
+
+OFFENCES_MAX = 16
+
+
+def is_reported(state: State, envelope_key: bytes, height: int, kind: int) -> bool:
+    """Whether this offence is on record, or no more of its like are taken: no block may prove it again."""
+    held = state.offences.get((envelope_key, kind))
+    if held is None:
+        return False
+    return height in held.heights or len(_provable(held, state.now.height)) >= OFFENCES_MAX
+
+
+def note_misbehaviour(run: Run) -> None:
+    """Count what this block proves; consensus has left out what is reported."""
+    for each in run.block.misbehaviour:
+        key = (each.envelope_key, each.kind)
+        before = run.state.offences.get(key)
+        heights = _provable(before, run.block.height) if before else ()
+        count = 1 + (before.count if before else 0)
+        after = Offences(
+            count=count,
+            heights=tuple(sorted({*heights, each.height})),
+            height=each.height,
+            round=each.round,
+            power=each.power,
+            noted_height=run.block.height,
+        )
+        run.state.offences.put(key, after)
+        run.receipts.append(MisbehaviourNoted(each.envelope_key, each.kind, each.height, each.round, each.power, count))
+
+
+def _provable(held: Offences, now: int) -> tuple[int, ...]:
+    return tuple(height for height in held.heights if height >= now - EVIDENCE_HEIGHTS)
