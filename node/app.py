@@ -33,7 +33,6 @@ from node.config import NodeConfig
 from node.consensus.engine import Engine, Hooks
 from node.consensus.engine import Genesis as ChainStart
 from node.consensus.sign_state import SignStateFile
-from node.consensus.signer import LocalSigner
 from node.consensus.wal import WalFile
 from node.crash import Standing, bugs_in, write_crash
 from node.epochs import AccountSeeds, EpochService
@@ -64,6 +63,7 @@ from node.service_settings import (
     price_source,
     replica_config,
 )
+from node.signer.choose import NodeSigner, node_signer
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.transaction_service import TransactionService, valid_batch_size
@@ -123,11 +123,17 @@ async def _stop_without_owner(scope: trio.CancelScope) -> None:
 def open_node(config: NodeConfig) -> Iterator["Node"]:
     """Open everything that lies on disk, in order, and close it in reverse."""
     genesis = read_genesis(config.path(config.node.genesis))
-    keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=config.node.devnet)
+    keys = open_node_keys(
+        config.home,
+        config.path(config.node.password_file),
+        allow_weak=config.node.devnet,
+        signs=not config.signer.address,
+    )
     refuse_lost_sign_state(config, genesis)
     with ExitStack() as stack:
         # The lock first: a second process of the same home must touch nothing.
-        guard = SignStateFile(config.path("sign-state"))
+        # Not synced: the log beside it is, and holds every step before it is sent.
+        guard = SignStateFile(config.path("sign-state"), sync=False)
         stack.callback(guard.close)
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
         prover = NodeProver(config.proofs.workers)
@@ -136,7 +142,8 @@ def open_node(config: NodeConfig) -> Iterator["Node"]:
         stack.callback(journal.close)
         running = _STOPPED
         try:
-            node = Node(config, genesis, keys, store, prover, guard, journal)
+            signer = stack.enter_context(node_signer(config, network_id(genesis), genesis.validators, keys, guard))
+            node = Node(config, genesis, keys, store, prover, signer, journal)
             try:
                 yield node
             finally:
@@ -200,7 +207,7 @@ class Node:
         keys: NodeKeys,
         store: Store,
         prover: EpochProver,
-        guard: SignStateFile,
+        signer: NodeSigner,
         journal: PoolJournal,
     ) -> None:
         self._config = config
@@ -254,7 +261,7 @@ class Node:
             Position(restored.height, validators, validators, validators),
             self._application,
             blocks,
-            LocalSigner(network, keys.envelope, keys.validator, guard),
+            signer,
             WalFile(config.path(config.consensus.wal)),
             self._network,
             replica_config(config),

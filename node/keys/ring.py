@@ -58,7 +58,7 @@ class NodeKeys:
     """A validator's open secrets. It has no repr that would print them."""
 
     validator: int
-    """The BLS secret scalar."""
+    """The BLS secret scalar; 0 where another process holds it."""
     envelope: bytes
     relayer: bytes
     network_seed: bytes
@@ -152,15 +152,18 @@ def new_password(home: Path) -> str:
     return password
 
 
-def open_node_keys(home: Path, password_file: Path, *, allow_weak: bool = False) -> NodeKeys:
-    """All keys of a validator. Raises LocalFault KEY_MISSING, KEY_PASSWORD, KEY_WEAK, KEY_PERMISSIONS, KEY_FORMAT."""
+def open_node_keys(home: Path, password_file: Path, *, allow_weak: bool = False, signs: bool = True) -> NodeKeys:
+    """All keys of a validator, without the voting one unless it `signs` itself.
+
+    Raises LocalFault KEY_MISSING, KEY_PASSWORD, KEY_WEAK, KEY_PERMISSIONS, KEY_FORMAT.
+    """
     password = read_password(password_file)
 
     def read(purpose: Purpose) -> bytes:
         return read_key(home, purpose.value, KIND_OF[purpose], password, allow_weak=allow_weak)
 
     return NodeKeys(
-        validator=int.from_bytes(read(Purpose.VALIDATOR), "big"),
+        validator=int.from_bytes(read(Purpose.VALIDATOR), "big") if signs else 0,
         envelope=read(Purpose.ENVELOPE),
         relayer=read(Purpose.RELAYER),
         network_seed=read(Purpose.NETWORK_SEED),

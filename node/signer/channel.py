@@ -1,0 +1,150 @@
+"""A channel between two that know each other's Ed25519 link key: authenticated both ways, encrypted, in order.
+
+Rule: nothing is read as a message before both ends are proven. SIGMA: fresh X25519 keys, each end signs both of them
+under its role, and the signature travels encrypted; then ChaCha20-Poly1305 frames, numbered per direction, so that a
+frame that is changed, repeated or left out ends the channel. Blocking, with a time limit on each call; knows no signer.
+"""
+
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from clearing.base import ed25519
+from clearing.base.errors import LocalFault
+from clearing.base.hashing import tagged_hash
+from node.codes import NodeCode
+
+HANDSHAKE_TAG = "crossclear/signer-link/v1"
+FRAME_BYTES_MAX = 8192
+_MAGIC = b"XCSL0001"
+_SEAL = 16
+
+
+class Channel:
+    """One connected socket after the handshake. A channel that failed once is closed for good."""
+
+    def __init__(self, link: socket.socket, send_key: bytes, receive_key: bytes) -> None:
+        self._link = link
+        self._out, self._in = ChaCha20Poly1305(send_key), ChaCha20Poly1305(receive_key)
+        self._sent = self._received = 0
+
+    def __enter__(self) -> "Channel":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def send(self, data: bytes, seconds: float) -> None:
+        """One message of at most FRAME_BYTES_MAX. Raises LocalFault SIGNER_SILENT."""
+        if len(data) > FRAME_BYTES_MAX:
+            raise LocalFault(NodeCode.SIGNER_CHANNEL, "message", bytes=len(data), limit=FRAME_BYTES_MAX)
+        sealed = self._out.encrypt(self._sent.to_bytes(12, "big"), data, None)
+        self._sent += 1
+        _write(self._link, len(sealed).to_bytes(4, "big") + sealed, seconds)
+
+    def receive(self, seconds: float | None) -> bytes:
+        """The next message. Raises LocalFault: SIGNER_SILENT when late or closed, else SIGNER_CHANNEL."""
+        deadline = None if seconds is None else time.monotonic() + seconds
+        length = int.from_bytes(_read(self._link, 4, deadline), "big")
+        if not _SEAL <= length <= FRAME_BYTES_MAX + _SEAL:
+            raise LocalFault(NodeCode.SIGNER_CHANNEL, "frame", bytes=length, limit=FRAME_BYTES_MAX)
+        sealed = _read(self._link, length, deadline)
+        try:
+            data = self._in.decrypt(self._received.to_bytes(12, "big"), sealed, None)
+        except InvalidTag:
+            raise LocalFault(NodeCode.SIGNER_CHANNEL, "frame", number=self._received, why="not authentic") from None
+        self._received += 1
+        return data
+
+    def close(self) -> None:
+        """End it. Idempotent."""
+        self._link.close()
+
+
+def open_as_node(link: socket.socket, secret: bytes, signer_key: bytes, seconds: float) -> Channel:
+    """The dialing end. Raises LocalFault: SIGNER_CHANNEL unless the other owns `signer_key`, SIGNER_SILENT."""
+    deadline = time.monotonic() + seconds
+    ours = X25519PrivateKey.generate()
+    _write(link, _MAGIC + _public(ours), seconds)
+    answer = _read(link, len(_MAGIC) + 32, deadline)
+    first = _MAGIC + _public(ours)
+    to_signer, to_node, transcript = _keys(ours, answer, first + answer)
+    channel = Channel(link, to_signer, to_node)
+    _check_proof(channel.receive(deadline - time.monotonic()), transcript, "signer", lambda key: key == signer_key)
+    channel.send(_proof(secret, transcript, "node"), seconds)
+    return channel
+
+
+def open_as_signer(
+    link: socket.socket, secret: bytes, allowed: Callable[[bytes], bool], seconds: float
+) -> tuple[Channel, bytes]:
+    """The accepting end, and who dialed. Raises LocalFault: SIGNER_CHANNEL for a key not allowed, SIGNER_SILENT."""
+    deadline = time.monotonic() + seconds
+    first = _read(link, len(_MAGIC) + 32, deadline)
+    ours = X25519PrivateKey.generate()
+    answer = _MAGIC + _public(ours)
+    to_signer, to_node, transcript = _keys(ours, first, first + answer)
+    _write(link, answer, seconds)
+    channel = Channel(link, to_node, to_signer)
+    channel.send(_proof(secret, transcript, "signer"), seconds)
+    return channel, _check_proof(channel.receive(deadline - time.monotonic()), transcript, "node", allowed)
+
+
+def _public(secret: X25519PrivateKey) -> bytes:
+    return secret.public_key().public_bytes_raw()
+
+
+def _keys(ours: X25519PrivateKey, theirs: bytes, exchange: bytes) -> tuple[bytes, bytes, bytes]:
+    """Key to the signer, key to the node, hash of the exchange."""
+    if not theirs.startswith(_MAGIC):
+        raise LocalFault(NodeCode.SIGNER_CHANNEL, "handshake", why="another protocol")
+    try:
+        shared = ours.exchange(X25519PublicKey.from_public_bytes(theirs[len(_MAGIC) :]))
+    except ValueError:  # a point of small order
+        raise LocalFault(NodeCode.SIGNER_CHANNEL, "handshake", why="bad key") from None
+    transcript = tagged_hash(HANDSHAKE_TAG, exchange)
+    made = HKDF(hashes.SHA256(), 64, transcript, HANDSHAKE_TAG.encode()).derive(shared)
+    return made[:32], made[32:], transcript
+
+
+def _proof(secret: bytes, transcript: bytes, role: str) -> bytes:
+    key = ed25519.public_key(secret)
+    return key + ed25519.sign(secret, tagged_hash(HANDSHAKE_TAG, transcript, role.encode(), key))
+
+
+def _check_proof(proof: bytes, transcript: bytes, role: str, allowed: Callable[[bytes], bool]) -> bytes:
+    key, signature = proof[:32], proof[32:]
+    digest = tagged_hash(HANDSHAKE_TAG, transcript, role.encode(), key)
+    if not allowed(key) or not ed25519.verify(key, digest, signature):
+        raise LocalFault(NodeCode.SIGNER_CHANNEL, role, key=key.hex())
+    return key
+
+
+def _write(link: socket.socket, data: bytes, seconds: float) -> None:
+    try:
+        link.settimeout(max(seconds, 0.001))
+        link.sendall(data)
+    except OSError as error:
+        raise LocalFault(NodeCode.SIGNER_SILENT, "send", why=str(error)) from None
+
+
+def _read(link: socket.socket, count: int, deadline: float | None) -> bytes:
+    """Exactly `count` bytes, however they drip, before the deadline."""
+    data = bytearray()
+    while len(data) < count:
+        try:
+            link.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+            part = link.recv(count - len(data))
+        except OSError as error:
+            raise LocalFault(NodeCode.SIGNER_SILENT, "receive", why=str(error)) from None
+        if not part:
+            raise LocalFault(NodeCode.SIGNER_SILENT, "receive", why="closed")
+        data += part
+    return bytes(data)
