@@ -107,10 +107,10 @@ class Admission:
         elif message.extensions:
             raise RemoteFault(ConsensusCode.BAD_EXTENDED_COMMIT, "presence", count=len(message.extensions))
 
-    def check_committed(self, chain: Chain, committed: CommittedBlock) -> None:
-        """Check that a fetched block of the next height is final. Raises RemoteFault."""
+    def check_committed(self, chain: Chain, committed: CommittedBlock, above: int = 1) -> None:
+        """Check that a fetched block, so many heights above the chain, is final under its set. Raises RemoteFault."""
         certificate, header = committed.certificate, committed.block.header
-        if not is_final(certificate) or certificate.height != chain.height + 1 or certificate.value != header.hash:
+        if not is_final(certificate) or certificate.height != chain.height + above or certificate.value != header.hash:
             raise RemoteFault(
                 ConsensusCode.BAD_BLOCK_RESPONSE, "certificate", height=certificate.height, value=certificate.value
             )

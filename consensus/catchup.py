@@ -1,28 +1,31 @@
 """Catching up: tell the own height, hear others', fetch decided blocks and serve them.
 
-Rule: a fetched block is applied only when its certificate, its extensions and its contents verify; a quorum's block
-that does not execute here is a Bug, not the sender's fault.
+Rule: a fetched block is applied only when a certificate on or above it and its contents verify; a quorum's block that
+does not execute here is a Bug, not the sender's fault. Fetching goes on while blocks are applied, one a turn, so that
+the loop stays free.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from clearing.base.certificate import Certificate, signer_indices
-from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.budget import PeerBudgets
-from consensus.executor import check_carried
-from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, Status
+from consensus.certified_run import RUN_MAX, Culprit, certify_run
+from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
 from consensus.outputs import Broadcast, Lane, PeerFault, Send, StartTimer
-from consensus.own import seal
-from consensus.store import BlockStore, load_committed
-from consensus.sync import GRACE_MS, REQUEST_TIMEOUT_MS, BlockSync
+from consensus.own import seal, seal_body
+from consensus.store import BlockStore, Stored
+from consensus.sync import GRACE_MS, HEDGE_MS, BlockSync
+from consensus.sync_messages import pack_block_response
 from consensus.timeouts import TimerKind
 
 if TYPE_CHECKING:
     from consensus.replica import Replica
 
-RESPONSE_BYTES_AIM = 1 << 20
+RESPONSE_BYTES_AIM = 256 << 10
+"""Several short answers from several peers: none of them holds up votes on its connection for long."""
 SERVED_BYTES_PER_SECOND = 8 << 20
 SERVED_BYTES_AT_ONCE = 16 << 20
 REQUEST_BYTES = 32 << 10
@@ -36,6 +39,8 @@ class CatchUp:
         self._replica = replica
         self._store = store
         self._sync = BlockSync()
+        self._certified: deque[CommittedBlock] = deque()
+        """Final and not applied yet, in order; at most a run."""
         self._helped: dict[bytes, int] = {}
         self._due_ms = -1
         self._served = PeerBudgets(SERVED_BYTES_PER_SECOND, SERVED_BYTES_AT_ONCE)
@@ -78,70 +83,79 @@ class CatchUp:
             self._later(GRACE_MS)
 
     def ask(self) -> None:
-        """Request what is missing, and look again when no answer came."""
-        if self._sync.best_height() <= self._replica.chain.height or self._sync.has_blocks:
+        """Request what is missing, of several peers, and look again when answers are late."""
+        own = self._replica.chain.height
+        if self._sync.best_height() <= own:
             return
-        request = self._sync.request(self._replica.chain.height, self._replica.clock.steady_ms())
-        if request is not None:
-            peer, message = request
-            self._replica.send(Send(peer, Lane.SYNC, seal(self._replica.around.signer, message)))
-        self._later(REQUEST_TIMEOUT_MS + 1)
+        for peer, request in self._sync.requests(own, self._replica.clock.steady_ms()):
+            self._replica.send(Send(peer, Lane.SYNC, seal(self._replica.around.signer, request)))
+        self._later(HEDGE_MS)
 
     def serve(self, peer: bytes, request: BlockRequest) -> None:
-        """Answer with consecutive blocks: about a megabyte, at least one if there is one; nothing to who asks too much.
+        """Answer with consecutive blocks: about a quarter megabyte, at least one if there is one; nothing to who asks
+        too much.
 
-        Reading and packing takes the time of the consensus loop.
+        Reading takes the time of the consensus loop; stored bytes go out as they are.
         """
         now = self._replica.clock.steady_ms()
         if not self._served.has(peer, now):
             return
-        blocks: list[CommittedBlock] = []
+        blocks: list[Stored] = []
         size = 0
         for height in range(request.first, min(request.first + request.count, self._replica.chain.height + 1)):
-            committed = load_committed(self._store, height)
-            if committed is None:
+            stored = self._store.load(height)
+            if stored is None:
                 break
-            blocks.append(committed)
-            size += len(encode(committed))
+            blocks.append(stored)
+            size += sum(len(part) for part in stored)
             if size >= RESPONSE_BYTES_AIM:
                 break
         self._served.charge(peer, REQUEST_BYTES + size, now)
-        response = BlockResponse(blocks=tuple(blocks))
-        self._replica.send(Send(peer, Lane.SYNC, seal(self._replica.around.signer, response)))
+        body = pack_block_response(blocks)
+        self._replica.send(
+            Send(peer, Lane.SYNC, seal_body(self._replica.around.signer, MessageKind.BLOCK_RESPONSE, body))
+        )
 
     def take(self, peer: bytes, response: BlockResponse) -> None:
-        """Fetched blocks arrived: apply them one a turn, so that the loop stays free."""
-        if not self._sync.accept(peer, response):
-            return
-        if response.blocks:
-            self._replica.send(StartTimer(TimerKind.APPLY, 0, 0, 0))
-        else:
-            self.ask()
+        """Fetched blocks arrived: ask for more, and apply them one a turn."""
+        if self._sync.accept(peer, response, self._replica.clock.steady_ms()):
+            self._go_on()
+        self.ask()
 
     def apply_next(self) -> None:
-        """Check and apply the next fetched block."""
-        found = self._sync.next_block(self._replica.run.height)
-        if found is None:
-            self.ask()
+        """Apply the next fetched block; of those that are not certified yet, check a run first."""
+        while self._certified and self._certified[0].block.header.height <= self._replica.chain.height:
+            self._certified.popleft()
+        if not self._certified:
+            self._certify()
+        if self._certified:
+            self._apply(self._certified.popleft())
+        if self._certified or self._sync.run_above(self._replica.chain.height, 1):
+            self._go_on()
+        self.ask()
+
+    def _certify(self) -> None:
+        chain, around = self._replica.chain, self._replica.around
+        run = self._sync.run_above(chain.height, RUN_MAX)
+        if not run:
             return
-        peer, committed = found
+        found = certify_run(chain, run, around.admission)
+        if isinstance(found, Culprit):
+            self._sync.blame(found.peer, self._replica.clock.steady_ms())
+            self._replica.send(PeerFault(found.peer, found.fault))
+        else:
+            self._certified.extend(found)
+
+    def _apply(self, committed: CommittedBlock) -> None:
+        replica = self._replica
         try:
-            self._replica.around.admission.check_committed(self._replica.chain, committed)
-            check_carried(committed.block)
-        except RemoteFault as fault:
-            self._sync.blame(peer)
-            self._replica.send(PeerFault(peer, fault))
-            self.ask()
-            return
-        try:
-            self._replica.around.executor.check(self._replica.chain, committed.block)
+            replica.around.executor.check(replica.chain, committed.block, certified=True)
         except RemoteFault as fault:
             raise Bug(f"a quorum decided block {committed.block.header.height}, invalid here: {fault}") from fault
-        self._replica.commit(committed, fetched=True)
-        if self._sync.has_blocks:
-            self._replica.send(StartTimer(TimerKind.APPLY, 0, 0, 0))
-        else:
-            self.ask()
+        replica.commit(committed, fetched=True)
+
+    def _go_on(self) -> None:
+        self._replica.send(StartTimer(TimerKind.APPLY, 0, 0, 0))
 
     def _later(self, duration_ms: int) -> None:
         """Look again after this time, or when it was due anyway: messages must not put it off for ever."""

@@ -12,6 +12,7 @@ import msgspec
 
 from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.codec import U32, U63, Bytes32, Bytes64, Bytes96, Wire, decode, encode, u256
+from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
@@ -160,6 +161,13 @@ class MessageKind(IntEnum):
     STATUS = 4
     BLOCK_REQUEST = 5
     BLOCK_RESPONSE = 6
+    # Between a node that joins and its peers (`consensus.sync_messages`); the replica hears nothing of them.
+    SNAPSHOTS_REQUEST = 10
+    SNAPSHOT_OFFERS = 11
+    CHUNK_REQUEST = 12
+    CHUNK_RESPONSE = 13
+    LIGHT_REQUEST = 14
+    LIGHT_RESPONSE = 15
 
 
 Message: TypeAlias = Vote | Proposal | CertificateMessage | Status | BlockRequest | BlockResponse
@@ -216,6 +224,8 @@ def read_envelope(data: bytes) -> Envelope:
 
 def read_message(envelope: Envelope) -> Message:
     """Decode an envelope's body within the limit of its kind. Raises RemoteFault."""
+    if envelope.kind not in _BODIES:
+        raise RemoteFault(BaseCode.WRONG_KIND, "message", kind=int(envelope.kind))
     body, limit = _BODIES[envelope.kind]
     message: Message = decode(envelope.body, body, limit)
     return message

@@ -19,6 +19,7 @@ from consensus.messages import (
     Envelope,
     Extension,
     Message,
+    MessageKind,
     Proposal,
     SignedExtension,
     Vote,
@@ -107,7 +108,11 @@ class OwnMessages:
 
 def seal(signer: Signer, message: Message) -> bytes:
     """A message in an own envelope, encoded."""
-    kind, body = kind_of(message), encode(message)
+    return seal_body(signer, kind_of(message), encode(message))
+
+
+def seal_body(signer: Signer, kind: MessageKind, body: bytes) -> bytes:
+    """An encoded message in an own envelope, encoded."""
     return encode(
         Envelope(sender=signer.envelope_key, kind=kind, body=body, signature=signer.sign_envelope(kind, body))
     )

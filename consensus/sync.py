@@ -1,28 +1,60 @@
-"""Block sync: who is ahead, what to ask them for, and which fetched blocks wait to be applied.
+"""Block sync: who is ahead, whom to ask for which heights, and which fetched blocks wait to be applied.
 
-Rule: blocks are believed for their certificate, never for their sender. One request is out at a time; a peer that
-doesn't answer or answers nonsense is passed over, and of the others each has its turn, so that one that answers as
-slowly and as little as it may does not set the speed. Bounded: one height per validator, one response.
+Rule: one request a peer is out at a time, to several peers at once, each for a range of its own. A peer that doesn't
+answer or answers nonsense is passed over; the heights that are needed next go to who was quickest so far, and are asked
+of a second one when they are late, so that one that answers as slowly and as little as it may does not set the speed.
+Blocks are not believed here. Bounded: one height a peer, `WINDOW` heights and `BYTES_AHEAD` bytes of blocks.
 """
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from consensus.messages import BLOCKS_PER_RESPONSE_MAX, BlockRequest, BlockResponse, CommittedBlock
+from consensus.messages import BLOCK_BYTES_MAX, BLOCKS_PER_RESPONSE_MAX, BlockRequest, BlockResponse, CommittedBlock
 
 REQUEST_TIMEOUT_MS = 1000
+HEDGE_MS = 250
+"""How long the range that everything waits for is left to one peer, while another one is idle."""
 GRACE_MS = 100
 """How long a node that is one height behind waits for its own votes before it asks."""
+REST_MS = 1000
+"""How long a peer that failed is not asked, and twice that at most: claims and empty answers must not go round."""
 PEERS_MAX = 512
+RANGE = BLOCKS_PER_RESPONSE_MAX // 2
+WINDOW = 16 * RANGE
+"""How far above the own height blocks are fetched."""
+BYTES_AHEAD = 4 * BLOCK_BYTES_MAX
+"""Fetched and not applied: above this nothing more is asked for but what comes next."""
+PARALLEL = 6
+"""Requests out at a time: with as many answers of the longest kind, the most that is held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
     """A request that wasn't answered yet."""
 
-    peer: bytes
     first: int
+    count: int
     asked_at_ms: int
+
+    def covers(self, height: int) -> bool:
+        """Whether the height is in the range."""
+        return self.first <= height < self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A block as a peer sent it, unchecked."""
+
+    peer: bytes
+    committed: CommittedBlock
+
+    @property
+    def size(self) -> int:
+        """Bytes, roughly."""
+        block = self.committed.block
+        extensions = len(block.extended_commit) + len(self.committed.extensions)
+        data = sum(len(signed.extension.data) for signed in (*block.extended_commit, *self.committed.extensions))
+        return 2048 + len(block.payload) + 128 * extensions + data
 
 
 class BlockSync:
@@ -31,10 +63,13 @@ class BlockSync:
     def __init__(self) -> None:
         self._heights: dict[bytes, int] = {}
         self._failures: dict[bytes, int] = {}
+        self._rests_until_ms: dict[bytes, int] = {}
         self._turns: dict[bytes, int] = {}
+        self._us_per_block: dict[bytes, int] = {}
         self._requests = 0
-        self._outstanding: Outstanding | None = None
-        self._fetched: deque[tuple[bytes, CommittedBlock]] = deque()
+        self._outstanding: dict[bytes, Outstanding] = {}
+        self._fetched: dict[int, Fetched] = {}
+        self._bytes = 0
 
     def note_height(self, peer: bytes, height: int) -> None:
         """A peer has decided this height."""
@@ -45,66 +80,109 @@ class BlockSync:
         """The highest height that a peer claims."""
         return max(self._heights.values(), default=0)
 
-    def request(self, own_height: int, now_ms: int) -> tuple[bytes, BlockRequest] | None:
-        """Whom to ask now for the blocks above `own_height`, if anybody."""
-        if self._fetched:
-            return None
-        waiting = self._outstanding
-        if waiting is not None and now_ms - waiting.asked_at_ms < REQUEST_TIMEOUT_MS:
-            return None
-        if waiting is not None:
-            self.blame(waiting.peer)
-        ahead = [peer for peer, height in self._heights.items() if height > own_height]
-        if not ahead:
-            self._outstanding = None
-            return None
-        peer = min(
-            ahead, key=lambda key: (self._failures.get(key, 0), self._turns.get(key, 0), -self._heights[key], key)
-        )
-        self._requests += 1
-        self._turns[peer] = self._requests
-        self._outstanding = Outstanding(peer, own_height + 1, now_ms)
-        return peer, BlockRequest(first=own_height + 1, count=BLOCKS_PER_RESPONSE_MAX)
+    def requests(self, own_height: int, now_ms: int) -> list[tuple[bytes, BlockRequest]]:
+        """Whom to ask now for what of the heights above `own_height`."""
+        self._drop_late(now_ms)
+        asked: list[tuple[bytes, BlockRequest]] = []
+        for first in self._missing(own_height, now_ms):
+            urgent = first == own_height + 1
+            if len(self._outstanding) >= PARALLEL or (self._bytes >= BYTES_AHEAD and not urgent):
+                break
+            peer = self._choose(first, now_ms)
+            if peer is None:
+                continue
+            count = self._room(first, min(own_height + WINDOW, self._heights[peer]))
+            self._requests += 1
+            self._turns[peer] = self._requests
+            self._outstanding[peer] = Outstanding(first, count, now_ms)
+            asked.append((peer, BlockRequest(first=first, count=count)))
+        return asked
 
     def awaits(self, peer: bytes) -> bool:
         """Whether an answer of this peer is due."""
-        return self._outstanding is not None and self._outstanding.peer == peer
+        return peer in self._outstanding
 
-    def accept(self, peer: bytes, response: BlockResponse) -> bool:
-        """Take an answer; False when nobody asked this peer."""
-        if not self.awaits(peer):
+    def accept(self, peer: bytes, response: BlockResponse, now_ms: int) -> bool:
+        """Take an answer: False when it is nothing that this peer was asked for, which counts against it."""
+        asked = self._outstanding.pop(peer, None)
+        if asked is None:
             return False
-        self._outstanding = None
-        if not response.blocks:
-            self.blame(peer)
-            return True
+        heights = [committed.block.header.height for committed in response.blocks]
+        if not heights or heights != list(range(asked.first, asked.first + len(heights))) or len(heights) > asked.count:
+            self.blame(peer, now_ms)
+            return False
         self._failures.pop(peer, None)
-        self._fetched.extend((peer, block) for block in response.blocks)
+        spent = max(1, now_ms - asked.asked_at_ms) * 1000 // len(heights)
+        self._us_per_block[peer] = (3 * self._us_per_block.get(peer, spent) + spent) // 4
+        for committed in response.blocks:
+            fetched = Fetched(peer, committed)
+            if self._fetched.setdefault(committed.block.header.height, fetched) is fetched:
+                self._bytes += fetched.size
         return True
 
-    def next_block(self, height: int) -> tuple[bytes, CommittedBlock] | None:
-        """The fetched block for a height, and who sent it; lower ones are dropped, and all on a gap."""
-        while self._fetched:
-            peer, committed = self._fetched.popleft()
-            if committed.block.header.height == height:
-                return peer, committed
-            if committed.block.header.height > height:
-                self.blame(peer)
-        return None
+    def run_above(self, height: int, limit: int) -> Sequence[Fetched]:
+        """The fetched blocks from height + 1 on without a gap, at most so many; lower ones are dropped."""
+        for stale in [at for at in self._fetched if at <= height]:
+            self._drop(stale)
+        run: list[Fetched] = []
+        while len(run) < limit and height + 1 + len(run) in self._fetched:
+            run.append(self._fetched[height + 1 + len(run)])
+        return run
 
-    def blame(self, peer: bytes) -> None:
+    def blame(self, peer: bytes, now_ms: int) -> None:
         """A peer didn't deliver: ask others first, forget what it sent and claimed."""
-        self._failures[peer] = self._failures.get(peer, 0) + 1
+        failures = self._failures[peer] = self._failures.get(peer, 0) + 1
+        self._rests_until_ms[peer] = now_ms + REST_MS * min(failures, 2)
         self._heights.pop(peer, None)
-        self._fetched.clear()
-        if self._outstanding is not None and self._outstanding.peer == peer:
-            self._outstanding = None
-
-    def _rank(self, peer: bytes) -> tuple[int, int, int, bytes]:
-        """The lowest is asked next."""
-        return self._failures.get(peer, 0), self._turns.get(peer, 0), -self._heights[peer], peer
+        self._outstanding.pop(peer, None)
+        for height in [height for height, fetched in self._fetched.items() if fetched.peer == peer]:
+            self._drop(height)
 
     @property
     def has_blocks(self) -> bool:
         """Whether fetched blocks wait."""
         return bool(self._fetched)
+
+    def _drop(self, height: int) -> None:
+        self._bytes -= self._fetched.pop(height).size
+
+    def _drop_late(self, now_ms: int) -> None:
+        for peer, waiting in list(self._outstanding.items()):
+            if now_ms - waiting.asked_at_ms >= REQUEST_TIMEOUT_MS:
+                self.blame(peer, now_ms)
+
+    def _missing(self, own_height: int, now_ms: int) -> list[int]:
+        """Where ranges begin that nobody was asked for, lowest first; the first one again when it is late."""
+        starts = []
+        height, last = own_height + 1, min(own_height + WINDOW, self.best_height())
+        while height <= last:
+            covering = [out for out in self._outstanding.values() if out.covers(height)]
+            if height in self._fetched:
+                height += 1
+            elif not covering:
+                starts.append(height)
+                height += self._room(height, last)
+            else:
+                late = now_ms - covering[0].asked_at_ms >= HEDGE_MS
+                if height == own_height + 1 and len(covering) == 1 and late:
+                    starts.append(height)
+                height = max(out.first + out.count for out in covering)
+        return starts
+
+    def _room(self, first: int, last: int) -> int:
+        """How many heights from `first` on are neither fetched nor asked for, at most a range; at least one."""
+        taken = [out.first for out in self._outstanding.values() if out.first > first]
+        taken += [height for height in range(first + 1, min(first + RANGE, last + 1)) if height in self._fetched]
+        return max(1, min([first + RANGE, last + 1, *taken]) - first)
+
+    def _choose(self, first: int, now_ms: int) -> bytes | None:
+        """Of those that claim to have it and are idle: who failed least, then who is quickest."""
+        idle = [
+            peer
+            for peer, height in self._heights.items()
+            if height >= first and peer not in self._outstanding and self._rests_until_ms.get(peer, 0) <= now_ms
+        ]
+        return min(idle, key=self._rank) if idle else None
+
+    def _rank(self, peer: bytes) -> tuple[int, int, int, bytes]:
+        return self._failures.get(peer, 0), self._us_per_block.get(peer, 0), self._turns.get(peer, 0), peer

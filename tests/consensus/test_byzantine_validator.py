@@ -16,9 +16,7 @@ from consensus.events import CertificateVerified, ProposalReceived, StartHeight,
 from consensus.evidence import check_evidence, duplicate_vote
 from consensus.messages import (
     BlockRequest,
-    BlockResponse,
     CertificateMessage,
-    CommittedBlock,
     Envelope,
     Evidence,
     Extension,
@@ -34,7 +32,6 @@ from consensus.replica import FAULTS_AT_ONCE, Replica, ReplicaConfig
 from consensus.state import new_state
 from consensus.step import step
 from consensus.store import MemoryBlockStore
-from consensus.sync import BlockSync
 from consensus.timeouts import Timeouts, TimerKind
 from consensus.votes import PAST_ROUNDS
 from node.consensus.sign_state import SignGuard
@@ -227,21 +224,6 @@ def test_blocks_that_nobody_asked_for_are_not_read() -> None:
     replica = replica_of(HONEST[0])
     envelope = Envelope(sender=KEYS[LIAR], kind=MessageKind.BLOCK_RESPONSE, body=b"unread", signature=bytes(64))
     assert faults(replica.receive(KEYS[LIAR], encode(envelope))) == []
-
-
-def test_a_peer_that_drips_blocks_is_asked_in_its_turn_only(proposal: Proposal) -> None:
-    """It claims the greatest height and gives one block an answer: the others are asked as often."""
-    sync, asked = BlockSync(), []
-    block = CommittedBlock(block=proposal.block, certificate=polka(0, proposal.block.header.hash), extensions=())
-    for turn in range(9):
-        for peer, height in ((KEYS[LIAR], 2**62), (KEYS[HONEST[1]], 1000), (KEYS[HONEST[2]], 1000)):
-            sync.note_height(peer, height)
-        found = sync.request(turn, 10_000 * turn)
-        assert found is not None
-        asked.append(found[0])
-        assert sync.accept(found[0], BlockResponse(blocks=(block,)))
-        sync._fetched.clear()
-    assert asked.count(KEYS[LIAR]) == 3
 
 
 def test_a_block_reports_an_offence_once() -> None:

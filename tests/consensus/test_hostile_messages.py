@@ -182,7 +182,7 @@ def test_a_liar_about_its_height_is_passed_over() -> None:
 
 def test_an_unasked_block_response_is_dropped() -> None:
     sync = BlockSync()
-    assert not sync.accept(KEYS[1], BlockResponse(blocks=()))
+    assert not sync.accept(KEYS[1], BlockResponse(blocks=()), 0)
     assert not sync.has_blocks
 
 
