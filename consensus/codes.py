@@ -20,6 +20,8 @@ class ConsensusCode(CodeBook):
     BAD_LAST_COMMIT = 514
     BAD_EXTENDED_COMMIT = 515
     BAD_EVIDENCE = 516
+    EVIDENCE_OUT_OF_TIME = 517
+    EVIDENCE_REPEATED = 518
     DOUBLE_SIGN = 520
     WAL_CORRUPT = 521
     SIGN_STATE_CORRUPT = 522
@@ -46,6 +48,8 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.BAD_LAST_COMMIT: "The block's certificate does not make its parent final.",
     ConsensusCode.BAD_EXTENDED_COMMIT: "The block's extensions are unordered, wrongly signed or under two thirds.",
     ConsensusCode.BAD_EVIDENCE: "A block carries evidence that proves nothing.",
+    ConsensusCode.EVIDENCE_OUT_OF_TIME: "The offence is too old or lies ahead: the set of its height is unknown here.",
+    ConsensusCode.EVIDENCE_REPEATED: "All that this evidence shows is recorded already. A proposer must leave it out.",
     ConsensusCode.DOUBLE_SIGN: "The signer was asked for a second, different signature. Never run one key twice.",
     ConsensusCode.WAL_CORRUPT: "The write-ahead log is damaged before its end. Restore it, or sync with a new key.",
     ConsensusCode.SIGN_STATE_CORRUPT: "Both slots of the sign state are damaged. Never delete it for a key in use.",

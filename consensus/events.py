@@ -31,6 +31,8 @@ class VoteReceived:
     """A vote in a good envelope; its share is not verified."""
 
     vote: Vote
+    seal: bytes = b""
+    """The signature of that envelope: what proves a bad share. Empty for the own vote."""
 
 
 @dataclass(frozen=True, slots=True)

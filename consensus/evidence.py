@@ -1,27 +1,38 @@
-"""Proofs of misbehaviour: made from what was received, checked when a block carries them, pooled until one does.
+"""Evidence of misbehaviour: what blocks may carry, and what waits here until one does.
 
-Rule: evidence convinces a stranger: two signatures by one key on two values of one step, under a set that the chain
-knows. A pool is bounded and holds one piece per validator, height, round and step.
+Rule: a function of the decided chain, the application's decided state and the evidence alone, so that all judge alike.
+Every proof in a block shows something new: one offence is recorded once. A pool is bounded and holds checked proofs.
 """
 
-from itertools import pairwise
+from collections import OrderedDict
+from collections.abc import Container
 
-from clearing.base.certificate import vote_digest
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
+from consensus.application import Application, Misbehaviour, MisbehaviourKind
 from consensus.chain import Chain
 from consensus.codes import ConsensusCode
 from consensus.messages import (
     EVIDENCE_PER_BLOCK_MAX,
+    BadShare,
+    ConflictingSignatures,
     DuplicateProposal,
     DuplicateVote,
     Evidence,
+    ForeignCertificate,
     Vote,
-    proposal_digest,
 )
+from consensus.offences import Proof, Sets, accused_by, checks_of, verify_proof
 from consensus.signing import Verifier
 
 POOL_MAX = 64
+"""Of each kind of proof."""
+DONE_MAX = 1024
+VERIFIED_MAX = 256
+EVIDENCE_CHECKS_MAX = 160
+"""Signature checks that one block's evidence may cost, 0.24 s if nothing of it was seen before."""
+
+Identity = tuple[bytes, int, MisbehaviourKind]
 
 
 def duplicate_vote(validators_hash: bytes, first: Vote, second: Vote) -> DuplicateVote:
@@ -40,107 +51,153 @@ def duplicate_vote(validators_hash: bytes, first: Vote, second: Vote) -> Duplica
     )
 
 
-def check_evidence(verifier: Verifier, chain: Chain, evidence: Evidence) -> None:
-    """Check everything that a block at chain.height + 1 reports, each offence once. Raises RemoteFault BAD_EVIDENCE."""
-    steps = ([_vote_key(item) for item in evidence.votes], [_proposal_key(item) for item in evidence.proposals])
-    if any(low >= high for keys in steps for low, high in pairwise(keys)):
-        raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "order", height=chain.height + 1)
-    for vote in evidence.votes:
-        check_duplicate_vote(verifier, chain, vote)
-    for proposal in evidence.proposals:
-        check_duplicate_proposal(verifier, chain, proposal)
-
-
-def _vote_key(item: DuplicateVote) -> tuple[int, ...]:
-    return item.height, item.round, int(item.kind), item.validator
-
-
-def _proposal_key(item: DuplicateProposal) -> tuple[int, ...]:
-    return item.height, item.round, item.validator
-
-
-def check_duplicate_vote(verifier: Verifier, chain: Chain, item: DuplicateVote) -> None:
-    """Both shares verify, the values differ, in order. Raises RemoteFault BAD_EVIDENCE."""
-    validators = _set(chain, item.validators_hash, item.height, item.validator)
-    key = validators.validators[item.validator].bls_key
-    good = item.first_value < item.second_value and all(
-        verifier.verify_shares(
-            [key],
-            vote_digest(chain.network, item.validators_hash, item.kind, item.height, item.round, value),
-            share,
-        )
-        for value, share in ((item.first_value, item.first_share), (item.second_value, item.second_share))
+def as_evidence(*proofs: Proof) -> Evidence:
+    """These proofs, each where a block holds its kind; at most as many of a kind as a block holds."""
+    return Evidence(
+        votes=tuple(proof for proof in proofs if isinstance(proof, DuplicateVote)),
+        proposals=tuple(proof for proof in proofs if isinstance(proof, DuplicateProposal)),
+        shares=tuple(proof for proof in proofs if isinstance(proof, BadShare)),
+        conflicts=tuple(proof for proof in proofs if isinstance(proof, ConflictingSignatures)),
+        foreign=tuple(proof for proof in proofs if isinstance(proof, ForeignCertificate)),
     )
-    if not good:
-        raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "duplicate vote", validator=item.validator, height=item.height)
 
 
-def check_duplicate_proposal(verifier: Verifier, chain: Chain, item: DuplicateProposal) -> None:
-    """Both proposal signatures verify, the values differ, in order. Raises RemoteFault BAD_EVIDENCE."""
-    validators = _set(chain, item.validators_hash, item.height, item.validator)
-    key = validators.validators[item.validator].envelope_key
-    pairs = (
-        (item.first_pol_round, item.first_value, item.first_signature),
-        (item.second_pol_round, item.second_value, item.second_signature),
-    )
-    good = item.first_value < item.second_value and all(
-        verifier.verify_ed25519(
-            key, proposal_digest(chain.network, item.validators_hash, item.height, item.round, pol, value), signature
+def proofs_in(evidence: Evidence) -> tuple[Proof, ...]:
+    """All of a block's, in the order in which they are judged."""
+    return (*evidence.votes, *evidence.proposals, *evidence.shares, *evidence.conflicts, *evidence.foreign)
+
+
+class EvidenceJudge:
+    """Judges proofs by one application's decided state. Remembers signatures that verified."""
+
+    def __init__(self, application: Application, verifier: Verifier) -> None:
+        self._application = application
+        self._verifier = verifier
+        self._verified: OrderedDict[Proof, None] = OrderedDict()
+
+    def accused(self, chain: Chain, evidence: Evidence) -> tuple[Misbehaviour, ...]:
+        """What a block at chain.height + 1 with this evidence tells the application. No signature is verified.
+
+        Raises RemoteFault BAD_EVIDENCE, EVIDENCE_OUT_OF_TIME, EVIDENCE_REPEATED.
+        """
+        if sum(checks_of(proof) for proof in proofs_in(evidence)) > EVIDENCE_CHECKS_MAX:
+            raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "checks", height=chain.height + 1)
+        found: dict[Identity, Misbehaviour] = {}
+        for proof in proofs_in(evidence):
+            for offence in self._new(chain, proof, found):
+                found[_identity(offence)] = offence
+        return tuple(sorted(found.values(), key=lambda each: (each.envelope_key, each.height, each.round, each.kind)))
+
+    def check(self, chain: Chain, evidence: Evidence) -> tuple[Misbehaviour, ...]:
+        """The same with all signatures verified. Raises RemoteFault."""
+        accused = self.accused(chain, evidence)
+        for proof in proofs_in(evidence):
+            self._verify(chain, proof)
+        return accused
+
+    def check_proof(self, chain: Chain, proof: Proof) -> tuple[Misbehaviour, ...]:
+        """What one proof alone would tell the application. Raises RemoteFault."""
+        accused = self._new(chain, proof, ())
+        self._verify(chain, proof)
+        return accused
+
+    def pick(self, chain: Chain, pool: "EvidencePool") -> Evidence:
+        """What the next block can carry; what is recorded or too old by now leaves the pool."""
+        found: dict[Identity, Misbehaviour] = {}
+        picked: list[Proof] = []
+        room = dict(_ROOM)
+        checks = EVIDENCE_CHECKS_MAX
+        for proof in sorted(pool.proofs, key=lambda proof: list(_ROOM).index(type(proof))):
+            try:
+                offences = self._new(chain, proof, ())
+            except RemoteFault:
+                pool.drop(proof)
+                continue
+            new = {_identity(offence): offence for offence in offences}
+            if room[type(proof)] and checks_of(proof) <= checks and not new.keys() <= found.keys():
+                found |= new
+                picked.append(proof)
+                room[type(proof)] -= 1
+                checks -= checks_of(proof)
+        return as_evidence(*picked)
+
+    def sets(self, chain: Chain) -> Sets:
+        """The sets that evidence at chain.height + 1 may be about."""
+
+        def set_at(height: int) -> ValidatorSet:
+            if height == chain.height + 1:
+                return chain.validators
+            found = self._application.validators_at(height) if 0 < height <= chain.height else None
+            if found is None:
+                raise RemoteFault(ConsensusCode.EVIDENCE_OUT_OF_TIME, "height", height=height, decided=chain.height)
+            return found
+
+        return set_at
+
+    def _new(self, chain: Chain, proof: Proof, known: Container[Identity]) -> tuple[Misbehaviour, ...]:
+        new = tuple(
+            offence
+            for offence in accused_by(proof, self.sets(chain))
+            if _identity(offence) not in known and not self._application.is_reported(*_identity(offence))
         )
-        for pol, value, signature in pairs
-    )
-    if not good:
-        raise RemoteFault(
-            ConsensusCode.BAD_EVIDENCE, "duplicate proposal", validator=item.validator, height=item.height
-        )
+        if not new:
+            raise RemoteFault(ConsensusCode.EVIDENCE_REPEATED, type(proof).__name__, height=chain.height + 1)
+        return new
 
-
-def _set(chain: Chain, validators_hash: bytes, height: int, validator: int) -> ValidatorSet:
-    """The set that evidence names: the last, this or the next one, and for a height not ahead of the chain."""
-    for validators in (chain.last_validators, chain.validators):
-        if validators.hash == validators_hash and validator < len(validators.validators):
-            if height > chain.height + 1:
-                break
-            return validators
-    raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "set", hash=validators_hash, validator=validator, height=height)
+    def _verify(self, chain: Chain, proof: Proof) -> None:
+        if proof in self._verified:
+            return
+        verify_proof(proof, self.sets(chain), chain.network, self._verifier)
+        self._verified[proof] = None
+        if len(self._verified) > VERIFIED_MAX:
+            self._verified.popitem(last=False)
 
 
 class EvidencePool:
-    """Verified evidence that no block has carried yet."""
+    """Checked proofs that no block has carried yet, the oldest first."""
 
     def __init__(self) -> None:
-        self._votes: dict[tuple[int, ...], DuplicateVote] = {}
-        self._proposals: dict[tuple[int, ...], DuplicateProposal] = {}
+        self._held: dict[Proof, None] = {}
+        self._done: OrderedDict[Proof, None] = OrderedDict()
 
-    def add_vote(self, item: DuplicateVote) -> bool:
-        """Keep checked evidence; False when it is known or the pool is full."""
-        key = _vote_key(item)
-        if key in self._votes or len(self._votes) >= POOL_MAX:
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """In order of arrival."""
+        return tuple(self._held)
+
+    def knows(self, proof: Proof) -> bool:
+        """Whether it is here, or was."""
+        return proof in self._held or proof in self._done
+
+    def add(self, proof: Proof) -> bool:
+        """Keep a checked proof; False when it is known or there is no room."""
+        if self.knows(proof) or sum(type(held) is type(proof) for held in self._held) >= POOL_MAX:
             return False
-        self._votes[key] = item
+        self._held[proof] = None
         return True
 
-    def add_proposal(self, item: DuplicateProposal) -> bool:
-        """Keep checked evidence; False when it is known or the pool is full."""
-        key = _proposal_key(item)
-        if key in self._proposals or len(self._proposals) >= POOL_MAX:
-            return False
-        self._proposals[key] = item
-        return True
-
-    def pick(self, chain: Chain) -> Evidence:
-        """What the next block can carry; evidence about sets that the chain no longer knows is dropped."""
-        known = {chain.last_validators.hash, chain.validators.hash}
-        self._votes = {key: item for key, item in self._votes.items() if item.validators_hash in known}
-        self._proposals = {key: item for key, item in self._proposals.items() if item.validators_hash in known}
-        return Evidence(
-            votes=tuple(self._votes[key] for key in sorted(self._votes)[:EVIDENCE_PER_BLOCK_MAX]),
-            proposals=tuple(self._proposals[key] for key in sorted(self._proposals)[:EVIDENCE_PER_BLOCK_MAX]),
-        )
+    def drop(self, proof: Proof) -> None:
+        """It will not be needed again."""
+        self._held.pop(proof, None)
+        self._done[proof] = None
+        if len(self._done) > DONE_MAX:
+            self._done.popitem(last=False)
 
     def forget(self, included: Evidence) -> None:
         """Drop what a decided block carries."""
-        for vote in included.votes:
-            self._votes.pop(_vote_key(vote), None)
-        for proposal in included.proposals:
-            self._proposals.pop(_proposal_key(proposal), None)
+        for proof in proofs_in(included):
+            self.drop(proof)
+
+
+_ROOM: dict[type[Proof], int] = {
+    DuplicateVote: EVIDENCE_PER_BLOCK_MAX,
+    DuplicateProposal: EVIDENCE_PER_BLOCK_MAX,
+    BadShare: EVIDENCE_PER_BLOCK_MAX,
+    ConflictingSignatures: EVIDENCE_PER_BLOCK_MAX,
+    ForeignCertificate: 1,
+}
+"""In the order of the fields of `Evidence`."""
+
+
+def _identity(offence: Misbehaviour) -> Identity:
+    return offence.envelope_key, offence.height, offence.kind

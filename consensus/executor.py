@@ -10,10 +10,10 @@ from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
-from consensus.application import Application, AppRoots, BlockContext
+from consensus.application import Application, AppRoots, BlockContext, Misbehaviour
 from consensus.chain import Chain
 from consensus.codes import ConsensusCode
-from consensus.evidence import check_evidence
+from consensus.evidence import EvidenceJudge
 from consensus.extensions import block_time, check_extended_commit, observed
 from consensus.messages import BLOCK_BYTES_MAX, Block, Evidence, SignedExtension
 from consensus.signing import CertificateCache, Verifier
@@ -45,6 +45,7 @@ class BlockExecutor:
         self._application = application
         self._verifier = verifier
         self._certificates = certificates
+        self.judge = EvidenceJudge(application, verifier)
         self._executed: bytes | None = None
 
     def build(self, chain: Chain, evidence: Evidence) -> Block:
@@ -53,7 +54,7 @@ class BlockExecutor:
             power = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
             if not chain.last_validators.is_quorum(power):
                 raise LocalFault(ConsensusCode.BAD_EXTENDED_COMMIT, "build", power=power, height=chain.height)
-        context = _context(chain, chain.extensions)
+        context = _context(chain, chain.extensions, self.judge.accused(chain, evidence))
         payload, roots = self._application.prepare(context)
         if len(payload) > BLOCK_BYTES_MAX:
             raise Bug(f"the application made a payload of {len(payload)} bytes, {BLOCK_BYTES_MAX} are allowed")
@@ -82,7 +83,7 @@ class BlockExecutor:
         if block.header.time_ms != time_ms:
             raise RemoteFault(ConsensusCode.WRONG_TIME, "header", stated=block.header.time_ms, computed=time_ms)
         if not certified:
-            check_evidence(self._verifier, chain, block.evidence)
+            self.judge.check(chain, block.evidence)
         self._execute(chain, block)
 
     def apply(
@@ -99,7 +100,7 @@ class BlockExecutor:
         return chain.advance(block.header, certificate, extensions, after_next)
 
     def _execute(self, chain: Chain, block: Block) -> None:
-        context = _context(chain, block.extended_commit)
+        context = _context(chain, block.extended_commit, self.judge.accused(chain, block.evidence))
         self._executed = None
         roots = self._application.process(context, block.payload)
         computed = _header(chain, block.header.time_ms, block.header.payload_root, roots)
@@ -153,13 +154,16 @@ class BlockExecutor:
         )
 
 
-def _context(chain: Chain, extensions: tuple[SignedExtension, ...]) -> BlockContext:
+def _context(
+    chain: Chain, extensions: tuple[SignedExtension, ...], misbehaviour: tuple[Misbehaviour, ...]
+) -> BlockContext:
     return BlockContext(
         height=chain.height + 1,
         time_ms=block_time(chain, extensions),
         parent=Hash32(chain.parent),
         extensions=observed(chain, extensions),
         total_power=chain.last_validators.total_power,
+        misbehaviour=misbehaviour,
     )
 
 

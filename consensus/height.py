@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
+from consensus.accountability import contradictions
 from consensus.admission import Admission
 from consensus.application import Application
 from consensus.chain import Chain
@@ -36,9 +37,20 @@ from consensus.events import (
     ValueBuilt,
     VoteReceived,
 )
-from consensus.evidence import EvidencePool, check_duplicate_vote, duplicate_vote
+from consensus.evidence import EvidencePool, as_evidence, duplicate_vote
 from consensus.executor import BlockExecutor
-from consensus.messages import Block, CertificateMessage, CommittedBlock, Proposal, SignedExtension, Vote
+from consensus.messages import (
+    BadShare,
+    Block,
+    CertificateMessage,
+    CommittedBlock,
+    Evidence,
+    EvidenceMessage,
+    Proposal,
+    SignedExtension,
+    Vote,
+)
+from consensus.offences import Proof
 from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFired, StartTimer
 from consensus.own import OwnMessages, own_extension, seal
 from consensus.proposer import proposer_index
@@ -98,10 +110,10 @@ class HeightRun:
             self.record(RecordKind.TIMEOUT, encode(TimeoutRecord(kind=event.kind, round=event.round)))
             self.feed(event)
 
-    def take_vote(self, vote: Vote) -> None:
-        """A checked vote."""
+    def take_vote(self, vote: Vote, seal: bytes = b"") -> None:
+        """A checked vote, with the signature of the envelope that it came in."""
         self._keep_extension(vote)
-        self.feed(VoteReceived(vote))
+        self.feed(VoteReceived(vote, seal))
 
     def take_certificate(self, message: CertificateMessage) -> None:
         """A checked certificate."""
@@ -171,6 +183,7 @@ class HeightRun:
             case ReportDuplicate(first, second):
                 self._report(first, second)
             case Decide(certificate):
+                self._account()
                 held = self._extensions.get((certificate.round, certificate.value), {})
                 self.decided = CommittedBlock(
                     block=self._blocks[certificate.value],
@@ -186,7 +199,7 @@ class HeightRun:
             self._learn_block(block)
         else:
             try:
-                block = self._around.executor.build(self.chain, self._around.evidence.pick(self.chain))
+                block = self._around.executor.build(self.chain, self._pick_evidence())
             except LocalFault:
                 return []  # Too few extensions are here to propose; the round goes to the next proposer.
             self._blocks[block.header.hash] = block
@@ -236,22 +249,42 @@ class HeightRun:
             peer = validators.validators[index].envelope_key
             fault = RemoteFault(ConsensusCode.BAD_SHARE, "vote", height=self.height, round=effect.round, sender=peer)
             self.outputs.append(PeerFault(peer, fault))
+            sent = self.state.votes.sealed(effect.round, effect.kind, index)
+            if sent is not None:
+                self.report(BadShare(*sent))
         return [SharesRefused(effect.kind, effect.round, effect.value, bad)]
 
     def _share(self, certificate: Certificate) -> None:
         data = seal(self._around.signer, CertificateMessage(certificate=certificate))
         self.outputs.append(Broadcast(Lane.CONSENSUS, data))
 
-    def _report(self, first: Vote, second: Vote) -> None:
-        item = duplicate_vote(self.chain.validators.hash, first, second)
-        peer = self.chain.validators.validators[first.validator].envelope_key
+    def report(self, proof: Proof) -> RemoteFault | None:
+        """Keep proof of misbehaviour and tell all, once. Gives the fault of one that proves nothing (new)."""
+        around = self._around
+        if around.evidence.knows(proof):
+            return None
         try:
-            check_duplicate_vote(self._around.verifier, self.chain, item)
-        except RemoteFault as bad:
-            self.outputs.append(PeerFault(peer, bad))
-            return
-        self._around.evidence.add_vote(item)
-        fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote", height=self.height, round=first.round, sender=peer)
+            around.executor.judge.check_proof(self.chain, proof)
+        except RemoteFault as fault:
+            return fault
+        if around.evidence.add(proof):
+            data = seal(around.signer, EvidenceMessage(evidence=as_evidence(proof)))
+            self.outputs.append(Broadcast(Lane.DATA, data))
+        return None
+
+    def _pick_evidence(self) -> Evidence:
+        return self._around.executor.judge.pick(self.chain, self._around.evidence)
+
+    def _account(self) -> None:
+        """The height is decided: whoever contradicted itself in it is reported. A share that does not verify is not."""
+        for conflict in contradictions(self.state.votes):
+            self.report(conflict)
+
+    def _report(self, first: Vote, second: Vote) -> None:
+        peer = self.chain.validators.validators[first.validator].envelope_key
+        fault = self.report(duplicate_vote(self.chain.validators.hash, first, second))
+        if fault is None:
+            fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote", height=self.height, round=first.round, sender=peer)
         self.outputs.append(PeerFault(peer, fault))
 
     def _learn_block(self, block: Block) -> RemoteFault | None:

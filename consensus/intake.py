@@ -10,19 +10,22 @@ from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug, RemoteFault
 from consensus.admission import is_final
+from consensus.budget import PeerBudgets
 from consensus.codes import ConsensusCode
-from consensus.evidence import check_duplicate_proposal
+from consensus.evidence import proofs_in
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
     CertificateMessage,
     DuplicateProposal,
     Envelope,
+    EvidenceMessage,
     Message,
     Proposal,
     Status,
     Vote,
 )
+from consensus.offences import checks_of
 from consensus.outputs import PeerFault
 from consensus.proposer import proposer_index
 from consensus.state import Step
@@ -37,6 +40,9 @@ LATER_ROUND_VOTES = 64
 LATER_ROUND_VOTES_REGAINED = 8
 """At each rebroadcast: who was once far ahead must be heard again, or two halves of a quorum never meet."""
 PROPOSAL_ROUNDS_AHEAD = 4
+EVIDENCE_CHECKS_PER_SECOND = 50
+EVIDENCE_CHECKS_AT_ONCE = 400
+"""Signature checks that evidence from one peer may cost, about 1.5 ms each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class Intake:
         self._voters: set[bytes] = set()
         self._proposals: dict[int, SeenProposal] = {}
         self._twice: set[int] = set()
+        self._evidence = PeerBudgets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE)
 
     @property
     def has_early(self) -> bool:
@@ -102,13 +109,15 @@ class Intake:
             case BlockResponse():
                 self._authenticate(envelope)
                 catch_up.take(peer, message)
+            case EvidenceMessage():
+                self._take_evidence(envelope, message)
 
-    def take_recorded(self, message: Message) -> None:
+    def take_recorded(self, envelope: Envelope, message: Message) -> None:
         """Feed an input of the log again. It was checked when it was recorded."""
         run = self._replica.run
         match message:
             case Vote():
-                run.take_vote(message)
+                run.take_vote(message, envelope.signature)
             case Proposal():
                 self._proposals.setdefault(message.round, _seen(message))
                 run.take_proposal(message)
@@ -177,7 +186,7 @@ class Intake:
                 replica.start_height()
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
-            run.take_vote(vote)
+            run.take_vote(vote, envelope.signature)
 
     def _take_proposal(self, envelope: Envelope, proposal: Proposal, data: bytes) -> None:
         replica = self._replica
@@ -239,6 +248,24 @@ class Intake:
         admission.check_vote_extension(chain.network, chain.last_validators, vote)
         self._replica.add_late_extension(vote.extension)
 
+    def _take_evidence(self, envelope: Envelope, message: EvidenceMessage) -> None:
+        """Another found it: keep it for the own next block. Repeated or untimely is nobody's fault, the rest is."""
+        replica, run = self._replica, self._replica.run
+        pool, judge = replica.around.evidence, replica.around.executor.judge
+        new = [proof for proof in proofs_in(message.evidence) if not pool.knows(proof)]
+        if not new or not self._evidence.has(envelope.sender, replica.clock.steady_ms()):
+            return
+        self._authenticate(envelope)
+        self._evidence.charge(envelope.sender, sum(checks_of(proof) for proof in new), replica.clock.steady_ms())
+        for proof in new:
+            try:
+                judge.check_proof(run.chain, proof)
+            except RemoteFault as fault:
+                if fault.code is ConsensusCode.BAD_EVIDENCE:
+                    raise
+                continue
+            pool.add(proof)
+
     def _forget(self, oldest: int) -> None:
         """Drop what is known of proposals of rounds long past."""
         self._proposals = {round_: seen for round_, seen in self._proposals.items() if round_ >= oldest}
@@ -262,8 +289,7 @@ class Intake:
             second_value=high.value,
             second_signature=high.signature,
         )
-        check_duplicate_proposal(replica.around.verifier, replica.chain, item)
-        replica.around.evidence.add_proposal(item)
+        replica.run.report(item)
         peer = validators.validators[sender].envelope_key
         fault = RemoteFault(ConsensusCode.DOUBLE_SIGN, "proposal", height=second.height, round=second.round)
         replica.send(PeerFault(peer, fault))

@@ -16,6 +16,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.hashing import sha256, tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
+from clearing.base.validators import ValidatorSet
 
 ENVELOPE_TAG = "crossclear/envelope/v1"
 PROPOSAL_TAG = "crossclear/proposal/v1"
@@ -25,8 +26,12 @@ BLOCK_BYTES_MAX = 4 << 20
 """Of a payload."""
 BLOCK_SURROUNDINGS_MAX = 3 << 19
 """What a block holds beside its payload: 256 of the longest extensions, certificates, header, evidence."""
+EVIDENCE_BYTES_MAX = 1 << 17
+"""Of all that a block carries of it."""
 BLOCKS_PER_RESPONSE_MAX = 64
 EVIDENCE_PER_BLOCK_MAX = 8
+"""Of each kind."""
+EVIDENCE_POLKAS_MAX = 4
 ROUND_MAX = 2**31 - 1
 
 Round = Annotated[int, msgspec.Meta(ge=0, le=ROUND_MAX)]
@@ -90,11 +95,42 @@ class DuplicateProposal(Wire, frozen=True):
     second_signature: Bytes64
 
 
+class BadShare(Wire, frozen=True):
+    """Proof that a validator sent a vote whose share does not verify: the envelope, which it signed around it."""
+
+    vote: Vote
+    signature: Bytes64
+    """Of the envelope whose body is the vote."""
+
+
+class ConflictingSignatures(Wire, frozen=True):
+    """Proof about all who signed both: aggregates, of a quorum or of one, on what no honest validator signs both of.
+
+    Either two values of one step, the lower first; or a precommit of a value and a later prevote of another (amnesia),
+    with a polka of each round between them, none of which could have opened the lock.
+    """
+
+    first: Certificate
+    second: Certificate
+    polkas: Annotated[tuple[Certificate, ...], msgspec.Meta(max_length=EVIDENCE_POLKAS_MAX)] = ()
+
+
+class ForeignCertificate(Wire, frozen=True):
+    """Proof about all signers who were validators at `known_at`: signatures for a set that the height never had."""
+
+    known_at: U63
+    certificate: Certificate
+    validators: ValidatorSet
+
+
 class Evidence(Wire, frozen=True):
     """What a block reports about faulty validators."""
 
     votes: Annotated[tuple[DuplicateVote, ...], msgspec.Meta(max_length=EVIDENCE_PER_BLOCK_MAX)] = ()
     proposals: Annotated[tuple[DuplicateProposal, ...], msgspec.Meta(max_length=EVIDENCE_PER_BLOCK_MAX)] = ()
+    shares: Annotated[tuple[BadShare, ...], msgspec.Meta(max_length=EVIDENCE_PER_BLOCK_MAX)] = ()
+    conflicts: Annotated[tuple[ConflictingSignatures, ...], msgspec.Meta(max_length=EVIDENCE_PER_BLOCK_MAX)] = ()
+    foreign: Annotated[tuple[ForeignCertificate, ...], msgspec.Meta(max_length=1)] = ()
 
 
 class Block(Wire, frozen=True):
@@ -123,6 +159,12 @@ class CertificateMessage(Wire, frozen=True):
 
     certificate: Certificate
     extensions: Annotated[tuple[SignedExtension, ...], msgspec.Meta(max_length=256)] = ()
+
+
+class EvidenceMessage(Wire, frozen=True):
+    """Evidence that no block carries yet, to whoever proposes next."""
+
+    evidence: Evidence
 
 
 class Status(Wire, frozen=True):
@@ -161,6 +203,7 @@ class MessageKind(IntEnum):
     STATUS = 4
     BLOCK_REQUEST = 5
     BLOCK_RESPONSE = 6
+    EVIDENCE = 7
     # Between a node that joins and its peers (`consensus.sync_messages`); the replica hears nothing of them.
     SNAPSHOTS_REQUEST = 10
     SNAPSHOT_OFFERS = 11
@@ -170,7 +213,7 @@ class MessageKind(IntEnum):
     LIGHT_RESPONSE = 15
 
 
-Message: TypeAlias = Vote | Proposal | CertificateMessage | Status | BlockRequest | BlockResponse
+Message: TypeAlias = Vote | Proposal | CertificateMessage | Status | BlockRequest | BlockResponse | EvidenceMessage
 
 _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
     MessageKind.VOTE: (Vote, EXTENSION_DATA_MAX + 1024),
@@ -179,6 +222,7 @@ _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
     MessageKind.STATUS: (Status, 64),
     MessageKind.BLOCK_REQUEST: (BlockRequest, 64),
     MessageKind.BLOCK_RESPONSE: (BlockResponse, 2 * BLOCK_BYTES_MAX),
+    MessageKind.EVIDENCE: (EvidenceMessage, EVIDENCE_BYTES_MAX),
 }
 _KINDS: dict[type[Message], MessageKind] = {body: kind for kind, (body, _) in _BODIES.items()}
 ENVELOPE_BYTES_MAX = 2 * BLOCK_BYTES_MAX + 256

@@ -222,7 +222,8 @@ class Replica:
             elapsed = decode(record.data, TimeoutRecord)
             self.run.feed(TimeoutElapsed(elapsed.kind, elapsed.round))
         elif record.kind is RecordKind.RECEIVED:
-            self._intake.take_recorded(read_message(read_envelope(record.data)))
+            envelope = read_envelope(record.data)
+            self._intake.take_recorded(envelope, read_message(envelope))
 
     def _check_replayed_lock(self) -> None:
         """A precommit that was sent must have left its lock, or a later vote could break it. Raises Bug."""

@@ -56,6 +56,10 @@ class Verifier(Protocol):
         """Whether `aggregate` is the sum of each key's share of `digest`; False for what is no point, too."""
         ...
 
+    def verify_possession(self, key: bytes, possession: bytes) -> bool:
+        """Whether the owner of a BLS key of no known set has shown to know its secret; False for what is no point."""
+        ...
+
     def verify_certificate(self, certificate: Certificate, validators: ValidatorSet, network: bytes) -> None:
         """Check set, signers, quorum and aggregate. Raises RemoteFault."""
         ...
@@ -76,6 +80,13 @@ class CurveVerifier:
         """See `Verifier`."""
         try:
             return bls.verify_aggregate(keys, digest, aggregate)
+        except RemoteFault:
+            return False
+
+    def verify_possession(self, key: bytes, possession: bytes) -> bool:
+        """See `Verifier`."""
+        try:
+            return bls.verify_possession(key, possession)
         except RemoteFault:
             return False
 

@@ -10,6 +10,7 @@ timers or rounds, so envelopes suffice for them. Differences from the paper, and
 """
 
 from clearing.base.certificate import NIL, Certificate, VoteKind
+from clearing.base.codec import encode
 from clearing.base.errors import Bug
 from consensus.effects import (
     CastVote,
@@ -43,7 +44,7 @@ from consensus.votes import PAST_ROUNDS, Added
 def step(state: State, event: Input) -> list[Effect]:
     """Take one input, apply every rule that it enables, and tell what is to be done. Changes `state` in place.
 
-    Raises Bug when a quorum decided a block that is invalid here.
+    Raises Bug when a quorum decided a block that is invalid here, or two.
     """
     out: list[Effect] = []
     match event:
@@ -52,8 +53,8 @@ def step(state: State, event: Input) -> list[Effect]:
                 _start_round(state, out, 0)
         case ProposalReceived():
             _learn_proposal(state, event)
-        case VoteReceived(vote):
-            added, first = state.votes.add(vote, state.round)
+        case VoteReceived(vote, seal):
+            added, first = state.votes.add(vote, state.round, seal)
             if added is Added.CONFLICTING and first is not None:
                 out.append(ReportDuplicate(first, vote))
         case CertificateVerified(certificate):
@@ -127,7 +128,11 @@ def _start_round(state: State, out: list[Effect], round_: int) -> None:
 
 def _l49_decide(state: State, out: list[Effect]) -> bool:
     """A precommit certificate of any round for a block at hand decides."""
-    for certificate in state.votes.value_certificates(VoteKind.PRECOMMIT):
+    final = state.votes.value_certificates(VoteKind.PRECOMMIT)
+    if len({certificate.value for certificate in final}) > 1:
+        shown = " and ".join(encode(certificate).hex() for certificate in final)
+        raise Bug(f"height {state.height}: two values are final, more than a third of the power lied: {shown}")
+    for certificate in final:
         valid = state.known.get(certificate.value)
         if valid is None:
             if _once(state, out, 49, certificate.round, report=False):

@@ -41,16 +41,18 @@ class Tally:
     refused: set[int] = field(default_factory=set)
     checking: set[bytes] = field(default_factory=set)
     reported: set[int] = field(default_factory=set)
+    seals: dict[int, bytes] = field(default_factory=dict)
+    """Envelope signatures of the votes, as far as they are known: what shows who sent a bad share."""
 
 
 class VoteKeeper:
     """Votes and certificates of one height, by (round, kind)."""
 
     def __init__(self, validators: ValidatorSet) -> None:
-        self._validators = validators
+        self.validators = validators
         self._tallies: dict[tuple[int, VoteKind], Tally] = {}
 
-    def add(self, vote: Vote, current_round: int) -> tuple[Added, Vote | None]:
+    def add(self, vote: Vote, current_round: int, seal: bytes = b"") -> tuple[Added, Vote | None]:
         """Count a vote with a good envelope. For CONFLICTING, once per validator and step, gives the first one, too."""
         if vote.round < current_round - PAST_ROUNDS or not self._admit(vote, current_round):
             return Added.IGNORED, None
@@ -66,6 +68,8 @@ class VoteKeeper:
             tally.reported.add(vote.validator)
             return Added.CONFLICTING, first
         tally.votes[vote.validator] = vote
+        if seal:
+            tally.seals[vote.validator] = seal
         tally.signers.add(vote.validator)
         tally.power[vote.value] = tally.power.get(vote.value, 0) + self._power(vote.validator)
         return Added.COUNTED, None
@@ -96,6 +100,7 @@ class VoteKeeper:
         tally.checking.discard(value)
         for validator in validators:
             vote = tally.votes.pop(validator, None)
+            tally.seals.pop(validator, None)
             if vote is not None:
                 tally.power[vote.value] -= self._power(validator)
                 tally.signers.discard(validator)
@@ -105,6 +110,28 @@ class VoteKeeper:
         """The verified certificate for a value."""
         tally = self._tallies.get((round_, kind))
         return None if tally is None else tally.certificates.get(value)
+
+    @property
+    def steps(self) -> list[tuple[int, VoteKind]]:
+        """Those that anything is known of, in order."""
+        return sorted(self._tallies)
+
+    def certificates(self, round_: int, kind: VoteKind) -> list[Certificate]:
+        """All verified ones of a step, nil's too, by value."""
+        tally = self._tallies.get((round_, kind))
+        return [] if tally is None else [tally.certificates[value] for value in sorted(tally.certificates)]
+
+    def votes(self, round_: int, kind: VoteKind) -> list[Vote]:
+        """All single votes of a step, by validator; their shares are not verified."""
+        tally = self._tallies.get((round_, kind))
+        return [] if tally is None else [tally.votes[index] for index in sorted(tally.votes)]
+
+    def sealed(self, round_: int, kind: VoteKind, validator: int) -> tuple[Vote, bytes] | None:
+        """A vote with its envelope's signature, when both are known."""
+        tally = self._tallies.get((round_, kind))
+        if tally is None or validator not in tally.votes or validator not in tally.seals:
+            return None
+        return tally.votes[validator], tally.seals[validator]
 
     def value_certificates(self, kind: VoteKind) -> list[Certificate]:
         """Verified certificates of values (not nil), by round."""
@@ -120,7 +147,7 @@ class VoteKeeper:
     def has_any_quorum(self, round_: int, kind: VoteKind) -> bool:
         """Whether votes of a step, for whatever values, hold a quorum."""
         tally = self._tallies.get((round_, kind))
-        return tally is not None and self._validators.is_quorum(self._sum(tally.signers))
+        return tally is not None and self.validators.is_quorum(self._sum(tally.signers))
 
     def highest_skip_round(self, current_round: int) -> int | None:
         """The highest later round in which more than a third of the power voted."""
@@ -131,7 +158,7 @@ class VoteKeeper:
                 tally = self._tallies.get((round_, kind))
                 if tally is not None:
                     voters |= tally.signers
-            if self._validators.is_skip(self._sum(voters)):
+            if self.validators.is_skip(self._sum(voters)):
                 return round_
         return None
 
@@ -147,7 +174,7 @@ class VoteKeeper:
             for value, power in tally.power.items():
                 if value == NIL and (kind is not VoteKind.PREVOTE or round_ != nil_prevote_round):
                     continue
-                if value in tally.certificates or value in tally.checking or not self._validators.is_quorum(power):
+                if value in tally.certificates or value in tally.checking or not self.validators.is_quorum(power):
                     continue
                 tally.checking.add(value)
                 shares = sorted((i, vote.share) for i, vote in tally.votes.items() if vote.value == value)
@@ -188,6 +215,7 @@ class VoteKeeper:
         if tally is None:
             return
         vote = tally.votes.pop(validator, None)
+        tally.seals.pop(validator, None)
         if vote is not None:
             tally.power[vote.value] -= self._power(validator)
             tally.signers.discard(validator)
@@ -198,7 +226,7 @@ class VoteKeeper:
         return self._tallies.setdefault((round_, kind), Tally())
 
     def _power(self, validator: int) -> int:
-        return self._validators.validators[validator].power
+        return self.validators.validators[validator].power
 
     def _sum(self, validators: set[int]) -> int:
         return sum(self._power(validator) for validator in validators)

@@ -11,7 +11,7 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
-from consensus.application import Application, AppRoots, BlockContext
+from consensus.application import Application, AppRoots, BlockContext, MisbehaviourKind
 from consensus.executor import BlockExecutor
 from consensus.messages import Block, Evidence, Proposal
 from consensus.replica import Replica
@@ -42,6 +42,12 @@ class OtherPayload:
 
     def commit(self, header: Header) -> ValidatorSet:
         raise AssertionError("a second block is never decided here")
+
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        return self._behind.validators_at(height)
+
+    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
+        return self._behind.is_reported(envelope_key, height, kind)
 
 
 def other_executor(context: AdversaryContext, replica: Replica) -> BlockExecutor:

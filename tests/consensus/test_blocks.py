@@ -11,7 +11,7 @@ from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from consensus.chain import Chain, chain_at
 from consensus.codes import ConsensusCode
-from consensus.evidence import EvidencePool, check_duplicate_vote, duplicate_vote
+from consensus.evidence import EvidencePool, duplicate_vote
 from consensus.executor import BlockExecutor, payload_root
 from consensus.extensions import block_time
 from consensus.messages import (
@@ -260,17 +260,19 @@ def test_evidence_of_a_double_vote_convinces_and_is_pooled_once() -> None:
     ]
     item = duplicate_vote(VALIDATORS.hash, *votes)
     assert item == duplicate_vote(VALIDATORS.hash, *votes[::-1])
-    check_duplicate_vote(f.verifier, f.chain, item)
+    judge = f.executor.judge
+    (offence,) = judge.check_proof(f.chain, item)
+    assert (offence.envelope_key, offence.height, offence.power) == (VALIDATORS.validators[3].envelope_key, 2, 10)
     pool = EvidencePool()
-    assert pool.add_vote(item)
-    assert not pool.add_vote(item)
-    evidence = pool.pick(f.chain)
+    assert pool.add(item)
+    assert not pool.add(item)
+    evidence = judge.pick(f.chain, pool)
     block = f.executor.build(f.chain, evidence)
     f.executor.check(f.chain, block)
     pool.forget(block.evidence)
-    assert pool.pick(f.chain) == Evidence()
+    assert judge.pick(f.chain, pool) == Evidence()
     with pytest.raises(RemoteFault):
-        check_duplicate_vote(f.verifier, f.chain, msgspec.structs.replace(item, validator=2))
+        judge.check_proof(f.chain, msgspec.structs.replace(item, validator=2))
 
 
 def test_committed_blocks_survive_the_store(fixture: Fixture) -> None:

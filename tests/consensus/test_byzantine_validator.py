@@ -11,9 +11,10 @@ from clearing.base.errors import RemoteFault
 from clearing.base.header import DepositCursor
 from consensus.catchup import REQUEST_BYTES, SERVED_BYTES_AT_ONCE
 from consensus.chain import chain_at
+from consensus.codes import ConsensusCode
 from consensus.effects import CastVote, Propose
 from consensus.events import CertificateVerified, ProposalReceived, StartHeight, VoteReceived
-from consensus.evidence import check_evidence, duplicate_vote
+from consensus.evidence import duplicate_vote
 from consensus.messages import (
     BlockRequest,
     CertificateMessage,
@@ -230,9 +231,11 @@ def test_a_block_reports_an_offence_once() -> None:
     replica = replica_of(HONEST[0])
     low, high = (vote_of(LIAR, VoteKind.PREVOTE, 1, 0, value) for value in (b"v" * 32, b"w" * 32))
     item = duplicate_vote(VALIDATORS.hash, low, high)
-    check_evidence(FakeVerifier(), replica.chain, Evidence(votes=(item,)))
-    with pytest.raises(RemoteFault):
-        check_evidence(FakeVerifier(), replica.chain, Evidence(votes=(item, item)))
+    judge = replica.around.executor.judge
+    assert len(judge.check(replica.chain, Evidence(votes=(item,)))) == 1
+    with pytest.raises(RemoteFault) as refused:
+        judge.check(replica.chain, Evidence(votes=(item, item)))
+    assert refused.value.code is ConsensusCode.EVIDENCE_REPEATED
 
 
 def test_a_header_without_end_is_refused_before_it_is_hashed(proposal: Proposal) -> None:

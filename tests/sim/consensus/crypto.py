@@ -67,6 +67,9 @@ class FakeVerifier:
     def verify_shares(self, keys: Sequence[bytes], digest: bytes, aggregate: bytes) -> bool:
         return bool(keys) and self.aggregate([fake_share(key, digest) for key in keys]) == aggregate
 
+    def verify_possession(self, key: bytes, possession: bytes) -> bool:
+        return bls.verify_possession(key, possession)
+
     def verify_certificate(self, certificate: Certificate, validators: ValidatorSet, network: bytes) -> None:
         indices = signer_indices(certificate.signers)
         if certificate.validators_hash != validators.hash or (indices and indices[-1] >= len(validators.validators)):
