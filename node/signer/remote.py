@@ -60,6 +60,8 @@ class RemoteSigner(GuardedSigner):
         self._thread = threading.Thread(target=self._keep_connected, name="signer-dialer", daemon=True)
         self.silences = 0
         """Signatures that did not come in time."""
+        self.attempts = 0
+        """Failed ones to connect or to keep connected, since start."""
 
     def start(self) -> None:
         """Begin to dial; does not wait."""
@@ -174,6 +176,7 @@ class RemoteSigner(GuardedSigner):
                 elif time.monotonic() - self._asked_at >= ALIVE_S:
                     self._exchange(RequestKind.HELLO, b"", self._timeout_s)
             except CrossclearError as fault:
+                self.attempts += 1
                 if str(fault) != told:
                     told = str(fault)
                     log.error("signer not reachable: nothing is signed", address=self._address, fault=told)

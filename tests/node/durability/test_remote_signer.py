@@ -1,0 +1,330 @@
+"""Rules of a signer in a process of its own: who may ask, what is signed twice, and what silence costs."""
+
+import select
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base import bls, ed25519
+from clearing.base.certificate import VoteKind, vote_digest
+from clearing.base.errors import LocalFault
+from consensus.codes import ConsensusCode
+from consensus.messages import Extension, extension_digest, proposal_digest
+from node.codes import NodeCode
+from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
+from node.consensus.signer import LocalSigner
+from node.signer import channel as channels
+from node.signer.address import address_of, listen
+from node.signer.channel import open_as_node, open_as_signer
+from node.signer.remote import RemoteSigner
+from node.signer.server import SignerServer
+from tests.sim.consensus.crypto import secrets_of, validator_set
+
+NETWORK = bytes(range(32))
+SET = validator_set(4)
+ENVELOPE, BLS = secrets_of(4)[0]
+BLS_KEY = bls.public_key(BLS)
+SIGNER_LINK, NODE_LINK, STRANGER = bytes([1]) * 32, bytes([2]) * 32, bytes([3]) * 32
+V, W = b"v" * 32, b"w" * 32
+SECONDS = 20.0
+"""Far more than anything takes: a limit that is reached is a failure."""
+
+
+@contextmanager
+def serving(folder: Path, address: str = "tcp:127.0.0.1:0") -> Iterator[tuple[str, SignStateFile]]:
+    """A signer with its keys; gives where it listens."""
+    guard = SignStateFile(folder / "signer-state")
+    listener = listen(address)
+    server = SignerServer(listener, NETWORK, SIGNER_LINK, [ed25519.public_key(NODE_LINK)], ENVELOPE, BLS, guard)
+    thread = threading.Thread(target=server.run)
+    where = address_of(listener)
+    thread.start()
+    try:
+        yield where, guard
+    finally:
+        server.close()
+        thread.join()
+        guard.close()
+
+
+@contextmanager
+def asking(
+    address: str,
+    guard: SignGuard | None = None,
+    link: bytes = NODE_LINK,
+    network: bytes = NETWORK,
+    signer: bytes = SIGNER_LINK,
+    timeout_s: float = SECONDS,
+) -> Iterator[RemoteSigner]:
+    remote = RemoteSigner(
+        address, ed25519.public_key(signer), link, network, ENVELOPE, BLS_KEY, guard or SignGuard(), timeout_s
+    )
+    remote.start()
+    try:
+        yield remote
+    finally:
+        remote.close()
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_what_the_remote_signer_signs_is_what_a_local_one_would(tmp_path: Path, kind: str) -> None:
+    local = LocalSigner(NETWORK, ENVELOPE, BLS, SignGuard())
+    extension = Extension(time_ms=5, data=b"x" * 4096)
+    address = "tcp:127.0.0.1:0" if kind == "tcp" else f"unix:{tmp_path}/signer.socket"
+    with serving(tmp_path, address) as (where, _), asking(where) as remote:
+        assert remote.wait_connected(SECONDS)
+        for signer in (local, remote):
+            assert signer.envelope_key == SET.validators[0].envelope_key
+        proposal = remote.sign_proposal(SET.hash, 1, 0, -1, V)
+        assert proposal == local.sign_proposal(SET.hash, 1, 0, -1, V)
+        assert ed25519.verify(local.envelope_key, proposal_digest(NETWORK, SET.hash, 1, 0, -1, V), proposal)
+        share = remote.sign_vote(SET.hash, VoteKind.PRECOMMIT, 1, 0, V)
+        digest = vote_digest(NETWORK, SET.hash, VoteKind.PRECOMMIT, 1, 0, V)
+        assert bls.verify_aggregate([BLS_KEY], digest, share)
+        assert share == local.sign_vote(SET.hash, VoteKind.PRECOMMIT, 1, 0, V)
+        said = remote.sign_extension(SET.hash, 1, 0, V, extension)
+        assert ed25519.verify(local.envelope_key, extension_digest(NETWORK, SET.hash, 1, 0, V, extension), said)
+        if kind == "unix":
+            assert (tmp_path / "signer.socket").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_same_step_is_signed_again_in_the_same_bytes_after_a_restart_of_both(tmp_path: Path) -> None:
+    signed = []
+    for _ in range(2):
+        with serving(tmp_path) as (where, guard), asking(where) as remote:
+            assert remote.wait_connected(SECONDS)
+            signed.append(remote.sign_vote(SET.hash, VoteKind.PREVOTE, 3, 1, V))
+            assert guard.last == SignedStep(3, 1, 1)
+    assert signed[0] == signed[1]
+
+
+def test_two_nodes_of_one_signer_never_get_two_values_for_one_step(tmp_path: Path) -> None:
+    """A standby that starts too early has no guard of what the first one signed; the signer has."""
+    with serving(tmp_path) as (where, _), asking(where) as first, asking(where) as second:
+        assert first.wait_connected(SECONDS)
+        assert second.wait_connected(SECONDS)
+        share = first.sign_vote(SET.hash, VoteKind.PREVOTE, 9, 0, V)
+        for kind, round_, value in ((VoteKind.PREVOTE, 0, W), (VoteKind.PREVOTE, 0, bytes(32))):
+            with pytest.raises(LocalFault) as refused:
+                second.sign_vote(SET.hash, kind, 9, round_, value)
+            assert refused.value.code is ConsensusCode.DOUBLE_SIGN
+        with pytest.raises(LocalFault):
+            second.sign_proposal(SET.hash, 9, 0, -1, V)
+        assert first.sign_vote(SET.hash, VoteKind.PREVOTE, 9, 0, V) == share, "a refusal ends no channel"
+        assert second.silences == 0
+
+
+def test_what_the_nodes_own_guard_refuses_is_not_asked(tmp_path: Path) -> None:
+    own = SignGuard(SignedStep(5, 0, 1), V)
+    with serving(tmp_path) as (where, guard), asking(where, own) as remote:
+        assert remote.wait_connected(SECONDS)
+        with pytest.raises(LocalFault) as refused:
+            remote.sign_vote(SET.hash, VoteKind.PREVOTE, 4, 0, V)
+        assert refused.value.code is ConsensusCode.DOUBLE_SIGN
+        assert guard.last == SignedStep()
+
+
+def test_no_signer_is_silence_at_once_and_its_return_is_noticed(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/signer.socket"
+    with asking(address) as remote:
+        with pytest.raises(LocalFault) as silent:
+            remote.sign_vote(SET.hash, VoteKind.PREVOTE, 1, 0, V)
+        assert silent.value.code is NodeCode.SIGNER_SILENT
+        shares = []
+        for _ in range(2):
+            with serving(tmp_path, address):
+                assert remote.wait_connected(SECONDS)
+                shares.append(remote.sign_vote(SET.hash, VoteKind.PREVOTE, 1, 0, V))
+            with pytest.raises(LocalFault) as silent:
+                remote.sign_vote(SET.hash, VoteKind.PREVOTE, 1, 0, V)
+            assert silent.value.code is NodeCode.SIGNER_SILENT
+            assert not remote.connected
+        assert shares[0] == shares[1], "a step asked for again is the same step"
+        assert remote.silences == 3
+
+
+def test_a_signer_that_hangs_costs_one_timeout_and_then_none(tmp_path: Path) -> None:
+    listener = listen("tcp:127.0.0.1:0")
+    asked = threading.Event()
+
+    def hang() -> None:
+        link, _ = listener.accept()
+        with link:
+            channel, _ = open_as_signer(link, SIGNER_LINK, lambda _: True, SECONDS)
+            hello = channel.receive(SECONDS)
+            assert hello
+            # Whoever says hello rightly may still hang at the first vote: play the true signer's answer back.
+            channel.send(_hello_answer(hello), SECONDS)
+            channel.receive(SECONDS)
+            asked.wait(SECONDS)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    with asking(address_of(listener), timeout_s=0.05) as remote:
+        assert remote.wait_connected(SECONDS)
+        for _ in range(2):
+            with pytest.raises(LocalFault) as silent:
+                remote.sign_vote(SET.hash, VoteKind.PREVOTE, 1, 0, V)
+            assert silent.value.code is NodeCode.SIGNER_SILENT
+        assert "not connected" in str(silent.value)
+        asked.set()
+        thread.join()
+        listener.close()
+
+
+def _hello_answer(request: bytes) -> bytes:
+    from clearing.base.codec import decode, encode
+    from node.signer.protocol import Answer, Hello, Request
+
+    hello = Hello(network=NETWORK, envelope_key=SET.validators[0].envelope_key, bls_key=BLS_KEY)
+    return encode(Answer(number=decode(request, Request).number, code=0, data=encode(hello)))
+
+
+@pytest.mark.parametrize("who", ["a stranger as node", "a stranger as signer", "another network"])
+def test_whoever_is_not_named_gets_nothing(tmp_path: Path, who: str) -> None:
+    with serving(tmp_path) as (where, guard):
+        link = STRANGER if who == "a stranger as node" else NODE_LINK
+        signer = STRANGER if who == "a stranger as signer" else SIGNER_LINK
+        network = bytes(32) if who == "another network" else NETWORK
+        with asking(where, link=link, signer=signer, network=network) as remote:
+            while not remote.attempts:
+                assert not remote.connected
+                threading.Event().wait(0.01)
+            assert not remote.connected
+            with pytest.raises(LocalFault) as silent:
+                remote.sign_vote(SET.hash, VoteKind.PREVOTE, 1, 0, V)
+            assert silent.value.code is NodeCode.SIGNER_SILENT
+        assert guard.last == SignedStep()
+
+
+HANDSHAKE_BYTES = 2 * (8 + 32) + 2 * (4 + 32 + 64 + 16)
+MESSAGE = b"sign this"
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    ours, theirs = socket.socketpair()
+    return ours, theirs
+
+
+@settings(max_examples=40)
+@given(st.integers(0, HANDSHAKE_BYTES + 60), st.integers(0, 7))
+def test_a_changed_byte_anywhere_in_the_handshake_opens_no_channel(at: int, bit: int) -> None:
+    """The man between flips one bit of what either end sends."""
+    node_end, node_side = pair()
+    signer_end, signer_side = pair()
+    outcome: dict[str, object] = {}
+    changed = at < HANDSHAKE_BYTES + 4 + 16 + len(MESSAGE)
+    limit = 0.5 if changed else SECONDS  # a longer length makes its reader wait
+
+    def signer() -> None:
+        try:
+            channel, _ = open_as_signer(signer_end, SIGNER_LINK, {ed25519.public_key(NODE_LINK)}.__contains__, limit)
+            outcome["signer"] = channel.receive(limit)
+        except LocalFault as fault:
+            outcome["refused"] = fault
+        finally:
+            signer_end.close()
+
+    def between() -> None:
+        seen = 0
+        links = {node_side: signer_side, signer_side: node_side}
+        while links:
+            ready, _, _ = select.select(list(links), [], [], limit)
+            if not ready:
+                break
+            for link in ready:
+                data = bytearray(link.recv(4096))
+                if not data:
+                    for each in (node_side, signer_side):
+                        each.close()
+                    return
+                if seen <= at < seen + len(data):
+                    data[at - seen] ^= 1 << bit
+                seen += len(data)
+                try:
+                    links[link].sendall(data)
+                except OSError:
+                    return
+
+    threads = [threading.Thread(target=signer), threading.Thread(target=between)]
+    for thread in threads:
+        thread.start()
+    try:
+        channel = open_as_node(node_end, NODE_LINK, ed25519.public_key(SIGNER_LINK), limit)
+        channel.send(MESSAGE, limit)
+        node_end.shutdown(socket.SHUT_WR)
+    except LocalFault as fault:
+        outcome["refused"] = fault
+    finally:
+        node_end.close()
+    for thread in threads:
+        thread.join()
+    for link in (node_side, signer_side):
+        link.close()
+    assert outcome.get("signer") == (None if changed else MESSAGE)
+
+
+def test_a_frame_that_is_repeated_or_left_out_ends_the_channel() -> None:
+    for repeat in (True, False):
+        node_end, signer_end = pair()
+        found: list[channels.Channel] = []
+
+        def accept(end: socket.socket = signer_end, into: list[channels.Channel] = found) -> None:
+            into.append(open_as_signer(end, SIGNER_LINK, lambda _: True, SECONDS)[0])
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        channel = open_as_node(node_end, NODE_LINK, ed25519.public_key(SIGNER_LINK), SECONDS)
+        thread.join()
+        if repeat:
+            channel.send(b"one", SECONDS)
+            channel._sent -= 1  # as if the same frame came twice
+            assert found[0].receive(SECONDS) == b"one"
+        else:
+            channel._sent += 1
+        channel.send(b"one", SECONDS)
+        with pytest.raises(LocalFault) as refused:
+            found[0].receive(SECONDS)
+        assert refused.value.code is NodeCode.SIGNER_CHANNEL
+        node_end.close()
+        signer_end.close()
+
+
+@pytest.mark.parametrize("bad", [b"", b"GET / HTTP/1.1\r\n\r\n" * 9, bytes(300), b"XCSL0001" + bytes(32)])
+def test_nonsense_ends_its_own_connection_only(tmp_path: Path, bad: bytes) -> None:
+    with serving(tmp_path) as (where, _):
+        _, host, port = where.split(":")
+        with socket.create_connection((host, int(port))) as link:
+            link.sendall(bad)
+            link.shutdown(socket.SHUT_WR)
+            link.settimeout(SECONDS)
+            with suppress(ConnectionResetError):
+                while link.recv(4096):
+                    pass
+        with asking(where) as remote:
+            assert remote.wait_connected(SECONDS)
+            assert remote.sign_vote(SET.hash, VoteKind.PREVOTE, 1, 0, V)
+
+
+def test_a_socket_path_in_use_is_not_taken_over_and_one_left_behind_is(tmp_path: Path) -> None:
+    address = f"unix:{tmp_path}/signer.socket"
+    first = listen(address)
+    with pytest.raises(LocalFault) as refused:
+        listen(address)
+    assert refused.value.code is NodeCode.CONFIG_VALUE
+    first.close()  # as a process that died: the file stays
+    assert (tmp_path / "signer.socket").exists()
+    listen(address).close()
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "tcp:host", "tcp:host:port", "tcp:1.2.3.4:99999", "http://x"])
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(LocalFault) as refused:
+        listen(address)
+    assert refused.value.code is NodeCode.CONFIG_VALUE
