@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u PIP_TARGET -u PIP_USER PIP_CONFIG_FILE=/dev/null \
        $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: demo devnet test check bench setup lock contracts docs clean
+.PHONY: demo devnet test testnet check bench setup lock contracts docs clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -17,6 +17,9 @@ devnet: setup ## the same network, kept up until Ctrl-C
 
 test: setup ## everything that is tested
 	$(BIN)/python -m pytest
+
+testnet: setup ## a network of processes with faults: make testnet MANIFEST=tests/testnets/manifests/acceptance.toml
+	$(BIN)/python -m tests.testnets run $(MANIFEST)
 
 check: setup ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -1,0 +1,89 @@
+"""A real node that lies: `crossclear start` with an adversary between its core and its network.
+
+    python -m tests.testnets.byzantine --config n3/node.toml --adversary equivocator --seed 7
+
+Rule: everything but what leaves the core is the real node's: keys, disk, network, API. The liar signs with its own keys
+and without a guard, as a machine that was taken over would. Ends with standard input.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest import mock
+
+from clearing.base.codec import decode
+from clearing.transactions import Transaction
+from consensus.outputs import Output
+from consensus.replica import Replica
+from node import app
+from node.config_sources import load_config
+from node.consensus.engine import Engine
+from node.consensus.signer import LocalSigner
+from node.keys.ring import open_node_keys
+from node.p2p.network import Incoming
+from node.payload import PAYLOAD_BYTES_MAX, Payload, encode_payload
+from tests.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
+from tests.adversaries.registry import ADVERSARIES, make_adversary
+
+
+class LyingEngine(Engine):
+    """An engine whose outputs pass through an adversary."""
+
+    adversary: Adversary | None = None
+
+    def _perform(self, outputs: list[Output]) -> None:
+        told = outputs if self.adversary is None else disguise(self.adversary, outputs)
+        super()._perform(told)
+
+    def _take(self, replica: Replica, incoming: Incoming | None) -> None:
+        if incoming is not None and self.adversary is not None:
+            super()._perform(overhear(self.adversary, incoming.sender, incoming.data))
+        super()._take(replica, incoming)
+
+    @property
+    def replica(self) -> Replica | None:
+        """The honest one behind the lies."""
+        return self._replica
+
+
+def vary(payload: bytes, chance: Random) -> bytes:
+    """Other transactions in another order: a second valid payload for one height."""
+    held: list[Transaction] = list(decode(payload, Payload, PAYLOAD_BYTES_MAX).transactions)
+    if held:
+        del held[chance.randrange(len(held))]
+    chance.shuffle(held)
+    return encode_payload(held)
+
+
+def run(config_path: Path, adversary: str, seed: int) -> int:
+    """Until standard input ends."""
+    config = load_config(config_path, {}).config
+    keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=True)
+
+    def build(*args: Any, **options: Any) -> LyingEngine:
+        engine = LyingEngine(*args, **options)
+        network = args[0].network
+        signer = LocalSigner(network, keys.envelope, keys.validator, NoGuard())
+        context = AdversaryContext(network, signer, Random(seed), lambda: engine.replica, vary)
+        engine.adversary = make_adversary(adversary, context)
+        return engine
+
+    # The composition root names the class; the liar is the same node with this one part exchanged.
+    with mock.patch.object(app, "Engine", build):
+        return app.run(config, until_stdin_closes=True)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.testnets.byzantine", description="A node that lies.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--adversary", choices=sorted(ADVERSARIES), required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    told = parser.parse_args()
+    return run(told.config, told.adversary, told.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

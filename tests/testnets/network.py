@@ -1,0 +1,229 @@
+"""`TestNetwork`: homes, chains and processes of a manifest, ready.
+
+Rule: every node has the same genesis; the seed of the manifest makes all keys, which are worth nothing elsewhere.
+"""
+
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import trio
+
+from bridge.rpc import Endpoint
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import Genesis
+from node.client import NodeClient
+from node.config import P2P, Api, Chain, NodeConfig, Oracle, Proofs, Relayer
+from node.config_sources import parse_config
+from node.devnet.chains import GAS_MONEY_WEI, DevnetChain, place_vaults, running_chains
+from node.devnet.evm import fund
+from node.devnet.funding import USDC, Funding, deposit_all
+from node.devnet.market import Market, MemberIdentity, build_genesis, hours_file, load_market
+from node.devnet.members import DevnetMember, make_members
+from node.devnet.network import Devnet
+from node.devnet.options import DevnetOptions
+from node.devnet.trading import now_ms
+from node.devnet.waiting import until
+from node.oracle.replay import Schedule, write_schedule
+from node.testnet import Testnet, create_testnet
+from tests.testnets.ground import Ground, open_ground
+from tests.testnets.manifest import Manifest
+from tests.testnets.processes import RunningNode, all_ended
+from tests.testnets.relay import Link, Relay
+from tests.testnets.watch import Watch
+
+PRICE_SPEED = 60.0
+"""Recorded hours pass in minutes: a price moves at nearly every reading, and never by much."""
+START_SECONDS = 300
+"""Of the first heights, and of a deposit; a loaded machine is slow."""
+CAPITAL_USDC, MEMBER_USDC = 5_000_000, 500_000
+
+
+@dataclass(slots=True)
+class TestNetwork:
+    """A running network."""
+
+    __test__ = False
+
+    manifest: Manifest
+    folder: Path
+    testnet: Testnet
+    ground: Ground
+    nodes: dict[str, RunningNode]
+    clients: dict[str, NodeClient]
+    members: Sequence[DevnetMember]
+    watch: Watch
+    checkouts: dict[str, Path] = field(default_factory=dict)
+    """Where the sources of an upgrade were put, by what the manifest calls them."""
+
+    @property
+    def genesis(self) -> Genesis:
+        """Of all."""
+        return self.testnet.genesis
+
+    @property
+    def honest(self) -> list[RunningNode]:
+        """Nodes without an adversary."""
+        return [self.nodes[name] for name in self.manifest.honest]
+
+
+@asynccontextmanager
+async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[TestNetwork]:
+    """All processes of the manifest but the late ones, at height 1 or above. Raises LocalFault."""
+    market, members = load_market(), make_members(manifest.seed, manifest.load.members)
+    (folder / "logs").mkdir(parents=True)
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(open_ground(manifest))
+        options = DevnetOptions(
+            output_dir=folder, validators=manifest.validators, chains=manifest.chains, seed=manifest.seed
+        )
+        chains = await trio.to_thread.run_sync(stack.enter_context, running_chains(options, market, folder))
+        gateway = await stack.enter_async_context(_gateway(ground, chains))
+        testnet = create_testnet(
+            folder / "nodes",
+            lambda validators: _genesis(manifest, market, validators, chains, members),
+            validators=manifest.validators,
+            devnet=True,
+            seed=manifest.seed,
+            configure=lambda index, config: _configure(manifest, market, folder, ground, gateway, index, config),
+        )
+        await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
+        if manifest.prices:
+            write_schedule(folder / "schedule.json", Schedule(now_ms(), PRICE_SPEED))
+        nodes = {
+            f"n{node.index}": RunningNode(
+                f"n{node.index}",
+                node.index,
+                node.home.resolve(),
+                ground.places[node.index],
+                manifest.terms(f"n{node.index}"),
+                folder / "logs" / f"n{node.index}.log",
+                manifest.seed,
+            )
+            for node in testnet.nodes
+        }
+        clients = {
+            name: await stack.enter_async_context(
+                NodeClient(f"http://{node.place.api_host}:{node.place.api_port}", testnet.network)
+            )
+            for name, node in nodes.items()
+        }
+        await stack.enter_async_context(all_ended(nodes.values()))
+        network = TestNetwork(manifest, folder, testnet, ground, nodes, clients, members, Watch(nodes.values()))
+        first = [node for node in nodes.values() if not node.terms.late]
+        for node in first:
+            await node.start()
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        nursery.start_soon(network.watch.run)
+        honest = [node.name for node in first if not node.terms.adversary]
+        await network.watch.until_level(honest, 1, START_SECONDS)
+        if chains:
+            await _deposit(network, options, market, chains, stack)
+        yield network
+
+
+def _genesis(
+    manifest: Manifest,
+    market: Market,
+    validators: ValidatorSet,
+    chains: tuple[DevnetChain, ...],
+    members: Sequence[DevnetMember],
+) -> Genesis:
+    house, *others = [MemberIdentity(member.id, member.name, member.address) for member in members]
+    return build_genesis(
+        market,
+        name=manifest.name,
+        time_ms=now_ms(),
+        validators=validators,
+        chains=tuple(chain.deployed for chain in chains),
+        house=house,
+        members=tuple(others),
+    )
+
+
+def _configure(
+    manifest: Manifest,
+    market: Market,
+    folder: Path,
+    ground: Ground,
+    gateway: dict[int, str],
+    index: int,
+    config: NodeConfig,
+) -> NodeConfig:
+    place, others = ground.places[index], [each for each in range(manifest.validators) if each != index]
+    addresses = [ground.address(index, other) for other in others]
+    peers = tuple(
+        msgspec.structs.replace(peer, host=host, port=port)
+        for peer, (host, port) in zip(config.p2p.peers, addresses, strict=True)
+    )
+    oracle = Oracle(source="replay", file=str(hours_file(market)), schedule=str(folder / "schedule.json"))
+    return msgspec.structs.replace(
+        config,
+        p2p=P2P(host=place.p2p_host, port=place.p2p_port, peers=peers),
+        api=Api(host=place.api_host, port=place.api_port, requests_per_second=2_000, requests_burst=4_000),
+        chains=tuple(Chain(chain_id=chain, name=f"chain{chain}", endpoints=(url,)) for chain, url in gateway.items()),
+        oracle=oracle,
+        proofs=Proofs(enabled=manifest.proofs),
+        relayer=Relayer(enabled=bool(gateway) and index == 0, interval_ms=1_000),
+        consensus=parse_config({"consensus": dict(manifest.consensus)}).consensus,
+    )
+
+
+@asynccontextmanager
+async def _gateway(ground: Ground, chains: Sequence[DevnetChain]) -> AsyncIterator[dict[int, str]]:
+    """Where nodes reach each chain, by chain id: chains listen on the machine's loopback, unseen from namespaces."""
+    urls = {chain.anvil.chain_id: chain.anvil.url for chain in chains}
+    outside = ground.places[0].api_host.rpartition(".")[0] + ".254"
+    async with trio.open_nursery() as nursery:
+        if ground.kind == "namespaces":
+            relay = Relay(seed=0)
+            for number, chain in enumerate(chains):
+                link = Link((-1, number), chain.anvil.port, chain.anvil.port, host=outside)
+                await nursery.start(relay.serve, link)
+                urls[chain.anvil.chain_id] = f"http://{outside}:{chain.anvil.port}"
+        yield urls
+        nursery.cancel_scope.cancel()
+
+
+async def _deposit(
+    network: TestNetwork,
+    options: DevnetOptions,
+    market: Market,
+    chains: tuple[DevnetChain, ...],
+    stack: AsyncExitStack,
+) -> None:
+    """Give everybody money on the first chain and wait until it is credited."""
+    endpoints = tuple([await stack.enter_async_context(Endpoint(chain.anvil.url)) for chain in chains])
+    testnet, members = network.testnet, tuple(network.members)
+    paying = [member.address for member in members] + [node.relayer for node in testnet.nodes]
+    for endpoint in endpoints:
+        await fund(endpoint, paying, GAS_MONEY_WEI)
+    devnet = Devnet(options, market, testnet.genesis, testnet.network, testnet, chains, endpoints, {}, {}, members)
+    sums = {member.id: MEMBER_USDC if member.id else CAPITAL_USDC for member in members}
+    await deposit_all(devnet, tuple(Funding(member, 0, "USDC", sums[member.id] * USDC) for member in members))
+    client = next(network.clients[node.name] for node in network.honest if node.able)
+
+    async def credited() -> bool | None:
+        cursors = (await client.newest_header()).deposit_cursors
+        return True if sum(cursor.nonce for cursor in cursors) >= len(members) else None
+
+    await until("deposits to be credited", START_SECONDS, credited)
+
+
+def checkout_of(network: TestNetwork, to: str, repository: Path) -> Path:
+    """The sources of an upgrade: a folder as it is, a git ref unpacked beside the homes. Raises OSError, or git's."""
+    if to not in network.checkouts:
+        folder = Path(to)
+        if not (folder / "node" / "cli").is_dir():
+            folder = network.folder / "checkouts" / str(len(network.checkouts))
+            folder.mkdir(parents=True)
+            packed = subprocess.run(
+                ["git", "archive", "--format=tar", to], cwd=repository, capture_output=True, check=True
+            ).stdout
+            subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
+        network.checkouts[to] = folder.resolve()
+    return network.checkouts[to]
