@@ -23,8 +23,8 @@ from libp2p.peer.id import ID
 from libp2p.peer.peerstore import PeerStore
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
-from libp2p.stream_muxer.yamux.yamux import Yamux
 from libp2p.transport.exceptions import SecurityUpgradeFailure
 from libp2p.transport.tcp.tcp import TCP
 from libp2p.transport.upgrader import TransportUpgrader
@@ -33,6 +33,7 @@ from clearing.base.errors import LocalFault
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig
 from node.p2p.identity import envelope_key, key_pair, peer_id
+from node.p2p.muxer import BufferedTcp, Muxer, quick_state
 
 INBOUND_MAX = 256
 """Connections from outside at one time, finished or not."""
@@ -49,11 +50,20 @@ Admit = Callable[[bytes | None], bool]
 Refused = Callable[[P2pCode], None]
 
 
+class _Muxers(MuxerMultistream):  # type: ignore[misc]
+    """Negotiates the muxer as libp2p does, which then makes its own yamux whatever class was registered."""
+
+    async def new_conn(self, conn: ISecureConn, peer_id: ID) -> Any:
+        protocol, _ = await self._selector.select(conn, conn.is_initiator, self.negotiate_timeout)
+        return self._annotate_connection(Muxer(conn, peer_id, is_initiator=conn.is_initiator), conn, protocol)
+
+
 class _Upgrader(TransportUpgrader):  # type: ignore[misc]
     """Refuses by key, right after the noise handshake, before there is a muxer to talk to."""
 
     def __init__(self, admit: Admit, refused: Refused, **options: Any) -> None:
         super().__init__(**options)
+        self.muxer_multistream = _Muxers({YAMUX: Muxer}, int(UPGRADE_SECONDS))
         self._admit = admit
         self._refused = refused
 
@@ -75,6 +85,7 @@ class _TCP(TCP):  # type: ignore[misc]
     async def dial(self, maddr: Any) -> Any:
         raw = await super().dial(maddr)
         _shorten_buffers(raw.stream.stream)
+        raw.stream = BufferedTcp(raw.stream.stream)
         return raw
 
 
@@ -86,7 +97,7 @@ class _Swarm(Swarm):  # type: ignore[misc]
         self._shaking_hands: Counter[str] = Counter()
 
     async def _do_handle_inbound_connection(self, read_write_closer: Any, maddr: Any, failure_event: Any) -> None:  # noqa: ARG002
-        raw = RawConnection(read_write_closer, initiator=False)
+        raw = RawConnection(BufferedTcp(read_write_closer.stream), initiator=False)
         _shorten_buffers(read_write_closer.stream)
         address = _address_of(read_write_closer.stream)
         try:
@@ -119,6 +130,7 @@ class _Host(BasicHost):  # type: ignore[misc]
             if len(net_stream.swarm_conn.get_streams()) > STREAMS_MAX:
                 await net_stream.reset()
             else:
+                quick_state(net_stream)
                 await super()._swarm_stream_handler(net_stream)
         except Exception as error:
             logging.getLogger(__name__).debug("stream ended: %r", error)
@@ -138,7 +150,7 @@ def build_host(config: NetworkConfig, admit: Admit, refused: Refused) -> Any:
         admit,
         refused,
         secure_transports_by_protocol={NOISE: NoiseTransport(pair, noise_privkey=new_noise_key().private_key)},
-        muxer_transports_by_protocol={YAMUX: Yamux},
+        muxer_transports_by_protocol={YAMUX: Muxer},
         negotiate_timeout=int(UPGRADE_SECONDS),
     )
     store = PeerStore()
