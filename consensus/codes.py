@@ -26,6 +26,9 @@ class ConsensusCode(CodeBook):
     WAL_CORRUPT = 521
     SIGN_STATE_CORRUPT = 522
     STORE_INCOMPLETE = 523
+    BAD_CHUNK = 524
+    SNAPSHOT_REFUSED = 525
+    NO_ANCHOR = 526
     BAD_BLOCK_RESPONSE = 530
     BAD_SHARE = 531
     TRUST_EXPIRED = 540
@@ -54,6 +57,10 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.WAL_CORRUPT: "The write-ahead log is damaged before its end. Restore it, or sync with a new key.",
     ConsensusCode.SIGN_STATE_CORRUPT: "Both slots of the sign state are damaged. Never delete it for a key in use.",
     ConsensusCode.STORE_INCOMPLETE: "The block store lacks a block that the application has or needs. Restore or sync.",
+    ConsensusCode.BAD_CHUNK: "A peer sent a chunk that is not of the snapshot it offered. Another peer is asked.",
+    ConsensusCode.SNAPSHOT_REFUSED: "A fetched snapshot does not have the roots of its certified header, although more"
+    " than a third of the power offers it. Stop, and compare the peers' versions.",
+    ConsensusCode.NO_ANCHOR: "No peer shows a header that fits the trusted height and hash. Check both, and the peers.",
     ConsensusCode.BAD_BLOCK_RESPONSE: "A peer answered a block request with blocks that don't follow or aren't final.",
     ConsensusCode.BAD_SHARE: "A vote's BLS share does not verify although its envelope does: its sender is at fault.",
     ConsensusCode.TRUST_EXPIRED: "The trusted header is older than the trusting period. Get one from whom you trust.",

@@ -5,6 +5,7 @@ never sent. A refusal of the signer means silence, never another try with anothe
 """
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from clearing.base.certificate import NIL, Certificate, VoteKind
 from clearing.base.codec import encode
@@ -111,7 +112,20 @@ def seal(signer: Signer, message: Message) -> bytes:
     return seal_body(signer, kind_of(message), encode(message))
 
 
-def seal_body(signer: Signer, kind: MessageKind, body: bytes) -> bytes:
+class EnvelopeSigner(Protocol):
+    """As much of a `Signer` as an envelope needs."""
+
+    @property
+    def envelope_key(self) -> bytes:
+        """See `Signer`."""
+        ...
+
+    def sign_envelope(self, kind: MessageKind, body: bytes) -> bytes:
+        """See `Signer`."""
+        ...
+
+
+def seal_body(signer: EnvelopeSigner, kind: MessageKind, body: bytes) -> bytes:
     """An encoded message in an own envelope, encoded."""
     return encode(
         Envelope(sender=signer.envelope_key, kind=kind, body=body, signature=signer.sign_envelope(kind, body))

@@ -15,8 +15,7 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 from consensus.light_client import LightBlock
 from consensus.messages import Envelope, MessageKind
-from consensus.own import seal_body
-from consensus.signing import Signer
+from consensus.own import EnvelopeSigner, seal_body
 from consensus.store import Stored
 
 MANIFEST_TAG = "crossclear/snapshot-manifest/v1"
@@ -118,7 +117,7 @@ def read_sync_message(envelope: Envelope) -> SyncMessage:
     return message
 
 
-def seal_sync(signer: Signer, message: SyncMessage) -> bytes:
+def seal_sync(signer: EnvelopeSigner, message: SyncMessage) -> bytes:
     """A message in an own envelope, encoded."""
     return seal_body(signer, _KINDS[type(message)], encode(message))
 
