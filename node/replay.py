@@ -60,14 +60,14 @@ def replay(
     LocalFault STORE_GAP when the first is not height 1.
     """
     network = network_id(genesis)
-    stated = _StatedCommitments()
+    stated = StatedCommitments()
     counts = {"transactions": 0, "receipts": 0}
 
     def count(decided: Decided) -> None:
         counts["transactions"] += len(decided.block.transactions)
         counts["receipts"] += len(decided.result.receipts)
 
-    application = ClearingApplication(genesis, open_state(genesis, salt), _NoPool(), stated, _silent)
+    application = ClearingApplication(genesis, open_state(genesis, salt), NoPool(), stated, _silent)
     application.listen(count)
     application.listen(listener)
     verifier = CurveVerifier()
@@ -89,7 +89,7 @@ def replay(
     return Replayed(chain.height, chain.parent, root, blocks, counts["transactions"], counts["receipts"])
 
 
-class _StatedCommitments:
+class StatedCommitments:
     """Implements `EpochCommitments` from the header that is being replayed."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class _StatedCommitments:
         """Nothing is proven here."""
 
 
-class _NoPool:
+class NoPool:
     """Implements `TransactionPool`: a replay proposes nothing."""
 
     def select(self, time_ms: int) -> tuple[Transaction, ...]:  # noqa: ARG002 - the interface's

@@ -43,6 +43,12 @@ _OF_CODE = {
     NodeCode.STORE_CORRUPT: Exit.SAFETY,
     NodeCode.STORE_OTHER_NETWORK: Exit.SAFETY,
     NodeCode.UNKNOWN_CODE: Exit.USAGE,
+    NodeCode.NOTHING_BELOW: Exit.SAFETY,
+    NodeCode.SIGNER_SILENT: Exit.UNREACHABLE,
+    NodeCode.SIGNER_CHANNEL: Exit.SAFETY,
+    NodeCode.LIGHT_STORE_UNUSABLE: Exit.SAFETY,
+    NodeCode.LIGHT_ATTACK: Exit.VERIFICATION,
+    NodeCode.LIGHT_NO_TRUST: Exit.CONFIG,
 }
 _GRAVITY = (
     Exit.OK,

@@ -34,7 +34,7 @@ from node.cli.main import run
 from node.codes import NodeCode
 from node.keys.keystore import Strength
 from node.keys.ring import KeyKind, new_password, new_secret, open_node_keys, write_key
-from node.replay import _silent, _StatedCommitments, replay, state_salt
+from node.replay import StatedCommitments, _silent, replay, state_salt
 from node.store.block_log import write_block_log
 from node.store.records import BlockRecord
 from node.testnet import create_testnet
@@ -79,7 +79,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     keys = open_node_keys(made.nodes[0].home, made.nodes[0].home / "password", allow_weak=True)
     salt, validators = state_salt(keys.network_seed), made.genesis.validators
     application = ClearingApplication(
-        made.genesis, open_state(made.genesis, salt), OneTransfer(), _StatedCommitments(), _silent
+        made.genesis, open_state(made.genesis, salt), OneTransfer(), StatedCommitments(), _silent
     )
     verifier = CurveVerifier()
     executor = BlockExecutor(application, verifier, CertificateCache(verifier, made.network))

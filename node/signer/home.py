@@ -1,0 +1,115 @@
+"""A signer's folder: signer.toml, its keys, and the state of what it signed.
+
+Rule: keys are never overwritten, and those imported before are used: a validator moves here with its keys. The sign
+state is this signer's own and synced; a home that signed and lost it does not start.
+"""
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from clearing.base.errors import LocalFault
+from node.codes import NodeCode
+from node.config import KeyHex, Section
+from node.consensus.sign_state import SignStateFile
+from node.keys.files import make_secret_folder, read_password
+from node.keys.keystore import Strength
+from node.keys.ring import (
+    PASSWORD_FILE,
+    KeyKind,
+    key_path,
+    list_keys,
+    new_password,
+    new_secret,
+    read_key,
+    write_key,
+)
+from node.signer.address import address_of, listen
+from node.signer.server import SignerServer
+
+SETTINGS = "signer.toml"
+SIGN_STATE = "signer-state"
+SETTINGS_BYTES_MAX = 1 << 16
+KEYS = {"validator": KeyKind.BLS, "envelope": KeyKind.ED25519, "link": KeyKind.ED25519}
+
+
+class SignerSettings(Section, frozen=True):
+    """signer.toml."""
+
+    listen: str
+    network: KeyHex
+    allow: Annotated[tuple[KeyHex, ...], msgspec.Meta(min_length=1, max_length=16)]
+    """Link keys of the nodes that may ask."""
+    devnet: bool = False
+
+
+def init_home(home: Path, *, network: str, listen: str, allow: Sequence[str], devnet: bool) -> dict[str, str]:
+    """Write what is missing; public keys by name. Raises LocalFault OUTPUT_EXISTS, CONFIG_VALUE, KEY_*."""
+    target = home / SETTINGS
+    if target.exists():
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(target))
+    tree = {"listen": listen, "network": network, "allow": list(allow), "devnet": devnet}
+    _settings(tree, target)
+    make_secret_folder(home)
+    password = new_password(home)
+    strength = Strength.DEVNET if devnet else Strength.STANDARD
+    for name, kind in KEYS.items():
+        if not key_path(home, name).exists():
+            write_key(home, name, kind, new_secret(kind), password, strength)
+    SignStateFile(home / SIGN_STATE).close()
+    lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in tree.items()]
+    with target.open("x") as file:
+        file.write("\n".join(lines) + "\n")
+    return {each.name: each.public for each in list_keys(home)}
+
+
+@contextmanager
+def open_server(home: Path) -> Iterator[tuple[SignerServer, str]]:
+    """The server, not running yet, and where it listens. Raises LocalFault: DOUBLE_SIGN for a home in use, KEY_*."""
+    settings = read_settings(home / SETTINGS)
+    state = home / SIGN_STATE
+    if not state.exists():
+        raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(state))
+    password = read_password(home / PASSWORD_FILE)
+    opened = {name: read_key(home, name, kind, password, allow_weak=settings.devnet) for name, kind in KEYS.items()}
+    guard = SignStateFile(state)
+    try:
+        listener = listen(settings.listen)
+        server = SignerServer(
+            listener,
+            bytes.fromhex(settings.network),
+            opened["link"],
+            [bytes.fromhex(key) for key in settings.allow],
+            opened["envelope"],
+            int.from_bytes(opened["validator"], "big"),
+            guard,
+        )
+        try:
+            yield server, address_of(listener)
+        finally:
+            server.close()
+    finally:
+        guard.close()
+
+
+def read_settings(path: Path) -> SignerSettings:
+    """signer.toml, checked. Raises LocalFault CONFIG_*."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SETTINGS_BYTES_MAX)
+        return _settings(tomllib.loads(data.decode()), path)
+    except OSError as error:
+        raise LocalFault(NodeCode.CONFIG_MISSING, str(path), why=error.strerror or "unreadable") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise LocalFault(NodeCode.CONFIG_SYNTAX, str(path), why=str(error)) from None
+
+
+def _settings(tree: object, path: Path) -> SignerSettings:
+    try:
+        return msgspec.convert(tree, SignerSettings, strict=False)
+    except msgspec.ValidationError as error:
+        raise LocalFault(NodeCode.CONFIG_VALUE, str(path), why=str(error)) from None
