@@ -22,6 +22,7 @@ from consensus.replica import Replica, ReplicaConfig
 from consensus.restart import restore_chain
 from consensus.signing import CurveVerifier, Signer, Verifier
 from consensus.store import BlockStore
+from consensus.sync_messages import is_sync_envelope
 from consensus.timeouts import TimerKind
 from node.consensus.signer import GuardedSigner
 from node.consensus.wal import WalFile
@@ -75,6 +76,8 @@ class Hooks:
     on_peer_fault: Callable[[bytes, RemoteFault], None] = lambda _, __: None
     has_work: Callable[[], bool] = lambda: False
     """Whether a block should be made before the heartbeat."""
+    on_sync: Callable[[Incoming], None] = lambda _: None
+    """What nodes that join ask for: it is not the replica's, and is answered beside it."""
 
 
 class Engine:
@@ -175,7 +178,10 @@ class Engine:
 
     async def _forward(self, channel: Channel) -> None:
         async for incoming in self._network.receive(channel):
-            await self._to_loop.send(incoming)
+            if channel is Channel.SYNC and is_sync_envelope(incoming.data):
+                self._hooks.on_sync(incoming)
+            else:
+                await self._to_loop.send(incoming)
 
     def _perform(self, outputs: list[Output]) -> None:
         for output in outputs:

@@ -5,7 +5,7 @@ the same key is refused. What belongs to one height goes into one transaction. I
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -138,6 +138,29 @@ class Store:
         if sha256(data) != digest:
             raise LocalFault(NodeCode.STORE_CORRUPT, "snapshots", height=height)
         return int(height), data
+
+    def snapshot_heights(self) -> tuple[int, ...]:
+        """Heights of the saved snapshots, the newest first."""
+        return tuple(int(row[0]) for row in self._database.read("SELECT height FROM snapshots ORDER BY height DESC"))
+
+    def snapshot_at(self, height: int) -> bytes | None:
+        """The snapshot of exactly this height. Raises LocalFault STORE_CORRUPT."""
+        found = self.snapshot(height)
+        return found[1] if found is not None and found[0] == height else None
+
+    def save_joined(self, commit: Commit, sets: Mapping[bytes, bytes]) -> None:
+        """Begin with a height above 1: its block, the state after it, and the sets that it names, in one transaction.
+
+        Raises LocalFault STORE_CONFLICT when there are blocks already.
+        """
+
+        def write(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM blocks LIMIT 1").fetchone() is not None:
+                raise LocalFault(NodeCode.STORE_CONFLICT, "joined", height=commit.block.height)
+            connection.executemany("INSERT OR IGNORE INTO validator_sets VALUES (?, ?)", sorted(sets.items()))
+            _saving(commit)(connection)
+
+        self._database.write(write)
 
     # Receipts
 
