@@ -8,6 +8,8 @@ sets the pace: a height starts early only on its proposer's proposal or on votes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clearing.base.certificate import Certificate
+from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.admission import is_final
 from consensus.budget import PeerBudgets
@@ -217,7 +219,9 @@ class Intake:
         certificate = message.certificate
         if certificate.height < replica.run.height:
             if replica.around.admission.conflicts(replica.chain, certificate):
-                raise Bug(f"two blocks are final at height {certificate.height}: {certificate.value.hex()} is one")
+                raise Bug(
+                    f"two blocks are final at height {certificate.height}: {_shown(replica.chain.commit, certificate)}"
+                )
             replica.catch_up.help_behind(envelope.sender, certificate.height)
             return
         if certificate.height > replica.run.height:
@@ -296,3 +300,8 @@ class Intake:
 
     def _authenticate(self, envelope: Envelope) -> None:
         self._replica.around.admission.check_envelope(self._replica.chain.network, envelope)
+
+
+def _shown(*certificates: Certificate | None) -> str:
+    """In hexadecimal, so that the last words of a node are the proof that a vault freezes on."""
+    return " and ".join(encode(certificate).hex() for certificate in certificates)

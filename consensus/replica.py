@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.admission import Admission
-from consensus.application import Application
+from consensus.application import Application, Misbehaviour
+from consensus.attack_evidence import proofs_of_attack
 from consensus.budget import PeerBudgets
 from consensus.catchup import CatchUp
 from consensus.chain import Chain
@@ -19,6 +20,7 @@ from consensus.evidence import EvidencePool
 from consensus.executor import BlockExecutor
 from consensus.height import HeightRun, Surroundings
 from consensus.intake import Intake
+from consensus.light_attack import LightClientAttack
 from consensus.messages import CommittedBlock, MessageKind, SignedExtension, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
 from consensus.signing import CertificateCache, Signer, Verifier
@@ -183,6 +185,25 @@ class Replica:
         if held.setdefault(signed.validator, signed) is signed and self.run.state.step is Step.NEW:
             self.chain = replace(self.chain, extensions=tuple(held[index] for index in sorted(held)))
             self.run.chain = self.chain
+
+    def submit_attack(self, attack: LightClientAttack) -> tuple[tuple[Misbehaviour, ...], list[Output]]:
+        """A light client saw this attack: keep what it proves for a block and tell the other validators.
+
+        Gives whom it accuses of what. Raises RemoteFault when it proves nothing, or nothing new.
+        """
+        judge = self._around.executor.judge
+        accused: list[Misbehaviour] = []
+        faults: list[RemoteFault] = []
+        for proof in proofs_of_attack(attack, judge.sets(self.chain)):
+            try:
+                accused += judge.check_proof(self.chain, proof)
+            except RemoteFault as fault:
+                faults.append(fault)
+                continue
+            self.run.report(proof)
+        if not accused:
+            raise faults[0]
+        return tuple(accused), self._drain()
 
     def send(self, output: Output) -> None:
         """Add an output."""

@@ -14,9 +14,11 @@ from typing import Any
 
 import trio
 
-from clearing.base.errors import RemoteFault
-from consensus.application import Application
+from clearing.base.errors import LocalFault, RemoteFault
+from consensus.application import Application, Misbehaviour
 from consensus.chain import Chain, Position
+from consensus.codes import ConsensusCode
+from consensus.light_attack import LightClientAttack
 from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
 from consensus.replica import Replica, ReplicaConfig
 from consensus.restart import restore_chain
@@ -133,6 +135,17 @@ class Engine:
             self._to_loop.send_nowait(None)
         except trio.WouldBlock:
             return  # The loop is awake anyway and looks at the flag.
+
+    def submit_attack(self, attack: LightClientAttack) -> tuple[Misbehaviour, ...]:
+        """Bring evidence of a light client before the validators: whom it accuses. Call it in trio's thread.
+
+        Raises RemoteFault when it proves nothing, or nothing new; LocalFault before `run`.
+        """
+        if self._replica is None:
+            raise LocalFault(ConsensusCode.WRONG_HEIGHT, "engine", height=self.chain.height)
+        accused, outputs = self._replica.submit_attack(attack)
+        self._perform(outputs)
+        return accused
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Replay the log, then take part until cancelled. Raises Bug; closes the log."""
