@@ -14,7 +14,7 @@ import msgspec
 from bridge.codes import BridgeCode
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.facts import DepositSeen, Fact, WithdrawalExecuted
+from clearing.facts import Fact, VaultFact
 
 RING_MAX = 128
 CURSOR_BYTES_MAX = 1 << 26
@@ -54,14 +54,14 @@ class FactStore(Protocol):
         """The cursor recorded last."""
 
     def record(self, cursor: Cursor, facts: Sequence[Fact]) -> None:
-        """Keep both or neither, durably where there are deposits or withdrawals among `facts`."""
+        """Keep both or neither, durably where there are events of the vault among `facts`."""
 
 
 class Saved(Wire, frozen=True):
     """A store's file."""
 
     cursor: Cursor
-    pending: tuple[DepositSeen | WithdrawalExecuted, ...]
+    pending: tuple[VaultFact, ...]
 
 
 class FileFactStore:
@@ -77,18 +77,18 @@ class FileFactStore:
         saved = self._read(chain_id)
         return saved.cursor if saved else None
 
-    def pending(self, chain_id: int) -> tuple[DepositSeen | WithdrawalExecuted, ...]:
+    def pending(self, chain_id: int) -> tuple[VaultFact, ...]:
         """Facts recorded and not settled, in order: what a node attests again after a restart."""
         saved = self._read(chain_id)
         return saved.pending if saved else ()
 
     def record(self, cursor: Cursor, facts: Sequence[Fact]) -> None:
-        """Keep the cursor and append the deposits and withdrawals among `facts`."""
-        new = tuple(fact for fact in facts if isinstance(fact, DepositSeen | WithdrawalExecuted))
+        """Keep the cursor and append the events of the vault among `facts`."""
+        new = tuple(fact for fact in facts if isinstance(fact, VaultFact))
         # Losing a cursor without facts costs a second look at the same blocks, so only facts and halts are synced.
         self._write(Saved(cursor, self.pending(cursor.chain_id) + new), sync=bool(new) or cursor.halt is not None)
 
-    def settle(self, chain_id: int, is_settled: Callable[[DepositSeen | WithdrawalExecuted], bool]) -> None:
+    def settle(self, chain_id: int, is_settled: Callable[[VaultFact], bool]) -> None:
         """Drop the pending facts that the state has taken."""
         saved = self._read(chain_id)
         if saved and any(map(is_settled, saved.pending)):

@@ -15,7 +15,7 @@ from clearing.base.errors import RemoteFault
 
 
 async def prove_events(endpoint: Endpoint, chain_id: int, vault: bytes, transaction: bytes) -> list[SubmittedEvent]:
-    """Every deposit and withdrawal of `vault` in one mined transaction, in order, ready to submit.
+    """Every deposit, withdrawal and rotation of `vault` in one mined transaction, in order, ready to submit.
 
     Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK when it is not mined, NOT_A_VAULT_EVENT when it holds none,
     RECEIPTS_ROOT_MISMATCH and other faults of the endpoint.

@@ -21,7 +21,7 @@ from bridge.quorum import EndpointQuorum
 from bridge.scanner import Scanner, Sighting
 from bridge.sighter import Sighter
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.facts import ChainHeartbeat, DepositSeen, DepositSighted, Fact, WithdrawalExecuted
+from clearing.facts import ChainHeartbeat, DepositSighted, Fact, VaultFact
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
@@ -135,7 +135,7 @@ class Watcher:
             return
         self._sight(await self._sighter.view(self._cursor))
 
-    async def check_submission(self, submission: SubmittedEvent) -> DepositSeen | WithdrawalExecuted:
+    async def check_submission(self, submission: SubmittedEvent) -> VaultFact:
         """The fact that a submitted event proves, if its block is final here.
 
         Raises RemoteFault: CHAIN_HALTED, UNTRUSTED_BLOCK, and those of `verify_submitted_event`.
@@ -267,7 +267,7 @@ class Watcher:
             )
         gathered.deposit_nonce, gathered.deposits_hash = event.nonce, rolled
 
-    def _fact(self, sighting: Sighting) -> DepositSeen | WithdrawalExecuted:
+    def _fact(self, sighting: Sighting) -> VaultFact:
         return event_fact(
             self.chain.chain_id,
             sighting.log,

@@ -17,13 +17,14 @@ import structlog
 import trio
 
 from clearing.accounts.signatories import Signatory, keys_of
-from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
+from clearing.base.errors import CrossclearError, LocalFault, Rejected, RemoteFault
 from clearing.extension import VoteExtension
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
 from clearing.state.state import State
-from consensus.chain import Position
+from clearing.validators.changes import judge_change
+from clearing.validators.requests import ValidatorChange
 from consensus.outputs import Decided as DecidedHeight
-from consensus.store import load_committed
+from consensus.store import load_committed, load_set
 from node.api.server import build_api, serve_api
 from node.application import ClearingApplication, Decided
 from node.block_budget import BlockBudget, BudgetedPool
@@ -40,6 +41,7 @@ from node.fact_pool import FactPool
 from node.health import Health
 from node.keys.ring import NodeKeys, open_node_keys
 from node.logs import configure_logs
+from node.membership import Membership
 from node.mempool import Mempool
 from node.meters import Meters
 from node.metrics import Metrics
@@ -54,11 +56,10 @@ from node.provers import NodeProver
 from node.recorder import Recorder
 from node.relayer_service import RelayerService
 from node.replay import state_salt
-from node.restore import restore
+from node.restore import position_of, restore
 from node.service_settings import (
     config_of_chains,
     network_config,
-    own_index_of,
     pool_limits,
     price_source,
     replica_config,
@@ -212,20 +213,19 @@ class Node:
     ) -> None:
         self._config = config
         self._heights_wanted = HEIGHTS_PER_NEWS
-        own_index = own_index_of(genesis, keys)
-        network, blocks, validators = network_id(genesis), StoredBlocks(store), genesis.validators
+        network, blocks, own_key = network_id(genesis), StoredBlocks(store), signer.envelope_key
         restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
+        self._membership = Membership(own_key, restored.state)
 
-        self._facts = FactPool(own_index)
+        self._facts = FactPool(own_key)
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
         self._bridge = BridgeService(genesis, config_of_chains(config), config.path("bridge"), self._facts)
-        self._pool = Mempool(network, self._keys_of, pool_limits(config))
+        self._pool = Mempool(network, self._keys_of, pool_limits(config), self._judge_change)
         self._epochs = EpochService(
             prover,
             AccountSeeds(keys.network_seed),
             genesis.market.snapshot_delay_blocks,
-            validators,
-            own_index,
+            own_key,
             restored.epochs,
         )
         self._recorder = Recorder(store, self._epochs)
@@ -241,9 +241,14 @@ class Node:
             self._budget,
         )
         self._packages = PackageService(
-            self._epochs, store, config.home, config.path(config.proofs.folder), validators, network
+            self._epochs,
+            store,
+            config.home,
+            config.path(config.proofs.folder),
+            lambda validators_hash: load_set(blocks, validators_hash),
+            network,
         )
-        for listener in (self._on_committed, self._recorder.decided):
+        for listener in (self._membership.decided, self._on_committed, self._recorder.decided):
             self._application.listen(listener)
 
         self._network = LibP2PNetwork(network_config(config, network, keys))
@@ -251,14 +256,14 @@ class Node:
             self._pool,
             network,
             keys.envelope,
-            frozenset(validator.envelope_key for validator in validators.validators),
+            lambda: self._membership.keys,
             clock_ms,
             self._changed,
             journal,
         )
         self._engine = Engine(
             ChainStart(network, genesis.time_ms),
-            Position(restored.height, validators, validators, validators),
+            position_of(restored),
             self._application,
             blocks,
             signer,
@@ -269,11 +274,14 @@ class Node:
         )
         # Heights that a restart executed were told to the listener before the network ran.
         self._application.listen(lambda decided: self._positions.decided(decided, self._network))
+        self._network.admit(self._membership.keys)
+        self._application.listen(lambda _: self._network.admit(self._membership.keys))
         self._health = Health(
             self._network,
             None if config.oracle.source == "none" else self._oracle,
             self._bridge,
             genesis,
+            self._membership,
             config.consensus.heartbeat_ms,
             clock_ms,
         )
@@ -285,7 +293,7 @@ class Node:
             self._packages,
             self._pool,
             self._transactions,
-            validators,
+            self._membership,
             clock_ms,
         )
         self._application.listen(self._meters.committed)
@@ -310,6 +318,8 @@ class Node:
         if config.proofs.enabled:
             self._packages.resume(blocks)
         log.info("restored", saved=restored.height, height=self._application.height)
+        if not self._membership.is_validator:
+            log.warning("not in the validator set: this node follows and signs nothing", key=own_key.hex())
 
     @property
     def working_at(self) -> tuple[int, int, str]:
@@ -365,6 +375,10 @@ class Node:
 
     def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
         return keys_of(self._application.state, who)
+
+    def _judge_change(self, change: ValidatorChange) -> Rejected | None:
+        judged = judge_change(self._application.state, change)
+        return judged if isinstance(judged, Rejected) else None
 
     def _changed(self) -> None:
         self._heights_wanted = HEIGHTS_PER_NEWS

@@ -17,7 +17,7 @@ from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 from clearing.blocks import Block, BlockResult
 from clearing.extension import VoteExtension, decode_extension, encode_extension
-from clearing.genesis import Genesis
+from clearing.genesis import Genesis, network_id
 from clearing.state.state import State
 from clearing.transactions import Transaction
 from clearing.validators.misbehaviour import is_reported
@@ -80,6 +80,9 @@ class ClearingApplication:
         height: int = 0,
         budget: BlockBudget | None = None,
     ) -> None:
+        """Raises LocalFault WRONG_NETWORK when the state is not of this genesis."""
+        if state.terms.genesis is not genesis and state.terms.network != network_id(genesis):
+            raise LocalFault(BaseCode.WRONG_NETWORK, "application", state=state.terms.network)
         self._state = state
         self._pool = pool
         self._epochs = epochs

@@ -22,7 +22,7 @@ from bridge.rpc import Endpoint
 from bridge.watcher import Watcher
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.facts import DepositSeen, DepositSighted, Fact, WithdrawalExecuted
+from clearing.facts import DepositSighted, Fact, VaultFact, fact_key
 from clearing.genesis import Genesis
 from clearing.state.state import State
 from node.codes import NodeCode
@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 class CollateralGossip(Wire, frozen=True):
     """An event that the sender's watcher proved, for others to look for on their own."""
 
-    event: DepositSeen | WithdrawalExecuted
+    event: VaultFact
 
 
 @dataclass(slots=True)
@@ -141,9 +141,7 @@ class BridgeService:
             except RemoteFault as fault:
                 log.warning("collateral gossip refused", peer=message.sender.hex(), fault=str(fault))
                 continue
-            log.debug(
-                "peer saw collateral event", chain_id=event.chain_id, nonce=event.nonce, peer=message.sender.hex()
-            )
+            log.debug("peer saw collateral event", key=fact_key(event), peer=message.sender.hex())
 
     def settle(self, state: State) -> None:
         """Forget, on disk too, the events that the decided state has taken."""
@@ -153,7 +151,7 @@ class BridgeService:
     async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
         self._pool.add(fact)
         changed()
-        if isinstance(fact, DepositSeen | WithdrawalExecuted):
+        if isinstance(fact, VaultFact):
             network.publish(Topic.COLLATERAL, encode(CollateralGossip(fact)))
 
     def _sight(self, chain_id: int, changed: Callable[[], None], view: tuple[DepositSighted, ...]) -> None:

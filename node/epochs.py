@@ -77,15 +77,13 @@ class EpochService:
         prover: EpochProver,
         seeds: Mapping[int, bytes],
         delay: int,
-        validators: ValidatorSet,
-        own_index: int,
+        own_key: bytes,
         record: EpochRecord | None = None,
     ) -> None:
         self._prover = prover
         self._seeds = seeds
         self._delay = delay
-        self._validators = validators
-        self._own_index = own_index
+        self._own_key = own_key
         self._carried: tuple[Hash32, int] = (ZERO_HASH, 0)
         self._waiting: list[_Waiting] = []
         self._provable: dict[int, RiskSnapshot] = {}
@@ -126,10 +124,10 @@ class EpochService:
         root, height = self._carried
         return EpochRecord(root, height, tuple(each.snapshot for each in self._waiting))
 
-    def is_ours(self, epoch: int) -> bool:
-        """Whether this validator is among those whose turn it is to prove."""
-        count = len(self._validators.validators)
-        return (self._own_index - epoch) % count < PROVERS_PER_EPOCH
+    def is_ours(self, epoch: int, validators: ValidatorSet) -> bool:
+        """Whether this node is among those of the set whose turn it is to prove."""
+        own = validators.index_of.get(self._own_key)
+        return own is not None and (own - epoch) % len(validators.validators) < PROVERS_PER_EPOCH
 
     @property
     def provable_heights(self) -> tuple[int, ...]:
@@ -137,18 +135,17 @@ class EpochService:
         return tuple(self._provable)
 
     def provable(self, height: int) -> RiskSnapshot | None:
-        """The snapshot that the header of `height` was the first to carry, if it is ours to prove; given once."""
-        snapshot = self._provable.pop(height, None)
-        return snapshot if snapshot is not None and self.is_ours(snapshot.statement.epoch) else None
+        """The snapshot that the header of `height` was the first to carry; given once."""
+        return self._provable.pop(height, None)
 
-    async def prove(self, snapshot: RiskSnapshot, header: Header, certificate: Certificate) -> bytes:
-        """The package of a snapshot whose commitments `header` carries, and `certificate` makes final.
+    async def prove(
+        self, snapshot: RiskSnapshot, header: Header, certificate: Certificate, validators: ValidatorSet
+    ) -> bytes:
+        """The package of a snapshot whose commitments `header` carries, and `certificate` of this set makes final.
 
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
-        return await _outcome(
-            self._prover.prove(snapshot, self._seeds_of(snapshot), header, certificate, self._validators)
-        )
+        return await _outcome(self._prover.prove(snapshot, self._seeds_of(snapshot), header, certificate, validators))
 
     def _finished(self, waiting: _Waiting) -> tuple[tuple[int, bytes], ...]:
         height, future = waiting.snapshot.statement.height, waiting.commitments

@@ -9,20 +9,31 @@ from itertools import zip_longest
 
 from clearing.base.codec import encode
 from clearing.extension import EXTENSION_BYTES_MAX, FACTS_MAX
-from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, DepositSighted, Fact, WithdrawalExecuted, fact_key
+from clearing.facts import (
+    ChainHeartbeat,
+    CustodySeen,
+    DepositSighted,
+    Fact,
+    ValidatorsRotated,
+    VaultFact,
+    WithdrawalExecuted,
+    fact_key,
+)
 from clearing.state.records import Claim
 from clearing.state.state import State
+from clearing.validators.rotation import rotation_is_over
+from clearing.validators.sets import heard
 
 EXTENSION_OVERHEAD = 1536
 """Bytes of an extension that are kept free for prices and framing."""
 
 
 class FactPool:
-    """Facts by chain, in the order in which the adapters told them. `own_index` is this validator's."""
+    """Facts by chain, in the order in which the adapters told them. `own_key` is this validator's envelope key."""
 
-    def __init__(self, own_index: int) -> None:
-        self._own_index = own_index
-        self._events: dict[tuple[int, int, bytes, int], DepositSeen | WithdrawalExecuted] = {}
+    def __init__(self, own_key: bytes) -> None:
+        self._own_key = own_key
+        self._events: dict[tuple[int, int, bytes, int], VaultFact] = {}
         self._custody: dict[tuple[int, bytes, bytes], CustodySeen] = {}
         self._heartbeats: dict[int, ChainHeartbeat] = {}
         self._sighted: dict[int, tuple[DepositSighted, ...]] = {}
@@ -51,39 +62,46 @@ class FactPool:
         """What to attest now: events, custody and heartbeats that `state` has not heard from us, within the limits."""
         for key in [key for key, fact in self._events.items() if event_is_agreed(state, fact)]:
             del self._events[key]
-        custody = [fact for _, fact in sorted(self._custody.items()) if self._custody_is_news(state, fact)]
-        beats = [fact for _, fact in sorted(self._heartbeats.items()) if self._heartbeat_is_news(state, fact)]
-        events = [fact for fact in self._events.values() if not self._attested(state.claims.get(fact_key(fact)), fact)]
+        own = heard(state).index_of.get(self._own_key)
+        custody = [fact for _, fact in sorted(self._custody.items()) if _custody_is_news(state, fact, own)]
+        beats = [fact for _, fact in sorted(self._heartbeats.items()) if _heartbeat_is_news(state, fact, own)]
+        events = [fact for fact in self._events.values() if not _attested(state.claims.get(fact_key(fact)), fact, own)]
         seen = [
-            fact for _, view in sorted(self._sighted.items()) for fact in view if self._sighting_is_news(state, fact)
+            fact for _, view in sorted(self._sighted.items()) for fact in view if _sighting_is_news(state, fact, own)
         ]
         return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, _in_turn(events, custody, beats, seen)))
 
-    def _custody_is_news(self, state: State, fact: CustodySeen) -> bool:
-        asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
-        if asset is None:
-            return False
-        agreed = state.custody.get(asset.id)
-        newer = agreed is None or fact.block_number > agreed.seen.block_number
-        return newer and not self._attested(state.custody_claims.get(asset.id), fact)
 
-    def _heartbeat_is_news(self, state: State, fact: ChainHeartbeat) -> bool:
-        beat = state.beats.get((fact.chain_id, self._own_index))
-        return beat is None or fact.block_number > beat.block_number
-
-    def _sighting_is_news(self, state: State, fact: DepositSighted) -> bool:
-        if (fact.chain_id, fact.vault, fact.nonce) in state.soft_credits or event_is_agreed(state, fact):
-            return False
-        return not self._attested(state.claims.get(fact_key(fact)), fact)
-
-    def _attested(self, claim: Claim | None, fact: Fact) -> bool:
-        """Whether the state already holds our word for exactly this fact."""
-        own = claim.attestations if claim is not None else ()
-        return any(each.validator == self._own_index and each.fact == fact for each in own)
+def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:
+    asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
+    if asset is None:
+        return False
+    agreed = state.custody.get(asset.id)
+    newer = agreed is None or fact.block_number > agreed.seen.block_number
+    return newer and not _attested(state.custody_claims.get(asset.id), fact, own)
 
 
-def event_is_agreed(state: State, fact: DepositSeen | WithdrawalExecuted | DepositSighted) -> bool:
+def _heartbeat_is_news(state: State, fact: ChainHeartbeat, own: int | None) -> bool:
+    beat = state.beats.get((fact.chain_id, own)) if own is not None else None
+    return beat is None or fact.block_number > beat.block_number
+
+
+def _sighting_is_news(state: State, fact: DepositSighted, own: int | None) -> bool:
+    if (fact.chain_id, fact.vault, fact.nonce) in state.soft_credits or event_is_agreed(state, fact):
+        return False
+    return not _attested(state.claims.get(fact_key(fact)), fact, own)
+
+
+def _attested(claim: Claim | None, fact: Fact, own: int | None) -> bool:
+    """Whether the state already holds our word for exactly this fact. `own`: our index in it, None without one."""
+    words = claim.attestations if claim is not None else ()
+    return any(each.validator == own and each.fact == fact for each in words)
+
+
+def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
     """Whether a quorum's word on the event is already in the state."""
+    if isinstance(fact, ValidatorsRotated):
+        return rotation_is_over(state, fact)
     if isinstance(fact, WithdrawalExecuted):
         released = state.withdrawals.get(fact.nonce)
         return released is not None and released.executed

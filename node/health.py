@@ -10,6 +10,7 @@ import trio
 from clearing.genesis import Genesis
 from node.api.shapes import Check
 from node.bridge_service import BridgeService
+from node.membership import Membership
 from node.oracle.service import OracleService
 from node.p2p.libp2p_network import LibP2PNetwork
 
@@ -30,6 +31,7 @@ class Health:
         oracle: OracleService | None,
         bridge: BridgeService,
         genesis: Genesis,
+        membership: Membership,
         heartbeat_ms: int,
         clock_ms: Callable[[], int],
     ) -> None:
@@ -37,7 +39,7 @@ class Health:
         self._network = network
         self._oracle = oracle
         self._bridge = bridge
-        self._validators = len(genesis.validators.validators)
+        self._membership = membership
         self._still_seconds_max = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
         self._block_age_ms_max = max(BLOCK_AGE_MS_MAX, 4 * heartbeat_ms)
         self._clock_ms = clock_ms
@@ -50,11 +52,12 @@ class Health:
     def checks(self) -> Sequence[Check]:
         """Peers, blocks, oracle, each chain."""
         now = self._clock_ms()
-        peers, needed = len(self._network.peers), 2 * self._validators // 3
+        others = self._membership.now.index_of.keys() - {self._membership.own_key}
+        peers, needed = len(self._network.peers & others), 2 * len(self._membership.now.validators) // 3
         block_age = now - self._decided_ms if self._decided_ms else -1
         fresh = 0 <= block_age <= self._block_age_ms_max
         return (
-            Check(name="peers", ok=peers >= needed, detail=f"{peers} connected, {needed} needed"),
+            Check(name="peers", ok=peers >= needed, detail=f"{peers} validators connected, {needed} needed"),
             Check(name="blocks", ok=fresh, detail=f"newest decided {block_age} ms ago" if self._decided_ms else "none"),
             *self._oracle_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),

@@ -8,12 +8,13 @@ from typing import Any
 
 import trio
 
-from clearing.base.validators import ValidatorSet
 from clearing.prices.receipts import OutliersDropped, PriceApplied, Rung, RungChanged
 from clearing.receipts import Liquidated, Refused
+from clearing.validators.receipts import MisbehaviourNoted
 from consensus.outputs import Decided as DecidedHeight
 from node.application import Decided
 from node.bridge_service import BridgeService
+from node.membership import Membership
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.oracle.service import OracleService
@@ -34,7 +35,7 @@ class Meters:
         packages: PackageService,
         pool: Mempool,
         transactions: TransactionService,
-        validators: ValidatorSet,
+        membership: Membership,
         clock_ms: Callable[[], int],
     ) -> None:
         self._metrics = metrics
@@ -44,18 +45,18 @@ class Meters:
         self._packages = packages
         self._pool = pool
         self._transactions = transactions
-        self._validators = len(validators.validators)
+        self._membership = membership
         self._clock_ms = clock_ms
         self._decided_ms = 0
         self._counted: dict[tuple[str, tuple[str, ...]], int] = {}
-        metrics.validators.set(self._validators)
-        metrics.validators_power.set(validators.total_power)
 
     def committed(self, decided: Decided) -> None:
         """Count what a block did, also one that a restart executes again."""
         metrics = self._metrics
         metrics.num_txs.set(len(decided.block.transactions))
         metrics.total_txs.inc(len(decided.block.transactions))
+        accused = {each.envelope_key for each in decided.result.receipts if isinstance(each, MisbehaviourNoted)}
+        metrics.byzantine_validators.set(len(accused))
         for receipt in decided.result.receipts:
             if isinstance(receipt, Refused):
                 metrics.receipts_refused.labels(code=f"R{receipt.code:04d}").inc()
@@ -78,9 +79,7 @@ class Meters:
         metrics.height.set(block.header.height)
         metrics.rounds.set(decided.rounds - 1)
         metrics.block_size.set(len(block.payload))
-        metrics.missing_validators.set(self._validators - signed)
-        voted = {offence.validator for offence in block.evidence.votes}
-        metrics.byzantine_validators.set(len(voted | {offence.validator for offence in block.evidence.proposals}))
+        metrics.missing_validators.set(len(self._membership.sets.last.validators) - signed)
         metrics.syncing.set(1 if decided.fetched else 0)
         if not decided.fetched:
             metrics.block_latency.observe(decided.duration_ms / 1000)
@@ -93,6 +92,8 @@ class Meters:
         """Prometheus' text, with the gauges read now."""
         metrics, now = self._metrics, self._clock_ms()
         metrics.peers.set(len(self._network.peers))
+        metrics.validators.set(len(self._membership.now.validators))
+        metrics.validators_power.set(self._membership.now.total_power)
         metrics.mempool_size.set(len(self._pool))
         metrics.mempool_bytes.set(self._pool.size)
         metrics.proof_epoch.set(self._packages.newest_epoch)

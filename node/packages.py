@@ -12,6 +12,7 @@ import structlog
 import trio
 
 from clearing.base.errors import CrossclearError
+from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import RiskSnapshot
 from consensus.messages import CommittedBlock
@@ -22,6 +23,7 @@ from node.store.store import Store
 from proofs.verify import Verdict, verify_package
 
 WAITING_MAX = 8
+_Waiting = tuple[RiskSnapshot, CommittedBlock, ValidatorSet]
 
 log = structlog.get_logger(__name__)
 
@@ -30,15 +32,22 @@ class PackageService:
     """`decided` is called with each decided height; `run` proves, one epoch after another."""
 
     def __init__(
-        self, epochs: EpochService, store: Store, home: Path, folder: Path, validators: ValidatorSet, network: bytes
+        self,
+        epochs: EpochService,
+        store: Store,
+        home: Path,
+        folder: Path,
+        set_of: Callable[[bytes], ValidatorSet | None],
+        network: bytes,
     ) -> None:
+        """`set_of`: the validator set of a hash that a stored header names."""
         self._epochs = epochs
         self._store = store
         self._home = home
         self._folder = folder
-        self._validators = validators
+        self._set_of = set_of
         self._network = network
-        self._send, self._receive = trio.open_memory_channel[tuple[RiskSnapshot, CommittedBlock]](WAITING_MAX)
+        self._send, self._receive = trio.open_memory_channel[_Waiting](WAITING_MAX)
         self.newest_epoch = 0
         self.newest_bytes = 0
         self.seconds: deque[float] = deque(maxlen=1024)
@@ -59,30 +68,34 @@ class PackageService:
                 self._queue(committed)
 
     def _queue(self, committed: CommittedBlock) -> None:
-        height = committed.block.header.height
+        header = committed.block.header
+        height, validators = header.height, self._set_of(header.validators_hash)
         snapshot = self._epochs.provable(height)
+        if snapshot is None or validators is None or not self._epochs.is_ours(snapshot.statement.epoch, validators):
+            return
         # A second proof of an epoch has other bytes: it would take the place of the file that the store describes.
-        if snapshot is None or self._store.package(snapshot.statement.epoch) is not None:
+        if self._store.package(snapshot.statement.epoch) is not None:
             return
         try:
-            self._send.send_nowait((snapshot, committed))
+            self._send.send_nowait((snapshot, committed, validators))
         except trio.WouldBlock:
             log.warning("proving is behind; an epoch is left to its other prover", height=height)
 
     async def run(self, clock: Callable[[], float] = trio.current_time) -> None:
         """Prove for ever."""
-        async for snapshot, committed in self._receive:
+        async for snapshot, committed, validators in self._receive:
             header = committed.block.header
             started = clock()
             try:
-                data = await self._epochs.prove(snapshot, header, committed.certificate)
+                data = await self._epochs.prove(snapshot, header, committed.certificate, validators)
                 seconds = clock() - started
-                await self._keep(data, snapshot.statement.epoch, header.commitments_height, seconds)
+                await self._keep(data, snapshot.statement.epoch, header, seconds)
             except (CrossclearError, OSError) as error:  # a full disk, too, leaves the epoch to its other prover
                 log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=str(error))
 
-    async def _keep(self, data: bytes, epoch: int, height: int, seconds: float) -> None:
-        verdict = await trio.to_thread.run_sync(self._verify, data)
+    async def _keep(self, data: bytes, epoch: int, header: Header, seconds: float) -> None:
+        height = header.commitments_height
+        verdict = await trio.to_thread.run_sync(self._verify, data, header.validators_hash)
         if not verdict.ok:
             log.error("own package refused", epoch=epoch, height=height, check=verdict.failed)
             return
@@ -92,5 +105,5 @@ class PackageService:
         self.seconds.append(seconds)
         log.info("epoch proven", epoch=epoch, height=height, bytes=len(data), seconds=round(seconds, 3))
 
-    def _verify(self, data: bytes) -> Verdict:
-        return verify_package(data, network=self._network, validators_hash=self._validators.hash)
+    def _verify(self, data: bytes, validators_hash: bytes) -> Verdict:
+        return verify_package(data, network=self._network, validators_hash=validators_hash)

@@ -2,17 +2,21 @@
 
 Rule: a saved state is only a shorter way to what replaying every block would give; the blocks above it are executed
 again by consensus, which compares every root. A state that does not match its certified header is refused, never
-repaired.
+repaired, be it from the own disk or from peers.
 """
 
 from dataclasses import dataclass
 
 from clearing.base.codec import U63, Wire, decode, encode
-from clearing.base.errors import LocalFault
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.header import Header
 from clearing.genesis import Genesis
 from clearing.opening import open_state
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
+from clearing.validators.sets import sets_of
+from consensus.chain import Position
+from consensus.codes import ConsensusCode
 from consensus.store import BlockStore, load_committed
 from node.codes import NodeCode
 from node.epochs import EpochRecord
@@ -38,9 +42,34 @@ class Restored:
     epochs: EpochRecord | None
 
 
+def position_of(restored: Restored) -> Position:
+    """Where the application stands, with the validator sets of its own state."""
+    sets = sets_of(restored.state)
+    return Position(restored.height, sets.last, sets.now, sets.next)
+
+
 def encode_saved(height: int, state: State, epochs: EpochRecord) -> bytes:
     """Canonical bytes of the application after `height`."""
     return encode(SavedState(height=height, state=export_state(state), epochs=epochs))
+
+
+def read_saved(genesis: Genesis, state_salt: bytes, header: Header, data: bytes) -> Restored:
+    """The application after a certified header, out of bytes that may be anybody's.
+
+    Raises RemoteFault: SNAPSHOT_REFUSED when the roots are not those of the header, and what decoding raises.
+    """
+    saved = decode(data, SavedState, SAVED_BYTES_MAX)
+    epochs = saved.epochs
+    waiting = [snapshot.statement.height for snapshot in epochs.waiting]
+    carried = (saved.height, epochs.root, epochs.height)
+    if carried != (header.height, header.commitments_root, header.commitments_height):
+        raise RemoteFault(ConsensusCode.SNAPSHOT_REFUSED, "epochs", height=saved.height, carried=epochs.height)
+    if waiting != sorted(set(waiting)) or (waiting and not epochs.height < waiting[0] <= waiting[-1] <= saved.height):
+        raise RemoteFault(ConsensusCode.SNAPSHOT_REFUSED, "waiting epochs", height=saved.height, waiting=len(waiting))
+    state = import_state(genesis, state_salt, saved.state)
+    if state.module_roots() != header.module_roots:
+        raise RemoteFault(ConsensusCode.SNAPSHOT_REFUSED, "roots", height=saved.height, state_root=header.state_root)
+    return Restored(saved.height, state, epochs)
 
 
 def restore(genesis: Genesis, state_salt: bytes, store: Store, blocks: BlockStore) -> Restored:
@@ -52,9 +81,10 @@ def restore(genesis: Genesis, state_salt: bytes, store: Store, blocks: BlockStor
     if found is None:
         return Restored(0, open_state(genesis, state_salt), None)
     height, data = found
-    saved = decode(data, SavedState, SAVED_BYTES_MAX)
-    state = import_state(genesis, state_salt, saved.state)
     committed = load_committed(blocks, height)
-    if committed is None or saved.height != height or state.module_roots() != committed.block.header.module_roots:
+    if committed is None:
         raise LocalFault(NodeCode.STORE_CORRUPT, "snapshot", height=height)
-    return Restored(height, state, saved.epochs)
+    try:
+        return read_saved(genesis, state_salt, committed.block.header, data)
+    except RemoteFault as fault:
+        raise LocalFault(NodeCode.STORE_CORRUPT, "snapshot", height=height, why=str(fault)) from fault

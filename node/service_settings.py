@@ -3,14 +3,11 @@
 Rule: a translation, nothing more: no file is opened but to find out that it is missing, nothing is started.
 """
 
-from clearing.base.errors import LocalFault
 from clearing.base.ids import NetworkId
-from clearing.genesis import Genesis
 from consensus.replica import ReplicaConfig
 from consensus.timeouts import Timeouts
-from node.codes import NodeCode
 from node.config import Chain, NodeConfig
-from node.keys.ring import KeyKind, NodeKeys, public_of
+from node.keys.ring import NodeKeys
 from node.mempool import PoolLimits
 from node.oracle.replay import ReplaySource
 from node.oracle.source import PriceSource, Quote
@@ -23,14 +20,6 @@ class _NoSource:
     def read(self, now_ms: int) -> tuple[Quote, ...]:  # noqa: ARG002 - the interface's
         """Nothing."""
         return ()
-
-
-def own_index_of(genesis: Genesis, keys: NodeKeys) -> int:
-    """This node's index among the validators. Raises LocalFault KEY_MISSING when it is none of them."""
-    index = genesis.validators.index_of.get(public_of(KeyKind.ED25519, keys.envelope))
-    if index is None:
-        raise LocalFault(NodeCode.KEY_MISSING, "envelope", why="not a validator of this genesis")
-    return index
 
 
 def network_config(config: NodeConfig, network: NetworkId, keys: NodeKeys) -> NetworkConfig:

@@ -37,12 +37,13 @@ class TransactionService:
         pool: Mempool,
         network: NetworkId,
         envelope_secret: bytes,
-        submitters: frozenset[bytes],
+        submitters: Callable[[], frozenset[bytes]],
         clock_ms: Callable[[], int],
         changed: Callable[[], None],
         journal: PoolJournal | None = None,
     ) -> None:
-        """`journal` keeps what came in by the own door until a block has decided it; without one a crash loses it."""
+        """`submitters`: envelope keys of the nodes whose batches are taken. `journal` keeps what came in by the own
+        door until a block has decided it; without one a crash loses it."""
         self._pool = pool
         self._network_id = network
         self._secret = envelope_secret
@@ -107,7 +108,7 @@ class TransactionService:
         """Take in what others gossip."""
         async for message in incoming:
             try:
-                batch = open_batch(self._network_id, message.data, self._submitters)
+                batch = open_batch(self._network_id, message.data, self._submitters())
             except RemoteFault as fault:
                 log.warning("trade batch refused", peer=message.sender.hex(), fault=str(fault))
                 continue

@@ -17,6 +17,7 @@ from clearing.genesis import Genesis
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.state.state import State
 from clearing.transactions import Transaction
+from clearing.validators.sets import sets_of
 from consensus.store import BlockStore, load_committed
 from node.api.render import header_view, hexed
 from node.api.shapes import (
@@ -95,7 +96,7 @@ class LiveView:
             header_hash=hexed(header.hash),
             state_root=hexed(header.state_root),
             epoch=header.epoch,
-            validators=len(self._genesis.validators.validators),
+            validators=len(sets_of(state).now.validators),
             package_epoch=package.epoch if package else 0,
             prices=tuple(feed_price(state, feed.id, feed.name) for feed in self._genesis.feeds),
             marks=tuple(

@@ -13,11 +13,14 @@ from bridge.evm.receipts import Log
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import keccak256, tagged_hash
-from clearing.facts import DepositSeen, WithdrawalExecuted
+from clearing.facts import DepositSeen, ValidatorsRotated, VaultFact, WithdrawalExecuted
 
 DEPOSITED = keccak256(b"Deposited(uint64,address,uint64,uint256,address,bytes32)")
 WITHDRAWN = keccak256(b"Withdrawn(uint64,address,address,uint256)")
-VAULT_TOPICS = (DEPOSITED, WITHDRAWN)
+ROTATED = keccak256(b"ValidatorsRotated(uint64,bytes32)")
+VAULT_TOPICS = (DEPOSITED, WITHDRAWN, ROTATED)
+_SHAPES: dict[bytes, tuple[int, int]] = {DEPOSITED: (4, 96), WITHDRAWN: (4, 32), ROTATED: (3, 0)}
+"""How many topics and bytes of data each has."""
 SOURCE_TAG = "crossclear/fact-source/v1"
 UNKNOWN_ACCOUNT = 2**63 - 1
 """Stands for every account number that a depositor wrote beyond the ledger's range. Nobody can own it."""
@@ -46,16 +49,26 @@ class Withdrawn:
     amount: int
 
 
-VaultEvent: TypeAlias = Deposited | Withdrawn
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """`ValidatorsRotated(uint64 indexed height, bytes32 indexed validatorsHash)`."""
+
+    height: int
+    validators_hash: bytes
+
+
+VaultEvent: TypeAlias = Deposited | Withdrawn | Rotated
 
 
 def read_event(log: Log) -> VaultEvent | None:
     """The event in a log of the vault, None for its other events. Raises RemoteFault MALFORMED_EVENT."""
     if not log.topics or log.topics[0] not in VAULT_TOPICS:
         return None
-    size = 96 if log.topics[0] == DEPOSITED else 32
-    if len(log.topics) != 4 or len(log.data) != size:
+    topics, size = _SHAPES[log.topics[0]]
+    if len(log.topics) != topics or len(log.data) != size:
         raise _odd(log, "size")
+    if log.topics[0] == ROTATED:
+        return Rotated(_counter(log), log.topics[2])
     nonce, token = _counter(log), _address(log, log.topics[2])
     amount = int.from_bytes(log.data[:32], "big")
     if log.topics[0] == WITHDRAWN:
@@ -74,9 +87,19 @@ def rolled_deposits_hash(previous: bytes, event: Deposited) -> bytes:
 
 def event_fact(
     chain_id: int, log: Log, event: VaultEvent, block: BlockHeader, receipt_index: int, log_index: int
-) -> DepositSeen | WithdrawalExecuted:
+) -> VaultFact:
     """What `log`, at `log_index` of receipt `receipt_index` of `block`, tells the ledger."""
     source = tagged_hash(SOURCE_TAG, u256(receipt_index), u256(log_index), log.encode())
+    if isinstance(event, Rotated):
+        return ValidatorsRotated(
+            chain_id=chain_id,
+            vault=log.address,
+            height=event.height,
+            validators_hash=event.validators_hash,
+            block_number=block.number,
+            block_hash=block.hash,
+            source=source,
+        )
     if isinstance(event, Withdrawn):
         return WithdrawalExecuted(
             chain_id=chain_id,

@@ -16,7 +16,7 @@ from bridge.evm.receipts import Receipt, decode_receipt, receipt_items
 from bridge.evm.trie import PROOF_NODES_MAX, index_key, trie_proof, verify_trie_proof
 from clearing.base.codec import U32, U63, Bytes32, Wire
 from clearing.base.errors import RemoteFault
-from clearing.facts import DepositSeen, WithdrawalExecuted
+from clearing.facts import VaultFact
 
 NODE_BYTES_MAX = 1 << 17
 SUBMISSION_BYTES_MAX = 1 << 19
@@ -49,9 +49,7 @@ def make_submission(
     )
 
 
-def verify_submitted_event(
-    submission: SubmittedEvent, header: BlockHeader, chain_id: int, vault: bytes
-) -> DepositSeen | WithdrawalExecuted:
+def verify_submitted_event(submission: SubmittedEvent, header: BlockHeader, chain_id: int, vault: bytes) -> VaultFact:
     """The fact that `submission` proves under the trusted `header`.
 
     Raises RemoteFault: WRONG_CHAIN, UNTRUSTED_BLOCK, BAD_TRIE_PROOF, MALFORMED_RECEIPT, NOT_A_VAULT_EVENT,

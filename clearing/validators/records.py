@@ -34,6 +34,8 @@ class ChangeHeld(Wire, frozen=True):
     height: U63
     waiting: tuple[tuple[U63, Bytes20], ...]
     """(chain id, vault) of those not yet seen to have rotated, ordered."""
+    astray: tuple[tuple[U63, Bytes20], ...] = ()
+    """Of these, those seen to follow a set that is not ours; nothing more is heard about them."""
 
 
 class Offences(Wire, frozen=True):

@@ -16,7 +16,14 @@ from clearing.validators.sets import seats_of, set_of
 def is_rotation_awaited(state: State, fact: ValidatorsRotated) -> bool:
     """Whether the change under way waits for this vault, and the event is of the header that rotates it."""
     held = state.changes.get(0)
-    return held is not None and fact.height == held.height + 1 and (fact.chain_id, fact.vault) in held.waiting
+    vault = (fact.chain_id, fact.vault)
+    waits = held is not None and vault in held.waiting and vault not in held.astray
+    return waits and held is not None and fact.height == held.height + 1
+
+
+def rotation_is_over(state: State, fact: ValidatorsRotated) -> bool:
+    """Whether nobody waits for this event any more, nor will: what is ahead of the state may be awaited later."""
+    return fact.height <= state.now.height + 1 and not is_rotation_awaited(state, fact)
 
 
 def note_rotation(run: Run, fact: ValidatorsRotated) -> None:
@@ -26,6 +33,8 @@ def note_rotation(run: Run, fact: ValidatorsRotated) -> None:
         return
     expected = set_of(run.state, held.number).hash
     if fact.validators_hash != expected:
+        astray = tuple(sorted((*held.astray, (fact.chain_id, fact.vault))))
+        run.state.changes.put(0, msgspec.structs.replace(held, astray=astray))
         run.receipts.append(
             VaultAstray(fact.chain_id, fact.vault, fact.validators_hash, expected, fact.block_number, fact.source)
         )

@@ -23,7 +23,7 @@ class Lookout:
 
     def __init__(self, profile, endpoint, watch) -> None:
         self.below = watch(replace(profile, sight_depth=1), endpoint)
-        self.pool = FactPool(0)
+        self.pool = FactPool(b"\x01" * 32)
         self.view: tuple[DepositSighted, ...] = ()
 
         async def emit(fact):

@@ -19,7 +19,6 @@ from clearing.genesis import Genesis, MarketParameters, network_id
 from clearing.margin.snapshot import RiskSnapshot
 from clearing.state.state import State
 from clearing.transactions import Transaction
-from consensus.chain import Position
 from consensus.executor import BlockExecutor
 from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension, extension_digest
 from consensus.restart import restore_chain
@@ -31,7 +30,7 @@ from node.epochs import AccountSeeds, EpochService
 from node.keys.ring import NodeKeys, open_node_keys
 from node.recorder import Recorder
 from node.replay import state_salt
-from node.restore import restore
+from node.restore import position_of, restore
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.testnet import create_testnet
@@ -131,15 +130,14 @@ class Station:
     listeners: tuple[Callable[[Decided], None], ...] = ()
 
     def __post_init__(self) -> None:
-        genesis, validators = self.home.genesis, self.home.genesis.validators
+        genesis = self.home.genesis
         self.blocks = StoredBlocks(self.store)
         self.restored = restore(genesis, self.home.salt, self.store, self.blocks)
         self.epochs = EpochService(
             self.prover,
             AccountSeeds(bytes(32)),
             genesis.market.snapshot_delay_blocks,
-            validators,
-            0,
+            ed25519.public_key(self.home.keys.envelope),
             self.restored.epochs,
         )
         self.recorder = Recorder(self.store, self.epochs)
@@ -153,9 +151,8 @@ class Station:
         for listener in self.listeners:
             self.application.listen(listener)
         verifier = CurveVerifier()
-        position = Position(self.restored.height, validators, validators, validators)
         self.chain = restore_chain(
-            self.home.network, genesis.time_ms, position, self.application, self.blocks, verifier
+            self.home.network, genesis.time_ms, position_of(self.restored), self.application, self.blocks, verifier
         )
         self.executor = BlockExecutor(self.application, verifier, CertificateCache(verifier, self.home.network))
 

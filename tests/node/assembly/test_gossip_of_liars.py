@@ -82,7 +82,7 @@ async def test_listeners_outlive_bytes_that_no_validator_would_let_in() -> None:
     oracle = OracleService(_Quiet(), lambda: 0)
     watch = PositionWatch()
     pool = Mempool(world.network, lambda _: ())
-    trades = TransactionService(pool, world.network, bytes(32), frozenset((PEER,)), lambda: 0, lambda: None)
+    trades = TransactionService(pool, world.network, bytes(32), lambda: frozenset((PEER,)), lambda: 0, lambda: None)
     bridge = bridge_service.BridgeService.__new__(bridge_service.BridgeService)
     for listen in (oracle.listen, watch.listen, trades.listen, bridge.listen):
         await _hear(listen, b"", b"\xc1" * 40, encode(PriceGossip(HUGE, ())), encode(PositionGossip(1, bytes(32), ())))
@@ -179,7 +179,7 @@ async def test_a_batch_that_brings_nothing_new_wakes_nobody() -> None:
         pool,
         world.network,
         b"\x06" * 32,
-        frozenset((ed25519.public_key(secret),)),
+        lambda: frozenset((ed25519.public_key(secret),)),
         lambda: world.time_ms,
         lambda: woken.append(None),
     )
@@ -200,7 +200,7 @@ async def test_what_is_gossiped_together_fits_one_message(
 ) -> None:
     world, network = funded(), Loudspeaker()
     pool = Mempool(world.network, lambda who: keys_of(world.state, who))
-    service = TransactionService(pool, world.network, b"\x06" * 32, frozenset(), lambda: world.time_ms, lambda: None)
+    service = TransactionService(pool, world.network, b"\x06" * 32, frozenset, lambda: world.time_ms, lambda: None)
     for _ in range(300):
         service.submit(world.trade(ALICE, BOB, BTC_PERP, 2**62, 2**62))
     async with trio.open_nursery() as nursery:

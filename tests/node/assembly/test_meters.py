@@ -36,9 +36,10 @@ def build() -> tuple[Meters, Any, Any]:
     bridge: Any = SimpleNamespace(watchers={}, pulses={})
     packages: Any = SimpleNamespace(newest_epoch=3, newest_bytes=6030, seconds=deque((1.5,)))
     transactions: Any = SimpleNamespace(refused=Counter(R0203=2))
-    validators: Any = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
+    four: Any = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
+    membership: Any = SimpleNamespace(now=four, sets=SimpleNamespace(last=four))
     pool: Any = _Pool()
-    meters = Meters(Metrics(), network, oracle, bridge, packages, pool, transactions, validators, lambda: 1_000)
+    meters = Meters(Metrics(), network, oracle, bridge, packages, pool, transactions, membership, lambda: 1_000)
     return meters, peer, transactions
 
 

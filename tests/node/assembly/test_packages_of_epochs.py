@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from clearing.base.errors import LocalFault
+from clearing.base.validators import Validator, ValidatorSet
 from clearing.extension import VoteExtension
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
@@ -36,8 +37,9 @@ class Proving:
 def _service(station: Station) -> PackageService:
     home = station.home
     folder = home.path / "packages"
-    service = PackageService(station.epochs, station.store, home.path, folder, home.genesis.validators, home.network)
-    service._verify = lambda data: _Good()  # type: ignore[assignment,method-assign,return-value]
+    known = {home.genesis.validators.hash: home.genesis.validators}
+    service = PackageService(station.epochs, station.store, home.path, folder, known.get, home.network)
+    service._verify = lambda data, validators_hash: _Good()  # type: ignore[assignment,method-assign,return-value]
     return service
 
 
@@ -136,19 +138,16 @@ async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: 
 
 def test_every_epoch_is_some_validators_turn_and_turns_are_shared() -> None:
     for count in range(1, 8):
-        services = [
-            EpochService(QuickProver(), AccountSeeds(bytes(32)), 3, _Set(count), index)  # type: ignore[arg-type]
-            for index in range(count)
-        ]
+        validators = ValidatorSet(tuple(Validator(_key(index), bytes(48), 1, bytes(96)) for index in range(count)))
+        services = [EpochService(QuickProver(), AccountSeeds(bytes(32)), 3, _key(each)) for each in range(count + 1)]
         turns = [0] * count
         for epoch in range(1, 4 * count + 1):
-            ours = [index for index, service in enumerate(services) if service.is_ours(epoch)]
+            ours = [index for index, service in enumerate(services) if service.is_ours(epoch, validators)]
             assert len(ours) == min(count, PROVERS_PER_EPOCH)
             for index in ours:
                 turns[index] += 1
         assert len(set(turns)) == 1
 
 
-class _Set:
-    def __init__(self, count: int) -> None:
-        self.validators = (None,) * count
+def _key(index: int) -> bytes:
+    return bytes([index + 1]) * 32

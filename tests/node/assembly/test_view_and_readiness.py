@@ -15,10 +15,12 @@ from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
 from clearing.extension import PriceReport, VoteExtension
 from clearing.genesis import Genesis
+from clearing.opening import open_state
 from node.bridge_service import BridgeService, Pulse
 from node.config import Chain
 from node.fact_pool import FactPool
 from node.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, Health
+from node.membership import Membership
 from node.p2p.memory import Hub
 from node.store.records import PackageRecord
 from node.store.store import Store
@@ -110,7 +112,8 @@ class _Sight:
         )
         self.status = {chain.chain_id: WatcherStatus(100, 100) for chain in genesis.chains}
         self.pulses = {chain.chain_id: Pulse(0.0, 0.0, 100) for chain in genesis.chains}
-        self.network = SimpleNamespace(peers=frozenset((b"a", b"b", b"c")))
+        self.membership = Membership(b"\x01" * 32, open_state(self.genesis, bytes(32)))
+        self.network = SimpleNamespace(peers=frozenset(bytes([each]) * 32 for each in (2, 3, 4)))
         self.oracle: Any = SimpleNamespace(reports=(PriceReport(1, 5, 0, 1, self.now_ms),))
         watchers = {each: SimpleNamespace(status=status) for each, status in self.status.items()}
         self.bridge = SimpleNamespace(watchers=watchers, pulses=self.pulses)
@@ -119,7 +122,7 @@ class _Sight:
 
     def make(self, heartbeat_ms: int = 500) -> Health:
         given: tuple[Any, ...] = (self.network, self.oracle, self.bridge)
-        return Health(*given, self.genesis, heartbeat_ms, lambda: self.now_ms)
+        return Health(*given, self.genesis, self.membership, heartbeat_ms, lambda: self.now_ms)
 
     def bad(self) -> list[str]:
         return [check.name for check in self.health.checks() if not check.ok]
@@ -208,7 +211,7 @@ async def test_a_watched_endpoint_that_hangs_leaves_no_pulse(tmp_path: Path, ans
         configs = {
             each.chain_id: Chain(chain_id=each.chain_id, name=each.name, endpoints=(url,)) for each in genesis.chains
         }
-        bridge = BridgeService(genesis, configs, tmp_path, FactPool(0))
+        bridge = BridgeService(genesis, configs, tmp_path, FactPool(b"\x01" * 32))
         nursery.start_soon(bridge.run, Hub().join(b"k" * 32), lambda: None)
         await trio.sleep(1)
         for chain_id, pulse in bridge.pulses.items():

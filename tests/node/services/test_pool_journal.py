@@ -107,7 +107,7 @@ async def test_a_killed_node_offers_again_what_it_accepted(tmp_path: Path) -> No
     def service(journal: PoolJournal) -> tuple[TransactionService, Mempool]:
         pool = Mempool(world.network, lambda who: keys_of(world.state, who))
         made = TransactionService(
-            pool, world.network, b"\x06" * 32, frozenset(), lambda: world.time_ms, lambda: None, journal
+            pool, world.network, b"\x06" * 32, frozenset, lambda: world.time_ms, lambda: None, journal
         )
         return made, pool
 

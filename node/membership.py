@@ -1,0 +1,50 @@
+"""`Membership`: the validator sets as the decided state has them, and the own place in them.
+
+Rule: reads the decided state and nothing else, so that every service of a node changes sets in the same height. A node
+may be in no set at all: it then follows, and signs nothing.
+"""
+
+from clearing.base.validators import ValidatorSet
+from clearing.state.state import State
+from clearing.validators.sets import ValidatorSets, sets_of
+from node.application import Decided
+
+
+class Membership:
+    """`decided` is a listener of the application, before all that ask here."""
+
+    def __init__(self, own_key: bytes, state: State) -> None:
+        """`own_key`: the own envelope key."""
+        self.own_key = own_key
+        self._sets = sets_of(state)
+        self._keys = _keys_of(self._sets)
+
+    def decided(self, decided: Decided) -> None:
+        """Follow the state."""
+        sets = sets_of(decided.state)
+        if sets != self._sets:
+            self._sets, self._keys = sets, _keys_of(sets)
+
+    @property
+    def sets(self) -> ValidatorSets:
+        """Around the decided height."""
+        return self._sets
+
+    @property
+    def now(self) -> ValidatorSet:
+        """Of the height that is being decided."""
+        return self._sets.now
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """Envelope keys of all that agree, are about to, or did so just now."""
+        return self._keys
+
+    @property
+    def is_validator(self) -> bool:
+        """Whether we are in the set of the height that is being decided."""
+        return self.own_key in self.now.index_of
+
+
+def _keys_of(sets: ValidatorSets) -> frozenset[bytes]:
+    return frozenset(key for each in (sets.heard, sets.last, sets.now, sets.next) for key in each.index_of)
