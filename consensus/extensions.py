@@ -6,20 +6,29 @@ application: a validator with nothing to say still gives the time.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Protocol
 
 from clearing.base.certificate import Certificate
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
-from consensus.application import Application, ObservedExtension
+from consensus.application import ObservedExtension
 from consensus.chain import Chain
 from consensus.codes import ConsensusCode
 from consensus.messages import SignedExtension, extension_digest
 from consensus.signing import Verifier
 
 
+class ExtensionSyntax(Protocol):
+    """As much of an `Application` as extensions are checked with."""
+
+    def verify_extension(self, height: int, data: bytes) -> None:
+        """See `Application`."""
+        ...
+
+
 def check_extension(
     verifier: Verifier,
-    application: Application,
+    application: ExtensionSyntax,
     network: bytes,
     validators: ValidatorSet,
     vote: tuple[int, int, bytes],
@@ -39,7 +48,7 @@ def check_extension(
 
 def check_extended_commit(
     verifier: Verifier,
-    application: Application,
+    application: ExtensionSyntax,
     network: bytes,
     validators: ValidatorSet,
     commit: Certificate,
