@@ -60,6 +60,11 @@ class Equation:
 
     def sides(self) -> tuple[Point, Point]:
         """(π_1 + μπ_2, the right-hand side's first point)."""
+        pi_1, pi_2 = self.collect()
+        return pi_1 + multiply(pi_2, self.mu), multi_scalar(self.points, self.scalars)
+
+    def collect(self) -> tuple[Point, Point]:
+        """Gather the right-hand side in `points` and `scalars`; (π_1, π_2) of the left. Once, after `draw`."""
         domain = domain_of(self.layout.size)
         zeta, gamma, mu = self.zeta, self.gamma, self.mu
         lagrange = domain.lagrange(zeta, used_positions(self.layout))
@@ -77,7 +82,7 @@ class Equation:
         self._term(pi_2, mu * domain.omega * zeta)
         self.constant += (gamma - mu) * self.proof.s_bar
         self._term(GENERATOR, self.constant)
-        return pi_1 + multiply(pi_2, mu), multi_scalar(self.points, self.scalars)
+        return pi_1, pi_2
 
     def _account_terms(self, t_bar: int, u_bar: list[int], v_bar: int, weights: Weights) -> None:
         """The share of every account, and of m, in Lz and the D openings; joint = δ^(k·columns)."""
