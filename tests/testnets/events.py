@@ -42,6 +42,8 @@ class Outcome:
     """Heights that the node farthest behind had to fetch when it ended."""
     recovery_seconds: float
     """From its end until all were level."""
+    recovery_cpu_seconds: float = 0.0
+    """CPU that the node which had to come back used in that time; a machine under load needs longer for the same."""
 
 
 class Director:
@@ -63,7 +65,8 @@ class Director:
             self.outcomes.append(outcome)
             self._say(
                 f"{outcome.event}: {outcome.heights} heights in {outcome.seconds:.1f} s, "
-                f"level again after {outcome.recovery_seconds:.2f} s ({outcome.behind} heights behind)"
+                f"level again after {outcome.recovery_seconds:.2f} s ({outcome.behind} heights behind, "
+                f"{outcome.recovery_cpu_seconds:.2f} s CPU)"
             )
 
     async def calm(self, heights: int) -> None:
@@ -93,6 +96,7 @@ class Director:
     ) -> Outcome:
         network, watch = self._network, self._network.watch
         top = watch.top()
+        used = {name: network.nodes[name].cpu_seconds for name in self._expected(event)}
         level = await watch.until_level(
             self._expected(event), top + LEVEL_HEIGHTS, network.manifest.recovery_seconds + START_SECONDS
         )
@@ -104,7 +108,13 @@ class Director:
             longest_height_ms=self._longest_ms(begin, healed),
             behind=behind,
             recovery_seconds=round(level - healed, 2),
+            recovery_cpu_seconds=round(self._used_since(used), 2),
         )
+
+    def _used_since(self, before: dict[str, float]) -> float:
+        """The most that any process used since; what was started in between counts from its start."""
+        nodes = self._network.nodes
+        return max(nodes[name].cpu_seconds - used for name, used in before.items())
 
     async def _begin(self, event: Event, nodes: Sequence[RunningNode]) -> None:
         match event.do:

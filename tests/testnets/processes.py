@@ -60,6 +60,15 @@ class RunningNode:
             raise LocalFault(DevnetCode.NODE_DIED, self.name, why="never started")
         return self._process.pid
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What the running process has used; 0 when there is none."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     async def start(self) -> None:
         """Start it; returns at once."""
         self.held = False

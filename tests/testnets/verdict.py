@@ -101,8 +101,10 @@ def _one_chain(verdict: Verdict, chains: dict[str, dict[int, bytes]]) -> None:
             if first != value:
                 verdict.broken.append(f"fork: {other} and {name} differ at height {height}")
                 break
-    tops = {name: max(values, default=0) for name, values in chains.items()}
-    verdict.heights = max(tops.values())
+        if values and len(values) != max(values) - min(values) + 1:
+            missing = next(height for height in range(min(values), max(values)) if height not in values)
+            verdict.broken.append(f"{name} lacks height {missing}")
+    verdict.heights = max(seen, default=0)
 
 
 def _transactions(verdict: Verdict, network: TestNetwork, load: Load, name: str) -> None:
@@ -117,8 +119,7 @@ def _transactions(verdict: Verdict, network: TestNetwork, load: Load, name: str)
         for height in range(max(1, store.first_height()), store.height() + 1):
             committed = load_committed(blocks, height)
             if committed is None:
-                verdict.broken.append(f"{name} lacks height {height}")
-                break
+                break  # told above
             accused.update(validators[index] for index in _accused(committed))
     accepted = {key: each for key, each in load.handed.items() if each.accepted}
     lost = [each for key, each in accepted.items() if key not in height_of]
@@ -207,6 +208,7 @@ def as_text(verdict: Verdict) -> str:
     lines += [
         f"  {each.event}: {each.heights} heights in {each.seconds} s, longest {each.longest_height_ms} ms,"
         f" {each.behind} behind, level after {each.recovery_seconds} s"
+        f" ({each.recovery_cpu_seconds} s CPU)"
         for each in verdict.events
     ]
     return "\n".join([*lines, *(f"  BROKEN: {each}" for each in verdict.broken)])
