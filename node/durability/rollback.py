@@ -1,8 +1,8 @@
 """One height back: the newest decided block leaves the store, and the node comes back at the state below it.
 
-Rule: the sign state and the log stay as they are. A step that was signed is not signed otherwise because the disk
-forgot the block, and the log feeds the height again with the very messages that decided it. One height is enough for
-a block that was stored and cannot be applied; a final block itself is never undone, peers give the same one again.
+Rule: the sign state and the log stay as they are: what was signed is not signed otherwise because the disk forgot the
+block, the own votes leave again in the same bytes, and the lock of a height above comes back with it. A final block is
+never undone by this: peers give the same one again, or vote for it again when all went back together.
 """
 
 from dataclasses import dataclass
