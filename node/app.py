@@ -39,6 +39,7 @@ from node.crash import Standing, bugs_in, write_crash
 from node.epochs import AccountSeeds, EpochService
 from node.fact_pool import FactPool
 from node.health import Health
+from node.heap import settle_heap
 from node.keys.ring import NodeKeys, open_node_keys
 from node.logs import configure_logs
 from node.membership import Membership
@@ -355,6 +356,7 @@ class Node:
             if self._config.api.enabled:
                 api = build_api(self._view, self._config.api, clock_ms, self._meters.api_answered)
                 await nursery.start(serve_api, api, self._config.api)
+            settle_heap()
             log.info("running", p2p_port=network.port, api_port=self._config.api.port)
 
     def tell_end(self) -> None:
