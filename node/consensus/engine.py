@@ -1,8 +1,8 @@
-"""`Engine`: one replica on a real network, disk and clock, as one trio task.
+"""`Engine`: one replica on a real network, disk and clock, as a task for each channel and one for time.
 
 Rule: outputs are performed in order, and a log frame is durable before anything behind it is sent. The replica and the
-application run in this task: nothing else touches them while it runs. A `Bug` leaves `run`, and nothing is signed
-after it.
+application run in these tasks, which never wait in the midst of an input: each is taken whole, and nothing else touches
+them while it runs. A `Bug` leaves `run`, and nothing is signed after it.
 """
 
 import heapq
@@ -30,8 +30,9 @@ from node.consensus.signer import GuardedSigner
 from node.consensus.wal import WalFile
 from node.p2p.network import Channel, Incoming, Network
 
-EVENTS_WAITING = 16
-"""Messages taken out of the network's own bounded queues ahead of time."""
+LATE_SECONDS = 0.005
+TURNS_WHEN_LATE = 8
+"""A timer that fires late fires after a standstill, in which messages came that are still on their way to us."""
 
 
 class SystemClock:
@@ -113,7 +114,8 @@ class Engine:
         self._due: list[tuple[float, int, TimerKind, int, int]] = []
         self._numbers = 0
         self._work = False
-        self._to_loop, self._events = trio.open_memory_channel[Incoming | None](EVENTS_WAITING)
+        self._wake = trio.Event()
+        self._sleep = trio.CancelScope()
 
     @property
     def chain(self) -> Chain:
@@ -131,10 +133,7 @@ class Engine:
     def notify_work(self) -> None:
         """There is something to put into a block. Call it in trio's thread."""
         self._work = True
-        try:
-            self._to_loop.send_nowait(None)
-        except trio.WouldBlock:
-            return  # The loop is awake anyway and looks at the flag.
+        self._wake.set()
 
     def submit_attack(self, attack: LightClientAttack) -> tuple[Misbehaviour, ...]:
         """Bring evidence of a light client before the validators: whom it accuses. Call it in trio's thread.
@@ -165,36 +164,34 @@ class Engine:
             self._perform(replica.start())
             async with trio.open_nursery() as nursery:
                 for channel in Channel:
-                    nursery.start_soon(self._forward, channel)
+                    nursery.start_soon(self._receive, replica, channel)
                 task_status.started()
-                await self._loop(replica)
+                await self._keep_time(replica)
         finally:
             self._log.close()
 
-    async def _loop(self, replica: Replica) -> None:
-        while True:
-            for _ in range(EVENTS_WAITING):
-                try:
-                    self._take(replica, self._events.receive_nowait())
-                except trio.WouldBlock:
-                    break
-            if self._work:
-                self._work = False
-                self._perform(replica.notify_work())
-            self._fire_timers(replica)
-            with trio.move_on_at(self._next_deadline()):
-                self._take(replica, await self._events.receive())
-
-    def _take(self, replica: Replica, incoming: Incoming | None) -> None:
-        if incoming is not None:
-            self._perform(replica.receive(incoming.sender, incoming.data))
-
-    async def _forward(self, channel: Channel) -> None:
+    async def _receive(self, replica: Replica, channel: Channel) -> None:
+        """Take what peers say, a message a turn, so that what it makes us say leaves before the next is taken."""
         async for incoming in self._network.receive(channel):
             if channel is Channel.SYNC and is_sync_envelope(incoming.data):
                 self._hooks.on_sync(incoming)
             else:
-                await self._to_loop.send(incoming)
+                self._perform(replica.receive(incoming.sender, incoming.data))
+
+    async def _keep_time(self, replica: Replica) -> None:
+        """Fire timers, and start heights for which there is work."""
+        while True:
+            if self._work:
+                self._work = False
+                self._perform(replica.notify_work())
+            if trio.current_time() > self._next_deadline() + LATE_SECONDS:
+                for _ in range(TURNS_WHEN_LATE):
+                    await trio.lowlevel.checkpoint()
+            self._fire_timers(replica)
+            if not self._work:
+                self._wake = trio.Event()
+                with trio.CancelScope(deadline=self._next_deadline()) as self._sleep:
+                    await self._wake.wait()
 
     def _perform(self, outputs: list[Output]) -> None:
         for output in outputs:
@@ -232,6 +229,8 @@ class Engine:
         at = trio.current_time() + duration_ms / 1000
         self._timers[kind] = (at, self._numbers)
         heapq.heappush(self._due, (at, self._numbers, kind, height, round_))
+        if at < self._sleep.deadline:
+            self._sleep.deadline = at
 
     def _next_deadline(self) -> float:
         while self._due and self._timers.get(self._due[0][2]) != self._due[0][:2]:
@@ -239,7 +238,7 @@ class Engine:
         return self._due[0][0] if self._due else float("inf")
 
     def _fire_timers(self, replica: Replica) -> None:
-        """Fire what is due; timers that this starts wait for the next turn, behind messages."""
+        """Fire what is due; timers that this starts wait for the next turn."""
         now, last = trio.current_time(), self._numbers
         while self._next_deadline() <= now and self._due[0][1] <= last:
             _, _, kind, height, round_ = heapq.heappop(self._due)
