@@ -7,7 +7,7 @@ from consensus.outputs import Broadcast, Persist
 from consensus.replica import Replica, ReplicaConfig
 from consensus.restart import restore_chain
 from consensus.store import MemoryBlockStore
-from consensus.wal import read_frames
+from consensus.wal import Record, read_frames
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
@@ -44,21 +44,20 @@ def reboot(node: SimNode, height: int, wal: bytes) -> tuple[Replica, list[bytes]
 def test_every_prefix_of_a_log_replays_to_the_state_that_was(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     snapshots: list[Snapshot] = []
     sent: set[bytes] = set()
-    append, send = SimNode._append, SimNetwork.send
+    persist, send = SimNode._persist, SimNetwork.send
 
-    def watch(node: SimNode, frame: bytes) -> bool:
-        written = append(node, frame)
-        if written and node.replica is not None and node.replica.run.decided is None:
+    def watch(node: SimNode, records: tuple[Record, ...]) -> None:
+        persist(node, records)
+        if node.replica is not None and node.replica.run.decided is None:
             height = node.replica.run.height
             if height == node.height + 1 and "NEW" not in node.where:
-                snapshots.append((node.index, node.height, bytes(node.wal), node.where))
-        return written
+                snapshots.append((node.index, node.height, node.wal, node.where))
 
     def overhear(network: SimNetwork, sender: int, to: int, lane: object, data: bytes) -> None:
         sent.add(data)
         send(network, sender, to, lane, data)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SimNode, "_append", watch)
+    monkeypatch.setattr(SimNode, "_persist", watch)
     monkeypatch.setattr(SimNetwork, "send", overhear)
     network = SimNetwork(seed, Faults(heal_ms=3000, liars=((0, "equivocator"),) if seed % 2 else ()))
     network.run()

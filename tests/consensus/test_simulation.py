@@ -13,7 +13,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.own import OwnMessages
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import validator_set
-from tests.sim.consensus.monitor import Violation
+from tests.sim.consensus.violations import Violation
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of
 

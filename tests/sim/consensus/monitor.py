@@ -1,71 +1,176 @@
-"""What must never happen, checked after each event."""
+"""What must never happen, checked after each event, and once more over the whole chain at the end of a seed."""
+
+from random import Random
+from typing import TYPE_CHECKING
 
 from clearing.base.certificate import NIL, VoteKind
 from clearing.base.validators import ValidatorSet
-from consensus.messages import CommittedBlock, Proposal, Vote, read_envelope, read_message
+from consensus.messages import CommittedBlock, Message, Proposal, Vote, read_envelope
+from tests.adversaries.context import read_any
 from tests.sim.consensus.crypto import FakeVerifier
+from tests.sim.consensus.replays import check_chain, check_prefixes
+from tests.sim.consensus.violations import Violation
 
+if TYPE_CHECKING:
+    from tests.sim.consensus.network import SimNetwork
+    from tests.sim.consensus.node import SimNode
 
-class Violation(AssertionError):
-    """An invariant is broken."""
+EVENTS_PER_REPLAY = 250
+"""So often a log is cut at some bytes and replayed."""
+Where = tuple[int, int, bytes]
+"""Height, round, value."""
 
 
 class Monitor:
-    """Sees every message sent and every block decided."""
+    """Sees every message sent, every state after an event, and every block decided."""
 
-    def __init__(self, validators: ValidatorSet, network: bytes, change: tuple[int, ValidatorSet] | None) -> None:
-        self._validators = validators
-        self._change = change
+    def __init__(self, network: "SimNetwork") -> None:
         self._network = network
         self._verifier = FakeVerifier()
-        self._decided: dict[int, bytes] = {}
-        self._precommits: dict[tuple[int, int, bytes], set[int]] = {}
+        self._sampling = Random(network.faults.nodes)
+        self._headers: dict[int, CommittedBlock] = {}
+        self._sets: dict[int, ValidatorSet] = {1: network.validators}
+        self._by_hash: dict[bytes, ValidatorSet] = {network.validators.hash: network.validators}
+        self._votes: dict[tuple[VoteKind, Where], set[int]] = {}
         self._certifiable: dict[int, bytes] = {}
-        self._said: dict[tuple[int, int, int, str], bytes] = {}
+        self._steps: dict[tuple[int, int, int, int], bytes] = {}
+        self._locks: dict[tuple[int, int], tuple[int, bytes]] = {}
+        """(node, height) to the round and value of its last precommit of a value."""
+        self._seen: dict[int, tuple[int, int]] = {}
         self.liars: set[int] = set()
         self.rules: set[int] = set()
         self.faults: dict[str, int] = {}
         self.rounds = 0
+        self.replays = 0
 
-    def saw_message(self, sender: int, data: bytes) -> None:
-        """Honest validators say one thing a step, in the same bytes; and no two values can gather a quorum."""
+    def said(self, sender: int, data: bytes) -> None:
+        """Honest validators say one thing a step, in the same bytes, and keep their locks."""
         if len(data) < 200:
             return
-        message = read_message(read_envelope(data))
+        message = read_any(data)
+        if not isinstance(message, Vote | Proposal) or read_envelope(data).sender != self._network.nodes[sender].key:
+            return
+        if sender not in self.liars:
+            step = _step(sender, message)
+            known = self._steps.get(step)
+            if known == data:
+                return
+            if known is not None:
+                raise Violation(f"an honest validator said two things in one step: {step}")
+            self._steps[step] = data
         if isinstance(message, Vote):
-            self._saw_vote(sender, message, data)
-        elif isinstance(message, Proposal) and sender not in self.liars:
-            self._say((sender, message.height, message.round, "proposal"), data)
+            self._count(sender, message)
 
-    def decided(self, node: int, committed: CommittedBlock) -> None:
-        """Agreement and validity."""
+    def has_said(self, sender: int, message: Message, data: bytes) -> bool:
+        """Whether a node has said exactly this before, or nothing at this step."""
+        return not isinstance(message, Vote | Proposal) or self._steps.get(_step(sender, message), data) == data
+
+    def is_new(self, sender: int, message: Message) -> bool:
+        """Whether a node has said nothing at this step yet."""
+        return isinstance(message, Vote | Proposal) and _step(sender, message) not in self._steps
+
+    def decided(self, node: "SimNode", committed: CommittedBlock) -> None:
+        """Agreement and validity. What a liar decides is its own affair."""
+        if node.lie is not None:
+            return
         header, certificate = committed.block.header, committed.certificate
-        if self._decided.setdefault(header.height, header.hash) != header.hash:
-            raise Violation(f"node {node} decided another block at height {header.height}")
+        height = header.height
+        first = self._headers.setdefault(height, committed).block.header
+        if first.hash != header.hash:
+            raise Violation(f"node {node.index} decided another block at height {height}")
         if certificate.kind is not VoteKind.PRECOMMIT or certificate.value != header.hash:
-            raise Violation(f"node {node} decided height {header.height} on a certificate for something else")
-        self._verifier.verify_certificate(certificate, self._set_of(header.height), self._network)
-        parent = self._decided.get(header.height - 1, self._network)
-        if header.parent != parent:
-            raise Violation(f"node {node}: block {header.height} does not follow its parent")
+            raise Violation(f"node {node.index} decided height {height} on a certificate for something else")
+        if node.replica is not None:
+            chain = node.replica.chain
+            for each in (chain.last_validators, chain.validators, chain.next_validators):
+                self._by_hash.setdefault(each.hash, each)
+        validators = self.set_of(height)
+        if header.validators_hash != validators.hash:
+            raise Violation(f"node {node.index}: height {height} is not by the set that the block below it promised")
+        self._sets.setdefault(height + 1, self._by_hash[header.next_validators_hash])
+        self._verifier.verify_certificate(certificate, validators, self._network.id)
+        below = self._headers.get(height - 1)
+        if below is not None and header.parent != below.block.header.hash:
+            raise Violation(f"node {node.index}: block {height} does not follow its parent")
         self.rounds = max(self.rounds, certificate.round)
 
-    def _saw_vote(self, sender: int, vote: Vote, data: bytes) -> None:
+    def booted(self, node: "SimNode") -> None:
+        """A new life: what was not synced is forgotten."""
+        self._seen.pop(node.index, None)
+
+    def look_at(self, node: "SimNode") -> None:
+        """Lock discipline of a running replica, and now and then its log."""
+        if node.lie is not None or node.replica is None:
+            return
+        state = node.replica.run.state
+        height, locked = state.height, state.locked_round
+        before = self._seen.get(node.index)
+        if before is not None and before[0] == height and locked < before[1]:
+            raise Violation(f"node {node.index} lost its lock of round {before[1]} at height {height}")
+        self._seen[node.index] = (height, locked)
+        if (
+            node.index not in self._network.faults.rotten
+            and locked < self._locks.get((node.index, height), (-1, b""))[0]
+        ):
+            raise Violation(
+                f"node {node.index} precommitted at height {height} in a round later than {locked}, its lock"
+            )
+        if self._network.events % EVENTS_PER_REPLAY == 0:
+            self.replays += check_prefixes(node, self._sampling)
+
+    def conclude(self) -> None:
+        """One state, which the chain gives again to a stranger; nobody honest is accused."""
+        states: dict[int, bytes] = {}
+        for node in self._network.honest:
+            if node.alive and states.setdefault(node.height, whole := node.house.whole_state()) != whole:
+                raise Violation(f"two states at height {node.height}")
+        best = max(self._network.honest, key=lambda node: node.height)
+        accused, state = check_chain(best)
+        if best.alive and state != states[best.height]:
+            raise Violation(f"the chain gives another state than node {best.index} has at height {best.height}")
+        honest = {node.key for node in self._network.honest}
+        if accused & honest:
+            raise Violation("an honest validator is accused")
+
+    def set_of(self, height: int) -> ValidatorSet:
+        """Who certifies a height. Known once the height below is decided."""
+        return self._sets[height]
+
+    def _count(self, sender: int, vote: Vote) -> None:
+        validators = self._sets.get(vote.height)
+        if validators is None or validators.index_of.get(self._network.nodes[sender].key) != vote.validator:
+            return
+        where = (vote.height, vote.round, vote.value)
+        voters = self._votes.setdefault((vote.kind, where), set())
+        voters.add(sender)
+        if vote.value == NIL:
+            return
         if sender not in self.liars:
-            self._say((sender, vote.height, vote.round, vote.kind.name), data)
-        if vote.kind is VoteKind.PRECOMMIT and vote.value != NIL:
-            signers = self._precommits.setdefault((vote.height, vote.round, vote.value), set())
-            signers.add(vote.validator)
-            validators = self._set_of(vote.height)
-            power = sum(validators.validators[index].power for index in signers)
-            if validators.is_quorum(power) and (self._certifiable.setdefault(vote.height, vote.value) != vote.value):
-                raise Violation(f"two values can be certified at height {vote.height}")
+            self._check_lock(sender, vote)
+        if vote.kind is VoteKind.PREVOTE or not validators.is_quorum(self._power(voters, validators)):
+            return
+        if self._certifiable.setdefault(vote.height, vote.value) != vote.value:
+            raise Violation(f"two values can be certified at height {vote.height}")
 
-    def _set_of(self, height: int) -> ValidatorSet:
-        if self._change is not None and height >= self._change[0]:
-            return self._change[1]
-        return self._validators
+    def _check_lock(self, sender: int, vote: Vote) -> None:
+        """A prevote across a lock needs a polka as new as the lock; the liars may have voted for anything."""
+        if vote.kind is VoteKind.PRECOMMIT:
+            self._locks[sender, vote.height] = (vote.round, vote.value)
+            return
+        locked, value = self._locks.get((sender, vote.height), (-1, vote.value))
+        if value == vote.value or locked > vote.round:
+            return
+        validators = self.set_of(vote.height)
+        for round_ in range(max(locked, 0), vote.round):
+            voters = self._votes.get((VoteKind.PREVOTE, (vote.height, round_, vote.value)), set())
+            if validators.is_quorum(self._power(voters | self.liars, validators)):
+                return
+        raise Violation(f"node {sender} prevoted against its lock of round {locked} at height {vote.height}")
 
-    def _say(self, step: tuple[int, int, int, str], data: bytes) -> None:
-        if self._said.setdefault(step, data) != data:
-            raise Violation(f"an honest validator said two things in one step: {step}")
+    def _power(self, nodes: set[int], validators: ValidatorSet) -> int:
+        indices = (validators.index_of.get(self._network.nodes[node].key) for node in nodes)
+        return sum(validators.validators[index].power for index in indices if index is not None)
+
+
+def _step(sender: int, message: Vote | Proposal) -> tuple[int, int, int, int]:
+    return sender, message.height, message.round, int(message.kind) if isinstance(message, Vote) else 0

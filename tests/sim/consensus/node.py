@@ -1,22 +1,30 @@
-"""One simulated validator: the real `Replica`, with a disk that can tear, a clock that is off, and perhaps a lie."""
+"""One simulated validator: the real `Replica` over the real log and sign state files, on a disk that can die.
+
+Rule: what is lost in a crash is what a real one loses: memory always, and with the power what was not synced. A node
+that refuses to start is repaired as its operator would, by cutting the log at the damage.
+"""
 
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from clearing.base.errors import Bug, CrossclearError
+from clearing.base.errors import Bug, CrossclearError, LocalFault
+from consensus.codes import ConsensusCode
 from consensus.messages import CommittedBlock
-from consensus.outputs import Broadcast, Decided, Lane, Output, PeerFault, Persist, RuleFired, Send, StartTimer
-from consensus.replica import Replica, ReplicaConfig
+from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
+from consensus.replica import Replica
 from consensus.restart import restore_chain
 from consensus.store import MemoryBlockStore, load_committed
 from consensus.timeouts import TimerKind
-from consensus.wal import encode_frame, read_frames
-from node.consensus.sign_state import SignGuard
+from consensus.wal import Record
+from consensus.wal_inspect import standing
+from node.consensus.sign_state import SignGuard, SignStateFile
+from node.consensus.wal import WalFile
 from tests.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
 from tests.adversaries.registry import make_adversary
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier
-from tests.sim.consensus.toy import ToyApplication, vary
+from tests.sim.consensus.disk import MachineDied, SimDisk
+from tests.sim.consensus.signer import SimSigner
 
 if TYPE_CHECKING:
     from tests.sim.consensus.network import SimNetwork
@@ -35,6 +43,21 @@ class SimClock:
         return self._network.now_us // 1000
 
 
+class SimStore(MemoryBlockStore):
+    """Saving is one operation of the disk: it happens or not."""
+
+    def __init__(self, disk: SimDisk) -> None:
+        super().__init__()
+        self._disk = disk
+
+    def save(self, height: int, block: bytes, certificate: bytes, extended_commit: bytes) -> None:
+        dies = self._disk.tick()
+        if not (dies and self._disk.random.randrange(2)):
+            super().save(height, block, certificate, extended_commit)
+        if dies:
+            self._disk.die()
+
+
 class SimNode:
     """Index, disk and, while it is alive, a replica."""
 
@@ -43,18 +66,19 @@ class SimNode:
 
         faults = network.faults
         self.network, self.index, self.lie = network, index, lie
-        self.validator = network.validators.validators[index]
+        self.validator = network.everybody.validators[index]
         self.key = self.validator.envelope_key
-        self.guard = SignGuard()
-        self.store = MemoryBlockStore()
-        self.wal = bytearray()
-        flush = network.random.randint(1, faults.flush_every_max)
-        self.application = ToyApplication(network.validators, index, flush, network.change)
+        self.disk = SimDisk(network.random, drops_syncs_of=network.faults.drops_syncs_of)
+        self.store = SimStore(self.disk)
         skew = network.random.randint(-faults.skew_ms_max, faults.skew_ms_max)
         self.clock = SimClock(network, skew, GENESIS_MS)
+        self.house = network.house(self)
+        self.log: WalFile | None = None
+        self.guard: SignGuard = NoGuard()
         self.replica: Replica | None = None
         self.last_committed: CommittedBlock | None = None
         self.restarts = 0
+        self.repairs = 0
         self._timers: dict[TimerKind, int] = {}
         self.adversary: Adversary | None = None
         if lie is not None:
@@ -73,6 +97,11 @@ class SimNode:
     def where(self) -> str:
         return "down" if self.replica is None else where_is(self.replica)
 
+    @property
+    def wal(self) -> bytes:
+        """What a reader of the log sees now."""
+        return bytes(self.disk.files["wal"].data) if "wal" in self.disk.files else b""
+
     def committed(self) -> list[CommittedBlock]:
         """All decided blocks, from the store."""
         loaded = (load_committed(self.store, height) for height in range(1, self.height + 1))
@@ -80,33 +109,57 @@ class SimNode:
 
     def boot(self) -> None:
         """Start from disk."""
-        from tests.sim.consensus.network import GENESIS_MS, NETWORK
+        if not self.alive:
+            self._attempt(self._boot)
 
-        if self.alive:
-            return
-        records, good = read_frames(bytes(self.wal))
-        del self.wal[good:]
+    def _boot(self) -> list[Output]:
+        from tests.sim.consensus.network import GENESIS_MS
+
+        network = self.network
+        log = self.log = self._open_log()
+        if self.lie is None:
+            self.guard = SignStateFile(self.disk.path("sign"), sync=network.faults.sign_state_synced)
+        application, position = self.house.boot()
         verifier = FakeVerifier()
-        chain = restore_chain(NETWORK, GENESIS_MS, self.application.position, self.application, self.store, verifier)
-        guard = NoGuard() if self.lie is not None else self.guard
+        chain = restore_chain(network.id, GENESIS_MS, position, application, self.store, verifier)
+        signer = SimSigner(network.id, self.validator, self.guard)
+        signer.stand_beside(log, chain.height)
         self.replica = Replica(
             chain,
-            self.application,
+            application,
             self.store,
-            FakeSigner(NETWORK, self.validator, guard),
+            signer,
             verifier,
             self.clock,
-            ReplicaConfig(),
-            has_work=lambda: self.network.now_us % 3_000_000 < 2_000_000,
-            recorded=records,
+            network.faults.config,
+            has_work=lambda: self.house.has_work,
+            recorded=log.records,
         )
-        self._attempt(self.replica.start)
+        network.monitor.booted(self)
+        return self.replica.start()
 
-    def crash(self) -> None:
-        """Lose everything but the disk."""
-        self.replica = None
+    def _open_log(self) -> WalFile:
+        try:
+            return WalFile(self.disk.path("wal"))
+        except LocalFault as fault:
+            if fault.code is not ConsensusCode.WAL_CORRUPT:
+                raise
+            found = standing(self.wal)
+            self.disk.files["wal"].cut(found.damaged_at)
+            self.disk.files["wal"].sync()
+            self.repairs += 1
+            return WalFile(self.disk.path("wal"))
+
+    def crash(self, *, power: bool = False) -> None:
+        """Lose everything but the disk; with the power also what was not synced."""
+        self.replica = self.log = None
         self._timers.clear()
-        self.application.crash()
+        self.house.crash()
+        self.disk.fuse = None
+        if power:
+            self.disk.lose_power()
+        if self.index in self.network.faults.rotten and not self.network.healed:
+            self.disk.rot("wal")
         self.restarts += 1
 
     def receive(self, peer: bytes, data: bytes) -> None:
@@ -123,70 +176,65 @@ class SimNode:
             del self._timers[kind]
             self._attempt(partial(self.replica.on_timer, kind, height, round_))
 
-    def send_to_all(self, lane: Lane, data: bytes) -> None:
-        for node in self.network.nodes:
-            self.network.send(self.index, node.index, lane, data)
+    def work(self) -> None:
+        """Something came into the pool."""
+        if self.replica is not None:
+            self._attempt(self.replica.notify_work)
 
     def _context(self) -> AdversaryContext:
-        from tests.sim.consensus.network import NETWORK
-
         return AdversaryContext(
-            network=NETWORK,
-            signer=FakeSigner(NETWORK, self.validator, NoGuard()),
+            network=self.network.id,
+            signer=FakeSigner(self.network.id, self.validator, None),
             random=self.network.random,
             replica=lambda: self.replica,
-            vary=vary,
+            vary=self.network.vary,
         )
 
     def _attempt(self, act: Callable[[], list[Output]], *, disguised: bool = False) -> None:
-        """One turn of the replica. A liar that trips over its own lies starts again."""
+        """One turn of the replica. The machine may die in it. A liar that trips over its own lies starts again."""
         try:
             outputs = act()
+            if self.adversary is not None and not disguised:
+                outputs = disguise(self.adversary, outputs)
+            self._perform(outputs)
+        except MachineDied:
+            self._go_down(power=self.network.random.randrange(4) > 0)
         except (CrossclearError, Bug):
             if self.adversary is None:
                 raise
-            self.crash()
-            self.network.schedule(1_000_000, "boot", self.index)
-            return
-        if self.adversary is not None and not disguised:
-            outputs = disguise(self.adversary, outputs)
-        self._perform(outputs)
+            self._go_down(power=False)
+
+    def _go_down(self, *, power: bool) -> None:
+        self.crash(power=power)
+        self.network.schedule(self.network.random.randrange(1_000_000), "boot", self.index)
+
+    def _persist(self, records: tuple[Record, ...]) -> None:
+        if self.log is not None:
+            self.log.append(records)
 
     def _perform(self, outputs: list[Output]) -> None:
+        network = self.network
         for output in outputs:
             match output:
                 case Persist(records):
-                    if not self._append(encode_frame(records)):
-                        return
+                    self._persist(records)
                 case Broadcast(lane, data):
-                    self.send_to_all(lane, data)
+                    network.broadcast(self.index, lane, data)
                 case Send(to, lane, data):
-                    self.network.send(self.index, self.network.by_key[to].index, lane, data)
+                    network.send_one(self.index, network.by_key[to].index, lane, data)
                 case StartTimer(kind, height, round_, duration_ms):
-                    after = duration_ms * 1000 + self.network.random.randrange(1000)
-                    self._timers[kind] = self.network.schedule(after, "timer", self.index, (kind, height, round_))
+                    after = duration_ms * 1000 + network.random.randrange(1000)
+                    self._timers[kind] = network.schedule(after, "timer", self.index, (kind, height, round_))
                 case Decided(committed):
-                    self.wal.clear()
+                    if self.log is not None:
+                        self.log.height_stored(committed.block.header.height)
                     self.last_committed = committed
-                    self.network.note_state(self)
-                    if self.lie is None:
-                        self.network.monitor.decided(self.index, committed)
+                    network.decided(self, committed)
                 case PeerFault(_, fault):
                     name = fault.code.name
-                    self.network.monitor.faults[name] = self.network.monitor.faults.get(name, 0) + 1
+                    network.monitor.faults[name] = network.monitor.faults.get(name, 0) + 1
                 case RuleFired(line):
-                    self.network.monitor.rules.add(line)
-
-    def _append(self, frame: bytes) -> bool:
-        """Write the log; False when the node died over it: before the write, in its middle, or right after it."""
-        network = self.network
-        if network.healed or network.random.randrange(100) >= network.faults.torn_write_percent:
-            self.wal += frame
-            return True
-        self.wal += frame[: network.random.choice((0, network.random.randrange(len(frame)), len(frame)))]
-        self.crash()
-        network.schedule(network.random.randrange(1_000_000), "boot", self.index)
-        return False
+                    network.monitor.rules.add(line)
 
 
 def where_is(replica: Replica) -> str:

@@ -1,20 +1,65 @@
-"""Which faults a seed means."""
+"""Which faults a seed means.
 
+Rule: a function of the seed alone. At most a third of the power (rounded down, strictly less) lies or has a rotten
+disk; everybody may crash, lose packets, be cut off or have a wrong clock.
+"""
+
+from random import Random
+
+from consensus.replica import ReplicaConfig
 from tests.adversaries.registry import ADVERSARIES
 from tests.sim.consensus.network import Faults
 
-LIES = (None, *ADVERSARIES)
+LIES = tuple(ADVERSARIES)
+ROTTEN = "rotten disk"
+SIZES = (4, 4, 7, 4, 4, 7, 4, 10, 4, 7)
 
 
 def faults_of(seed: int) -> Faults:
-    """4 or 7 nodes; none or one liar of four, none, one or two of seven."""
-    nodes = 7 if seed % 3 == 2 else 4
-    lie = LIES[seed % len(LIES)]
+    """The whole clearing application among 4, 7 or 10 validators, sometimes 13 with collectors; all faults at once."""
+    random = Random(f"crossclear/simulation/{seed}")
+    nodes = 13 if seed % 50 == 49 else SIZES[seed % len(SIZES)]
+    swaps = seed % 4 == 3 and nodes < 10
+    outside = (random.randrange(nodes),) if swaps and nodes > 4 else ()
+    inside = [index for index in range(nodes) if index not in outside]
+    faulty = random.sample(inside, random.randint(0, (len(inside) - 1) // 3))
     liars: list[tuple[int, str]] = []
-    if lie is not None:
-        liars.append((seed % nodes, lie))
-        second = LIES[(seed // 5) % len(LIES)]
-        if nodes == 7 and second is not None:
-            liars.append(((seed + 3) % nodes, second))
-    heal = 3000 if nodes == 7 else 5000
-    return Faults(nodes=nodes, liars=tuple(liars), heal_ms=heal, loss_percent=(0, 5, 10, 25)[seed % 4])
+    rotten: list[int] = []
+    for number, index in enumerate(faulty):
+        lie = (*LIES, ROTTEN)[(seed + number * 5) % (len(LIES) + 1)]
+        if lie == ROTTEN:
+            rotten.append(index)
+        else:
+            liars.append((index, lie))
+    heal_ms = {4: 4000, 7: 2500, 10: 1500, 13: 1200}[nodes]
+    return Faults(
+        nodes=nodes,
+        liars=tuple(liars),
+        rotten=tuple(rotten),
+        heal_ms=heal_ms,
+        delay_ms_max=random.choice((5, 30, 80)),
+        loss_percent=random.choice((0, 5, 10, 25)),
+        stall_percent=random.choice((0, 2, 10)),
+        crash_interval_ms=random.choice((0, 700, 1500)),
+        torn_write_percent=random.choice((0, 1, 3)),
+        partition_interval_ms=random.choice((0, 600, 1200)),
+        skew_ms_max=random.choice((0, 200, 5000)),
+        sign_state_synced=seed % 5 == 0,
+        rotate_bytes=random.choice((20_000, 8 << 20)),
+        clearing=True,
+        outside=outside,
+        swaps=_swaps(random, inside, outside, heal_ms) if swaps else (),
+        config=ReplicaConfig(heartbeat_ms=random.choice((150, 500))),
+    )
+
+
+def _swaps(
+    random: Random, inside: list[int], outside: tuple[int, ...], heal_ms: int
+) -> tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]:
+    """One goes or comes, or both; a while later once more."""
+    goes, later = random.sample(inside, 2)
+    at = random.randrange(300, heal_ms)
+    if len(inside) <= 4 and not outside:
+        return ((at, (goes,), ()), (at + 2500, (), (goes,)))
+    first = (at, (), outside) if random.randrange(2) else (at, (goes,), outside)
+    return (first, (at + 2500, (later,), ()))

@@ -1,0 +1,192 @@
+"""What a simulated node runs under consensus: the toy, or the whole clearing application with its saved states.
+
+Rule: `boot` starts from what the node's disk holds, `crash` forgets the rest.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from random import Random
+from typing import Protocol
+
+from clearing.accounts.signatories import keys_of
+from clearing.base.codec import decode, encode, u256
+from clearing.base.errors import Rejected
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import NetworkId
+from clearing.extension import PriceReport, VoteExtension
+from clearing.invariants import check_state
+from clearing.margin.snapshot import RiskSnapshot
+from clearing.opening import open_state
+from clearing.state.export import export_state, import_state
+from clearing.state.state import State
+from clearing.transactions import CashTransfer, Transaction
+from clearing.validators.changes import judge_change
+from clearing.validators.requests import ValidatorChange
+from clearing.validators.sets import sets_of
+from consensus.application import Application
+from consensus.chain import Position
+from consensus.outputs import Clock
+from node.application import ClearingApplication, Decided
+from node.epochs import EpochRecord, EpochService
+from node.fact_pool import FactPool
+from node.mempool import Mempool
+from node.payload import Payload, encode_payload
+from tests.clearing.state.world import ALICE, BOB, SALT
+from tests.sim.consensus.market import MARKET, PRICES, Market
+from tests.sim.consensus.toy import ToyApplication
+
+
+class House(Protocol):
+    """One node's application and what it keeps."""
+
+    def boot(self) -> tuple[Application, Position]:
+        """From disk."""
+        ...
+
+    def crash(self) -> None:
+        """Only the disk is left."""
+        ...
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something waits for a block."""
+        ...
+
+    def whole_state(self) -> bytes:
+        """Everything that is agreed, in one form. Raises Bug when it does not add up."""
+        ...
+
+
+class ToyHouse:
+    """The toy; it wants a block two seconds of three."""
+
+    def __init__(self, application: ToyApplication, clock: Clock) -> None:
+        self.application = application
+        self._clock = clock
+
+    def boot(self) -> tuple[Application, Position]:
+        return self.application, self.application.position
+
+    def crash(self) -> None:
+        self.application.crash()
+
+    @property
+    def has_work(self) -> bool:
+        return self._clock.steady_ms() % 3000 < 2000
+
+    def whole_state(self) -> bytes:
+        return self.application.root
+
+
+class HashProver:
+    """Commitments that are hashes, at once: a stand-in for the worker processes."""
+
+    def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
+        body = tagged_hash("simulation/snapshot", encode(snapshot))
+        future: Future[tuple[tuple[int, bytes], ...]] = Future()
+        accounts = [each.account for each in snapshot.accounts]
+        future.set_result(tuple((each, (tagged_hash("simulation/c", body, u256(each)) * 2)[:48]) for each in accounts))
+        return future
+
+    def prove(self, *_: object) -> "Future[bytes]":
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class _Seeds(dict[int, bytes]):
+    def __missing__(self, account: int) -> bytes:
+        return bytes(32)
+
+
+class ClearingHouse:
+    """The clearing application of a node: mempool, epochs and saved states are the node's own."""
+
+    def __init__(self, market: Market, index: int, key: bytes, clock: Clock, lag_ms: int, flush_every: int) -> None:
+        self.market = market
+        self._index, self._key, self._clock = index, key, clock
+        self._lag_ms, self._flush_every = lag_ms, flush_every
+        self._facts = FactPool(key)
+        self._seen = 0
+        self._saved: tuple[int, bytes, bytes] | None = None
+        self.pool: Mempool | None = None
+        self.application: ClearingApplication | None = None
+
+    def boot(self) -> tuple[Application, Position]:
+        market = self.market
+        height, state, record = 0, None, None
+        if self._saved is None:
+            state = open_state(market.genesis, SALT)
+        else:
+            height, exported, kept = self._saved
+            state, record = import_state(market.genesis, SALT, exported), decode(kept, EpochRecord, 1 << 26)
+        pool = Mempool(
+            NetworkId(market.network),
+            lambda who: keys_of(application.state, who),
+            judge_change=lambda change: _refusal(application.state, change),
+        )
+        epochs = EpochService(HashProver(), _Seeds(), MARKET.snapshot_delay_blocks, self._key, record)
+        application = ClearingApplication(market.genesis, state, pool, epochs, self._observe, height)
+        application.listen(lambda decided: epochs.decided(decided.header))
+        application.listen(lambda decided: self._keep(decided, epochs))
+        self.application, self.pool = application, pool
+        self._facts, self._seen = FactPool(self._key), 0
+        for request in market.requests:
+            self.submit(request)
+        sets = sets_of(state)
+        return application, Position(height, sets.last, sets.now, sets.next)
+
+    def crash(self) -> None:
+        self.application = self.pool = None
+
+    @property
+    def has_work(self) -> bool:
+        return self.pool is not None and len(self.pool) > 0
+
+    def whole_state(self) -> bytes:
+        if self.application is None:
+            return b""
+        check_state(self.application.state)
+        return export_state(self.application.state)
+
+    def submit(self, request: Transaction) -> None:
+        """A request reached this node."""
+        if self.pool is not None:
+            self.pool.add(request, self._clock.wall_ms())
+
+    def _keep(self, decided: Decided, epochs: EpochService) -> None:
+        if self.pool is not None:
+            self.pool.remove(decided.block.transactions)
+        if decided.header.height % self._flush_every == 0:
+            self._saved = (decided.header.height, export_state(decided.state), encode(epochs.record()))
+        self.market.decided(decided, self._clock.steady_ms())
+
+    def _observe(self, state: State) -> VoteExtension:
+        now = self._clock.steady_ms() - self._lag_ms
+        time_ms, market = self._clock.wall_ms() - self._lag_ms, self.market
+        prices = tuple(
+            PriceReport(feed, market.price(feed, now) + (self._index * 7 + feed) % 5 - 2, 10, 3, time_ms)
+            for feed in sorted(PRICES)
+        )
+        facts = self._facts
+        while self._seen < len(market.facts) and market.facts[self._seen][0] <= now:
+            facts.add(market.facts[self._seen][1])
+            self._seen += 1
+        for fact in (*market.custody_at(now), *market.beats_at(now)):
+            facts.add(fact)
+        return VoteExtension(prices, facts.pending(state))
+
+
+def _refusal(state: State, change: ValidatorChange) -> Rejected | None:
+    judged = judge_change(state, change)
+    return judged if isinstance(judged, Rejected) else None
+
+
+def vary(payload: bytes, random: Random) -> bytes:
+    """One transaction less, or one more that nobody signed: a block of it is as valid."""
+    transactions = decode(payload, Payload, 1 << 22).transactions
+    if transactions and random.randrange(2):
+        return encode_payload(transactions[:-1])
+    junk = CashTransfer(ALICE, BOB, 1, 5, random.randrange(1 << 30), 1, bytes(64) + b"\x1b")
+    return encode_payload((*transactions, junk))

@@ -1,0 +1,207 @@
+"""What happens outside of the simulated clearing house: prices, deposits, vaults, and what members ask for.
+
+Rule: all of it follows from the seed and the virtual clock; honest nodes are told the truth, each late and in its own
+way. It must not know consensus.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from random import Random
+
+import msgspec
+
+from clearing.base import ed25519
+from clearing.base.codec import u256
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, ValidatorsRotated, WithdrawalExecuted
+from clearing.genesis import Genesis, MarketParameters, network_id
+from clearing.receipts import TradeNovated, WithdrawalReleased
+from clearing.state.state import State
+from clearing.transactions import Transaction
+from clearing.validators.receipts import ValidatorsChanged
+from clearing.validators.requests import ValidatorChange, approve, with_approval
+from clearing.validators.sets import seats_of, set_of
+from node.application import Decided
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    ETH_PERP,
+    HOUSE,
+    USDC_1,
+    USDC_2,
+    VAULTS,
+    World,
+    make_genesis,
+)
+from tests.sim.consensus.crypto import secrets_of
+
+MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=2, trade_fee_ppm=50)
+CHAIN_BLOCK_MS = 500
+STRIDE = 4
+FINAL_MS = 300
+PRICES = {BTC: 790_000, ETH: 20_000}
+TRADERS = (HOUSE, ALICE, BOB, CAROL)
+VALIDATORS_ALL = 16
+"""More than any seed has."""
+
+
+@lru_cache(maxsize=64)
+def genesis_of(validators: ValidatorSet) -> Genesis:
+    """The small market of the rulebook's tests, under these validators."""
+    return msgspec.structs.replace(make_genesis(MARKET), validators=validators)
+
+
+@dataclass
+class Market:
+    """One for all nodes of a seed."""
+
+    validators: ValidatorSet
+    random: Random
+    start_ms: int
+    facts: list[tuple[int, Fact]] = field(default_factory=list)
+    """(virtual ms, fact), in order."""
+    requests: list[Transaction] = field(default_factory=list)
+    """All that members and validators asked for."""
+    novated: dict[int, int] = field(default_factory=dict)
+    """Trade id to the height that novated it."""
+    changes: list[ValidatorsChanged] = field(default_factory=list)
+    height: int = 0
+    """The highest that was decided anywhere."""
+
+    def __post_init__(self) -> None:
+        self.genesis = genesis_of(self.validators)
+        self.network = network_id(self.genesis)
+        self._members = World(self.genesis, check=False)
+        self._payments: dict[int, WithdrawalReleased] = {}
+        self._phase = self.random.randrange(1 << 20)
+        for account in TRADERS:
+            self._deposit(0, account, USDC_1, 100_000 * DOLLAR)
+
+    def happen(self, now_ms: int) -> Transaction | None:
+        """One thing more: a deposit, or a request, which is given back."""
+        members, random = self._members, self.random
+        members.time_ms = self.start_ms + now_ms
+        account, other = random.sample(TRADERS, 2)
+        kind = random.randrange(10)
+        if kind < 2:
+            self._deposit(now_ms, account, random.choice((USDC_1, USDC_2)), random.randint(1, 5_000) * DOLLAR)
+            return None
+        request: Transaction
+        if kind < 7:
+            instrument = random.choice((BTC_PERP, BTC_FUT, ETH_PERP))
+            price = self.price(ETH if instrument == ETH_PERP else BTC, now_ms)
+            request = members.trade(account, other, instrument, random.randint(1, 20), price)
+        elif kind < 9:
+            request = members.withdrawal(account, USDC_1, random.randint(1, 1000) * DOLLAR)
+        else:
+            request = members.transfer(account, other, random.randint(1, 1000) * DOLLAR)
+        self.requests.append(request)
+        return request
+
+    def change(
+        self, state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...], now_ms: int
+    ) -> ValidatorChange:
+        """A request of all validators in force that these go and those come."""
+        number = seats_of(state).next
+        before = set_of(state, number)
+        kept = {each.envelope_key: each for each in (*before.validators, *entered) if each.envelope_key not in left}
+        after = ValidatorSet(validators=tuple(kept[key] for key in sorted(kept)))
+        change = ValidatorChange(
+            number=number + 1,
+            before=before.hash,
+            after=after.hash,
+            left=tuple(sorted(left)),
+            entered=tuple(sorted(entered, key=lambda each: each.envelope_key)),
+            not_after_ms=self.start_ms + now_ms + 60_000,
+            approvals=(),
+        )
+        for index, validator in enumerate(before.validators):
+            secret = envelope_secrets()[validator.envelope_key]
+            change = with_approval(change, approve(change, self.network, index, secret))
+        self.requests.append(change)
+        return change
+
+    def price(self, feed: int, now_ms: int) -> int:
+        """Ticks: up by a per cent in ten seconds, and down again."""
+        base, step = PRICES[feed], (now_ms + self._phase) // 250 % 80
+        return base + base * (step if step < 40 else 80 - step) // 4_000
+
+    def beats_at(self, now_ms: int) -> list[Fact]:
+        """The chains' newest blocks."""
+        block = max(0, now_ms) // CHAIN_BLOCK_MS
+        return [ChainHeartbeat(chain, block + 1, block.to_bytes(32, "big")) for chain in VAULTS]
+
+    def custody_at(self, now_ms: int) -> list[Fact]:
+        """Counters of the vaults at the last stride. A deposit counts from the block it is in."""
+        number = max(0, now_ms) // CHAIN_BLOCK_MS // STRIDE * STRIDE
+        until = number * CHAIN_BLOCK_MS
+        totals = {(asset.chain_id, asset.vault, asset.token): 0 for asset in self.genesis.assets}
+        paid = dict(totals)
+        for at, fact in self.facts:
+            if at <= until and isinstance(fact, DepositSeen):
+                totals[fact.chain_id, fact.vault, fact.token] += int.from_bytes(fact.amount, "big")
+            elif at <= until and isinstance(fact, WithdrawalExecuted):
+                payment = self._payments[fact.nonce]
+                paid[payment.chain_id, payment.vault, payment.token] += int.from_bytes(payment.amount, "big")
+        return [
+            CustodySeen(
+                chain_id=chain_id,
+                vault=vault,
+                token=token,
+                block_number=number + STRIDE,
+                block_hash=number.to_bytes(32, "big"),
+                deposited=u256(total),
+                withdrawn=u256(paid[chain_id, vault, token]),
+                balance=u256(total - paid[chain_id, vault, token]),
+            )
+            for (chain_id, vault, token), total in totals.items()
+        ]
+
+    def decided(self, decided: Decided, now_ms: int) -> None:
+        """The first node has decided a height: vaults and chains follow it after a while."""
+        if decided.header.height != self.height + 1:
+            return
+        self.height += 1
+        for receipt in decided.result.receipts:
+            if isinstance(receipt, TradeNovated):
+                if receipt.venue_trade_id in self.novated:
+                    raise AssertionError(f"trade {receipt.venue_trade_id} was novated twice")
+                self.novated[receipt.venue_trade_id] = self.height
+            elif isinstance(receipt, WithdrawalReleased):
+                self._payments[receipt.nonce] = receipt
+                paid = WithdrawalExecuted(
+                    receipt.chain_id, receipt.vault, receipt.nonce, 1 + now_ms // CHAIN_BLOCK_MS, bytes(32), bytes(32)
+                )
+                self._tell(now_ms, paid)
+            elif isinstance(receipt, ValidatorsChanged):
+                self.changes.append(receipt)
+                for chain, vault in VAULTS.items():
+                    rotated = ValidatorsRotated(
+                        chain_id=chain,
+                        vault=vault,
+                        height=self.height + 1,
+                        validators_hash=receipt.after,
+                        block_number=1 + now_ms // CHAIN_BLOCK_MS,
+                        block_hash=bytes(32),
+                        source=bytes(32),
+                    )
+                    self._tell(now_ms, rotated)
+
+    def _deposit(self, now_ms: int, account: int, asset_id: int, amount: int) -> None:
+        self._tell(now_ms, self._members.deposit_fact(account, asset_id, amount))
+
+    def _tell(self, now_ms: int, fact: Fact) -> None:
+        """Final on its chain a while later."""
+        self.facts.append((now_ms + FINAL_MS, fact))
+
+
+@lru_cache(maxsize=1)
+def envelope_secrets() -> dict[bytes, bytes]:
+    """Envelope key to secret, of all validators that a simulation may have."""
+    return {ed25519.public_key(secret): secret for secret, _ in secrets_of(VALIDATORS_ALL)}

@@ -1,0 +1,119 @@
+"""Bugs put into the product on purpose: the simulator must find each of them.
+
+Rule: a plant changes the product's code or its disk, never the simulator's checks, and is taken out again.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import consensus.step as core
+from consensus.effects import Effect
+from consensus.events import ProposalReceived
+from consensus.height import HeightRun
+from consensus.messages import Proposal
+from consensus.state import State
+from tests.sim.consensus.network import Faults, SimNetwork
+from tests.sim.consensus.scenarios import faults_of
+from tests.sim.consensus.violations import Violation
+
+
+@contextmanager
+def _rules(**replaced: Callable[..., bool]) -> Iterator[None]:
+    """Other functions in place of rules of the core, by name."""
+    before = core._RULES
+    of_name = {rule.__name__: rule for rule in before}
+    wrapped = {of_name[name]: made for name, made in replaced.items()}
+    module: Any = core
+    module._RULES = tuple(wrapped.get(rule, rule) for rule in before)
+    try:
+        yield
+    finally:
+        module._RULES = before
+
+
+@contextmanager
+def lock_dropped() -> Iterator[None]:
+    """L22 and L28 vote for what is proposed, whatever they are locked on."""
+
+    def careless(rule: Callable[..., bool]) -> Callable[..., bool]:
+        def unlocked(state: State, out: list[Effect]) -> bool:
+            locked = state.locked_round, state.locked_value
+            state.locked_round, state.locked_value = -1, None
+            fired = rule(state, out)
+            if state.locked_round == -1:
+                state.locked_round, state.locked_value = locked
+            return fired
+
+        return unlocked
+
+    with _rules(_l22_prevote_new=careless(core._l22_prevote_new), _l28_prevote_again=careless(core._l28_prevote_again)):
+        yield
+
+
+@contextmanager
+def unlock_dropped() -> Iterator[None]:
+    """L28 never opens a lock, however new the polka is."""
+
+    def stubborn(state: State, out: list[Effect]) -> bool:
+        proposal = state.proposals.get(state.round)
+        locked = state.locked_value
+        if proposal is not None and locked is not None and proposal.value != locked and proposal.pol_round >= 0:
+            known = state.known[proposal.value]
+            state.known[proposal.value] = False
+            fired = core._l28_prevote_again(state, out)
+            state.known[proposal.value] = known
+            return fired
+        return core._l28_prevote_again(state, out)
+
+    with _rules(_l28_prevote_again=stubborn):
+        yield
+
+
+@contextmanager
+def hidden_lock_dropped() -> Iterator[None]:
+    """No prevote certificate travels: not with a re-proposal, not at a round change, not when nothing moves."""
+    run: Any = HeightRun
+    share, take = run._share, run.take_proposal
+
+    def without(self: HeightRun, proposal: Proposal) -> object:
+        fault = self._learn_block(proposal.block)
+        value = proposal.block.header.hash
+        valid = self.state.known.get(value, fault is None)
+        self.feed(ProposalReceived(proposal.round, value, proposal.pol_round, valid))
+        return fault
+
+    run._share = lambda *_: None
+    run.take_proposal = without
+    try:
+        with _rules(_hidden_lock=lambda *_: False):
+            yield
+    finally:
+        run._share, run.take_proposal = share, take
+
+
+@contextmanager
+def sync_dropped() -> Iterator[None]:
+    """The log is written but not synced: see `Faults.drops_syncs_of`."""
+    yield
+
+
+PLANTED: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
+    "lock": (lock_dropped, {}),
+    "unlock": (unlock_dropped, {}),
+    "wal-sync": (sync_dropped, {"drops_syncs_of": ("wal",)}),
+    "hidden-lock": (hidden_lock_dropped, {}),
+}
+
+
+def find(name: str, seeds: range, faults: Callable[[int], Faults] = faults_of) -> tuple[int, Violation] | None:
+    """The first of these seeds that shows a planted bug, and how."""
+    plant, changes = PLANTED[name]
+    with plant():
+        for seed in seeds:
+            try:
+                SimNetwork(seed, replace(faults(seed), **changes)).run()
+            except Violation as found:
+                return seed, found
+    return None

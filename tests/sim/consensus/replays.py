@@ -1,0 +1,141 @@
+"""Replays of what nodes left on their disks: logs cut anywhere, and the whole chain by a stranger."""
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from clearing.base.header import Header
+from clearing.base.ids import Hash32
+from clearing.base.validators import ValidatorSet
+from consensus.application import Application, AppRoots, BlockContext, MisbehaviourKind
+from consensus.executor import BlockExecutor
+from consensus.messages import read_envelope, read_message
+from consensus.outputs import Broadcast, Persist
+from consensus.replica import Replica
+from consensus.restart import restore_chain
+from consensus.signing import CertificateCache
+from consensus.store import MemoryBlockStore
+from consensus.wal import split_frames
+from node.consensus.sign_state import SignGuard
+from tests.sim.consensus.crypto import FakeVerifier
+from tests.sim.consensus.signer import SimSigner
+from tests.sim.consensus.violations import Violation
+
+if TYPE_CHECKING:
+    from tests.sim.consensus.node import SimNode
+
+CUTS = 2
+
+
+class Watched:
+    """An application that notes who is accused, and refuses to commit when it is only looked at."""
+
+    def __init__(self, behind: Application, *, frozen: bool) -> None:
+        self._behind = behind
+        self._frozen = frozen
+        self.accused: set[bytes] = set()
+
+    def prepare(self, context: BlockContext) -> tuple[bytes, AppRoots]:
+        return self._behind.prepare(context)
+
+    def process(self, context: BlockContext, payload: bytes) -> AppRoots:
+        self.accused |= {each.envelope_key for each in context.misbehaviour}
+        return self._behind.process(context, payload)
+
+    def extend(self, height: int, value: Hash32) -> bytes:
+        return self._behind.extend(height, value)
+
+    def verify_extension(self, height: int, data: bytes) -> None:
+        self._behind.verify_extension(height, data)
+
+    def commit(self, header: Header) -> ValidatorSet:
+        if self._frozen:
+            raise Violation(f"a part of a log decided height {header.height}, which the whole did not")
+        return self._behind.commit(header)
+
+    def validators_at(self, height: int) -> ValidatorSet | None:
+        return self._behind.validators_at(height)
+
+    def is_reported(self, envelope_key: bytes, height: int, kind: MisbehaviourKind) -> bool:
+        return self._behind.is_reported(envelope_key, height, kind)
+
+
+class _Log:
+    """A part of a log, as a signer stands beside it."""
+
+    def __init__(self, data: bytes) -> None:
+        frames, _ = split_frames(data)
+        self.records = [record for frame in frames for record in frame]
+        self.frames = len(frames)
+
+
+def check_prefixes(node: "SimNode", random: Random) -> int:
+    """Replay the whole log of a running node, and two prefixes of it; how many were replayed.
+
+    The whole gives the state that is; no prefix says anything but what was said, or makes anything new.
+    """
+    replica, log = node.replica, node.wal
+    if replica is None or node.log is None or replica.run.records or replica.run.decided is not None:
+        return 0
+    if replica.run.height != node.height + 1 or not replica.run.state.running:
+        return 0
+    replica_log = _Log(log)
+    if any(record.height == replica.run.height for record in replica_log.records):
+        found = _replay(node, replica_log)
+        for name in ("round", "step", "locked_round", "locked_value", "valid_round", "valid_value"):
+            there, here = getattr(found.run.state, name), getattr(replica.run.state, name)
+            if there != here:
+                raise Violation(f"node {node.index}: {name} is {here}, its log gives {there}")
+    cuts = [random.randint(0, len(log)) for _ in range(CUTS)]
+    for cut in cuts:
+        _replay(node, _Log(log[:cut]))
+    return 1 + len(cuts)
+
+
+def _replay(node: "SimNode", log: _Log) -> Replica:
+    """A replica from this log on the node's disk as it is; nothing of it is kept."""
+    assert node.replica is not None
+    around = node.replica.around
+    guard = SignGuard(node.guard.last, node.guard.digest)
+    guard.log_frames = node.guard.log_frames
+    verifier = FakeVerifier()
+    signer = SimSigner(node.network.id, node.validator, guard)
+    signer.stand_beside(log, node.height)  # type: ignore[arg-type]
+    replica = Replica(
+        node.replica.chain,
+        Watched(around.application, frozen=True),
+        node.store,
+        signer,
+        verifier,
+        node.clock,
+        node.network.faults.config,
+        has_work=lambda: False,
+        recorded=log.records,
+    )
+    for output in replica.start():
+        if isinstance(output, Persist):
+            raise Violation(f"node {node.index}: a replayed log asks for more to be written")
+        if isinstance(output, Broadcast):
+            message = read_message(read_envelope(output.data))
+            if not node.network.monitor.has_said(node.index, message, output.data):
+                raise Violation(f"node {node.index}: a replayed log says something else than was said")
+    return replica
+
+
+def check_chain(node: "SimNode") -> tuple[set[bytes], bytes]:
+    """Judge every block of a node as a stranger does, from genesis; who is accused in them, and the state."""
+    from tests.sim.consensus.network import GENESIS_MS
+
+    network = node.network
+    house = network.house(node)
+    application, position = house.boot()
+    watched = Watched(application, frozen=False)
+    verifier = FakeVerifier()
+    empty = MemoryBlockStore()
+    chain = restore_chain(network.id, GENESIS_MS, position, watched, empty, verifier)
+    certificates = CertificateCache(verifier, network.id)
+    executor = BlockExecutor(watched, verifier, certificates)
+    for committed in node.committed():
+        certificates.verify(committed.certificate, chain.validators)
+        executor.check(chain, committed.block)
+        chain = executor.apply(chain, committed.block, committed.certificate, committed.extensions)
+    return watched.accused, house.whole_state()
