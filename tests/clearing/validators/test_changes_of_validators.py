@@ -1,0 +1,302 @@
+"""Who may change the validator set, by how much, how often, and when it takes effect."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import encode
+from clearing.base.errors import Rejected
+from clearing.base.validators import VALIDATORS_MAX, Validator, ValidatorSet
+from clearing.codes import ClearingCode
+from clearing.receipts import Refused
+from clearing.state.export import export_state, import_state
+from clearing.transactions import bytes_max
+from clearing.validators.changes import moved_power, plan_change
+from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
+from clearing.validators.requests import Approval, ValidatorChange
+from clearing.validators.sets import EVIDENCE_HEIGHTS, SETS_KEPT, set_by_hash, sets_of, validators_at
+from tests.clearing.state.world import SALT, codes, of_kind
+from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, set_with, validator
+
+FOUR = dict.fromkeys(range(1, 5), 10)
+
+
+def code_of(chamber: Chamber, change: ValidatorChange) -> int:
+    """What the next block says of a request; 0 when it is taken."""
+    told = codes(chamber.step(change))
+    return told[0] if told else 0
+
+
+def test_a_change_is_the_set_of_two_heights_on_and_of_none_before() -> None:
+    chamber = Chamber()
+    old, new = set_with(FOUR), set_with({**dict.fromkeys(range(2, 6), 10)})
+    chamber.step()
+    (receipt,) = of_kind(chamber.change([1], [validator(5)]), ValidatorsChanged)
+    height = chamber.state.now.height
+    assert (receipt.effective_height, receipt.number, receipt.after) == (height + 2, 1, new.hash)
+    assert (receipt.left, receipt.entered) == ((key_of(1),), (key_of(5),))
+    assert (receipt.total_power, receipt.approved_power) == (40, 40)
+    seen = [sets_of(chamber.state)]
+    for _ in range(3):
+        chamber.step()
+        seen.append(sets_of(chamber.state))
+    assert [(each.heard, each.last, each.now, each.next) for each in seen] == [
+        (old, old, old, new),
+        (old, old, new, new),
+        (old, new, new, new),
+        (new, new, new, new),
+    ]
+    assert validators_at(chamber.state, height + 1) == old
+    assert validators_at(chamber.state, height + 2) == new
+
+
+@pytest.mark.parametrize(
+    ("powers", "names", "taken"),
+    [
+        (FOUR, (1, 2, 3), True),
+        (FOUR, (1, 2), False),
+        ({1: 10, 2: 10, 3: 10}, (1, 2), False),  # exactly two thirds are too few
+        ({1: 20, 2: 20, 3: 10, 4: 9}, (1, 2), True),
+        ({1: 20, 2: 20, 3: 10, 4: 10}, (1, 2), False),
+    ],
+)
+def test_more_than_two_thirds_of_the_power_must_sign(
+    powers: dict[int, int], names: tuple[int, ...], taken: bool
+) -> None:
+    chamber = Chamber(powers)
+    change = chamber.signed(chamber.unsigned(entered=[validator(9, 3)]), names)
+    assert code_of(chamber, change) == (0 if taken else ClearingCode.TOO_FEW_APPROVALS)
+
+
+def test_an_approval_is_of_this_change_by_this_validator_on_this_network() -> None:
+    chamber, other = Chamber(), Chamber({**FOUR, 7: 1})
+    good = chamber.signed(chamber.unsigned(left=[4]))
+    approvals = good.approvals
+    later = msgspec.structs.replace(good, not_after_ms=good.not_after_ms + 1)
+    wrong = {
+        "another change's": later,
+        "none": msgspec.structs.replace(good, approvals=(*approvals[:3], Approval(3, bytes(64)))),
+        "another's": msgspec.structs.replace(
+            good, approvals=(approvals[0], Approval(1, approvals[2].signature), *approvals[2:])
+        ),
+        "twice": msgspec.structs.replace(good, approvals=(approvals[0], *approvals)),
+        "out of order": msgspec.structs.replace(good, approvals=tuple(reversed(approvals))),
+        "of nobody": msgspec.structs.replace(good, approvals=(*approvals, Approval(4, bytes(64)))),
+        "another network's": msgspec.structs.replace(good, approvals=other.signed(good).approvals[:4]),
+    }
+    for why, change in wrong.items():
+        assert code_of(chamber, change) == ClearingCode.BAD_APPROVAL, why
+    assert code_of(chamber, good) == 0
+
+
+def test_a_change_is_good_once_and_from_the_set_in_force_only() -> None:
+    chamber = Chamber()
+    change = chamber.signed(chamber.unsigned(left=[4]))
+    ahead = chamber.signed(chamber.unsigned(left=[4], number=2))
+    elsewhere = chamber.signed(chamber.unsigned(left=[4], before=bytes(32)))
+    for wrong in (ahead, elsewhere):
+        assert code_of(chamber, wrong) == ClearingCode.WRONG_VALIDATOR_SET
+    assert code_of(chamber, change) == 0
+    assert code_of(chamber, change) == ClearingCode.WRONG_VALIDATOR_SET
+    chamber.settle()
+    assert code_of(chamber, change) == ClearingCode.WRONG_VALIDATOR_SET
+
+
+def test_one_change_is_under_way_until_every_vault_has_rotated() -> None:
+    chamber = Chamber()
+    chamber.change(left=[4])
+    for facts in ((), (), chamber.rotations((1,)), (), ()):
+        assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == (
+            ClearingCode.VALIDATOR_CHANGE_UNDER_WAY
+        )
+        chamber.step(facts=facts)
+    (finished,) = of_kind(chamber.step(facts=chamber.rotations((2,))), ChangeFinished)
+    assert finished.number == 1
+    assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == 0
+
+
+def test_without_vaults_a_change_is_over_when_its_validators_speak() -> None:
+    chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
+    chamber.change(left=[4])
+    told = [len(of_kind(chamber.step(), ChangeFinished)) for _ in range(4)]
+    assert told == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("powers", "left", "entered", "taken"),
+    [
+        ({1: 10, 2: 10, 3: 10}, (1,), {}, True),  # exactly a third goes
+        ({1: 11, 2: 10, 3: 10}, (1,), {}, False),
+        ({1: 10, 2: 10}, (), {3: 10}, True),  # exactly a third of the new power comes
+        ({1: 10, 2: 10}, (), {3: 11}, False),
+        ({1: 10, 2: 10, 3: 10}, (), {1: 1}, True),  # who stays counts with the difference
+        ({1: 30, 2: 10, 3: 10}, (), {1: 13}, False),
+        ({1: 30, 2: 10, 3: 10}, (), {1: 14}, True),
+        ({1: 10, 2: 10, 3: 10}, (1,), {4: 10}, True),
+        ({1: 10, 2: 10, 3: 10, 4: 10}, (1, 2), {}, False),
+        ({1: 10, 2: 10, 3: 10, 4: 10}, (1,), {5: 10, 6: 10}, False),
+        ({1: 10, 2: 10, 3: 10}, (), {1: 40, 2: 40, 3: 40}, False),  # scaling everybody is a change, too
+    ],
+)
+def test_at_most_a_third_of_the_power_goes_and_a_third_of_the_new_comes(
+    powers: dict[int, int], left: tuple[int, ...], entered: dict[int, int], taken: bool
+) -> None:
+    chamber = Chamber(powers)
+    change = chamber.signed(chamber.unsigned(left, [validator(*each) for each in entered.items()]))
+    assert code_of(chamber, change) == (0 if taken else ClearingCode.TOO_MUCH_POWER_MOVES)
+
+
+def test_another_bls_key_counts_as_all_of_the_power() -> None:
+    before = set_with(FOUR)
+    rekeyed = msgspec.structs.replace(before.validators[0], bls_key=validator(9).bls_key)
+    assert moved_power(before, ValidatorSet((rekeyed, *before.validators[1:]))) == (10, 10)
+    chamber = Chamber({1: 20, 2: 10, 3: 10})
+    assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(1, 20, 9)]))) == (
+        ClearingCode.TOO_MUCH_POWER_MOVES
+    )
+    assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(2, 10, 9)]))) == 0
+
+
+def test_who_comes_shows_that_it_knows_its_bls_key() -> None:
+    chamber = Chamber()
+    newcomer, other = validator(5), validator(6)
+    bad = {
+        "none": msgspec.structs.replace(newcomer, possession=bytes(96)),
+        "another's": msgspec.structs.replace(newcomer, possession=other.possession),
+        "no point": msgspec.structs.replace(newcomer, bls_key=b"\x01" * 48),
+    }
+    for why, each in bad.items():
+        # Its hash cannot even be told where the key is no point.
+        change = chamber.signed(chamber.unsigned(entered=[newcomer]))
+        forged = chamber.signed(msgspec.structs.replace(change, entered=(each,), approvals=()))
+        assert code_of(chamber, forged) == ClearingCode.BAD_POSSESSION, why
+
+
+def test_a_change_says_what_it_makes_and_makes_something() -> None:
+    chamber = Chamber()
+    two, stranger = sorted((key_of(1), key_of(2))), key_of(9)
+    five, six = sorted((validator(5, 1), validator(6, 1)), key=lambda each: each.envelope_key)
+    present = next(each for each in sets_of(chamber.state).next.validators if each.envelope_key == key_of(3))
+    wrong = (
+        {"after": bytes(32)},
+        {"left": ()},
+        {"left": (stranger,)},
+        {"left": tuple(reversed(two))},
+        {"left": (two[0], two[0])},
+        {"left": (), "entered": (six, five)},
+        {"left": (), "entered": (five, five)},
+        {"left": (), "entered": (present,)},
+        {"left": (key_of(3),), "entered": (msgspec.structs.replace(present, power=5),)},
+        {"left": (), "entered": (msgspec.structs.replace(five, power=0),)},
+        {"left": (), "entered": (msgspec.structs.replace(five, bls_key=present.bls_key),)},
+        {"left": (), "entered": (msgspec.structs.replace(five, power=2**62),)},
+        {"left": tuple(sorted(key_of(name) for name in FOUR))},
+    )
+    for changes in wrong:
+        change = chamber.signed(msgspec.structs.replace(chamber.unsigned(left=[1]), **changes))
+        assert code_of(chamber, change) == ClearingCode.BAD_VALIDATOR_CHANGE, changes
+
+
+def test_a_change_may_wait_for_its_signers_as_long_as_it_says() -> None:
+    chamber = Chamber()
+    plain = chamber.unsigned(left=[1])
+    late = chamber.signed(msgspec.structs.replace(plain, not_after_ms=chamber.state.now.time_ms + 999))
+    assert code_of(chamber, late) == ClearingCode.REQUEST_EXPIRED
+    months = chamber.signed(msgspec.structs.replace(plain, not_after_ms=2**62))
+    assert code_of(chamber, months) == 0
+
+
+def test_what_is_refused_changes_nothing() -> None:
+    chamber = Chamber()
+    chamber.step()
+    before = {name: list(getattr(chamber.state, name).ordered()) for name in ("validator_sets", "seats", "changes")}
+    told = chamber.step(chamber.signed(chamber.unsigned(left=[1, 2])))
+    assert len(of_kind(told, Refused)) == 1
+    assert {name: list(getattr(chamber.state, name).ordered()) for name in before} == before
+
+
+def test_the_longest_change_fits_its_limit() -> None:
+    names = [validator(name % 40 + 1) for name in range(64)]
+    longest = ValidatorChange(
+        2**62,
+        bytes(32),
+        bytes(32),
+        tuple(bytes(32) for _ in range(64)),
+        tuple(msgspec.structs.replace(each, power=2**62) for each in names),
+        2**62,
+        tuple(Approval(each, bytes(64)) for each in range(VALIDATORS_MAX)),
+    )
+    assert bytes_max(longest) - 2048 < len(encode((longest,))) <= bytes_max(longest)
+
+
+POWERS = st.dictionaries(st.integers(1, 12), st.integers(1, 20), min_size=1, max_size=8)
+
+
+@settings(max_examples=200, deadline=None)
+@given(POWERS, st.sets(st.integers(1, 12)), POWERS)
+def test_whatever_is_planned_two_thirds_of_either_power_stay(
+    powers: dict[int, int], left: set[int], entered: dict[int, int]
+) -> None:
+    chamber = Chamber(powers)
+    planned = plan_change(
+        chamber.state,
+        tuple(sorted(key_of(name) for name in left)),
+        tuple(sorted((validator(*each) for each in entered.items()), key=lambda each: each.envelope_key)),
+    )
+    before = sets_of(chamber.state).next
+    if isinstance(planned, Rejected):
+        return
+    kept = {each.envelope_key for each in before.validators} & {each.envelope_key for each in planned.validators}
+    for one, other in ((before, planned), (planned, before)):
+        shared = sum(
+            min(each.power, other.validators[other.index_of[each.envelope_key]].power)
+            for each in one.validators
+            if each.envelope_key in kept
+        )
+        assert 3 * shared >= 2 * one.total_power
+    assert [each.envelope_key for each in planned.validators] == sorted(
+        each.envelope_key for each in planned.validators
+    )
+
+
+def test_many_changes_leave_a_bounded_state_that_answers_for_the_kept_heights() -> None:
+    chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
+    chamber.check = False
+    made: list[tuple[int, ValidatorSet]] = [(1, set_with(FOUR))]
+    for turn in range(SETS_KEPT + 6):
+        power = 11 if turn % 2 == 0 else 10
+        assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(4, power)]))) == 0
+        made.append((chamber.state.now.height + 2, sets_of(chamber.state).next))
+        while 0 in chamber.state.changes:
+            chamber.hear({})
+    assert len(list(chamber.state.validator_sets.ordered())) == SETS_KEPT
+    kept = made[-SETS_KEPT:]
+    for (since, validators), (until, _) in zip(kept, [*kept[1:], (chamber.state.now.height + 3, None)], strict=True):
+        assert validators_at(chamber.state, since) == validators_at(chamber.state, until - 1) == validators
+    assert validators_at(chamber.state, kept[0][0] - 1) is None
+    assert validators_at(chamber.state, chamber.state.now.height + 3) is None
+    assert set_by_hash(chamber.state, kept[3][1].hash) == kept[3][1]
+    assert set_by_hash(chamber.state, bytes(32)) is None
+    copy = import_state(chamber.genesis, SALT, export_state(chamber.state))
+    assert copy.module_roots() == chamber.state.module_roots()
+
+
+def test_heights_too_far_below_are_not_answered_for() -> None:
+    chamber = Chamber()
+    chamber.state.clock.put(0, msgspec.structs.replace(chamber.state.now, height=EVIDENCE_HEIGHTS + 50))
+    assert validators_at(chamber.state, 49) is None
+    assert validators_at(chamber.state, 50) == set_with(FOUR)
+    assert validators_at(chamber.state, 0) is None
+
+
+def test_the_limit_on_the_number_of_validators_holds_for_changes() -> None:
+    chamber = Chamber()
+    many = ValidatorSet(
+        tuple(Validator(bytes([0, each]) + bytes(30), bytes([each]) * 48, 100, bytes(96)) for each in range(127))
+    )
+    held = chamber.state.validator_sets[0]
+    chamber.state.validator_sets.put(0, msgspec.structs.replace(held, validators=many))
+    one_more = plan_change(chamber.state, (), (validator(1, 1),))
+    assert isinstance(one_more, Rejected)
+    assert one_more.code is ClearingCode.BAD_VALIDATOR_CHANGE

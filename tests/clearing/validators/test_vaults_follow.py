@@ -1,0 +1,98 @@
+"""A change waits for every vault, believes a quorum only, and says when a vault follows somebody else."""
+
+import msgspec
+import pytest
+
+from clearing.bridge_facts import is_awaited
+from clearing.facts import ROTATED, ValidatorsRotated, fact_key
+from clearing.run import Run
+from clearing.validators.receipts import ChangeFinished, VaultAstray, VaultRotated
+from clearing.validators.rotation import rotation_is_over
+from tests.clearing.state.world import VAULTS, of_kind
+from tests.clearing.validators.chamber import SOURCE, Chamber, validator
+
+
+def changing() -> Chamber:
+    """One block after a change."""
+    chamber = Chamber()
+    chamber.step()
+    chamber.change([4], [validator(5)])
+    chamber.step()
+    return chamber
+
+
+def test_a_quorum_that_sees_it_lets_a_vault_count_once() -> None:
+    chamber = changing()
+    one, two = chamber.rotations()
+    assert not of_kind(chamber.step(facts=[one], names=(1, 2)), VaultRotated)
+    (told,) = of_kind(chamber.step(facts=[one], names=(3,)), VaultRotated)
+    assert (told.chain_id, told.vault, told.number, told.source, told.waiting) == (1, VAULTS[1], 1, SOURCE, 1)
+    assert not of_kind(chamber.step(facts=[one]), VaultRotated)
+    assert not list(chamber.state.claims.ordered())
+    assert len(of_kind(chamber.step(facts=[two]), VaultRotated)) == 1
+
+
+def test_a_rotation_can_be_seen_before_the_new_set_speaks_and_waits_for_it() -> None:
+    chamber = Chamber()
+    chamber.change([4], [validator(5)])
+    told = [chamber.step(facts=chamber.rotations())]
+    assert len(of_kind(told[0], VaultRotated)) == 2
+    told += [chamber.step() for _ in range(3)]
+    assert [len(of_kind(each, ChangeFinished)) for each in told] == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"height": 2}, {"height": 4}, {"vault": b"\x99" * 20}, {"chain_id": 7}, {"chain_id": 2}],
+    ids=lambda each: "".join(each),
+)
+def test_an_event_that_nobody_waits_for_leaves_nothing_behind(changes: dict[str, object]) -> None:
+    chamber = changing()
+    fact = msgspec.structs.replace(chamber.rotations()[0], **changes)
+    chamber.step(facts=[fact])
+    assert len(chamber.state.changes[0].waiting) == 2
+    assert not list(chamber.state.claims.ordered())
+
+
+def test_without_a_change_no_rotation_is_heard() -> None:
+    chamber = Chamber()
+    chamber.step()
+    fact = ValidatorsRotated(1, VAULTS[1], 1, bytes(32), 5, bytes(32), bytes(32))
+    assert not of_kind(chamber.step(facts=[fact]), VaultAstray)
+    assert not is_awaited(Run(chamber.state, chamber.blocks[-1]), fact)
+
+
+def test_a_vault_that_follows_another_set_is_told_once_and_waited_for() -> None:
+    chamber = changing()
+    lost = chamber.rotations((1,), validators_hash=b"\x66" * 32)
+    (told,) = of_kind(chamber.step(facts=lost), VaultAstray)
+    assert (told.chain_id, told.validators_hash) == (1, b"\x66" * 32)
+    for _ in range(3):
+        assert not of_kind(chamber.step(facts=lost), VaultAstray)
+        assert not of_kind(chamber.step(facts=chamber.rotations()), ChangeFinished)
+    assert chamber.state.changes[0].waiting == ((1, VAULTS[1]),)
+
+
+def test_who_says_otherwise_does_not_count_with_the_quorum() -> None:
+    chamber = changing()
+    good, lie = chamber.rotations((1,)), chamber.rotations((1,), validators_hash=b"\x66" * 32)
+    chamber.step(facts=lie, names=(1, 2))
+    assert not of_kind(chamber.step(facts=good, names=(3,)), VaultRotated)
+    assert len(of_kind(chamber.step(facts=good, names=(1, 2)), VaultRotated)) == 1
+
+
+def test_an_event_is_forgotten_when_it_was_heard_and_kept_while_the_state_is_behind() -> None:
+    chamber = changing()
+    one, two = chamber.rotations()
+    assert not rotation_is_over(chamber.state, one)
+    chamber.step(facts=[one])
+    assert rotation_is_over(chamber.state, one)
+    assert not rotation_is_over(chamber.state, two)
+    ahead = msgspec.structs.replace(two, height=chamber.state.now.height + 2)
+    assert not rotation_is_over(chamber.state, ahead)
+    assert rotation_is_over(chamber.state, msgspec.structs.replace(two, height=1))
+
+
+def test_a_rotation_is_one_event_per_vault_and_header() -> None:
+    fact = ValidatorsRotated(1, VAULTS[1], 7, bytes(32), 5, bytes(32), bytes(32))
+    assert fact_key(fact) == (ROTATED, 1, VAULTS[1], 7)

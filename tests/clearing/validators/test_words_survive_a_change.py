@@ -1,0 +1,257 @@
+"""What validators said stays with their keys when indices, powers and members of the set change."""
+
+from collections.abc import Mapping
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.chains import chain_is_live, final_block, seen_ms
+from clearing.extension import VoteExtension
+from clearing.facts import ChainHeartbeat, DepositSeen, Fact
+from clearing.genesis import MarketParameters
+from clearing.prices.agreement import median_of
+from clearing.receipts import CustodyAgreed, DepositCredited, PriceApplied
+from clearing.run import Run
+from clearing.state.export import export_state, import_state
+from clearing.validators.sets import heard, sets_of
+from tests.clearing.state.world import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1, of_kind, reports
+from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, validator
+
+PATIENT = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, report_age_ms_max=600_000)
+SEVEN = dict.fromkeys(range(1, 8), 10)
+
+
+def patient(powers: Mapping[int, int]) -> Chamber:
+    """Reports stay fresh for ten minutes, so that what was said before a change counts after it."""
+    return Chamber(genesis=chamber_genesis(powers, PATIENT))
+
+
+def say(chamber: Chamber, facts: Mapping[int, tuple[Fact, ...]], *transactions: object) -> object:
+    said = {name: VoteExtension(facts=told) for name, told in facts.items() if name in chamber.speakers()}
+    return chamber.hear(said, *transactions)  # type: ignore[arg-type]
+
+
+def said_by(chamber: Chamber) -> dict[tuple[int, int], tuple[int, int]]:
+    """(feed, name) to (ticks, power) of all reports that are held."""
+    names = [chamber.names[each.envelope_key] for each in heard(chamber.state).validators]
+    return {(feed, names[index]): (held.ticks, held.power) for (feed, index), held in chamber.state.reports.ordered()}
+
+
+def until_heard(chamber: Chamber) -> None:
+    """Silent blocks until the changed set is the one that speaks."""
+    while heard(chamber.state) != sets_of(chamber.state).next:
+        chamber.hear({})
+
+
+def test_reports_move_with_their_keys_and_those_of_who_left_are_gone() -> None:
+    chamber = patient(SEVEN)
+    time_ms = chamber.state.now.time_ms + 1_000
+    chamber.hear({name: VoteExtension(reports((BTC, 1_000 + name), time_ms=time_ms)) for name in SEVEN})
+    assert said_by(chamber) == {(BTC, name): (1_000 + name, 10) for name in SEVEN}
+    chamber.hear({}, chamber.signed(chamber.unsigned([2, 5], [validator(9), validator(10), validator(1, 15)])))
+    until_heard(chamber)
+    # 9 and 10 have said nothing yet, 1 has more power, all indices moved.
+    assert said_by(chamber) == {(BTC, name): (1_000 + name, 15 if name == 1 else 10) for name in (1, 3, 4, 6, 7)}
+    indices = {name: index for name, index in chamber.speakers().items() if name in (1, 3, 4, 6, 7)}
+    assert {index for _, index in dict(chamber.state.reports.ordered())} == set(indices.values())
+
+
+def test_a_price_of_reports_before_the_change_has_a_quorum_of_the_new_power_or_none() -> None:
+    for told, reports_left in (((1, 2, 3, 4, 5), True), ((1, 2, 3, 6, 7), False)):
+        chamber = patient(SEVEN)
+        time_ms = chamber.state.now.time_ms + 1_000
+        chamber.hear({name: VoteExtension(reports((BTC, 1_000), (ETH, 5), time_ms=time_ms)) for name in told})
+        chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
+        until_heard(chamber)
+        run = Run(chamber.state, chamber.blocks[-1])
+        median = median_of(run, BTC)
+        # Five of seven reported. Of the new five it is all of them, or three, which are no quorum.
+        assert (median is not None) is reports_left
+        assert median is None or (median.reports, median.power) == (5, 50)
+
+
+def test_a_change_does_not_stop_prices() -> None:
+    chamber = Chamber()
+    chamber.step()
+    chamber.change([1], [validator(5)])
+    for turn in range(8):
+        time_ms = chamber.state.now.time_ms + 1_000
+        moved = VoteExtension(reports((BTC, 790_001 + turn), (ETH, 20_000), time_ms=time_ms))
+        told = chamber.hear(dict.fromkeys(chamber.speakers(), moved))
+        assert [each.ticks for each in of_kind(told, PriceApplied)] == [790_001 + turn]
+
+
+def test_heartbeats_move_with_their_keys() -> None:
+    chamber = patient(SEVEN)
+    for name in SEVEN:
+        say(chamber, {name: (ChainHeartbeat(1, 100 + name, bytes(32)),)})
+    before = final_block(chamber.state, 1)
+    assert before == 103  # five of seven hold it final
+    chamber.hear({}, chamber.signed(chamber.unsigned([1, 2])))
+    until_heard(chamber)
+    assert final_block(chamber.state, 1) == 104  # four of the five that stayed
+    beats = {index: beat.block_number for (_, index), beat in chamber.state.beats.ordered()}
+    assert beats == {index: 100 + name for name, index in chamber.speakers().items()}
+
+
+def test_a_chain_is_live_by_the_power_of_who_is_there() -> None:
+    genesis = chamber_genesis(SEVEN, PATIENT)
+    chains = tuple(msgspec.structs.replace(each, heartbeat_ms_max=100_000) for each in genesis.chains)
+    chamber = Chamber(genesis=msgspec.structs.replace(genesis, chains=chains))
+    say(chamber, {name: (ChainHeartbeat(1, 100, bytes(32)),) for name in (1, 2, 3, 4)})
+
+    def live() -> bool:
+        return chain_is_live(Run(chamber.state, chamber.blocks[-1]), chains[0])
+
+    assert not live()
+    assert seen_ms(chamber.state, 1, 70) == 0
+    chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
+    until_heard(chamber)
+    assert live()  # four of five
+    assert seen_ms(chamber.state, 1, 50) > 0
+
+
+def test_who_left_does_not_count_towards_a_deposit() -> None:
+    chamber = patient(SEVEN)
+    fact = chamber.deposit_fact(ALICE, USDC_1, 5 * DOLLAR)
+    say(chamber, dict.fromkeys((1, 2, 3, 4), (fact,)))
+    chamber.hear({}, chamber.signed(chamber.unsigned([1, 2], [validator(9), validator(10)])))
+    until_heard(chamber)
+    assert not of_kind(say(chamber, dict.fromkeys((5, 6), (fact,))), DepositCredited)  # four of seven
+    assert of_kind(say(chamber, {9: (fact,)}), DepositCredited)
+
+
+def test_a_deposit_that_only_lacked_who_left_is_credited_without_another_word() -> None:
+    chamber = patient(SEVEN)
+    fact = chamber.deposit_fact(ALICE, USDC_1, 5 * DOLLAR)
+    say(chamber, dict.fromkeys((1, 2, 3, 4), (fact,)))
+    chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
+    assert chamber.cash(ALICE) == 0
+    until_heard(chamber)
+    assert chamber.cash(ALICE) == 5 * DOLLAR
+    assert not list(chamber.state.claims.ordered())
+
+
+def test_power_counts_as_it_is_now() -> None:
+    chamber = patient({1: 10, 2: 10, 3: 10, 4: 10})
+    fact = chamber.deposit_fact(ALICE, USDC_1, DOLLAR)
+    say(chamber, dict.fromkeys((1, 2), (fact,)))
+    chamber.hear({}, chamber.signed(chamber.unsigned(entered=[validator(1, 16), validator(2, 16)])))
+    until_heard(chamber)
+    assert chamber.cash(ALICE) == 0  # 32 of 52
+    say(chamber, {3: (fact,)})
+    assert chamber.cash(ALICE) == DOLLAR  # 42 of 52
+
+
+def test_words_on_custody_move_and_can_agree() -> None:
+    chamber = patient(SEVEN)
+    chamber.hear({name: VoteExtension(reports((BTC, 5), (ETH, 5), time_ms=1)) for name in SEVEN})
+    told = {name: chamber.custody_facts(4)[:1] + chamber.custody_facts(8)[:1] for name in (1, 2, 3, 4)}
+    say(chamber, told)
+    assert not list(chamber.state.custody.ordered())
+    assert len(chamber.state.custody_claims[USDC_1].attestations) == 8
+    chamber.hear({}, chamber.signed(chamber.unsigned([6, 7])))
+    results = len(chamber.results)
+    until_heard(chamber)
+    agreed = [each for result in chamber.results[results:] for each in of_kind(result, CustodyAgreed)]
+    assert [each.block_number for each in agreed] == [4, 8]
+    assert chamber.state.custody_claims[USDC_1].attestations == ()
+
+
+def test_conflicting_words_keep_their_owners() -> None:
+    chamber = patient(SEVEN)
+    fact = chamber.deposit_fact(ALICE, USDC_1, DOLLAR)
+    other = msgspec.structs.replace(fact, account=99)
+    say(chamber, {1: (other,), 2: (fact,), 3: (fact,), 4: (fact,)})
+    chamber.hear({}, chamber.signed(chamber.unsigned([4], [validator(9)])))
+    until_heard(chamber)
+    (claim,) = [each for _, each in chamber.state.claims.ordered()]
+    names = {index: name for name, index in chamber.speakers().items()}
+    assert {names[each.validator]: each.fact.account for each in claim.attestations} == {1: 99, 2: ALICE, 3: ALICE}
+    assert [each.validator for each in claim.attestations] == sorted(each.validator for each in claim.attestations)
+
+
+def test_a_replica_restored_in_the_middle_of_a_change_has_the_same_roots() -> None:
+    chamber = patient(SEVEN)
+    facts = {name: (chamber.deposit_fact(ALICE, USDC_1, DOLLAR),) for name in (1, 2, 3)}
+    say(chamber, facts)
+    chamber.hear({}, chamber.signed(chamber.unsigned([1], [validator(9)])))
+    for _ in range(4):
+        copy = import_state(chamber.genesis, SALT, export_state(chamber.state))
+        assert copy.module_roots() == chamber.state.module_roots()
+        result = say(chamber, {4: (ChainHeartbeat(1, chamber.state.now.height, bytes(32)),)})
+        other = Chamber(genesis=chamber.genesis)
+        other.state = copy
+        other.apply(chamber.blocks[-1])
+        assert other.state.module_roots() == chamber.state.module_roots() == result.module_roots  # type: ignore[attr-defined]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_words_are_those_of_a_model_by_key(data: st.DataObject) -> None:
+    """Beats and claims after random words and changes, against a model that knows names and no indices."""
+    chamber = patient(SEVEN)
+    powers = dict(SEVEN)
+    beats: dict[int, int] = {}
+    words: dict[int, DepositSeen] = {}
+    facts = [
+        msgspec.structs.replace(chamber.deposit_fact(ALICE, USDC_1, DOLLAR), nonce=5, account=each)
+        for each in (1, 2, 3)
+    ]
+    for number in range(1, data.draw(st.integers(2, 5))):
+        said: dict[int, tuple[Fact, ...]] = {}
+        for name in data.draw(st.sets(st.sampled_from(sorted(powers)), max_size=3)):
+            block = data.draw(st.integers(1, 20))
+            fact = data.draw(st.sampled_from(facts))
+            said[name] = (ChainHeartbeat(1, block, bytes(32)), fact)
+            beats[name], words[name] = max(beats.get(name, 0), block), fact
+        say(chamber, said)
+        if _agreed(words, powers):
+            break
+        gone = data.draw(st.sets(st.sampled_from(sorted(powers)), max_size=1))
+        come = {10 + number: 5} if data.draw(st.booleans()) else {}
+        grown = {name: powers[name] + 1 for name in data.draw(st.sets(st.sampled_from(sorted(powers)), max_size=2))}
+        entered = [validator(*each) for each in (come | {n: p for n, p in grown.items() if n not in gone}).items()]
+        if not gone and not entered:
+            continue
+        chamber.hear({}, chamber.signed(chamber.unsigned(sorted(gone), entered)))
+        until_heard(chamber)
+        chamber.step(facts=chamber.rotations())
+        powers = {chamber.names[each.envelope_key]: each.power for each in heard(chamber.state).validators}
+        agreed = _agreed(words, powers)
+        words = {} if agreed else {name: fact for name, fact in words.items() if name in powers}
+        beats = {name: block for name, block in beats.items() if name in powers}
+        if agreed:
+            break
+    names = {index: name for name, index in chamber.speakers().items()}
+    assert {names[index]: (beat.block_number, beat.power) for (_, index), beat in chamber.state.beats.ordered()} == {
+        name: (block, powers[name]) for name, block in beats.items()
+    }
+    held = [each for key, each in chamber.state.claims.ordered() if key[3] == 5]
+    told = {names[each.validator]: (each.fact, each.power) for claim in held for each in claim.attestations}
+    if not _agreed(words, powers):
+        assert told == {name: (fact, powers[name]) for name, fact in words.items()}
+
+
+def _agreed(words: Mapping[int, DepositSeen], powers: Mapping[int, int]) -> bool:
+    """Whether more than two thirds of the power say the same."""
+    sums: dict[DepositSeen, int] = {}
+    for name, fact in words.items():
+        sums[fact] = sums.get(fact, 0) + powers.get(name, 0)
+    return any(3 * power > 2 * sum(powers.values()) for power in sums.values())
+
+
+def test_nobody_speaks_twice_by_leaving_and_coming_back() -> None:
+    chamber = patient({1: 10, 2: 10, 3: 10, 4: 10})
+    fact = chamber.deposit_fact(ALICE, USDC_1, DOLLAR)
+    say(chamber, {1: (fact,)})
+    for left, entered in (([1], []), ([], [validator(1)])):
+        chamber.hear({}, chamber.signed(chamber.unsigned(left, entered)))
+        until_heard(chamber)
+        chamber.step(facts=chamber.rotations())
+    assert key_of(1) in heard(chamber.state).index_of
+    say(chamber, {2: (fact,), 3: (fact,)})
+    assert chamber.cash(ALICE) == 0  # its word of before is gone: two of four
+    say(chamber, {1: (fact,)})
+    assert chamber.cash(ALICE) == DOLLAR
