@@ -104,10 +104,9 @@ def run(seed: int) -> list[Peer]:
         nonlocal number
         for to, data in leaving:
             for index in range(4) if to is None else [keys.index(to)]:
-                if index != sender:
-                    if clock.now_ms % 1500 > DEAF_MS or chance.random() < 0.6:
-                        number += 1
-                        heapq.heappush(heap, (clock.now_ms + chance.randint(1, 60), number, sender, index, data))
+                if index != sender and (clock.now_ms % 1500 > DEAF_MS or chance.random() < 0.6):
+                    number += 1
+                    heapq.heappush(heap, (clock.now_ms + chance.randint(1, 60), number, sender, index, data))
 
     for peer in peers:
         send(peer.index, peer.perform(peer.boot([])))
