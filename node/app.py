@@ -24,6 +24,7 @@ from clearing.state.state import State
 from clearing.validators.changes import judge_change
 from clearing.validators.requests import ValidatorChange
 from consensus.outputs import Decided as DecidedHeight
+from consensus.signing import CurveVerifier
 from consensus.store import load_committed, load_set
 from node.api.server import build_api, serve_api
 from node.application import ClearingApplication, Decided
@@ -40,6 +41,7 @@ from node.epochs import AccountSeeds, EpochService
 from node.fact_pool import FactPool
 from node.health import Health
 from node.heap import settle_heap
+from node.joining import begin_from_peers
 from node.keys.ring import NodeKeys, open_node_keys
 from node.logs import configure_logs
 from node.membership import Membership
@@ -66,6 +68,7 @@ from node.service_settings import (
     replica_config,
 )
 from node.signer.choose import NodeSigner, node_signer
+from node.snapshots import SnapshotService
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.transaction_service import TransactionService, valid_batch_size
@@ -94,6 +97,8 @@ def run(config: NodeConfig, *, until_stdin_closes: bool = False) -> int:
 
 
 async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
+    if config.state_sync.enabled and not await _begin(config, until_stdin_closes):
+        return
     with open_node(config) as node:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
@@ -102,6 +107,30 @@ async def _run(config: NodeConfig, until_stdin_closes: bool) -> None:
             await node.run()
             nursery.cancel_scope.cancel()
         node.tell_end()
+
+
+async def _begin(config: NodeConfig, until_stdin_closes: bool) -> bool:
+    """Fetch a state from peers if the home has no blocks; False when it was told to stop meanwhile."""
+    genesis = read_genesis(config.path(config.node.genesis))
+    refuse_lost_sign_state(config, genesis)
+    begun = False
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signal, nursery.cancel_scope)
+        if until_stdin_closes:
+            nursery.start_soon(_stop_without_owner, nursery.cancel_scope)
+        await begin_from_peers(config, genesis, lambda: _keys_of(config), clock_ms)
+        begun = True
+        nursery.cancel_scope.cancel()
+    return begun
+
+
+def _keys_of(config: NodeConfig) -> NodeKeys:
+    return open_node_keys(
+        config.home,
+        config.path(config.node.password_file),
+        allow_weak=config.node.devnet,
+        signs=not config.signer.address,
+    )
 
 
 async def _stop_on_signal(scope: trio.CancelScope) -> None:
@@ -125,12 +154,7 @@ async def _stop_without_owner(scope: trio.CancelScope) -> None:
 def open_node(config: NodeConfig) -> Iterator["Node"]:
     """Open everything that lies on disk, in order, and close it in reverse."""
     genesis = read_genesis(config.path(config.node.genesis))
-    keys = open_node_keys(
-        config.home,
-        config.path(config.node.password_file),
-        allow_weak=config.node.devnet,
-        signs=not config.signer.address,
-    )
+    keys = _keys_of(config)
     refuse_lost_sign_state(config, genesis)
     with ExitStack() as stack:
         # The lock first: a second process of the same home must touch nothing.
@@ -262,6 +286,9 @@ class Node:
             self._changed,
             journal,
         )
+        self._snapshots = SnapshotService(
+            network, store, config.path("snapshots"), signer, CurveVerifier(), self._network, self._on_peer_fault
+        )
         self._engine = Engine(
             ChainStart(network, genesis.time_ms),
             position_of(restored),
@@ -271,7 +298,12 @@ class Node:
             WalFile(config.path(config.consensus.wal)),
             self._network,
             replica_config(config),
-            Hooks(on_decided=self._on_decided, on_peer_fault=self._on_peer_fault, has_work=self._has_work),
+            Hooks(
+                on_decided=self._on_decided,
+                on_peer_fault=self._on_peer_fault,
+                has_work=self._has_work,
+                on_sync=self._snapshots.take,
+            ),
         )
         # Heights that a restart executed were told to the listener before the network ran.
         self._application.listen(lambda decided: self._positions.decided(decided, self._network))
@@ -338,6 +370,7 @@ class Node:
         collateral = network.subscribe(Topic.COLLATERAL, valid_collateral)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._recorder.run)
+            nursery.start_soon(self._snapshots.run)
             if self._config.proofs.enabled:
                 nursery.start_soon(self._packages.run)
             await nursery.start(network.run)

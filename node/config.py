@@ -158,6 +158,8 @@ class StateSync(Section, frozen=True):
     """How old a trusted header may be. Shorter than validators need to leave with what they put at stake."""
     offers_ms: Millis = 10_000
     """How long to wait for peers of more than a third of the power that offer one state; then blocks are executed."""
+    fresh_key: bool = False
+    """The own validator key has never signed. Else, without its sign state, it is silent for some heights."""
 
 
 class Logging(Section, frozen=True):

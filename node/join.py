@@ -20,7 +20,7 @@ from node.keys.keystore import Strength
 from node.keys.ring import KIND_OF, Purpose, new_password, new_secret, write_key
 
 SEED_BYTES = 32
-_FETCH_STATE = StateSync(enabled=True)
+_FETCH_STATE = StateSync(enabled=True, fresh_key=True)
 
 
 @dataclass(frozen=True, slots=True)

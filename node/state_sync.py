@@ -37,6 +37,8 @@ from node.peer_talk import PeerTalk
 ANSWER_SECONDS = 3.0
 ROUND_SECONDS = 0.25
 CHUNKS_PER_PEER = 4
+DESCENT_MAX = 10_000
+"""How many heights below its anchor a node walks down to a snapshot."""
 STRIKES = 3
 """Chunks that one peer may fail to send before it is asked for no more of this snapshot."""
 
@@ -220,7 +222,7 @@ class StateSync:
         """Verify the light block of `target` (or `known`, if it is that) by what this peer shows. Raises LocalFault."""
         below = [height for height in self._trusted if height <= target]
         if not below:
-            return None  # The anchor lies above: what is below it is not certified by it.
+            return await self._descend(peer, self._trusted[min(self._trusted)], target)
         steps = bisection(self._trusted[max(below)], target, self._policy, self._clock_ms(), self._curves.light)
         try:
             wanted = next(steps)
@@ -237,6 +239,29 @@ class StateSync:
         except RemoteFault as fault:
             self._talk.report(peer, fault)
             return None
+
+    async def _descend(self, peer: bytes, trusted: LightBlock, target: int) -> LightBlock | None:
+        """From a trusted block down to a lower one by the hashes of parents: its own hash vouches for all of them."""
+        header = trusted.header
+        if header.height - target > DESCENT_MAX:
+            return None
+        if header.time_ms + self._policy.trusting_period_ms <= self._clock_ms():
+            raise LocalFault(ConsensusCode.TRUST_EXPIRED, "anchor", height=header.height, time_ms=header.time_ms)
+        block = trusted
+        try:
+            while block.header.height > target:
+                parent = await self._light(peer, block.header.height - 1)
+                if parent is None:
+                    return None
+                if parent.header.hash != block.header.parent:
+                    raise RemoteFault(ConsensusCode.BROKEN_LINK, "parent", height=parent.header.height)
+                block = parent
+            check_anchor(block, block.header.hash, self._curves.light)
+        except RemoteFault as fault:
+            self._talk.report(peer, fault)
+            return None
+        self._trusted[target] = block
+        return block
 
     async def _light(self, peer: bytes, height: int) -> LightBlock | None:
         answer = await self._talk.ask(peer, LightRequest(height=height), ANSWER_SECONDS)

@@ -65,7 +65,7 @@ def join(
     from node.join import JoinOptions, address_of, make_home, peer_of, read_joined_genesis, trust_of
 
     names = {chain.chain_id: chain.name for chain in read_joined_genesis(genesis).chains}
-    sync = StateSync(enabled=not from_genesis, trust_chain=trust_chain or 0)
+    sync = StateSync(enabled=not from_genesis, fresh_key=True, trust_chain=trust_chain or 0)
     options = JoinOptions(
         home=home,
         genesis=genesis,
