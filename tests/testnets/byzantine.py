@@ -1,4 +1,4 @@
-"""A real node that lies: `crossclear start` with an adversary between its core and its network.
+"""A real node that lies: `crossclear start` with an adversary between its core and everything else.
 
     python -m tests.testnets.byzantine --config n3/node.toml --adversary equivocator --seed 7
 
@@ -14,38 +14,42 @@ from typing import Any
 from unittest import mock
 
 from clearing.base.codec import decode
+from clearing.genesis import network_id
 from clearing.transactions import Transaction
 from consensus.outputs import Output
 from consensus.replica import Replica
+from consensus.timeouts import TimerKind
 from node import app
 from node.config_sources import load_config
-from node.consensus.engine import Engine
+from node.consensus import engine
 from node.consensus.signer import LocalSigner
 from node.keys.ring import open_node_keys
-from node.p2p.network import Incoming
 from node.payload import PAYLOAD_BYTES_MAX, Payload, encode_payload
 from tests.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
 from tests.adversaries.registry import ADVERSARIES, make_adversary
 
 
-class LyingEngine(Engine):
-    """An engine whose outputs pass through an adversary."""
+class LyingReplica(Replica):
+    """A replica whose outputs pass through an adversary."""
 
-    adversary: Adversary | None = None
+    adversary: Adversary
 
-    def _perform(self, outputs: list[Output]) -> None:
-        told = outputs if self.adversary is None else disguise(self.adversary, outputs)
-        super()._perform(told)
+    def start(self) -> list[Output]:
+        """See `Replica`."""
+        return disguise(self.adversary, super().start())
 
-    def _take(self, replica: Replica, incoming: Incoming | None) -> None:
-        if incoming is not None and self.adversary is not None:
-            super()._perform(overhear(self.adversary, incoming.sender, incoming.data))
-        super()._take(replica, incoming)
+    def receive(self, peer: bytes, data: bytes) -> list[Output]:
+        """See `Replica`."""
+        before = overhear(self.adversary, peer, data)
+        return before + disguise(self.adversary, super().receive(peer, data))
 
-    @property
-    def replica(self) -> Replica | None:
-        """The honest one behind the lies."""
-        return self._replica
+    def on_timer(self, kind: TimerKind, height: int, round_: int) -> list[Output]:
+        """See `Replica`."""
+        return disguise(self.adversary, super().on_timer(kind, height, round_))
+
+    def notify_work(self) -> list[Output]:
+        """See `Replica`."""
+        return disguise(self.adversary, super().notify_work())
 
 
 def vary(payload: bytes, chance: Random) -> bytes:
@@ -61,17 +65,17 @@ def run(config_path: Path, adversary: str, seed: int) -> int:
     """Until standard input ends."""
     config = load_config(config_path, {}).config
     keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=True)
+    network = network_id(app.read_genesis(config.path(config.node.genesis)))
+    signer = LocalSigner(network, keys.envelope, keys.validator, NoGuard())
 
-    def build(*args: Any, **options: Any) -> LyingEngine:
-        engine = LyingEngine(*args, **options)
-        network = args[0].network
-        signer = LocalSigner(network, keys.envelope, keys.validator, NoGuard())
-        context = AdversaryContext(network, signer, Random(seed), lambda: engine.replica, vary)
-        engine.adversary = make_adversary(adversary, context)
-        return engine
+    def build(*parts: Any, **options: Any) -> LyingReplica:
+        replica = LyingReplica(*parts, **options)
+        context = AdversaryContext(network, signer, Random(seed), lambda: replica, vary)
+        replica.adversary = make_adversary(adversary, context)
+        return replica
 
-    # The composition root names the class; the liar is the same node with this one part exchanged.
-    with mock.patch.object(app, "Engine", build):
+    # The engine names the class; the liar is the same node with this one part exchanged.
+    with mock.patch.object(engine, "Replica", build):
         return app.run(config, until_stdin_closes=True)
 
 

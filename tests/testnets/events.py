@@ -142,14 +142,17 @@ class Director:
 
     async def _end(self, event: Event, nodes: Sequence[RunningNode]) -> None:
         match event.do:
-            case "kill" | "restart" | "start":
+            case "start":
+                for node in nodes:
+                    await self._network.join(node)
+            case "kill" | "restart":
                 for node in nodes:
                     await node.start()
             case "pause":
                 for node in nodes:
                     node.release()
             case "disconnect" | "partition":
-                await self._network.ground.part([range(self._network.manifest.validators)])
+                await self._network.ground.part([range(len(self._network.manifest.names))])
             case _:
                 pass
 
@@ -202,11 +205,12 @@ class Director:
         answers: list[bool | None] = []
         for group in groups:
             able = [names[index] for index in group if network.nodes[names[index]].able]
-            honest = sum(1 for name in able if name not in manifest.liars)
-            if 3 * honest > 2 * len(names):
+            voting = [name for name in able if name in manifest.voters]
+            honest = sum(1 for name in voting if name not in manifest.liars)
+            if 3 * honest > 2 * manifest.validators:
                 answers.append(True)
             else:
-                answers.append(None if 3 * len(able) > 2 * len(names) else False)
+                answers.append(None if 3 * len(voting) > 2 * manifest.validators else False)
         return True if True in answers else None if None in answers else False
 
     def _longest_ms(self, begin: float, end: float) -> int:

@@ -64,7 +64,7 @@ async def open_ground(manifest: Manifest) -> AsyncIterator[Ground]:
     if kind == "auto":
         kind = "namespaces" if not manifest.delays and can_make_namespaces() else "relays"
     if kind == "namespaces":
-        with _Bridged(manifest.validators) as bridged:
+        with _Bridged(len(manifest.names)) as bridged:
             yield bridged
     else:
         async with _relayed(manifest) as relayed:
@@ -126,7 +126,7 @@ class _Relayed:
 
 @asynccontextmanager
 async def _relayed(manifest: Manifest) -> AsyncIterator[_Relayed]:
-    count = manifest.validators
+    count = len(manifest.names)
     pairs = list(permutations(range(count), 2))
     ports = free_ports(2 * count + len(pairs))
     places = [Place("127.0.0.1", ports[2 * index], "127.0.0.1", ports[2 * index + 1]) for index in range(count)]

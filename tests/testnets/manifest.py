@@ -40,11 +40,11 @@ class Load(Table, frozen=True):
 
 
 class NodeTerms(Table, frozen=True):
-    """One `[[nodes]]`: what is special about a node. A node without a table is an ordinary validator."""
+    """One `[[nodes]]`: what is special about a node. A validator without a table is an ordinary one."""
 
     name: Name
     late: bool = False
-    """Its process starts at its `start` event only."""
+    """Its process starts at its `start` event only. Observers always are."""
     join: Literal["genesis", "snapshot"] = "genesis"
     """Of a late node: whether it fetches every block, or a snapshot and the blocks after it."""
     adversary: str = ""
@@ -78,6 +78,8 @@ class Manifest(Table, frozen=True):
     seed: Annotated[int, Meta(ge=0, le=2**32)] = 1
     """Of keys, load and liars; what the machine's scheduling does is not repeatable."""
     validators: Annotated[int, Meta(ge=1, le=NODES_MAX)] = 4
+    observers: Annotated[int, Meta(ge=0, le=8)] = 0
+    """Nodes beyond the validators, named after them, that follow without a vote; made by `crossclear join`."""
     chains: Annotated[int, Meta(ge=0, le=2)] = 0
     """EVM chains with vaults. With none nobody can deposit, and a trade is refused in its block for want of margin."""
     ground: Ground = "auto"
@@ -87,6 +89,8 @@ class Manifest(Table, frozen=True):
     prices: bool = True
     """Whether prices move, so that heights have news."""
     proofs: bool = False
+    epoch_heights: Annotated[int, Meta(ge=10, le=10_000)] = 60
+    """Snapshots of the state are taken at the end of an epoch."""
     heights: Annotated[int, Meta(ge=1, le=100_000)] = 20
     """Calm heights after the last event."""
     recovery_seconds: Annotated[float, Meta(gt=0, le=3600)] = 60
@@ -101,8 +105,18 @@ class Manifest(Table, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of all nodes."""
-        return tuple(f"n{index}" for index in range(self.validators))
+        """Of all nodes, the validators first."""
+        return tuple(f"n{index}" for index in range(self.validators + self.observers))
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """Of the validators."""
+        return self.names[: self.validators]
+
+    @property
+    def late(self) -> frozenset[str]:
+        """Nodes that do not run from the start."""
+        return frozenset(each.name for each in self.nodes if each.late) | set(self.names[self.validators :])
 
     def terms(self, name: str) -> NodeTerms:
         """What is special about a node."""
@@ -157,10 +171,11 @@ def check_manifest(manifest: Manifest, where: str = "manifest") -> None:
     _require(not manifest.delays or manifest.ground != "namespaces", where, "latency needs ground = relays")
     known = set(manifest.names)
     _require(set(named) <= known, where, f"nodes beyond {manifest.names[-1]}")
-    late = {each.name for each in manifest.nodes if each.late}
+    _require(manifest.liars <= set(manifest.voters), where, "an observer has nothing to lie about")
     _require(3 * len(manifest.liars) < manifest.validators, where, "a third or more of the nodes lie")
-    _require(3 * len(late | manifest.liars) < manifest.validators, where, "too few nodes start at genesis")
-    waiting = set(late)
+    absent = (manifest.late & set(manifest.voters)) | manifest.liars
+    _require(3 * len(absent) < manifest.validators, where, "too few nodes start at genesis")
+    waiting = set(manifest.late)
     for number, event in enumerate(manifest.events):
         at = f"{where}: events[{number}] {event.do}"
         members = {name for group in event.groups for name in group}

@@ -3,7 +3,9 @@
 Rule: every node has the same genesis; the seed of the manifest makes all keys, which are worth nothing elsewhere.
 """
 
+import json
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,12 +15,15 @@ import msgspec
 import trio
 
 from bridge.rpc import Endpoint
+from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from clearing.genesis import Genesis
 from node.client import NodeClient
 from node.config import P2P, Api, Chain, NodeConfig, Oracle, Proofs, Relayer
 from node.config_sources import parse_config
 from node.devnet.chains import GAS_MONEY_WEI, DevnetChain, place_vaults, running_chains
+from node.devnet.codes import DevnetCode
+from node.devnet.demo import network_seed
 from node.devnet.evm import fund
 from node.devnet.funding import USDC, Funding, deposit_all
 from node.devnet.market import Market, MemberIdentity, build_genesis, hours_file, load_market
@@ -29,7 +34,7 @@ from node.devnet.trading import now_ms
 from node.devnet.waiting import until
 from node.oracle.replay import Schedule, write_schedule
 from node.testnet import Testnet, create_testnet
-from tests.testnets.ground import Ground, open_ground
+from tests.testnets.ground import ROOT, Ground, open_ground
 from tests.testnets.manifest import Manifest
 from tests.testnets.processes import RunningNode, all_ended
 from tests.testnets.relay import Link, Relay
@@ -64,6 +69,22 @@ class TestNetwork:
         """Of all."""
         return self.testnet.genesis
 
+    async def join(self, node: RunningNode) -> None:
+        """Start a late node: from genesis, or from a snapshot, trusting what an honest node tells now."""
+        if node.terms.join == "snapshot":
+            told = await self.asked().newest_header()
+            node.settings = {
+                "state_sync.enabled": "true",
+                "state_sync.fresh_key": "true",
+                "state_sync.trust_height": str(told.height),
+                "state_sync.trust_hash": told.hash.hex(),
+            }
+        await node.start()
+
+    def asked(self) -> NodeClient:
+        """An honest node that can answer."""
+        return next(self.clients[node.name] for node in self.honest if node.able)
+
     @property
     def honest(self) -> list[RunningNode]:
         """Nodes without an adversary."""
@@ -90,20 +111,21 @@ async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[Tes
             seed=manifest.seed,
             configure=lambda index, config: _configure(manifest, market, folder, ground, gateway, index, config),
         )
+        homes = await trio.to_thread.run_sync(_homes, manifest, testnet, ground, gateway)
         await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
         if manifest.prices:
             write_schedule(folder / "schedule.json", Schedule(now_ms(), PRICE_SPEED))
         nodes = {
-            f"n{node.index}": RunningNode(
-                f"n{node.index}",
-                node.index,
-                node.home.resolve(),
-                ground.places[node.index],
-                manifest.terms(f"n{node.index}"),
-                folder / "logs" / f"n{node.index}.log",
+            name: RunningNode(
+                name,
+                index,
+                homes[index],
+                ground.places[index],
+                manifest.terms(name),
+                folder / "logs" / f"{name}.log",
                 manifest.seed,
             )
-            for node in testnet.nodes
+            for index, name in enumerate(manifest.names)
         }
         clients = {
             name: await stack.enter_async_context(
@@ -113,7 +135,7 @@ async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[Tes
         }
         await stack.enter_async_context(all_ended(nodes.values()))
         network = TestNetwork(manifest, folder, testnet, ground, nodes, clients, members, Watch(nodes.values()))
-        first = [node for node in nodes.values() if not node.terms.late]
+        first = [node for node in nodes.values() if node.name not in manifest.late]
         for node in first:
             await node.start()
         nursery = await stack.enter_async_context(trio.open_nursery())
@@ -133,6 +155,9 @@ def _genesis(
     chains: tuple[DevnetChain, ...],
     members: Sequence[DevnetMember],
 ) -> Genesis:
+    market = msgspec.structs.replace(
+        market, market=msgspec.structs.replace(market.market, epoch_blocks=manifest.epoch_heights)
+    )
     house, *others = [MemberIdentity(member.id, member.name, member.address) for member in members]
     return build_genesis(
         market,
@@ -205,13 +230,51 @@ async def _deposit(
     devnet = Devnet(options, market, testnet.genesis, testnet.network, testnet, chains, endpoints, {}, {}, members)
     sums = {member.id: MEMBER_USDC if member.id else CAPITAL_USDC for member in members}
     await deposit_all(devnet, tuple(Funding(member, 0, "USDC", sums[member.id] * USDC) for member in members))
-    client = next(network.clients[node.name] for node in network.honest if node.able)
+    client = network.asked()
 
     async def credited() -> bool | None:
         cursors = (await client.newest_header()).deposit_cursors
         return True if sum(cursor.nonce for cursor in cursors) >= len(members) else None
 
     await until("deposits to be credited", START_SECONDS, credited)
+
+
+def _homes(manifest: Manifest, testnet: Testnet, ground: Ground, gateway: dict[int, str]) -> list[Path]:
+    """Of all nodes; those of the observers are made here. Blocks."""
+    observers = range(manifest.validators, len(manifest.names))
+    return [node.home.resolve() for node in testnet.nodes] + [
+        _observer(testnet, ground, index, gateway) for index in observers
+    ]
+
+
+def _observer(testnet: Testnet, ground: Ground, index: int, gateway: dict[int, str]) -> Path:
+    """Make the home of a node without a vote as its operator does, and have the validators let it in."""
+    folder = testnet.genesis_path.parent
+    home, seed = folder / f"n{index}", folder / f"n{index}.seed"
+    seed.touch(mode=0o600)
+    seed.write_text(network_seed(testnet.nodes[0]).hex())
+    place = ground.places[index]
+    peers = [
+        f"{node.envelope_key.hex()}@{host}:{port}"
+        for node in testnet.nodes
+        for host, port in [ground.address(index, node.index)]
+    ]
+    command = [
+        *(sys.executable, "-m", "node.cli", "join", "--prepare-only", "--devnet", "--output", "json"),
+        *("--home", str(home), "--genesis", str(testnet.genesis_path), "--network-seed-file", str(seed)),
+        *("--name", f"n{index}", "--listen", f"{place.p2p_host}:{place.p2p_port}"),
+        *("--api", f"{place.api_host}:{place.api_port}", "--from-genesis"),
+        *(word for peer in peers for word in ("--peer", peer)),
+        *(word for chain, url in gateway.items() for word in ("--endpoint", f"{chain}={url}")),
+    ]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if told.returncode:
+        raise LocalFault(DevnetCode.NODE_DIED, "crossclear join", exit_code=told.returncode, why=told.stderr[-500:])
+    key = json.loads(told.stdout)["envelope"]
+    for node in testnet.nodes:
+        with (node.home / "node.toml").open("a") as file:
+            file.write(f'\n[[p2p.observers]]\nkey = "{key}"\n')
+    return home.resolve()
 
 
 def checkout_of(network: TestNetwork, to: str, repository: Path) -> Path:

@@ -37,6 +37,8 @@ class RunningNode:
     seed: int
     checkout: Path = ROOT
     """The sources it runs from."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """Told on the command line, over node.toml."""
     held: bool = False
     """Stopped by a signal, not ended."""
     starts: int = 0
@@ -91,7 +93,8 @@ class RunningNode:
         if self.terms.adversary:
             chosen = ["--adversary", self.terms.adversary, "--seed", str(self.seed + self.index)]
             return ["-m", "tests.testnets.byzantine", *chosen]
-        return ["-m", "node.cli", "start", "--until-stdin-closes"]
+        told = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
+        return ["-m", "node.cli", "start", "--until-stdin-closes", *told]
 
     def hold(self) -> None:
         """SIGSTOP: the process stands still, its connections stay."""

@@ -58,6 +58,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     evidence: dict[str, int] = {}
     """Pieces of evidence in blocks, by the node that they name."""
     replayed_root: str = ""
+    first_heights: dict[str, int] = {}
+    """Of nodes that started late: the lowest block that they hold."""
     events: list[Outcome] = []
 
 
@@ -75,9 +77,15 @@ def judge(network: TestNetwork, load: Load, outcomes: Sequence[Outcome], broken:
     )
     chains = {name: _values(network, name) for name in manifest.honest}
     _one_chain(verdict, chains)
-    longest = max(chains, key=lambda name: len(chains[name]))
+    # The replay begins at genesis, so of a node that holds every block.
+    longest = max(sorted(chains), key=lambda name: len(chains[name]))
     _transactions(verdict, network, load, longest)
     _pace(verdict, network)
+    for name in sorted(manifest.late & chains.keys()):
+        first = verdict.first_heights[name] = min(chains[name], default=0)
+        wanted = manifest.terms(name).join
+        if (wanted == "snapshot") != (first > 1):
+            verdict.broken.append(f"{name} was to join from {wanted}, but its first block is {first}")
     if manifest.replay:
         _replayed(verdict, network, longest)
     for outcome in outcomes:
