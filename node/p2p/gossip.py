@@ -11,7 +11,7 @@ cut into a long write of the first and the neighbour can read no further).
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,11 @@ from libp2p.utils.varint import read_varint_prefixed_bytes_limited
 from clearing.base import ed25519
 from clearing.base.errors import RemoteFault
 from node.p2p.codes import P2pCode
+from node.p2p.gossip_control import bounded, wanted
 from node.p2p.identity import envelope_key, peer_id
 from node.p2p.network import TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Incoming, Topic, Validator
+from node.p2p.rates import Bucket, Buckets
+from node.p2p.replays import ReplayWindows
 from node.p2p.stats import NetworkStats, TopicStats
 
 RPC_BYTES_MAX = 1 << 20
@@ -37,6 +40,12 @@ OUTBOUND_QUEUE = 4096
 SUBSCRIPTIONS_PER_RPC = 16
 HEARTBEAT_SECONDS = 1
 STREAM_CHECK_SECONDS = 0.5
+TOKEN_BYTES = 4 << 10
+"""A message of so many bytes counts as one more towards a rate."""
+RPC_TOKEN_BYTES = 16 << 10
+RPC_TOKENS = 0.5
+PAUSE_SECONDS_MAX = 2.0
+"""How long at most a neighbour is not read that has used up its rate: shorter than its patience with us."""
 
 _FORWARDERS_FAULTS = ("size", "signature", "validator")
 """What an honest neighbour drops itself. Not: an origin that it knows and we do not, for sets change."""
@@ -53,24 +62,6 @@ class Feed:
     to_consumer: trio.MemorySendChannel[Incoming]
 
 
-class _Bucket:
-    """So many a second, with a burst of two seconds' worth."""
-
-    def __init__(self, per_second: int) -> None:
-        self._rate = per_second
-        self._tokens = 2.0 * per_second
-        self._at = trio.current_time()
-
-    def take(self) -> bool:
-        now = trio.current_time()
-        self._tokens = min(2.0 * self._rate, self._tokens + (now - self._at) * self._rate)
-        self._at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
-
-
 class _Router(GossipSub):  # type: ignore[misc]
     """Mesh and gossip as libp2p keeps them; own messages go to every subscriber at once (flood publishing)."""
 
@@ -84,6 +75,17 @@ class _Router(GossipSub):  # type: ignore[misc]
             queue = self.pubsub.peer_queues.get(receiver)
             if queue is None or not queue.push(rpc):  # it subscribed before our own stream to it stood, or it is slow
                 stats.dropped["outbound"] += 1
+
+    def serve(self, peer_id: ID, message_ids: Sequence[bytes]) -> int:
+        """Queue recent messages that a neighbour wants. Returns their bytes, which it has to pay for."""
+        queue, served = self.pubsub.peer_queues.get(peer_id), 0
+        for message_id in message_ids:
+            message = self.mcache.get(message_id)
+            if message is not None and queue is not None and queue.push(rpc_pb2.RPC(publish=[message])):
+                served += len(message.data)
+            if served > RPC_BYTES_MAX:
+                break
+        return served
 
     async def send_recent_messages(self, peer_id: ID, topic: str) -> None:
         """Queue what was lately said of a topic for a neighbour that has just subscribed to it."""
@@ -111,6 +113,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         own_key: bytes,
         secret: bytes,
         per_second: int,
+        write_seconds: float,
         stats: NetworkStats,
         admit: Callable[[bytes | None], bool],
         knows: Callable[[bytes], bool],
@@ -136,10 +139,15 @@ class Gossip(Pubsub):  # type: ignore[misc]
             allowed_topics={topic.value for topic in Topic},
         )
         self.counter = time.time_ns()
+        self.replays = ReplayWindows(self.counter)
         self.feeds: dict[str, Feed] = {}
         self._own_key = own_key
         self._secret = secret
         self._per_second = per_second
+        self._write_seconds = write_seconds
+        self._origins = Buckets(per_second / 2)
+        self._flood_faults = Buckets(1, burst_seconds=1)
+        self._writing: dict[ID, float] = {}
         self._stats = stats
         self._admit = admit
         self._knows = knows
@@ -150,17 +158,28 @@ class Gossip(Pubsub):  # type: ignore[misc]
         network = host.get_network()
         network.notifees = [notifee for notifee in network.notifees if not isinstance(notifee, PubsubNotifee)]
 
-    def peer_joined(self, key: bytes, alive: Callable[[], bool]) -> None:
-        """A session is ready: gossip with its peer over this connection for as long as it is alive."""
+    def peer_joined(self, key: bytes, boot: bytes, alive: Callable[[], bool], stalled: Callable[[], None]) -> None:
+        """A session is ready: gossip with its peer over this connection for as long as it is alive.
+
+        `boot` is what its hello told, `stalled()` ends the session of a peer that takes no more bytes.
+        """
+        self.replays.booted(key, boot)
         self._handle_dead_peer(peer_id(key))  # a stream of the connection before
-        self.manager.run_task(self._keep_stream, peer_id(key), alive)
+        self.manager.run_task(self._keep_stream, peer_id(key), alive, stalled)
 
     def peer_left(self, key: bytes) -> None:
         """The last session of a peer ended."""
         self._handle_dead_peer(peer_id(key))
 
-    async def _keep_stream(self, peer: ID, alive: Callable[[], bool]) -> None:
+    async def _keep_stream(self, peer: ID, alive: Callable[[], bool], stalled: Callable[[], None]) -> None:
+        last = trio.current_time()
         while alive():
+            now = trio.current_time()
+            if now - last > 4 * STREAM_CHECK_SECONDS:  # it was us who stood still
+                self._writing = dict.fromkeys(self._writing, now)
+            last = now
+            if now - self._writing.get(peer, now) > self._write_seconds:
+                stalled()
             if peer not in self.peers and peer not in self._opening:
                 self._opening.add(peer)
                 try:
@@ -173,6 +192,11 @@ class Gossip(Pubsub):  # type: ignore[misc]
 
     def _schedule_peer_stream_retry(self, peer_id: ID) -> None:
         """Nothing: `_keep_stream` does it, once for each session (libp2p's own may open two streams)."""
+
+    def _next_seqno(self) -> bytes:
+        """The time of the message, or one more than the last: a restarted process repeats none, see `replays`."""
+        self.counter = max(self.counter + 1, time.time_ns())
+        return self.counter.to_bytes(8, "big")
 
     def publish_now(self, topic: Topic, data: bytes) -> None:
         """Sign and queue for all subscribers; never blocks."""
@@ -197,45 +221,57 @@ class Gossip(Pubsub):  # type: ignore[misc]
             await self.continuously_read_stream(stream)
 
     async def continuously_read_stream(self, stream: NetStream) -> None:
-        """Read a neighbour's stream until it breaks: in order, within the rate."""
+        """Read a neighbour's stream until it breaks: in order, no faster than its rate."""
         forwarder = stream.muxed_conn.peer_id
-        bucket = _Bucket(self._per_second)
+        bucket = Bucket(self._per_second, trio.current_time())
         try:
             while True:
+                data = await read_varint_prefixed_bytes_limited(stream, self.max_inbound_rpc_size)
                 rpc = rpc_pb2.RPC()
-                rpc.ParseFromString(await read_varint_prefixed_bytes_limited(stream, self.max_inbound_rpc_size))
+                rpc.ParseFromString(data)
                 for subscription in rpc.subscriptions[:SUBSCRIPTIONS_PER_RPC]:
                     self.handle_subscription(forwarder, subscription)
                 for message in rpc.publish:
-                    self._take(forwarder, message, allowed=bucket.take())
-                if rpc.HasField("control") and bucket.take():
-                    rpc.ClearField("senderRecord")
-                    for prune in rpc.control.prune:
-                        prune.ClearField("peers")  # we dial whom the configuration names
-                    await self.router.handle_rpc(rpc, forwarder)
+                    debt = bucket.owe(trio.current_time(), 1 + len(message.data) // TOKEN_BYTES)
+                    self._take(forwarder, message, allowed=not debt)
+                served = await self._take_control(forwarder, rpc)
+                # Whatever it carries, an RPC costs something, and whoever has nothing left is not read for a time.
+                debt = bucket.owe(trio.current_time(), RPC_TOKENS + (len(data) + served) / RPC_TOKEN_BYTES)
+                if debt:
+                    await trio.sleep(min(debt, PAUSE_SECONDS_MAX))
                 await trio.lowlevel.checkpoint()
         except Exception as error:  # whatever it sends, and however its connection breaks
             log.debug("gossip from %s ended: %r", forwarder, error)
             await stream.reset()
+
+    async def _take_control(self, forwarder: ID, rpc: Any) -> int:
+        """Act on what is left of a control message. Returns the bytes that were sent because of it."""
+        if not rpc.HasField("control"):
+            return 0
+        kept = bounded(rpc.control, self.feeds)
+        if kept is not None:
+            await self.router.handle_rpc(rpc_pb2.RPC(control=kept), forwarder)
+        return int(self.router.serve(forwarder, wanted(rpc.control)))
 
     def _take(self, forwarder: ID, message: Any, *, allowed: bool) -> None:
         topic = message.topicIDs[0] if len(message.topicIDs) == 1 else ""
         feed = self.feeds.get(topic)
         if feed is None or len(message.seqno) != 8:
             self._stats.topic("other").dropped["shape"] += 1
-            who = envelope_key(forwarder.to_bytes()) or b""
-            self._report(who, RemoteFault(P2pCode.BAD_GOSSIP, "shape", topics=len(message.topicIDs)))
+            self._blame(forwarder, P2pCode.BAD_GOSSIP, "shape")
             return
         stats = self._stats.topic(topic)
-        if self._is_msg_seen(message):
+        number = int.from_bytes(message.seqno, "big")
+        if self.replays.is_seen(_origin(message), number) or self._is_msg_seen(message):
             stats.duplicates += 1
             return
-        cause = "rate" if not allowed else self._objection(feed, message)
+        cause = "rate" if not allowed else self._objection(feed, message, number)
         if cause:
             stats.dropped[cause] += 1
             if cause in _FORWARDERS_FAULTS:
-                who = envelope_key(forwarder.to_bytes()) or b""
-                self._report(who, RemoteFault(P2pCode.BAD_GOSSIP, topic, why=cause, origin=_origin(message)))
+                self._blame(forwarder, P2pCode.BAD_GOSSIP, cause)
+            elif cause == "origin rate" and message.from_id == forwarder.to_bytes():
+                self._blame(forwarder, P2pCode.FLOOD, topic)
             return
         try:
             feed.to_consumer.send_nowait(Incoming(_origin(message), message.data))
@@ -244,16 +280,27 @@ class Gossip(Pubsub):  # type: ignore[misc]
             stats.dropped["consumer"] += 1
         self.router.forward(forwarder, message, stats)
 
-    def _objection(self, feed: Feed, message: Any) -> str:
+    def _blame(self, forwarder: ID, code: P2pCode, why: str) -> None:
+        key = envelope_key(forwarder.to_bytes()) or b""
+        # One flood is one fault a second, not one a message.
+        if code is not P2pCode.FLOOD or self._flood_faults.take(key, trio.current_time()):
+            self._report(key, RemoteFault(code, "gossip", why=why))
+
+    def _objection(self, feed: Feed, message: Any, number: int) -> str:
         """Why a message is dropped; empty when it is good."""
         origin = _origin(message)
         if len(message.data) > TOPIC_MESSAGE_BYTES:
             return "size"
         if origin == self._own_key or not self._knows(origin):
             return "sender"
+        if self.replays.is_stale(origin, number):
+            return "stale"
         if not ed25519.verify(origin, _signed_bytes(message), message.signature):
             return "signature"
         self._mark_msg_seen(message)  # from here on its origin stands for it: judge it once
+        self.replays.take(origin, number)
+        if not self._origins.take(origin, trio.current_time(), 1 + len(message.data) // TOKEN_BYTES):
+            return "origin rate"
         try:
             return "" if feed.validator(Incoming(origin, message.data)) else "validator"
         except Exception:  # a validator that fails on a peer's bytes must not end the gossip with everybody
@@ -269,11 +316,15 @@ class Gossip(Pubsub):  # type: ignore[misc]
                 rpc.CopyFrom(first)
                 while len(queue) and rpc.ByteSize() < WRITE_BYTES:
                     rpc.MergeFrom(await queue.pop())
+                self._writing[peer_id] = trio.current_time()
                 if not await self.write_msg(stream, rpc):
                     return
+                self._writing.pop(peer_id, None)
         except Exception as error:
             log.debug("gossip to %s ended: %r", peer_id, error)
             self._handle_dead_peer(peer_id)
+        finally:
+            self._writing.pop(peer_id, None)
 
 
 def open_feed(validator: Validator) -> tuple[Feed, trio.MemoryReceiveChannel[Incoming]]:

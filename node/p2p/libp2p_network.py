@@ -27,8 +27,8 @@ from node.p2p.network import LIMITS, Channel, Incoming, Topic, Validator, check_
 from node.p2p.queues import FairInbox
 from node.p2p.roster import Roster
 from node.p2p.scores import PeerScores, Verdict
-from node.p2p.services import address_of, close_all, run_services
-from node.p2p.session import PROTOCOLS, Session, SessionUser, close_connection, open_stream
+from node.p2p.services import Notifee, address_of, close_all, run_services
+from node.p2p.session import PROTOCOLS, Session, SessionUser, open_stream
 from node.p2p.stats import NetworkStats
 
 DIAL_SECONDS = 5.0
@@ -98,6 +98,8 @@ class LibP2PNetwork:
             log.warning("peer %s is no validator any more", left.hex())
             self._close(left, P2pCode.NO_LONGER_ADMITTED)
         self.scores.admit(self.roster.validators, self.roster.keys)
+        if self._gossip is not None:
+            self._gossip.replays.keep(self.roster.keys)
         for key in self.roster.keys:
             self._tell_change(key)
 
@@ -137,7 +139,7 @@ class LibP2PNetwork:
         check_port_free(self.config.host, self.config.port)
         host = self._host = build_host(self.config, self._admit, self.stats.refuse)
         host.open_gossip_stream = self._open_gossip_stream
-        host.get_network().register_notifee(_Notifee(self))
+        host.get_network().register_notifee(Notifee(self._session_of, self._all.get))
         for protocol in PROTOCOLS:
             host.set_stream_handler(protocol, self._stream_handler(protocol))
         gossip = Gossip(
@@ -145,6 +147,7 @@ class LibP2PNetwork:
             own_key=self.key,
             secret=self.config.secret,
             per_second=self.config.gossip_per_second,
+            write_seconds=self.config.write_seconds,
             stats=self.stats,
             admit=self._admit,
             knows=lambda key: key in self.roster.keys,
@@ -253,7 +256,9 @@ class LibP2PNetwork:
         session = self._all.get(connection)
         key = envelope_key(connection.muxed_conn.peer_id.to_bytes())
         if session is None and self._nursery is not None and self._admit(key) and not connection.is_closed:
-            user = SessionUser(self._ready, self._message, self._room)
+            user = SessionUser(
+                self._ready, self._message, self._room, lambda session, fault: self.report(session.key, fault)
+            )
             session = Session(connection, key or b"", self.config, self._boot, self.stats.peer(key or b""), user)
             self._all[connection] = session
             self._nursery.start_soon(self._run_session, session)
@@ -286,7 +291,12 @@ class LibP2PNetwork:
         stats.connections += 1
         self._tell_change(session.key)
         if self._gossip is not None:
-            self._gossip.peer_joined(session.key, lambda: self._sessions.get(session.key) is session)
+            self._gossip.peer_joined(
+                session.key,
+                session.peer_boot,
+                lambda: self._sessions.get(session.key) is session,
+                lambda: session.close(P2pCode.WRITE_STALLED),
+            )
         return True
 
     def _tell_change(self, key: bytes) -> None:
@@ -332,27 +342,6 @@ class LibP2PNetwork:
             return await open_stream(session.connection, protocols[0])
         except Exception as error:  # gossipsub tries again after this one only
             raise SwarmException("gossip stream refused") from error
-
-
-class _Notifee:
-    """Starts the session of each new connection."""
-
-    def __init__(self, network: LibP2PNetwork) -> None:
-        self._network = network
-
-    async def connected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
-        if self._network._session_of(conn) is None:  # noqa: SLF001
-            await close_connection(conn)
-
-    async def disconnected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
-        session = self._network._all.get(conn)  # noqa: SLF001
-        if session is not None:
-            session.close(P2pCode.STREAM_ENDED)
-
-    async def _nothing(self, network: Any, what: Any) -> None:  # noqa: ARG002
-        return None
-
-    opened_stream = closed_stream = listen = listen_close = _nothing
 
 
 @asynccontextmanager

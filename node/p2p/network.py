@@ -47,13 +47,17 @@ class ChannelLimits:
     queue_messages: int
     queue_bytes: int
     overflow: Overflow
+    per_second: int = 2000
+    """Messages that a peer may send each second, with a burst of twice that; then its stream is read no faster."""
+    token_bytes: int = 4 << 10
+    """A message of so many bytes counts as one more."""
 
 
 LIMITS: dict[Channel, ChannelLimits] = {
     # An old vote is worth less than a new one; a half-received batch is worth nothing.
     Channel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST),
-    Channel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST),
-    Channel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST),
+    Channel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
+    Channel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
 }
 
 TOPIC_MESSAGE_BYTES = 64 << 10

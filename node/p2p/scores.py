@@ -74,14 +74,14 @@ class PeerScores:
             return Verdict.KEEP
         before = self._points(record, now)
         record.points, record.at = before + points_of(fault.code), now
-        if record.points >= BAN_POINTS:
+        if round(record.points) >= BAN_POINTS:
             return self._ban(key, record, now)
-        return Verdict.DISCONNECT if before < DISCONNECT_POINTS <= record.points else Verdict.KEEP
+        return Verdict.DISCONNECT if round(before) < DISCONNECT_POINTS <= round(record.points) else Verdict.KEEP
 
     def score(self, key: bytes, now: float) -> int:
         """From `PERFECT` down to 0, where a ban begins."""
         record = self._records.get(key)
-        return max(0, PERFECT - int(self._points(record, now))) if record else PERFECT
+        return max(0, PERFECT - round(self._points(record, now))) if record else PERFECT
 
     def banned_seconds(self, key: bytes, now: float) -> float:
         """How long a ban still lasts; 0 for none."""

@@ -3,7 +3,7 @@
 Rule: libp2p's services end by awaiting, so that our own cancellation must not reach them; they are told to stop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,9 +11,35 @@ import trio
 from libp2p.tools.anyio_service import background_trio_service
 from multiaddr import Multiaddr
 
-from node.p2p.session import close_connection
+from node.p2p.codes import P2pCode
+from node.p2p.session import Session, close_connection
 
 STOP_SECONDS = 5.0
+
+
+class Notifee:
+    """Starts the session of each new connection, and ends it with the connection."""
+
+    def __init__(self, start: Callable[[Any], Session | None], session_of: Callable[[Any], Session | None]) -> None:
+        """`start(connection)` gives its session, a new one if need be; None: nobody wants it."""
+        self._start = start
+        self._session_of = session_of
+
+    async def connected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
+        """libp2p: a connection stands."""
+        if self._start(conn) is None:
+            await close_connection(conn)
+
+    async def disconnected(self, network: Any, conn: Any) -> None:  # noqa: ARG002
+        """libp2p: a connection is gone."""
+        session = self._session_of(conn)
+        if session is not None:
+            session.close(P2pCode.STREAM_ENDED)
+
+    async def _nothing(self, network: Any, what: Any) -> None:  # noqa: ARG002
+        return None
+
+    opened_stream = closed_stream = listen = listen_close = _nothing
 
 
 async def run_services(services: Sequence[Any], stop: trio.Event, task_status: Any) -> None:

@@ -20,8 +20,10 @@ from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig
 from node.p2p.framing import FrameReader, frame
 from node.p2p.hello import HELLO_BYTES_MAX, Hello, check_hello
+from node.p2p.muxer import quick_state
 from node.p2p.network import LIMITS, Channel, ChannelLimits, Overflow
 from node.p2p.queues import Outbox
+from node.p2p.rates import Bucket
 from node.p2p.stats import PeerStats
 
 CONTROL = "/crossclear/control/1"
@@ -33,7 +35,11 @@ WRITE_BYTES = 32 << 10
 """Bytes of one write: one yamux frame and one noise message. A vote waits for at most one of them per other stream."""
 READ_BYTES = 64 << 10
 HEARTBEATS_MISSED_MAX = 3
-_CONTROL_LIMITS = ChannelLimits(64, 64, 4096, Overflow.DROP_OLDEST)
+FLOOD_SECONDS = 0.5
+"""A peer that has sent so much more than it may is charged with a flood, once a second."""
+PAUSE_SECONDS_MAX = 2.0
+"""How long at most a stream is not read: libp2p resets one that lies unread for 5 s."""
+_CONTROL_LIMITS = ChannelLimits(64, 64, 4096, Overflow.DROP_OLDEST, 100)
 _PING, _PONG = b"\x01", b"\x02"
 
 log = logging.getLogger("crossclear.p2p")
@@ -48,6 +54,8 @@ class SessionUser:
     message: Callable[["Session", Channel, bytes], None]
     room: Callable[["Session", Channel, int], Awaitable[None]]
     """Waits, not for long, until a message of so many bytes fits the queue of its consumer."""
+    fault: Callable[["Session", RemoteFault], None]
+    """The peer did what no honest peer does."""
 
 
 class Session:
@@ -107,6 +115,7 @@ class Session:
         channel = PROTOCOLS[protocol]
         if self.dialed or channel in self._streams:
             self.close(P2pCode.UNEXPECTED_STREAM)
+            self._user.fault(self, RemoteFault(P2pCode.UNEXPECTED_STREAM, protocol))
             return
         self._streams[channel] = stream
         self._arrived.set()
@@ -137,6 +146,7 @@ class Session:
             return
         except RemoteFault as fault:
             log.warning("peer %s refused: %s", self.key.hex(), fault)
+            self._user.fault(self, fault)
             await trio.sleep(0.2)  # so that our hello arrives and the other side can name the reason, too
             self.close(P2pCode(fault.code))
             return
@@ -196,26 +206,39 @@ class Session:
 
     async def _read(self, channel: Channel | None) -> None:
         stream, name = self._streams[channel], _name(channel)
-        reader = self._control_reader if channel is None else FrameReader(name, LIMITS[channel].message_bytes)
+        limits = _CONTROL_LIMITS if channel is None else LIMITS[channel]
+        reader = self._control_reader if channel is None else FrameReader(name, limits.message_bytes)
+        bucket, flooded = Bucket(limits.per_second, trio.current_time()), -math.inf
         try:
             while True:
                 data = await stream.read(READ_BYTES)
-                self._heard = trio.current_time()
+                now = self._heard = trio.current_time()
                 self._stats.bytes_in[name] += len(data)
+                debt = 0.0
                 for message in reader.feed(data):
-                    if channel is None:
-                        self._control(message)
-                    else:
-                        self._stats.messages_in[name] += 1
-                        if LIMITS[channel].overflow is Overflow.REFUSE_NEWEST:
-                            await self._user.room(self, channel, len(message))
-                        self._user.message(self, channel, message)
+                    debt = bucket.owe(now, 1 + len(message) // limits.token_bytes)
+                    await self._take(channel, name, message)
+                if debt:
+                    if debt > FLOOD_SECONDS and now - flooded > 1:
+                        flooded = now
+                        self._user.fault(self, RemoteFault(P2pCode.FLOOD, name, limit_per_second=limits.per_second))
+                    await trio.sleep(min(debt, PAUSE_SECONDS_MAX))
         except RemoteFault as fault:
             log.warning("peer %s disconnected: %s", self.key.hex(), fault)
             self.close(P2pCode(fault.code))
+            self._user.fault(self, fault)
         except Exception as error:
             log.debug("reading %s of %s ended: %r", name, self.key.hex(), error)
             self.close(P2pCode.STREAM_ENDED)
+
+    async def _take(self, channel: Channel | None, name: str, message: bytes) -> None:
+        if channel is None:
+            self._control(message)
+            return
+        self._stats.messages_in[name] += 1
+        if LIMITS[channel].overflow is Overflow.REFUSE_NEWEST:
+            await self._user.room(self, channel, len(message))
+        self._user.message(self, channel, message)
 
     def _control(self, message: bytes) -> None:
         kind, sent = message[:1], message[1:]
@@ -245,6 +268,7 @@ class Session:
 async def open_stream(connection: Any, protocol: str) -> Any:
     """A new stream on this very connection (the host's own way would take any connection of the peer)."""
     stream = await connection.new_stream()
+    quick_state(stream)
     await MultiselectClient().select_one_of((protocol,), MultiselectCommunicator(stream))
     stream.set_protocol(protocol)
     return stream
