@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clearing.collateral.haircuts import effective_assets
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
-from clearing.margin.requirement import AccountMargin, account_margin
+from clearing.margin.requirement import AccountMargin, account_margin, surely_covered
 from clearing.prices.receipts import FeedStatus, Rung
 from clearing.ranges.effective import effective_parameters
 from clearing.state.records import Book
@@ -81,6 +81,11 @@ def holdings_of(state: State, account: int) -> Holdings:
 def margin_of(arrays: RiskArrays, held: Holdings) -> AccountMargin:
     """Margin of these holdings."""
     return account_margin(arrays, held.cash, held.tokens, held.lots)
+
+
+def surely_margined(arrays: RiskArrays, held: Holdings) -> bool:
+    """True only where `margin_of` has `initial_ok`, at less cost; False says nothing."""
+    return surely_covered(arrays, held.cash, held.tokens, held.lots)
 
 
 def feeds_of(state: State, held: Holdings) -> set[int]:

@@ -86,6 +86,12 @@ class RiskArrays:
         return joined_matrix(self.matrices, columns, len(self.instruments))
 
     @cached_property
+    def token_prices(self) -> list[int]:
+        """[k] `token_values` as Python integers; made once, not to be changed."""
+        prices: list[int] = self.token_values.tolist()
+        return prices
+
+    @cached_property
     def rows(self) -> list[list[int]]:
         """[m][1 + S] `values` as Python integers; made once, not to be changed."""
         rows: list[list[int]] = self.values.tolist()

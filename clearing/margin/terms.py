@@ -7,7 +7,7 @@ rows. The joint term is at least the sum of short-option minimums: an option tha
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clearing.margin.joint import tail_sum
 from clearing.margin.tariff import Tariff
@@ -58,24 +58,29 @@ def account_terms(
     `losses` [g] as charged, `scenario_losses` [g][1 + S] of every column (negative: a gain), `groups` [g] the
     instruments' indices of each risk group, `positions` [m] lots, `tokens` [k] units >= 0.
     """
+    plain = plain_terms(tariff, groups, positions, tokens)
+    if not tariff.credits_groups:
+        return plain
+    required = plain.groups(losses)
+    largest = max(required, default=0) if tariff.joint.keep_largest else 0
+    joint = max(joint_loss(tariff, scenario_losses), sum(plain.option_minimums), largest)
+    whole_part, weight, whole = tariff.credit_weights
+    full = sum(required)
+    return replace(plain, joint=joint, credit=full - -(-(whole_part * full + weight * joint) // whole))
+
+
+def plain_terms(
+    tariff: Tariff, groups: Sequence[Sequence[int]], positions: Sequence[int], tokens: Sequence[int]
+) -> Terms:
+    """The terms without the credit between groups: with the same losses they never require less."""
     if tariff.is_off:
         return NO_TERMS
     minimums: tuple[int, ...] = ()
     if tariff.has_short_rates:
         owed = {at: rate * -positions[at] for at, rate in tariff.rated_short if positions[at] < 0}
         minimums = tuple(sum(owed[at] for at in owed.keys() & members) for members in groups)
-    joint = credit = 0
-    if tariff.credits_groups:
-        required = Terms(minimums).groups(losses)
-        largest = max(required, default=0) if tariff.joint.keep_largest else 0
-        joint = max(joint_loss(tariff, scenario_losses), sum(minimums), largest)
-        plain, weight, whole = tariff.credit_weights
-        full = sum(required)
-        credit = full - -(-(plain * full + weight * joint) // whole)
     return Terms(
         option_minimums=minimums,
-        joint=joint,
-        credit=credit,
         charges=sum(rate * abs(positions[at]) for at, rate in tariff.rated_lots),
         impact=sum(lines.at(abs(positions[at])) for at, lines in tariff.sized_lots if positions[at]),
         concentration=sum(lines.at(tokens[at]) for at, lines in tariff.sized_tokens if tokens[at]),

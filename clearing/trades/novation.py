@@ -12,7 +12,7 @@ from clearing.base.units import POSITION_MAX, PPM, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.restrictions import check_restricted, is_restricted
 from clearing.collateral.soft_credit import borrowed, gives_away
-from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, surely_margined
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
 from clearing.prices.degradation import check_reducing, check_tradable
@@ -179,9 +179,12 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
 
 
 def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
-    arrays = arrays_of(run.state)
-    margin, loans = margin_of(arrays, after), borrowed(run.state, account)
-    if margin.initial_ok and not loans and not is_restricted(run.state, account):
+    arrays, loans = arrays_of(run.state), borrowed(run.state, account)
+    free = not loans and not is_restricted(run.state, account)
+    if free and surely_margined(arrays, after):
+        return None
+    margin = margin_of(arrays, after)
+    if margin.initial_ok and free:
         return None
     earlier = margin_of(arrays, before)
     if gives_away(loans, earlier.equity, margin.equity):

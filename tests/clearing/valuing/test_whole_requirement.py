@@ -11,7 +11,7 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.joint import JointCredit, JointScenario, collapse, tail_sum, tail_threshold
 from clearing.margin.parameters import check_parameters
-from clearing.margin.requirement import AccountMargin, account_margin, add_ons, batch_margin
+from clearing.margin.requirement import AccountMargin, account_margin, add_ons, batch_margin, surely_covered
 from tests.clearing.valuing.books import CASH_GROUPS, DAY_MS, INDEX, NORMAL, NOW_MS, holdings, modest_holdings
 from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE, FULL, JOINT, ONLY, TIERS, arrays_with
 
@@ -53,6 +53,18 @@ def test_add_ons_are_what_is_required_beside_the_group_losses(rows, arrays):
     wanted = [margin.initial - sum(margin.group_losses) for margin in in_one_batch(arrays, rows)]
     assert [int(each) for each in found] == wanted
     assert found.dtype == np.int64
+
+
+@given(holdings, worlds)
+def test_an_account_is_surely_covered_exactly_when_it_needs_no_credit_between_groups(row, arrays):
+    cash, tokens, lots = row
+    margin = account_margin(arrays, cash, tokens, lots)
+    assert margin.terms.credit >= 0
+    lacking = margin.initial + margin.terms.credit - margin.equity
+    enough = (cash[0] + lacking, *cash[1:])
+    assert surely_covered(arrays, enough, tokens, lots)
+    assert account_margin(arrays, enough, tokens, lots).initial_ok
+    assert not surely_covered(arrays, (enough[0] - 1, *cash[1:]), tokens, lots)
 
 
 @given(st.lists(modest_holdings, min_size=1, max_size=5))
