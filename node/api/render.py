@@ -45,8 +45,14 @@ def receipt_view(at: ReceiptAt) -> ReceiptView:
 
 def receipt_accounts(receipt: Receipt) -> tuple[int, ...]:
     """The accounts that a receipt names, ascending: those that may read it."""
-    fields = ("account", "buyer", "seller", "recipient", "named_account")
-    return tuple(sorted({getattr(receipt, field) for field in fields if hasattr(receipt, field)}))
+    return tuple(sorted({getattr(receipt, field) for field in _naming(type(receipt))}))
+
+
+@lru_cache(maxsize=256)
+def _naming(kind: type[Receipt]) -> tuple[str, ...]:
+    """Fields (or properties) of a kind of receipt that name an account."""
+    named_by = ("account", "buyer", "seller", "recipient", "named_account")
+    return tuple(field for field in named_by if hasattr(kind, field))
 
 
 def named(value: msgspec.Struct) -> dict[str, Any]:
