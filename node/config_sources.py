@@ -70,7 +70,9 @@ def dump_config(config: NodeConfig) -> str:
     for section, table in tree.items():
         if isinstance(table, dict):
             lists = {key: value for key, value in table.items() if _is_tables(value)}
-            lines += ["", f"[{section}]", *_pairs({k: v for k, v in table.items() if k not in lists})]
+            # An empty list is left out: written, it would forbid the tables that an operator appends.
+            plain = {key: value for key, value in table.items() if key not in lists and value not in ([], ())}
+            lines += ["", f"[{section}]", *_pairs(plain)]
             for key, rows in lists.items():
                 for row in rows:
                     lines += ["", f"[[{section}.{key}]]", *_pairs(row)]

@@ -126,6 +126,15 @@ def test_what_is_dumped_loads_as_it_was(home: str, chains: list[Chain], peers: l
     assert parse_config(tomllib.loads(dump_config(config))) == config
 
 
+def test_tables_can_be_appended_to_what_is_written() -> None:
+    appended = dump_config(NodeConfig()) + "".join(
+        f'\n[[p2p.{kind}]]\nkey = "{"ab" * 32}"\n' + ('host = "192.0.2.7"\nport = 26600\n' if kind == "peers" else "")
+        for kind in ("peers", "observers")
+    )
+    config = parse_config(tomllib.loads(appended))
+    assert (len(config.p2p.peers), len(config.p2p.observers)) == (1, 1)
+
+
 @given(st.text(max_size=200))
 def test_no_text_crashes_the_reader(text: str) -> None:
     for flags in ({"p2p.port": text}, {"p2p.peers": text}, {text: "1"}, {"p2p.peers": "[" + text}):
