@@ -36,6 +36,7 @@ class BridgeCode(CodeBook):
     TRANSACTION_REFUSED = 630
     TRANSACTION_REVERTED = 631
     TRANSACTION_NOT_MINED = 632
+    VAULT_ASTRAY = 660
 
 
 REMEDIES: dict[BridgeCode, str] = {
@@ -68,4 +69,6 @@ REMEDIES: dict[BridgeCode, str] = {
     BridgeCode.TRANSACTION_REFUSED: "An endpoint refused a transaction. Its message is in the values.",
     BridgeCode.TRANSACTION_REVERTED: "The vault refused the call. The revert data names its error.",
     BridgeCode.TRANSACTION_NOT_MINED: "The transaction was not mined in time, at any of the fees tried.",
+    BridgeCode.VAULT_ASTRAY: "The vault follows a validator set that this node does not know as the last or the next. "
+    "Is the node behind? If it is not, somebody else rotated the vault: governance must look.",
 }

@@ -22,13 +22,29 @@ from clearing.base.validators import ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)
+class Rotation:
+    """The final header that ends the set which certified it: the last that a vault takes from `before`."""
+
+    header: Header
+    certificate: Certificate
+    before: ValidatorSet
+    after: ValidatorSet
+
+
+@dataclass(frozen=True, slots=True)
 class Relayable:
-    """A final header, its precommit certificate and set, and this vault's open withdrawals, proven under the header."""
+    """A final header, its precommit certificate and set, and this vault's open withdrawals, proven under the header.
+
+    `rotation`: of the change that this vault has not been seen to follow, where its header is at hand; `known`: what
+    other sets the vault may rightly follow.
+    """
 
     header: Header
     certificate: Certificate
     validators: ValidatorSet
     claims: tuple[Claim, ...] = ()
+    rotation: Rotation | None = None
+    known: tuple[ValidatorSet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,8 @@ class Relayed:
     claims: tuple[tuple[int, Mined], ...]
     refused: tuple[tuple[int, str], ...] = ()
     """Claims that the vault refuses, by nonce, with its words."""
+    rotated: bool = False
+    """Whether the vault was brought to another set."""
 
 
 class Relayer:
@@ -64,15 +82,18 @@ class Relayer:
                     self.last_fault = str(fault)
                 else:
                     self.last_fault = ""
-                    if relayed.checkpoint is not None or relayed.claims or relayed.refused:
+                    if relayed.checkpoint is not None or relayed.claims or relayed.refused or relayed.rotated:
                         told(relayed)
             await trio.sleep(interval_seconds)
 
     async def relay(self, relayable: Relayable) -> Relayed:
-        """One round: post the header if it is due, then claim what is under it. Raises RemoteFault."""
+        """One round: bring the vault to the set that certifies, post the header if it is due, then claim what is under
+        it. Raises RemoteFault.
+        """
+        rotated, followed = await self.follow(relayable)
         latest = await self.latest()
         posted = None
-        if self.is_due(latest, relayable):
+        if followed == relayable.header.validators_hash and self.is_due(latest, relayable):
             posted = await self.post_checkpoint(relayable)
             latest = await self.latest()
         claims: list[tuple[int, Mined]] = []
@@ -87,7 +108,30 @@ class Relayer:
                     refused.append((claim.nonce, str(fault)))
                 else:
                     claims += [(claim.nonce, mined)] if mined is not None else []
-        return Relayed(posted, tuple(claims), tuple(refused))
+        return Relayed(posted, tuple(claims), tuple(refused), rotated)
+
+    async def follow(self, relayable: Relayable) -> tuple[bool, bytes]:
+        """Show the vault the header that rotates it, however long ago that was, and the keys of its set.
+
+        Gives whether it was rotated here, and the hash of the set that it follows. Raises RemoteFault VAULT_ASTRAY when
+        that is none of ours, and TRANSACTION_REVERTED.
+        """
+        followed, keys = await self._followed()
+        rotation, rotated = relayable.rotation, False
+        if rotation is not None and followed == rotation.before.hash:
+            if not keys:
+                await self._install(rotation.before)
+            rotated = await self._rotate(rotation)
+            followed, keys = await self._followed()
+        known = (relayable.validators, *relayable.known, *((rotation.before, rotation.after) if rotation else ()))
+        found = next((each for each in known if each.hash == followed), None)
+        if found is None:
+            raise RemoteFault(
+                BridgeCode.VAULT_ASTRAY, "vault", follows=followed, certified_by=relayable.header.validators_hash
+            )
+        if not keys:
+            await self._install(found)
+        return rotated, followed
 
     def is_due(self, latest: Checkpoint, relayable: Relayable) -> bool:
         """Whether withdrawals wait for this header, it rotates the set, or the vault's newest is old."""
@@ -103,14 +147,11 @@ class Relayer:
         return vault.read_checkpoint(await self._view(vault.latest_call(), 6 * 32))
 
     async def post_checkpoint(self, relayable: Relayable) -> Mined | None:
-        """Post the header, after installing the keys of its set where a rotation left the vault without them.
+        """Post the header to a vault that follows its set.
 
         None when another relayer posted it or a newer one first. Raises RemoteFault, TRANSACTION_REVERTED with the
         vault's error when it refuses the header.
         """
-        code, set_hash = [await self._view(call, 32) for call in (vault.VALIDATORS_CODE, vault.VALIDATORS_HASH)]
-        if not any(code) and set_hash == relayable.validators.hash:
-            await self._unless_done(vault.install_validators_call(relayable.validators), self._has_keys)
 
         async def is_posted() -> bool:
             return (await self.latest()).height >= relayable.header.height
@@ -125,6 +166,28 @@ class Relayer:
 
         return await self._unless_done(vault.withdraw_call(claim), is_paid)
 
+    async def _rotate(self, rotation: Rotation) -> bool:
+        """Post the rotating header; False when somebody else did."""
+
+        async def is_rotated() -> bool:
+            return (await self._followed())[0] != rotation.before.hash
+
+        posted = await self._unless_done(vault.checkpoint_call(rotation.header, rotation.certificate), is_rotated)
+        return posted is not None
+
+    async def _install(self, validators: ValidatorSet) -> None:
+        """Bring the keys of the set that the vault follows."""
+
+        async def has_keys() -> bool:
+            return (await self._followed())[1]
+
+        await self._unless_done(vault.install_validators_call(validators), has_keys)
+
+    async def _followed(self) -> tuple[bytes, bool]:
+        """Hash of the set that the vault follows, and whether it has the keys."""
+        validators_hash, code = [await self._view(call, 32) for call in (vault.VALIDATORS_HASH, vault.VALIDATORS_CODE)]
+        return validators_hash, any(code)
+
     async def _unless_done(self, data: bytes, is_done: Callable[[], Awaitable[bool]]) -> Mined | None:
         if await is_done():
             return None
@@ -134,9 +197,6 @@ class Relayer:
             if fault.code is BridgeCode.TRANSACTION_REVERTED and await is_done():
                 return None
             raise
-
-    async def _has_keys(self) -> bool:
-        return any(await self._view(vault.VALIDATORS_CODE, 32))
 
     async def _open(self, claims: Sequence[Claim]) -> list[Claim]:
         return [claim for claim in claims if not any(await self._view(vault.is_paid_call(claim.nonce), 32))]

@@ -331,7 +331,7 @@ class Node:
         )
         self._application.listen(self._meters.committed)
         self._relayer = RelayerService(
-            genesis, config_of_chains(config), keys.relayer, self._application, config.relayer.interval_ms
+            genesis, config_of_chains(config), keys.relayer, self._application, blocks, config.relayer.interval_ms
         )
         self._view = LiveView(
             genesis,

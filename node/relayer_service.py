@@ -10,14 +10,17 @@ from contextlib import AsyncExitStack
 import structlog
 import trio
 
-from bridge.relayer import Relayable, Relayed, Relayer
+from bridge.relayer import Relayable, Relayed, Relayer, Rotation
 from bridge.rpc import Endpoint
 from bridge.transactions import Sender
 from bridge.vault import Claim
+from clearing.base.validators import ValidatorSet
 from clearing.genesis import ChainTerms, Genesis
 from clearing.state.state import State
+from clearing.validators.sets import set_of, sets_of
 from clearing.withdrawals_tree import proof_nodes
 from consensus.outputs import Decided
+from consensus.store import BlockStore, load_committed
 from node.application import ClearingApplication
 from node.config import Chain as ChainConfig
 
@@ -38,12 +41,16 @@ class RelayerService:
         configs: Mapping[int, ChainConfig],
         secret: bytes,
         application: ClearingApplication,
+        blocks: BlockStore,
         interval_ms: int,
     ) -> None:
         self._genesis = genesis
         self._configs = configs
         self._secret = secret
         self._application = application
+        self._blocks = blocks
+        self._rotation: tuple[int, Rotation] | None = None
+        """Of the change with this number, once loaded."""
         self._interval_seconds = interval_ms / 1000
         self._newest: Decided | None = None
 
@@ -69,6 +76,7 @@ class RelayerService:
                 "relayed",
                 chain_id=terms.chain_id,
                 checkpoint=relayed.checkpoint is not None,
+                rotated=relayed.rotated,
                 claimed=[nonce for nonce, _ in relayed.claims],
                 refused=[nonce for nonce, _ in relayed.refused],
             )
@@ -79,12 +87,35 @@ class RelayerService:
         decided, state = self._newest, self._application.state
         if decided is None or decided.committed.block.header.height != state.now.height:
             return None
+        sets = sets_of(state)
         return Relayable(
             decided.committed.block.header,
             decided.committed.certificate,
-            self._genesis.validators,
+            sets.last,
             open_claims(state, terms.chain_id),
+            self._rotation_of(state, terms),
+            (sets.next, *self._left_behind(state)),
         )
+
+    def _left_behind(self, state: State) -> tuple[ValidatorSet, ...]:
+        """The set that a vault follows until the change under way reaches it."""
+        held = state.changes.get(0)
+        return (set_of(state, held.number - 1),) if held is not None else ()
+
+    def _rotation_of(self, state: State, terms: ChainTerms) -> Rotation | None:
+        """The header that the vault has still to be shown, out of the own store however old it is."""
+        held = state.changes.get(0)
+        if held is None or (terms.chain_id, terms.vault) not in held.waiting:
+            return None
+        if self._rotation is None or self._rotation[0] != held.number:
+            rotating = load_committed(self._blocks, held.height + 1)
+            if rotating is None:
+                # Not decided yet, or decided before this node joined: then another's relayer has it.
+                return None
+            before, after = set_of(state, held.number - 1), set_of(state, held.number)
+            rotation = Rotation(rotating.block.header, rotating.certificate, before, after)
+            self._rotation = (held.number, rotation)
+        return self._rotation[1]
 
 
 def open_claims(state: State, chain_id: int) -> tuple[Claim, ...]:

@@ -16,14 +16,14 @@ from bridge.contracts import load_artifact
 from bridge.contracts.calldata import checkpoint_arguments, validator_words
 from bridge.evm.hexadecimal import hex_data
 from bridge.receipt_proofs import prove_events
-from bridge.relayer import Relayable, Relayer
+from bridge.relayer import Relayable, Relayer, Rotation
 from bridge.rpc import Endpoint
 from bridge.transactions import FeePolicy, Sender
 from bridge.vault import Claim
 from clearing.base.certificate import VoteKind
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
-from clearing.facts import ChainHeartbeat
+from clearing.facts import ChainHeartbeat, ValidatorsRotated
 from clearing.withdrawals_tree import empty_node, leaf_hash, root_from_proof
 from tests.bridge.contracts.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
 
@@ -137,7 +137,7 @@ def test_calldata_is_what_the_committed_abi_says(four):
 
 
 def test_event_topics_are_those_of_the_committed_abi():
-    from bridge.evm.events import DEPOSITED, WITHDRAWN
+    from bridge.evm.events import DEPOSITED, ROTATED, WITHDRAWN
     from clearing.base.hashing import keccak256
 
     events = {
@@ -150,7 +150,8 @@ def test_event_topics_are_those_of_the_committed_abi():
         for entry in json.loads(json.dumps(load_artifact("Vault").abi))
         if entry["type"] == "event"
     }
-    assert (events["Deposited"], events["Withdrawn"]) == (DEPOSITED, WITHDRAWN)
+    assert (events["Deposited"], events["Withdrawn"], events["ValidatorsRotated"]) == (DEPOSITED, WITHDRAWN, ROTATED)
+    assert indexed["ValidatorsRotated"] == [True, True]
     assert indexed["Deposited"] == [True, True, True, False, False, False]
     assert indexed["Withdrawn"] == [True, True, True, False]
 
@@ -269,14 +270,103 @@ async def test_nothing_is_posted_while_nothing_waits(deployed, endpoint, four):
     assert (await old.relay(due)).checkpoint is not None
 
 
-async def test_a_rotation_is_followed_and_the_new_keys_installed(deployed, endpoint, four):
-    five = make_signers((1, 1, 1, 1, 1), b"next")
-    rotating = make_header(four, 1, next_validators_hash=five.validators.hash)
+@pytest.fixture(scope="session")
+def five():
+    return make_signers((1, 1, 1, 1, 1), b"next")
+
+
+def rotation(four, five, height=1):
+    header = make_header(four, height, next_validators_hash=five.validators.hash)
+    return Rotation(header, four.certify(header, (0, 1, 2)), four.validators, five.validators)
+
+
+def after_rotation(four, five, height, *, with_rotation=True, **changes):
+    header = make_header(five, height, **changes)
+    missed = rotation(four, five) if with_rotation else None
+    return Relayable(header, five.certify(header, (0, 1, 2, 3)), five.validators, (), missed, (four.validators,))
+
+
+async def followed(one):
+    return await one._followed()
+
+
+async def test_a_rotation_missed_at_its_time_is_relayed_later_with_the_keys(deployed, endpoint, four, five):
     one = relayer(endpoint, deployed)
-    assert await one.post_checkpoint(Relayable(rotating, four.certify(rotating, (0, 1, 2)), four.validators))
-    after = make_header(five, 2)
-    assert await one.post_checkpoint(Relayable(after, five.certify(after, (0, 1, 2, 3)), five.validators))
-    assert (await one.latest()).height == 2
+    relayed = await one.relay(after_rotation(four, five, 40))
+    assert (relayed.rotated, relayed.checkpoint) == (True, None)  # nothing waits for a newer header
+    assert await followed(one) == (five.validators.hash, True)
+    assert (await one.latest()).height == 1
+    again = await one.relay(after_rotation(four, five, 41))
+    assert (again.rotated, again.checkpoint) == (False, None)
+    due = Relayer(endpoint, one._sender, deployed.vault_at.address, checkpoint_seconds=0)
+    late = await due.relay(after_rotation(four, five, 42, with_rotation=False, time_ms=1000 * 2**34))
+    assert late.checkpoint is not None
+    assert (await one.latest()).height == 42
+
+
+async def test_keys_that_a_relayer_did_not_bring_are_brought_by_the_next(deployed, endpoint, four, five):
+    one = relayer(endpoint, deployed)
+    missed = rotation(four, five)
+    assert await one.post_checkpoint(Relayable(missed.header, missed.certificate, four.validators))
+    assert await followed(one) == (five.validators.hash, False)  # and here it died
+    assert not (await one.relay(after_rotation(four, five, 9, with_rotation=False))).rotated
+    assert await followed(one) == (five.validators.hash, True)
+
+
+async def test_before_the_rotating_header_is_decided_the_vault_is_left_alone(deployed, endpoint, four, five):
+    header = make_header(four, 3)
+    waiting = Relayable(header, four.certify(header, (0, 1, 2)), four.validators, (), None, (five.validators,))
+    one = relayer(endpoint, deployed)
+    assert not (await one.relay(waiting)).rotated
+    assert await followed(one) == (four.validators.hash, True)
+
+
+async def test_without_the_rotating_header_nothing_is_posted_to_a_vault_left_behind(deployed, endpoint, four, five):
+    one = Relayer(endpoint, relayer(endpoint, deployed)._sender, deployed.vault_at.address, checkpoint_seconds=0)
+    relayed = await one.relay(after_rotation(four, five, 9, with_rotation=False, time_ms=1000 * 2**34))
+    assert (relayed.rotated, relayed.checkpoint) == (False, None)
+
+
+async def test_two_relayers_at_once_rotate_once_and_neither_fails(deployed, endpoint, four, five):
+    done = []
+
+    async def go(secret):
+        done.append((await relayer(endpoint, deployed, secret).relay(after_rotation(four, five, 9))).rotated)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(go, RELAYER)
+        nursery.start_soon(go, OTHER_RELAYER)
+    assert sorted(done) == [False, True]
+    assert await followed(relayer(endpoint, deployed)) == (five.validators.hash, True)
+
+
+async def test_a_vault_that_follows_strangers_is_told_and_shown_nothing(deployed, endpoint, four, five):
+    stranger = make_signers((1, 1, 1, 1), b"stranger")
+    taken = rotation(four, stranger)
+    one = relayer(endpoint, deployed)
+    assert await one.post_checkpoint(Relayable(taken.header, taken.certificate, four.validators))
+    with pytest.raises(RemoteFault) as caught:
+        await one.relay(after_rotation(four, five, 9))
+    assert caught.value.code == BridgeCode.VAULT_ASTRAY
+
+
+async def test_a_rotation_is_told_out_of_a_final_block_and_anybody_may_point_at_it(
+    deployed, endpoint, profile, four, five, watch
+):
+    one = relayer(endpoint, deployed)
+    missed = rotation(four, five, 7)
+    mined = await one.post_checkpoint(Relayable(missed.header, missed.certificate, four.validators))
+    w = watch(profile, endpoint)
+    await w.until_quiet()
+    assert not [fact for fact in w.facts if isinstance(fact, ValidatorsRotated)]
+    deployed.chain.mine(8)
+    await w.until_quiet()
+    (told,) = [fact for fact in w.facts if isinstance(fact, ValidatorsRotated)]
+    assert (told.chain_id, told.vault, told.height) == (CHAIN_ID, profile.vault, 7)
+    assert told.validators_hash == five.validators.hash
+    assert w.store.pending(CHAIN_ID) == (told,)
+    (submission,) = await prove_events(endpoint, CHAIN_ID, profile.vault, mined.hash)
+    assert await w.watcher.check_submission(submission) == told
 
 
 async def test_a_stuck_transaction_is_replaced_at_a_higher_fee_and_mined_once(deployed, endpoint, four, nursery):
