@@ -1,11 +1,14 @@
 """The sign state: the last (height, round, step) that a key signed, on disk, so that it never signs two values there.
 
-Rule: written before the signature is given out. Two slots are written in turn, each with a counter and a checksum, so
-that a torn write leaves the one before it. The file is readable by its owner only, and locked by its process.
+Rule: written before the signature leaves the process. Two slots are written in turn, each with a counter and a
+checksum, so that a torn write leaves the one before it. The file is readable by its owner only, and locked by its
+process.
 
 Synced or not: unsynced, the file survives the death of the process, and a loss of power takes it back by some steps.
 The consensus log holds each signature durably before it is sent, and steps in the log are never signed anew, so beside
-a log one sync a step is enough; a signer without a log must sync.
+a log one sync a step is enough; a signer without a log must sync. Beside a log the state is written right after the
+log and before anything is sent: a step that only the sign state knew, after a death between the two, could never be
+signed again otherwise although nobody had seen it, and a network that needs this validator would stand still.
 
 A log that was lost or put back takes the own locks with it, so each state also tells how many frames the log held when
 it was written. Beside a log with fewer the height in progress is not signed for any more: others decide it.
@@ -44,6 +47,7 @@ class SignGuard:
         self.digest = digest
         self.log_frames = 0
         """How many frames the log beside it held when it was last written."""
+        self._unwritten = False
 
     def resume(self, log_frames: int, decided: int) -> bool:
         """Stand beside a log of so many frames, with the store at height `decided`.
@@ -61,8 +65,11 @@ class SignGuard:
         if last != self.last:
             self.advance(last, bytes(32))
 
-    def advance(self, to: SignedStep, digest: bytes) -> None:
-        """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest."""
+    def advance(self, to: SignedStep, digest: bytes, *, write: bool = True) -> None:
+        """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest.
+
+        Who does not let it write at once must `settle` before the signature leaves.
+        """
         if to == self.last and digest == self.digest:
             return
         if to <= self.last:
@@ -76,8 +83,15 @@ class SignGuard:
                 last_round=self.last.round,
                 last_step=self.last.step,
             )
-        self.write(to, digest)
-        self.last, self.digest = to, digest
+        if write:
+            self.write(to, digest)
+        self.last, self.digest, self._unwritten = to, digest, not write
+
+    def settle(self) -> None:
+        """Write where signing stands, if that was put off."""
+        if self._unwritten:
+            self.write(self.last, self.digest)
+            self._unwritten = False
 
     def write(self, to: SignedStep, digest: bytes) -> None:
         """Make it durable. In memory there is nothing to do."""

@@ -1,7 +1,7 @@
 """`LocalSigner`: both secrets of a validator in this process, behind the double-sign guard.
 
-Rule: a vote or proposal is signed only after the guard has made its step durable. Extensions and envelopes are not
-guarded: they carry no vote of their own.
+Rule: a vote or proposal is signed only if the guard allows its step, and leaves only after the guard has written it.
+Extensions and envelopes are not guarded: they carry no vote of their own.
 """
 
 from clearing.base import bls, ed25519
@@ -37,6 +37,7 @@ class GuardedSigner:
         may have lost the last steps with the machine's power: they are in the log, and count again.
         """
         self._log = log
+        log.after_append = self._logged
         whole = self._guard.resume(log.frames, decided)
         logged = max((step for record in log.records for step in _own_steps(record)), default=SignedStep())
         if logged > self._guard.last:
@@ -44,9 +45,13 @@ class GuardedSigner:
         return whole
 
     def _advance(self, to: SignedStep, digest: bytes) -> None:
+        self._guard.advance(to, digest, write=self._log is None)
+
+    def _logged(self) -> None:
+        """All that was signed so far is in the log, and nothing of it was sent yet."""
         if self._log is not None:
             self._guard.log_frames = self._log.frames
-        self._guard.advance(to, digest)
+        self._guard.settle()
 
 
 def _own_steps(record: Record) -> tuple[SignedStep, ...]:

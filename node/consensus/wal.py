@@ -5,7 +5,7 @@ fdatasync (0.1 ms on a local disk) a step is cheaper than a thread.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from consensus.wal import Record, encode_frame, split_frames
@@ -29,6 +29,8 @@ class WalFile:
         self._highest = max((record.height for record in self.records), default=0)
         self.frames = len(frames)
         """How many the file holds, all of them durable."""
+        self.after_append: Callable[[], None] = lambda: None
+        """Called when a frame is durable, before anything in it is sent."""
         self.cut_bytes = len(data) - self._size
         """What a crash left behind the last good frame."""
         if self.cut_bytes:
@@ -50,6 +52,7 @@ class WalFile:
         os.fdatasync(self._descriptor)
         self.frames += 1
         self._highest = max((record.height for record in records), default=self._highest)
+        self.after_append()
 
     def height_stored(self, height: int) -> None:
         """What is recorded up to this height is needed no more: start over when the file has grown.

@@ -28,7 +28,7 @@ class NoGuard(SignGuard):
     def resume(self, log_frames: int, decided: int) -> bool:
         return True
 
-    def advance(self, to: SignedStep, digest: bytes) -> None:
+    def advance(self, to: SignedStep, digest: bytes, *, write: bool = True) -> None:
         return
 
 

@@ -3,19 +3,26 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-import consensus.step as core
 from clearing.base.certificate import signer_indices
 from clearing.base.validators import ValidatorSet
 from consensus.own import OwnMessages
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import validator_set
-from tests.sim.consensus.violations import Violation
 from tests.sim.consensus.network import Faults, SimNetwork
+from tests.sim.consensus.planted import find
 from tests.sim.consensus.scenarios import faults_of
+from tests.sim.consensus.violations import Violation
+
+
+def toy_faults_of(seed: int) -> Faults:
+    """The faults of a seed over the toy, which is quicker."""
+    return replace(faults_of(seed), clearing=False, swaps=(), outside=())
+
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(400 if os.environ.get("CROSSCLEAR_COMPLETE") else 40)
@@ -24,6 +31,7 @@ PAPER = {11, 22, 28, 34, 36, 44, 47, 49, 55, 57, 61, 65}
 
 REGRESSIONS = (
     676,  # a proposal's certificate started a round, which forgot the proposal's block; then it was decided
+    111,  # a machine died between signing and logging; its sign state then forbade a step that nobody had seen
 )
 
 
@@ -121,39 +129,23 @@ def test_one_seed_is_one_trace_whatever_the_hash_seed() -> None:
     assert len({line.split()[-1] for line in traces[0]}) == 3
 
 
-def found_by_simulation(seeds: range) -> bool:
-    for seed in seeds:
-        try:
-            SimNetwork(seed, faults_of(seed)).run()
-        except Violation:
-            return True
-        except Exception:  # noqa: S112 - a stop is not the violation looked for
-            continue
-    return False
-
-
-def test_the_simulator_finds_a_dropped_lock_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = core._l22_prevote_new
-
-    def careless(state: core.State, out: list[core.Effect]) -> bool:
-        state.locked_round, state.locked_value = -1, None
-        return real(state, out)
-
-    rules = tuple(careless if rule is real else rule for rule in core._RULES)
-    monkeypatch.setattr(core, "_RULES", rules)
-    assert found_by_simulation(range(300))
-
-
-def test_the_simulator_finds_a_log_that_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the log and without the guard a restarted validator votes again."""
-    monkeypatch.setattr(SignGuard, "advance", lambda *_: None)
-    monkeypatch.setattr("tests.sim.consensus.node.read_frames", lambda _: ([], 0))
-    assert found_by_simulation(range(50))
+@pytest.mark.parametrize(("plant", "seeds"), [("lock", 20), ("wal-sync", 60), ("hidden-lock", 60)])
+def test_the_simulator_finds_a_planted_bug(plant: str, seeds: int) -> None:
+    assert find(plant, range(seeds), toy_faults_of) is not None
 
 
 def test_the_simulator_finds_a_vote_made_anew_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The log is read, but own messages in it are ignored."""
-    monkeypatch.setattr(SignGuard, "advance", lambda *_: None)
+    monkeypatch.setattr(SignGuard, "advance", lambda *_, **__: None)
     real = OwnMessages.__init__
     monkeypatch.setattr(OwnMessages, "__init__", lambda self, chain, signer, _=(): real(self, chain, signer))
-    assert found_by_simulation(range(50))
+    assert first_violation(range(50)) is not None
+
+
+def first_violation(seeds: range) -> Violation | None:
+    for seed in seeds:
+        try:
+            SimNetwork(seed, toy_faults_of(seed)).run()
+        except Violation as found:
+            return found
+    return None
