@@ -1,0 +1,483 @@
+"""Block sync: ranges of several peers at once, one certificate a run, and liars that gain nothing by it."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import encode
+from clearing.base.errors import Bug
+from clearing.base.validators import ValidatorSet
+from consensus.admission import Admission
+from consensus.certified_run import Culprit, certify_run
+from consensus.chain import chain_at
+from consensus.messages import (
+    BlockRequest,
+    BlockResponse,
+    CommittedBlock,
+    Message,
+    Status,
+    read_envelope,
+    read_message,
+)
+from consensus.outputs import Decided, Output, PeerFault, Send, StartTimer
+from consensus.own import seal
+from consensus.replica import Replica, ReplicaConfig
+from consensus.signing import CertificateCache
+from consensus.store import MemoryBlockStore, load_committed
+from consensus.sync import (
+    BYTES_AHEAD,
+    HEDGE_MS,
+    PARALLEL,
+    RANGE,
+    REQUEST_TIMEOUT_MS,
+    WINDOW,
+    BlockSync,
+    Fetched,
+)
+from consensus.sync_messages import pack_block_response
+from consensus.timeouts import TimerKind
+from node.consensus.sign_state import SignGuard
+from tests.consensus.recorded_chain import RecordedChain
+from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.sim.consensus.network import GENESIS_MS, NETWORK
+from tests.sim.consensus.toy import ToyApplication
+
+FOUR, FIVE = validator_set(4), validator_set(5)
+KEYS = [validator.envelope_key for validator in FOUR.validators]
+A, B, C = (bytes([number]) * 32 for number in (1, 2, 3))
+
+
+def signers_of(validators: ValidatorSet) -> list[FakeSigner]:
+    return [FakeSigner(NETWORK, validator, None) for validator in validators.validators]
+
+
+def recorded(height: int, change: tuple[int, ValidatorSet] | None = None, name: int = 9) -> RecordedChain:
+    application = ToyApplication(FOUR, name, 10**9, change)
+    made = RecordedChain(NETWORK, GENESIS_MS, application.position, application, FakeVerifier(), signers_of)
+    return made.to(height)
+
+
+@pytest.fixture(scope="module")
+def source() -> RecordedChain:
+    return recorded(200)
+
+
+@dataclass
+class Clock:
+    now: int = 0
+
+    def wall_ms(self) -> int:
+        return GENESIS_MS + self.now
+
+    def steady_ms(self) -> int:
+        return self.now
+
+
+@dataclass
+class Away:
+    """A replica that was away, and peers that serve it with a delay each; a peer may be told to lie."""
+
+    stores: dict[bytes, MemoryBlockStore]
+    own: int = 0
+    change: tuple[int, ValidatorSet] | None = None
+    delay_ms: dict[bytes, int] = field(default_factory=dict)
+    lies: dict[bytes, object] = field(default_factory=dict)
+    faults: list[tuple[bytes, str]] = field(default_factory=list)
+    asked: list[tuple[bytes, BlockRequest]] = field(default_factory=list)
+    fetched: int = 0
+
+    def __post_init__(self) -> None:
+        self.clock = Clock()
+        self.application = ToyApplication(FOUR, self.own, 10**9, self.change)
+        self.replica = Replica(
+            chain_at(NETWORK, GENESIS_MS, self.application.position, None),
+            self.application,
+            MemoryBlockStore(),
+            FakeSigner(NETWORK, FOUR.validators[self.own], SignGuard()),
+            FakeVerifier(),
+            self.clock,
+            ReplicaConfig(),
+            lambda: False,
+        )
+        self.due: list[tuple[int, int, object]] = []
+        self.order = 0
+
+    def at(self, delay_ms: int, event: object) -> None:
+        self.order += 1
+        self.due.append((self.clock.now + delay_ms, self.order, event))
+
+    def perform(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, StartTimer) and output.kind in (TimerKind.SYNC, TimerKind.APPLY):
+                self.due = [each for each in self.due if each[2] != output.kind]
+                self.at(output.duration_ms, output.kind)
+            elif isinstance(output, PeerFault):
+                self.faults.append((output.peer, output.fault.code.name))
+            elif isinstance(output, Decided):
+                self.fetched += output.fetched
+            elif isinstance(output, Send):
+                message = read_message(read_envelope(output.data))
+                if isinstance(message, BlockRequest):
+                    self.asked.append((output.to, message))
+                    self.at(self.delay_ms.get(output.to, 5), (output.to, message))
+
+    def answer(self, peer: bytes, request: BlockRequest) -> Message | None:
+        lie = self.lies.get(peer)
+        blocks = []
+        for height in range(request.first, request.first + request.count):
+            committed = load_committed(self.stores[peer], height)
+            if committed is None:
+                break
+            blocks.append(committed)
+        if lie == "silent":
+            return None
+        if lie == "drips":
+            blocks = blocks[:1]
+        if callable(lie):
+            blocks = [lie(committed) for committed in blocks]
+        return BlockResponse(blocks=tuple(blocks))
+
+    def tell(self, heights: dict[bytes, int]) -> None:
+        for peer, height in heights.items():
+            self.perform(self.replica.receive(peer, sealed(peer, Status(height=height))))
+
+    def run(self, target: int, limit_ms: int = 120_000) -> None:
+        """Until the target height; peers tell their status each second."""
+        told = -1000
+        while self.replica.chain.height < target:
+            if self.clock.now - told >= 1000:
+                told = self.clock.now
+                self.tell({peer: store.height() for peer, store in self.stores.items()})
+            self.due.sort(key=lambda each: each[:2])
+            assert self.due or self.clock.now < limit_ms
+            at, _, event = self.due.pop(0) if self.due else (told + 1000, 0, None)
+            if at > told + 1000:
+                self.due.append((at, 0, event))
+                at, event = told + 1000, None
+            self.clock.now = max(self.clock.now, at)
+            assert self.clock.now < limit_ms, f"stands at {self.replica.chain.height}"
+            if isinstance(event, TimerKind):
+                self.perform(self.replica.on_timer(event, 0, 0))
+            elif isinstance(event, tuple):
+                answer = self.answer(*event)
+                if answer is not None:
+                    self.perform(self.replica.receive(event[0], sealed(event[0], answer)))
+
+
+def sealed(peer: bytes, message: Message) -> bytes:
+    return seal(FakeSigner(NETWORK, FOUR.validators[KEYS.index(peer)], None), message)
+
+
+# The schedule
+
+
+def test_ranges_are_asked_of_all_peers_at_once_and_do_not_overlap() -> None:
+    sync = BlockSync()
+    for peer in (A, B, C):
+        sync.note_height(peer, 1000)
+    asked = sync.requests(0, 0)
+    assert {peer for peer, _ in asked} == {A, B, C}
+    assert sorted(request.first for _, request in asked) == [1, 1 + RANGE, 1 + 2 * RANGE]
+    assert all(request.count == RANGE for _, request in asked)
+    assert sync.requests(0, 1) == []
+
+
+def test_the_next_heights_are_asked_again_of_an_idle_peer_when_they_are_late() -> None:
+    sync = BlockSync()
+    sync.note_height(A, 20)
+    assert [peer for peer, _ in sync.requests(0, 0)] == [A]
+    sync.note_height(B, 20)
+    assert sync.requests(0, HEDGE_MS - 1) == []
+    assert sync.requests(0, HEDGE_MS) == [(B, BlockRequest(first=1, count=20))]
+    assert sync.requests(0, HEDGE_MS + 1) == []
+
+
+def test_a_peer_that_does_not_answer_is_passed_over(source: RecordedChain) -> None:
+    sync = BlockSync()
+    sync.note_height(A, 20)
+    sync.requests(0, 0)
+    sync.note_height(B, 20)
+    asked = sync.requests(0, REQUEST_TIMEOUT_MS)
+    assert [peer for peer, _ in asked] == [B]
+    sync.note_height(A, 20)
+    assert sync.accept(B, BlockResponse(blocks=(block(source, 1),)), REQUEST_TIMEOUT_MS + 5)
+    assert [peer for peer, _ in sync.requests(0, REQUEST_TIMEOUT_MS + 5)] == [B]
+
+
+def block(source: RecordedChain, height: int) -> CommittedBlock:
+    found = load_committed(source.store, height)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("heights", [(), (2,), (1, 3), (2, 1), (1, 1)])
+def test_an_answer_with_other_heights_than_asked_counts_against_its_peer(
+    source: RecordedChain, heights: tuple[int, ...]
+) -> None:
+    sync = BlockSync()
+    sync.note_height(A, 20)
+    sync.requests(0, 0)
+    assert not sync.accept(A, BlockResponse(blocks=tuple(block(source, height) for height in heights)), 1)
+    assert not sync.has_blocks
+    assert sync.best_height() == 0
+
+
+def test_what_nobody_asked_for_is_nothing(source: RecordedChain) -> None:
+    sync = BlockSync()
+    assert not sync.accept(A, BlockResponse(blocks=(block(source, 1),)), 1)
+    assert not sync.has_blocks
+
+
+def test_who_is_quick_is_asked_for_what_comes_next(source: RecordedChain) -> None:
+    """One that answers as slowly and as little as it may is left the far ranges."""
+    sync, next_height, now = BlockSync(), 1, 0
+    first_asked: list[bytes] = []
+    for _ in range(6):
+        for peer in (A, B):
+            sync.note_height(peer, 10_000)
+        asked = dict(sync.requests(next_height - 1, now))
+        first_asked += [peer for peer, request in asked.items() if request.first == next_height]
+        if A in asked:
+            now += 900
+            sync.accept(A, BlockResponse(blocks=(renumbered(source, asked[A].first),)), now)
+        if B in asked:
+            start = asked[B].first
+            full = tuple(renumbered(source, start + at) for at in range(asked[B].count))
+            sync.accept(B, BlockResponse(blocks=full), now)
+        next_height += 1
+        sync.run_above(next_height - 1, 1)
+    assert first_asked.count(A) <= 1
+
+
+def renumbered(source: RecordedChain, height: int) -> CommittedBlock:
+    """Some block with this height written on it: the schedule looks at nothing else."""
+    some = block(source, 1)
+    header = msgspec.structs.replace(some.block.header, height=height)
+    return msgspec.structs.replace(some, block=msgspec.structs.replace(some.block, header=header))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("nrat"), st.integers(0, 4), st.integers(0, 2**40), st.integers(0, 40)), max_size=80
+    )
+)
+def test_whatever_peers_do_what_is_held_and_asked_stays_bounded(
+    source: RecordedChain, steps: list[tuple[str, int, int, int]]
+) -> None:
+    sync, now, own = BlockSync(), 0, 0
+    waiting: dict[bytes, BlockRequest] = {}
+    for what, number, height, count in steps:
+        peer = bytes([number]) * 32
+        if what == "n":
+            sync.note_height(peer, height)
+        elif what == "r":
+            for asked, request in sync.requests(own, now):
+                assert own < request.first <= request.first + request.count - 1 <= own + WINDOW
+                waiting[asked] = request
+        elif what == "a" and peer in waiting:
+            request = waiting.pop(peer)
+            blocks = tuple(renumbered(source, request.first + at) for at in range(min(count, request.count)))
+            sync.accept(peer, BlockResponse(blocks=blocks), now)
+        else:
+            now += height % 3000
+            own += 1
+            sync.run_above(own, 64)
+        assert len(sync._outstanding) <= PARALLEL
+        assert len(sync._fetched) <= WINDOW
+        assert sync._bytes == sum(fetched.size for fetched in sync._fetched.values())
+
+
+def test_nothing_far_is_asked_for_while_too_many_bytes_wait(source: RecordedChain) -> None:
+    sync = BlockSync()
+    sync.note_height(A, 10_000)
+    (_, request) = sync.requests(0, 0)[0]
+    some = block(source, 1)
+    long = msgspec.structs.replace(some.block, payload=bytes(BYTES_AHEAD // 4))
+    sent = []
+    for at in range(1, 6):
+        header = msgspec.structs.replace(some.block.header, height=at)
+        sent.append(msgspec.structs.replace(some, block=msgspec.structs.replace(long, header=header)))
+    assert request.first == 1
+    sync.accept(A, BlockResponse(blocks=tuple(sent)), 1)
+    assert sync.requests(0, 2) == []
+    sync.run_above(3, 1)
+    assert len(sync.requests(3, 2)) == 1
+
+
+# Runs under one certificate
+
+
+def fetched(source: RecordedChain, first: int, last: int, peer: bytes = A) -> list[Fetched]:
+    return [Fetched(peer, block(source, height)) for height in range(first, last + 1)]
+
+
+def admission_of() -> tuple[Admission, list[int]]:
+    """With a verifier that counts certificates."""
+    verified: list[int] = []
+
+    class Counting(FakeVerifier):
+        def verify_certificate(self, certificate, validators, network):  # type: ignore[no-untyped-def]
+            verified.append(certificate.height)
+            super().verify_certificate(certificate, validators, network)
+
+    verifier = Counting()
+    return Admission(ToyApplication(FOUR, 0), verifier, CertificateCache(verifier, NETWORK)), verified
+
+
+def test_one_certificate_makes_a_run_final_and_each_block_keeps_its_own(source: RecordedChain) -> None:
+    admission, verified = admission_of()
+    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
+    found = certify_run(chain, fetched(source, 1, 64), admission)
+    assert isinstance(found, list)
+    assert verified == [64]
+    assert [committed.block.header.height for committed in found] == list(range(1, 65))
+    for committed in found:
+        FakeVerifier().verify_certificate(committed.certificate, FOUR, NETWORK)
+        assert committed.certificate.value == committed.block.header.hash
+        assert committed == block(source, committed.block.header.height)
+
+
+def test_certificates_below_the_last_are_not_the_senders(source: RecordedChain) -> None:
+    """A sender that puts nonsense there changes nothing: what its certified child carries is stored."""
+    admission, _ = admission_of()
+    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
+    run = fetched(source, 1, 3)
+    bad = msgspec.structs.replace(run[1].committed, certificate=run[0].committed.certificate, extensions=())
+    found = certify_run(chain, [run[0], Fetched(B, bad), run[2]], admission)
+    assert isinstance(found, list)
+    assert found[1] == block(source, 2)
+
+
+@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("what", ["payload", "parent", "time", "commit"])
+def test_a_changed_block_is_its_senders_fault_alone(source: RecordedChain, at: int, what: str) -> None:
+    admission, _ = admission_of()
+    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
+    run = fetched(source, 1, 4)
+    good = run[at].committed
+    header = good.block.header
+    changed = {
+        "payload": msgspec.structs.replace(good.block, payload=b"toy:other"),
+        "parent": msgspec.structs.replace(good.block, header=msgspec.structs.replace(header, parent=b"p" * 32)),
+        "time": msgspec.structs.replace(good.block, header=msgspec.structs.replace(header, time_ms=header.time_ms + 1)),
+        "commit": msgspec.structs.replace(good.block, last_commit=block(source, 9).certificate),
+    }[what]
+    run[at] = Fetched(B, msgspec.structs.replace(good, block=changed))
+    found = certify_run(chain, run, admission)
+    assert isinstance(found, Culprit)
+    assert found.peer == B
+
+
+def test_a_last_block_without_a_good_certificate_is_refused(source: RecordedChain) -> None:
+    admission, _ = admission_of()
+    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
+    tip = block(source, 4)
+    for shown in (
+        msgspec.structs.replace(tip, certificate=block(source, 3).certificate),
+        msgspec.structs.replace(tip, certificate=msgspec.structs.replace(tip.certificate, aggregate=bytes(96))),
+        msgspec.structs.replace(tip, extensions=tip.extensions[:1]),
+    ):
+        found = certify_run(chain, [*fetched(source, 1, 3), Fetched(B, shown)], admission)
+        assert isinstance(found, Culprit)
+        assert found.peer == B
+
+
+def test_a_run_ends_where_the_set_changes_and_goes_on_under_the_new_one() -> None:
+    made = recorded(40, change=(20, FIVE))
+    away = Away({KEYS[1]: made.store}, change=(20, FIVE))
+    away.run(40)
+    assert away.faults == []
+    stored = load_committed(away.replica._store, 30)
+    assert stored is not None
+    assert stored.certificate.validators_hash == FIVE.hash
+
+
+def test_a_false_set_in_a_header_is_its_senders_fault(source: RecordedChain) -> None:
+    admission, _ = admission_of()
+    chain = chain_at(NETWORK, GENESIS_MS, ToyApplication(FOUR, 0).position, None)
+    good = block(source, 1)
+    header = msgspec.structs.replace(good.block.header, validators_hash=FIVE.hash)
+    shown = msgspec.structs.replace(good, block=msgspec.structs.replace(good.block, header=header))
+    found = certify_run(chain, [Fetched(B, shown)], admission)
+    assert isinstance(found, Culprit)
+    assert found.fault.code.name == "BROKEN_LINK"
+
+
+def test_another_final_chain_stops_the_node() -> None:
+    """More than a third of the power lied: the fork is told, not followed."""
+    one, other = recorded(3, name=1), recorded(5, name=2)
+    admission, _ = admission_of()
+    with pytest.raises(Bug):
+        certify_run(one.chain, [Fetched(A, block(other, 4)), Fetched(A, block(other, 5))], admission)
+
+
+# A replica that was away
+
+
+def test_it_returns_from_several_peers_at_once(source: RecordedChain) -> None:
+    away = Away(dict.fromkeys(KEYS[1:], source.store), delay_ms=dict.fromkeys(KEYS[1:], 50))
+    away.run(200)
+    assert away.replica.chain.parent == source.chain.parent
+    assert (away.fetched, away.faults) == (200, [])
+    assert {peer for peer, _ in away.asked} == set(KEYS[1:])
+    assert away.clock.now < 1000, "two trips of three ranges each, and some more"
+    for height in range(1, 201):
+        stored = away.replica._store.load(height)
+        assert stored is not None
+        assert stored == source.store.load(height)
+
+
+@pytest.mark.parametrize("lie", ["silent", "drips", "payload", "certificate", "far"])
+def test_one_liar_among_three_costs_little_time(source: RecordedChain, lie: str) -> None:
+    def payload(committed: CommittedBlock) -> CommittedBlock:
+        return msgspec.structs.replace(committed, block=msgspec.structs.replace(committed.block, payload=b"toy:lie"))
+
+    def certificate(committed: CommittedBlock) -> CommittedBlock:
+        broken = msgspec.structs.replace(committed.certificate, aggregate=bytes(96))
+        return msgspec.structs.replace(committed, certificate=broken)
+
+    def far(committed: CommittedBlock) -> CommittedBlock:
+        header = msgspec.structs.replace(committed.block.header, height=committed.block.header.height + 1)
+        return msgspec.structs.replace(committed, block=msgspec.structs.replace(committed.block, header=header))
+
+    lies = {"payload": payload, "certificate": certificate, "far": far}
+    away = Away(dict.fromkeys(KEYS[1:], source.store), lies={KEYS[1]: lies.get(lie, lie)})
+    away.delay_ms[KEYS[1]] = 900 if lie == "drips" else 5
+    away.run(200)
+    assert away.replica.chain.parent == source.chain.parent
+    assert all(peer == KEYS[1] for peer, _ in away.faults)
+    assert bool(away.faults) == (lie in ("payload", "certificate"))
+    assert away.clock.now < 3000
+
+
+def test_a_peer_whose_history_begins_later_does_not_stop_it(source: RecordedChain) -> None:
+    """It began with a state itself, so it lacks the first blocks."""
+    late = MemoryBlockStore()
+    for height in range(100, 201):
+        stored = source.store.load(height)
+        assert stored is not None
+        late.save(height, *stored)
+    away = Away({KEYS[1]: late, KEYS[2]: source.store})
+    away.run(200)
+    assert away.replica.chain.parent == source.chain.parent
+    assert away.clock.now < 20_000
+
+
+def test_a_node_away_for_ten_thousand_heights_returns() -> None:
+    made = recorded(10_000)
+    away = Away(dict.fromkeys(KEYS[1:], made.store), delay_ms=dict.fromkeys(KEYS[1:], 20))
+    away.run(10_000)
+    assert away.replica.chain.parent == made.chain.parent
+    assert (away.fetched, away.faults) == (10_000, [])
+    assert len(away.asked) < 10_000 // RANGE + 50
+
+
+def test_a_packed_answer_is_the_canonical_one(source: RecordedChain) -> None:
+    for count in (0, 1, 15, 16, 64):
+        stored = [source.store.load(height) for height in range(1, count + 1)]
+        plain = BlockResponse(blocks=tuple(block(source, height) for height in range(1, count + 1)))
+        assert pack_block_response([each for each in stored if each is not None]) == encode(plain)
