@@ -53,6 +53,7 @@ from node.p2p.host import check_port_free
 from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import Topic
 from node.packages import PackageService
+from node.peer_metrics import PeerCollector
 from node.pool_journal import PoolJournal
 from node.positions import PositionWatch, valid_positions
 from node.provers import NodeProver
@@ -319,7 +320,7 @@ class Node:
             clock_ms,
         )
         self._meters = Meters(
-            Metrics(),
+            Metrics(PeerCollector(self._network)),
             self._network,
             self._oracle,
             self._bridge,
@@ -342,6 +343,7 @@ class Node:
             submit=self._transactions.submit,
             kept=self._transactions.kept,
             look_for_event=self._bridge.look_for,
+            submit_attack=self._engine.submit_attack,
             checks=self._health.checks,
             render_metrics=self._meters.render,
         )

@@ -18,6 +18,9 @@ from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.state.state import State
 from clearing.transactions import Transaction
 from clearing.validators.sets import sets_of
+from consensus.application import Misbehaviour
+from consensus.light_attack import LightClientAttack
+from consensus.light_client import LightBlock
 from consensus.store import BlockStore, load_committed
 from node.api.render import header_view, hexed
 from node.api.shapes import (
@@ -30,9 +33,11 @@ from node.api.shapes import (
     TokenHolding,
 )
 from node.api.trading_shapes import TradingView
+from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
 from node.collateral_view import assets_now, collateral_sales
+from node.light_blocks import light_block_at
 from node.mempool import Accepted
 from node.prices_view import feed_price, instrument_mark
 from node.ranges_view import group_ranges
@@ -41,6 +46,7 @@ from node.statements.days import StatementDays
 from node.statements.statement import STATEMENT_LINES_MAX, StatementInputs
 from node.store.store import Store
 from node.trading import trading_of
+from node.validators_view import validators_of
 
 
 class LiveView:
@@ -57,6 +63,7 @@ class LiveView:
         submit: Callable[[Transaction], Accepted | Rejected],
         kept: Callable[[], Awaitable[None]],
         look_for_event: Callable[[int, bytes], bool],
+        submit_attack: Callable[[LightClientAttack], Sequence[Misbehaviour]],
         checks: Callable[[], Sequence[Check]],
         render_metrics: Callable[[], bytes],
     ) -> None:
@@ -67,6 +74,7 @@ class LiveView:
         self._home = home
         self._submit, self._kept = submit, kept
         self._look_for_event = look_for_event
+        self._submit_attack = submit_attack
         self._checks = checks
         self._render_metrics = render_metrics
         self._members = {member.trade_address for member in genesis.members}
@@ -109,10 +117,22 @@ class LiveView:
             sales=collateral_sales(state),
         )
 
+    def validators(self) -> ValidatorsView:
+        """As the decided state has them."""
+        return validators_of(self._application.state)
+
     def header(self, height: int | None) -> HeaderView | None:
         """A certified header."""
         committed = load_committed(self._blocks, height or self._blocks.height())
         return header_view(committed.block.header, committed.certificate) if committed else None
+
+    def light_block(self, height: int | None) -> LightBlock | None:
+        """Out of the store."""
+        return light_block_at(self._store, height or self._blocks.height())
+
+    def submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
+        """To consensus, which judges it."""
+        return self._submit_attack(attack)
 
     def owner(self, account: int) -> bytes | None:
         """The trade address of the account's member."""

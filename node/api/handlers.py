@@ -59,6 +59,11 @@ def state(call: Call) -> object:
     return found
 
 
+def validators(call: Call) -> object:
+    """Who agrees."""
+    return call.view.validators()
+
+
 def account(call: Call) -> object:
     """Holdings and margin."""
     wanted = own_account(call)

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import handlers, margins, statements
+from node.api import handlers, light, margins, statements
 from node.api.bodies import SubmitBody
 from node.api.handlers import Call
+from node.api.light_shapes import EvidenceResult, LightBlockView
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import (
     AccountView,
@@ -26,6 +27,7 @@ from node.api.shapes import (
 )
 from node.api.statement_shapes import MemberStatement
 from node.api.trading_shapes import TradingView
+from node.api.validator_shapes import ValidatorsView
 
 Answer: TypeAlias = Response | object
 JSON = "application/json"
@@ -68,6 +70,14 @@ class Route:
 ACCOUNT = "0|[1-9][0-9]{0,17}"
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/state", "state", "The newest decided height.", handlers.state, StateView),
+    Route(
+        "GET",
+        "/v1/validators",
+        "validators",
+        "Who agrees, the change of validators under way, and misbehaviour on record.",
+        handlers.validators,
+        ValidatorsView,
+    ),
     Route(
         "GET",
         "/v1/accounts/{account}",
@@ -133,6 +143,26 @@ ROUTES: tuple[Route, ...] = (
             Parameter("limit", "query", "[1-9][0-9]{0,2}", "receipts a page, 100 unless told", required=False),
         ),
         signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/light/{height}",
+        "light_block",
+        "A height for light clients: header, certificate and both validator sets.",
+        light.light_block,
+        LightBlockView,
+        parameters=(Parameter("height", "path", "latest|[1-9][0-9]{0,17}", "height, or `latest`"),),
+    ),
+    Route(
+        "POST",
+        "/v1/evidence",
+        "evidence",
+        "Hand in what a light client saw of an attack: MessagePack of common, first and second light block.",
+        light.evidence,
+        EvidenceResult,
+        statuses=(202,),
+        body=Any,
+        body_media=(MSGPACK,),
     ),
     Route(
         "GET",

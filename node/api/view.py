@@ -13,8 +13,12 @@ from clearing.base.ids import NetworkId
 from clearing.explanation import MarginInputs
 from clearing.receipts import Receipt
 from clearing.transactions import Transaction
+from consensus.application import Misbehaviour
+from consensus.light_attack import LightClientAttack
+from consensus.light_client import LightBlock
 from node.api.shapes import AccountView, Check, HeaderView, StateView
 from node.api.trading_shapes import TradingView
+from node.api.validator_shapes import ValidatorsView
 from node.mempool import Accepted
 
 if TYPE_CHECKING:
@@ -52,8 +56,20 @@ class NodeView(Protocol):
         """The newest decided height; None before the first."""
         ...
 
+    def validators(self) -> ValidatorsView:
+        """The validator sets after the decided height."""
+        ...
+
     def header(self, height: int | None) -> HeaderView | None:
         """A certified header, by default the newest."""
+        ...
+
+    def light_block(self, height: int | None) -> LightBlock | None:
+        """What a light client checks of a height, by default the newest."""
+        ...
+
+    def submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
+        """Evidence of a light client: whom it accuses. Raises CrossclearError when it proves nothing new."""
         ...
 
     def owner(self, account: int) -> bytes | None:

@@ -41,6 +41,7 @@ def _view(station: Station) -> LiveView:
         submit=lambda _: Rejected(0, "x"),  # type: ignore[arg-type]
         kept=trio.lowlevel.checkpoint,
         look_for_event=lambda *_: True,
+        submit_attack=lambda _: (),
         checks=tuple,
         render_metrics=bytes,
     )

@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 
 from clearing.base import secp256k1
 from clearing.base.codec import encode
-from clearing.base.errors import Bug, Rejected
+from clearing.base.errors import Bug, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode, reject
 from clearing.explanation import MarginInputs
 from clearing.receipts import CashTransferred, DepositCredited, Liquidated, TakenOver
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
+from consensus.application import Misbehaviour
+from consensus.codes import ConsensusCode
+from consensus.light_attack import LightClientAttack
+from consensus.light_client import LightBlock
 from node.api import authentication
 from node.api.authentication import SignedPart, authorization
 from node.api.bodies import SubmitBody, body_of, transaction_of
@@ -80,6 +84,12 @@ class FakeView:
         return HeaderView(
             height=3, hash=HASH, time_ms=NOW, state_root=HASH, signers=(0, 1, 2), header="0x01", certificate="0x02"
         )
+
+    def light_block(self, height: int | None) -> LightBlock | None:
+        return None
+
+    def submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
+        raise RemoteFault(ConsensusCode.BAD_EVIDENCE, "fake")
 
     def owner(self, account: int) -> bytes | None:
         return {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}.get(account)

@@ -1,0 +1,92 @@
+"""Routes for light clients: certified headers with their sets, and evidence of an attack.
+
+Rule: anybody may ask, for nothing here is secret; evidence costs the node signature checks, so few are taken in a
+second, from all senders together, and only what has the form of an attack on this network is looked at.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+from starlette.responses import Response
+
+from clearing.base.codec import decode, encode
+from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
+from consensus.light_attack import LightClientAttack, conflict
+from consensus.light_client import LightBlock, check_block
+from node.api.handlers import Call
+from node.api.light_shapes import LIGHT_BLOCK_BYTES_MAX, AccusedView, EvidenceResult, LightBlockView
+from node.api.problems import ApiRefusal, respond
+from node.api.render import hexed
+from node.codes import NodeCode
+
+EVIDENCE_BYTES_MAX = 3 * LIGHT_BLOCK_BYTES_MAX
+EVIDENCE_EVERY_S = 2.0
+
+
+class Turnstile:
+    """Lets one through at a time, and the next only some seconds after."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._free_at = -math.inf
+
+    def wait_ms(self) -> int:
+        """0 for whoever may pass now."""
+        now = self._clock()
+        if now < self._free_at:
+            return math.ceil((self._free_at - now) * 1000)
+        self._free_at = now + self._seconds
+        return 0
+
+
+_turnstile = Turnstile(EVIDENCE_EVERY_S)
+
+
+def light_block(call: Call) -> object:
+    """Header, certificate and both sets."""
+    text = call.parameters["height"]
+    found = call.view.light_block(None if text == "latest" else int(text))
+    if found is None:
+        raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "height", height=text)
+    return light_block_view(found)
+
+
+def light_block_view(block: LightBlock) -> LightBlockView:
+    """As it is shown."""
+    header = block.header
+    return LightBlockView(
+        height=header.height,
+        hash=hexed(header.hash),
+        time_ms=header.time_ms,
+        validators_hash=hexed(header.validators_hash),
+        next_validators_hash=hexed(header.next_validators_hash),
+        block=hexed(encode(block)),
+    )
+
+
+def evidence(call: Call) -> Response:
+    """Judge an attack that a light client saw; 422 when it proves nothing, or nothing new."""
+    try:
+        attack = decode(call.body, LightClientAttack, EVIDENCE_BYTES_MAX)
+        conflict(attack.common, attack.first, attack.second)
+        for block in (attack.first, attack.second):
+            if block.header.network != call.view.network:
+                raise RemoteFault(BaseCode.WRONG_NETWORK, "evidence", stated=block.header.network)
+            check_block(block)
+    except RemoteFault as fault:
+        raise ApiRefusal(400, fault.code, fault.at, **fault.values) from None
+    wait_ms = _turnstile.wait_ms()
+    if wait_ms:
+        refusal = ApiRefusal(429, NodeCode.API_RATE, "evidence", wait_ms=wait_ms)
+        refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
+        raise refusal
+    try:
+        accused = call.view.submit_attack(attack)
+    except CrossclearError as fault:
+        raise ApiRefusal(422, fault.code, fault.at, **fault.values) from None
+    shown = tuple(
+        AccusedView(envelope_key=hexed(each.envelope_key), height=each.height, round=each.round, kind=each.kind.name)
+        for each in accused
+    )
+    return respond(EvidenceResult(accused=shown), 202)
