@@ -11,6 +11,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.application import Application
 from consensus.chain import Chain
 from consensus.codes import ConsensusCode
+from consensus.collectors import collected
 from consensus.executor import check_carried
 from consensus.extensions import check_extended_commit, check_extension
 from consensus.messages import (
@@ -99,7 +100,10 @@ class Admission:
         check_carried(proposal.block)
 
     def check_certificate(self, chain: Chain, message: CertificateMessage) -> None:
-        """Check a certificate of the next height, and the extensions when it is final. Raises RemoteFault."""
+        """Check a certificate of the next height, and the extensions when it is final. Raises RemoteFault.
+
+        In a set with collectors a final one may come without: its validators give theirs to the next proposers again.
+        """
         certificate = message.certificate
         self._certificates.verify(certificate, chain.validators)
         if is_final(certificate):
@@ -117,6 +121,14 @@ class Admission:
         self._certificates.verify(certificate, chain.validators)
         self._check_extensions(chain, certificate, committed.extensions)
 
+    def check_late(self, chain: Chain, signed: SignedExtension) -> None:
+        """Check one more extension of the last decided height. Raises RemoteFault."""
+        commit = chain.commit
+        if commit is None:
+            raise RemoteFault(ConsensusCode.WRONG_HEIGHT, "extension", height=chain.height)
+        step = (commit.height, commit.round, commit.value)
+        check_extension(self._verifier, self._application, chain.network, chain.last_validators, step, signed)
+
     def conflicts(self, chain: Chain, certificate: Certificate) -> bool:
         """Whether a certificate makes another block final at the last height than the decided one.
 
@@ -130,9 +142,10 @@ class Admission:
     def _check_extensions(
         self, chain: Chain, certificate: Certificate, extensions: tuple[SignedExtension, ...]
     ) -> None:
-        check_extended_commit(
-            self._verifier, self._application, chain.network, chain.validators, certificate, extensions
-        )
+        if extensions or not collected(chain.validators):
+            check_extended_commit(
+                self._verifier, self._application, chain.network, chain.validators, certificate, extensions
+            )
 
 
 def is_final(certificate: Certificate) -> bool:

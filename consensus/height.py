@@ -15,6 +15,8 @@ from consensus.admission import Admission
 from consensus.application import Application
 from consensus.chain import Chain
 from consensus.codes import ConsensusCode
+from consensus.collectors import collected
+from consensus.delivery import VOTE_BYTES, Delivery
 from consensus.effects import (
     CastVote,
     Decide,
@@ -52,12 +54,12 @@ from consensus.messages import (
 )
 from consensus.offences import Proof
 from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFired, StartTimer
-from consensus.own import OwnMessages, own_extension, seal
+from consensus.own import OwnMessages, late_extension, own_extension, seal
 from consensus.proposer import proposer_index
 from consensus.signing import CertificateCache, Signer, Verifier, assemble_certificate
-from consensus.state import new_state
+from consensus.state import Step, new_state
 from consensus.step import step
-from consensus.timeouts import Timeouts
+from consensus.timeouts import Timeouts, TimerKind
 from consensus.votes import PAST_ROUNDS
 from consensus.wal import Record, RecordKind, TimeoutRecord
 
@@ -87,6 +89,7 @@ class HeightRun:
         self.state = new_state(self.height, chain.validators, own, around.timeouts)
         self.own = OwnMessages(chain, around.signer, recorded)
         self.outputs: list[Output] = []
+        self.delivery = Delivery(chain, own, around.signer, self.outputs)
         self.records: list[Record] = []
         self.record_bytes = 0
         self.must_persist = False
@@ -94,6 +97,8 @@ class HeightRun:
         """Certificates of final values whose block isn't here."""
         self.decided: CommittedBlock | None = None
         self._around = around
+        self._unbuilt = -1
+        """The round in which too few extensions were here to propose."""
         self._blocks: dict[bytes, Block] = {}
         self._extensions: dict[tuple[int, bytes], dict[int, SignedExtension]] = {}
 
@@ -152,10 +157,23 @@ class HeightRun:
         """Whose turn a round is, by index."""
         return proposer_index(self.chain.validators, self.height, round_)
 
+    def take_collect_timeout(self, round_: int) -> None:
+        """Half a timeout ago a vote went to the collectors: if nothing came of it, tell everybody."""
+        if self.state.running and self.state.round == round_:
+            self.delivery.fall_back(self.own.votes(round_))
+
+    def take_extensions(self, chain: Chain) -> None:
+        """More extensions of the last height are at hand: perhaps enough to propose after all."""
+        self.chain = chain
+        if self.state.running and self.state.step is Step.PROPOSE and self.state.round == self._unbuilt:
+            for event in self._build(self._unbuilt):
+                self.feed(event)
+
     def repeat(self) -> None:
         """Send again what others may have missed: the own last messages and the highest polka."""
+        self.delivery.fall_back(())
         for data in self.own.latest():
-            lane = Lane.DATA if len(data) > _VOTE_BYTES else Lane.CONSENSUS
+            lane = Lane.DATA if len(data) > VOTE_BYTES else Lane.CONSENSUS
             self.outputs.append(Broadcast(lane, data))
         if self.state.highest_polka is not None:
             self._share(self.state.highest_polka)
@@ -166,6 +184,7 @@ class HeightRun:
                 self.outputs.append(RuleFired(line, self.height, round_))
                 if line == 11:
                     self._forget()
+                    self._offer_extension(round_)
             case SetTimer(kind, round_, duration_ms):
                 self.outputs.append(StartTimer(kind, self.height, round_, duration_ms))
             case GetValue(round_):
@@ -184,11 +203,10 @@ class HeightRun:
                 self._report(first, second)
             case Decide(certificate):
                 self._account()
-                held = self._extensions.get((certificate.round, certificate.value), {})
                 self.decided = CommittedBlock(
                     block=self._blocks[certificate.value],
                     certificate=certificate,
-                    extensions=tuple(held[index] for index in sorted(held)),
+                    extensions=self._held_extensions(certificate),
                 )
         return []
 
@@ -201,7 +219,9 @@ class HeightRun:
             try:
                 block = self._around.executor.build(self.chain, self._pick_evidence())
             except LocalFault:
-                return []  # Too few extensions are here to propose; the round goes to the next proposer.
+                self._unbuilt = round_  # Too few extensions are here to propose: others may give theirs.
+                return []
+            self._unbuilt = -1
             self._blocks[block.header.hash] = block
         return [ValueBuilt(round_, block.header.hash)]
 
@@ -212,7 +232,9 @@ class HeightRun:
                 _, data = self.own.make_proposal(effect.round, effect.pol_round, block, effect.certificate)
             except LocalFault:
                 return []  # Signed otherwise before a crash that lost the log: silence.
-            self._send_own(Lane.DATA, data)
+            self.record(RecordKind.OWN, data)
+            self.must_persist = True
+            self.outputs.append(Broadcast(Lane.DATA, data))
         valid = self.state.known.get(effect.value, True)
         return [ProposalReceived(effect.round, effect.value, effect.pol_round, valid)]
 
@@ -229,14 +251,13 @@ class HeightRun:
                 vote, data = self.own.make_vote(own, effect.kind, effect.round, effect.value, extension)
             except LocalFault:
                 return []
-            self._send_own(Lane.CONSENSUS, data)
+            self.record(RecordKind.OWN, data)
+            self.must_persist = True
+            if self.delivery.vote(effect.round, data):
+                patience = self.state.timeouts.duration_ms(TimerKind.PROPOSE, effect.round) // 2
+                self.outputs.append(StartTimer(TimerKind.COLLECT, self.height, effect.round, patience))
         self._keep_extension(vote)
         return [VoteReceived(vote)]
-
-    def _send_own(self, lane: Lane, data: bytes) -> None:
-        self.record(RecordKind.OWN, data)
-        self.must_persist = True
-        self.outputs.append(Broadcast(lane, data))
 
     def _verify(self, effect: VerifyShares) -> list[Input]:
         around, validators = self._around, self.chain.validators
@@ -244,6 +265,8 @@ class HeightRun:
         certificate, bad = assemble_certificate(around.verifier, self.chain.network, validators, what, effect.shares)
         if certificate is not None:
             around.certificates.add(certificate)
+            if self.delivery.collects(effect.round):
+                self.delivery.certificate(certificate, self._held_extensions(certificate))
             return [CertificateVerified(certificate)]
         for index in bad:
             peer = validators.validators[index].envelope_key
@@ -298,6 +321,21 @@ class HeightRun:
             return fault
         return None
 
+    def _held_extensions(self, certificate: Certificate) -> tuple[SignedExtension, ...]:
+        """Those of a quorum or, who got a collector's certificate, none: fewer are of no use to anybody."""
+        held = self._extensions.get((certificate.round, certificate.value), {})
+        validators = self.chain.validators
+        power = sum(validators.validators[index].power for index in held)
+        return tuple(held[index] for index in sorted(held)) if validators.is_quorum(power) else ()
+
+    def _offer_extension(self, round_: int) -> None:
+        """A round failed, perhaps because its proposer lacked extensions: give the own one to the next proposers."""
+        if round_ > 0 and collected(self.chain.last_validators):
+            around = self._around
+            signed = late_extension(around.application, around.signer, self.chain, around.clock.wall_ms())
+            if signed is not None:
+                self.delivery.extension(round_, signed)
+
     def _keep_extension(self, vote: Vote) -> None:
         if vote.kind is VoteKind.PRECOMMIT and vote.extension is not None:
             self._extensions.setdefault((vote.round, vote.value), {}).setdefault(vote.validator, vote.extension)
@@ -308,6 +346,3 @@ class HeightRun:
         oldest = self.state.round - PAST_ROUNDS
         for step_ in [step_ for step_ in self._extensions if step_[0] < oldest]:
             del self._extensions[step_]
-
-
-_VOTE_BYTES = 8192

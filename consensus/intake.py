@@ -14,6 +14,7 @@ from clearing.base.errors import Bug, RemoteFault
 from consensus.admission import is_final
 from consensus.budget import PeerBudgets
 from consensus.codes import ConsensusCode
+from consensus.collectors import collected
 from consensus.evidence import proofs_in
 from consensus.messages import (
     BlockRequest,
@@ -22,8 +23,10 @@ from consensus.messages import (
     DuplicateProposal,
     Envelope,
     EvidenceMessage,
+    LateExtension,
     Message,
     Proposal,
+    SignedExtension,
     Status,
     Vote,
 )
@@ -113,6 +116,8 @@ class Intake:
                 catch_up.take(peer, message)
             case EvidenceMessage():
                 self._take_evidence(envelope, message)
+            case LateExtension():
+                self._take_extension(envelope, message)
 
     def take_recorded(self, envelope: Envelope, message: Message) -> None:
         """Feed an input of the log again. It was checked when it was recorded."""
@@ -151,9 +156,10 @@ class Intake:
         if message.height == height:
             return True
         if message.height < height:
-            if isinstance(message, Vote) and message.height == height - 1:
-                self._take_late(envelope, message)
-            self._replica.catch_up.help_behind(envelope.sender, message.height)
+            late = isinstance(message, Vote) and message.height == height - 1 and self._take_late(envelope, message)
+            # Of many votes sent to a collector the last third comes after the decision: their senders hear of it.
+            if not late or not collected(self._replica.chain.last_validators):
+                self._replica.catch_up.help_behind(envelope.sender, message.height)
             return False
         if message.height == height + 1 and envelope.sender in self._replica.chain.next_validators.index_of:
             held = self._early.setdefault(envelope.sender, [])
@@ -222,7 +228,9 @@ class Intake:
                 raise Bug(
                     f"two blocks are final at height {certificate.height}: {_shown(replica.chain.commit, certificate)}"
                 )
-            replica.catch_up.help_behind(envelope.sender, certificate.height)
+            if not is_final(certificate) or certificate.height < replica.chain.height:
+                replica.catch_up.help_behind(envelope.sender, certificate.height)
+            self._take_late_extensions(envelope, message)
             return
         if certificate.height > replica.run.height:
             final = is_final(certificate)
@@ -238,19 +246,56 @@ class Intake:
             run.record(RecordKind.RECEIVED, data)
             run.take_certificate(message)
 
-    def _take_late(self, envelope: Envelope, vote: Vote) -> None:
-        """A precommit of the last decided value that came after the decision: its extension is still of use."""
+    def _take_late(self, envelope: Envelope, vote: Vote) -> bool:
+        """A precommit of the last decided value that came after the decision: its extension is still of use.
+
+        False for any other vote and for one that is known: who repeats it may not know of the decision.
+        """
         chain = self._replica.chain
         commit = chain.commit
         if commit is None or (vote.round, vote.value) != (commit.round, commit.value) or vote.extension is None:
+            return False
+        self._replica.around.admission.check_voter(chain.last_validators, envelope, vote)
+        return self._add_late(envelope, (vote.extension,))
+
+    def _take_extension(self, envelope: Envelope, message: LateExtension) -> None:
+        """A validator gives its extension of the last height because proposers may lack it."""
+        chain, signed = self._replica.chain, message.extension
+        if message.height != chain.height:
             return
-        if any(held.validator == vote.validator for held in chain.extensions):
+        if chain.last_validators.index_of.get(envelope.sender) != signed.validator:
+            raise RemoteFault(
+                ConsensusCode.NOT_A_VALIDATOR, "extension", sender=envelope.sender, validator=signed.validator
+            )
+        self._add_late(envelope, (signed,))
+
+    def _take_late_extensions(self, envelope: Envelope, message: CertificateMessage) -> None:
+        """The last height was decided on a certificate without extensions, and here are some."""
+        chain, certificate = self._replica.chain, message.certificate
+        decided = chain.commit
+        if decided is None or not message.extensions or not is_final(certificate):
             return
-        admission = self._replica.around.admission
-        admission.check_voter(chain.last_validators, envelope, vote)
+        if (certificate.height, certificate.round, certificate.value) != (decided.height, decided.round, decided.value):
+            return
+        held = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
+        if not chain.last_validators.is_quorum(held):
+            self._add_late(envelope, message.extensions)
+
+    def _add_late(self, envelope: Envelope, extensions: tuple[SignedExtension, ...]) -> bool:
+        """Check those that are new, each once; False when none is. Raises RemoteFault for the first bad one."""
+        chain, admission = self._replica.chain, self._replica.around.admission
+        held = {signed.validator for signed in chain.extensions}
+        new = {signed.validator: signed for signed in extensions if signed.validator not in held}
+        if not new:
+            return False
         self._authenticate(envelope)
-        admission.check_vote_extension(chain.network, chain.last_validators, vote)
-        self._replica.add_late_extension(vote.extension)
+        try:
+            for signed in new.values():
+                admission.check_late(chain, signed)
+                held.add(signed.validator)
+        finally:
+            self._replica.add_late_extensions(tuple(signed for signed in new.values() if signed.validator in held))
+        return True
 
     def _take_evidence(self, envelope: Envelope, message: EvidenceMessage) -> None:
         """Another found it: keep it for the own next block. Repeated or untimely is nobody's fault, the rest is."""

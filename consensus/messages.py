@@ -167,6 +167,13 @@ class EvidenceMessage(Wire, frozen=True):
     evidence: Evidence
 
 
+class LateExtension(Wire, frozen=True):
+    """An own extension of the last decided height, given (again) to a proposer who may lack it."""
+
+    height: U63
+    extension: SignedExtension
+
+
 class Status(Wire, frozen=True):
     """The highest height that the sender has decided."""
 
@@ -204,6 +211,7 @@ class MessageKind(IntEnum):
     BLOCK_REQUEST = 5
     BLOCK_RESPONSE = 6
     EVIDENCE = 7
+    LATE_EXTENSION = 8
     # Between a node that joins and its peers (`consensus.sync_messages`); the replica hears nothing of them.
     SNAPSHOTS_REQUEST = 10
     SNAPSHOT_OFFERS = 11
@@ -213,7 +221,9 @@ class MessageKind(IntEnum):
     LIGHT_RESPONSE = 15
 
 
-Message: TypeAlias = Vote | Proposal | CertificateMessage | Status | BlockRequest | BlockResponse | EvidenceMessage
+Message: TypeAlias = (
+    Vote | Proposal | CertificateMessage | Status | BlockRequest | BlockResponse | EvidenceMessage | LateExtension
+)
 
 _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
     MessageKind.VOTE: (Vote, EXTENSION_DATA_MAX + 1024),
@@ -223,6 +233,7 @@ _BODIES: dict[MessageKind, tuple[type[Message], int]] = {
     MessageKind.BLOCK_REQUEST: (BlockRequest, 64),
     MessageKind.BLOCK_RESPONSE: (BlockResponse, 2 * BLOCK_BYTES_MAX),
     MessageKind.EVIDENCE: (EvidenceMessage, EVIDENCE_BYTES_MAX),
+    MessageKind.LATE_EXTENSION: (LateExtension, EXTENSION_DATA_MAX + 256),
 }
 _KINDS: dict[type[Message], MessageKind] = {body: kind for kind, (body, _) in _BODIES.items()}
 ENVELOPE_BYTES_MAX = 2 * BLOCK_BYTES_MAX + 256

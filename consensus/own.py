@@ -98,6 +98,10 @@ class OwnMessages:
         rounds = sorted({round_ for round_, _ in self._sent})[-REBROADCAST_ROUNDS:]
         return [self._sent[key][1] for key in sorted(self._sent) if key[0] in rounds]
 
+    def votes(self, round_: int) -> list[bytes]:
+        """Envelopes of the own votes of a round."""
+        return [self._sent[key][1] for key in sorted(self._sent) if key[0] == round_ and key[1] != _PROPOSAL]
+
     def _keep(self, message: Proposal | Vote) -> bytes:
         key = _key(message)
         if key in self._sent:
@@ -145,6 +149,29 @@ def own_extension(
     except RemoteFault:
         data = b""
     return Extension(time_ms=time_ms, data=data if len(data) <= EXTENSION_DATA_MAX else b"")
+
+
+def late_extension(application: Application, signer: Signer, chain: Chain, time_ms: int) -> SignedExtension | None:
+    """The own extension of the last decided height, made now if there is none; None for who was no validator of it.
+
+    An extension is no vote: signing one for a block that is final, by whoever made it so, can't make another one final.
+    """
+    commit, own = chain.commit, chain.last_validators.index_of.get(signer.envelope_key)
+    if commit is None or own is None:
+        return None
+    for held in chain.extensions:
+        if held.validator == own:
+            return held
+    extension = own_extension(application, commit.height, commit.kind, commit.value, time_ms)
+    if extension is None:
+        return None
+    try:
+        signature = signer.sign_extension(
+            chain.last_validators.hash, commit.height, commit.round, commit.value, extension
+        )
+    except LocalFault:
+        return None
+    return SignedExtension(validator=own, extension=extension, signature=signature)
 
 
 def _key(message: Message) -> tuple[int, int]:

@@ -138,6 +138,9 @@ class Replica:
                 self.run.take_timeout(TimeoutElapsed(kind, round_))
         elif kind is TimerKind.REBROADCAST:
             self._rebroadcast()
+        elif kind is TimerKind.COLLECT:
+            if height == self.run.height:
+                self.run.take_collect_timeout(round_)
         elif kind is TimerKind.STATUS:
             self.catch_up.tell_status()
             self._emit(StartTimer(TimerKind.STATUS, 0, 0, self._config.status_ms))
@@ -179,12 +182,15 @@ class Replica:
         self._pace()
         self._replay()
 
-    def add_late_extension(self, signed: SignedExtension) -> None:
-        """One more checked extension of the last decided height, for the own next proposal."""
+    def add_late_extensions(self, extensions: tuple[SignedExtension, ...]) -> None:
+        """More checked extensions of the last decided height, for the own next proposal."""
         held = {have.validator: have for have in self.chain.extensions}
-        if held.setdefault(signed.validator, signed) is signed and self.run.state.step is Step.NEW:
+        count = len(held)
+        for signed in extensions:
+            held.setdefault(signed.validator, signed)
+        if len(held) > count:
             self.chain = replace(self.chain, extensions=tuple(held[index] for index in sorted(held)))
-            self.run.chain = self.chain
+            self.run.take_extensions(self.chain)
 
     def submit_attack(self, attack: LightClientAttack) -> tuple[tuple[Misbehaviour, ...], list[Output]]:
         """A light client saw this attack: keep what it proves for a block and tell the other validators.

@@ -22,6 +22,8 @@ class TimerKind(IntEnum):
     SYNC = 8
     APPLY = 9
     """Go on with fetched blocks."""
+    COLLECT = 10
+    """Collectors have had half a timeout: look whether that was enough."""
 
 
 PAPER_TIMERS = (TimerKind.PROPOSE, TimerKind.PREVOTE, TimerKind.PRECOMMIT)

@@ -106,6 +106,8 @@ def test_damaged_messages_are_faults_of_their_peers_and_change_nothing(traffic: 
             damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
         if chance.random() < 0.1:
             del damaged[chance.randrange(len(damaged)) :]
+        if damaged == data:
+            continue  # Two flips of one bit.
         before = replica.run.state.votes.size
         StillClock.now += 1000  # so that none is passed over for its faults before
         outputs = replica.receive(sender, bytes(damaged))
