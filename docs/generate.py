@@ -17,6 +17,7 @@ from node.cli.main import VERBS, cli
 from node.config import NodeConfig
 from node.explain import all_explanations
 from node.metrics import Metrics
+from node.peer_metrics import PeerCollector
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 WIDTH = 80
@@ -88,7 +89,7 @@ def openapi() -> str:
 
 def metrics() -> str:
     """Prometheus metrics."""
-    families = sorted(Metrics().registry.collect(), key=lambda family: family.name)
+    families = sorted(Metrics(PeerCollector(None)).registry.collect(), key=lambda family: family.name)
     rows = [f"| `{family.name}` | {family.type} | {family.documentation} |" for family in families]
     return MADE + "# Metrics\n\n| name | type | what |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 

@@ -56,6 +56,10 @@ class P2P(Section, frozen=True):
     port: Port = 26600
     peers: tuple[Peer, ...] = ()
     observers: Annotated[tuple[Observer, ...], Meta(max_length=64)] = ()
+    preshared_key_file: str = ""  # a path, not a key
+    """64 hexadecimal digits in a file of mode 0600, the same at every node; empty: none is needed to connect."""
+    gossip_per_second: Annotated[int, Meta(ge=50, le=1_000_000)] = 1_000
+    """Gossip messages that one neighbour may pass on to us each second; a validator may sign half as many."""
 
 
 class Chain(Section, frozen=True):

@@ -5,6 +5,7 @@ the validator set, codes), never from what strangers send.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 NAMESPACE = "crossclear"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -15,8 +16,11 @@ _PROOF_SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 class Metrics:
     """Every metric, as a field. `render` gives the exposition text."""
 
-    def __init__(self) -> None:
+    def __init__(self, *collectors: Collector) -> None:
+        """`collectors` tell families of their own when they are asked."""
         self.registry = CollectorRegistry()
+        for collector in collectors:
+            self.registry.register(collector)
         self._consensus()
         self._traffic()
         self._clearing()

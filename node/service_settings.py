@@ -1,6 +1,7 @@
 """From `NodeConfig` to what each service takes.
 
-Rule: a translation, nothing more: no file is opened but to find out that it is missing, nothing is started.
+Rule: a translation, nothing more: nothing is started, and no file is opened but to find out that it is missing, and
+that of the pre-shared key.
 """
 
 from clearing.base.ids import NetworkId
@@ -12,6 +13,7 @@ from node.mempool import PoolLimits
 from node.oracle.replay import ReplaySource
 from node.oracle.source import PriceSource, Quote
 from node.p2p.config import NetworkConfig, Peer
+from node.p2p.preshared import read_preshared_key
 
 
 class _NoSource:
@@ -23,14 +25,17 @@ class _NoSource:
 
 
 def network_config(config: NodeConfig, network: NetworkId, keys: NodeKeys) -> NetworkConfig:
-    """For `LibP2PNetwork`."""
+    """For `LibP2PNetwork`. Raises LocalFault KEY_MISSING, KEY_PERMISSIONS, KEY_FORMAT of a pre-shared key's file."""
+    preshared = config.p2p.preshared_key_file
     return NetworkConfig(
         secret=keys.envelope,
         network=network,
-        peers=tuple(Peer(bytes.fromhex(peer.key), peer.host, peer.port) for peer in config.p2p.peers)
-        + tuple(Peer(bytes.fromhex(observer.key)) for observer in config.p2p.observers),
+        peers=tuple(Peer(bytes.fromhex(peer.key), peer.host, peer.port) for peer in config.p2p.peers),
         host=config.p2p.host,
         port=config.p2p.port,
+        observers=tuple(bytes.fromhex(observer.key) for observer in config.p2p.observers),
+        preshared_key=read_preshared_key(config.path(preshared)) if preshared else None,
+        gossip_per_second=config.p2p.gossip_per_second,
     )
 
 

@@ -23,6 +23,7 @@ from node.config_sources import dump_config
 from node.keys.files import make_secret_folder
 from node.keys.keystore import Strength
 from node.keys.ring import KIND_OF, Purpose, new_password, new_secret, write_key
+from node.p2p.preshared import new_preshared_key, write_preshared_key
 
 SEED_TAG = "crossclear/testnet/seed/v1"
 API_PORT_OFFSET = 100
@@ -91,6 +92,7 @@ def create_testnet(
     peers = tuple(
         Peer(key=_envelope_key(ring).hex(), host=host, port=base_port + index) for index, ring in enumerate(rings)
     )
+    preshared = new_preshared_key()  # written where a configuration names a file for it
     nodes = []
     for index, ring in enumerate(rings):
         config = NodeConfig(
@@ -102,7 +104,7 @@ def create_testnet(
         )
         config = configure(index, config) if configure else config
         home = output_dir / f"n{index}"
-        relayer = _write_home(home, config, {**ring, Purpose.NETWORK_SEED: network_seed}, genesis_json)
+        relayer = _write_home(home, config, {**ring, Purpose.NETWORK_SEED: network_seed}, genesis_json, preshared)
         config = msgspec.structs.replace(config, node=msgspec.structs.replace(config.node, home=str(home.resolve())))
         nodes.append(TestnetNode(index, home, config, _envelope_key(ring), relayer))
     return Testnet(tuple(nodes), genesis, network_id(genesis), genesis_path)
@@ -132,7 +134,9 @@ def _validator(ring: dict[Purpose, bytes]) -> Validator:
     )
 
 
-def _write_home(home: Path, config: NodeConfig, secrets: dict[Purpose, bytes], genesis_json: bytes) -> bytes:
+def _write_home(
+    home: Path, config: NodeConfig, secrets: dict[Purpose, bytes], genesis_json: bytes, preshared: bytes | None
+) -> bytes:
     """Write one home; the relayer's address."""
     make_secret_folder(home)
     password = new_password(home)
@@ -142,6 +146,8 @@ def _write_home(home: Path, config: NodeConfig, secrets: dict[Purpose, bytes], g
         entry = write_key(home, purpose.value, KIND_OF[purpose], secret, password, strength)
         if purpose is Purpose.RELAYER:
             relayer = bytes.fromhex(entry.public)
+    if preshared is not None and config.p2p.preshared_key_file:
+        write_preshared_key(home / config.p2p.preshared_key_file, preshared)
     _write_new(home / "genesis.json", genesis_json)
     # Without `home`, so that the folder can be copied to another machine.
     tree = "\n".join(line for line in dump_config(config).splitlines() if not line.startswith("home = "))

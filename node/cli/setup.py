@@ -11,7 +11,7 @@ from clearing.base import bls
 from clearing.base.errors import LocalFault
 from node.cli.output import output_option, say, show
 from node.codes import NodeCode
-from node.config import Chain
+from node.config import Chain, NodeConfig
 from node.config_sources import dump_config, parse_config
 from node.keys.files import make_secret_folder
 from node.keys.keystore import Strength
@@ -71,6 +71,7 @@ def init(home: Path, profile: Any, name: str, devnet: bool, output: str) -> None
 @click.option("--endpoint", "endpoints", multiple=True, metavar="CHAIN_ID=URL", help="How to reach a chain; repeat.")
 @click.option("--devnet", is_flag=True, help="Weak key derivation, for keys that guard nothing.")
 @click.option("--seed", type=int, help="Repeatable keys; with --devnet only.")
+@click.option("--preshared-key", is_flag=True, help="Make a key that all homes share and nobody connects without.")
 @output_option
 def testnet(
     validators: int,
@@ -80,6 +81,7 @@ def testnet(
     endpoints: tuple[str, ...],
     devnet: bool,
     seed: int | None,
+    preshared_key: bool,
     output: str,
 ) -> None:
     """Write genesis.json and one home for each validator, to be copied to their machines. Never overwrites."""
@@ -101,6 +103,7 @@ def testnet(
         chains=chains_of(endpoints, {chain.chain_id: chain.name for chain in template.chains}),
         devnet=devnet,
         seed=seed,
+        configure=(lambda _, config: with_preshared_key(config)) if preshared_key else None,
     )
     data = {
         "network": made.network.hex(),
@@ -110,6 +113,12 @@ def testnet(
     }
     text = [f"network {made.network.hex()}", *(f"{node.home} {node.envelope_key.hex()}" for node in made.nodes)]
     show(data, "\n".join(text), output)
+
+
+def with_preshared_key(config: NodeConfig) -> NodeConfig:
+    """A configuration that wants a pre-shared key, in the file `preshared-key` of its home."""
+    p2p = msgspec.structs.replace(config.p2p, preshared_key_file="preshared-key")
+    return msgspec.structs.replace(config, p2p=p2p)
 
 
 def chains_of(endpoints: tuple[str, ...], names: dict[int, str]) -> tuple[Chain, ...]:

@@ -30,6 +30,7 @@ from node.p2p.scores import PeerScores, Verdict
 from node.p2p.services import Notifee, address_of, close_all, run_services
 from node.p2p.session import PROTOCOLS, Session, SessionUser, open_stream
 from node.p2p.stats import NetworkStats
+from node.p2p.status import PeerStatus, status_of
 
 DIAL_SECONDS = 5.0
 ROOM_SECONDS = 1.0
@@ -94,6 +95,8 @@ class LibP2PNetwork:
 
     def admit(self, keys: Collection[bytes]) -> None:
         """See `Network.admit`."""
+        if not self.roster.would_change(keys):
+            return
         for left in self.roster.admit(keys):
             log.warning("peer %s is no validator any more", left.hex())
             self._close(left, P2pCode.NO_LONGER_ADMITTED)
@@ -112,6 +115,10 @@ class LibP2PNetwork:
         banned = self.scores.banned_seconds(peer, now)
         log.warning("peer %s disconnected, banned for %.0f s: %s", peer.hex(), banned, fault)
         self._close(peer, P2pCode.BANNED if verdict is Verdict.BAN else P2pCode.MISBEHAVED)
+
+    def status(self) -> tuple[PeerStatus, ...]:
+        """Every peer that may connect."""
+        return status_of(self.roster, self.scores, self.stats, trio.current_time())
 
     def receive(self, channel: Channel) -> trio.MemoryReceiveChannel[Incoming]:
         """See `Network.receive`."""

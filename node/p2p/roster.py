@@ -42,6 +42,10 @@ class Roster:
         self.keys = self.validators | self._observers | (self._configured - self._departed)
         return before - self.keys
 
+    def would_change(self, keys: Collection[bytes]) -> bool:
+        """Whether `admit` with these keys changes anything."""
+        return not self._told or frozenset(keys) - {self._own} != self.validators
+
     def role(self, key: bytes) -> Role | None:
         """None for who may not connect."""
         if key in self.validators:
