@@ -22,6 +22,7 @@ from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import AccountView, HeaderView, Problem, Readiness, ReceiptPage, StateView, SubmitResults
 from node.api.statement_shapes import MemberStatement
 from node.api.trading_shapes import TradingView
+from node.api.validator_shapes import ValidatorsView
 from node.codes import NodeCode
 from node.trade_batch import TransactionList
 from proofs.package import PACKAGE_BYTES_MAX
@@ -50,6 +51,10 @@ class NodeClient:
     async def state(self) -> StateView:
         """The newest decided height."""
         return await self._get("/v1/state", StateView)
+
+    async def validators(self) -> ValidatorsView:
+        """Who agrees."""
+        return await self._get("/v1/validators", ValidatorsView)
 
     async def header(self, height: int) -> HeaderView:
         """A certified header."""

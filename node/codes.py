@@ -56,6 +56,8 @@ class NodeCode(CodeBook):
     NODE_UNREACHABLE = 857
     NODE_ANSWER = 858
     LOG_UNUSABLE = 859
+    CHANGE_FILE = 860
+    NOT_IN_THE_SET = 861
     NOTHING_BELOW = 864
     SIGNER_SILENT = 865
     SIGNER_CHANNEL = 866
@@ -93,7 +95,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.POOL_FULL: "The mempool is full. Send again after the next blocks.",
     NodeCode.POOL_ACCOUNT_LIMIT: "The account has too many requests waiting. Send again when some are in a block.",
     NodeCode.BATCH_SHAPE: "A batch of trades is empty or has too many transactions.",
-    NodeCode.BATCH_SENDER: "A batch of trades was not signed by a known node.",
+    NodeCode.BATCH_SENDER: "A batch of trades is not a validator's. Hand requests in at a validator: only its batches are taken.",
     NodeCode.API_NOT_FOUND: "There is nothing under this path. See /openapi.json.",
     NodeCode.API_METHOD: "The path does not take this method. See /openapi.json.",
     NodeCode.API_PARAMETER: "A parameter is missing, unknown or out of bounds. See /openapi.json.",
@@ -114,6 +116,8 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.LOG_UNUSABLE: "The log file cannot be opened. Check `logging.file` and its folder.",
     NodeCode.PROVER_LOST: "Worker processes keep dying on one job: out of memory, as a rule. Give them more, restart.",
     NodeCode.PROVER_LATE: "An epoch's commitments take too long for the blocks that need them. Free a core, restart.",
+    NodeCode.CHANGE_FILE: "The file describes no change of validators that can be made on this network. See the values.",
+    NodeCode.NOT_IN_THE_SET: "This envelope key is not in the validator set that the change starts from.",
     NodeCode.NOTHING_BELOW: "One height is rolled back at a time, down to the lowest that a saved state can lead to.",
     NodeCode.SIGNER_SILENT: "The remote signer did not answer in time: nothing is signed until it does. Is it running?",
     NodeCode.SIGNER_CHANNEL: "The other end of the signer's channel is not whom the settings name, or does not speak it."

@@ -62,11 +62,17 @@ def judge_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejec
 
 
 def plan_change(state: State, left: tuple[bytes, ...], entered: tuple[Validator, ...]) -> ValidatorSet | Rejected:
-    """The set in force without those who go and with those who come, if no limit forbids it. No curve is touched."""
+    """The set in force without those who go and with those who come, if none is under way and no limit forbids it."""
     held = state.changes.get(0)
     if held is not None:
         return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=held.number, vaults_waiting=len(held.waiting))
-    before = set_of(state, seats_of(state).next)
+    return changed_set(set_of(state, seats_of(state).next), left, entered)
+
+
+def changed_set(
+    before: ValidatorSet, left: tuple[bytes, ...], entered: tuple[Validator, ...]
+) -> ValidatorSet | Rejected:
+    """`before` without those who go and with those who come, within all limits. No curve is touched."""
     present = {each.envelope_key: each for each in before.validators}
     strangers = [key for key in left if key not in present]
     idle = [each for each in entered if present.get(each.envelope_key) == each]

@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "settle": ("node.cli.settle:settle", "Pay, settle and share losses out of a file, with every intermediate."),
     "statement": ("node.cli.statement:statement", "A member's day: balances, transfers, positions, fees, margin."),
     "backtest": ("node.cli.backtest:backtest", "Judge ranges and margins by recorded prices."),
+    "validators": ("node.cli.validators:validators", "Who agrees: show it, propose, approve and submit changes."),
     "config": ("node.cli.config:config", "Check and show settings."),
 }
 
