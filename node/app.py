@@ -346,6 +346,7 @@ class Node:
             submit_attack=self._engine.submit_attack,
             checks=self._health.checks,
             render_metrics=self._meters.render,
+            peers=self._network.status,
         )
         committed = load_committed(blocks, self._application.height)
         if committed is not None:

@@ -39,6 +39,7 @@ from node.application import ClearingApplication
 from node.collateral_view import assets_now, collateral_sales
 from node.light_blocks import light_block_at
 from node.mempool import Accepted
+from node.p2p.status import PeerStatus
 from node.prices_view import feed_price, instrument_mark
 from node.ranges_view import group_ranges
 from node.receipt_records import receipt_at
@@ -66,6 +67,7 @@ class LiveView:
         submit_attack: Callable[[LightClientAttack], Sequence[Misbehaviour]],
         checks: Callable[[], Sequence[Check]],
         render_metrics: Callable[[], bytes],
+        peers: Callable[[], Sequence[PeerStatus]] = tuple,
     ) -> None:
         self._genesis = genesis
         self._application = application
@@ -77,6 +79,7 @@ class LiveView:
         self._submit_attack = submit_attack
         self._checks = checks
         self._render_metrics = render_metrics
+        self._peers = peers
         self._members = {member.trade_address for member in genesis.members}
         self._newest: Header | None = None
         self._statements = StatementDays(application.state)
@@ -219,6 +222,10 @@ class LiveView:
         if all(chain.chain_id != chain_id for chain in self._genesis.chains):
             return Rejected(BridgeCode.WRONG_CHAIN, "chain_id", (("chain_id", chain_id),))
         return self._look_for_event(chain_id, transaction_hash)
+
+    def peers(self) -> Sequence[PeerStatus]:
+        """Every peer that may connect."""
+        return self._peers()
 
     def readiness(self) -> Sequence[Check]:
         """All checks."""

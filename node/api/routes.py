@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import handlers, light, margins, statements
+from node.api import handlers, light, margins, peers, statements
 from node.api.bodies import SubmitBody
 from node.api.handlers import Call
 from node.api.light_shapes import EvidenceResult, LightBlockView
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
+from node.api.peer_shapes import PeersView
 from node.api.shapes import (
     AccountView,
     CollateralEventBody,
@@ -204,6 +205,14 @@ ROUTES: tuple[Route, ...] = (
         statuses=(202,),
         body=CollateralEventBody,
         body_media=(JSON,),
+    ),
+    Route(
+        "GET",
+        "/v1/peers",
+        "peers",
+        "Who may connect to this node, who is connected, and the score of each.",
+        peers.peers,
+        PeersView,
     ),
     Route("GET", "/healthz", "health", "The process answers.", handlers.health, Health, limited=False),
     Route(

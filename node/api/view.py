@@ -22,6 +22,7 @@ from node.api.validator_shapes import ValidatorsView
 from node.mempool import Accepted
 
 if TYPE_CHECKING:
+    from node.p2p.status import PeerStatus
     from node.statements.statement import StatementInputs
 
 
@@ -114,6 +115,10 @@ class NodeView(Protocol):
 
     def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
         """Look for a vault's event in this transaction; False when it is known already."""
+        ...
+
+    def peers(self) -> "Sequence[PeerStatus]":
+        """Every peer that may connect."""
         ...
 
     def readiness(self) -> Sequence[Check]:

@@ -18,7 +18,10 @@ _WATCH_S = 2.0
 @click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
 @output_option
 def status(url: str, watch: bool, output: str) -> int:
-    """Height, epoch and readiness. Exits with 4 when no node answers, with 5 when it is not ready."""
+    """Height, epoch, readiness, and each peer with its score.
+
+    Exits with 4 when no node answers, with 5 when it is not ready.
+    """
     while True:
         ready = _once(url, output)
         if not watch:
@@ -30,18 +33,24 @@ def _once(url: str, output: str) -> bool:
     import httpx
     import msgspec
 
+    from node.api.peer_shapes import PeersView
     from node.api.shapes import Readiness, StateView
+    from node.cli.peers import peer_lines
 
     try:
         with httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as client:
             readiness = msgspec.json.decode(client.get("/readyz").content, type=Readiness)
             answer = client.get("/v1/state")
+            told = client.get("/v1/peers")
         state = msgspec.json.decode(answer.content, type=StateView) if answer.status_code == 200 else None
+        # A node that is asked too often tells a refusal here; its height and readiness are still worth showing.
+        peers = msgspec.json.decode(told.content, type=PeersView).peers if told.status_code == 200 else ()
     except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
         raise LocalFault(NodeCode.NODE_UNREACHABLE, url, why=str(error)[:200]) from None
     lines = [f"{'ok  ' if check.ok else 'FAIL'} {check.name:<20} {check.detail}" for check in readiness.checks]
     if state is not None:
         lines.insert(0, f"height {state.height}, epoch {state.epoch}, state root {state.state_root}")
+    lines += peer_lines(peers)
     lines.append("ready" if readiness.ready else "NOT READY")
-    show({"state": state, "readiness": readiness}, "\n".join(lines), output)
+    show({"state": state, "readiness": readiness, "peers": peers}, "\n".join(lines), output)
     return readiness.ready
