@@ -29,6 +29,14 @@ class Chain:
     extensions: tuple[SignedExtension, ...] = ()
     """Of the last height, with the certificate's round and value; late ones join."""
 
+    def with_extensions(self, more: tuple[SignedExtension, ...]) -> "Chain":
+        """With more checked extensions of the last height, the first of each validator. Itself when none is new."""
+        held = {signed.validator: signed for signed in self.extensions}
+        count = len(held)
+        for signed in more:
+            held.setdefault(signed.validator, signed)
+        return self if len(held) == count else replace(self, extensions=tuple(held[index] for index in sorted(held)))
+
     def advance(
         self,
         header: Header,

@@ -334,6 +334,7 @@ class HeightRun:
             around = self._around
             signed = late_extension(around.application, around.signer, self.chain, around.clock.wall_ms())
             if signed is not None:
+                self.chain = self.chain.with_extensions((signed,))
                 self.delivery.extension(round_, signed)
 
     def _keep_extension(self, vote: Vote) -> None:

@@ -283,7 +283,7 @@ class Intake:
 
     def _add_late(self, envelope: Envelope, extensions: tuple[SignedExtension, ...]) -> bool:
         """Check those that are new, each once; False when none is. Raises RemoteFault for the first bad one."""
-        chain, admission = self._replica.chain, self._replica.around.admission
+        chain, admission = self._replica.run.chain, self._replica.around.admission
         held = {signed.validator for signed in chain.extensions}
         new = {signed.validator: signed for signed in extensions if signed.validator not in held}
         if not new:

@@ -5,7 +5,7 @@ never an exception; only `Bug` leaves, and then nothing may be signed any more.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
@@ -184,13 +184,10 @@ class Replica:
 
     def add_late_extensions(self, extensions: tuple[SignedExtension, ...]) -> None:
         """More checked extensions of the last decided height, for the own next proposal."""
-        held = {have.validator: have for have in self.chain.extensions}
-        count = len(held)
-        for signed in extensions:
-            held.setdefault(signed.validator, signed)
-        if len(held) > count:
-            self.chain = replace(self.chain, extensions=tuple(held[index] for index in sorted(held)))
-            self.run.take_extensions(self.chain)
+        chain = self.run.chain.with_extensions(extensions)
+        if chain is not self.chain:
+            self.chain = chain
+            self.run.take_extensions(chain)
 
     def submit_attack(self, attack: LightClientAttack) -> tuple[tuple[Misbehaviour, ...], list[Output]]:
         """A light client saw this attack: keep what it proves for a block and tell the other validators.
