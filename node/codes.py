@@ -95,7 +95,7 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.POOL_FULL: "The mempool is full. Send again after the next blocks.",
     NodeCode.POOL_ACCOUNT_LIMIT: "The account has too many requests waiting. Send again when some are in a block.",
     NodeCode.BATCH_SHAPE: "A batch of trades is empty or has too many transactions.",
-    NodeCode.BATCH_SENDER: "A batch of trades is not a validator's. Hand requests in at a validator: only its batches are taken.",
+    NodeCode.BATCH_SENDER: "Only a validator's batch of trades is taken. Hand requests in at a validator.",
     NodeCode.API_NOT_FOUND: "There is nothing under this path. See /openapi.json.",
     NodeCode.API_METHOD: "The path does not take this method. See /openapi.json.",
     NodeCode.API_PARAMETER: "A parameter is missing, unknown or out of bounds. See /openapi.json.",

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 import trio
 
+from clearing.base import ed25519
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
+from node.codes import NodeCode
 from node.mempool import Accepted, Mempool, transaction_hash
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
 from node.pool_journal import PoolJournal
@@ -47,6 +49,7 @@ class TransactionService:
         self._pool = pool
         self._network_id = network
         self._secret = envelope_secret
+        self._own_key = ed25519.public_key(envelope_secret)
         self._submitters = submitters
         self._clock_ms = clock_ms
         self._changed = changed
@@ -58,8 +61,10 @@ class TransactionService:
         self._sequence = clock_ms()
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
-        """Take one in by the own door."""
-        told = self._pool.add(transaction, self._clock_ms())
+        """Take one in by the own door; refused by a node whose batches nobody takes: it could keep no promise."""
+        told: Accepted | Rejected = Rejected(NodeCode.BATCH_SENDER, "submit", (("submitter", self._own_key),))
+        if self._own_key in self._submitters():
+            told = self._pool.add(transaction, self._clock_ms())
         if isinstance(told, Accepted) and not told.known:
             self._outbox.append(transaction)
             if self._journal is not None:

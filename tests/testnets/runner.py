@@ -34,9 +34,8 @@ async def run_manifest(
     try:
         async with running_network(manifest, folder) as network:
             say(f"{manifest.validators} nodes run on {network.ground.kind}")
-            load = Load(
-                network.testnet.network, network.members, network.honest, network.clients, manifest.load.per_second
-            )
+            asked = [node for node in network.honest if node.name in manifest.voters]
+            load = Load(network.testnet.network, network.members, asked, network.clients, manifest.load.per_second)
             director = Director(network, load, say, repository)
             played = (network, load, director)
             await _play(network, load, director)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from clearing.accounts.signatories import keys_of
 from clearing.base import ed25519
 from clearing.base.codec import encode
+from clearing.base.errors import Rejected
 from clearing.blocks import Block
 from clearing.extension import PriceReport
 from clearing.facts import DepositSeen, WithdrawalExecuted
@@ -21,7 +22,8 @@ from clearing.state.state import Module
 from node import bridge_service, positions, transaction_service
 from node.application import Decided
 from node.bridge_service import CollateralGossip, valid_collateral
-from node.mempool import Mempool
+from node.codes import NodeCode
+from node.mempool import Accepted, Mempool
 from node.oracle.service import OracleService, PriceGossip, valid_gossip
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic
 from node.positions import (
@@ -195,12 +197,31 @@ async def test_a_batch_that_brings_nothing_new_wakes_nobody() -> None:
     assert (len(pool), len(woken)) == (1, 1)
 
 
+def test_a_node_whose_batches_nobody_takes_accepts_nothing_until_it_is_a_validator() -> None:
+    world = funded()
+    secret = b"\x06" * 32
+    set_now: set[bytes] = {PEER}
+    pool = Mempool(world.network, lambda who: keys_of(world.state, who))
+    service = TransactionService(
+        pool, world.network, secret, lambda: frozenset(set_now), lambda: world.time_ms, lambda: None
+    )
+    trade = world.trade(ALICE, BOB, BTC_PERP, 1, 790_000)
+    told = service.submit(trade)
+    assert isinstance(told, Rejected)
+    assert told.code is NodeCode.BATCH_SENDER
+    assert len(pool) == 0
+    set_now.add(ed25519.public_key(secret))
+    assert isinstance(service.submit(trade), Accepted)
+
+
 async def test_what_is_gossiped_together_fits_one_message(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     world, network = funded(), Loudspeaker()
     pool = Mempool(world.network, lambda who: keys_of(world.state, who))
-    service = TransactionService(pool, world.network, b"\x06" * 32, frozenset, lambda: world.time_ms, lambda: None)
+    secret = b"\x06" * 32
+    own = frozenset((ed25519.public_key(secret),))
+    service = TransactionService(pool, world.network, secret, lambda: own, lambda: world.time_ms, lambda: None)
     for _ in range(300):
         service.submit(world.trade(ALICE, BOB, BTC_PERP, 2**62, 2**62))
     async with trio.open_nursery() as nursery:

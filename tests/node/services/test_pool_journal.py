@@ -6,10 +6,11 @@ import pytest
 import trio
 
 from clearing.accounts.signatories import keys_of
+from clearing.base import ed25519
 from clearing.base.errors import LocalFault
 from node.codes import NodeCode
 from node.mempool import Accepted, Mempool, transaction_hash
-from node.pool_journal import MAGIC, PoolJournal
+from node.pool_journal import FRAMES, PoolJournal
 from node.transaction_service import TransactionService
 from tests.clearing.state.world import ALICE, BOB, BTC_PERP, World, funded
 
@@ -66,7 +67,7 @@ async def test_a_frame_inside_of_a_transaction_is_no_frame(tmp_path: Path) -> No
     await _keep(path, trades[0])
     whole = path.read_bytes()
     torn = whole[:4] + (2 * len(whole)).to_bytes(4, "big")
-    path.write_bytes(torn + MAGIC)
+    path.write_bytes(torn + FRAMES.magic)
     assert PoolJournal(path).waiting == ()
 
 
@@ -97,7 +98,7 @@ async def test_callers_of_one_turn_share_one_frame(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         for number in range(3):
             nursery.start_soon(one, number)
-    assert path.read_bytes().count(MAGIC) == 1
+    assert path.read_bytes().count(FRAMES.magic) == 1
 
 
 async def test_a_killed_node_offers_again_what_it_accepted(tmp_path: Path) -> None:
@@ -106,8 +107,15 @@ async def test_a_killed_node_offers_again_what_it_accepted(tmp_path: Path) -> No
 
     def service(journal: PoolJournal) -> tuple[TransactionService, Mempool]:
         pool = Mempool(world.network, lambda who: keys_of(world.state, who))
+        secret = b"\x06" * 32
         made = TransactionService(
-            pool, world.network, b"\x06" * 32, frozenset, lambda: world.time_ms, lambda: None, journal
+            pool,
+            world.network,
+            secret,
+            lambda: frozenset((ed25519.public_key(secret),)),
+            lambda: world.time_ms,
+            lambda: None,
+            journal,
         )
         return made, pool
 
