@@ -1,22 +1,19 @@
 """The write-ahead log as bytes: what is recorded, how it is framed, and what of a damaged file may be believed.
 
-Rule: a frame is written and synced before any message in it is sent, so only the last frame can be torn. A torn tail
-is cut; a bad frame with a good one behind it means a damaged disk, and the log is refused. What lies inside of a frame
-is chosen by others, so it is never searched for frames while the frame's own length can be believed.
+Rule: a frame is written and synced before any message in it is sent, so only the last frame can be torn (see
+`clearing.base.frames`).
 """
 
 from collections.abc import Sequence
 from enum import IntEnum
-from zlib import crc32
 
 from clearing.base.codec import U63, Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.frames import Frames
 from consensus.codes import ConsensusCode
 from consensus.messages import ENVELOPE_BYTES_MAX
 from consensus.timeouts import TimerKind
 
-MAGIC = b"XCW2"
-_HEAD = len(MAGIC) + 12
 FRAME_BYTES_MAX = 8 * ENVELOPE_BYTES_MAX
 
 
@@ -46,11 +43,17 @@ class Record(Wire, frozen=True):
     data: bytes
 
 
+def _read(payload: bytes) -> tuple[Record, ...]:
+    records: tuple[Record, ...] = decode(payload, tuple[Record, ...], FRAME_BYTES_MAX)
+    return records
+
+
+FRAMES = Frames(b"XCW2", _read)
+
+
 def encode_frame(records: Sequence[Record]) -> bytes:
-    """Magic, length, CRC-32 of the records, CRC-32 of these three, then the records."""
-    body = encode(tuple(records))
-    head = MAGIC + len(body).to_bytes(4, "big") + crc32(body).to_bytes(4, "big")
-    return head + crc32(head).to_bytes(4, "big") + body
+    """These records as one frame."""
+    return FRAMES.encode(encode(tuple(records)))
 
 
 def read_frames(data: bytes) -> tuple[list[Record], int]:
@@ -64,52 +67,7 @@ def read_frames(data: bytes) -> tuple[list[Record], int]:
 
 def split_frames(data: bytes) -> tuple[list[tuple[Record, ...]], int]:
     """See `read_frames`, with the records of each frame apart."""
-    frames: list[tuple[Record, ...]] = []
-    at = 0
-    while at < len(data):
-        found = frame_at(data, at)
-        if found is None:
-            _refuse_damage(data, at)
-            break
-        frames.append(found[0])
-        at += found[1]
-    return frames, at
-
-
-def _body_length(data: bytes, at: int) -> int:
-    """What an undamaged head says; -1 for a damaged or torn one."""
-    head = data[at : at + _HEAD]
-    if len(head) < _HEAD or not head.startswith(MAGIC) or crc32(head[:-4]) != int.from_bytes(head[-4:], "big"):
-        return -1
-    return int.from_bytes(head[4:8], "big")
-
-
-def frame_at(data: bytes, at: int) -> tuple[tuple[Record, ...], int] | None:
-    """The records of the whole frame that begins here and its length, or None."""
-    length = _body_length(data, at)
-    body = data[at + _HEAD : at + _HEAD + length]
-    if length < 0 or len(body) < length or crc32(body) != int.from_bytes(data[at + 8 : at + 12], "big"):
-        return None
     try:
-        records: tuple[Record, ...] = decode(body, tuple[Record, ...], FRAME_BYTES_MAX)
-    except RemoteFault:
-        return None
-    return records, _HEAD + length
-
-
-def next_frame(data: bytes, at: int) -> int:
-    """Where the first whole frame behind the bad one at `at` begins; the end of `data` for none."""
-    length = _body_length(data, at)
-    behind = data.find(MAGIC, at + 1 if length < 0 else at + _HEAD + length)
-    while behind != -1:
-        if frame_at(data, behind) is not None:
-            return behind
-        behind = data.find(MAGIC, behind + 1)
-    return len(data)
-
-
-def _refuse_damage(data: bytes, at: int) -> None:
-    """A whole frame anywhere behind a bad one shows that the bad one was synced once."""
-    behind = next_frame(data, at)
-    if behind < len(data):
-        raise LocalFault(ConsensusCode.WAL_CORRUPT, "wal", damaged_at=at, good_frame_at=behind)
+        return FRAMES.split(data)
+    except RemoteFault as fault:
+        raise LocalFault(ConsensusCode.WAL_CORRUPT, "wal", **fault.values) from None

@@ -12,7 +12,7 @@ from clearing.base.certificate import NIL
 from clearing.base.codec import decode
 from clearing.base.errors import RemoteFault
 from consensus.messages import CertificateMessage, Envelope, Message, Proposal, Vote, read_envelope, read_message
-from consensus.wal import Record, RecordKind, TimeoutRecord, frame_at, next_frame
+from consensus.wal import FRAMES, Record, RecordKind, TimeoutRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ def pieces(data: bytes) -> Iterator[Piece]:
     """The log from its first byte to its last. Linear but for bytes that look like heads of frames."""
     at = 0
     while at < len(data):
-        found = frame_at(data, at)
+        found = FRAMES.at(data, at)
         if found is not None:
             yield Piece(at, found[1], found[0])
             at += found[1]
             continue
-        end = next_frame(data, at)
+        end = FRAMES.after(data, at)
         yield Piece(at, end - at, None)
         at = end
 

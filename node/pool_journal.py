@@ -15,13 +15,12 @@ import trio
 
 from clearing.base.codec import Bytes32, Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.base.frames import encode_frame, split_frames
+from clearing.base.frames import Frames
 from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
 from node.codes import NodeCode
 from node.mempool import transaction_hash
 
 T = TypeVar("T")
-MAGIC = b"XCP1"
 REWRITE_BYTES = 4 << 20
 ENTRY_TRANSACTIONS_MAX = 1024
 ENTRY_BYTES_MAX = ENTRY_TRANSACTIONS_MAX * TRANSACTION_BYTES_MAX + 64
@@ -32,6 +31,9 @@ class JournalEntry(Wire, frozen=True):
 
     taken: Annotated[tuple[Transaction, ...], msgspec.Meta(max_length=ENTRY_TRANSACTIONS_MAX)] = ()
     over: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=ENTRY_TRANSACTIONS_MAX)] = ()
+
+
+FRAMES = Frames(b"XCP1", lambda payload: decode(payload, JournalEntry, ENTRY_BYTES_MAX))
 
 
 class PoolJournal:
@@ -96,12 +98,12 @@ class PoolJournal:
         self._waiting.update((transaction_hash(each), each) for each in taken)
 
     def _append(self, entry: JournalEntry) -> None:
-        self._size += _write(self._descriptor, encode_frame(MAGIC, encode(entry)), self._size)
+        self._size += _write(self._descriptor, FRAMES.encode(encode(entry)), self._size)
 
     def _read(self, data: bytes) -> int:
         """Learn what waits; how many bytes are good."""
         try:
-            entries, good = split_frames(MAGIC, data, lambda body: decode(body, JournalEntry, ENTRY_BYTES_MAX))
+            entries, good = FRAMES.split(data)
         except RemoteFault as fault:
             raise LocalFault(NodeCode.POOL_JOURNAL_CORRUPT, str(self._path), **fault.values) from None
         for entry in entries:
@@ -116,7 +118,7 @@ class PoolJournal:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         size = 0
         for some in _slices(self.waiting):
-            size += _write(descriptor, encode_frame(MAGIC, encode(JournalEntry(taken=some))), size)
+            size += _write(descriptor, FRAMES.encode(encode(JournalEntry(taken=some))), size)
         os.fsync(descriptor)
         part.rename(self._path)
         _sync_folder(self._path)
