@@ -35,10 +35,14 @@ from node.api.routes import ROUTES
 from node.api.server import build_api, serve_api
 from node.api.shapes import AccountView, Check, HeaderView, Problem, StateView, SubmitResults
 from node.api.trading_shapes import TradingView
+from node.api.validator_shapes import ValidatorsView
+from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.config import Api
 from node.mempool import Accepted, transaction_hash
 from node.metrics import Metrics
+from node.p2p.roster import Role
+from node.p2p.status import PeerStatus
 from node.statements.statement import StatementInputs
 from node.trade_batch import TransactionList
 
@@ -77,6 +81,11 @@ class FakeView:
             package_epoch=1,
         )
         return None if self.empty else view
+
+    def validators(self) -> ValidatorsView:
+        return ValidatorsView(
+            network=HASH, height=3, number=0, hash=HASH, total_power=0, validators=(), agreeing_hash=HASH
+        )
 
     def header(self, height: int | None) -> HeaderView | None:
         if height not in (None, 3):
@@ -146,6 +155,22 @@ class FakeView:
         self.events.add((chain_id, transaction_hash))
         return new
 
+    def peers(self) -> Sequence[PeerStatus]:
+        return (
+            PeerStatus(
+                key=b"p" * 32,
+                role=Role.VALIDATOR,
+                connected=True,
+                connections=2,
+                rtt_ms=0.6,
+                score=75,
+                faults=1,
+                last_fault="R0102 malformed at vote",
+                bans=1,
+                banned_seconds=0.25,
+            ),
+        )
+
     def readiness(self) -> Sequence[Check]:
         return (Check(name="peers", ok=self.ready, detail="3 of 3"), Check(name="oracle", ok=True))
 
@@ -191,6 +216,12 @@ async def test_state_headers_and_packages_are_public(client: httpx.AsyncClient) 
     for path in ("/v1/headers/4", "/v1/proofs/2"):
         missing = await client.get(path)
         assert (missing.status_code, code_of(missing)) == (404, "R0840")
+
+
+async def test_who_agrees_is_public(client: httpx.AsyncClient) -> None:
+    response = await client.get("/v1/validators")
+    assert response.status_code == 200
+    assert msgspec.json.decode(response.content, type=ValidatorsView).hash == HASH
 
 
 async def test_a_node_without_a_height_says_so(view: FakeView, client: httpx.AsyncClient) -> None:
@@ -451,6 +482,22 @@ async def test_the_description_and_the_server_come_from_one_table(view: FakeView
         assert ("security" in operation) == route.signed
         assert set(operation["responses"]) == {str(status) for status in route.statuses} | {"default"}
         assert all(f"{{{each.name}}}" in route.path for each in route.parameters if each.where == "path")
+
+
+async def test_peers_are_told_with_roles_scores_and_bans_and_without_addresses(client: httpx.AsyncClient) -> None:
+    (told,) = (await client.get("/v1/peers")).json()["peers"]
+    assert told == {
+        "key": "70" * 32,
+        "role": "validator",
+        "connected": True,
+        "connections": 2,
+        "rtt_ms": 1,
+        "score": 75,
+        "faults": 1,
+        "last_fault": "R0102 malformed at vote",
+        "bans": 1,
+        "banned_ms": 250,
+    }
 
 
 def test_every_schema_that_the_description_refers_to_is_there() -> None:

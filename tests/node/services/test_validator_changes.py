@@ -1,0 +1,266 @@
+"""Changing validators by files: proposed from what a node shows, approved where the key is, gathered, handed in."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from clearing.base.codec import encode
+from clearing.base.errors import LocalFault, Rejected
+from clearing.base.ids import NetworkId
+from clearing.base.validators import Validator
+from clearing.blocks import ProvenOffence
+from clearing.codes import ClearingCode
+from clearing.genesis import genesis_to_json
+from clearing.transactions import bytes_max
+from clearing.validators.changes import judge_change
+from clearing.validators.sets import sets_of
+from node.api.validator_shapes import ValidatorsView
+from node.change_files import (
+    Card,
+    Change,
+    approve_change,
+    encode_change,
+    joined,
+    newcomer,
+    propose,
+    read_change,
+)
+from node.cli import validators as commands
+from node.cli.exits import Exit
+from node.cli.main import run
+from node.codes import NodeCode
+from node.keys.keystore import Strength
+from node.keys.ring import KIND_OF, Purpose, new_password, write_key
+from node.mempool import VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
+from node.validators_view import validators_of
+from tests.clearing.state.world import codes
+from tests.clearing.validators.chamber import Chamber, envelope_secret, key_of, validator
+
+UNTIL = 2**50
+
+
+def approved(chamber: Chamber, change: Change, *names: int) -> Change:
+    for name in names:
+        change = approve_change(change, NetworkId(chamber.network), key_of(name), envelope_secret(name))
+    return change
+
+
+def test_a_change_out_of_what_a_node_shows_is_taken_by_the_next_block(tmp_path: Path) -> None:
+    chamber = Chamber()
+    shown = msgspec.json.decode(msgspec.json.encode(validators_of(chamber.state)), type=ValidatorsView)
+    change = propose(shown, [key_of(1)], [validator(5)], {key_of(2): 11}, UNTIL)
+    for name in (1, 2, 3):
+        (tmp_path / f"{name}.json").write_bytes(encode_change(approved(chamber, change, name)))
+    gathered = joined([read_change(tmp_path / f"{name}.json") for name in (3, 1, 2)])
+    assert gathered.approved_power == 30
+    assert list(gathered.approved) == sorted(gathered.approved)
+    assert not codes(chamber.step(gathered.request))
+    assert sets_of(chamber.state).next == gathered.after
+    assert validators_of(chamber.state).change is not None
+
+
+def test_a_file_that_does_not_fit_together_is_refused_before_anything_is_signed(tmp_path: Path) -> None:
+    chamber = Chamber()
+    change = approved(chamber, propose(validators_of(chamber.state), [key_of(1)], [], {}, UNTIL), 2)
+    good = json.loads(encode_change(change))
+    path = tmp_path / "change.json"
+
+    def spoil(alter: Callable[[Any], None]) -> None:
+        told = json.loads(json.dumps(good))
+        alter(told)
+        path.write_text(json.dumps(told))
+        with pytest.raises(LocalFault) as caught:
+            read_change(path)
+        assert caught.value.code is NodeCode.CHANGE_FILE
+
+    request = "request"
+    spoil(lambda told: told["validators"].pop())
+    spoil(lambda told: told["validators"][0].update(power=11))
+    spoil(lambda told: told["validators"][0].update(possession=told["validators"][1]["possession"]))
+    spoil(lambda told: told[request]["transactions"][0].update(after="0x" + "00" * 32))
+    spoil(lambda told: told[request]["transactions"][0].update(before="0x" + "00" * 32))
+    spoil(lambda told: told[request]["transactions"][0].update(left=[]))
+    spoil(lambda told: told[request]["transactions"].append(told[request]["transactions"][0]))
+    spoil(lambda told: told[request].update(transactions=[]))
+    spoil(lambda told: told[request]["transactions"][0]["approvals"][0].update(validator=9))
+    spoil(lambda told: told.update(network="0x00"))
+    spoil(lambda told: told.update(more=1))
+    path.write_bytes(b"\xff" * 10)
+    with pytest.raises(LocalFault):
+        read_change(path)
+    path.write_bytes(b" " * (1 << 19))
+    with pytest.raises(LocalFault):
+        read_change(path)
+    path.write_bytes(encode_change(change))
+    assert read_change(path) == change
+
+
+def test_what_the_network_would_refuse_cannot_be_proposed() -> None:
+    shown = validators_of(Chamber().state)
+    forged = Card(envelope=key_of(5).hex(), validator=validator(5).bls_key.hex(), possession="00" * 96)
+    wrong: tuple[tuple[list[bytes], list[Validator], dict[bytes, int]], ...] = (
+        ([], [], {}),
+        ([key_of(1), key_of(2)], [], {}),
+        ([key_of(9)], [], {}),
+        ([], [validator(5, 100)], {}),
+        ([], [newcomer(forged, 1)], {}),
+        ([], [], {key_of(9): 5}),
+    )
+    for left, entered, powers in wrong:
+        with pytest.raises(LocalFault) as caught:
+            propose(shown, left, entered, powers, UNTIL)
+        assert caught.value.code is NodeCode.CHANGE_FILE
+
+
+def test_only_who_is_in_the_set_approves_and_on_its_own_network_only() -> None:
+    chamber = Chamber()
+    change = propose(validators_of(chamber.state), [key_of(1)], [], {}, UNTIL)
+    with pytest.raises(LocalFault) as caught:
+        approved(chamber, change, 9)
+    assert caught.value.code is NodeCode.NOT_IN_THE_SET
+    with pytest.raises(LocalFault) as caught:
+        approve_change(change, NetworkId(bytes(32)), key_of(1), envelope_secret(1))
+    assert caught.value.code is NodeCode.CHANGE_FILE
+    other = propose(validators_of(chamber.state), [key_of(2)], [], {}, UNTIL)
+    with pytest.raises(LocalFault):
+        joined([change, other])
+
+
+def test_approving_twice_is_approving_once() -> None:
+    chamber = Chamber()
+    change = approved(chamber, propose(validators_of(chamber.state), [key_of(1)], [], {}, UNTIL), 2, 3, 2)
+    assert len(change.approved) == 2
+
+
+def test_a_pool_takes_a_change_only_with_enough_good_approvals_and_waits_for_it_long() -> None:
+    chamber = Chamber()
+    chamber.step()
+
+    def judge(request: Any) -> Rejected | None:
+        told = judge_change(chamber.state, request)
+        return told if isinstance(told, Rejected) else None
+
+    pool = Mempool(NetworkId(chamber.network), lambda _: (), judge_change=judge)
+    change = propose(validators_of(chamber.state), [key_of(1)], [], {}, UNTIL)
+    told = pool.add(approved(chamber, change, 1, 2).request, chamber.time_ms)
+    assert isinstance(told, Rejected)
+    assert told.code is ClearingCode.TOO_FEW_APPROVALS
+    good = approved(chamber, change, 1, 2, 3).request
+    assert len(encode((good,))) <= bytes_max(good)
+    assert isinstance(pool.add(good, chamber.time_ms), Accepted)
+    assert pool.select(chamber.time_ms) == (good,)
+    assert _accounts(good) == (VALIDATORS_SLOT,)
+    assert isinstance(Mempool(NetworkId(chamber.network), lambda _: ()).add(good, 0), Rejected)
+    assert refuse_changes(good) is not None
+
+
+def test_misbehaviour_on_record_is_shown() -> None:
+    chamber = Chamber()
+    chamber.hear({}, misbehaviour=[ProvenOffence(key_of(2), 1, 1, 0, 10)])
+    (shown,) = validators_of(chamber.state).offences
+    assert (shown.envelope_key, shown.kind, shown.count) == ("0x" + key_of(2).hex(), "duplicate_vote", 1)
+
+
+class _Answers:
+    """A client that shows one state and hands requests in to it."""
+
+    def __init__(self, chamber: Chamber) -> None:
+        self.chamber = chamber
+
+    async def validators(self) -> ValidatorsView:
+        return validators_of(self.chamber.state)
+
+    async def submit(self, transactions: tuple[Any, ...]) -> Any:
+        from node.api.problems import problem_of
+        from node.api.shapes import SubmitResult, SubmitResults
+
+        told = judge_change(self.chamber.state, transactions[0])
+        if isinstance(told, Rejected):
+            refused = SubmitResult(hash="0x" + "00" * 32, status="refused", problem=problem_of(told))
+            return SubmitResults(results=(refused,))
+        self.chamber.step(*transactions)
+        return SubmitResults(results=(SubmitResult(hash="0x" + "00" * 32, status="accepted"),))
+
+
+@pytest.fixture
+def chamber(monkeypatch: pytest.MonkeyPatch) -> Chamber:
+    import trio
+
+    made = Chamber()
+    monkeypatch.setattr(commands, "_ask", lambda _, question: trio.run(question, _Answers(made)))
+    return made
+
+
+def make_home(folder: Path, chamber: Chamber, name: int) -> Path:
+    """A home with the keys of a validator of the chamber."""
+    home = folder / f"home{name}"
+    home.mkdir(mode=0o700)
+    password = new_password(home)
+    from clearing.base import bls
+
+    secret = bls.secret_from_seed(bytes([name]) * 32).to_bytes(32, "big")
+    for purpose, value in ((Purpose.ENVELOPE, envelope_secret(name)), (Purpose.VALIDATOR, secret)):
+        write_key(home, purpose.value, KIND_OF[purpose], value, password, Strength.DEVNET)
+    (home / "genesis.json").write_bytes(genesis_to_json(chamber.genesis))
+    return home
+
+
+def test_the_command_line_takes_a_change_from_a_card_to_a_block(
+    chamber: Chamber, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    homes = {name: make_home(tmp_path, chamber, name) for name in (1, 2, 3, 5)}
+    assert run(["validators", "card", "--home", str(homes[5]), "--devnet", "--output", "json"]) == 0
+    card = tmp_path / "card.json"
+    card.write_text(capsys.readouterr().out)
+    change = tmp_path / "change.json"
+    proposed = [
+        *("validators", "propose", "--enter", f"{card}=10", "--leave", key_of(4).hex(), "--out", str(change)),
+    ]
+    assert run(proposed) == 0
+    told = capsys.readouterr().out
+    assert f"leaves  {key_of(4).hex()} with power 10" in told
+    assert f"enters  {key_of(5).hex()} with power 10" in told
+    assert run(proposed) == Exit.SAFETY, "nothing is overwritten"
+    approve = ["validators", "approve", str(change), "--devnet", "--home"]
+    assert run([*approve, str(homes[1])]) == 0
+    assert run([*approve, str(homes[2]), "--out", str(tmp_path / "two.json")]) == 0
+    capsys.readouterr()
+    assert run(["validators", "submit", str(change), str(tmp_path / "two.json")]) == Exit.VERIFICATION
+    assert "R0464" in capsys.readouterr().err
+    assert run([*approve, str(homes[5])]) == Exit.CONFIG, "not in the set yet"
+    assert run([*approve, str(homes[3]), "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["approved_power"] == 20
+    assert run(["validators", "submit", str(change), str(tmp_path / "two.json")]) == 0
+    assert key_of(5) in sets_of(chamber.state).next.index_of
+    assert key_of(4) not in sets_of(chamber.state).next.index_of
+    capsys.readouterr()
+    assert run(["validators", "show"]) == 0
+    assert "change 1 made at" in capsys.readouterr().out
+    assert run(["validators", "submit", str(change)]) == Exit.VERIFICATION, "a change is good once"
+
+
+def test_an_approval_for_another_network_is_refused(
+    chamber: Chamber, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = make_home(tmp_path, chamber, 1)
+    change = tmp_path / "change.json"
+    assert run(["validators", "propose", "--power", f"{key_of(1).hex()}=11", "--out", str(change)]) == 0
+    assert f"stays   {key_of(1).hex()} with power 11, now 10" in capsys.readouterr().out
+    other = msgspec.structs.replace(chamber.genesis, name="other")
+    (home / "genesis.json").write_bytes(genesis_to_json(other))
+    before = change.read_bytes()
+    assert run(["validators", "approve", str(change), "--devnet", "--home", str(home)]) == Exit.VERIFICATION
+    assert change.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--leave", "zz"], ["--power", "5"], ["--power", "00=x"], ["--enter", "nowhere=5"], ["--enter", "x=0"]],
+    ids=lambda each: each[0],
+)
+def test_odd_arguments_are_refused_as_usage(chamber: Chamber, tmp_path: Path, arguments: list[str]) -> None:
+    assert run(["validators", "propose", *arguments, "--out", str(tmp_path / "x")]) == Exit.USAGE
