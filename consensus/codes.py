@@ -34,6 +34,8 @@ class ConsensusCode(CodeBook):
     TRUST_EXPIRED = 540
     NOT_LATER = 541
     FROM_THE_FUTURE = 542
+    NO_WITNESS = 543
+    LIGHT_LACKING = 544
 
 
 REMEDIES: dict[ConsensusCode, str] = {
@@ -66,4 +68,6 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.TRUST_EXPIRED: "The trusted header is older than the trusting period. Get one from whom you trust.",
     ConsensusCode.NOT_LATER: "A light client goes forward only: height and time must lie above the trusted header's.",
     ConsensusCode.FROM_THE_FUTURE: "The header's time lies ahead of the own clock. Check the clock, then the sender.",
+    ConsensusCode.NO_WITNESS: "No witness confirmed what the first server showed. Name others, or none at all.",
+    ConsensusCode.LIGHT_LACKING: "The server has no light block of this height: not decided yet, or before its first.",
 }

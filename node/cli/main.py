@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "wal": ("node.cli.wal:wal", "Look into the consensus log of a stopped node, and repair it."),
     "rollback": ("node.cli.rollback:rollback", "Take a stopped node one height back."),
     "debug": ("node.cli.debug:debug", "Compare the states of two nodes."),
+    "light": ("node.cli.light:light", "Check headers without a node, by certificates alone."),
     "signer": ("node.cli.signer:signer", "Hold a validator's keys in a process of their own."),
     "margin": ("node.cli.margin:margin", "Evaluate margins: of a portfolio in a file, with every intermediate."),
     "settle": ("node.cli.settle:settle", "Pay, settle and share losses out of a file, with every intermediate."),

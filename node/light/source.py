@@ -1,0 +1,112 @@
+"""Where light blocks come from: a node's HTTP API, or anything else that has the two methods.
+
+Rule: an answer is bounded in bytes and time and typed before it is looked at, and says nothing but what it shows. A
+server that is not there is `LocalFault NODE_UNREACHABLE`; one that lacks the height is `LocalFault LIGHT_LACKING`; one
+that talks nonsense is a `RemoteFault`.
+"""
+
+import time
+from typing import Protocol
+
+import msgspec
+
+from clearing.base.codec import decode, encode
+from clearing.base.errors import LocalFault, RemoteFault
+from consensus.codes import ConsensusCode
+from consensus.light_attack import LightClientAttack
+from consensus.light_client import LightBlock
+from node.api.light_shapes import LIGHT_BLOCK_BYTES_MAX, EvidenceResult, LightBlockView
+from node.codes import NodeCode
+
+ANSWER_BYTES_MAX = 2 * LIGHT_BLOCK_BYTES_MAX + 4096
+TIMEOUT_S = 10.0
+CALL_S_MAX = 30.0
+"""Of a whole answer, however slowly it drips."""
+
+
+class LightSource(Protocol):
+    """A server of light blocks."""
+
+    @property
+    def name(self) -> str:
+        """For the user."""
+        ...
+
+    def block(self, height: int | None) -> LightBlock:
+        """The block of a height, by default the newest. Raises LocalFault, RemoteFault; see above."""
+        ...
+
+    def submit(self, attack: LightClientAttack) -> int:
+        """How many validators the server says the evidence accuses. Raises LocalFault, RemoteFault."""
+        ...
+
+    def close(self) -> None:
+        """Give up what it holds."""
+        ...
+
+
+class HttpSource:
+    """One node's API."""
+
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+        import httpx
+
+        self.name = url
+        self._http = httpx.Client(timeout=timeout_s, trust_env=False, follow_redirects=False)
+        self._url = url.rstrip("/")
+
+    def block(self, height: int | None) -> LightBlock:
+        """See `LightSource`."""
+        status, body = self._ask("GET", f"/v1/light/{'latest' if height is None else height}", None)
+        if status == 404:
+            raise LocalFault(ConsensusCode.LIGHT_LACKING, self.name, height=height or 0)
+        self._check(status, body)
+        try:
+            shown = msgspec.json.decode(body, type=LightBlockView)
+            data = bytes.fromhex(shown.block[2:])
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise RemoteFault(NodeCode.NODE_ANSWER, self.name, why=str(error)[:200]) from None
+        block = decode(data, LightBlock, LIGHT_BLOCK_BYTES_MAX)
+        if height is not None and block.header.height != height:
+            raise RemoteFault(NodeCode.NODE_ANSWER, self.name, asked=height, shown=block.header.height)
+        return block
+
+    def submit(self, attack: LightClientAttack) -> int:
+        """See `LightSource`."""
+        status, body = self._ask("POST", "/v1/evidence", encode(attack))
+        self._check(status, body, 202)
+        try:
+            return len(msgspec.json.decode(body, type=EvidenceResult).accused)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise RemoteFault(NodeCode.NODE_ANSWER, self.name, why=str(error)[:200]) from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def _check(self, status: int, body: bytes, wanted: int = 200) -> None:
+        if status == wanted:
+            return
+        if status == 429 or status >= 500:
+            raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, status=status)
+        raise RemoteFault(NodeCode.NODE_ANSWER, self.name, status=status, body=body[:200].decode(errors="replace"))
+
+    def _ask(self, method: str, path: str, content: bytes | None) -> tuple[int, bytes]:
+        import httpx
+
+        deadline = time.monotonic() + CALL_S_MAX
+        headers = {"accept-encoding": "identity"}
+        if content is not None:
+            headers["content-type"] = "application/msgpack"
+        body = bytearray()
+        try:
+            with self._http.stream(method, self._url + path, content=content, headers=headers) as response:
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > ANSWER_BYTES_MAX:
+                        raise RemoteFault(NodeCode.NODE_ANSWER, self.name, bytes_max=ANSWER_BYTES_MAX)
+                    if time.monotonic() > deadline:
+                        raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, seconds=int(CALL_S_MAX))
+                return response.status_code, bytes(body)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, why=str(error)[:200]) from None
