@@ -36,7 +36,6 @@ from node.api.server import build_api, serve_api
 from node.api.shapes import AccountView, Check, HeaderView, Problem, StateView, SubmitResults
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
-from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.config import Api
 from node.mempool import Accepted, transaction_hash
