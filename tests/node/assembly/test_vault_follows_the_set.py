@@ -1,0 +1,230 @@
+"""A vault on a real chain follows a change of validators that it missed for long, and pays under the new set."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from eth_account import Account
+from web3 import Web3
+
+from bridge import vault
+from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.deploy import VaultTerms, deploy_token, deploy_vault, deploy_verifier, next_addresses
+from bridge.relayer import Relayer
+from bridge.rpc import Endpoint
+from bridge.transactions import Sender
+from clearing.assets import Asset
+from clearing.base import bls
+from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.header import Header
+from clearing.base.ids import ZERO_HASH
+from clearing.blocks import BlockResult
+from clearing.extension import VoteExtension
+from clearing.facts import Fact
+from clearing.genesis import ChainTerms, MarketParameters
+from clearing.receipts import DepositCredited, Receipt, WithdrawalConfirmed, WithdrawalReleased
+from clearing.transactions import Transaction
+from clearing.validators.receipts import ChangeFinished, VaultRotated
+from clearing.validators.sets import sets_of
+from consensus.executor import payload_root
+from consensus.messages import Block, CommittedBlock, Evidence
+from consensus.outputs import Decided
+from consensus.store import MemoryBlockStore, save_committed
+from node.devnet.anvil import Anvil
+from node.fact_pool import FactPool
+from node.relayer_service import RelayerService
+from tests.bridge.adapter.conftest import Watch, watch
+from tests.bridge.contracts.vault_chain import USER, ChainUser
+from tests.chain_fixtures import anvil, anvil_binary
+from tests.clearing.state.world import ALICE, BTC, ETH, USD, of_kind, reports
+from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, validator
+
+__all__ = ["anvil", "anvil_binary", "watch"]
+pytestmark = pytest.mark.chain
+CHAIN_ID, TOKEN = 31337, 1
+RELAYER = bytes([9]) * 32
+TO = b"\x33" * 20
+FOUR = dict.fromkeys(range(1, 5), 10)
+CENT = 10_000
+
+
+class Followed(Chamber):
+    """A chamber whose headers are certified by three of the set and kept, with one vault on a real chain."""
+
+    def __init__(self, chain: Anvil) -> None:
+        self.user = ChainUser(chain)
+        token = deploy_token(self.user.web3, USER, "Dollar", "USD", 6)
+        verifier = deploy_verifier(self.user.web3, USER)
+        (address,) = next_addresses(self.user.web3, USER, 1)
+        base = chamber_genesis(FOUR, MarketParameters(move_cap_ppm=900_000, epoch_blocks=1_000))
+        genesis = msgspec.structs.replace(
+            base,
+            time_ms=time.time_ns() // 1_000_000 - 3_600_000,
+            chains=(ChainTerms(CHAIN_ID, "anvil", address, 4, verifier.block_number),),
+            assets=(Asset(TOKEN, "USDC", CHAIN_ID, address, token.address, 6, 6, USD, 0, 0, 10**15),),
+        )
+        super().__init__(genesis=genesis)
+        terms = VaultTerms(self.network, genesis.validators, bytes([8]) * 20, ((token.address, 1),))
+        self.vault_at = deploy_vault(self.user.web3, USER, verifier.address, terms)
+        assert self.vault_at.address == address
+        self.token = self.user.contract("TestToken", token)
+        self.vault = self.user.contract("Vault", self.vault_at)
+        self.user.send(self.token.functions.mint(self.user.address, 10**9))
+        self.user.send(self.token.functions.approve(self.vault.address, 2**256 - 1))
+        self.blocks_kept = MemoryBlockStore()
+        self.parent: bytes = self.network
+        self.pools = {name: FactPool(key_of(name)) for name in (1, 2, 3, 4, 5)}
+
+    def decide(self, *transactions: Transaction) -> BlockResult:
+        """A block in which each that certified the height below says what its own pool has."""
+        sets, at = sets_of(self.state), self.state.now.time_ms + 1_000
+        prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=at)
+        said = {name: VoteExtension(prices, self.pools[name].pending(self.state)) for name in self.speakers()}
+        result = self.hear(said, *transactions)
+        header = Header(
+            network=self.network,
+            parent=self.parent,
+            height=result.height,
+            time_ms=self.state.now.time_ms,
+            payload_root=payload_root(b"", None, (), Evidence()),
+            module_roots=result.module_roots,
+            commitments_root=ZERO_HASH,
+            commitments_height=0,
+            withdrawals_root=result.withdrawals_root,
+            withdrawals_count=result.withdrawals_count,
+            exit_root=result.exit_root,
+            epoch=result.epoch,
+            validators_hash=sets.now.hash,
+            next_validators_hash=sets.next.hash,
+            deposit_cursors=result.deposit_cursors,
+        )
+        self.parent = header.hash
+        digest = vote_digest(self.network, sets.now.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
+        names = [self.names[each.envelope_key] for each in sets.now.validators]
+        shares = {
+            index: bls.sign(bls.secret_from_seed(bytes([name]) * 32), digest) for index, name in enumerate(names[:3])
+        }
+        certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, sets.now, shares)
+        self.newest = CommittedBlock(Block(header, b"", None, (), Evidence()), certificate, ())
+        save_committed(self.blocks_kept, self.newest)
+        return result
+
+    def hear_of(self, facts: Iterable[Fact]) -> None:
+        """Every node's watcher saw these."""
+        for pool in self.pools.values():
+            for fact in facts:
+                pool.add(fact)
+
+    def until(self, kind: type[Receipt], blocks: int = 8) -> Any:
+        """Decide heights until a receipt of this kind."""
+        for _ in range(blocks):
+            found = of_kind(self.decide(), kind)
+            if found:
+                return found[0]
+        raise AssertionError(kind)
+
+    def relayable(self) -> Any:
+        """What a node's relayer has for the vault now."""
+        service = RelayerService(self.genesis, {}, RELAYER, SimpleNamespace(state=self.state), self.blocks_kept, 1_000)  # type: ignore[arg-type]
+        service.decided(Decided(self.newest, 1, 0, fetched=False))
+        return service._relayable(self.genesis.chains[0])
+
+
+@pytest.fixture
+def followed(anvil: Callable[..., Anvil]) -> Followed:
+    chain = anvil(CHAIN_ID)
+    chain.fund(Account.from_key(RELAYER).address)
+    return Followed(chain)
+
+
+@pytest.fixture
+async def endpoint(followed: Followed) -> AsyncIterator[Endpoint]:
+    async with Endpoint(followed.user.chain.url) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def watching(followed: Followed, endpoint: Endpoint, watch: Callable[..., Watch]) -> Watch:
+    profile = WatchedChain(
+        CHAIN_ID,
+        followed.vault_at.address,
+        followed.vault_at.block_number,
+        (),
+        FinalityPolicy(quorum=1),
+        custody_stride=1_000_000,
+    )
+    return watch(profile, endpoint)
+
+
+async def seen(followed: Followed, watching: Watch) -> None:
+    """What happened on the chain so far becomes final and is heard of."""
+    followed.user.chain.mine(10)
+    told = len(watching.facts)
+    await watching.until_quiet()
+    followed.hear_of(watching.facts[told:])
+
+
+async def test_a_vault_that_missed_a_change_is_rotated_and_pays_under_the_new_set(
+    followed: Followed, endpoint: Endpoint, watching: Watch
+) -> None:
+    deposit = followed.vault.functions.deposit(Web3.to_checksum_address(followed.genesis.assets[0].token), 500, ALICE)
+    await trio.to_thread.run_sync(followed.user.send, deposit)
+    await seen(followed, watching)
+    followed.until(DepositCredited)
+    followed.decide(followed.signed(followed.unsigned([1], [validator(5)])))
+    made_at = followed.state.now.height
+    for _ in range(12):
+        followed.decide()  # nobody relays
+    new = sets_of(followed.state).last
+    assert followed.newest.block.header.validators_hash == new.hash != followed.genesis.validators.hash
+    assert followed.state.changes[0].height == made_at
+    result = followed.decide(followed.withdrawal(ALICE, TOKEN, 300, TO))
+    assert of_kind(result, WithdrawalReleased)
+
+    relayer = Relayer(endpoint, Sender(endpoint, CHAIN_ID, RELAYER), followed.vault_at.address, 10**9)
+    relayed = await relayer.relay(followed.relayable())
+    assert relayed.rotated
+    assert relayed.checkpoint is not None
+    assert [nonce for nonce, _ in relayed.claims] == [0]
+    assert followed.token.functions.balanceOf(Web3.to_checksum_address(TO)).call() == 300
+    assert followed.vault.functions.validatorsHash().call() == new.hash
+    latest = vault.read_checkpoint(await relayer._view(vault.latest_call(), 6 * 32))
+    assert latest.height == followed.newest.block.header.height
+
+    await seen(followed, watching)
+    rotated = followed.until(VaultRotated)
+    assert (rotated.chain_id, rotated.vault, rotated.waiting) == (CHAIN_ID, followed.vault_at.address, 0)
+    kinds = [type(each) for result in followed.results[-3:] for each in result.receipts]
+    assert ChangeFinished in kinds
+    assert WithdrawalConfirmed in kinds
+    assert followed.relayable().rotation is None
+    # The next change is possible, and relayed in its own time.
+    followed.decide(followed.signed(followed.unsigned([2], [validator(1)])))
+    followed.decide()
+    again = await relayer.relay(followed.relayable())
+    assert again.rotated
+    assert followed.vault.functions.validatorsHash().call() == sets_of(followed.state).next.hash
+
+
+async def test_a_new_validators_word_counts_and_who_left_is_silent(followed: Followed, watching: Watch) -> None:
+    followed.decide(followed.signed(followed.unsigned([1], [validator(5)])))
+    for _ in range(4):
+        followed.decide()
+    deposit = followed.vault.functions.deposit(Web3.to_checksum_address(followed.genesis.assets[0].token), 500, ALICE)
+    await trio.to_thread.run_sync(followed.user.send, deposit)
+    followed.user.chain.mine(10)
+    await watching.until_quiet()
+    for name in (1, 3, 4):  # 1 has left: two of four know of it
+        for fact in watching.facts:
+            followed.pools[name].add(fact)
+    for _ in range(4):
+        followed.decide()
+    assert followed.cash(ALICE) == 0
+    for fact in watching.facts:
+        followed.pools[5].add(fact)
+    followed.until(DepositCredited)
+    assert followed.cash(ALICE) == 500
