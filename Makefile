@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u PIP_TARGET -u PIP_USER PIP_CONFIG_FILE=/dev/null \
        $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: demo devnet test testnet check bench setup lock contracts docs clean
+SEEDS ?= 0:1000
+
+.PHONY: demo devnet test testnet sim check bench setup lock contracts docs clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -20,6 +22,9 @@ test: setup ## everything that is tested
 
 testnet: setup ## a network of processes with faults: make testnet MANIFEST=tests/testnets/manifests/acceptance.toml
 	$(BIN)/python -m tests.testnets run $(MANIFEST)
+
+sim: setup ## the whole network in one process under simulated faults: make sim SEEDS=0:1000
+	$(BIN)/python -m tests.sim.consensus --seeds $(SEEDS)
 
 check: setup ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -26,6 +26,7 @@ from tests.clearing.state.world import (
     ALICE,
     BOB,
     BTC,
+    BTC_CALL,
     BTC_FUT,
     BTC_PERP,
     CAROL,
@@ -36,14 +37,15 @@ from tests.clearing.state.world import (
     USDC_1,
     USDC_2,
     VAULTS,
+    WETH_1,
     World,
     make_genesis,
 )
 from tests.sim.consensus.crypto import secrets_of
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=2, trade_fee_ppm=50)
-CHAIN_BLOCK_MS = 500
-STRIDE = 4
+CHAIN_BLOCK_MS = 1000
+STRIDE = 2
 FINAL_MS = 300
 PRICES = {BTC: 790_000, ETH: 20_000}
 TRADERS = (HOUSE, ALICE, BOB, CAROL)
@@ -53,8 +55,11 @@ VALIDATORS_ALL = 16
 
 @lru_cache(maxsize=64)
 def genesis_of(validators: ValidatorSet) -> Genesis:
-    """The small market of the rulebook's tests, under these validators."""
-    return msgspec.structs.replace(make_genesis(MARKET), validators=validators)
+    """The small market of the rulebook's tests without its option and its token, under these validators."""
+    small = make_genesis(MARKET)
+    listed = tuple(each for each in small.instruments if each.id != BTC_CALL)
+    assets = tuple(each for each in small.assets if each.id != WETH_1)
+    return msgspec.structs.replace(small, instruments=listed, assets=assets, validators=validators)
 
 
 @dataclass
@@ -129,8 +134,8 @@ class Market:
 
     def price(self, feed: int, now_ms: int) -> int:
         """Ticks: up by a per cent in ten seconds, and down again."""
-        base, step = PRICES[feed], (now_ms + self._phase) // 250 % 80
-        return base + base * (step if step < 40 else 80 - step) // 4_000
+        base, step = PRICES[feed], (now_ms + self._phase) // 500 % 40
+        return base + base * (step if step < 20 else 40 - step) // 2_000
 
     def beats_at(self, now_ms: int) -> list[Fact]:
         """The chains' newest blocks."""

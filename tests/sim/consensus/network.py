@@ -53,7 +53,7 @@ class Faults:
     rotate_bytes: int = 8 << 20
     clearing: bool = False
     """The whole clearing application in place of the toy."""
-    requests_interval_ms: int = 150
+    requests_interval_ms: int = 300
     outside: tuple[int, ...] = ()
     """Nodes that are no validators at first."""
     swaps: tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...] = ()

@@ -91,7 +91,8 @@ class SimNode:
 
     @property
     def height(self) -> int:
-        return self.store.height()
+        """Decided and applied; while it is down, what is stored."""
+        return self.store.height() if self.replica is None else self.replica.chain.height
 
     @property
     def where(self) -> str:

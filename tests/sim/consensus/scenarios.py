@@ -12,7 +12,7 @@ from tests.sim.consensus.network import Faults
 
 LIES = tuple(ADVERSARIES)
 ROTTEN = "rotten disk"
-SIZES = (4, 4, 7, 4, 4, 7, 4, 10, 4, 7)
+SIZES = (4, 4, 7, 4, 4, 7, 4, 10, 4, 4)
 
 
 def faults_of(seed: int) -> Faults:
