@@ -23,6 +23,8 @@ NAMES = {
     "network": "four validators as processes, trades through their APIs",
     "apply_block": "executing a block, one core",
     "margin": "margin of a whole book, exact integers, one core",
+    "consensus": "agreement between processes, 4 to 32 of them",
+    "comet": "CometBFT's kvstore and ours, four nodes each (needs Go)",
     "consensus_core": "agreement alone, all nodes in one process",
     "p2p": "peers on loopback, two to four processes",
     "proofs": "committing, proving, verifying, one core",
