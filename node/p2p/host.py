@@ -10,9 +10,11 @@ import os
 import socket
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import libp2p.network.connection.swarm_connection as swarm_connection
+import trio
 from libp2p.abc import IRawConnection, ISecureConn
 from libp2p.crypto.x25519 import create_new_key_pair as new_noise_key
 from libp2p.host.basic_host import BasicHost
@@ -34,11 +36,16 @@ from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig
 from node.p2p.identity import envelope_key, key_pair, peer_id
 from node.p2p.muxer import BufferedTcp, Muxer, quick_state
+from node.p2p.rates import Buckets
 
 INBOUND_MAX = 256
 """Connections from outside at one time, finished or not."""
 HANDSHAKES_PER_ADDRESS = 32
 """Of those, unfinished ones from one address: a stranger's sockets must leave room for peers."""
+ARRIVALS_PER_SECOND = 10.0
+ARRIVALS_BURST_SECONDS = 30.0
+"""A handshake costs milliseconds of our one core: so many connections from one address, and a burst for when all nodes
+of a machine start at once."""
 UPGRADE_SECONDS = 5.0
 SOCKET_BUFFER_BYTES = 256 << 10
 """Of each direction. Loopback carries 100 MB/s with it, a path of 100 ms 2.5 MB/s at least."""
@@ -92,9 +99,11 @@ class _TCP(TCP):  # type: ignore[misc]
 class _Swarm(Swarm):  # type: ignore[misc]
     """libp2p's swarm, but an inbound connection's task ends with the connection, not with the swarm."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, refused: Refused, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._refused = refused
         self._shaking_hands: Counter[str] = Counter()
+        self._arrivals = Buckets(ARRIVALS_PER_SECOND, ARRIVALS_BURST_SECONDS)
 
     async def _do_handle_inbound_connection(self, read_write_closer: Any, maddr: Any, failure_event: Any) -> None:  # noqa: ARG002
         raw = RawConnection(BufferedTcp(read_write_closer.stream), initiator=False)
@@ -103,6 +112,9 @@ class _Swarm(Swarm):  # type: ignore[misc]
         try:
             if self._shaking_hands[address] >= HANDSHAKES_PER_ADDRESS:
                 raise SecurityUpgradeFailure(f"{HANDSHAKES_PER_ADDRESS} unfinished handshakes from {address}")
+            if not self._arrivals.take(address, trio.current_time()):
+                self._refused(P2pCode.FLOOD)
+                raise SecurityUpgradeFailure(f"too many connections from {address}")
             self._shaking_hands[address] += 1
             try:
                 muxed = await self.upgrade_inbound_raw_conn(raw, maddr)
@@ -166,6 +178,7 @@ def build_host(config: NetworkConfig, admit: Admit, refused: Refused) -> Any:
         outbound_upgrade_timeout=UPGRADE_SECONDS,
     )
     swarm = _Swarm(
+        refused,
         own,
         store,
         upgrader,
@@ -198,11 +211,12 @@ def _shorten_buffers(stream: Any) -> None:
 
 
 def _address_of(stream: Any) -> str:
-    """The other side's IP address; empty when it is gone already."""
+    """The other side's IP address, of IPv6 the network of 64 bits; empty when it is gone already."""
     try:
-        return str(stream.socket.getpeername()[0])
-    except OSError:
+        address = ip_address(str(stream.socket.getpeername()[0]).partition("%")[0])
+    except (OSError, ValueError):
         return ""
+    return str(address) if address.version == 4 else str(ip_network((address, 64), strict=False))
 
 
 async def _no_handler(stream: Any) -> None:

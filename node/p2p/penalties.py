@@ -39,6 +39,9 @@ POINTS: dict[CodeBook, int] = {
     P2pCode.HANDSHAKE_TIMEOUT: 0,
     P2pCode.STREAM_ENDED: 0,
     P2pCode.REPLACED: 0,
+    P2pCode.MISBEHAVED: 0,
+    P2pCode.BANNED: 0,
+    P2pCode.NO_LONGER_ADMITTED: 0,
     P2pCode.WRONG_NETWORK: 0,
     P2pCode.WRONG_VERSION: 0,
 }

@@ -1,0 +1,155 @@
+"""Who may connect follows the validator set, and who misbehaves is left alone for a time: on sockets and in memory."""
+
+from dataclasses import replace
+
+import pytest
+import trio
+
+from clearing.base.errors import RemoteFault
+from consensus.codes import ConsensusCode
+from node.p2p.codes import P2pCode
+from node.p2p.config import NetworkConfig, Peer
+from node.p2p.libp2p_network import LibP2PNetwork
+from node.p2p.memory import Hub
+from node.p2p.network import Channel, Network, Topic
+from node.p2p.roster import Role
+from node.p2p.scores import BAN_SECONDS_FIRST
+
+PROVEN = RemoteFault(ConsensusCode.DOUBLE_SIGN, "vote")
+KEYS = [bytes([number]) * 32 for number in range(1, 5)]
+
+
+async def until(condition) -> None:
+    while not condition():  # noqa: ASYNC110
+        await trio.sleep(0.01)
+
+
+async def test_who_leaves_the_set_is_disconnected_and_stays_out_until_it_is_admitted_again(cluster):
+    async with cluster(4) as c:
+        await c.all_connected()
+        keys = [node.key for node in c.nodes]
+        left, *others = c.nodes
+        for node in c.nodes:
+            node.network.admit(keys)
+        for node in others:
+            node.network.admit(keys[1:])
+            node.network.admit(keys[1:])  # told at every height
+        await until(lambda: not any(left.key in node.network.peers for node in others))
+        for node in others:
+            assert node.network.peers == {other.key for other in others if other is not node}
+            assert node.network.stats.peer(left.key).closed[P2pCode.NO_LONGER_ADMITTED.label]
+        await until(lambda: all(node.network.stats.refused[P2pCode.UNKNOWN_PEER.label] for node in others))
+        assert not left.network.peers
+        for node in others:
+            node.network.admit(keys)
+        await c.all_connected()
+
+
+async def test_a_key_that_joins_the_set_may_connect_without_a_restart(cluster):
+    async with cluster(2) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        joiner = LibP2PNetwork(
+            NetworkConfig(secret=bytes(32), network=one.config.network, peers=(Peer(one.key, port=one.config.port),))
+        )
+        async with joiner.running():
+            await until(lambda: bool(one.network.stats.refused[P2pCode.UNKNOWN_PEER.label]))
+            one.network.admit([one.key, other.key, joiner.key])
+            await until(lambda: joiner.key in one.network.peers)
+            assert one.network.roster.role(joiner.key) is Role.VALIDATOR
+            joiner.send(one.key, Channel.CONSENSUS, b"here I am")
+            assert (await one.network.receive(Channel.CONSENSUS).receive()).sender == joiner.key
+
+
+async def test_an_observer_of_the_configuration_stays_whatever_the_set_is(cluster):
+    def observed(number: int, config: NetworkConfig) -> NetworkConfig:
+        peer = config.peers[0]
+        return replace(config, peers=(), observers=(peer.key,)) if number == 0 else config
+
+    async with cluster(2, change=observed) as c:
+        validator, observer = c.nodes
+        await c.all_connected()
+        validator.network.admit([validator.key])
+        validator.network.send(observer.key, Channel.SYNC, b"a block")
+        assert (await observer.network.receive(Channel.SYNC).receive()).data == b"a block"
+        (told,) = validator.network.status()
+        assert (told.key, told.role, told.connected, told.score) == (observer.key, Role.OBSERVER, True, 100)
+
+
+async def test_a_ban_closes_the_connection_refuses_the_next_ones_and_ends_by_itself(cluster, monkeypatch):
+    monkeypatch.setattr("node.p2p.scores.BAN_SECONDS_FIRST", 1.0)
+    async with cluster(4, topics={Topic.TRADES: lambda _: True}) as c:
+        await c.all_connected()
+        judge, liar, *others = c.nodes
+        judge.network.report(liar.key, PROVEN)
+        assert not judge.network._sessions[liar.key].alive
+        await until(lambda: liar.key not in judge.network.peers)
+        banned = next(each for each in judge.network.status() if each.key == liar.key)
+        assert banned.bans == 1
+        assert 0 < banned.banned_seconds <= 1.0
+        assert "double_sign" in banned.last_fault
+        for node in others:  # what others think of it is theirs to find out
+            assert liar.key in node.network.peers
+        liar.network.publish(Topic.TRADES, b"by way of others")
+        with trio.fail_after(30):
+            assert (await judge.feeds[Topic.TRADES].receive()).sender == liar.key
+            await c.all_connected()
+        assert judge.network.stats.peer(liar.key).closed[P2pCode.BANNED.label]
+        assert judge.network.scores.score(liar.key, trio.current_time()) >= 50
+
+
+async def test_reports_about_strangers_and_after_the_end_do_no_harm(cluster):
+    async with cluster(2) as c:
+        await c.all_connected()
+        one, other = c.nodes
+        one.network.report(b"s" * 32, PROVEN)
+        assert one.network.peers == {other.key}
+        assert b"s".hex() * 32 not in one.network.stats.peers
+        await one.stop()
+        one.network.report(other.key, PROVEN)
+        one.network.admit([one.key])
+
+
+async def test_connections_from_one_address_are_limited_before_any_handshake(cluster, monkeypatch):
+    monkeypatch.setattr("node.p2p.host.ARRIVALS_PER_SECOND", 1.0)
+    async with cluster(2) as c:
+        await c.all_connected()
+        node = c.nodes[0]
+        for _ in range(40):
+            stream = await trio.open_tcp_stream("127.0.0.1", node.config.port, local_address="127.0.0.3")
+            await stream.aclose()
+        await until(lambda: node.network.stats.refused[P2pCode.FLOOD.label] >= 5)
+        assert node.network.peers == {c.nodes[1].key}
+
+
+@pytest.mark.parametrize("changed", [{"observers": (b"short",)}, {"observers": ("own",)}])
+def test_observers_are_keys_of_others(changed):
+    from clearing.base.errors import LocalFault
+
+    good = NetworkConfig(secret=bytes(32), network=bytes(32), peers=())
+    own = tuple(good.key if each == "own" else each for each in changed["observers"])
+    with pytest.raises(LocalFault) as refused:
+        LibP2PNetwork(replace(good, observers=own))
+    assert refused.value.code is P2pCode.BAD_CONFIG
+
+
+async def test_memory_keeps_the_same_promises(nursery, autojump_clock):
+    hub = Hub()
+    networks = [hub.join(key) for key in KEYS]
+    for network in networks:
+        await nursery.start(network.run)
+    one, liar, third, fourth = networks
+    typed: Network = one
+    typed.report(liar.key, PROVEN)
+    assert one.peers == {third.key, fourth.key}
+    assert liar.peers == {third.key, fourth.key}
+    assert not liar.send(one.key, Channel.CONSENSUS, b"lost")
+    typed.report(third.key, PROVEN)  # of four, two may not be missing
+    assert third.key in one.peers
+    await trio.sleep(BAN_SECONDS_FIRST)
+    assert one.peers == {liar.key, third.key, fourth.key}
+    typed.admit([one.key, liar.key, third.key])
+    assert one.peers == {liar.key, third.key}
+    assert fourth.peers == {liar.key, third.key}
+    typed.admit(KEYS)
+    assert one.peers == set(KEYS[1:])
