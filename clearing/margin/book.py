@@ -8,16 +8,17 @@ tells: this is the hot loop, and no object is made per account. It must not know
 breach leads to.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from clearing.base.errors import BaseCode, LocalFault
 from clearing.base.units import MONEY_MAX, POSITION_MAX
-from clearing.margin.add_ons import terms_of
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.columns import ID, Columns
+from clearing.margin.gathered import batch_of, defined_margin
 from clearing.margin.kernel import Exact, Integers, exact_product, exact_sum, value_and_loss
 from clearing.margin.layout import (
     COLLATERAL,
@@ -207,24 +208,15 @@ class MarginBook:
 
     def margin(self, account: int) -> AccountMargin:
         """The margin of one account, by the definition. Raises KeyError for an unknown account."""
-        return self._defined(self.columns.gather(np.array([self._known(account)]))[:, 0])
+        return defined_margin(self._arrays, self.layout, self.columns.gather(np.array([self._known(account)]))[:, 0])
 
     def margins(self, accounts: Sequence[int]) -> MarginBatch:
         """The margins of `accounts`, in that order. Raises KeyError for an unknown one."""
-        table = self._read(accounts)
-        equity: Exact = table[EQUITY]
-        losses: Exact = table[self.layout.losses].T
-        initial: Exact = table[INITIAL]
-        wide = np.flatnonzero(table[WIDE]).tolist()
-        if wide:
-            equity, losses, initial = (each.astype(object) for each in (equity, losses, initial))
-        for at in wide:
-            defined = self._defined(table[:, at])
-            equity[at], initial[at] = defined.equity, defined.initial
-            losses[at] = defined.group_losses
-        lots, tokens = table[self.layout.lots][self.layout.rank], table[self.layout.tokens]
-        terms = None if self._plain else terms_of(self._arrays, losses.T, lots, tokens)
-        return MarginBatch(equity, losses, initial, self._arrays.parameters, terms)
+        return self.margins_when_asked(accounts)()
+
+    def margins_when_asked(self, accounts: Sequence[int]) -> Callable[[], MarginBatch]:
+        """What `margins` tells now, worked out when it is called: taking note of the holdings is cheap."""
+        return partial(batch_of, self._read(accounts), self._arrays, self.layout)
 
     def short(self, accounts: Sequence[int], cash_limit: int) -> list[int]:
         """Those of `accounts` below initial margin, or with cash of a group below -`cash_limit`; in that order."""
@@ -271,11 +263,6 @@ class MarginBook:
         for number, group in enumerate(self.layout.groups):
             held = self.columns.table[group, columns].any(axis=0)
             self.columns.table[self.layout.holds.start + number, columns] = held
-
-    def _defined(self, column: Integers) -> AccountMargin:
-        rows = self.layout
-        positions = column[rows.lots][rows.rank].tolist()
-        return account_margin(self._arrays, column[rows.cash].tolist(), column[rows.tokens].tolist(), positions)
 
     def _refresh(self) -> None:
         """Work through everything that is marked."""
@@ -330,7 +317,7 @@ class MarginBook:
         covers = covers_maintenance(equity, initial, self._arrays.parameters)
         self.columns.put(MAINTENANCE_OK, columns, covers.astype(np.int64))
         for column in columns[self.columns.table[WIDE, columns] != 0].tolist():
-            defined = self._defined(self.columns.table[:, column])
+            defined = defined_margin(self._arrays, self.layout, self.columns.table[:, column])
             self.columns.table[INITIAL_OK, column] = defined.initial_ok
             self.columns.table[MAINTENANCE_OK, column] = defined.maintenance_ok
 

@@ -5,9 +5,9 @@ block wrote is compared with what was added up. Days are those of block time in 
 tells which of them it saw whole. It must not know how a statement looks.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from clearing.base.errors import Bug
 from clearing.base.units import DAY_MS
@@ -104,7 +104,8 @@ class Day:
     over: bool = False
     marks: dict[int, int] = field(default_factory=dict)
     margined: list[int] = field(default_factory=list)
-    margins: MarginBatch | None = None
+    margins: Callable[[], MarginBatch] | None = None
+    """Of `margined`, worked out when they are asked for: each block might be a day's last."""
 
     def size(self, accounts: Iterable[int]) -> int:
         """How many lines these accounts' statements have."""
@@ -131,7 +132,7 @@ class Day:
         """At the close; None for an account that never held anything, and the house."""
         if self.margins is None or account not in self.rows:
             return None
-        return self.margins.account(self.rows[account])
+        return self.margins().account(self.rows[account])
 
     @property
     def rows(self) -> dict[int, int]:
@@ -152,7 +153,7 @@ class StatementDays:
         self._height = state.now.height
         self._arrays: RiskArrays | None = None
         self._margined: list[int] = []
-        self._margins: MarginBatch | None = None
+        self._margins: Callable[[], MarginBatch] | None = None
         # A day is seen whole from its first block on: the one before is of an earlier day, or genesis.
         self._since = state.now.time_ms // DAY_MS if state.now.height else -1
 
@@ -178,7 +179,7 @@ class StatementDays:
         if touched or moved or self._margins is None or book.arrays is not self._arrays:
             self._arrays = book.arrays
             self._margined = [each for each in book.accounts() if self._follows(each)]
-            self._margins = book.margins(self._margined)
+            self._margins = cache(book.margins_when_asked(self._margined))
         day.margined, day.margins = self._margined, self._margins
         day.marks = {instrument: mark.ticks for instrument, mark in state.marks.ordered()}
 
