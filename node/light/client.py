@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
+from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
 from consensus.light_attack import LightClientAttack, cross_check
 from consensus.light_client import (
@@ -31,6 +34,7 @@ from node.light.trust import Trusted, fetch_anchor
 Result = TypeVar("Result")
 BACKWARDS_MAX = 10_000
 SEQUENTIAL_CHUNK = 200
+SETS_KEPT = 64
 LAG_S = 3.0
 """How long a witness may lack a height that the primary has."""
 _LAG_STEP_S = 0.25
@@ -66,6 +70,8 @@ class LightClient:
         self._all = tuple(sources)
         self._options, self._verifier, self._evidence = options, verifier, evidence
         self._now_ms, self._tell, self._sleep = now_ms, tell, sleep
+        self._sets: dict[bytes, ValidatorSet] = {}
+        """Verified ones by hash. The hash leaves the proofs of possession out: a server could spoil them."""
 
     @property
     def sources(self) -> tuple[LightSource, ...]:
@@ -93,7 +99,7 @@ class LightClient:
     def _update_from(self, source: LightSource, height: int | None) -> LightBlock:
         newest = self.store.newest()
         if height is None:
-            shown = source.block(None)
+            shown = self._shown(source, None)
             height = shown.header.height
             if newest is not None and height <= newest.header.height:
                 return self._unchanged(source, newest, shown)
@@ -103,10 +109,32 @@ class LightClient:
         if self._options.sequential:
             return self._sequential(source, base, height)
         steps = bisection(base, height, self._options.policy, self._now_ms(), self._verifier)
-        trace = _answered(steps, source.block)
+        self._learn(base)
+        trace = _answered(steps, lambda wanted: self._shown(source, wanted))
         self._confirm(source, trace)
-        self.store.add(trace[1:])
+        self._keep(trace)
         return trace[-1]
+
+    def _shown(self, source: LightSource, height: int | None) -> LightBlock:
+        """A server's block with sets that are known in place of its own of the same hash."""
+        block = source.block(height)
+        return msgspec.structs.replace(
+            block,
+            validators=self._sets.get(block.validators.hash, block.validators),
+            next_validators=self._sets.get(block.next_validators.hash, block.next_validators),
+        )
+
+    def _learn(self, block: LightBlock) -> None:
+        """The sets of a verified block."""
+        for validators in (block.validators, block.next_validators):
+            self._sets.setdefault(validators.hash, validators)
+        while len(self._sets) > SETS_KEPT:
+            del self._sets[next(iter(self._sets))]
+
+    def _keep(self, trace: Sequence[LightBlock]) -> None:
+        self.store.add(trace[1:])
+        for block in trace:
+            self._learn(block)
 
     def _unchanged(self, source: LightSource, newest: LightBlock, shown: LightBlock) -> LightBlock:
         """The server has nothing newer. Another header of the height that is trusted is an attack, or a lie."""
@@ -116,20 +144,22 @@ class LightClient:
         if below is None:
             raise RemoteFault(ConsensusCode.BROKEN_LINK, "newest", stated=shown.header.hash, trusted=newest.header.hash)
         steps = cross_check((below, newest), self._options.policy, self._now_ms(), self._verifier)
-        attack = _answered(steps, source.block)
+        self._learn(newest)
+        attack = _answered(steps, lambda wanted: self._shown(source, wanted))
         if attack is not None:
             self._attacked(attack, source, source)
         return newest
 
     def _sequential(self, source: LightSource, base: LightBlock, height: int) -> LightBlock:
+        self._learn(base)
         while base.header.height < height:
             trace = [base]
             for each in range(base.header.height + 1, min(base.header.height + SEQUENTIAL_CHUNK, height) + 1):
-                block = source.block(each)
+                block = self._shown(source, each)
                 verify_adjacent(trace[-1], block, self._options.policy, self._now_ms(), self._verifier)
                 trace.append(block)
             self._confirm(source, trace)
-            self.store.add(trace[1:])
+            self._keep(trace)
             base = trace[-1]
         return base
 
@@ -180,7 +210,7 @@ class LightClient:
         waited = 0.0
         while True:
             try:
-                return witness.block(height)
+                return self._shown(witness, height)
             except LocalFault as fault:
                 if fault.code is not ConsensusCode.LIGHT_LACKING or waited >= self._options.lag_s:
                     raise

@@ -1,0 +1,400 @@
+"""Rules of following a network without a node: only what certificates lead to is kept, whatever servers do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import encode
+from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
+from consensus.codes import ConsensusCode
+from consensus.light_attack import check_attack
+from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from node.codes import NodeCode
+from node.light.client import LightClient, LightOptions
+from node.light.evidence import read_attack
+from node.light.follow import follow
+from node.light.source import HttpSource
+from node.light.store import LightStore
+from node.light.trust import TrustedGenesis, TrustedHash, parse_trust
+from tests.node.light.light_chain import (
+    BLOCK_MS,
+    NETWORK,
+    NOW_MS,
+    POLICY,
+    Answer,
+    Node,
+    certified,
+    chain_of,
+    header_of,
+    serving,
+    set_of,
+    shown,
+    turning,
+)
+
+HEIGHTS = 24
+CHAIN = chain_of(turning(HEIGHTS, 3))
+STEADY = chain_of([range(4)] * HEIGHTS)
+GENESIS = TrustedGenesis(NETWORK, CHAIN[0].validators)
+VERIFIER = CurveLightVerifier()
+
+
+@contextmanager
+def client_of(
+    folder: Path, *urls: str, sequential: bool = False, now_ms: int = NOW_MS, policy: TrustPolicy = POLICY
+) -> Iterator[tuple[LightClient, list[str]]]:
+    """A client and what it tells. Sleeping costs nothing."""
+    told: list[str] = []
+    sources = [HttpSource(url) for url in urls]
+    with LightStore(folder / "light.sqlite") as store:
+        client = LightClient(
+            store,
+            sources,
+            LightOptions(policy, sequential),
+            VERIFIER,
+            folder / "evidence",
+            lambda: now_ms,
+            told.append,
+            lambda _: None,
+        )
+        yield client, told
+    for source in sources:
+        source.close()
+
+
+def only_truth(store: LightStore, chain: list[LightBlock] = CHAIN) -> None:
+    for height in store.heights():
+        block = store.at(height)
+        assert block is not None
+        assert block.header.hash == chain[height - 1].header.hash
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+@pytest.mark.parametrize("start", ["genesis", "hash"])
+def test_the_newest_height_is_reached_by_skipping_or_step_by_step(tmp_path: Path, sequential: bool, start: str) -> None:
+    node, witness = Node(CHAIN), Node(CHAIN)
+    trusted = GENESIS if start == "genesis" else TrustedHash(5, CHAIN[4].header.hash)
+    first = 1 if start == "genesis" else 5
+    with serving(node, witness) as urls, client_of(tmp_path, *urls, sequential=sequential) as (client, told):
+        assert client.begin(trusted).header.height == first
+        assert client.update().header.hash == CHAIN[-1].header.hash
+        assert not told
+        only_truth(client.store)
+        if sequential:
+            assert client.store.heights() == tuple(range(first, HEIGHTS + 1))
+        else:
+            assert len(client.store.heights()) < HEIGHTS - first
+        assert witness.asked == [str(HEIGHTS)], "agreement costs a witness one answer"
+        assert client.update().header.height == HEIGHTS
+        assert not node.evidence
+
+
+def test_while_the_set_stays_one_certificate_leads_anywhere(tmp_path: Path) -> None:
+    node = Node(STEADY)
+    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(TrustedHash(1, STEADY[0].header.hash))
+        client.update(HEIGHTS)
+        assert node.asked == ["1", str(HEIGHTS)]
+        assert client.update(HEIGHTS).header.height == HEIGHTS
+        assert len(node.asked) == 2, "what is trusted is not asked for again"
+        assert client.update(12).header.hash == STEADY[11].header.hash
+
+
+@pytest.mark.parametrize(
+    "trusted",
+    [
+        TrustedHash(5, bytes(32)),
+        TrustedHash(6, CHAIN[4].header.hash),
+        TrustedGenesis(bytes(32), CHAIN[0].validators),
+        TrustedGenesis(NETWORK, CHAIN[20].validators),
+    ],
+)
+def test_a_server_that_shows_another_beginning_is_not_asked_any_more(
+    tmp_path: Path, trusted: TrustedHash | TrustedGenesis
+) -> None:
+    with serving(Node(CHAIN)) as urls, client_of(tmp_path, *urls) as (client, told):
+        with pytest.raises(RemoteFault):
+            client.begin(trusted)
+        assert client.store.heights() == ()
+        assert len(told) == 1
+        with pytest.raises(LocalFault):
+            client.update()
+
+
+@pytest.mark.parametrize("text", ["", "5", "5:", ":ab", "0:" + "ab" * 32, "5:" + "zz" * 32, "5:" + "ab" * 33, "-1:x"])
+def test_what_is_no_trust_is_refused(text: str) -> None:
+    with pytest.raises(LocalFault) as refused:
+        parse_trust(text)
+    assert refused.value.code is NodeCode.LIGHT_NO_TRUST
+
+
+def test_trust_is_a_height_and_a_hash() -> None:
+    for text in ("5:" + "AB" * 32, "5:0x" + "ab" * 32):
+        assert parse_trust(text) == TrustedHash(5, b"\xab" * 32)
+
+
+def test_trust_that_is_too_old_ends_it(tmp_path: Path) -> None:
+    policy = TrustPolicy(trusting_period_ms=5000)
+    with serving(Node(CHAIN)) as urls, client_of(tmp_path, *urls, policy=policy) as (client, _):
+        client.begin(GENESIS)
+        with pytest.raises(LocalFault) as expired:
+            client.update()
+        assert expired.value.code is ConsensusCode.TRUST_EXPIRED
+        assert len(client.sources) == 1, "which is nobody's lie"
+
+
+def test_heights_below_are_bound_by_the_parents_hashes(tmp_path: Path) -> None:
+    node = Node(CHAIN)
+    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(TrustedHash(20, CHAIN[19].header.hash))
+        assert client.update(15).header.hash == CHAIN[14].header.hash
+        assert client.store.heights() == (15, 20)
+        other = chain_of(turning(16, 3), b"other")
+        node.lie = lambda path: (200, shown(other[11])) if path.endswith("/12") else None
+        with pytest.raises(RemoteFault) as refused:
+            client.update(10)
+        assert (refused.value.code, refused.value.at) == (ConsensusCode.BROKEN_LINK, "parent")
+        assert client.store.heights() == (15, 20)
+
+
+def _lies() -> dict[str, object]:
+    unsigned = msgspec.structs.replace(CHAIN[-1], certificate=CHAIN[-2].certificate)
+    other = chain_of(turning(HEIGHTS, 3), network=bytes(32))
+    strangers = frozenset({8})
+    forged = certified(header_of(HEIGHTS, b"p" * 32, strangers, strangers, b"forged"), strangers, strangers, strangers)
+    late = msgspec.structs.replace(CHAIN[-1].header, time_ms=NOW_MS + 10**9)
+    members = frozenset(turning(HEIGHTS, 3)[-1])
+    good = shown(CHAIN[-1])
+    return {
+        "another height's certificate": (200, shown(unsigned)),
+        "another network": (200, shown(other[-1])),
+        "a set of strangers": (200, shown(forged)),
+        "a header from the future": (200, shown(certified(late, members, members, members))),
+        "another height": (200, shown(CHAIN[3])),
+        "nonsense": (200, b"\xff\xfe nonsense"),
+        "nested": (200, b"[" * 100_000),
+        "no hex": (200, msgspec.json.encode({**msgspec.json.decode(good), "block": "0xzz"})),
+        "cut": (200, msgspec.json.encode({**msgspec.json.decode(good), "block": "0x" + encode(CHAIN[-1]).hex()[:-2]})),
+        "far too long": (200, b"a" * (1 << 20)),
+        "a redirect": (302, b""),
+        "an error": (500, b"oops"),
+        "a refusal": (400, b"{}"),
+    }
+
+
+LIES = _lies()
+
+
+@pytest.mark.parametrize("lie", sorted(LIES))
+def test_a_lying_server_is_replaced_by_a_witness_and_leaves_nothing_behind(tmp_path: Path, lie: str) -> None:
+    """It is honest up to the beginning, and lies about the newest height however it is asked for."""
+    told = LIES[lie]
+    newest = ("/latest", f"/{HEIGHTS}")
+    liar = Node(CHAIN, lambda path: told if path.endswith(newest) else None)  # type: ignore[arg-type,return-value]
+    with serving(liar, Node(CHAIN), Node(CHAIN)) as urls, client_of(tmp_path, *urls) as (client, words):
+        client.begin(GENESIS)
+        assert client.update(HEIGHTS).header.hash == CHAIN[-1].header.hash
+        only_truth(client.store)
+        assert words
+        assert client.sources[0].name == urls[1]
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data())
+def test_whatever_bytes_a_server_changes_only_the_truth_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    chain = STEADY[:6]
+    good = encode(chain[-1])
+    at = data.draw(st.integers(0, len(good) - 1))
+    bad = good[:at] + bytes([good[at] ^ data.draw(st.integers(1, 255))]) + good[at + 1 :]
+    view = {**msgspec.json.decode(shown(chain[-1])), "block": "0x" + bad.hex()}
+    liar = Node(chain, lambda path: (200, msgspec.json.encode(view)) if path.endswith("/6") else None)
+    with serving(liar) as urls, client_of(tmp_path_factory.mktemp("changed"), *urls) as (client, _):
+        client.begin(TrustedHash(1, chain[0].header.hash))
+        with suppress(CrossclearError):
+            client.update(6)
+        for height in client.store.heights():
+            assert client.store.at(height) == chain[height - 1], "also what no signature covers: proofs of possession"
+
+
+def _fork(at: int, members: list[set[int]]) -> list[LightBlock]:
+    """The same chain below a height, another one from there on, certified by the given sets."""
+    return chain_of(members, b"forked", CHAIN[: at - 1])
+
+
+FORKED = _fork(14, turning(HEIGHTS, 3))
+
+
+@pytest.mark.parametrize("liar_serves", [False, True])
+def test_two_certified_headers_end_it_with_evidence_for_everybody(tmp_path: Path, liar_serves: bool) -> None:
+    honest, liar = Node(CHAIN), Node(FORKED)
+    nodes = (liar, honest) if liar_serves else (honest, liar)
+    with serving(*nodes) as urls, client_of(tmp_path, *urls) as (client, told):
+        client.begin(GENESIS)
+        client.update(10)
+        before = client.store.heights()
+        with pytest.raises(LocalFault) as seen:
+            client.update()
+        assert seen.value.code is NodeCode.LIGHT_ATTACK
+        assert client.store.heights() == before, "neither side is believed"
+    (file,) = (tmp_path / "evidence").iterdir()
+    assert str(file) in str(seen.value)
+    assert file.stat().st_mode & 0o777 == 0o600
+    attack = read_attack(file)
+    check_attack(attack, VERIFIER)
+    assert attack.common.header.hash == CHAIN[attack.common.header.height - 1].header.hash
+    assert attack.first.header.height == attack.second.header.height >= 14
+    for node in nodes:
+        assert node.evidence == [file.read_bytes()]
+    assert any("took the evidence" in each for each in told)
+
+
+def test_an_attack_on_the_height_that_is_trusted_already_is_seen_later(tmp_path: Path) -> None:
+    """The server itself shows another newest header than it did before."""
+    node = Node(CHAIN)
+    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(GENESIS)
+        client.update()
+        assert client.update().header.height == HEIGHTS
+        node.blocks = FORKED
+        with pytest.raises(LocalFault) as seen:
+            client.update()
+        assert seen.value.code is NodeCode.LIGHT_ATTACK
+        assert len(node.evidence) == 1
+
+
+def test_a_third_of_the_trusted_set_that_certifies_for_a_made_up_set_is_evidence(tmp_path: Path) -> None:
+    """Lunatic: two of four trusted validators and strangers sign a set that the chain never had."""
+    made_up = frozenset({0, 1, 6, 7, 5})
+    false = [
+        *STEADY[:13],
+        *(
+            certified(header_of(height, b"p" * 32, made_up, made_up, b"lunatic"), made_up, made_up, made_up)
+            for height in range(14, HEIGHTS + 1)
+        ),
+    ]
+    with serving(Node(false), Node(STEADY)) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(TrustedHash(1, STEADY[0].header.hash))
+        with pytest.raises(LocalFault) as seen:
+            client.update()
+        assert seen.value.code is NodeCode.LIGHT_ATTACK
+    (file,) = (tmp_path / "evidence").iterdir()
+    attack = read_attack(file)
+    check_attack(attack, VERIFIER)
+    assert {attack.first.validators.hash, attack.second.validators.hash} == {
+        set_of(made_up).hash,
+        STEADY[0].validators.hash,
+    }
+
+
+def test_a_witness_whose_lie_is_not_certified_is_dropped_and_the_others_count(tmp_path: Path) -> None:
+    unsigned = msgspec.structs.replace(
+        CHAIN[-1], header=msgspec.structs.replace(CHAIN[-1].header, payload_root=bytes(32))
+    )
+    liar = Node(CHAIN, lambda path: (200, shown(unsigned)) if path.endswith(f"/{HEIGHTS}") else None)
+    with serving(Node(CHAIN), liar, Node(CHAIN)) as urls, client_of(tmp_path, *urls) as (client, told):
+        client.begin(GENESIS)
+        assert client.update().header.hash == CHAIN[-1].header.hash
+        assert [source.name for source in client.sources] == [urls[0], urls[2]]
+        assert len(told) == 1
+    assert not (tmp_path / "evidence").exists()
+
+
+def test_without_one_witness_that_confirms_nothing_is_kept(tmp_path: Path) -> None:
+    """Both are unreachable, or don't have the height."""
+    nodes = (Node(CHAIN), Node(CHAIN[:3]))
+    with serving(*nodes) as urls, client_of(tmp_path, *urls, "http://127.0.0.1:1") as (client, told):
+        client.begin(GENESIS)
+        with pytest.raises(LocalFault) as alone:
+            client.update()
+        assert alone.value.code is ConsensusCode.NO_WITNESS
+        assert client.store.heights() == (1,)
+        assert len(client.sources) == 3, "who is late or away is asked again"
+        assert len(told) == 2
+
+
+def test_a_witness_some_blocks_behind_is_waited_for(tmp_path: Path) -> None:
+    behind = Node(CHAIN[: HEIGHTS - 1])
+
+    def catch_up(path: str) -> Answer | None:
+        if len(behind.asked) == 3:
+            behind.blocks = CHAIN
+        return None
+
+    behind.lie = catch_up
+    with serving(Node(CHAIN), behind) as urls, client_of(tmp_path, *urls) as (client, told):
+        client.begin(GENESIS)
+        assert client.update().header.height == HEIGHTS
+        assert not told
+
+
+def test_following_tells_each_height_once_and_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
+    node, seen, words = Node(STEADY[:3]), [], []
+    waits = 0
+
+    def wait() -> bool:
+        nonlocal waits
+        waits += 1
+        node.blocks = STEADY[: 3 + waits // 2]
+        node.lie = (lambda _: (503, b"")) if waits % 5 == 0 else (lambda _: None)
+        return waits < 12
+
+    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(TrustedHash(1, STEADY[0].header.hash))
+        follow(client, lambda block: seen.append(block.header.height), words.append, wait)
+    assert seen == sorted(set(seen))
+    assert seen[0] == 1
+    assert seen[-1] == 3 + 11 // 2
+    assert any("R0857" in each for each in words)
+
+
+def test_following_ends_where_trust_ends(tmp_path: Path) -> None:
+    node = Node(CHAIN)
+    with serving(node, Node(FORKED)) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(GENESIS)
+        with pytest.raises(LocalFault) as seen:
+            follow(client, lambda _: None, lambda _: None, lambda: True)
+        assert seen.value.code is NodeCode.LIGHT_ATTACK
+
+
+def test_the_time_of_the_chain_is_the_trusting_periods_measure(tmp_path: Path) -> None:
+    """A little before the newest trusted header is too old it still leads on; then it never does again."""
+    period = 100_000
+    policy = TrustPolicy(trusting_period_ms=period)
+    for now_ms, ends in ((BLOCK_MS + period - 1, None), (BLOCK_MS + period, ConsensusCode.TRUST_EXPIRED)):
+        folder = tmp_path / str(now_ms)
+        folder.mkdir()
+        with serving(Node(STEADY)) as urls, client_of(folder, *urls, now_ms=now_ms, policy=policy) as (client, _):
+            client.begin(TrustedHash(1, STEADY[0].header.hash))
+            if ends is None:
+                assert client.update().header.height == HEIGHTS
+            else:
+                with pytest.raises(LocalFault) as expired:
+                    client.update()
+                assert expired.value.code is ends
+
+
+def test_the_sources_answer_is_cut_at_its_limit_and_typed(tmp_path: Path) -> None:
+    node = Node(CHAIN)
+    with serving(node) as (url,):
+        source = HttpSource(url)
+        assert source.block(7) == CHAIN[6]
+        with pytest.raises(LocalFault) as lacking:
+            source.block(HEIGHTS + 1)
+        assert lacking.value.code is ConsensusCode.LIGHT_LACKING
+        node.lie = lambda _: (200, b"a" * 600_000)
+        with pytest.raises(RemoteFault) as refused:
+            source.block(7)
+        assert refused.value.code is NodeCode.NODE_ANSWER
+        source.close()
+    away = HttpSource("http://127.0.0.1:1")
+    with pytest.raises(LocalFault) as unreachable:
+        away.block(None)
+    assert unreachable.value.code is NodeCode.NODE_UNREACHABLE
+    away.close()
