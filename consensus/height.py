@@ -11,6 +11,7 @@ from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from consensus.accountability import contradictions
+from consensus.adaptive import AdaptiveTimeouts, StepWatch
 from consensus.admission import Admission
 from consensus.application import Application
 from consensus.chain import Chain
@@ -59,7 +60,7 @@ from consensus.proposer import proposer_index
 from consensus.signing import CertificateCache, Signer, Verifier, assemble_certificate
 from consensus.state import Step, new_state
 from consensus.step import step
-from consensus.timeouts import Timeouts, TimerKind
+from consensus.timeouts import TimerKind
 from consensus.votes import PAST_ROUNDS
 from consensus.wal import Record, RecordKind, TimeoutRecord
 
@@ -75,7 +76,7 @@ class Surroundings:
     certificates: CertificateCache
     signer: Signer
     clock: Clock
-    timeouts: Timeouts
+    timeouts: AdaptiveTimeouts
     evidence: EvidencePool
 
 
@@ -86,7 +87,7 @@ class HeightRun:
         self.chain = chain
         self.height = chain.height + 1
         own = chain.validators.index_of.get(around.signer.envelope_key)
-        self.state = new_state(self.height, chain.validators, own, around.timeouts)
+        self.state = new_state(self.height, chain.validators, own, around.timeouts.current)
         self.own = OwnMessages(chain, around.signer, recorded)
         self.outputs: list[Output] = []
         self.delivery = Delivery(chain, own, around.signer, self.outputs)
@@ -96,6 +97,7 @@ class HeightRun:
         self.fetching: list[Certificate] = []
         """Certificates of final values whose block isn't here."""
         self.decided: CommittedBlock | None = None
+        self.watch = StepWatch()
         self._around = around
         self._unbuilt = -1
         """The round in which too few extensions were here to propose."""
@@ -106,7 +108,10 @@ class HeightRun:
         """Give the core one input and perform all that follows. Raises Bug."""
         waiting = deque([event])
         while waiting and self.decided is None:
-            for effect in step(self.state, waiting.popleft()):
+            given = waiting.popleft()
+            if isinstance(given, ProposalReceived):
+                self.watch.proposed(given.round, self._around.clock.steady_ms())
+            for effect in step(self.state, given):
                 waiting.extend(self._perform(effect))
 
     def take_timeout(self, event: TimeoutElapsed) -> None:
@@ -182,6 +187,7 @@ class HeightRun:
         match effect:
             case Fired(line, round_):
                 self.outputs.append(RuleFired(line, self.height, round_))
+                self.watch.fired(line, round_, self._around.clock.steady_ms())
                 if line == 11:
                     self._forget()
                     self._offer_extension(round_)

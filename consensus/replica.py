@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
+from consensus.adaptive import AdaptiveTimeouts
 from consensus.admission import Admission
 from consensus.application import Application, Misbehaviour
 from consensus.attack_evidence import proofs_of_attack
@@ -76,7 +77,7 @@ class Replica:
             certificates=certificates,
             signer=signer,
             clock=clock,
-            timeouts=config.timeouts,
+            timeouts=AdaptiveTimeouts(config.timeouts),
             evidence=EvidencePool(),
         )
         self._store, self._signer, self._clock = store, signer, clock
@@ -175,6 +176,8 @@ class Replica:
             self.chain, committed.block, committed.certificate, committed.extensions
         )
         keep_sets(self._store, self.chain)
+        if not fetched and not self._replaying:
+            self._around.timeouts.observe(self.run.watch.observed)
         self._around.evidence.forget(committed.block.evidence)
         self._emit(Decided(committed, committed.certificate.round + 1, duration, fetched))
         self.run = HeightRun(self.chain, self._around, self._recorded_now())

@@ -38,6 +38,11 @@ class Timeouts:
     precommit_ms: int = 150
     growth_ms: int = 150
     cap_ms: int = 3000
+    adaptive: bool = True
+    """Whether the bases follow what heights took (`consensus.adaptive`): these then are where they start."""
+    propose_ms_min: int = 250
+    vote_ms_min: int = 100
+    base_ms_max: int = 1500
 
     def duration_ms(self, kind: TimerKind, round_: int) -> int:
         """How long the step of `kind` waits in a round."""
@@ -47,3 +52,7 @@ class Timeouts:
             TimerKind.PRECOMMIT: self.precommit_ms,
         }[kind]
         return min(self.cap_ms, base + round_ * self.growth_ms)
+
+    def bounded(self, base_ms: int, least_ms: int) -> int:
+        """A base within the bounds; the upper ones win."""
+        return min(self.cap_ms, self.base_ms_max, max(least_ms, base_ms))

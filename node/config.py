@@ -119,6 +119,14 @@ class Consensus(Section, frozen=True):
     block_bytes_max: Annotated[int, Meta(ge=1024, le=1_900_000)] = 1 << 20
     """How much the own proposals carry; a payload of 2 MiB is refused by every node."""
     wal: str = "consensus.wal"
+    adaptive: bool = True
+    """Whether the first three follow what heights take; they then are where it starts."""
+    propose_ms_min: Millis = 250
+    """The least that a proposal is waited for, in the first round."""
+    vote_ms_min: Millis = 100
+    """The same for votes."""
+    timeout_base_max_ms: Millis = 1_500
+    """The most in the first round; further rounds grow from there to `timeout_max_ms`."""
 
 
 class Mempool(Section, frozen=True):

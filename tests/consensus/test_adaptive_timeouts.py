@@ -1,0 +1,218 @@
+"""Timeouts follow the network within bounds, an outage buys no silence, and a slow honest network needs one round."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consensus.adaptive import SLACK_MS, WINDOW, AdaptiveTimeouts, Observed, StepWatch
+from consensus.messages import CommittedBlock
+from consensus.outputs import Lane
+from consensus.replica import Replica, ReplicaConfig
+from consensus.timeouts import PAPER_TIMERS, Timeouts
+from tests.sim.consensus.network import Faults, SimNetwork
+
+CALM = Faults(
+    nodes=4,
+    heal_ms=0,
+    loss_percent=0,
+    duplicate_percent=0,
+    stall_percent=0,
+    crash_interval_ms=0,
+    torn_write_percent=0,
+    partition_interval_ms=0,
+)
+DEFAULT = Timeouts()
+MOVED = WINDOW - 2 * WINDOW // 3
+"""So many of the last heights must be slower before anything changes."""
+
+latencies = st.one_of(st.none(), st.integers(-5, 10**10))
+observations = st.builds(Observed, latencies, latencies, latencies)
+settings = st.builds(
+    Timeouts,
+    propose_ms=st.integers(1, 5000),
+    prevote_ms=st.integers(1, 5000),
+    precommit_ms=st.integers(1, 5000),
+    growth_ms=st.integers(0, 1000),
+    cap_ms=st.integers(1, 10_000),
+    propose_ms_min=st.integers(1, 5000),
+    vote_ms_min=st.integers(1, 5000),
+    base_ms_max=st.integers(1, 5000),
+)
+
+
+def bases(timeouts: Timeouts) -> tuple[int, ...]:
+    return timeouts.propose_ms, timeouts.prevote_ms, timeouts.precommit_ms
+
+
+def same(latency: int) -> Observed:
+    return Observed(latency, latency, latency)
+
+
+@given(settings, st.lists(observations, max_size=40))
+def test_bases_stay_in_their_bounds_and_waiting_under_the_cap(given_: Timeouts, seen: list[Observed]) -> None:
+    adaptive = AdaptiveTimeouts(given_)
+    for each in seen:
+        adaptive.observe(each)
+        now = adaptive.current
+        ceiling = min(given_.cap_ms, given_.base_ms_max)
+        least = (given_.propose_ms_min, given_.vote_ms_min, given_.vote_ms_min)
+        assert all(min(ceiling, low) <= base <= ceiling for low, base in zip(least, bases(now), strict=True))
+        for kind in PAPER_TIMERS:
+            waits = [now.duration_ms(kind, round_) for round_ in range(40)]
+            assert waits == sorted(waits)
+            assert waits[-1] <= given_.cap_ms
+            if waits[-1] < given_.cap_ms:
+                assert waits[-1] - waits[0] == 39 * given_.growth_ms
+
+
+@given(
+    st.integers(0, 700),
+    st.lists(st.integers(0, 10**9), max_size=MOVED - 1),
+    st.lists(st.integers(0, 10**9), min_size=WINDOW, max_size=WINDOW),
+)
+def test_fewer_than_a_third_of_the_heights_move_nothing_up(usual: int, slow: list[int], order: list[int]) -> None:
+    """An outage of an hour is one height; a dawdling proposer of four has every fourth."""
+    adaptive = AdaptiveTimeouts(Timeouts())
+    for _ in range(WINDOW):
+        adaptive.observe(same(usual))
+    before = bases(adaptive.current)
+    mixed = [usual] * (WINDOW - len(slow)) + slow
+    for value in [value for _, value in sorted(zip(order, mixed, strict=True))]:
+        adaptive.observe(same(value))
+        assert all(now <= was for now, was in zip(bases(adaptive.current), before, strict=True))
+
+
+@given(st.integers(0, (DEFAULT.base_ms_max - SLACK_MS) // 2), st.integers(0, 10**6))
+def test_a_steady_network_is_waited_for_twice_as_long_as_it_takes(latency: int, past: int) -> None:
+    adaptive = AdaptiveTimeouts(Timeouts())
+    for _ in range(WINDOW):
+        adaptive.observe(same(past))
+    for _ in range(WINDOW):
+        adaptive.observe(same(latency))
+    least = (DEFAULT.propose_ms_min, DEFAULT.vote_ms_min, DEFAULT.vote_ms_min)
+    assert bases(adaptive.current) == tuple(max(low, 2 * latency + SLACK_MS) for low in least)
+
+
+def test_a_slow_network_is_learnt_within_a_third_of_the_window() -> None:
+    adaptive = AdaptiveTimeouts(Timeouts())
+    for count in range(1, MOVED + 1):
+        assert adaptive.current.propose_ms < 700
+        adaptive.observe(Observed(propose_ms=700))
+        assert (adaptive.current.propose_ms == 2 * 700 + SLACK_MS) is (count == MOVED)
+
+
+def test_configured_timeouts_stay_when_told_so() -> None:
+    fixed = Timeouts(adaptive=False)
+    adaptive = AdaptiveTimeouts(fixed)
+    for _ in range(3 * WINDOW):
+        adaptive.observe(same(1000))
+    assert adaptive.current is fixed
+
+
+def test_only_the_deciding_round_is_timed() -> None:
+    watch = StepWatch()
+    watch.fired(11, 0, 0)
+    watch.fired(57, 0, 400)
+    watch.fired(61, 0, 900)
+    watch.fired(11, 1, 2000)
+    watch.proposed(0, 2010)
+    watch.proposed(1, 2030)
+    watch.fired(22, 1, 2030)
+    watch.fired(36, 1, 2075)
+    watch.fired(49, 1, 2095)
+    assert watch.observed == Observed(30, 45, 20)
+
+
+@pytest.mark.parametrize("line", [28, 57])
+def test_a_polka_after_an_own_nil_is_timed_too(line: int) -> None:
+    watch = StepWatch()
+    watch.fired(11, 2, 0)
+    watch.fired(line, 2, 300)
+    watch.fired(36, 2, 320)
+    watch.fired(49, 2, 400)
+    assert watch.observed == Observed(None, 20, 80)
+
+
+def test_of_a_round_that_was_left_nothing_is_known() -> None:
+    watch = StepWatch()
+    watch.fired(11, 1, 0)
+    watch.fired(22, 1, 10)
+    watch.fired(49, 0, 20)
+    assert watch.observed == Observed()
+
+
+class Timed(SimNetwork):
+    """Links take `slow_us` more; from `cut_ms` until it heals no proposal arrives."""
+
+    slow_us = 0
+    cut_ms = 0
+    before: Sequence[tuple[int, ...]] = ()
+    """Everybody's bases when the cut came."""
+
+    def send(self, sender: int, to: int, lane: Lane, data: bytes) -> None:
+        if not self.healed and self.now_us >= self.cut_ms * 1000:
+            self.before = self.before or self.bases()
+            if lane is Lane.DATA:
+                return
+        super().send(sender, to, lane, data)
+
+    def schedule(self, after_us: int, kind: str, node: int = -1, data: tuple[object, ...] = ()) -> int:
+        return super().schedule(after_us + (self.slow_us if kind == "deliver" else 0), kind, node, data)
+
+    def bases(self) -> list[tuple[int, ...]]:
+        """Of every node."""
+        return [bases(node.replica.around.timeouts.current) for node in self.nodes if node.replica is not None]
+
+
+def last_rounds(*, adaptive: bool, latency_ms: int) -> list[int]:
+    """In which the last heights of a slow network were decided."""
+    network = Timed(3, replace(CALM, config=ReplicaConfig(timeouts=Timeouts(adaptive=adaptive))))
+    network.slow_us = latency_ms * 1000
+    network.run(heights_after_healing=24, limit_ms=400_000)
+    return [committed.certificate.round for committed in network.nodes[0].committed()[-8:]]
+
+
+def test_an_honest_slow_network_regains_one_round() -> None:
+    """Half a second one way: longer than the configured 400 ms for a proposal."""
+    assert max(last_rounds(adaptive=True, latency_ms=500)) == 0
+    assert min(last_rounds(adaptive=False, latency_ms=500)) > 0
+
+
+def test_an_outage_leaves_the_timeouts_as_they_were() -> None:
+    """A minute without proposals, rounds up to the cap: the next heights wait no longer than those before."""
+    network = Timed(5, replace(CALM, heal_ms=70_000))
+    network.cut_ms = 10_000
+    network.run(heights_after_healing=2, limit_ms=200_000)
+    assert max(committed.certificate.round for committed in network.nodes[0].committed()) >= 8
+    assert network.before == network.bases()
+    assert network.recovery_ms is not None
+    assert network.recovery_ms < 2 * DEFAULT.cap_ms
+
+
+def test_only_heights_that_were_taken_part_in_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetched ones and those of a replayed log tell of this machine's disk, not of the network."""
+    lived = seen = others = 0
+    commit, observe = Replica.commit, AdaptiveTimeouts.observe
+
+    def committed(self: Replica, block: CommittedBlock, *, fetched: bool) -> None:
+        nonlocal lived, others
+        if fetched or self._replaying:
+            others += 1
+        else:
+            lived += 1
+        commit(self, block, fetched=fetched)
+
+    def observed(self: AdaptiveTimeouts, given_: Observed) -> None:
+        nonlocal seen
+        seen += 1
+        observe(self, given_)
+
+    monkeypatch.setattr(Replica, "commit", committed)
+    monkeypatch.setattr(AdaptiveTimeouts, "observe", observed)
+    network = SimNetwork(11, replace(CALM, heal_ms=4000, crash_interval_ms=500, loss_percent=20))
+    network.run()
+    assert others > 0
+    assert seen == lived > 0
