@@ -15,6 +15,7 @@ from clearing.base.errors import LocalFault
 from node.devnet.codes import DevnetCode
 from tests.testnets.load import Load
 from tests.testnets.manifest import Event
+from tests.testnets.membership import change_power
 from tests.testnets.network import START_SECONDS, TestNetwork, checkout_of
 from tests.testnets.processes import RunningNode
 from tests.testnets.watch import LEVEL_HEIGHTS
@@ -89,6 +90,8 @@ class Director:
         behind = watch.top() - min(watch.seen[name].top for name in self._expected(event))
         await self._end(event, nodes)
         # A process's start is part of recovering; the time until its end was told to it is not.
+        if event.do == "power":
+            healed = trio.current_time()
         return await self._outcome(event, begin, healed, before, behind, quorum=bool(quorum))
 
     async def _outcome(
@@ -98,7 +101,7 @@ class Director:
         top = watch.top()
         used = {name: network.nodes[name].cpu_seconds for name in self._expected(event)}
         level = await watch.until_level(
-            self._expected(event), top + LEVEL_HEIGHTS, network.manifest.recovery_seconds + START_SECONDS
+            list(used), top + LEVEL_HEIGHTS, network.manifest.recovery_seconds + START_SECONDS
         )
         return Outcome(
             event=_told(event),
@@ -145,6 +148,8 @@ class Director:
             case "start":
                 for node in nodes:
                     await self._network.join(node)
+            case "power":
+                await change_power(self._network, nodes, event.power)
             case "kill" | "restart":
                 for node in nodes:
                     await node.start()
@@ -192,10 +197,9 @@ class Director:
         return [tuple(index for name, index in index_of.items() if name not in event.nodes)]
 
     def _expected(self, event: Event) -> list[str]:
-        """Honest nodes that run once the event has ended."""
-        running = {node.name for node in self._network.honest if node.running}
-        honest = {node.name for node in self._network.honest}
-        return sorted(running | (set(event.nodes) & honest))
+        """Honest nodes that run once the event has ended, and are let in."""
+        following = self._network.following
+        return sorted(node.name for node in following if node.running or node.name in event.nodes)
 
     def _has_quorum(self, event: Event) -> bool | None:
         """Whether honest nodes that reach each other are a quorum; None when it takes the liars' help."""
@@ -205,12 +209,10 @@ class Director:
         answers: list[bool | None] = []
         for group in groups:
             able = [names[index] for index in group if network.nodes[names[index]].able]
-            voting = [name for name in able if name in manifest.voters]
-            honest = sum(1 for name in voting if name not in manifest.liars)
-            if 3 * honest > 2 * manifest.validators:
-                answers.append(True)
-            else:
-                answers.append(None if 3 * len(voting) > 2 * manifest.validators else False)
+            voting = sum(network.powers.get(name, 0) for name in able)
+            honest = voting - sum(network.powers.get(name, 0) for name in able if name in manifest.liars)
+            total = sum(network.powers.values())
+            answers.append(True if 3 * honest > 2 * total else None if 3 * voting > 2 * total else False)
         return True if True in answers else None if None in answers else False
 
     def _longest_ms(self, begin: float, end: float) -> int:
@@ -231,5 +233,5 @@ class Director:
 
 def _told(event: Event) -> str:
     whom = " | ".join(",".join(group) for group in event.groups) or ",".join(event.nodes)
-    length = f" {event.seconds:g} s" if event.seconds else ""
+    length = f" to {event.power}" if event.do == "power" else f" {event.seconds:g} s" if event.seconds else ""
     return f"{event.do} {whom}{length}".strip()

@@ -61,6 +61,10 @@ class TestNetwork:
     clients: dict[str, NodeClient]
     members: Sequence[DevnetMember]
     watch: Watch
+    keys: dict[str, bytes]
+    """Envelope key of each node."""
+    powers: dict[str, int]
+    """Of each validator, as changed by events."""
     checkouts: dict[str, Path] = field(default_factory=dict)
     """Where the sources of an upgrade were put, by what the manifest calls them."""
 
@@ -81,9 +85,19 @@ class TestNetwork:
             }
         await node.start()
 
+    def asked_node(self) -> RunningNode:
+        """An honest validator that can answer."""
+        return next(node for node in self.honest if node.able and self.powers.get(node.name))
+
     def asked(self) -> NodeClient:
-        """An honest node that can answer."""
-        return next(self.clients[node.name] for node in self.honest if node.able)
+        """Its API."""
+        return self.clients[self.asked_node().name]
+
+    @property
+    def following(self) -> list[RunningNode]:
+        """Honest nodes that peers let in: whoever was a validator and left is let in by nobody who does not list it."""
+        left = {name for name in self.manifest.voters if not self.powers[name]}
+        return [node for node in self.honest if node.name not in left]
 
     @property
     def honest(self) -> list[RunningNode]:
@@ -111,7 +125,7 @@ async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[Tes
             seed=manifest.seed,
             configure=lambda index, config: _configure(manifest, market, folder, ground, gateway, index, config),
         )
-        homes = await trio.to_thread.run_sync(_homes, manifest, testnet, ground, gateway)
+        homes, keys = await trio.to_thread.run_sync(_homes, manifest, testnet, ground, gateway)
         await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
         if manifest.prices:
             write_schedule(folder / "schedule.json", Schedule(now_ms(), PRICE_SPEED))
@@ -134,7 +148,18 @@ async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[Tes
             for name, node in nodes.items()
         }
         await stack.enter_async_context(all_ended(nodes.values()))
-        network = TestNetwork(manifest, folder, testnet, ground, nodes, clients, members, Watch(nodes.values()))
+        network = TestNetwork(
+            manifest,
+            folder,
+            testnet,
+            ground,
+            nodes,
+            clients,
+            members,
+            Watch(nodes.values()),
+            keys,
+            dict.fromkeys(manifest.voters, 1),
+        )
         first = [node for node in nodes.values() if node.name not in manifest.late]
         for node in first:
             await node.start()
@@ -239,15 +264,19 @@ async def _deposit(
     await until("deposits to be credited", START_SECONDS, credited)
 
 
-def _homes(manifest: Manifest, testnet: Testnet, ground: Ground, gateway: dict[int, str]) -> list[Path]:
-    """Of all nodes; those of the observers are made here. Blocks."""
-    observers = range(manifest.validators, len(manifest.names))
-    return [node.home.resolve() for node in testnet.nodes] + [
-        _observer(testnet, ground, index, gateway) for index in observers
-    ]
+def _homes(
+    manifest: Manifest, testnet: Testnet, ground: Ground, gateway: dict[int, str]
+) -> tuple[list[Path], dict[str, bytes]]:
+    """Homes of all nodes, those of the observers made here, and all envelope keys. Blocks."""
+    homes = [node.home.resolve() for node in testnet.nodes]
+    keys = {f"n{node.index}": node.envelope_key for node in testnet.nodes}
+    for index in range(manifest.validators, len(manifest.names)):
+        home, keys[f"n{index}"] = _observer(testnet, ground, index, gateway)
+        homes.append(home)
+    return homes, keys
 
 
-def _observer(testnet: Testnet, ground: Ground, index: int, gateway: dict[int, str]) -> Path:
+def _observer(testnet: Testnet, ground: Ground, index: int, gateway: dict[int, str]) -> tuple[Path, bytes]:
     """Make the home of a node without a vote as its operator does, and have the validators let it in."""
     folder = testnet.genesis_path.parent
     home, seed = folder / f"n{index}", folder / f"n{index}.seed"
@@ -274,7 +303,7 @@ def _observer(testnet: Testnet, ground: Ground, index: int, gateway: dict[int, s
     for node in testnet.nodes:
         with (node.home / "node.toml").open("a") as file:
             file.write(f'\n[[p2p.observers]]\nkey = "{key}"\n')
-    return home.resolve()
+    return home.resolve(), bytes.fromhex(key)
 
 
 def checkout_of(network: TestNetwork, to: str, repository: Path) -> Path:

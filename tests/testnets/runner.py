@@ -70,11 +70,11 @@ async def _play(network: TestNetwork, load: Load, director: Director) -> None:
 
 async def _drain(network: TestNetwork) -> None:
     """Until no honest node has anything waiting and all are level; then end them, each orderly."""
-    names = [node.name for node in network.honest]
+    names = [node.name for node in network.following]
     async with httpx.AsyncClient(trust_env=False) as http:
 
         async def empty() -> bool | None:
-            return None if any([await _waiting(http, node) for node in network.honest]) else True
+            return None if any([await _waiting(http, node) for node in network.following]) else True
 
         await until("every pool to be empty", DRAIN_SECONDS, empty)
     await network.watch.until_level(names, network.watch.top() + 2, DRAIN_SECONDS)

@@ -149,7 +149,7 @@ async def test_a_liar_a_late_node_and_an_upgrade_leave_one_chain(tmp_path: Path)
     )
     verdict = await runner.run_manifest(manifest, tmp_path / "mixed", lambda _: None)
     assert verdict.broken == []
-    assert list(verdict.evidence) == ["n6"]
+    assert list(verdict.offences) == ["n6"]
     start, _ = verdict.events
     assert start.behind >= 20
     logs = {path.stem: path.read_text() for path in (tmp_path / "mixed" / "logs").glob("*.log")}

@@ -4,6 +4,7 @@ Rule: judged from what is on the nodes' disks and from what was seen outside, ne
 - One chain: at each height all honest nodes hold the same block.
 - Nothing lost: each accepted trade is in a block, and takes effect at most once.
 - Roots equal: executing one node's chain again gives every root that its headers state (and headers are equal).
+- Nobody honest is accused: misbehaviour is on record of liars only.
 - Recovered: after each event the network was level within the manifest's time.
 """
 
@@ -17,13 +18,12 @@ import msgspec
 from clearing.base.errors import CrossclearError
 from clearing.base.hashing import sha256
 from clearing.receipts import TradeNovated
-from consensus.messages import CommittedBlock
-from consensus.store import load_committed
+from clearing.state.state import State
 from node.application import Decided
 from node.devnet.demo import network_seed
 from node.replay import replay, state_salt
-from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from node.validators_view import validators_of
 from tests.testnets.blocks import Included
 from tests.testnets.events import Outcome
 from tests.testnets.load import Load, percentile
@@ -55,8 +55,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     trade_ms_p50: int = 0
     """From handing in to the trade's block being durable on the node that took it in, over the whole run."""
     trade_ms_p99: int = 0
-    evidence: dict[str, int] = {}
-    """Pieces of evidence in blocks, by the node that they name."""
+    offences: dict[str, dict[str, int]] = {}
+    """What the replayed state has on record: by node, how often each kind of misbehaviour was proven."""
     replayed_root: str = ""
     first_heights: dict[str, int] = {}
     """Of nodes that started late: the lowest block that they hold."""
@@ -120,39 +120,19 @@ def _transactions(verdict: Verdict, network: TestNetwork, load: Load, name: str)
     included = Included(network.nodes[name].home / "node.sqlite")
     included.read_on()
     height_of = included.heights
-    validators = [node.name for node in network.nodes.values()]
-    accused: Counter[str] = Counter()
-    with Store(network.nodes[name].home / "node.sqlite", network.testnet.network) as store:
-        blocks = StoredBlocks(store)
-        for height in range(max(1, store.first_height()), store.height() + 1):
-            committed = load_committed(blocks, height)
-            if committed is None:
-                break  # told above
-            accused.update(validators[index] for index in _accused(committed))
     accepted = {key: each for key, each in load.handed.items() if each.accepted}
     lost = [each for key, each in accepted.items() if key not in height_of]
     verdict.in_two_blocks = sum(1 for heights in height_of.values() if len(heights) > 1)
     verdict.accepted, verdict.in_blocks = len(accepted), len(accepted) - len(lost)
-    verdict.evidence = dict(sorted(accused.items()))
     if lost:
         where = Counter(each.node for each in lost)
         verdict.broken.append(f"lost: {len(lost)} accepted trades are in no block, taken in by {dict(where)}")
-    for accused_name in accused:
-        if accused_name not in network.manifest.liars:
-            verdict.broken.append(f"evidence against {accused_name}, which is honest")
     times = []
     for key, each in accepted.items():
         reached = network.watch.seen[each.node].reached(height_of[key][0]) if key in height_of else None
         if reached is not None:
             times.append(1000 * (reached - each.at))
     verdict.trade_ms_p50, verdict.trade_ms_p99 = round(percentile(times, 0.5)), round(percentile(times, 0.99))
-
-
-def _accused(committed: CommittedBlock) -> list[int]:
-    """Validator indices that a block's evidence names, of every kind of evidence that there is."""
-    evidence = committed.block.evidence
-    pieces = [each for kind in msgspec.structs.fields(type(evidence)) for each in getattr(evidence, kind.name)]
-    return [each.validator for each in pieces if hasattr(each, "validator")]
 
 
 def _pace(verdict: Verdict, network: TestNetwork) -> None:
@@ -172,8 +152,10 @@ def _pace(verdict: Verdict, network: TestNetwork) -> None:
 def _replayed(verdict: Verdict, network: TestNetwork, name: str) -> None:
     """Execute a chain again from genesis, in this process."""
     novated: Counter[int] = Counter()
+    last: list[State] = []
 
     def count(decided: Decided) -> None:
+        last[:] = [decided.state]
         for receipt in decided.result.receipts:
             if isinstance(receipt, TradeNovated):
                 novated[receipt.venue_trade_id] += 1
@@ -185,6 +167,7 @@ def _replayed(verdict: Verdict, network: TestNetwork, name: str) -> None:
     except CrossclearError as fault:
         verdict.broken.append(f"replay of {name}: {fault}")
         return
+    _offences(verdict, network, last[-1])
     verdict.replayed_root = told.state_root.hex()
     verdict.novated = len(novated)
     twice = [number for number, times in novated.items() if times > 1]
@@ -192,6 +175,16 @@ def _replayed(verdict: Verdict, network: TestNetwork, name: str) -> None:
         verdict.broken.append(f"trades that took effect twice: {twice[:5]}")
     if told.height != verdict.heights:
         verdict.broken.append(f"replay ended at height {told.height} of {verdict.heights}")
+
+
+def _offences(verdict: Verdict, network: TestNetwork, state: State) -> None:
+    """Nothing may ever be proven of an honest validator, however often it was killed."""
+    name_of = {"0x" + key.hex(): name for name, key in network.keys.items()}
+    for each in validators_of(state).offences:
+        name = name_of[each.envelope_key]
+        verdict.offences.setdefault(name, {})[each.kind] = each.count
+        if name not in network.manifest.liars:
+            verdict.broken.append(f"{each.kind} proven of {name}, which is honest")
 
 
 def write_verdict(verdict: Verdict, folder: Path) -> Path:
@@ -211,8 +204,8 @@ def as_text(verdict: Verdict) -> str:
         f" {verdict.unanswered} unanswered;"
         f" to durable p50 {verdict.trade_ms_p50} ms, p99 {verdict.trade_ms_p99} ms",
     ]
-    if verdict.evidence:
-        lines.append(f"  evidence: {verdict.evidence}")
+    if verdict.offences:
+        lines.append(f"  proven: {verdict.offences}")
     lines += [
         f"  {each.event}: {each.heights} heights in {each.seconds} s, longest {each.longest_height_ms} ms,"
         f" {each.behind} behind, level after {each.recovery_seconds} s"
