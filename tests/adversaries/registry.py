@@ -4,12 +4,13 @@ from tests.adversaries.context import Adversary, AdversaryContext
 from tests.adversaries.forgers import Forger, Impersonator
 from tests.adversaries.hosts import DiskCorrupting, Hider, Slow
 from tests.adversaries.twins import Twins
-from tests.adversaries.voters import Amnesiac, BadShare, ClockSkewed, DoubleVoter, Equivocator, Nuller
+from tests.adversaries.voters import Amnesiac, BadShare, ClockSkewed, DoubleVoter, Equivocator, Nuller, Sleeper
 
 ADVERSARIES: dict[str, type[Adversary]] = {
     "equivocator": Equivocator,
     "double-voter": DoubleVoter,
     "nuller": Nuller,
+    "sleeper": Sleeper,
     "bad-share": BadShare,
     "amnesiac": Amnesiac,
     "forger": Forger,

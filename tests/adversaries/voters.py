@@ -10,6 +10,7 @@ from consensus.state import Step
 from tests.adversaries.blocks import broken_block, other_block, proposal_of
 from tests.adversaries.context import Adversary, AdversaryContext, like, message_of
 
+AWAKE_MS_MAX = 8000
 MADE_UP = b"\xaa" * 32
 
 
@@ -62,6 +63,23 @@ class Nuller(Adversary):
             return None
         vote = self.revote(message, NIL)
         return None if vote is None else [like(output, seal(self.signer, vote))]
+
+
+class Sleeper(Nuller):
+    """Votes as it should for some seconds, and then nil for ever: a lock that it helped to make stays to be opened."""
+
+    def __init__(self, context: AdversaryContext) -> None:
+        super().__init__(context)
+        self._until_ms = -1
+
+    def outgoing(self, output: Output) -> list[Output] | None:
+        replica = self.context.replica()
+        if replica is None:
+            return None
+        now = replica.clock.steady_ms()
+        if self._until_ms < 0:
+            self._until_ms = now + self.random.randrange(AWAKE_MS_MAX)
+        return None if now < self._until_ms else super().outgoing(output)
 
 
 class BadShare(Adversary):

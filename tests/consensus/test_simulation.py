@@ -15,6 +15,7 @@ from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import validator_set
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.planted import find
+from tests.sim.consensus.regressions import REGRESSIONS
 from tests.sim.consensus.scenarios import faults_of
 from tests.sim.consensus.violations import Violation
 
@@ -29,15 +30,9 @@ SEEDS = range(400 if os.environ.get("CROSSCLEAR_COMPLETE") else 40)
 PAPER = {11, 22, 28, 34, 36, 44, 47, 49, 55, 57, 61, 65}
 
 
-REGRESSIONS = (
-    676,  # a proposal's certificate started a round, which forgot the proposal's block; then it was decided
-    111,  # a machine died between signing and logging; its sign state then forbade a step that nobody had seen
-)
-
-
-@pytest.mark.parametrize("seed", REGRESSIONS)
-def test_a_seed_that_failed_once_passes(seed: int) -> None:
-    SimNetwork(seed, faults_of(seed)).run()
+@pytest.mark.parametrize(("why", "seed", "faults"), REGRESSIONS, ids=[str(seed) for _, seed, _ in REGRESSIONS])
+def test_a_seed_that_failed_once_passes(why: str, seed: int, faults: Faults) -> None:
+    SimNetwork(seed, faults).run()
 
 
 def test_no_seed_forks_and_every_seed_goes_on_after_healing() -> None:

@@ -33,7 +33,7 @@ def main() -> int:
         except Exception as error:
             figures.failed.append(seed)
             print(f"seed {seed} {faults_of(seed)}: {type(error).__name__}: {error}", flush=True)
-        figures.add(network)
+        figures.add(seed, network)
         if options.verbose:
             print(f"seed {seed} {line_of(network)}", flush=True)
     print(figures.told(last - first))
@@ -75,9 +75,9 @@ class Figures:
         self.failed: list[int] = []
         self._sums: Counter[str] = Counter()
         self._rules: set[int] = set()
-        self._recoveries: list[int] = []
+        self._recoveries: list[tuple[int, int]] = []
 
-    def add(self, network: SimNetwork) -> None:
+    def add(self, seed: int, network: SimNetwork) -> None:
         best = max(node.height for node in network.nodes)
         market = network.market
         self._sums += Counter(
@@ -86,11 +86,12 @@ class Figures:
             restarts=sum(node.restarts for node in network.nodes),
             repairs=sum(node.repairs for node in network.nodes),
             replays=network.monitor.replays,
+            opened_locks=network.monitor.opened,
             trades=len(market.novated) if market else 0,
             changes=len(market.changes) if market else 0,
         )
         self._rules |= network.monitor.rules
-        self._recoveries.append(network.recovery_ms)
+        self._recoveries.append((network.recovery_ms, seed))
 
     def told(self, seeds: int) -> str:
         wall, cpu = time.monotonic() - self._began[0], time.process_time() - self._began[1]
@@ -100,8 +101,8 @@ class Figures:
         return (
             f"{seeds} seeds, {len(self.failed)} failed {self.failed}: {sums}\n"
             f"{cpu:.1f} s of CPU ({wall:.1f} s of the wall): {seeds / cpu:.1f} seeds/s, {heights / cpu:.0f} heights/s "
-            f"of CPU; four heights after healing: median {recoveries[len(recoveries) // 2]} ms, "
-            f"worst {recoveries[-1]} ms of virtual time\n"
+            f"of CPU; four heights after healing: median {recoveries[len(recoveries) // 2][0]} ms, "
+            f"worst (ms of virtual time, seed) {recoveries[-5:]}\n"
             f"lines of the paper fired: {sorted(self._rules)}, missing: {sorted(set(PAPER) - self._rules)}"
         )
 

@@ -36,12 +36,14 @@ class Monitor:
         self._steps: dict[tuple[int, int, int, int], bytes] = {}
         self._locks: dict[tuple[int, int], tuple[int, bytes]] = {}
         """(node, height) to the round and value of its last precommit of a value."""
-        self._seen: dict[int, tuple[int, int]] = {}
+        self._seen: dict[int, tuple[int, int, bytes | None]] = {}
         self.liars: set[int] = set()
         self.rules: set[int] = set()
         self.faults: dict[str, int] = {}
         self.rounds = 0
         self.replays = 0
+        self.opened = 0
+        """Locks that a newer polka for another value opened."""
 
     def said(self, sender: int, data: bytes) -> None:
         """Honest validators say one thing a step, in the same bytes, and keep their locks."""
@@ -105,9 +107,12 @@ class Monitor:
         state = node.replica.run.state
         height, locked = state.height, state.locked_round
         before = self._seen.get(node.index)
-        if before is not None and before[0] == height and locked < before[1]:
-            raise Violation(f"node {node.index} lost its lock of round {before[1]} at height {height}")
-        self._seen[node.index] = (height, locked)
+        if before is not None and before[0] == height:
+            if locked < before[1]:
+                raise Violation(f"node {node.index} lost its lock of round {before[1]} at height {height}")
+            if before[2] not in (None, state.locked_value):
+                self.opened += 1
+        self._seen[node.index] = (height, locked, state.locked_value)
         if (
             node.index not in self._network.faults.rotten
             and locked < self._locks.get((node.index, height), (-1, b""))[0]
