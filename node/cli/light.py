@@ -147,7 +147,10 @@ def submit(file: Path, urls: tuple[str, ...]) -> int:
     from node.light.source import HttpSource
 
     attack = read_attack(file)
-    taken = submit_everywhere(attack, [HttpSource(url) for url in urls], say)
+    sources = [HttpSource(url) for url in urls]
+    taken = submit_everywhere(attack, sources, say)
+    for source in sources:
+        source.close()
     return Exit.OK if taken else Exit.UNREACHABLE
 
 
