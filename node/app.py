@@ -44,7 +44,7 @@ from node.heap import settle_heap
 from node.joining import begin_from_peers
 from node.keys.ring import NodeKeys, open_node_keys
 from node.logs import configure_logs
-from node.membership import Membership
+from node.membership import Membership, newest_set
 from node.mempool import Mempool
 from node.meters import Meters
 from node.metrics import Metrics
@@ -169,7 +169,8 @@ def open_node(config: NodeConfig) -> Iterator["Node"]:
         stack.callback(journal.close)
         running = _STOPPED
         try:
-            signer = stack.enter_context(node_signer(config, network_id(genesis), genesis.validators, keys, guard))
+            in_force = newest_set(genesis, StoredBlocks(store))
+            signer = stack.enter_context(node_signer(config, network_id(genesis), in_force, keys, guard))
             node = Node(config, genesis, keys, store, prover, signer, journal)
             try:
                 yield node
@@ -242,6 +243,7 @@ class Node:
         network, blocks, own_key = network_id(genesis), StoredBlocks(store), signer.envelope_key
         restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
         self._membership = Membership(own_key, restored.state)
+        signer.listed_key = self._membership.listed_key
 
         self._facts = FactPool(own_key)
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)

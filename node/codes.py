@@ -58,6 +58,7 @@ class NodeCode(CodeBook):
     LOG_UNUSABLE = 859
     CHANGE_FILE = 860
     NOT_IN_THE_SET = 861
+    VOTE_KEY_NOT_LISTED = 862
     NOTHING_BELOW = 864
     SIGNER_SILENT = 865
     SIGNER_CHANNEL = 866
@@ -118,6 +119,8 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.PROVER_LATE: "An epoch's commitments take too long for the blocks that need them. Free a core, restart.",
     NodeCode.CHANGE_FILE: "The file describes no change of validators that can be made on this network. See the values.",
     NodeCode.NOT_IN_THE_SET: "This envelope key is not in the validator set that the change starts from.",
+    NodeCode.VOTE_KEY_NOT_LISTED: "The validator set lists another BLS key for this node than it has: nothing is voted."
+    " Bring the listed key, or have the set changed to this one.",
     NodeCode.NOTHING_BELOW: "One height is rolled back at a time, down to the lowest that a saved state can lead to.",
     NodeCode.SIGNER_SILENT: "The remote signer did not answer in time: nothing is signed until it does. Is it running?",
     NodeCode.SIGNER_CHANNEL: "The other end of the signer's channel is not whom the settings name, or does not speak it."

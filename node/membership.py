@@ -5,8 +5,10 @@ may be in no set at all: it then follows, and signs nothing.
 """
 
 from clearing.base.validators import ValidatorSet
+from clearing.genesis import Genesis
 from clearing.state.state import State
 from clearing.validators.sets import ValidatorSets, sets_of
+from consensus.store import BlockStore, load_committed, load_set
 from node.application import Decided
 
 
@@ -40,10 +42,25 @@ class Membership:
         """Envelope keys of all that agree, are about to, or did so just now."""
         return self._keys
 
+    def listed_key(self, validators_hash: bytes) -> bytes | None:
+        """The BLS key that the set of this hash, of those around the decided height, lists for us."""
+        for each in (self._sets.now, self._sets.next, self._sets.last):
+            if each.hash == validators_hash:
+                index = each.index_of.get(self.own_key)
+                return None if index is None else each.validators[index].bls_key
+        return None
+
     @property
     def is_validator(self) -> bool:
         """Whether we are in the set of the height that is being decided."""
         return self.own_key in self.now.index_of
+
+
+def newest_set(genesis: Genesis, blocks: BlockStore) -> ValidatorSet:
+    """The set that the newest stored header names for the height after it; genesis' before any block."""
+    committed = load_committed(blocks, blocks.height())
+    found = load_set(blocks, committed.block.header.next_validators_hash) if committed else None
+    return found or genesis.validators
 
 
 def _keys_of(sets: ValidatorSets) -> frozenset[bytes]:
