@@ -223,7 +223,8 @@ async def frames(stream: trio.SocketStream) -> AsyncIterator[tuple[bytes, bytes]
             yield frame[:1], frame[1:]
 
 
-async def _until_owner_ends(validator: Validator, rpc: int) -> None:
+async def until_owner_ends(validator: Validator, rpc: int) -> None:
+    """Run a validator until standard input closes."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(validator.run, rpc)
         while True:
@@ -247,7 +248,7 @@ def main() -> None:
         sampler.start()
     validator = Validator(options.index, options.ports, options.folder)
     try:
-        trio.run(_until_owner_ends, validator, options.rpc)
+        trio.run(until_owner_ends, validator, options.rpc)
     finally:
         if sampler is not None:
             sampler.write(options.profile)

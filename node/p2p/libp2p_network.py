@@ -120,6 +120,12 @@ class LibP2PNetwork:
         """Every peer that may connect."""
         return status_of(self.roster, self.scores, self.stats, trio.current_time())
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Messages and bytes from peers that wait for their consumers, of all channels."""
+        counted = [inbox.waiting for inbox in self._inboxes.values()]
+        return sum(messages for messages, _ in counted), sum(size for _, size in counted)
+
     def receive(self, channel: Channel) -> trio.MemoryReceiveChannel[Incoming]:
         """See `Network.receive`."""
         return self._inboxes[channel].consumer

@@ -26,6 +26,11 @@ class BoundedDeque:
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all that waits."""
+        return self._bytes
+
     def put(self, data: bytes) -> int:
         """Append. Returns how many messages were lost: 0, or those dropped, or 1 for `data` itself refused."""
         lost = 0
@@ -97,6 +102,12 @@ class FairInbox:
         self._taken = trio.Event()
         self._stuck: set[bytes] = set()
         self._to_consumer, self.consumer = trio.open_memory_channel[Incoming](HANDOVER)
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Messages and bytes that wait, of all senders."""
+        queues = self._queues.values()
+        return sum(len(queue) for queue in queues), sum(queue.size for queue in queues)
 
     def put(self, sender: bytes, data: bytes) -> None:
         """Queue a message; never waits."""
