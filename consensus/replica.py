@@ -24,6 +24,7 @@ from consensus.intake import Intake
 from consensus.light_attack import LightClientAttack
 from consensus.messages import CommittedBlock, MessageKind, SignedExtension, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
+from consensus.pacing import Pacing
 from consensus.signing import CertificateCache, Signer, Verifier
 from consensus.state import Step
 from consensus.store import BlockStore, keep_sets, save_committed
@@ -45,7 +46,7 @@ class ReplicaConfig:
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     block_interval_ms_min: int = 50
-    """From the start of one height to the start of the next, when there is work."""
+    """From the start of one height to the start of the next, when there is work; longer where heights are slow."""
     heartbeat_ms: int = 500
     """The same without work."""
     rebroadcast_ms: int = 1000
@@ -91,6 +92,7 @@ class Replica:
         self._faults = PeerBudgets(FAULTS_PER_SECOND, FAULTS_AT_ONCE)
         self._out: list[Output] = []
         self._started_ms = clock.steady_ms()
+        self._pacing = Pacing(config.block_interval_ms_min)
         self._paced = False
         self._progress: tuple[int, int, Step] | None = None
 
@@ -170,6 +172,8 @@ class Replica:
     def commit(self, committed: CommittedBlock, *, fetched: bool) -> None:
         """Store a decided block, apply it, and turn to the next height."""
         duration = 0 if fetched else self._clock.steady_ms() - self._started_ms
+        if not fetched:
+            self._pacing.decided(duration, committed.certificate.round + 1)
         self._flush_run()
         save_committed(self._store, committed)
         self.chain = self._around.executor.apply(
@@ -262,7 +266,7 @@ class Replica:
         """Wait out the least interval; at once when others are ahead already."""
         self._paced = False
         elapsed = self._clock.steady_ms() - self._started_ms
-        wait = 0 if self._intake.has_early else max(0, self._config.block_interval_ms_min - elapsed)
+        wait = 0 if self._intake.has_early else max(0, self._pacing.interval_ms - elapsed)
         self._emit(StartTimer(TimerKind.PACE, self.run.height, 0, wait))
 
     def _on_pace(self, kind: TimerKind) -> None:
