@@ -69,6 +69,7 @@ from node.service_settings import (
     replica_config,
 )
 from node.signer.choose import NodeSigner, node_signer
+from node.signer.remote import RemoteSigner
 from node.snapshots import SnapshotService
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
@@ -320,6 +321,7 @@ class Node:
             self._membership,
             config.consensus.heartbeat_ms,
             clock_ms,
+            (lambda: signer.connected) if isinstance(signer, RemoteSigner) else None,
         )
         self._meters = Meters(
             Metrics(PeerCollector(self._network)),

@@ -34,8 +34,10 @@ class Health:
         membership: Membership,
         heartbeat_ms: int,
         clock_ms: Callable[[], int],
+        signer_connected: Callable[[], bool] | None = None,
     ) -> None:
-        """`oracle` is None for a validator that reports no prices by its configuration."""
+        """`oracle` is None for a validator that reports no prices, `signer_connected` for one that signs itself."""
+        self._signer_connected = signer_connected
         self._network = network
         self._oracle = oracle
         self._bridge = bridge
@@ -59,9 +61,16 @@ class Health:
         return (
             Check(name="peers", ok=peers >= needed, detail=f"{peers} validators connected, {needed} needed"),
             Check(name="blocks", ok=fresh, detail=f"newest decided {block_age} ms ago" if self._decided_ms else "none"),
+            *self._signer_checks(),
             *self._oracle_checks(now),
             *(self._chain(chain_id) for chain_id in sorted(self._still_seconds_max)),
         )
+
+    def _signer_checks(self) -> Sequence[Check]:
+        if self._signer_connected is None:
+            return ()
+        connected = self._signer_connected()
+        return (Check(name="signer", ok=connected, detail="connected" if connected else "nothing is signed"),)
 
     def _oracle_checks(self, now_ms: int) -> Sequence[Check]:
         if self._oracle is None:

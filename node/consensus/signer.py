@@ -4,7 +4,7 @@ Rule: a vote or proposal is signed only if the guard allows its step, and leaves
 Extensions and envelopes are not guarded: they carry no vote of their own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from clearing.base import bls, ed25519
 from clearing.base.certificate import VoteKind, vote_digest
@@ -44,7 +44,7 @@ class GuardedSigner:
         self._log = log
         log.after_append = self._logged
         whole = self._guard.resume(log.frames, decided)
-        logged = max((step for record in log.records for step in _own_steps(record)), default=SignedStep())
+        logged = logged_step(log.records)
         if logged > self._guard.last:
             self._guard.advance(logged, bytes(32))
         return whole
@@ -57,6 +57,11 @@ class GuardedSigner:
         if self._log is not None:
             self._guard.log_frames = self._log.frames
         self._guard.settle()
+
+
+def logged_step(records: Iterable[Record]) -> SignedStep:
+    """The highest step that an own message in a log was signed for."""
+    return max((step for record in records for step in _own_steps(record)), default=SignedStep())
 
 
 def _own_steps(record: Record) -> tuple[SignedStep, ...]:

@@ -13,9 +13,14 @@ from typing import Annotated
 import msgspec
 
 from clearing.base.errors import LocalFault
+from clearing.genesis import Genesis, network_id
+from consensus.wal import read_frames
 from node.codes import NodeCode
-from node.config import KeyHex, Section
-from node.consensus.sign_state import SignStateFile
+from node.config import KeyHex, NodeConfig, Section
+from node.consensus.sign_state import SignedStep, SignStateFile
+from node.consensus.signer import logged_step
+from node.durability.lock import SIGN_STATE as NODE_SIGN_STATE
+from node.durability.lock import held
 from node.keys.files import make_secret_folder, read_password
 from node.keys.keystore import Strength
 from node.keys.ring import (
@@ -65,6 +70,49 @@ def init_home(home: Path, *, network: str, listen: str, allow: Sequence[str], de
     with target.open("x") as file:
         file.write("\n".join(lines) + "\n")
     return {each.name: each.public for each in list_keys(home)}
+
+
+def move_validator(config: NodeConfig, genesis: Genesis, home: Path, listen: str) -> dict[str, str]:
+    """Make a signer's home out of a stopped node's keys and of what it signed; what `[signer]` must say there.
+
+    Nothing is taken out of the node's home, which gets a link key. Raises LocalFault: DOUBLE_SIGN while the node runs,
+    SIGN_STATE_MISSING for one that has blocks and no sign state, OUTPUT_EXISTS, KEY_*.
+    """
+    settings, devnet = config.signer, config.node.devnet
+    if (home / SETTINGS).exists():
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(home / SETTINGS))
+    strength = Strength.DEVNET if devnet else Strength.STANDARD
+    password = read_password(config.path(config.node.password_file))
+    with held(config.path(NODE_SIGN_STATE)) as guard:
+        if guard is None and config.path("node.sqlite").exists():
+            raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path(NODE_SIGN_STATE)))
+        signed = _signed(config, guard)
+        make_secret_folder(home)
+        fresh = new_password(home)
+        for name in ("validator", "envelope"):
+            secret = read_key(config.home, name, KEYS[name], password, allow_weak=devnet)
+            write_key(home, name, KEYS[name], secret, fresh, strength)
+        if not key_path(config.home, settings.link).exists():
+            write_key(config.home, settings.link, KeyKind.ED25519, new_secret(KeyKind.ED25519), password, strength)
+        link = next(each.public for each in list_keys(config.home) if each.name == settings.link)
+        state = SignStateFile(home / SIGN_STATE)
+        if signed[0] > state.last:
+            state.advance(*signed)
+        state.close()
+        network = network_id(genesis).hex()
+        made = init_home(home, network=network, listen=listen, allow=[link], devnet=devnet)
+    return {"address": listen, "key": made["link"], "link": settings.link}
+
+
+def _signed(config: NodeConfig, guard: SignStateFile | None) -> tuple[SignedStep, bytes]:
+    """The last step and its digest; of a step that only the log tells no digest is known, and none is signed again."""
+    last = (guard.last, guard.digest) if guard is not None else (SignedStep(), bytes(32))
+    log = config.path(config.consensus.wal)
+    if log.exists():
+        logged = logged_step(read_frames(log.read_bytes())[0])
+        if logged > last[0]:
+            return logged, bytes(32)
+    return last
 
 
 @contextmanager

@@ -335,7 +335,9 @@ def test_a_witness_some_blocks_behind_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_following_tells_each_height_once_and_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
-    node, seen, words = Node(STEADY[:3]), [], []
+    node = Node(STEADY[:3])
+    seen: list[int] = []
+    words: list[str] = []
     waits = 0
 
     def wait() -> bool:
