@@ -16,7 +16,7 @@ from consensus.certified_run import RUN_MAX, Culprit, certify_run
 from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
 from consensus.outputs import Broadcast, Lane, PeerFault, Send, StartTimer
 from consensus.own import seal, seal_body
-from consensus.store import BlockStore, Stored
+from consensus.store import BlockStore, Stored, save_run
 from consensus.sync import GRACE_MS, HEDGE_MS, BlockSync
 from consensus.sync_messages import pack_block_response
 from consensus.timeouts import TimerKind
@@ -84,7 +84,7 @@ class CatchUp:
 
     def ask(self) -> None:
         """Request what is missing, of several peers, and look again when answers are late."""
-        own = self._replica.chain.height
+        own = self._certified[-1].block.header.height if self._certified else self._replica.chain.height
         if self._sync.best_height() <= own:
             return
         for peer, request in self._sync.requests(own, self._replica.clock.steady_ms()):
@@ -130,7 +130,10 @@ class CatchUp:
             self._certify()
         if self._certified:
             self._apply(self._certified.popleft())
-        if self._certified or self._sync.run_above(self._replica.chain.height, 1):
+        if self._certified:
+            self._go_on()
+            return
+        if self._sync.holds(self._replica.chain.height + 1):
             self._go_on()
         self.ask()
 
@@ -144,7 +147,9 @@ class CatchUp:
             self._sync.blame(found.peer, self._replica.clock.steady_ms())
             self._replica.send(PeerFault(found.peer, found.fault))
         else:
+            save_run(self._store, found)
             self._certified.extend(found)
+            self._sync.forget_to(found[-1].block.header.height)
 
     def _apply(self, committed: CommittedBlock) -> None:
         replica = self._replica

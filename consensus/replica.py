@@ -170,12 +170,13 @@ class Replica:
         self._intake.take_early()
 
     def commit(self, committed: CommittedBlock, *, fetched: bool) -> None:
-        """Store a decided block, apply it, and turn to the next height."""
+        """Store a decided block (a fetched one is), apply it, and turn to the next height."""
         duration = 0 if fetched else self._clock.steady_ms() - self._started_ms
         if not fetched:
             self._pacing.decided(duration, committed.certificate.round + 1)
         self._flush_run()
-        save_committed(self._store, committed)
+        if not fetched:
+            save_committed(self._store, committed)
         self.chain = self._around.executor.apply(
             self.chain, committed.block, committed.certificate, committed.extensions
         )

@@ -5,6 +5,7 @@ consensus types. Beside the blocks lie the validator sets that their headers nam
 signed it.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from clearing.base.certificate import Certificate
@@ -31,7 +32,11 @@ class BlockStore(Protocol):
         ...
 
     def save(self, height: int, block: bytes, certificate: bytes, extended_commit: bytes) -> None:
-        """Keep the block above the highest one, or any as the first; durable on return."""
+        """Keep the block above the highest one, or any as the first; durable on return. One held already stays."""
+        ...
+
+    def save_run(self, first: int, blocks: Sequence[Stored]) -> None:
+        """Keep consecutive blocks from height `first` on, at once; durable on return. Those held already stay."""
         ...
 
     def has_set(self, hash_: bytes) -> bool:
@@ -68,9 +73,16 @@ class MemoryBlockStore:
         """See `BlockStore`."""
         if not self._blocks:
             self._first = height
+        elif self._first <= height <= self.height() and self._blocks[height - self._first][0] == block:
+            return
         elif height != self.height() + 1:
             raise LocalFault(ConsensusCode.STORE_INCOMPLETE, "save", height=height, highest=self.height())
         self._blocks.append((block, certificate, extended_commit))
+
+    def save_run(self, first: int, blocks: Sequence[Stored]) -> None:
+        """See `BlockStore`."""
+        for height, stored in enumerate(blocks, first):
+            self.save(height, *stored)
 
     def has_set(self, hash_: bytes) -> bool:
         """See `BlockStore`."""
@@ -100,12 +112,17 @@ def load_set(store: BlockStore, hash_: bytes) -> ValidatorSet | None:
 
 def save_committed(store: BlockStore, committed: CommittedBlock) -> None:
     """Keep a decided block."""
-    store.save(
-        committed.block.header.height,
-        encode(committed.block),
-        encode(committed.certificate),
-        encode(committed.extensions),
-    )
+    store.save(committed.block.header.height, *stored_of(committed))
+
+
+def save_run(store: BlockStore, blocks: Sequence[CommittedBlock]) -> None:
+    """Keep consecutive decided blocks: one sync of the disk for all of them."""
+    store.save_run(blocks[0].block.header.height, [stored_of(committed) for committed in blocks])
+
+
+def stored_of(committed: CommittedBlock) -> Stored:
+    """The bytes of a decided block as a store holds them."""
+    return encode(committed.block), encode(committed.certificate), encode(committed.extensions)
 
 
 def load_committed(store: BlockStore, height: int) -> CommittedBlock | None:

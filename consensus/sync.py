@@ -84,6 +84,8 @@ class BlockSync:
         """Whom to ask now for what of the heights above `own_height`."""
         self._drop_late(now_ms)
         asked: list[tuple[bytes, BlockRequest]] = []
+        if len(self._outstanding) >= min(PARALLEL, len(self._heights)):
+            return asked
         for first in self._missing(own_height, now_ms):
             urgent = first == own_height + 1
             if len(self._outstanding) >= PARALLEL or (self._bytes >= BYTES_AHEAD and not urgent):
@@ -122,12 +124,20 @@ class BlockSync:
 
     def run_above(self, height: int, limit: int) -> Sequence[Fetched]:
         """The fetched blocks from height + 1 on without a gap, at most so many; lower ones are dropped."""
-        for stale in [at for at in self._fetched if at <= height]:
-            self._drop(stale)
+        self.forget_to(height)
         run: list[Fetched] = []
         while len(run) < limit and height + 1 + len(run) in self._fetched:
             run.append(self._fetched[height + 1 + len(run)])
         return run
+
+    def holds(self, height: int) -> bool:
+        """Whether this height was fetched and waits."""
+        return height in self._fetched
+
+    def forget_to(self, height: int) -> None:
+        """Blocks up to this height are not needed any more."""
+        for stale in [at for at in self._fetched if at <= height]:
+            self._drop(stale)
 
     def blame(self, peer: bytes, now_ms: int) -> None:
         """A peer didn't deliver: ask others first, forget what it sent and claimed."""

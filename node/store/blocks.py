@@ -4,6 +4,9 @@ Rule: bytes in, bytes out; `save` returns when the block is durable. Everything 
 blocks is saved elsewhere, later.
 """
 
+from collections.abc import Sequence
+
+from consensus.store import Stored
 from node.store.records import BlockRecord
 from node.store.store import Commit, Store
 
@@ -28,6 +31,10 @@ class StoredBlocks:
         """Keep the next block."""
         record = BlockRecord(height=height, block=block, certificate=certificate, extended_commit=extended_commit)
         self._store.save(Commit(record))
+
+    def save_run(self, first: int, blocks: Sequence[Stored]) -> None:
+        """Keep the next blocks, in one transaction."""
+        self._store.save_blocks([BlockRecord(height, *stored) for height, stored in enumerate(blocks, first)])
 
     def has_set(self, hash_: bytes) -> bool:
         """Whether a validator set is kept; asked of the disk once."""

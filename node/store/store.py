@@ -79,6 +79,15 @@ class Store:
         """Save one height, durable on return. Raises LocalFault STORE_GAP, STORE_CONFLICT."""
         self._database.write(_saving(commit))
 
+    def save_blocks(self, records: Sequence[BlockRecord]) -> None:
+        """Save consecutive heights in one transaction. Raises LocalFault STORE_GAP, STORE_CONFLICT."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            for record in records:
+                _save_block(connection, record)
+
+        self._database.write(write)
+
     async def save_async(self, commit: Commit) -> None:
         """As `save`, without blocking the event loop."""
         await self._database.write_async(_saving(commit))
