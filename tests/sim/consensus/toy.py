@@ -39,8 +39,8 @@ class ToyApplication:
         self.root = ZERO_HASH
         self.reported: dict[tuple[bytes, int, MisbehaviourKind], Misbehaviour] = {}
         self._disk = (0, ZERO_HASH, dict(self.reported))
-        self._executed: Hash32 | None = None
-        self._accused: tuple[Misbehaviour, ...] = ()
+        self._executed: dict[Hash32, tuple[Misbehaviour, ...]] = {}
+        """Who was accused in what was executed and not decided, by root."""
         self.processed: list[int] = []
         self._built = 0
 
@@ -48,7 +48,7 @@ class ToyApplication:
         """Fall back to what was flushed."""
         self.height, self.root, reported = self._disk
         self.reported = dict(reported)
-        self._executed = None
+        self._executed.clear()
 
     @property
     def position(self) -> Position:
@@ -73,12 +73,12 @@ class ToyApplication:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "toy height", height=context.height, have=self.height)
         observed = b"".join(u256(item.validator) + u256(item.power) + item.data for item in context.extensions)
         accused = b"".join(u256(m.kind) + u256(m.height) + m.envelope_key for m in context.misbehaviour)
-        self._executed = tagged_hash(
+        root = tagged_hash(
             "toy", self.root, u256(context.height), u256(context.time_ms), context.parent, payload + observed + accused
         )
-        self._accused = context.misbehaviour
+        self._executed[root] = context.misbehaviour
         self.processed.append(context.height)
-        return AppRoots((self._executed,), ZERO_HASH, 0, ZERO_HASH, 0, ZERO_HASH, 0, ())
+        return AppRoots((root,), ZERO_HASH, 0, ZERO_HASH, 0, ZERO_HASH, 0, ())
 
     def extend(self, height: int, value: Hash32) -> bytes:
         return MAGIC + f"{self._name}@{height}".encode()
@@ -88,11 +88,14 @@ class ToyApplication:
             raise RemoteFault(BaseCode.MALFORMED, "toy extension", bytes=data)
 
     def commit(self, header: Header) -> ValidatorSet:
-        if self._executed is None or (self._executed,) != header.module_roots:
+        root = Hash32(header.module_roots[0])
+        if root not in self._executed or len(header.module_roots) != 1:
             raise LocalFault(BaseCode.OUT_OF_RANGE, "toy commit", height=header.height)
-        self.height, self.root, self._executed = header.height, self._executed, None
+        accused = self._executed[root]
+        self.height, self.root = header.height, root
+        self._executed.clear()
         self.pending.clear()
-        for offence in self._accused:
+        for offence in accused:
             self.reported[(offence.envelope_key, offence.height, offence.kind)] = offence
         if self.height % self._flush_every == 0:
             self._disk = (self.height, self.root, dict(self.reported))
