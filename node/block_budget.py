@@ -12,12 +12,15 @@ from clearing.transactions import Transaction
 
 EXECUTION_SHARE = 0.2
 """Of the propose timeout: the proposer executes, then all others at once, on cores that they may share."""
-BYTES_MIN = 4 << 10
+BYTES_MIN = 8 << 10
 BYTES_START = 32 << 10
 GROWTH = 1.25
 SMOOTHING = 0.3
 MEASURED_BYTES_MIN = 2 << 10
 """Smaller payloads tell the fixed cost of a height, not the speed."""
+SECONDS_MIN = 1e-6
+MARGIN_SHARE = 0.25
+"""At least so much of the time that a payload took is its own, whatever heights cost without one."""
 
 
 class BlockBudget:
@@ -27,6 +30,7 @@ class BlockBudget:
         self._bytes_max = bytes_max
         self._seconds = EXECUTION_SHARE * propose_ms / 1000
         self._bytes_a_second = 0.0
+        self._fixed_seconds = 0.0
         self._ceiling = float(min(BYTES_START, bytes_max))
 
     @property
@@ -38,10 +42,13 @@ class BlockBudget:
         return int(min(self._bytes_max, max(BYTES_MIN, wanted)))
 
     def executed(self, size: int, seconds: float) -> None:
-        """A payload of `size` bytes took so long here."""
-        if size < MEASURED_BYTES_MIN or seconds <= 0:
+        """A payload of `size` bytes took so long here; what an empty one takes is not laid to its bytes."""
+        if seconds < SECONDS_MIN:
             return
-        speed = size / seconds
+        if size < MEASURED_BYTES_MIN:
+            self._fixed_seconds += SMOOTHING * (seconds - self._fixed_seconds)
+            return
+        speed = size / max(seconds - self._fixed_seconds, MARGIN_SHARE * seconds)
         known = self._bytes_a_second
         self._bytes_a_second = speed if not known else known + SMOOTHING * (speed - known)
 

@@ -46,6 +46,14 @@ def test_small_payloads_say_nothing_about_the_speed() -> None:
     assert budget.size == BYTES_START
 
 
+def test_what_heights_cost_without_a_payload_does_not_shrink_the_budget() -> None:
+    budget = BlockBudget(MAX, 400)
+    for _ in range(20):
+        budget.executed(0, 0.05)
+        budget.executed(BYTES_MIN, 0.05 + BYTES_MIN / 500_000)
+    assert budget.size >= 3 * BYTES_MIN
+
+
 @given(st.lists(st.tuples(st.integers(0, MAX), st.floats(0, 10), st.integers(1, 5))))
 def test_a_budget_stays_within_its_bounds(heights: list[tuple[int, float, int]]) -> None:
     budget = BlockBudget(MAX, 400)
