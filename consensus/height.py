@@ -57,6 +57,7 @@ from consensus.offences import Proof
 from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFired, StartTimer
 from consensus.own import OwnMessages, late_extension, own_extension, seal
 from consensus.proposer import proposer_index
+from consensus.relays import relayed
 from consensus.signing import CertificateCache, Signer, Verifier, assemble_certificate
 from consensus.state import Step, new_state
 from consensus.step import step
@@ -99,6 +100,7 @@ class HeightRun:
         self.decided: CommittedBlock | None = None
         self.watch = StepWatch()
         self._around = around
+        self._repeats = 0
         self._unbuilt = -1
         """The round in which too few extensions were here to propose."""
         self._blocks: dict[bytes, Block] = {}
@@ -175,13 +177,17 @@ class HeightRun:
                 self.feed(event)
 
     def repeat(self) -> None:
-        """Send again what others may have missed: the own last messages and the highest polka."""
+        """Send again what others may have missed: the own last messages, what moved the own state, certificates."""
         self.delivery.fall_back(())
         for data in self.own.latest():
             lane = Lane.DATA if len(data) > VOTE_BYTES else Lane.CONSENSUS
             self.outputs.append(Broadcast(lane, data))
         if self.state.highest_polka is not None:
             self._share(self.state.highest_polka)
+        for certificate in self.state.votes.value_certificates(VoteKind.PRECOMMIT):
+            self._share(certificate)  # Its block isn't here; who has the block may lack the certificate.
+        self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
+        self._repeats += 1
 
     def _perform(self, effect: Effect) -> list[Input]:
         match effect:

@@ -97,7 +97,8 @@ class Intake:
     def take(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Handle one message from an authenticated peer. Raises RemoteFault."""
         if envelope.sender != peer:
-            raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
+            self._take_relayed(peer, envelope, message, data)
+            return
         catch_up = self._replica.catch_up
         match message:
             case Vote() | Proposal():
@@ -118,6 +119,15 @@ class Intake:
                 self._take_evidence(envelope, message)
             case LateExtension():
                 self._take_extension(envelope, message)
+
+    def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
+        """Another's vote of the running height, passed on because nothing moves (`consensus.relays`)."""
+        if not isinstance(message, Vote) or peer not in self._replica.chain.validators.index_of:
+            raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
+        if message.height == self._replica.run.height:
+            self._take_vote(envelope, message, data)
+        elif message.height < self._replica.run.height:
+            self._replica.catch_up.help_behind(peer, message.height)
 
     def take_recorded(self, envelope: Envelope, message: Message) -> None:
         """Feed an input of the log again. It was checked when it was recorded."""

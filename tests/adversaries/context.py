@@ -89,6 +89,12 @@ class Adversary:
         own = self.signer.envelope_key
         return [each.envelope_key for each in replica.chain.validators.validators if each.envelope_key != own]
 
+    def own_message(self, output: Output) -> Message | None:
+        """What an output would say in the own name; None also for what is passed on of others."""
+        if not isinstance(output, Broadcast | Send) or sender_of(output.data) != self.signer.envelope_key:
+            return None
+        return read_any(output.data)
+
     def to(self, peer: bytes, lane: Lane, message: Message) -> Output:
         """A message for one peer."""
         return Send(peer, lane, seal(self.signer, message))
@@ -134,6 +140,14 @@ def read_any(data: bytes) -> Message | None:
         return read_message(read_envelope(data))
     except RemoteFault:
         return None
+
+
+def sender_of(data: bytes) -> bytes:
+    """Whose envelope it is; nobody's when it is none."""
+    try:
+        return read_envelope(data).sender
+    except RemoteFault:
+        return b""
 
 
 def like(output: Output, data: bytes) -> Output:

@@ -20,7 +20,7 @@ from consensus.messages import (
 from consensus.outputs import Lane, Output, Send
 from consensus.own import seal
 from tests.adversaries.blocks import broken_block, proposal_of
-from tests.adversaries.context import Adversary, AdversaryContext, like, message_of, read_any
+from tests.adversaries.context import Adversary, AdversaryContext, like, read_any
 
 KEPT = 32
 
@@ -29,7 +29,7 @@ class Forger(Adversary):
     """Makes up certificates, heights, blocks of the past, and blocks whose roots are wrong."""
 
     def outgoing(self, output: Output) -> list[Output] | None:
-        message = message_of(output)
+        message = self.own_message(output)
         if isinstance(message, Vote):
             return [*self._certificates(message), output]
         if isinstance(message, Proposal) and self.random.randrange(2):
@@ -98,7 +98,7 @@ class Impersonator(Adversary):
         return []
 
     def outgoing(self, output: Output) -> list[Output] | None:
-        message = message_of(output)
+        message = self.own_message(output)
         out = [output]
         if isinstance(message, Vote):
             out += self._as_others(message)

@@ -11,6 +11,7 @@ from consensus.wal import Record, RecordKind
 from tests.adversaries.context import Adversary, AdversaryContext, disguise, message_of
 from tests.adversaries.hosts import damage_file
 from tests.adversaries.registry import ADVERSARIES, make_adversary
+from tests.adversaries.voters import Sleeper
 from tests.sim.consensus.crypto import FakeVerifier, fake_signature
 from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
@@ -77,7 +78,7 @@ def of(heard: dict[str, Heard], name: str) -> Heard:
 def test_one_of_four_stops_nobody_and_forks_nothing(heard: dict[str, Heard], name: str) -> None:
     network = of(heard, name).network
     assert min(node.height for node in network.honest) >= 3
-    if name != "amnesiac":  # on good links nobody has a lock to forget
+    if name not in ("amnesiac", "sleeper"):  # on good links nobody has a lock to forget, and it is not asleep yet
         assert of(heard, name).performed != of(heard, name).given, "it does change something"
 
 
@@ -180,6 +181,28 @@ def test_the_base_changes_nothing() -> None:
     )  # fmt: skip
     outputs: list[Output] = [Persist((Record(height=1, kind=RecordKind.OWN, data=b"x"),))]
     assert disguise(Adversary(context), outputs) == outputs
+
+
+def test_a_sleeper_votes_nil_once_it_sleeps() -> None:
+    network = SimNetwork(5, Faults(liars=((LIAR, "sleeper"),), **GOOD_LINKS))  # type: ignore[arg-type]
+    sleeper = network.nodes[LIAR].adversary
+    assert isinstance(sleeper, Sleeper)
+    sleeper.until_ms = 500
+    told: dict[bool, set[bytes]] = {True: set(), False: set()}
+    outgoing = sleeper.outgoing
+
+    def noted(output: Output) -> list[Output] | None:
+        performed = outgoing(output)
+        for each in (output,) if performed is None else performed:
+            message = sleeper.own_message(each)
+            if isinstance(message, Vote):
+                told[network.now_us >= 500_000].add(message.value)
+        return performed
+
+    sleeper.outgoing = noted  # type: ignore[method-assign]
+    network.run(heights_after_healing=1)
+    assert told[True] == {NIL}
+    assert told[False] - {NIL}
 
 
 def test_an_unknown_name_is_refused() -> None:

@@ -8,9 +8,9 @@ from consensus.outputs import Lane, Output, Send
 from consensus.own import seal
 from consensus.state import Step
 from tests.adversaries.blocks import broken_block, other_block, proposal_of
-from tests.adversaries.context import Adversary, AdversaryContext, like, message_of
+from tests.adversaries.context import Adversary, AdversaryContext, like
 
-AWAKE_MS_MAX = 8000
+AWAKE_MS_MAX = 4000
 MADE_UP = b"\xaa" * 32
 
 
@@ -39,7 +39,7 @@ class DoubleVoter(Adversary):
         self.values = Values()
 
     def outgoing(self, output: Output) -> list[Output] | None:
-        message = message_of(output)
+        message = self.own_message(output)
         if isinstance(message, Proposal):
             self.values.note(message.height, message.block.header.hash)
         if not isinstance(message, Vote):
@@ -58,7 +58,7 @@ class Nuller(Adversary):
     """Votes nil, always."""
 
     def outgoing(self, output: Output) -> list[Output] | None:
-        message = message_of(output)
+        message = self.own_message(output)
         if not isinstance(message, Vote):
             return None
         vote = self.revote(message, NIL)
@@ -70,23 +70,23 @@ class Sleeper(Nuller):
 
     def __init__(self, context: AdversaryContext) -> None:
         super().__init__(context)
-        self._until_ms = -1
+        self.until_ms = -1
 
     def outgoing(self, output: Output) -> list[Output] | None:
         replica = self.context.replica()
         if replica is None:
             return None
         now = replica.clock.steady_ms()
-        if self._until_ms < 0:
-            self._until_ms = now + self.random.randrange(AWAKE_MS_MAX)
-        return None if now < self._until_ms else super().outgoing(output)
+        if self.until_ms < 0:
+            self.until_ms = now + self.random.randrange(AWAKE_MS_MAX)
+        return None if now < self.until_ms else super().outgoing(output)
 
 
 class BadShare(Adversary):
     """Good envelopes around shares that don't verify: a share of another value, or no share at all."""
 
     def outgoing(self, output: Output) -> list[Output] | None:
-        message = message_of(output)
+        message = self.own_message(output)
         validators = None if not isinstance(message, Vote) else self.validators_at(message.height)
         if not isinstance(message, Vote) or validators is None:
             return None
@@ -121,7 +121,7 @@ class ClockSkewed(Adversary):
     """Tells times of hours and years away in its extensions."""
 
     def outgoing(self, output: Output) -> list[Output] | None:
-        message = message_of(output)
+        message = self.own_message(output)
         validators = None if not isinstance(message, Vote) else self.validators_at(message.height)
         if not isinstance(message, Vote) or message.extension is None or validators is None:
             return None
@@ -142,7 +142,7 @@ class Equivocator(Adversary):
         self.values = Values()
 
     def outgoing(self, output: Output) -> list[Output] | None:
-        message = message_of(output)
+        message = self.own_message(output)
         if isinstance(message, Vote):
             self.values.note(message.height, message.value)
             return self._vote(message)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap, vote_digest
+from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.chain import chain_at
 from consensus.codes import REMEDIES, ConsensusCode
@@ -126,14 +127,25 @@ def test_every_message_kind_survives_the_wire(traffic: list[tuple[bytes, bytes]]
     assert {MessageKind.VOTE, MessageKind.PROPOSAL, MessageKind.STATUS} <= seen
 
 
-def test_a_message_counts_only_from_its_own_sender() -> None:
+def test_a_vote_counts_under_its_own_signature_whoever_passes_it_on() -> None:
     replica = fresh()
     data = sealed(1, prevote(1, 0, 1))
-    assert faults(replica.receive(KEYS[2], data)) == ["BAD_ENVELOPE"]
     assert faults(replica.receive(KEYS[2], sealed(2, prevote(1, 0, 1)))) == ["NOT_A_VALIDATOR"]
+    assert faults(replica.receive(KEYS[2], data)) == []
     assert faults(replica.receive(KEYS[1], data)) == []
-    assert faults(replica.receive(KEYS[1], data)) == []
-    assert replica.run.state.votes.size >= 1
+    assert replica.run.state.votes.size == 1
+    envelope = read_envelope(sealed(3, prevote(1, 0, 3)))
+    worn = encode(msgspec.structs.replace(envelope, signature=bytes(64)))
+    assert faults(replica.receive(KEYS[2], worn)) == ["BAD_ENVELOPE"]
+    assert replica.run.state.votes.size == 1
+
+
+def test_nothing_but_a_vote_counts_from_another_than_its_sender() -> None:
+    replica = fresh()
+    assert faults(replica.receive(KEYS[2], sealed(1, Status(height=5)))) == ["BAD_ENVELOPE"]
+    stranger = next(validator.envelope_key for validator in STRANGER if validator.envelope_key not in KEYS)
+    assert faults(replica.receive(stranger, sealed(1, prevote(1, 0, 1)))) == ["BAD_ENVELOPE"]
+    assert replica.run.state.votes.size == 0
 
 
 def test_a_stranger_has_no_vote() -> None:

@@ -36,7 +36,8 @@ def reboot(node: SimNode, height: int, wal: bytes) -> tuple[Replica, list[bytes]
     outputs = replica.start()
     signed = (MessageKind.VOTE, MessageKind.PROPOSAL)
     said = [output.data for output in outputs if isinstance(output, Broadcast)]
-    sent = [data for data in said if read_envelope(data).kind in signed]
+    own = node.validator.envelope_key
+    sent = [data for data in said if (found := read_envelope(data)).kind in signed and found.sender == own]
     return replica, sent, sum(isinstance(output, Persist) for output in outputs)
 
 

@@ -114,8 +114,8 @@ def _replay(node: "SimNode", log: _Log) -> Replica:
     for output in replica.start():
         if isinstance(output, Persist):
             raise Violation(f"node {node.index}: a replayed log asks for more to be written")
-        if isinstance(output, Broadcast):
-            message = read_message(read_envelope(output.data))
+        if isinstance(output, Broadcast) and (envelope := read_envelope(output.data)).sender == node.key:
+            message = read_message(envelope)
             if not node.network.monitor.has_said(node.index, message, output.data):
                 raise Violation(f"node {node.index}: a replayed log says something else than was said")
     return replica

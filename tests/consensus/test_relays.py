@@ -1,0 +1,128 @@
+"""When nothing moves, votes of others are passed on: one liar's private vote strands nobody."""
+
+from clearing.base.certificate import NIL, VoteKind
+from consensus.chain import chain_at
+from consensus.messages import Extension, MessageKind, Vote, read_envelope, read_message
+from consensus.outputs import Broadcast, Output
+from consensus.own import OwnMessages, seal
+from consensus.relays import RELAYED_MAX, relayed
+from consensus.replica import Replica, ReplicaConfig
+from consensus.store import MemoryBlockStore
+from consensus.timeouts import TimerKind
+from node.consensus.sign_state import SignGuard
+from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.sim.consensus.network import GENESIS_MS, NETWORK
+from tests.sim.consensus.toy import ToyApplication
+
+
+class HandClock:
+    now = 0
+
+    def wall_ms(self) -> int:
+        return GENESIS_MS + self.now
+
+    def steady_ms(self) -> int:
+        return self.now
+
+
+class Peers:
+    """Some replicas of a set, and words of all its validators."""
+
+    def __init__(self, count: int) -> None:
+        self.validators = validator_set(count)
+        self.keys = [each.envelope_key for each in self.validators.validators]
+
+    def replica(self, own: int) -> Replica:
+        application = ToyApplication(self.validators, own)
+        replica = Replica(
+            chain_at(NETWORK, GENESIS_MS, application.position, None),
+            application,
+            MemoryBlockStore(),
+            FakeSigner(NETWORK, self.validators.validators[own], SignGuard()),
+            FakeVerifier(),
+            HandClock(),
+            ReplicaConfig(),
+            lambda: True,
+        )
+        replica.start()
+        replica.on_timer(TimerKind.HEARTBEAT, 1, 0)
+        return replica
+
+    def vote(self, voter: int, kind: VoteKind, round_: int, value: bytes) -> bytes:
+        signer = FakeSigner(NETWORK, self.validators.validators[voter], None)
+        application = ToyApplication(self.validators, voter)
+        own = OwnMessages(chain_at(NETWORK, GENESIS_MS, application.position, None), signer)
+        extended = kind is VoteKind.PRECOMMIT and value != NIL
+        extension = Extension(time_ms=GENESIS_MS, data=b"") if extended else None
+        vote, _ = own.make_vote(voter, kind, round_, value, extension)
+        return seal(signer, vote)
+
+
+def stall(replica: Replica) -> list[Output]:
+    replica.on_timer(TimerKind.REBROADCAST, 0, 0)
+    return replica.on_timer(TimerKind.REBROADCAST, 0, 0)
+
+
+def votes_of_others(outputs: list[Output], own: bytes) -> list[bytes]:
+    sent = [output.data for output in outputs if isinstance(output, Broadcast)]
+    return [data for data in sent if read_envelope(data).sender != own]
+
+
+def test_who_was_moved_on_by_a_private_vote_lets_the_others_follow() -> None:
+    """Validator 3 lies: its precommit of round 0 goes to 0 alone. Validators 1 and 2 have each other's only."""
+    peers = Peers(4)
+    ahead, behind = peers.replica(0), peers.replica(1)
+    for voter, value in ((1, b"v" * 32), (2, b"v" * 32), (3, NIL)):
+        ahead.receive(peers.keys[voter], peers.vote(voter, VoteKind.PRECOMMIT, 0, value))
+    behind.receive(peers.keys[2], peers.vote(2, VoteKind.PRECOMMIT, 0, b"v" * 32))
+    behind.receive(peers.keys[1], peers.vote(1, VoteKind.PRECOMMIT, 0, b"v" * 32))
+    ahead.on_timer(TimerKind.PRECOMMIT, 1, 0)
+    assert (ahead.run.state.round, behind.run.state.round) == (1, 0)
+    passed = votes_of_others(stall(ahead), peers.keys[0])
+    assert {read_envelope(data).sender for data in passed} == set(peers.keys[1:])
+    for data in passed:
+        behind.receive(peers.keys[0], data)
+    assert (47, 0) in behind.run.state.fired, "a quorum of whatever precommits is here, too"
+    behind.on_timer(TimerKind.PRECOMMIT, 1, 0)
+    assert behind.run.state.round == 1
+
+
+def test_a_final_certificate_whose_block_is_not_here_is_told_to_who_may_have_it() -> None:
+    peers = Peers(4)
+    replica = peers.replica(0)
+    for voter in (1, 2, 3):
+        replica.receive(peers.keys[voter], peers.vote(voter, VoteKind.PRECOMMIT, 0, b"v" * 32))
+    assert replica.chain.height == 0
+    kinds = [read_envelope(output.data).kind for output in stall(replica) if isinstance(output, Broadcast)]
+    assert MessageKind.CERTIFICATE in kinds
+
+
+def test_votes_that_go_round_are_the_same_bytes_and_bounded() -> None:
+    peers = Peers(13)
+    replica = peers.replica(0)
+    made = {peers.vote(voter, VoteKind.PREVOTE, 0, NIL) for voter in range(1, 13)}
+    made |= {peers.vote(voter, VoteKind.PRECOMMIT, 0, NIL) for voter in range(1, 13)}
+    for data in sorted(made):
+        replica.receive(read_envelope(data).sender, data)
+    replica.on_timer(TimerKind.PRECOMMIT, 1, 0)
+    for voter in range(1, 13):
+        data = peers.vote(voter, VoteKind.PREVOTE, 1, NIL)
+        made.add(data)
+        replica.receive(peers.keys[voter], data)
+    state = replica.run.state
+    assert state.round == 1
+    turns = [relayed(state, turn) for turn in range(4)]
+    assert all(len(found) <= RELAYED_MAX for found in turns)
+    passed = {data for found in turns for data in found}
+    assert passed <= made
+    told = [read_message(read_envelope(data)) for data in passed]
+    assert len([vote for vote in told if isinstance(vote, Vote) and (vote.round, vote.kind) == (0, 2)]) == 12
+    assert not [vote for vote in told if isinstance(vote, Vote) and (vote.round, vote.kind) == (0, 1)]
+
+
+def test_nothing_is_passed_on_while_heights_go_on() -> None:
+    peers = Peers(4)
+    replica = peers.replica(0)
+    replica.receive(peers.keys[1], peers.vote(1, VoteKind.PREVOTE, 0, NIL))
+    outputs = replica.on_timer(TimerKind.REBROADCAST, 0, 0)
+    assert votes_of_others(outputs, peers.keys[0]) == []
