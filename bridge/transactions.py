@@ -5,10 +5,9 @@ any of them is the outcome; an endpoint's complaint is believed only after looki
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import trio
-from eth_account import Account
-from eth_account.signers.local import LocalAccount
 
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import hex_data, read_data, read_object, read_quantity
@@ -16,7 +15,8 @@ from bridge.rpc import Call, Endpoint, Refusal
 from clearing.base.errors import RemoteFault
 from clearing.base.nesting import bound_recursion
 
-bound_recursion()  # eth-account and py-ecc raise it
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
 
 ATTEMPTS = 8
 POLL_SECONDS = 0.2
@@ -56,13 +56,22 @@ class _Bid:
         return _Bid(self.nonce, self.gas, min(self.max_fee + self.max_fee // 8 + 1, cap), self.tip + self.tip // 8 + 1)
 
 
+def _account_of(secret: bytes) -> "LocalAccount":
+    # Here, because it costs more than a third of the time in which a node starts, and few nodes pay for transactions.
+    from eth_account import Account
+
+    bound_recursion()  # eth-account and py-ecc raise it
+    account: LocalAccount = Account.from_key(secret)
+    return account
+
+
 class Sender:
     """Sends as one key on one chain. Never use one key in two processes."""
 
     def __init__(self, endpoint: Endpoint, chain_id: int, secret: bytes, fees: FeePolicy | None = None) -> None:
         self._endpoint = endpoint
         self._chain_id = chain_id
-        self._account: LocalAccount = Account.from_key(secret)
+        self._account = _account_of(secret)
         self._fees = fees or FeePolicy()
         self._lock = trio.Lock()
 
