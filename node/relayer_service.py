@@ -63,7 +63,8 @@ class RelayerService:
         async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             for terms in self._genesis.chains:
                 endpoint = await stack.enter_async_context(Endpoint(self._configs[terms.chain_id].endpoints[0]))
-                sender = Sender(endpoint, terms.chain_id, self._secret)
+                # Loading the wallet library takes most of a second, and votes must not wait for it.
+                sender = await trio.to_thread.run_sync(Sender, endpoint, terms.chain_id, self._secret)
                 relayer = Relayer(endpoint, sender, terms.vault, CHECKPOINT_SECONDS)
                 nursery.start_soon(self._serve, relayer, terms)
 
