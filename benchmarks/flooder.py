@@ -56,7 +56,9 @@ class Flooder:
             for at, (each, port) in enumerate(zip(validators, ports, strict=True))
             if at != index
         )
-        self.network = LibP2PNetwork(NetworkConfig(self._secret, NETWORK, peers, port=ports[index]))
+        self.network = LibP2PNetwork(
+            NetworkConfig(self._secret, NETWORK, peers, port=ports[index], gossip_per_second=10**6)
+        )
         self._height = 1
         self._proposal: Proposal | None = None
         self._random = random.Random(index)

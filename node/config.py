@@ -58,8 +58,8 @@ class P2P(Section, frozen=True):
     observers: Annotated[tuple[Observer, ...], Meta(max_length=64)] = ()
     preshared_key_file: str = ""  # a path, not a key
     """64 hexadecimal digits in a file of mode 0600, the same at every node; empty: none is needed to connect."""
-    gossip_per_second: Annotated[int, Meta(ge=50, le=1_000_000)] = 1_000
-    """Gossip messages that one neighbour may pass on to us each second; a validator may sign half as many."""
+    gossip_per_second: Annotated[int, Meta(ge=50, le=1_000_000)] = 200
+    """Gossip messages of 4 kB that one validator may sign each second on average; more are dropped and counted."""
 
 
 class Chain(Section, frozen=True):

@@ -40,8 +40,8 @@ class NetworkConfig:
     redial_seconds_max: float = 1.0
     refused_seconds: float = 5.0
     """How long a peer that was refused by name is left alone."""
-    gossip_per_second: int = 1000
-    """Gossip messages that one neighbour may pass to us each second."""
+    gossip_per_second: int = 200
+    """Gossip messages that one validator may sign each second on average, of `gossip.TOKEN_BYTES` at most each."""
 
     observers: tuple[bytes, ...] = ()
     """Keys that may connect to read along and sync without being validators."""

@@ -30,7 +30,7 @@ from node.p2p.codes import P2pCode
 from node.p2p.gossip_control import bounded, wanted
 from node.p2p.identity import envelope_key, peer_id
 from node.p2p.network import TOPIC_MESSAGE_BYTES, TOPIC_QUEUE, Incoming, Topic, Validator
-from node.p2p.rates import Bucket, Buckets
+from node.p2p.rates import Buckets
 from node.p2p.replays import ReplayWindows
 from node.p2p.stats import NetworkStats, TopicStats
 
@@ -43,6 +43,9 @@ STREAM_CHECK_SECONDS = 0.5
 TOKEN_BYTES = 4 << 10
 """A message of so many bytes counts as one more towards a rate."""
 RPC_TOKEN_BYTES = 16 << 10
+NEIGHBOUR_PER_SECOND_MAX = 2000
+MESSAGES_PER_TURN = 8
+"""Judged before others have their turn: each costs up to half a millisecond, and votes wait."""
 RPC_TOKENS = 0.5
 PAUSE_SECONDS_MAX = 2.0
 """How long at most a neighbour is not read that has used up its rate: shorter than its patience with us."""
@@ -113,6 +116,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         own_key: bytes,
         secret: bytes,
         per_second: int,
+        validators: int,
         write_seconds: float,
         stats: NetworkStats,
         admit: Callable[[bytes | None], bool],
@@ -143,9 +147,10 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self.feeds: dict[str, Feed] = {}
         self._own_key = own_key
         self._secret = secret
-        self._per_second = per_second
+        # Who passes on what all validators sign must not be held up; what it is not judged for costs little.
+        self._neighbours = Buckets(max(per_second, min(NEIGHBOUR_PER_SECOND_MAX, per_second * max(4, validators))))
         self._write_seconds = write_seconds
-        self._origins = Buckets(per_second / 2)
+        self._origins = Buckets(per_second)
         self._flood_faults = Buckets(1, burst_seconds=1)
         self._writing: dict[ID, float] = {}
         self._stats = stats
@@ -199,13 +204,16 @@ class Gossip(Pubsub):  # type: ignore[misc]
         return self.counter.to_bytes(8, "big")
 
     def publish_now(self, topic: Topic, data: bytes) -> None:
-        """Sign and queue for all subscribers; never blocks."""
+        """Sign and queue for all subscribers; never blocks. Dropped and counted above what others let us sign."""
+        stats = self._stats.topic(topic.value)
+        if not self._origins.take(self._own_key, trio.current_time(), 1 + len(data) // TOKEN_BYTES):
+            stats.dropped["own rate"] += 1
+            return
         message = rpc_pb2.Message(
             data=data, topicIDs=[topic.value], from_id=self.my_id.to_bytes(), seqno=self._next_seqno()
         )
         message.signature = ed25519.sign(self._secret, _signed_bytes(message))
         self._mark_msg_seen(message)
-        stats = self._stats.topic(topic.value)
         stats.published += 1
         self.router.forward(self.my_id, message, stats)
 
@@ -223,7 +231,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
     async def continuously_read_stream(self, stream: NetStream) -> None:
         """Read a neighbour's stream until it breaks: in order, no faster than its rate."""
         forwarder = stream.muxed_conn.peer_id
-        bucket = Bucket(self._per_second, trio.current_time())
+        neighbour = forwarder.to_bytes()
         try:
             while True:
                 data = await read_varint_prefixed_bytes_limited(stream, self.max_inbound_rpc_size)
@@ -231,12 +239,15 @@ class Gossip(Pubsub):  # type: ignore[misc]
                 rpc.ParseFromString(data)
                 for subscription in rpc.subscriptions[:SUBSCRIPTIONS_PER_RPC]:
                     self.handle_subscription(forwarder, subscription)
-                for message in rpc.publish:
-                    debt = bucket.owe(trio.current_time(), 1 + len(message.data) // TOKEN_BYTES)
+                for number, message in enumerate(rpc.publish, start=1):
+                    if number % MESSAGES_PER_TURN == 0:
+                        await trio.lowlevel.checkpoint()
+                    debt = self._neighbours.owe(neighbour, trio.current_time(), 1 + len(message.data) // TOKEN_BYTES)
                     self._take(forwarder, message, allowed=not debt)
                 served = await self._take_control(forwarder, rpc)
                 # Whatever it carries, an RPC costs something, and whoever has nothing left is not read for a time.
-                debt = bucket.owe(trio.current_time(), RPC_TOKENS + (len(data) + served) / RPC_TOKEN_BYTES)
+                tokens = RPC_TOKENS + (len(data) + served) / RPC_TOKEN_BYTES
+                debt = self._neighbours.owe(neighbour, trio.current_time(), tokens)
                 if debt:
                     await trio.sleep(min(debt, PAUSE_SECONDS_MAX))
                 await trio.lowlevel.checkpoint()

@@ -25,10 +25,11 @@ from node.p2p.host import build_host, check_port_free
 from node.p2p.identity import envelope_key, peer_id
 from node.p2p.network import LIMITS, Channel, Incoming, Topic, Validator, check_message
 from node.p2p.queues import FairInbox
+from node.p2p.rates import Bucket
 from node.p2p.roster import Roster
 from node.p2p.scores import PeerScores, Verdict
 from node.p2p.services import Notifee, address_of, close_all, run_services
-from node.p2p.session import PROTOCOLS, Session, SessionUser, open_stream
+from node.p2p.session import PROTOCOLS, Session, SessionUser, new_rates, open_stream
 from node.p2p.stats import NetworkStats
 from node.p2p.status import PeerStatus, status_of
 
@@ -59,6 +60,7 @@ class LibP2PNetwork:
         self._sessions: dict[bytes, Session] = {}
         self._changed: defaultdict[bytes, trio.Event] = defaultdict(trio.Event)
         self._all: dict[Any, Session] = {}
+        self._rates: dict[bytes, dict[Channel | None, Bucket]] = {}
         self._inboxes = {channel: FairInbox(LIMITS[channel], self._lost(channel)) for channel in Channel}
         self._feeds: dict[Topic, Feed] = {}
         self._host: Any = None
@@ -103,6 +105,7 @@ class LibP2PNetwork:
         self.scores.admit(self.roster.validators, self.roster.keys)
         if self._gossip is not None:
             self._gossip.replays.keep(self.roster.keys)
+        self._rates = {key: rates for key, rates in self._rates.items() if key in self.roster.keys}
         for key in self.roster.keys:
             self._tell_change(key)
 
@@ -160,6 +163,7 @@ class LibP2PNetwork:
             own_key=self.key,
             secret=self.config.secret,
             per_second=self.config.gossip_per_second,
+            validators=len(self.roster.keys) + 1,
             write_seconds=self.config.write_seconds,
             stats=self.stats,
             admit=self._admit,
@@ -272,7 +276,8 @@ class LibP2PNetwork:
             user = SessionUser(
                 self._ready, self._message, self._room, lambda session, fault: self.report(session.key, fault)
             )
-            session = Session(connection, key or b"", self.config, self._boot, self.stats.peer(key or b""), user)
+            rates = self._rates.setdefault(key or b"", new_rates(trio.current_time()))
+            session = Session(connection, key or b"", self.config, self._boot, self.stats.peer(key or b""), user, rates)
             self._all[connection] = session
             self._nursery.start_soon(self._run_session, session)
         return session

@@ -51,10 +51,17 @@ class Buckets:
 
     def take(self, key: Hashable, now: float, tokens: float = 1.0) -> bool:
         """Take tokens of a key's bucket if they are there."""
+        return self._of(key, now).take(now, tokens)
+
+    def owe(self, key: Hashable, now: float, tokens: float) -> float:
+        """See `Bucket.owe`."""
+        return self._of(key, now).owe(now, tokens)
+
+    def _of(self, key: Hashable, now: float) -> Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = Bucket(self._rate, now, self._burst_seconds)
             if len(self._buckets) > KEPT_MAX:
                 self._buckets.popitem(last=False)
         self._buckets.move_to_end(key)
-        return bucket.take(now, tokens)
+        return bucket

@@ -62,8 +62,16 @@ class Session:
     """One connection. `closed` is set at its end, with `reason` saying why."""
 
     def __init__(
-        self, connection: Any, key: bytes, config: NetworkConfig, boot: bytes, stats: PeerStats, user: SessionUser
+        self,
+        connection: Any,
+        key: bytes,
+        config: NetworkConfig,
+        boot: bytes,
+        stats: PeerStats,
+        user: SessionUser,
+        rates: dict[Channel | None, Bucket],
     ) -> None:
+        """`rates` are the peer's over all of its connections, or a new one would begin with a new burst."""
         self.connection = connection
         self.key = key
         self.dialed = bool(connection.muxed_conn.is_initiator)
@@ -78,6 +86,7 @@ class Session:
         self._boot = boot
         self._stats = stats
         self._user = user
+        self._rates = rates
         self._streams: dict[Channel | None, Any] = {}
         self._arrived = trio.Event()
         self._end = trio.Event()
@@ -208,7 +217,7 @@ class Session:
         stream, name = self._streams[channel], _name(channel)
         limits = _CONTROL_LIMITS if channel is None else LIMITS[channel]
         reader = self._control_reader if channel is None else FrameReader(name, limits.message_bytes)
-        bucket, flooded = Bucket(limits.per_second, trio.current_time()), -math.inf
+        bucket, flooded = self._rates[channel], -math.inf
         try:
             while True:
                 data = await stream.read(READ_BYTES)
@@ -263,6 +272,14 @@ class Session:
                 self.close(P2pCode.HEARTBEAT_LOST)
             if any(now - since > self._config.write_seconds for since in self._writing.values()):
                 self.close(P2pCode.WRITE_STALLED)
+
+
+def new_rates(now: float) -> dict[Channel | None, Bucket]:
+    """What a peer may send, by channel; None is control."""
+    return {
+        channel: Bucket(limits.per_second, now, limits.burst_seconds)
+        for channel, limits in (*LIMITS.items(), (None, _CONTROL_LIMITS))
+    }
 
 
 async def open_stream(connection: Any, protocol: str) -> Any:

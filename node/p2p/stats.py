@@ -35,7 +35,8 @@ class TopicStats:
     delivered: int = 0
     duplicates: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
-    """By cause: publish queue, rate, shape, size, sender, signature, validator, consumer, outbound, fault."""
+    """By cause: own rate, outbound, rate, origin rate, shape, size, sender, stale, signature, validator, fault,
+    consumer, not running."""
 
 
 @dataclass(slots=True)
