@@ -13,6 +13,10 @@ SIZES = (4, 4, 4, 5, 7)
 LATENCIES_MS = (0, 0, 2, 10, 40)
 EVENTS_MAX = 5
 SECONDS = (1, 3, 8)
+EPOCH_HEIGHTS = 20
+SNAPSHOT_HEIGHTS = 60
+"""After so many heights there is a snapshot to join from."""
+OBSERVER_SHARE = 0.3
 ADVERSARY_SHARE = 0.3
 LATE_SHARE = 0.3
 
@@ -36,23 +40,29 @@ def generate(seed: int, adversaries: Sequence[str] = (), *, ref: str = "HEAD") -
     liars = {each.name for each in special if each.adversary}
     able = [name for name in names if name not in liars]
     latency = chance.choice(LATENCIES_MS)
+    observers = int(chance.random() < OBSERVER_SHARE)
+    if observers:
+        special.append(NodeTerms(name=f"n{validators}", join=chance.choice(("genesis", "snapshot"))))
+        late.append(f"n{validators}")
     manifest = Manifest(
         name=f"random-{seed}",
         seed=seed,
         validators=validators,
+        observers=observers,
+        epoch_heights=EPOCH_HEIGHTS,
         ground="relays" if latency or any(each.latency_ms for each in special) else "auto",
         latency_ms=latency,
         jitter_ms=latency // 2,
         load=Load(per_second=chance.choice((5, 20, 50)), members=chance.choice((2, 4, 8))),
         nodes=tuple(sorted(special, key=lambda each: int(each.name[1:]))),
-        events=_events(chance, able, late, ref),
+        events=_events(chance, able, late, ref, f"n{validators}" if observers else ""),
     )
     check_manifest(manifest)
     return manifest
 
 
-def _events(chance: random.Random, able: list[str], late: list[str], ref: str) -> tuple[Event, ...]:
-    """Troubles of nodes that run; each late node starts somewhere between them."""
+def _events(chance: random.Random, able: list[str], late: list[str], ref: str, observer: str) -> tuple[Event, ...]:
+    """Troubles of nodes that run; each late node starts somewhere between them, and an observer gets a vote at last."""
     running = [name for name in able if name not in late]
     deeds: list[str] = [chance.choice(_DEEDS) for _ in range(chance.randint(1, EVENTS_MAX))]
     for _ in late:
@@ -63,7 +73,10 @@ def _events(chance: random.Random, able: list[str], late: list[str], ref: str) -
         if deed == "start":
             joining = waiting.pop()
             running.append(joining)
-            events.append(Event(do="start", nodes=(joining,), heights=chance.randint(10, 40)))
+            heights = chance.randint(SNAPSHOT_HEIGHTS, 2 * SNAPSHOT_HEIGHTS)
+            events.append(Event(do="start", nodes=(joining,), heights=heights))
+            if joining == observer:
+                events.append(Event(do="power", nodes=(observer,), power=1))
         else:
             events.append(_event(chance, deed, running, ref))
     return tuple(events)

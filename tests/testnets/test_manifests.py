@@ -1,7 +1,9 @@
 """Manifests: what is written is what is read, what cannot be is refused with its place, and a seed is a network."""
 
+import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault
 from tests.testnets.generate import generate
-from tests.testnets.manifest import dump_manifest, parse_manifest, read_manifest
+from tests.testnets.ground import ROOT
+from tests.testnets.manifest import Deed, dump_manifest, parse_manifest, read_manifest
 
 FOLDER = Path(__file__).parent / "manifests"
 
@@ -17,6 +20,15 @@ FOLDER = Path(__file__).parent / "manifests"
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_manifest_of_the_folder_is_valid_and_named_as_its_file(path: Path) -> None:
     assert read_manifest(path).name == path.stem
+
+
+def test_the_manifest_that_the_documentation_shows_is_valid() -> None:
+    page = (ROOT / "docs" / "explanation" / "testnets.md").read_text()
+    (shown,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    manifest = parse_manifest(tomllib.loads(shown))
+    told = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert told - {"do"} == set(get_args(Deed))
+    assert manifest.liars == {"n3"}
 
 
 @given(st.integers(0, 2**32))
@@ -30,7 +42,8 @@ def test_a_generated_manifest_is_valid_repeatable_and_survives_writing(seed: int
 def test_seeds_reach_every_kind_of_trouble() -> None:
     made = [generate(seed, ("equivocator",)) for seed in range(200)]
     deeds = {event.do for manifest in made for event in manifest.events}
-    assert deeds == {"kill", "restart", "pause", "disconnect", "partition", "upgrade", "start"}
+    assert deeds == set(get_args(Deed)) - {"wait"}
+    assert {manifest.observers for manifest in made} == {0, 1}
     assert any(manifest.liars for manifest in made)
     assert any(each.join == "snapshot" for manifest in made for each in manifest.nodes)
     assert {manifest.validators for manifest in made} == {4, 5, 7}
