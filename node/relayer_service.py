@@ -69,7 +69,14 @@ class RelayerService:
                 nursery.start_soon(self._serve, relayer, terms)
 
     async def _serve(self, relayer: Relayer, terms: ChainTerms) -> None:
+        fault = ""
+
         def newest() -> Relayable | None:
+            nonlocal fault
+            if relayer.last_fault != fault:
+                fault = relayer.last_fault
+                if fault:  # a vault astray, too, is told here
+                    log.warning("relaying failed", chain_id=terms.chain_id, fault=fault)
             return self._relayable(terms)
 
         def told(relayed: Relayed) -> None:
