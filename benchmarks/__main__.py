@@ -26,6 +26,7 @@ NAMES = {
     "consensus": "agreement between processes, 4 to 32 of them",
     "comet": "CometBFT's kvstore and ours, four nodes each (needs Go)",
     "consensus_core": "agreement alone, all nodes in one process",
+    "block_sync": "returning after ten thousand heights, real curves, one core",
     "flood": "what a member that floods costs the other three of four",
     "p2p": "peers on loopback, two to four processes",
     "proofs": "committing, proving, verifying, one core",

@@ -1,0 +1,536 @@
+"""A node that joins: what it takes from peers, what it refuses, and what it falls back to."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+import trio
+
+from clearing.base import ed25519
+from clearing.base.certificate import VoteKind, make_certificate
+from clearing.base.codec import encode
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.hashing import sha256
+from clearing.extension import VoteExtension
+from consensus.codes import ConsensusCode
+from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.messages import BlockRequest, MessageKind, envelope_digest, read_envelope, read_message
+from consensus.own import seal_body
+from consensus.signing import CurveVerifier
+from consensus.state_sync import FirstSet
+from consensus.store import load_committed
+from consensus.sync_messages import (
+    CHUNK_BYTES,
+    LATEST,
+    ChunkRequest,
+    ChunkResponse,
+    LightRequest,
+    LightResponse,
+    Manifest,
+    SnapshotOffers,
+    SnapshotsRequest,
+    SyncMessage,
+    is_sync_envelope,
+    pack_block_response,
+    read_sync_message,
+    seal_sync,
+)
+from node import state_sync
+from node.consensus.sign_state import SignedStep, SignStateFile
+from node.joining import UNSEEN_HEIGHTS, check_state, keep_silent, rows_of
+from node.light_blocks import light_block_at
+from node.p2p.memory import Hub, MemoryNetwork
+from node.p2p.network import Channel, Incoming
+from node.peer_talk import PeerTalk
+from node.restore import encode_saved
+from node.snapshots import SnapshotService
+from node.state_sync import Anchor, Curves, Joined, StateSync
+from node.store.blocks import StoredBlocks
+from node.store.store import Store
+from tests.clearing.state.world import BTC, ETH, reports
+from tests.clearing.state.world import World as Words
+from tests.node.assembly.station import Home, Station, make_home, time_of
+
+HEIGHTS = 12
+NEWEST = 10
+"""The newest epoch's height."""
+NEW, LIAR, HELPER = (sha256(name) for name in (b"new", b"liar", b"helper"))
+
+
+class Key:
+    """An envelope key in the open."""
+
+    def __init__(self, network: bytes, secret: bytes) -> None:
+        self._network, self._secret = network, secret
+        self.envelope_key = ed25519.public_key(secret)
+
+    def sign_envelope(self, kind: MessageKind, body: bytes) -> bytes:
+        return ed25519.sign(self._secret, envelope_digest(self._network, self.envelope_key, kind, body))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A network of one at height `HEIGHTS`, with snapshots of heights 5 and 10."""
+
+    home: Home
+    store: Store
+
+    def header_hash(self, height: int) -> bytes:
+        found = state_sync_light(self.store, height)
+        return found.header.hash
+
+
+def state_sync_light(store: Store, height: int) -> LightBlock:
+    found = light_block_at(store, height)
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Origin]:
+    folder = tmp_path_factory.mktemp("origin")
+    home = make_home(folder / "net")
+    with Store(folder / "node.sqlite", home.network) as store:
+        station, words = Station(home, store), Words(home.genesis)
+        for height in range(1, HEIGHTS + 1):
+            prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
+            words.state, words.time_ms = station.state, time_of(height)
+            station.decide(VoteExtension(prices, words.custody_facts(4 * height) if height % 2 else ()))
+        for _ in range(HEIGHTS):
+            outcome = station.recorder._receive.receive_nowait()
+            store.save_results(outcome.receipts, outcome.saved)
+        assert store.snapshot_heights() == (10, 5)
+        yield Origin(home, store)
+
+
+Answerer = Callable[[SyncMessage], SyncMessage | None]
+
+
+@dataclass
+class World:
+    """A hub with peers that serve `origin`'s store, or lie."""
+
+    origin: Origin
+    folder: Path
+    hub: Hub = field(default_factory=Hub)
+    served: dict[bytes, SnapshotService] = field(default_factory=dict)
+    reported: list[tuple[bytes, str]] = field(default_factory=list)
+    checked: list[bytes] = field(default_factory=list)
+
+    @property
+    def validator(self) -> bytes:
+        return self.origin.home.keys.envelope
+
+    async def serve(
+        self,
+        nursery: trio.Nursery,
+        secret: bytes,
+        lie: Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None = None,
+        store: Store | None = None,
+    ) -> MemoryNetwork:
+        """A peer with the store of `origin`; `lie` replaces its answers."""
+        key = Key(self.origin.home.network, secret)
+        network = self.hub.join(key.envelope_key)
+        store = store or self.origin.store
+        service = SnapshotService(
+            self.origin.home.network,
+            store,
+            self.folder / key.envelope_key.hex(),
+            key,
+            CurveVerifier(),
+            network,
+            lambda peer, fault: self.reported.append((peer, fault.code.name)),
+        )
+        self.served[key.envelope_key] = service
+        await nursery.start(network.run)
+        nursery.start_soon(service.run)
+        nursery.start_soon(self._pump, network, service, key, store, lie)
+        return network
+
+    async def _pump(
+        self,
+        network: MemoryNetwork,
+        service: SnapshotService,
+        key: Key,
+        store: Store,
+        lie: Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None,
+    ) -> None:
+        async for incoming in network.receive(Channel.SYNC):
+            if is_sync_envelope(incoming.data):
+                if lie is None:
+                    service.take(incoming)
+                    continue
+                asked = read_sync_message(read_envelope(incoming.data))
+                answer = lie(asked, await service._answer_to(asked))
+                if answer is not None:
+                    network.send(incoming.sender, Channel.SYNC, seal_sync(key, answer))
+                continue
+            request = read_message(read_envelope(incoming.data))
+            assert isinstance(request, BlockRequest)
+            record = store.block(request.first)
+            stored = [] if record is None else [(record.block, record.certificate, record.extended_commit)]
+            body = pack_block_response(stored)
+            network.send(incoming.sender, Channel.SYNC, seal_body(key, MessageKind.BLOCK_RESPONSE, body))
+
+    @asynccontextmanager
+    async def joiner(
+        self, anchor: Anchor | None = None, *, period_ms: int = 10**9, offers_seconds: float = 1.0, real: bool = True
+    ) -> AsyncIterator[StateSync]:
+        """A node that joins; `real` checks the state against the header, else anything is taken."""
+        home = self.origin.home
+
+        async def check(light: LightBlock, data: bytes) -> None:
+            self.checked.append(data)
+            if real:
+                check_state(home.genesis, home.salt, light, data)
+
+        network = self.hub.join(ed25519.public_key(NEW))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(network.run)
+            talk = PeerTalk(home.network, Key(home.network, NEW), CurveVerifier(), network)
+            await nursery.start(talk.run)
+            yield StateSync(
+                talk,
+                anchor or Anchor(FirstSet(home.network, home.genesis.validators)),
+                TrustPolicy(trusting_period_ms=period_ms),
+                Curves(CurveLightVerifier(), CurveVerifier()),
+                lambda: time_of(HEIGHTS),
+                check,
+                offers_seconds,
+            )
+            nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+def world(origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(state_sync, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(state_sync, "ROUND_SECONDS", 0.02)
+    return World(origin, tmp_path)
+
+
+async def joined_through(
+    world: World,
+    *peers: tuple[bytes, Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None],
+    anchor: Anchor | None = None,
+    period_ms: int = 10**9,
+    offers_seconds: float = 1.0,
+    real: bool = True,
+    store: Store | None = None,
+) -> tuple[Joined | None, StateSync]:
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        for secret, lie in peers:
+            await world.serve(nursery, secret, lie, store)
+        sync = await stack.enter_async_context(
+            world.joiner(anchor, period_ms=period_ms, offers_seconds=offers_seconds, real=real)
+        )
+        joined, refused = None, None
+        try:
+            joined = await sync.run()
+        except LocalFault as fault:
+            refused = fault  # told outside of the nurseries, which would wrap it
+        nursery.cancel_scope.cancel()
+    if refused is not None:
+        raise refused
+    return joined, sync
+
+
+async def test_a_joined_node_stands_where_the_others_stood(world: World, tmp_path: Path) -> None:
+    joined, sync = await joined_through(world, (world.validator, None))
+    assert joined is not None
+    assert joined.light.header.height == NEWEST
+    assert sync.progress.refused == []
+    home = world.origin.home
+    with Store(tmp_path / "joined.sqlite", home.network) as store:
+        store.save_joined(*rows_of(joined))
+        assert (store.first_height(), store.height()) == (NEWEST, NEWEST)
+        station = Station(home, store)
+        assert station.application.height == NEWEST
+        for height in (NEWEST + 1, NEWEST + 2):
+            block = load_committed(StoredBlocks(world.origin.store), height)
+            assert block is not None
+            station.follow(block)
+        assert station.chain.parent == world.origin.header_hash(HEIGHTS)
+        with pytest.raises(LocalFault):
+            store.save_joined(*rows_of(joined))
+
+
+async def test_a_state_of_many_chunks_comes_from_all_who_offer_it(world: World, tmp_path: Path) -> None:
+    home = world.origin.home
+    data = Random(5).randbytes(40 * CHUNK_BYTES + 17)
+    with Store(tmp_path / "big.sqlite", home.network) as store:
+        copy_of(world.origin.store, store, data)
+        joined, sync = await joined_through(world, (world.validator, None), (HELPER, None), real=False, store=store)
+    assert joined is not None
+    assert joined.data == data
+    sent = [service.chunks_sent for service in world.served.values()]
+    assert sum(sent) == 41
+    assert min(sent) > 5
+    assert sync.progress.chunks == 41
+
+
+def copy_of(source: Store, target: Store, data: bytes) -> None:
+    """The same blocks and sets, and another state at the newest epoch."""
+    blocks = StoredBlocks(target)
+    for record in source.blocks():
+        blocks.save(record.height, record.block, record.certificate, record.extended_commit)
+    light = state_sync_light(source, 1)
+    blocks.save_set(light.validators.hash, encode(light.validators))
+    target.save_snapshot(NEWEST, data)
+
+
+def bad_chunks(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    if isinstance(answer, ChunkResponse) and answer.data:
+        return msgspec.structs.replace(answer, data=bytes(len(answer.data)))
+    return answer
+
+
+def short_chunks(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    return msgspec.structs.replace(answer, data=answer.data[:-1]) if isinstance(answer, ChunkResponse) else answer
+
+
+def no_chunks(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    return None if isinstance(asked, ChunkRequest) else answer
+
+
+def nothing(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    return None
+
+
+def no_light(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    return LightResponse(height=asked.height, block=None) if isinstance(asked, LightRequest) else answer
+
+
+def forged_headers(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    """Another state, certified by nobody."""
+    if isinstance(answer, LightResponse) and answer.block is not None:
+        header = msgspec.structs.replace(answer.block.header, epoch=99)
+        certificate = msgspec.structs.replace(answer.block.certificate, value=header.hash)
+        block = msgspec.structs.replace(answer.block, header=header, certificate=certificate)
+        return msgspec.structs.replace(answer, block=block)
+    return answer
+
+
+def other_heights(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+    """The right blocks under wrong numbers."""
+    if isinstance(asked, SnapshotsRequest) and isinstance(answer, SnapshotOffers):
+        return SnapshotOffers(
+            manifests=tuple(msgspec.structs.replace(each, height=each.height + 1) for each in answer.manifests)
+        )
+    return answer
+
+
+@pytest.mark.parametrize("lie", [bad_chunks, short_chunks, no_chunks, nothing, no_light, forged_headers, other_heights])
+async def test_a_liar_beside_an_honest_validator_only_costs_time(
+    world: World, tmp_path: Path, lie: Callable[[SyncMessage, SyncMessage | None], SyncMessage | None]
+) -> None:
+    data = Random(6).randbytes(12 * CHUNK_BYTES)
+    with Store(tmp_path / "big.sqlite", world.origin.home.network) as store:
+        copy_of(world.origin.store, store, data)
+        joined, _ = await joined_through(
+            world, (LIAR, lie), (world.validator, None), real=False, store=store, offers_seconds=20
+        )
+    assert joined is not None
+    assert joined.data == data
+
+
+async def test_offers_of_strangers_to_the_set_agree_on_nothing(world: World) -> None:
+    joined, sync = await joined_through(world, (LIAR, None), (HELPER, None), offers_seconds=0.3)
+    assert joined is None
+    assert world.checked == []
+    assert sync.progress.chunks == 0
+
+
+async def test_without_offers_blocks_are_executed(world: World) -> None:
+    def none(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+        return SnapshotOffers(manifests=()) if isinstance(asked, SnapshotsRequest) else answer
+
+    joined, _ = await joined_through(world, (world.validator, none), offers_seconds=0.2)
+    assert joined is None
+
+
+async def test_an_agreed_state_with_other_roots_is_refused_and_an_older_one_taken(world: World, tmp_path: Path) -> None:
+    """More than a third lied, or runs another version: what the header certifies decides."""
+    home = world.origin.home
+    with Store(tmp_path / "wrong.sqlite", home.network) as store:
+        older = world.origin.store.snapshot_at(5)
+        assert older is not None
+        station = Station(home, world.origin.store)
+        copy_of(world.origin.store, store, encode_saved(NEWEST, station.restored.state, station.epochs.record()))
+        wrong = store.snapshot_at(NEWEST)
+        assert wrong is not None
+        store.save_snapshot(NEWEST, wrong[:-1] + bytes([wrong[-1] ^ 1]))
+        store.save_snapshot(5, older)
+        joined, sync = await joined_through(world, (world.validator, None), store=store)
+    assert joined is not None
+    assert joined.light.header.height == 5
+    assert len(sync.progress.refused) == 1
+
+
+async def test_an_anchor_from_the_settings_is_held_against_what_peers_show(world: World) -> None:
+    first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
+    good = Anchor(first, 3, world.origin.header_hash(3))
+    joined, _ = await joined_through(world, (world.validator, None), anchor=good)
+    assert joined is not None
+    with pytest.raises(LocalFault) as refused:
+        await joined_through(world, (world.validator, None), anchor=Anchor(first, 3, b"x" * 32), offers_seconds=0.2)
+    assert refused.value.code is ConsensusCode.NO_ANCHOR
+
+
+async def test_an_anchor_above_the_snapshot_vouches_for_it_by_hashes(world: World) -> None:
+    first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
+    joined, _ = await joined_through(
+        world, (world.validator, None), anchor=Anchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS))
+    )
+    assert joined is not None
+    assert joined.light.header.height == NEWEST
+
+
+async def test_an_anchor_that_is_too_old_is_not_trusted(world: World) -> None:
+    with pytest.raises(LocalFault, match="trust_expired"):
+        await joined_through(world, (world.validator, None), period_ms=1_000)
+
+
+async def test_another_networks_first_block_is_no_anchor(world: World) -> None:
+    validators = world.origin.home.genesis.validators
+    with pytest.raises(LocalFault, match="no_anchor"):
+        await joined_through(
+            world, (world.validator, None), anchor=Anchor(FirstSet(b"n" * 32, validators)), offers_seconds=0.2
+        )
+
+
+async def test_a_peer_without_connection_is_waited_for(world: World) -> None:
+    """The wait for offers begins when somebody is there: a node that is not let in yet is not a node without offers."""
+    joined: list[Joined | None] = []
+    async with trio.open_nursery() as nursery, world.joiner(offers_seconds=0.2) as sync:
+
+        async def run() -> None:
+            joined.append(await sync.run())
+
+        async with trio.open_nursery() as inner:
+            inner.start_soon(run)
+            await trio.sleep(0.5)
+            assert joined == []
+            await world.serve(nursery, world.validator)
+        nursery.cancel_scope.cancel()
+    assert joined[0] is not None
+
+
+# A validator that lost its sign state
+
+
+async def test_a_validator_without_sign_state_is_silent_where_it_could_have_signed(
+    world: World, tmp_path: Path
+) -> None:
+    home = world.origin.home
+    async with trio.open_nursery() as nursery:
+        await world.serve(nursery, world.validator)
+        guard = SignStateFile(tmp_path / "sign-state")
+        async with world.joiner() as sync:
+            assert await sync.run() is not None
+            await keep_silent(guard, sync, home.genesis.validators, home.genesis.validators.validators[0].envelope_key)
+        nursery.cancel_scope.cancel()
+    # Alone it is a quorum of its own: nobody tells it more than it knows, which is nothing.
+    assert guard.last.height == UNSEEN_HEIGHTS
+    with pytest.raises(LocalFault):
+        guard.advance(SignedStep(UNSEEN_HEIGHTS, 0, 1), b"d" * 32)
+    guard.advance(SignedStep(UNSEEN_HEIGHTS + 1, 0, 1), b"d" * 32)
+    guard.close()
+
+
+async def test_who_is_no_validator_or_has_its_sign_state_is_not_silenced(world: World, tmp_path: Path) -> None:
+    home = world.origin.home
+    async with trio.open_nursery() as nursery:
+        await world.serve(nursery, world.validator)
+        async with world.joiner() as sync:
+            guard = SignStateFile(tmp_path / "sign-state")
+            await keep_silent(guard, sync, home.genesis.validators, ed25519.public_key(NEW))
+            assert guard.last.height == 0
+            guard.advance(SignedStep(7, 0, 1), b"d" * 32)
+            own = home.genesis.validators.validators[0].envelope_key
+            await keep_silent(guard, sync, home.genesis.validators, own)
+            assert guard.last.height == 7
+            guard.close()
+        nursery.cancel_scope.cancel()
+
+
+# Serving
+
+
+async def test_what_is_no_request_is_reported_and_answered_by_nothing(world: World) -> None:
+    async with trio.open_nursery() as nursery:
+        network = await world.serve(nursery, world.validator)
+        service = world.served[network.key]
+        stranger = Key(world.origin.home.network, LIAR)
+        peer = world.hub.join(stranger.envelope_key)
+        await nursery.start(peer.run)
+        good = seal_sync(stranger, SnapshotsRequest())
+        envelope = read_envelope(good)
+        for data in (
+            good[:-1],
+            encode(msgspec.structs.replace(envelope, signature=bytes(64))),
+            seal_sync(Key(world.origin.home.network, HELPER), SnapshotsRequest()),
+            encode(msgspec.structs.replace(envelope, body=b"\x91\x01")),
+        ):
+            service.take(Incoming(stranger.envelope_key, data))
+        while len(world.reported) < 4:  # noqa: ASYNC110 - the report is a callback of the service under test
+            await trio.sleep(0.01)
+        assert {who for who, _ in world.reported} == {stranger.envelope_key}
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_flood_of_requests_is_answered_at_a_rate_and_queued_in_bounds(world: World) -> None:
+    async with trio.open_nursery() as nursery:
+        network = await world.serve(nursery, world.validator)
+        service = world.served[network.key]
+        asking = Key(world.origin.home.network, LIAR)
+        request = seal_sync(asking, LightRequest(height=LATEST))
+        for _ in range(1000):
+            service.take(Incoming(asking.envelope_key, request))
+        assert service.dropped > 700
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_snapshot_that_is_gone_and_chunks_beyond_it_are_empty(world: World) -> None:
+    async with trio.open_nursery() as nursery:
+        network = await world.serve(nursery, world.validator)
+        service = world.served[network.key]
+        offers = await service._answer_to(SnapshotsRequest())
+        assert isinstance(offers, SnapshotOffers)
+        assert [each.height for each in offers.manifests] == [10, 5]
+        for manifest, index in ((b"m" * 32, 0), (offers.manifests[0].hash, offers.manifests[0].chunks)):
+            answer = await service._answer_to(ChunkRequest(manifest=manifest, index=index))
+            assert isinstance(answer, ChunkResponse)
+            assert answer.data == b""
+        nursery.cancel_scope.cancel()
+    assert list((world.folder / network.key.hex()).iterdir()) == []
+
+
+async def test_answers_fit_into_chunks_that_votes_need_not_wait_for() -> None:
+    largest = ChunkResponse(manifest=bytes(32), index=2**31, data=bytes(CHUNK_BYTES), path=(bytes(32),) * 32)
+    key = Key(bytes(32), NEW)
+    assert len(seal_sync(key, largest)) <= 64 << 10
+    manifest = Manifest(format=1, height=2**62, size=1 << 30, root=bytes(32))
+    assert len(seal_sync(key, SnapshotOffers(manifests=(manifest,) * 8))) < 1024
+
+
+def test_a_first_block_must_be_of_genesis(world: World) -> None:
+    home = world.origin.home
+    block = state_sync_light(world.origin.store, 1)
+    first = FirstSet(home.network, home.genesis.validators)
+    first.check(block, CurveLightVerifier())
+    header = msgspec.structs.replace(block.header, epoch=7)
+    certificate = make_certificate(
+        VoteKind.PRECOMMIT, 1, 0, header.hash, block.validators, {0: block.certificate.aggregate}
+    )
+    for shown in (
+        state_sync_light(world.origin.store, 2),
+        msgspec.structs.replace(block, header=header),
+        msgspec.structs.replace(block, header=header, certificate=certificate),
+    ):
+        with pytest.raises(RemoteFault):
+            first.check(shown, CurveLightVerifier())
