@@ -154,7 +154,7 @@ class SimNetwork:
                 delay += int(chance() * 1_000_000)
             self.schedule(delay, "deliver", to, (sender, int(lane), data))
 
-    def run(self, heights_after_healing: int = 4, limit_ms: int = 60_000) -> None:
+    def run(self, heights_after_healing: int = 4, limit_ms: int = 40_000) -> None:
         """Run until every honest node has gone that far beyond the state at healing. Raises on any violation."""
         with simulated_disks(self.faults.rotate_bytes):
             self._run(heights_after_healing, limit_ms)

@@ -48,16 +48,18 @@ def faults_of(seed: int) -> Faults:
         rotate_bytes=random.choice((20_000, 8 << 20)),
         clearing=True,
         outside=outside,
-        swaps=_swaps(random, inside, outside, heal_ms) if swaps else (),
+        swaps=_swaps(random, inside, faulty, outside, heal_ms) if swaps else (),
         config=ReplicaConfig(heartbeat_ms=random.choice((150, 500))),
     )
 
 
 def _swaps(
-    random: Random, inside: list[int], outside: tuple[int, ...], heal_ms: int
+    random: Random, inside: list[int], faulty: list[int], outside: tuple[int, ...], heal_ms: int
 ) -> tuple[tuple[int, tuple[int, ...], tuple[int, ...]], ...]:
-    """One goes or comes, or both; a while later once more."""
+    """One goes or comes, or both; a while later once more. Of three left nobody may be faulty."""
     goes, later = random.sample(inside, 2)
+    if len(inside) == 4 and faulty:
+        goes = faulty[0]
     at = random.randrange(300, heal_ms)
     if len(inside) <= 4 and not outside:
         return ((at, (goes,), ()), (at + 2500, (), (goes,)))
