@@ -98,6 +98,7 @@ class HeightRun:
         self.fetching: list[Certificate] = []
         """Certificates of final values whose block isn't here."""
         self.decided: CommittedBlock | None = None
+        self._unsigned: CastVote | Propose | None = None
         self.watch = StepWatch()
         self._around = around
         self._repeats = 0
@@ -179,6 +180,7 @@ class HeightRun:
     def repeat(self) -> None:
         """Send again what others may have missed: the own last messages, what moved the own state, certificates."""
         self.delivery.fall_back(())
+        self._sign_again()
         for data in self.own.latest():
             lane = Lane.DATA if len(data) > VOTE_BYTES else Lane.CONSENSUS
             self.outputs.append(Broadcast(lane, data))
@@ -188,6 +190,13 @@ class HeightRun:
             self._share(certificate)  # Its block isn't here; who has the block may lack the certificate.
         self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
         self._repeats += 1
+
+    def _sign_again(self) -> None:
+        """A signer that was away may be back: the same value again, or a height without a quorum would stand."""
+        effect, self._unsigned = self._unsigned, None
+        if effect is not None and effect.round == self.state.round:
+            for event in self._perform(effect):
+                self.feed(event)
 
     def _perform(self, effect: Effect) -> list[Input]:
         match effect:
@@ -243,7 +252,8 @@ class HeightRun:
             try:
                 _, data = self.own.make_proposal(effect.round, effect.pol_round, block, effect.certificate)
             except LocalFault:
-                return []  # Signed otherwise before a crash that lost the log: silence.
+                self._unsigned = effect  # Silence: signed otherwise before a crash that lost the log, or no signer.
+                return []
             self.record(RecordKind.OWN, data)
             self.must_persist = True
             self.outputs.append(Broadcast(Lane.DATA, data))
@@ -262,7 +272,9 @@ class HeightRun:
             try:
                 vote, data = self.own.make_vote(own, effect.kind, effect.round, effect.value, extension)
             except LocalFault:
+                self._unsigned = effect
                 return []
+            self._unsigned = None
             self.record(RecordKind.OWN, data)
             self.must_persist = True
             if self.delivery.vote(effect.round, data):

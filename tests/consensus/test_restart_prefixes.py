@@ -2,13 +2,16 @@
 
 import heapq
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
 
 from clearing.base.certificate import NIL, VoteKind
-from consensus.messages import Proposal, Vote, read_envelope, read_message
+from clearing.base.errors import LocalFault
+from clearing.base.validators import Validator
+from consensus.messages import Extension, Proposal, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Decided, Output, Persist, Send, StartTimer
 from consensus.replica import Replica, ReplicaConfig
 from consensus.restart import restore_chain
@@ -16,6 +19,7 @@ from consensus.state import Step
 from consensus.store import MemoryBlockStore, load_committed
 from consensus.timeouts import TimerKind
 from consensus.wal import Record, encode_frame, read_frames
+from node.codes import NodeCode
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.sim.consensus.toy import ToyApplication
@@ -39,6 +43,33 @@ class Clock:
         return self.now_ms
 
 
+class FlakySigner(FakeSigner):
+    """One in another process, which is away from time to time."""
+
+    def __init__(self, validator: Validator, guard: SignGuard, away: Callable[[], bool]) -> None:
+        super().__init__(NETWORK, validator, guard)
+        self._away = away
+
+    def _ask(self) -> None:
+        if self._away():
+            raise LocalFault(NodeCode.SIGNER_SILENT, "signer")
+
+    def sign_vote(self, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes) -> bytes:
+        share = super().sign_vote(validators_hash, kind, height, round_, value)
+        self._ask()
+        return share
+
+    def sign_proposal(self, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes) -> bytes:
+        self._ask()
+        return super().sign_proposal(validators_hash, height, round_, pol_round, value)
+
+    def sign_extension(
+        self, validators_hash: bytes, height: int, round_: int, value: bytes, extension: Extension
+    ) -> bytes:
+        self._ask()
+        return super().sign_extension(validators_hash, height, round_, value, extension)
+
+
 @dataclass
 class Moment:
     """The disk when a frame was about to be written: the step is signed, the frame is not there yet."""
@@ -60,11 +91,14 @@ class Peer:
     sent: list[bytes] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
     timers: dict[TimerKind, tuple[int, int, int]] = field(default_factory=dict)
+    away_ms: range = range(0)
+    """When its signer does not answer."""
 
     def boot(self, records: list[Record]) -> list[Output]:
         application, verifier = ToyApplication(SET, self.index), FakeVerifier()
         chain = restore_chain(NETWORK, START_MS, application.position, application, self.store, verifier)
-        signer = FakeSigner(NETWORK, SET.validators[self.index], self.guard)
+        validator = SET.validators[self.index]
+        signer = FlakySigner(validator, self.guard, lambda: self.clock.now_ms in self.away_ms)
         self.replica = Replica(
             chain, application, self.store, signer, verifier, self.clock, ReplicaConfig(), lambda: True, records
         )
@@ -92,10 +126,15 @@ class Peer:
         return leaving
 
 
-def run(seed: int) -> list[Peer]:
-    """Four replicas decide some heights while messages are lost, so that heights take several rounds."""
+def run(seed: int, silent: int = 0) -> list[Peer]:
+    """Four replicas decide some heights while messages are lost, so that heights take several rounds.
+
+    So many signers are away together for some seconds.
+    """
     chance, clock = random.Random(seed), Clock()
     peers = [Peer(index, clock) for index in range(4)]
+    for peer in chance.sample(peers, silent):
+        peer.away_ms = range(chance.randint(50, 900), chance.randint(1000, 5000))
     keys = [validator.envelope_key for validator in SET.validators]
     heap: list[tuple[int, int, int, int, bytes]] = []
     number = 0
@@ -124,16 +163,34 @@ def run(seed: int) -> list[Peer]:
     return peers
 
 
-@pytest.fixture(scope="module", params=range(3))
+@pytest.fixture(scope="module", params=[(1, 0), (2, 0), (8, 0), (1, 2), (2, 4)], ids=str)
 def peers(request: pytest.FixtureRequest) -> list[Peer]:
-    return run(request.param)
+    return run(*request.param)
 
 
-def own_steps(messages: list[bytes]) -> dict[SignedAt, tuple[bytes, bytes]]:
-    """(value, bytes) by height, round, step."""
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("silent", [1, 2, 3, 4])
+def test_signers_that_were_away_together_stop_no_height_for_good(seed: int, silent: int) -> None:
+    """A step that was not signed is signed when the signer is back, or a height without a quorum would stand."""
+    peers = run(seed, silent)
+    assert all(peer.store.height() >= HEIGHTS for peer in peers)
+    for height in range(1, HEIGHTS + 1):
+        assert len({peer.store.load(height)[0] for peer in peers}) == 1  # type: ignore[index]
+    for peer in peers:
+        said: dict[SignedAt, bytes] = {}
+        for data in peer.sent:
+            for step, (value, _) in own_steps(peer, [data]).items():
+                assert said.setdefault(step, value) == value
+
+
+def own_steps(peer: Peer, messages: list[bytes]) -> dict[SignedAt, tuple[bytes, bytes]]:
+    """(value, bytes) by height, round, step. What of others is passed on does not count."""
     found: dict[SignedAt, tuple[bytes, bytes]] = {}
     for data in messages:
-        message = read_message(read_envelope(data))
+        envelope = read_envelope(data)
+        if envelope.sender != SET.validators[peer.index].envelope_key:
+            continue
+        message = read_message(envelope)
         if isinstance(message, Vote):
             found[message.height, message.round, int(message.kind)] = (message.value, data)
         elif isinstance(message, Proposal):
@@ -142,9 +199,9 @@ def own_steps(messages: list[bytes]) -> dict[SignedAt, tuple[bytes, bytes]]:
 
 
 def test_the_run_has_what_makes_restarts_hard(peers: list[Peer]) -> None:
-    said = [own_steps(peer.sent) for peer in peers]
+    said = [own_steps(peer, peer.sent) for peer in peers]
     assert any(round_ > 0 for steps in said for _, round_, _ in steps)
-    assert all(len(peer.moments) > 2 * HEIGHTS for peer in peers)
+    assert all(len(peer.moments) > HEIGHTS for peer in peers)
 
 
 def test_every_byte_of_the_log_cuts_to_the_frame_before_it(peers: list[Peer]) -> None:
@@ -182,11 +239,11 @@ def test_after_a_crash_at_any_byte_nothing_sent_is_contradicted(peers: list[Peer
     peer = peers[index]
     for at in range(len(peer.moments)):
         before = {record.data for record in read_frames(bytes(peer.log[: peer.moments[at].log_bytes]))[0]}
-        was = own_steps([data for data in peer.sent if data in before])
-        signed = own_steps(peer.sent)
+        was = own_steps(peer, [data for data in peer.sent if data in before])
+        signed = own_steps(peer, peer.sent)
         for torn in (0, 1, 30):
             again, said = restarted(peer, at, torn)
-            for step, (value, data) in own_steps(said).items():
+            for step, (value, data) in own_steps(peer, said).items():
                 if step in was:
                     assert data == was[step][1], "what left before leaves in the same bytes"
                 elif step in signed and step <= _step(peer.moments[at].guard):
@@ -282,7 +339,7 @@ def test_rolled_back_a_height_the_log_gives_the_block_and_the_lock_back(peers: l
             there.locked_value,
             there.valid_round,
         )
-        now, then = own_steps(again.sent), own_steps(straight.sent)
+        now, then = own_steps(peer, again.sent), own_steps(peer, straight.sent)
         assert {step: now[step] for step in then} == then
     assert rolled
 
