@@ -117,6 +117,7 @@ class SnapshotService:
             answer = await self._answer_to(self._read(incoming))
         except RemoteFault as fault:
             self._budgets.charge(incoming.sender, 8 * REQUEST_BYTES, now_ms)
+            self._network.report(incoming.sender, fault)
             self._report(incoming.sender, fault)
             return
         size = REQUEST_BYTES
