@@ -64,6 +64,57 @@ async def test_plaintext_and_every_other_security_than_noise_are_refused(cluster
         await c.all_connected()
 
 
+@pytest.mark.parametrize("offered", ["/plaintext/2.0.0", "/tls/1.0.0"])
+async def test_a_dialed_peer_that_offers_anything_but_noise_is_refused(cluster, nursery, offered):
+    """Whoever holds a peer's address, but not its key, must not pass as the peer."""
+    asked = []
+
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            try:
+                while True:
+                    length = (await stream.receive_some(1))[0]
+                    text = b""
+                    while len(text) < length:
+                        text += await stream.receive_some(length - len(text))
+                    asked.append(text.decode().rstrip("\n"))
+                    known = asked[-1] in ("/multistream/1.0.0", offered)
+                    answer = text if known else b"na\n"
+                    await stream.send_all(bytes([len(answer)]) + answer)
+            except (trio.BrokenResourceError, IndexError):
+                return
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    nursery.start_soon(trio.serve_listeners, serve, [listener])
+    port = listener.socket.getsockname()[1]
+
+    def misled(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, peers=(replace(config.peers[0], port=port),))
+
+    async with cluster(2, change=misled, start=False) as c:
+        await c.start(c.nodes[0])
+        await counted(c.nodes[0], P2pCode.NO_COMMON_PROTOCOL)
+        assert c.nodes[0].network.peers == frozenset()
+        assert "/noise" in asked
+        assert offered not in asked
+
+
+async def test_a_neighbour_that_takes_no_more_gossip_is_dropped_and_taken_up_again(cluster):
+    def hasty(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, write_seconds=0.5)
+
+    async with cluster(3, topics={Topic.TRADES: lambda _: True}, change=hasty) as c:
+        await c.all_connected()
+        one, stalled, third = c.nodes
+        await gossip_path(one, stalled)
+        one.network._gossip._writing[peer_id(stalled.key)] = trio.current_time() - 1.0  # a write that never ends
+        closed = one.network.stats.peer(stalled.key).closed
+        await until(lambda: bool(closed[P2pCode.WRITE_STALLED.label]))
+        assert third.key in one.network.peers
+        assert one.network.scores.score(stalled.key, trio.current_time()) == 100
+        await c.all_connected()
+
+
 async def test_half_open_connections_from_one_address_leave_room_for_others(cluster):
     """They never finish a handshake, and there are more of them than the node takes connections."""
     async with cluster(2) as c:
