@@ -19,6 +19,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from clearing.genesis import Genesis
 from node.client import NodeClient
+from node.codes import NodeCode
 from node.config import P2P, Api, Chain, NodeConfig, Oracle, Proofs, Relayer
 from node.config_sources import parse_config
 from node.devnet.chains import GAS_MONEY_WEI, DevnetChain, place_vaults, running_chains
@@ -307,15 +308,17 @@ def _observer(testnet: Testnet, ground: Ground, index: int, gateway: dict[int, s
 
 
 def checkout_of(network: TestNetwork, to: str, repository: Path) -> Path:
-    """The sources of an upgrade: a folder as it is, a git ref unpacked beside the homes. Raises OSError, or git's."""
+    """The sources of an upgrade: a folder as it is, a git ref unpacked beside the homes. Raises LocalFault."""
     if to not in network.checkouts:
         folder = Path(to)
         if not (folder / "node" / "cli").is_dir():
             folder = network.folder / "checkouts" / str(len(network.checkouts))
             folder.mkdir(parents=True)
             packed = subprocess.run(
-                ["git", "archive", "--format=tar", to], cwd=repository, capture_output=True, check=True
-            ).stdout
-            subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
+                ["git", "archive", "--format=tar", to], cwd=repository, capture_output=True, check=False
+            )
+            if packed.returncode:
+                raise LocalFault(NodeCode.CONFIG_VALUE, "upgrade", to=to, why=packed.stderr.decode(errors="replace"))
+            subprocess.run(["tar", "-x", "-C", str(folder)], input=packed.stdout, check=True)
         network.checkouts[to] = folder.resolve()
     return network.checkouts[to]
