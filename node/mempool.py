@@ -32,6 +32,8 @@ _UNKNOWN = {
 }
 VALIDATORS_SLOT = -(2**64)
 """Whose limits changes of validators count against; below all accounts' and venues' ids."""
+CHANGES_MAX = 4
+"""Changes of validators that wait at a time: of one change many requests can be made, each with another quorum."""
 KeysOf = Callable[[Signatory], tuple[bytes, ...]]
 """The addresses of which one must have signed; none for an account, member or venue that does not exist."""
 JudgeChange = Callable[[ValidatorChange], Rejected | None]
@@ -207,8 +209,9 @@ class Mempool:
                 NodeCode.POOL_FULL, "mempool", (("transactions", len(self._entries)), ("bytes", self._bytes))
             )
         for account in accounts:
-            if self._count_of.get(account, 0) >= limits.per_account_max:
-                values = (("account", account), ("limit", limits.per_account_max))
+            most = CHANGES_MAX if account == VALIDATORS_SLOT else limits.per_account_max
+            if self._count_of.get(account, 0) >= most:
+                values = (("account", account), ("limit", most))
                 return Rejected(NodeCode.POOL_ACCOUNT_LIMIT, "mempool", values)
         return None
 

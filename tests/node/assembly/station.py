@@ -57,11 +57,12 @@ class Home:
         return state_salt(self.keys.network_seed)
 
 
-def make_home(folder: Path, market: MarketParameters = MARKET) -> Home:
+def make_home(folder: Path, market: MarketParameters = MARKET, power: int = 1) -> Home:
     """A network of one."""
 
     def build(validators: ValidatorSet) -> Genesis:
-        return msgspec.structs.replace(make_genesis(market), validators=validators)
+        powered = tuple(msgspec.structs.replace(each, power=power) for each in validators.validators)
+        return msgspec.structs.replace(make_genesis(market), validators=ValidatorSet(powered))
 
     made = create_testnet(folder, build, validators=1, devnet=True, seed=5)
     home = made.nodes[0].home
@@ -165,7 +166,7 @@ class Station:
         self.said = said or VoteExtension()
         self.pool.next = transactions
         block = self.executor.build(self.chain, Evidence())
-        committed = certified(self.home, block, encode_extension(self.said))
+        committed = certified(self.home, block, encode_extension(self.said), self.chain.validators)
         self.follow(committed)
         return committed
 
@@ -179,10 +180,10 @@ def time_of(height: int) -> int:
     return START_MS + 1_000 * height
 
 
-def certified(home: Home, block: object, data: bytes) -> CommittedBlock:
+def certified(home: Home, block: object, data: bytes, validators: ValidatorSet) -> CommittedBlock:
     """A block with the only validator's certificate and extension."""
     header = block.header  # type: ignore[attr-defined]
-    validators, keys, network = home.genesis.validators, home.keys, home.network
+    keys, network = home.keys, home.network
     digest = vote_digest(network, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
     share = bls.sign(keys.validator, digest)
     certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, {0: share})

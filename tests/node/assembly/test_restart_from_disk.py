@@ -4,13 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
 from clearing.base.errors import LocalFault
 from clearing.base.ids import ZERO_HASH
+from clearing.base.validators import Validator, ValidatorSet
 from clearing.extension import VoteExtension
 from clearing.receipts import EpochClosed, TradeNovated
+from clearing.validators.requests import ValidatorChange, approve, with_approval
+from clearing.validators.sets import sets_of
 from consensus.messages import CommittedBlock
 from consensus.store import save_committed
 from node.application import Decided
@@ -199,3 +203,32 @@ def test_commitments_waiting_at_a_restart_are_begun_again_once(story: Story, tmp
     header = story.blocks[first + DELAY - 1].block.header
     assert (record.root, record.height) == (header.commitments_root, first)
     assert first not in [each.statement.height for each in record.waiting]
+
+
+def test_a_node_restored_in_the_middle_of_a_change_has_the_same_sets(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "net", power=10)
+    (own,) = home.genesis.validators.validators
+    change = _change(home, msgspec.structs.replace(own, power=15))
+    for died_at, saves in [(height, saves) for height in range(1, 7) for saves in (False, True)]:
+        with Store(tmp_path / f"{died_at}-{saves}.sqlite", home.network) as store:
+            station = Station(home, store)
+            for height in range(1, died_at + 1):
+                station.decide(transactions=(change,) if height == 2 else ())
+            if saves:  # else all blocks are executed again
+                store.save_snapshot(died_at, encode_saved(died_at, station.state, station.epochs.record()))
+            again = Station(home, store)
+            assert again.restored.height == (died_at if saves else 0)
+            assert again.chain == station.chain
+            assert sets_of(again.state) == sets_of(station.state)
+            hashes = [each.hash for each in (again.chain.last_validators, again.chain.validators)]
+            assert hashes[0] == (change.after if died_at >= 4 else change.before)
+            assert hashes[1] == (change.after if died_at >= 3 else change.before)
+            assert again.chain.next_validators.hash == (change.after if died_at >= 2 else change.before)
+            again.decide()
+
+
+def _change(home: Home, entered: Validator) -> ValidatorChange:
+    unsigned = ValidatorChange(
+        1, home.genesis.validators.hash, ValidatorSet((entered,)).hash, (), (entered,), 2**60, ()
+    )
+    return with_approval(unsigned, approve(unsigned, home.network, 0, home.keys.envelope))

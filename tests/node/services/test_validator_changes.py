@@ -35,7 +35,7 @@ from node.cli.main import run
 from node.codes import NodeCode
 from node.keys.keystore import Strength
 from node.keys.ring import KIND_OF, Purpose, new_password, write_key
-from node.mempool import VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
+from node.mempool import CHANGES_MAX, VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
 from node.validators_view import validators_of
 from tests.clearing.state.world import codes
 from tests.clearing.validators.chamber import Chamber, envelope_secret, key_of, validator
@@ -153,6 +153,9 @@ def test_a_pool_takes_a_change_only_with_enough_good_approvals_and_waits_for_it_
     assert len(encode((good,))) <= bytes_max(good)
     assert isinstance(pool.add(good, chamber.time_ms), Accepted)
     assert pool.select(chamber.time_ms) == (good,)
+    many = [approved(chamber, change, *names).request for names in ((1, 2, 4), (1, 3, 4), (2, 3, 4), (1, 2, 3, 4))]
+    told_many = [pool.add(each, chamber.time_ms) for each in many]
+    assert [isinstance(each, Accepted) for each in told_many] == [True] * (CHANGES_MAX - 1) + [False]
     assert _accounts(good) == (VALIDATORS_SLOT,)
     assert isinstance(Mempool(NetworkId(chamber.network), lambda _: ()).add(good, 0), Rejected)
     assert refuse_changes(good) is not None
@@ -241,6 +244,13 @@ def test_the_command_line_takes_a_change_from_a_card_to_a_block(
     assert run(["validators", "show"]) == 0
     assert "change 1 made at" in capsys.readouterr().out
     assert run(["validators", "submit", str(change)]) == Exit.VERIFICATION, "a change is good once"
+
+
+def test_what_init_prints_is_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "--home", str(tmp_path / "home"), "--devnet", "--output", "json"]) == 0
+    card = msgspec.json.decode(capsys.readouterr().out, type=Card)
+    shown = validators_of(Chamber().state)
+    assert propose(shown, [], [newcomer(card, 5)], {}, UNTIL).after.total_power == 45
 
 
 def test_an_approval_for_another_network_is_refused(
