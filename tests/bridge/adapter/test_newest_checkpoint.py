@@ -7,10 +7,12 @@ import pytest
 
 from bridge.chain import FinalityPolicy
 from bridge.checkpoints import CHECKPOINTED, newest_checkpoint
+from bridge.contracts import load_artifact
 from bridge.quorum import EndpointQuorum
 from bridge.rpc import Call, Refusal, Result
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
+from clearing.base.hashing import keccak256
 
 VAULT = b"\xaa" * 20
 POLICY = FinalityPolicy(quorum=2)
@@ -105,3 +107,10 @@ async def test_a_state_without_its_event_is_a_fault() -> None:
         del chain.checkpoints[60]
     with pytest.raises(RemoteFault, match="logs_unavailable"):
         await newest(chains)
+
+
+def test_the_event_is_the_contracts() -> None:
+    (event,) = (each for each in load_artifact("Vault").abi if each.get("name") == "Checkpointed")
+    words = ",".join(argument["type"] for argument in event["inputs"])
+    assert keccak256(f"Checkpointed({words})".encode()) == CHECKPOINTED
+    assert [argument["indexed"] for argument in event["inputs"]] == [True, True, False]

@@ -1,0 +1,143 @@
+"""A running network of two processes, and a third that joins it with `crossclear join`."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearing.accounts.kinds import AccountKind
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms, network_id
+from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
+from node.keys.ring import open_node_keys
+from node.store.store import Store
+from node.testnet import Testnet, create_testnet
+
+ROOT = Path(__file__).resolve().parents[3]
+EPOCH = 8
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A `crossclear` verb that ends when its standard input does, and the events that it logs."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "node.cli", *arguments, "--until-stdin-closes"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        self.lines: list[str] = []
+
+    def until(self, event: str) -> dict[str, Any]:
+        """The first event of this name from now on."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if line.startswith("{"):
+                told: dict[str, Any] = json.loads(line)
+                if told["event"] == event:
+                    return told
+        pytest.fail(f"ended without {event!r}: {''.join(self.lines[-20:])}")
+
+    def stop(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stderr is not None
+        if self.process.stdin.closed:
+            return
+        self.process.stdin.close()
+        self.lines += self.process.stderr.readlines()
+        self.process.stderr.close()
+        self.process.wait()
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Testnet:
+    def build(validators: ValidatorSet) -> Genesis:
+        house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
+        risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
+        market = MarketParameters(epoch_blocks=EPOCH, snapshot_delay_blocks=3)
+        now = time.time_ns() // 1_000_000
+        return Genesis("joined", now, validators, (), (), (), (), (), risk, market, (house,))
+
+    return create_testnet(tmp_path / "net", build, validators=2, devnet=True, seed=11)
+
+
+@pytest.fixture
+def processes() -> Iterator[list[Process]]:
+    started: list[Process] = []
+    yield started
+    for process in started:
+        process.stop()
+
+
+def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path, processes: list[Process]) -> None:
+    ports = [free_port() for _ in range(4)]
+    home = tmp_path / "joined"
+    first = net.nodes[0].home
+    seed = tmp_path / "seed"
+    seed.write_text(open_node_keys(first, first / "password", allow_weak=True).network_seed.hex())
+    seed.chmod(0o600)
+    addresses = [f"{node.envelope_key.hex()}@127.0.0.1:{ports[node.index]}" for node in net.nodes]
+    joining = ["join", "--home", str(home), "--genesis", str(net.genesis_path), "--network-seed-file", str(seed)]
+    joining += [part for address in addresses for part in ("--peer", address)]
+    joining += ["--listen", f"127.0.0.1:{ports[2]}", "--api", "off", "--devnet", "--output", "json"]
+    made = subprocess.run(
+        [sys.executable, "-m", "node.cli", *joining, "--prepare-only"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    for node in net.nodes:
+        peers = [
+            {"key": other.envelope_key.hex(), "host": "127.0.0.1", "port": ports[other.index]} for other in net.nodes
+        ]
+        settings = {
+            "p2p.port": str(ports[node.index]),
+            "p2p.peers": json.dumps(peers),
+            "p2p.observers": json.dumps([{"key": told["envelope"]}]),
+            "consensus.heartbeat_ms": "60",
+            "api.enabled": "false",
+            "relayer.enabled": "false",
+            "proofs.enabled": "false",
+            "logging.format": "json",
+        }
+        given = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        processes.append(Process("start", "--config", str(node.home / "node.toml"), *given))
+    while processes[0].until("epoch snapshot")["height"] < 3 * EPOCH:
+        """Wait until there is something to join."""
+    settings = ["--set", "logging.format=json", "--set", "proofs.enabled=false"]
+    joined = Process("start", "--config", told["config"], *settings)
+    processes.append(joined)
+    height = joined.until("joined")["height"]
+    assert height >= 2 * EPOCH
+    assert height % EPOCH == 0
+    assert joined.until("restored")["height"] == height
+    later = joined.until("epoch snapshot")["height"]
+    assert later > height
+    for process in processes:
+        process.stop()
+    network = network_id(net.genesis)
+    with Store(home / "node.sqlite", network) as ours, Store(first / "node.sqlite", network) as theirs:
+        assert ours.first_height() == height
+        for each in range(height, min(ours.height(), theirs.height()) + 1):
+            mine, other = ours.block(each), theirs.block(each)
+            assert mine is not None
+            assert other is not None
+            assert mine.block == other.block
+        assert ours.height() >= later
+    assert list((first / "snapshots").iterdir()) == []
+    assert not (home / "sign-state").stat().st_mode & 0o077
