@@ -1,0 +1,158 @@
+"""A validator as real processes: killed, rolled back, and without its signer."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from clearing.accounts.kinds import AccountKind
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
+from node.cli.main import run
+from node.consensus.sign_state import SignStateFile
+from node.testnet import create_testnet
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Validator:
+    """A network of one without chains or feeds: it decides empty heights."""
+
+    home: Path
+    port: int = field(default_factory=free_port)
+
+    @contextmanager
+    def running(self, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
+        given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", f"api.port={self.port}", *settings]
+        arguments = ["start", "--config", str(self.home / "node.toml"), "--set", f"p2p.port={free_port()}"]
+        arguments += [part for each in given for part in ("--set", each)]
+        with (self.home / "told").open("ab") as told:
+            node = subprocess.Popen([sys.executable, "-m", "node.cli", *arguments], stderr=told, cwd=ROOT)
+        try:
+            yield node
+        finally:
+            if node.poll() is None:
+                node.terminate()
+            node.wait()
+
+    def get(self, path: str) -> Any:
+        """The answer, or None while nobody answers."""
+        try:
+            answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", trust_env=False)
+        except httpx.TransportError:
+            return None
+        return answer.json() if answer.status_code in (200, 503) else None
+
+    @property
+    def height(self) -> int:
+        return int((self.get("/v1/state") or {}).get("height", 0))
+
+    def reach(self, height: int, node: subprocess.Popen[bytes]) -> None:
+        until(lambda: self.height >= height or node.poll() is not None)
+        assert node.poll() is None, (self.home / "told").read_text()
+
+    def hash_at(self, height: int) -> str:
+        return str(self.get(f"/v1/headers/{height}")["hash"])
+
+
+def until(done: Callable[[], bool]) -> None:
+    while not done():
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def validator(tmp_path: Path) -> Validator:
+    def build(validators: ValidatorSet) -> Genesis:
+        house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
+        risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
+        return Genesis("one", 1_000, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
+
+    return Validator(create_testnet(tmp_path / "net", build, validators=1, devnet=True, seed=9).nodes[0].home)
+
+
+def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
+    validator: Validator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is alone: the block that was taken away can only come out of its own log, and nobody else signs."""
+    home, address = tmp_path / "signer", f"unix:{tmp_path}/socket"
+    back = ["rollback", "--config", str(validator.home / "node.toml"), "--output", "json"]
+    move = ["signer", "init", "--home", str(home), "--listen", address, "--move-from", str(validator.home)]
+    with validator.running() as node:
+        validator.reach(6, node)
+        assert run(back) == 7, "not while it runs"
+        assert run(move) == 7, "nor this"
+        node.send_signal(signal.SIGKILL)
+        node.wait()
+    capsys.readouterr()
+    assert run(["wal", "dump", "--home", str(validator.home), "--output", "json"]) == 0
+    dumped = json.loads(capsys.readouterr().out)
+    assert dumped["standing"]["damaged_at"] == -1
+    assert dumped["standing"]["frames"] >= 6
+    before = (validator.home / "sign-state").read_bytes()
+    assert run(back) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (validator.home / "sign-state").read_bytes() == before
+    settings = moved(validator, home, move, capsys)
+    with validator.running(*settings) as node:
+        with signing(home):
+            validator.reach(told["removed"] + 3, node)
+            assert validator.hash_at(told["removed"]) == "0x" + told["removed_hash"]
+        until(lambda: "signer" in failing(validator))
+        stood = validator.height
+        time.sleep(0.5)
+        assert validator.height == stood, "nothing is decided that nobody signed"
+        assert node.poll() is None
+        with signing(home):
+            validator.reach(stood + 3, node)
+            until(lambda: "signer" not in failing(validator))
+    assert not list(validator.home.glob("crash-*"))
+
+
+def moved(validator: Validator, home: Path, move: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Move the keys; the settings that the node then needs."""
+    assert run([*move, "--output", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert run(move) == 7, "never twice"
+    capsys.readouterr()
+    ours, theirs = SignStateFile(validator.home / "sign-state"), SignStateFile(home / "signer-state")
+    assert (ours.last, ours.digest) == (theirs.last, theirs.digest)
+    ours.close()
+    theirs.close()
+    (validator.home / "keys" / "validator.json").unlink()
+    return [f"signer.{name}={value}" for name, value in told.items()]
+
+
+def failing(validator: Validator) -> set[str]:
+    """Names of the conditions that do not hold."""
+    found = validator.get("/readyz") or {"checks": []}
+    return {each["name"] for each in found["checks"] if not each["ok"]}
+
+
+@contextmanager
+def signing(home: Path) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "node.cli", "signer", "start", "--home", str(home)], stderr=subprocess.DEVNULL, cwd=ROOT
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        assert process.wait() == 0
