@@ -60,7 +60,6 @@ async def begin_from_peers(
             log.info("looking for a state", anchor_height=anchor.height, anchor_hash=anchor.hash.hex())
             signer = _EnvelopeKey(network, keys.envelope)
             p2p = LibP2PNetwork(network_config(config, network, keys))
-            p2p.admit([validator.envelope_key for validator in genesis.validators.validators])
             async with p2p.running():
                 talk = PeerTalk(network, signer, CurveVerifier(), p2p)
                 async with trio.open_nursery() as nursery:

@@ -102,9 +102,8 @@ def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path,
     assert made.returncode == 0, made.stderr
     told = json.loads(made.stdout)
     for node in net.nodes:
-        peers = [
-            {"key": other.envelope_key.hex(), "host": "127.0.0.1", "port": ports[other.index]} for other in net.nodes
-        ]
+        others = [other for other in net.nodes if other is not node]
+        peers = [{"key": each.envelope_key.hex(), "host": "127.0.0.1", "port": ports[each.index]} for each in others]
         settings = {
             "p2p.port": str(ports[node.index]),
             "p2p.peers": json.dumps(peers),
