@@ -9,6 +9,7 @@ waiting, never what it may sign.
 from collections import deque
 from dataclasses import dataclass, replace
 
+from consensus.rules import Rule
 from consensus.timeouts import Timeouts
 
 WINDOW = 16
@@ -71,19 +72,19 @@ class StepWatch:
         if round_ == self._round:
             self._end("propose", now_ms)
 
-    def fired(self, line: int, round_: int, now_ms: int) -> None:
-        """A line of the paper applied."""
-        if line == 11:
+    def fired(self, rule: Rule, round_: int, now_ms: int) -> None:
+        """A rule applied."""
+        if rule is Rule.L11_START_ROUND:
             self._round, self._began = round_, {"propose": now_ms}
             self._took.clear()
-        elif line in (22, 28, 57):
+        elif rule in (Rule.L22_PREVOTE, Rule.L28_PREVOTE_AGAIN, Rule.L57_PROPOSE_TIMEOUT):
             self._began["prevote"] = now_ms
-        elif line in (36, 44):
+        elif rule in (Rule.L36_LOCK, Rule.L44_NIL_POLKA):
             self._end("prevote", now_ms)
             self._began.setdefault("precommit", now_ms)
-        elif line == 61:
+        elif rule is Rule.L61_PREVOTE_TIMEOUT:
             self._began.setdefault("precommit", now_ms)
-        elif line == 49 and round_ == self._round:
+        elif rule is Rule.L49_DECIDE and round_ == self._round:
             self._end("precommit", now_ms)
             took = self._took.get
             self.observed = Observed(took("propose"), took("prevote"), took("precommit"))

@@ -8,14 +8,15 @@ from typing import TypeAlias
 
 from clearing.base.certificate import Certificate, VoteKind
 from consensus.messages import Vote
+from consensus.rules import Rule
 from consensus.timeouts import TimerKind
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """A rule of the paper, by the line it stands in, applied in this round."""
+    """A rule applied in this round, by its number: the line of the paper that it stands in."""
 
-    line: int
+    line: Rule
     round: int
 
 

@@ -58,6 +58,7 @@ from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFir
 from consensus.own import OwnMessages, late_extension, own_extension, seal
 from consensus.proposer import proposer_index
 from consensus.relays import relayed
+from consensus.rules import Rule
 from consensus.signing import CertificateCache, Signer, Verifier, assemble_certificate
 from consensus.state import Step, new_state
 from consensus.step import step
@@ -203,7 +204,7 @@ class HeightRun:
             case Fired(line, round_):
                 self.outputs.append(RuleFired(line, self.height, round_))
                 self.watch.fired(line, round_, self._around.clock.steady_ms())
-                if line == 11:
+                if line is Rule.L11_START_ROUND:
                     self._forget()
                     self._offer_extension(round_)
             case SetTimer(kind, round_, duration_ms):

@@ -9,6 +9,7 @@ from enum import IntEnum
 from clearing.base.certificate import Certificate
 from clearing.base.validators import ValidatorSet
 from consensus.events import ProposalReceived
+from consensus.rules import Rule
 from consensus.timeouts import Timeouts
 from consensus.votes import VoteKeeper
 
@@ -46,8 +47,8 @@ class State:
     """The first proposal of each round."""
     known: dict[bytes, bool] = field(default_factory=dict)
     """Blocks at hand, by value id, and whether they are valid."""
-    fired: set[tuple[int, int]] = field(default_factory=set)
-    """(line, round) of the rules that apply once."""
+    fired: set[tuple[Rule, int]] = field(default_factory=set)
+    """(rule, round) of the rules that apply once."""
     decision: Certificate | None = None
 
     @property

@@ -36,6 +36,7 @@ from consensus.events import (
     VoteReceived,
 )
 from consensus.proposer import proposer_index
+from consensus.rules import Rule
 from consensus.state import State, Step
 from consensus.timeouts import TimerKind
 from consensus.votes import PAST_ROUNDS, Added
@@ -60,6 +61,7 @@ def step(state: State, event: Input) -> list[Effect]:
         case CertificateVerified(certificate):
             _learn_certificate(state, certificate)
         case SharesRefused(kind, round_, value, validators):
+            out.append(Fired(Rule.REFUSE_SHARES, round_))
             state.votes.refuse(kind, round_, value, validators)
         case TimeoutElapsed(kind, round_):
             _elapse(state, out, kind, round_)
@@ -99,13 +101,13 @@ def _elapse(state: State, out: list[Effect], kind: TimerKind, round_: int) -> No
     if round_ != state.round or not state.running:
         return
     if kind is TimerKind.PROPOSE and state.step is Step.PROPOSE:
-        out.append(Fired(57, round_))
+        out.append(Fired(Rule.L57_PROPOSE_TIMEOUT, round_))
         _prevote(state, out, NIL)
     elif kind is TimerKind.PREVOTE and state.step is Step.PREVOTE:
-        out.append(Fired(61, round_))
+        out.append(Fired(Rule.L61_PREVOTE_TIMEOUT, round_))
         _precommit(state, out, NIL)
     elif kind is TimerKind.PRECOMMIT:
-        out.append(Fired(65, round_))
+        out.append(Fired(Rule.L65_PRECOMMIT_TIMEOUT, round_))
         _start_round(state, out, round_ + 1)
 
 
@@ -114,15 +116,18 @@ def _start_round(state: State, out: list[Effect], round_: int) -> None:
     state.round = round_
     state.step = Step.PROPOSE
     _forget(state)
-    out.append(Fired(11, round_))
+    out.append(Fired(Rule.L11_START_ROUND, round_))
     if round_ > 0 and state.highest_polka is not None:
+        out.append(Fired(Rule.SHOW_POLKA, round_))
         out.append(ShareCertificate(state.highest_polka))
     out.append(_timer(state, TimerKind.PROPOSE))
     if state.own is None or proposer_index(state.validators, state.height, round_) != state.own:
         return
     if state.valid_value is not None:
+        out.append(Fired(Rule.L16_PROPOSE_VALID, round_))
         out.append(Propose(round_, state.valid_value, state.valid_round, state.valid_certificate))
     else:
+        out.append(Fired(Rule.L18_BUILD, round_))
         out.append(GetValue(round_))
 
 
@@ -135,14 +140,14 @@ def _l49_decide(state: State, out: list[Effect]) -> bool:
     for certificate in final:
         valid = state.known.get(certificate.value)
         if valid is None:
-            if _once(state, out, 49, certificate.round, report=False):
+            if _once(state, out, Rule.FETCH_FINAL, certificate.round):
                 out.append(FetchBlock(certificate))
             continue
         if not valid:
             raise Bug(f"height {state.height}: a quorum decided {certificate.value.hex()}, which is invalid here")
         state.decision = certificate
         state.step = Step.DECIDED
-        out.append(Fired(49, certificate.round))
+        out.append(Fired(Rule.L49_DECIDE, certificate.round))
         out.append(Decide(certificate))
         return True
     return False
@@ -153,7 +158,7 @@ def _l55_skip(state: State, out: list[Effect]) -> bool:
     round_ = state.votes.highest_skip_round(state.round)
     if round_ is None:
         return False
-    out.append(Fired(55, round_))
+    out.append(Fired(Rule.L55_SKIP, round_))
     _start_round(state, out, round_)
     return True
 
@@ -163,7 +168,7 @@ def _l22_prevote_new(state: State, out: list[Effect]) -> bool:
     proposal = state.proposals.get(state.round)
     if proposal is None or state.step is not Step.PROPOSE or proposal.pol_round != -1:
         return False
-    out.append(Fired(22, state.round))
+    out.append(Fired(Rule.L22_PREVOTE, state.round))
     free = state.locked_round == -1 or state.locked_value == proposal.value
     _prevote(state, out, proposal.value if state.known[proposal.value] and free else NIL)
     return True
@@ -176,7 +181,7 @@ def _l28_prevote_again(state: State, out: list[Effect]) -> bool:
         return False
     if state.votes.certificate(proposal.pol_round, VoteKind.PREVOTE, proposal.value) is None:
         return False
-    out.append(Fired(28, state.round))
+    out.append(Fired(Rule.L28_PREVOTE_AGAIN, state.round))
     free = state.locked_round <= proposal.pol_round or state.locked_value == proposal.value
     _prevote(state, out, proposal.value if state.known[proposal.value] and free else NIL)
     return True
@@ -186,7 +191,7 @@ def _l34_prevotes(state: State, out: list[Effect]) -> bool:
     """A quorum of whatever prevotes: wait only a while for one value."""
     if state.step is not Step.PREVOTE or not state.votes.has_any_quorum(state.round, VoteKind.PREVOTE):
         return False
-    if not _once(state, out, 34, state.round):
+    if not _once(state, out, Rule.L34_WAIT_PREVOTES, state.round):
         return False
     out.append(_timer(state, TimerKind.PREVOTE))
     return True
@@ -198,7 +203,7 @@ def _l36_lock(state: State, out: list[Effect]) -> bool:
         return False
     for value in sorted(value for value, valid in state.known.items() if valid):
         certificate = state.votes.certificate(state.round, VoteKind.PREVOTE, value)
-        if certificate is None or not _once(state, out, 36, state.round):
+        if certificate is None or not _once(state, out, Rule.L36_LOCK, state.round):
             continue
         if state.step is Step.PREVOTE:
             state.locked_value, state.locked_round = value, state.round
@@ -214,24 +219,27 @@ def _l44_nil_polka(state: State, out: list[Effect]) -> bool:
         return False
     if state.votes.certificate(state.round, VoteKind.PREVOTE, NIL) is None:
         return False
-    out.append(Fired(44, state.round))
+    out.append(Fired(Rule.L44_NIL_POLKA, state.round))
     _precommit(state, out, NIL)
     return True
 
 
 def _l47_precommits(state: State, out: list[Effect]) -> bool:
     """A quorum of whatever precommits: wait only a while for a decision."""
-    if not state.votes.has_any_quorum(state.round, VoteKind.PRECOMMIT) or not _once(state, out, 47, state.round):
+    if not state.votes.has_any_quorum(state.round, VoteKind.PRECOMMIT):
+        return False
+    if not _once(state, out, Rule.L47_WAIT_PRECOMMITS, state.round):
         return False
     out.append(_timer(state, TimerKind.PRECOMMIT))
     return True
 
 
-def _hidden_lock(state: State, _: list[Effect]) -> bool:
+def _hidden_lock(state: State, out: list[Effect]) -> bool:
     """A certificate of a round missed: others may be locked on its value, so propose it when it is the own turn."""
     raised = False
     for certificate in state.votes.value_certificates(VoteKind.PREVOTE):
         if certificate.round > state.valid_round and state.known.get(certificate.value):
+            out.append(Fired(Rule.HIDDEN_LOCK, certificate.round))
             _raise_valid(state, certificate)
             raised = True
     return raised
@@ -268,12 +276,11 @@ def _precommit(state: State, out: list[Effect], value: bytes) -> None:
         out.append(CastVote(VoteKind.PRECOMMIT, state.round, value))
 
 
-def _once(state: State, out: list[Effect], line: int, round_: int, *, report: bool = True) -> bool:
-    if (line, round_) in state.fired:
+def _once(state: State, out: list[Effect], rule: Rule, round_: int) -> bool:
+    if (rule, round_) in state.fired:
         return False
-    state.fired.add((line, round_))
-    if report:
-        out.append(Fired(line, round_))
+    state.fired.add((rule, round_))
+    out.append(Fired(rule, round_))
     return True
 
 
@@ -290,7 +297,7 @@ def _forget(state: State) -> None:
     oldest = state.round - PAST_ROUNDS
     for round_ in [round_ for round_ in state.proposals if round_ < oldest]:
         del state.proposals[round_]
-    state.fired = {(line, round_) for line, round_ in state.fired if round_ >= oldest}
+    state.fired = {(rule, round_) for rule, round_ in state.fired if round_ >= oldest}
     needed = {proposal.value for proposal in state.proposals.values()}
     needed |= {state.valid_value, state.locked_value} - {None}  # type: ignore[arg-type]
     for value in [value for value in state.known if value not in needed]:

@@ -11,6 +11,7 @@ from consensus.adaptive import SLACK_MS, WINDOW, AdaptiveTimeouts, Observed, Ste
 from consensus.messages import CommittedBlock
 from consensus.outputs import Lane
 from consensus.replica import Replica, ReplicaConfig
+from consensus.rules import Rule
 from consensus.timeouts import PAPER_TIMERS, Timeouts
 from tests.sim.consensus.network import Faults, SimNetwork
 
@@ -114,33 +115,33 @@ def test_configured_timeouts_stay_when_told_so() -> None:
 
 def test_only_the_deciding_round_is_timed() -> None:
     watch = StepWatch()
-    watch.fired(11, 0, 0)
-    watch.fired(57, 0, 400)
-    watch.fired(61, 0, 900)
-    watch.fired(11, 1, 2000)
+    watch.fired(Rule(11), 0, 0)
+    watch.fired(Rule(57), 0, 400)
+    watch.fired(Rule(61), 0, 900)
+    watch.fired(Rule(11), 1, 2000)
     watch.proposed(0, 2010)
     watch.proposed(1, 2030)
-    watch.fired(22, 1, 2030)
-    watch.fired(36, 1, 2075)
-    watch.fired(49, 1, 2095)
+    watch.fired(Rule(22), 1, 2030)
+    watch.fired(Rule(36), 1, 2075)
+    watch.fired(Rule(49), 1, 2095)
     assert watch.observed == Observed(30, 45, 20)
 
 
 @pytest.mark.parametrize("line", [28, 57])
 def test_a_polka_after_an_own_nil_is_timed_too(line: int) -> None:
     watch = StepWatch()
-    watch.fired(11, 2, 0)
-    watch.fired(line, 2, 300)
-    watch.fired(36, 2, 320)
-    watch.fired(49, 2, 400)
+    watch.fired(Rule(11), 2, 0)
+    watch.fired(Rule(line), 2, 300)
+    watch.fired(Rule(36), 2, 320)
+    watch.fired(Rule(49), 2, 400)
     assert watch.observed == Observed(None, 20, 80)
 
 
 def test_of_a_round_that_was_left_nothing_is_known() -> None:
     watch = StepWatch()
-    watch.fired(11, 1, 0)
-    watch.fired(22, 1, 10)
-    watch.fired(49, 0, 20)
+    watch.fired(Rule(11), 1, 0)
+    watch.fired(Rule(22), 1, 10)
+    watch.fired(Rule(49), 0, 20)
     assert watch.observed == Observed()
 
 

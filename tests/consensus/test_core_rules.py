@@ -31,6 +31,7 @@ from consensus.events import (
     VoteReceived,
 )
 from consensus.messages import Vote
+from consensus.rules import Rule
 from consensus.state import Step, new_state
 from consensus.step import step
 from consensus.timeouts import Timeouts, TimerKind
@@ -366,7 +367,7 @@ def test_the_power_of_bad_shares_is_taken_back() -> None:
     step(state, proposal(0, V))
     effects = [e for i in range(3) for e in step(state, VoteReceived(vote(i, PREVOTE, 0, V)))]
     assert len([e for e in effects if isinstance(e, VerifyShares)]) == 1
-    assert step(state, SharesRefused(PREVOTE, 0, V, (1,))) == []
+    assert step(state, SharesRefused(PREVOTE, 0, V, (1,))) == [Fired(Rule.REFUSE_SHARES, 0)]
     assert step(state, VoteReceived(vote(1, PREVOTE, 0, V))) == []
     (again,) = step(state, VoteReceived(vote(3, PREVOTE, 0, V)))
     assert isinstance(again, VerifyShares)

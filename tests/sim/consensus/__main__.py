@@ -8,11 +8,12 @@ from collections import Counter
 
 import structlog
 
+from consensus.rules import Rule
 from tests.sim.consensus.network import SimNetwork
 from tests.sim.consensus.planted import PLANTED, find
 from tests.sim.consensus.scenarios import faults_of
 
-PAPER = (11, 22, 28, 34, 36, 44, 47, 49, 55, 57, 61, 65)
+PAPER = tuple(int(rule) for rule in Rule)
 
 
 def main() -> int:
