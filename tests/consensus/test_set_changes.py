@@ -28,9 +28,10 @@ class Overheard(SimNetwork):
         super().__init__(seed, faults, change)
 
     def send(self, sender: int, to: int, lane: Lane, data: bytes) -> None:
-        message = read_message(read_envelope(data))
-        if isinstance(message, Vote):
-            self.voted.setdefault(message.height, set()).add(sender)
+        envelope = read_envelope(data)
+        message = read_message(envelope)
+        if isinstance(message, Vote):  # Of whoever signed it: votes are passed on when nothing moves.
+            self.voted.setdefault(message.height, set()).add(self.by_key[envelope.sender].index)
         super().send(sender, to, lane, data)
 
 
