@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clearing.apply_block import apply_block
-from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.errors import BaseCode, Bug, LocalFault
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
@@ -137,19 +137,22 @@ class ClearingApplication:
         decode_extension(data)
 
     def commit(self, header: Header) -> ValidatorSet:
-        """Fold the executed block with this header's roots into the decided state."""
+        """Fold the executed block with this header's roots into the decided state. Raises Bug for a set not its own."""
         executed = self._executed.pop(header.module_roots, None)
         if executed is None or executed.block.height != header.height or executed.block.time_ms != header.time_ms:
             raise LocalFault(BaseCode.WRONG_VALUE, "commit of a block that was not executed", height=header.height)
         self._state = executed.state.absorb()
         self._height = header.height
         self._executed.clear()
+        sets = sets_of(self._state)
+        if (sets.last.hash, sets.now.hash) != (header.validators_hash, header.next_validators_hash):
+            raise Bug(f"height {header.height} was agreed by another validator set than the state has")
         if executed.result.snapshot:
             self._epochs.snapshot_decided(header.height, executed.result.epoch, self._state)
         decided = Decided(header, executed.block, executed.result, self._state)
         for listener in self._listeners:
             listener(decided)
-        return sets_of(self._state).next
+        return sets.next
 
     def validators_at(self, height: int) -> ValidatorSet | None:
         """As the state has it."""
