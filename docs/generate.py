@@ -18,6 +18,7 @@ from node.config import NodeConfig
 from node.explain import all_explanations
 from node.metrics import Metrics
 from node.peer_metrics import PeerCollector
+from node.signer.metrics import SignerCollector
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 WIDTH = 80
@@ -89,7 +90,8 @@ def openapi() -> str:
 
 def metrics() -> str:
     """Prometheus metrics."""
-    families = sorted(Metrics(PeerCollector(None)).registry.collect(), key=lambda family: family.name)
+    registry = Metrics(PeerCollector(None), SignerCollector(None)).registry
+    families = sorted(registry.collect(), key=lambda family: family.name)
     rows = [f"| `{family.name}` | {family.type} | {family.documentation} |" for family in families]
     return MADE + "# Metrics\n\n| name | type | what |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 

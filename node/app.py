@@ -69,6 +69,7 @@ from node.service_settings import (
     replica_config,
 )
 from node.signer.choose import NodeSigner, node_signer
+from node.signer.metrics import SignerCollector
 from node.signer.remote import RemoteSigner
 from node.snapshots import SnapshotService
 from node.store.blocks import StoredBlocks
@@ -324,7 +325,9 @@ class Node:
             (lambda: signer.connected) if isinstance(signer, RemoteSigner) else None,
         )
         self._meters = Meters(
-            Metrics(PeerCollector(self._network)),
+            Metrics(
+                PeerCollector(self._network), SignerCollector(signer if isinstance(signer, RemoteSigner) else None)
+            ),
             self._network,
             self._oracle,
             self._bridge,

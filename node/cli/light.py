@@ -95,7 +95,7 @@ def follow(interval_ms: int, once: bool, output: str, **given: Any) -> None:
 
     with _client(**given) as client:
         try:
-            run(client, verified, say, lambda: not once and not ended.wait(interval_ms / 1000))
+            run(client, verified, say, lambda: not once and not ended.wait(interval_ms / 1000), _now_ms)
         except KeyboardInterrupt:
             return
 

@@ -11,6 +11,7 @@ from consensus.light_client import LightBlock
 from node.codes import NodeCode
 from node.light.client import LightClient
 
+STILL_MS = 60_000
 _ENDING = (
     NodeCode.LIGHT_ATTACK,
     NodeCode.LIGHT_STORE_UNUSABLE,
@@ -24,8 +25,13 @@ def follow(
     verified: Callable[[LightBlock], None],
     tell: Callable[[str], None],
     wait: Callable[[], bool],
+    now_ms: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Until `wait` says False. Raises LocalFault for what ends it, and when no server is left."""
+    """Until `wait` says False. Raises LocalFault for what ends it, and when no server is left.
+
+    A server that shows nothing new cannot be told from a network that stands: that the newest header is old is said.
+    """
+    still = False
     told = client.store.newest()
     if told is not None:
         verified(told)
@@ -40,5 +46,9 @@ def follow(
             if told is None or newest.header.height > told.header.height:
                 verified(newest)
                 told = newest
+            age_ms = now_ms() - newest.header.time_ms
+            if age_ms > STILL_MS and not still:
+                tell(f"the newest header that is shown, {newest.header.height}, is {age_ms // 1000} s old")
+            still = age_ms > STILL_MS
         if not wait():
             return

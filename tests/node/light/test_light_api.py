@@ -189,6 +189,25 @@ async def test_evidence_is_judged_by_its_form_first_and_then_a_few_at_a_time(
             nursery.cancel_scope.cancel()
 
 
+def test_trust_may_begin_with_a_vaults_checkpoint(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the vault says is `bridge.checkpoints`' to read; here is what becomes of it."""
+    from node import vault_anchor
+    from node.cli.light import _trusted
+    from node.light.trust import TrustedHash
+
+    asked = []
+
+    async def newest(genesis: object, chains: object, chain_id: int) -> tuple[int, bytes]:
+        await trio.lowlevel.checkpoint()
+        asked.append((genesis, chain_id))
+        return 7, b"h" * 32
+
+    monkeypatch.setattr(vault_anchor, "newest_checkpoint", newest)
+    genesis, config = home.path / "genesis.json", home.path / "node.toml"
+    assert _trusted(None, genesis, 31337, config) == TrustedHash(7, b"h" * 32)
+    assert asked == [(home.genesis, 31337)]
+
+
 def test_the_turnstile_lets_one_through_and_the_next_after_its_time() -> None:
     now = 10.0
     turnstile = Turnstile(2.0, lambda: now)

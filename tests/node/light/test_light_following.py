@@ -356,6 +356,26 @@ def test_following_tells_each_height_once_and_waits_for_a_server_that_is_away(tm
     assert any("R0857" in each for each in words)
 
 
+def test_a_server_that_shows_nothing_new_is_told_once_a_standstill(tmp_path: Path) -> None:
+    node, left = Node(STEADY[:3]), [8]
+    words: list[str] = []
+
+    def wait() -> bool:
+        left[0] -= 1
+        if left[0] == 5:
+            node.blocks = STEADY[:4]
+        return left[0] > 0
+
+    def now_ms() -> int:
+        return 4 * BLOCK_MS + (10_000 if 3 < left[0] < 6 else 61_000)
+
+    with serving(node) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(TrustedHash(1, STEADY[0].header.hash))
+        follow(client, lambda _: None, words.append, wait, now_ms)
+    assert len(words) == 2
+    assert all("s old" in each for each in words)
+
+
 def test_following_ends_where_trust_ends(tmp_path: Path) -> None:
     node = Node(CHAIN)
     with serving(node, Node(FORKED)) as urls, client_of(tmp_path, *urls) as (client, _):
