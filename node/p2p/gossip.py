@@ -105,7 +105,7 @@ class _Router(GossipSub):  # type: ignore[misc]
 class Gossip(Pubsub):  # type: ignore[misc]
     """The gossip of one node.
 
-    `admit(key)`: whether a neighbour may connect, `knows(key)`: whether an origin is on the allow-list,
+    `welcome(key)`: whether a neighbour may be connected now, `knows(key)`: whether an origin is on the allow-list,
     `report(key, fault)`: whom to charge, `await_hello(stream)`: waits for the hello of the stream's session.
     """
 
@@ -119,7 +119,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         validators: int,
         write_seconds: float,
         stats: NetworkStats,
-        admit: Callable[[bytes | None], bool],
+        welcome: Callable[[bytes], bool],
         knows: Callable[[bytes], bool],
         report: Callable[[bytes, RemoteFault], None],
         await_hello: Callable[[NetStream], Awaitable[bool]],
@@ -154,7 +154,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
         self._flood_faults = Buckets(1, burst_seconds=1)
         self._writing: dict[ID, float] = {}
         self._stats = stats
-        self._admit = admit
+        self._welcome = welcome
         self._knows = knows
         self._report = report
         self._await_hello = await_hello
@@ -225,7 +225,7 @@ class Gossip(Pubsub):  # type: ignore[misc]
     async def stream_handler(self, stream: NetStream) -> None:
         """Serve a neighbour's stream once its hello was good."""
         key = envelope_key(stream.muxed_conn.peer_id.to_bytes())
-        if self._admit(key) and await self._await_hello(stream):
+        if key is not None and self._welcome(key) and await self._await_hello(stream):
             await self.continuously_read_stream(stream)
 
     async def continuously_read_stream(self, stream: NetStream) -> None:
@@ -242,6 +242,8 @@ class Gossip(Pubsub):  # type: ignore[misc]
                 for number, message in enumerate(rpc.publish, start=1):
                     if number % MESSAGES_PER_TURN == 0:
                         await trio.lowlevel.checkpoint()
+                    if not self._welcome(envelope_key(neighbour) or b""):  # what it said before has cost it a ban
+                        break
                     debt = self._neighbours.owe(neighbour, trio.current_time(), 1 + len(message.data) // TOKEN_BYTES)
                     self._take(forwarder, message, allowed=not debt)
                 served = await self._take_control(forwarder, rpc)

@@ -5,7 +5,6 @@ both sides keep the one that the lower key dialed. Whoever is lost is dialed aga
 """
 
 import logging
-import math
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -19,6 +18,7 @@ from libp2p.peer.id import ID
 from clearing.base.errors import LocalFault, RemoteFault
 from node.p2p.codes import P2pCode
 from node.p2p.config import NetworkConfig, Peer
+from node.p2p.dialing import Dialer, resolved, welcome_in
 from node.p2p.framing import frame
 from node.p2p.gossip import Feed, Gossip, open_feed
 from node.p2p.host import build_host, check_port_free
@@ -36,9 +36,6 @@ from node.p2p.status import PeerStatus, status_of
 DIAL_SECONDS = 5.0
 ROOM_SECONDS = 1.0
 """How long a reader of bulk waits for a consumer whose queue is full, before it refuses."""
-HIGHER_KEY_WAITS_SECONDS = 0.2
-"""The higher key of a pair dials this much later, so that mostly one of the two dials."""
-_REFUSED_BY_NAME = (P2pCode.WRONG_NETWORK, P2pCode.WRONG_VERSION, P2pCode.BAD_HELLO, P2pCode.OVERSIZE_FRAME)
 
 log = logging.getLogger("crossclear.p2p")
 
@@ -166,7 +163,7 @@ class LibP2PNetwork:
             validators=len(self.roster.keys) + 1,
             write_seconds=self.config.write_seconds,
             stats=self.stats,
-            admit=self._admit,
+            welcome=lambda key: not self._welcome_in(key),
             knows=lambda key: key in self.roster.keys,
             report=self.report,
             await_hello=self._await_hello,
@@ -197,9 +194,12 @@ class LibP2PNetwork:
                 self.port = int(listener.get_addrs()[0].value_for_protocol("tcp"))
                 for inbox in self._inboxes.values():
                     nursery.start_soon(inbox.pump)
+                dialer = Dialer(
+                    self.config, self._welcome_in, self._sessions.__contains__, self._changed.__getitem__, self._dial
+                )
                 for peer in self.config.peers:
                     if peer.port:
-                        nursery.start_soon(self._keep_connected, peer)
+                        nursery.start_soon(dialer.keep_connected, peer)
                 task_status.started()
                 await trio.sleep_forever()
         finally:
@@ -207,34 +207,13 @@ class LibP2PNetwork:
             with trio.CancelScope(shield=True):
                 await close_all(swarm)
 
-    async def _keep_connected(self, peer: Peer) -> None:
-        config, stats = self.config, self.stats.peer(peer.key)
-        delay = config.redial_seconds_min
-        while True:
-            await self._until_welcome(peer.key)
-            if self.key > peer.key:
-                with trio.move_on_after(HIGHER_KEY_WAITS_SECONDS):
-                    while peer.key not in self._sessions:
-                        await self._changed[peer.key].wait()
-            while peer.key in self._sessions:
-                delay = config.redial_seconds_min
-                await self._changed[peer.key].wait()
-            stats.dials += 1
-            reason = await self._dial(peer)
-            if reason in _REFUSED_BY_NAME:
-                delay = config.refused_seconds
-            with trio.move_on_after(delay * (1 + secrets.randbelow(1000) / 4000)):
-                while peer.key not in self._sessions:
-                    await self._changed[peer.key].wait()
-            delay = min(2 * delay, config.redial_seconds_max)
-
     async def _dial(self, peer: Peer) -> P2pCode | None:
-        """Connect and shake hands. Why it failed; None when it did not, or when nobody is there."""
+        """See `Dialer.dial`."""
+        self.stats.peer(peer.key).dials += 1
         try:
             with trio.fail_after(DIAL_SECONDS):
-                connection = await self._host.get_network().dial_addr(
-                    address_of(peer.host, peer.port), peer_id(peer.key)
-                )
+                where = address_of(await resolved(peer.host, peer.port), peer.port)
+                connection = await self._host.get_network().dial_addr(where, peer_id(peer.key))
         except Exception as error:
             log.debug("dialing %s failed: %r", peer.key.hex(), error)
             return None
@@ -244,15 +223,9 @@ class LibP2PNetwork:
         await session.settled.wait()
         return session.reason
 
-    async def _until_welcome(self, key: bytes) -> None:
-        """Wait while a peer is banned or not on the allow-list."""
-        while True:
-            changed = self._changed[key]
-            seconds = self.scores.banned_seconds(key, trio.current_time())
-            if key in self.roster.keys and not seconds:
-                return
-            with trio.move_on_after(seconds or math.inf):
-                await changed.wait()
+    def _welcome_in(self, key: bytes) -> float:
+        seconds = self.scores.banned_seconds(key, trio.current_time())
+        return welcome_in(listed=key in self.roster.keys, banned_seconds=seconds)
 
     def _admit(self, key: bytes | None) -> bool:
         if key is None or key not in self.roster.keys:

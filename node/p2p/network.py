@@ -58,7 +58,7 @@ class ChannelLimits:
 LIMITS: dict[Channel, ChannelLimits] = {
     # An old vote is worth less than a new one; a half-received batch is worth nothing. Of 32 validators who all talk to
     # all at 20 heights a second, each sends some 150 messages a second; a burst is what waited while one stood still.
-    Channel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST, 500, 4 << 10, 8.0),
+    Channel.CONSENSUS: ChannelLimits(256 << 10, 4096, 8 << 20, Overflow.DROP_OLDEST, 500, 4 << 10, 3.0),
     Channel.DATA: ChannelLimits(8 << 20, 1024, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
     Channel.SYNC: ChannelLimits(8 << 20, 256, 32 << 20, Overflow.REFUSE_NEWEST, 1000, 64 << 10),
 }

@@ -11,7 +11,7 @@ import trio
 
 from node.p2p.network import ChannelLimits, Incoming, Overflow
 
-HANDOVER = 16
+HANDOVER = 4
 """Messages that lie between the inbox and its consumer, beyond the reach of the overflow policy."""
 
 

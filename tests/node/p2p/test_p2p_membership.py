@@ -153,3 +153,22 @@ async def test_memory_keeps_the_same_promises(nursery, autojump_clock):
     assert fourth.peers == {liar.key, third.key}
     typed.admit(KEYS)
     assert one.peers == set(KEYS[1:])
+
+
+async def test_a_peer_may_be_named_and_one_whose_name_is_unknown_costs_nothing_but_attempts(cluster):
+    names = {0: "localhost", 1: "no-such-host.invalid"}
+
+    def named(number: int, config: NetworkConfig) -> NetworkConfig:
+        peers = tuple(replace(peer, host=names[number]) for peer in config.peers)
+        return replace(config, peers=peers)
+
+    async with cluster(2, change=named) as c:
+        await c.all_connected()  # by the first one's attempts, or by none
+        one, other = c.nodes
+        assert one.network.stats.peer(other.key).dials
+        await one.stop()
+        await until(lambda: one.key not in other.network.peers)
+        dials = other.network.stats.peer(one.key).dials
+        await until(lambda: other.network.stats.peer(one.key).dials > dials)
+        await c.start(one)
+        await c.all_connected()
