@@ -15,6 +15,7 @@ from clearing.base.certificate import VoteKind, make_certificate
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import sha256
+from clearing.base.validators import ValidatorSet
 from clearing.extension import VoteExtension
 from consensus.codes import ConsensusCode
 from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
@@ -440,6 +441,36 @@ async def test_a_validator_without_sign_state_is_silent_where_it_could_have_sign
         guard.advance(SignedStep(UNSEEN_HEIGHTS, 0, 1), b"d" * 32)
     guard.advance(SignedStep(UNSEEN_HEIGHTS + 1, 0, 1), b"d" * 32)
     guard.close()
+
+
+async def test_the_newest_height_is_that_of_a_quorum_and_certified(world: World) -> None:
+    """Two of three validators answer: the third might have seen more."""
+    home = world.origin.home
+    (only,) = home.genesis.validators.validators
+    others = [msgspec.structs.replace(only, envelope_key=ed25519.public_key(secret)) for secret in (LIAR, HELPER)]
+    validators = ValidatorSet(tuple(sorted((only, *others), key=lambda each: each.envelope_key)))
+
+    heights: list[int] = []
+    async with trio.open_nursery() as nursery:
+        await world.serve(nursery, world.validator)
+        await world.serve(nursery, LIAR, no_light)
+        async with world.joiner() as sync:
+            assert await sync.run() is not None
+
+            async def ask() -> None:
+                heights.append(await sync.newest_height(validators, b"own" + bytes(29)))
+
+            async with trio.open_nursery() as inner:
+                inner.start_soon(ask)
+                await trio.sleep(0.3)
+                assert heights == [], "one honest answer of three is no quorum"
+                await world.serve(nursery, HELPER)
+                await trio.sleep(0.3)
+                assert heights == []
+                inner.cancel_scope.cancel()
+            others_known = ValidatorSet(tuple(each for each in validators.validators if each != others[0]))
+            assert await sync.newest_height(others_known, b"own" + bytes(29)) == HEIGHTS
+        nursery.cancel_scope.cancel()
 
 
 async def test_who_is_no_validator_or_has_its_sign_state_is_not_silenced(world: World, tmp_path: Path) -> None:
