@@ -87,6 +87,7 @@ class Figures:
             restarts=sum(node.restarts for node in network.nodes),
             repairs=sum(node.repairs for node in network.nodes),
             replays=network.monitor.replays,
+            accused=network.monitor.accused,
             opened_locks=network.monitor.opened,
             trades=len(market.novated) if market else 0,
             changes=len(market.changes) if market else 0,

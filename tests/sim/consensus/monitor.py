@@ -42,6 +42,8 @@ class Monitor:
         self.faults: dict[str, int] = {}
         self.rounds = 0
         self.replays = 0
+        self.accused = 0
+        """Liars that a decided block convicts."""
         self.opened = 0
         """Locks that a newer polka for another value opened."""
 
@@ -134,6 +136,7 @@ class Monitor:
         if best.alive and state != states[best.height]:
             raise Violation(f"the chain gives another state than node {best.index} has at height {best.height}")
         honest = {node.key for node in self._network.honest}
+        self.accused = len(accused)
         if accused & honest:
             raise Violation("an honest validator is accused")
 

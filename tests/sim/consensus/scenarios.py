@@ -31,7 +31,7 @@ def faults_of(seed: int) -> Faults:
             rotten.append(index)
         else:
             liars.append((index, lie))
-    heal_ms = {4: 4000, 7: 2500, 10: 1500, 13: 1200}[nodes]
+    heal_ms = {4: 3000, 7: 2000, 10: 1200, 13: 1000}[nodes]
     return Faults(
         nodes=nodes,
         liars=tuple(liars),
