@@ -6,6 +6,7 @@ that talks nonsense is a `RemoteFault`.
 """
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -22,6 +23,9 @@ ANSWER_BYTES_MAX = 2 * LIGHT_BLOCK_BYTES_MAX + 4096
 TIMEOUT_S = 10.0
 CALL_S_MAX = 30.0
 """Of a whole answer, however slowly it drips."""
+BUSY_WAITS = 20
+BUSY_S_MAX = 5.0
+"""How often, and how long at once, a server that asks for patience gets it: checking every height asks a lot."""
 
 
 class LightSource(Protocol):
@@ -48,12 +52,13 @@ class LightSource(Protocol):
 class HttpSource:
     """One node's API."""
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, sleep: Callable[[float], None] = time.sleep) -> None:
         import httpx
 
         self.name = url
         self._http = httpx.Client(timeout=timeout_s, trust_env=False, follow_redirects=False)
         self._url = url.rstrip("/")
+        self._sleep = sleep
 
     def block(self, height: int | None) -> LightBlock:
         """See `LightSource`."""
@@ -92,6 +97,15 @@ class HttpSource:
         raise RemoteFault(NodeCode.NODE_ANSWER, self.name, status=status, body=body[:200].decode(errors="replace"))
 
     def _ask(self, method: str, path: str, content: bytes | None) -> tuple[int, bytes]:
+        """Status and body; waits for a server that answers too many requests."""
+        for _ in range(BUSY_WAITS):
+            status, body, wait_s = self._ask_once(method, path, content)
+            if status != 429:
+                break
+            self._sleep(wait_s)
+        return status, body
+
+    def _ask_once(self, method: str, path: str, content: bytes | None) -> tuple[int, bytes, float]:
         import httpx
 
         deadline = time.monotonic() + CALL_S_MAX
@@ -107,6 +121,8 @@ class HttpSource:
                         raise RemoteFault(NodeCode.NODE_ANSWER, self.name, bytes_max=ANSWER_BYTES_MAX)
                     if time.monotonic() > deadline:
                         raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, seconds=int(CALL_S_MAX))
-                return response.status_code, bytes(body)
+                asked = response.headers.get("retry-after", "")
+                wait_s = min(float(asked), BUSY_S_MAX) if asked.isascii() and asked.isdigit() else 1.0
+                return response.status_code, bytes(body), wait_s
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, why=str(error)[:200]) from None

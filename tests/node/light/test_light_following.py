@@ -420,3 +420,18 @@ def test_the_sources_answer_is_cut_at_its_limit_and_typed(tmp_path: Path) -> Non
         away.block(None)
     assert unreachable.value.code is NodeCode.NODE_UNREACHABLE
     away.close()
+
+
+def test_a_server_that_asks_for_patience_gets_it_and_not_for_ever() -> None:
+    waits: list[float] = []
+    node = Node(STEADY, lambda _: (429, b"{}") if len(node.asked) < 4 else None)
+    with serving(node) as (url,):
+        source = HttpSource(url, sleep=waits.append)
+        assert source.block(3) == STEADY[2]
+        assert waits == [1.0] * 3
+        node.lie = lambda _: (429, b"{}")
+        with pytest.raises(LocalFault) as refused:
+            source.block(3)
+        assert refused.value.code is NodeCode.NODE_UNREACHABLE
+        assert len(waits) < 30
+        source.close()
