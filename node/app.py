@@ -81,6 +81,9 @@ from proofs.prover_pool import EpochProver
 HEIGHTS_PER_NEWS = 2
 """A price or fact rides on the votes of one height, and is acted on in the next."""
 
+CURRENT_MS = 30_000
+"""A height that was decided here within so much of the own clock is not an old one that somebody shows us again."""
+
 _STOPPED = (0, -1, "STOPPED")
 
 log = structlog.get_logger(__name__)
@@ -447,5 +450,7 @@ class Node:
         if self._config.proofs.enabled:
             self._packages.decided(decided)
         self._health.decided()
+        if not decided.fetched and abs(clock_ms() - decided.committed.block.header.time_ms) < CURRENT_MS:
+            self._network.note_current()
         self._meters.decided(decided)
         self._relayer.decided(decided)

@@ -5,6 +5,7 @@ both sides keep the one that the lower key dialed. Whoever is lost is dialed aga
 """
 
 import logging
+import math
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -34,6 +35,8 @@ from node.p2p.stats import NetworkStats
 from node.p2p.status import PeerStatus, status_of
 
 DIAL_SECONDS = 5.0
+CURRENT_SECONDS = 60.0
+"""So long after the last height that was decided here the own state may have fallen behind."""
 ROOM_SECONDS = 1.0
 """How long a reader of bulk waits for a consumer whose queue is full, before it refuses."""
 
@@ -53,6 +56,7 @@ class LibP2PNetwork:
         self.roster = Roster(config.key, [peer.key for peer in config.peers], config.observers)
         self.scores = PeerScores()
         self.scores.admit(self.roster.validators, self.roster.keys)
+        self._current_at = -math.inf
         self._boot = secrets.token_bytes(32)
         self._sessions: dict[bytes, Session] = {}
         self._changed: defaultdict[bytes, trio.Event] = defaultdict(trio.Event)
@@ -105,6 +109,18 @@ class LibP2PNetwork:
         self._rates = {key: rates for key, rates in self._rates.items() if key in self.roster.keys}
         for key in self.roster.keys:
             self._tell_change(key)
+
+    def note_current(self) -> None:
+        """The own state is the newest there is, as of now: a height of about the present time was decided here.
+
+        For `CURRENT_SECONDS` peers that only the configuration names, and no validator set, are not let in.
+        """
+        self._current_at = trio.current_time()
+        if self.roster.closed:
+            return
+        for left in self.roster.close():
+            log.warning("peer %s of the configuration is in no validator set", left.hex())
+            self._close(left, P2pCode.NO_LONGER_ADMITTED)
 
     def report(self, peer: bytes, fault: RemoteFault) -> None:
         """See `Network.report`."""
@@ -197,6 +213,7 @@ class LibP2PNetwork:
                 dialer = Dialer(
                     self.config, self._welcome_in, self._sessions.__contains__, self._changed.__getitem__, self._dial
                 )
+                nursery.start_soon(self._open_when_behind)
                 for peer in self.config.peers:
                     if peer.port:
                         nursery.start_soon(dialer.keep_connected, peer)
@@ -206,6 +223,14 @@ class LibP2PNetwork:
             self._gossip = self._nursery = None
             with trio.CancelScope(shield=True):
                 await close_all(swarm)
+
+    async def _open_when_behind(self) -> None:
+        while True:
+            await trio.sleep(CURRENT_SECONDS / 10)
+            if trio.current_time() - self._current_at > CURRENT_SECONDS and self.roster.closed:
+                self.roster.open()
+                for key in self.roster.keys:
+                    self._tell_change(key)
 
     async def _dial(self, peer: Peer) -> P2pCode | None:
         """See `Dialer.dial`."""

@@ -172,3 +172,17 @@ async def test_a_peer_may_be_named_and_one_whose_name_is_unknown_costs_nothing_b
         await until(lambda: other.network.stats.peer(one.key).dials > dials)
         await c.start(one)
         await c.all_connected()
+
+
+async def test_a_peer_that_only_the_configuration_names_is_let_in_while_the_state_may_be_old(cluster, monkeypatch):
+    monkeypatch.setattr("node.p2p.libp2p_network.CURRENT_SECONDS", 1.0)
+    async with cluster(3) as c:
+        await c.all_connected()
+        one, other, third = c.nodes
+        one.network.admit([one.key, other.key])
+        assert one.network.roster.role(third.key) is Role.CONFIGURED
+        one.network.note_current()
+        await until(lambda: third.key not in one.network.peers)
+        assert other.key in one.network.peers
+        await until(lambda: third.key in one.network.peers)  # nothing was decided for a while
+        assert one.network.stats.peer(third.key).closed[P2pCode.NO_LONGER_ADMITTED.label]

@@ -182,3 +182,16 @@ def test_admitting_the_same_set_again_changes_nothing() -> None:
     roster.admit([A, B])
     assert not roster.would_change([B, A])
     assert roster.would_change([B, C])
+
+
+def test_while_the_state_is_known_to_be_new_the_configuration_alone_lets_nobody_in() -> None:
+    roster = Roster(A, [B, C], [KEYS[5]])
+    assert roster.close() == frozenset()  # before any set is told, there is nothing else to go by
+    assert roster.admit([A, B]) == {C}
+    assert roster.keys == {B, KEYS[5]}
+    assert roster.role(C) is None
+    roster.open()
+    assert roster.role(C) is Role.CONFIGURED
+    assert roster.close() == {C}
+    assert roster.admit([A, B, C]) == frozenset()
+    assert roster.role(C) is Role.VALIDATOR
