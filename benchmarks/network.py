@@ -1,17 +1,20 @@
 """The whole network under load: four validators as processes on this machine, signed trades through their HTTP APIs.
 
-Run `python -m benchmarks.network [--rates 0,500,1000,2000] [--seconds 10]` at the top of the repository.
+Run `python -m benchmarks.network [--rates 0,500,1000,2000] [--seconds 10] [--profile FILE]` at the top of the
+repository.
 
 What is told of each rate: heights a second; how long a height takes, by the nodes' own clocks (start of the height to
 its decision) and from outside (between two blocks durable on the first node's disk); from POST to the trade's block
 being durable there; from a validator's reading of a moved price to the block that carries it being durable; novated
-trades a second, counted in receipts; CPU of the nodes and of their proof workers, in percent of one core. Prices move
-all the time. The load generator runs on the same cores.
+trades a second, counted in receipts; CPU of the nodes and of their proof workers, in percent of one core, and of a
+node for each height. Prices move all the time. The load generator runs on the same cores.
 """
 
 import argparse
 import random
+import signal
 import sqlite3
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -26,6 +29,7 @@ import psutil
 import trio
 
 from benchmarks.figures import Figure, percentile
+from benchmarks.sampler import report
 from clearing.base.codec import decode, encode
 from clearing.base.errors import RemoteFault
 from clearing.extension import decode_extension
@@ -165,8 +169,8 @@ class Generator:
                 phase.submitted[number] = at
 
 
-async def run(options: DevnetOptions, rates: Sequence[int], seconds: float) -> list[Figure]:
-    """Bring a devnet up, fund it, and measure each rate."""
+async def run(options: DevnetOptions, rates: Sequence[int], seconds: float) -> tuple[list[Figure], int]:
+    """Bring a devnet up, fund it, and measure each rate; also how many heights that took."""
     figures = []
     async with running_devnet(options) as devnet:
         story = Story(devnet, lambda _: None)
@@ -175,12 +179,16 @@ async def run(options: DevnetOptions, rates: Sequence[int], seconds: float) -> l
         generator = Generator(devnet, options.seed)
         home = next(iter(devnet.nodes.values())).home
         with closing(Disk(home / "node.sqlite")) as disk:
+            for node in devnet.nodes.values() if options.launcher else ():
+                node.send_signal(signal.SIGUSR1)  # samples begin now
+            first = disk.height()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(disk.watch)
                 for rate in rates:
                     figures += tell(await measure(devnet, generator, disk, rate, seconds), disk)
                 nursery.cancel_scope.cancel()
-    return figures
+            heights = disk.height() - first
+    return figures, heights
 
 
 async def measure(devnet: Devnet, generator: Generator, disk: Disk, rate: int, seconds: float) -> Phase:
@@ -242,6 +250,8 @@ def tell(phase: Phase, disk: Disk) -> list[Figure]:
         ]
     figures.append(Figure(f"CPU a node, {at}", sum(nodes) / len(nodes), "%"))
     figures.append(Figure(f"CPU its proof workers, {at}", sum(workers) / len(nodes), "%"))
+    a_height = 10 * phase.seconds * sum(nodes) / len(nodes) / max(1, len(heights))
+    figures.append(Figure(f"CPU a height and node, {at}", a_height, "ms"))
     if phase.refused:
         print(f"refused: {dict(phase.refused)}")
     return figures
@@ -268,11 +278,11 @@ def price_waits(disk: Disk, blocks: dict[int, Block]) -> Iterator[float]:
                 reports = decode_extension(signed.extension.data).prices
             except RemoteFault:
                 continue
-            for report in reports:
-                key = (signed.validator, report.time_ms)
-                if report.feed == 1 and key not in carried and height in disk.seen:
+            for price in reports:
+                key = (signed.validator, price.time_ms)
+                if price.feed == 1 and key not in carried and height in disk.seen:
                     carried.add(key)
-                    yield 1000 * disk.seen[height] - report.time_ms
+                    yield 1000 * disk.seen[height] - price.time_ms
 
 
 async def waiting(devnet: Devnet) -> bool:
@@ -332,10 +342,19 @@ def figures(*, quick: bool = False) -> list[Figure]:
     return measured(RATES if not quick else (0, 1000), SECONDS if not quick else 4.0)
 
 
-def measured(rates: Sequence[int], seconds: float, keep: Path | None = None) -> list[Figure]:
+def measured(
+    rates: Sequence[int], seconds: float, keep: Path | None = None, profile: Path | None = None
+) -> list[Figure]:
     """All rates on one devnet in a folder of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return trio.run(run, DevnetOptions(keep or Path(folder) / "net", members=12), rates, seconds)
+        samples = Path(folder) / "samples"
+        samples.mkdir()
+        launcher = (sys.executable, "-m", "benchmarks.sampler", str(samples), "node.cli") if profile else ()
+        options = DevnetOptions(keep or Path(folder) / "net", members=12, launcher=launcher)
+        found, heights = trio.run(run, options, rates, seconds)
+        if profile is not None:
+            profile.write_text(report(samples, heights), encoding="utf-8")
+        return found
 
 
 def main() -> None:
@@ -343,8 +362,10 @@ def main() -> None:
     parser.add_argument("--rates", default=",".join(map(str, RATES)))
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--keep", type=Path, help="keep the devnet's folder here")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="write where the CPU of all rates goes")
     options = parser.parse_args()
-    for figure in measured([int(rate) for rate in options.rates.split(",")], options.seconds, options.keep):
+    rates = [int(rate) for rate in options.rates.split(",")]
+    for figure in measured(rates, options.seconds, options.keep, options.profile):
         print(figure.line())
 
 

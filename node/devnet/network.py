@@ -28,7 +28,7 @@ from node.devnet.evm import Wallet, fund
 from node.devnet.market import Market, MemberIdentity, build_genesis, hours_file, load_market
 from node.devnet.members import DevnetMember, make_members
 from node.devnet.options import DevnetOptions
-from node.devnet.processes import NodeProcess, node_processes
+from node.devnet.processes import LAUNCHER, NodeProcess, node_processes
 from node.devnet.trading import now_ms
 from node.testnet import API_PORT_OFFSET, Testnet, create_testnet
 
@@ -106,7 +106,7 @@ async def running_devnet(options: DevnetOptions) -> AsyncIterator[Devnet]:
         for endpoint in endpoints:
             await fund(endpoint, paying, GAS_MONEY_WEI)
         homes = {each.config.node.name: each.home for each in testnet.nodes}
-        nodes = await stack.enter_async_context(node_processes(homes, folder / "logs"))
+        nodes = await stack.enter_async_context(node_processes(homes, folder / "logs", options.launcher or LAUNCHER))
         devnet = Devnet(
             options, market, testnet.genesis, testnet.network, testnet, chains, endpoints, nodes, {}, members
         )

@@ -20,6 +20,8 @@ class DevnetOptions:
     seed: int = 7
     speed: float = 2880.0
     """Recorded time per wall time: 2880 replays 48 hours in one minute."""
+    launcher: tuple[str, ...] = ()
+    """What to start nodes by, in place of the command line's own module."""
     demo: bool = False
     """Play the demonstration to its end and judge it, instead of running until interrupted."""
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,15 +18,18 @@ from clearing.base.errors import LocalFault
 from node.devnet.codes import DevnetCode
 
 STOP_SECONDS = 10
+LAUNCHER = (sys.executable, "-m", "node.cli")
 
 
 class NodeProcess:
     """One `crossclear start`, restartable, with its log appended to one file."""
 
-    def __init__(self, name: str, home: Path, log_file: Path) -> None:
+    def __init__(self, name: str, home: Path, log_file: Path, launcher: Sequence[str] = LAUNCHER) -> None:
+        """`launcher`: the program up to its first argument; another one may watch over it, as a profiler does."""
         self.name = name
         self.home = home
         self._log_file = log_file
+        self._launcher = launcher
         self._process: trio.Process | None = None
         self._told_to_end = False
 
@@ -41,7 +44,7 @@ class NodeProcess:
         with self._log_file.open("ab") as log:
             self._process = await trio.lowlevel.open_process(
                 [
-                    *(sys.executable, "-m", "node.cli", "start"),
+                    *(*self._launcher, "start"),
                     *("--config", str(self.home / "node.toml"), "--until-stdin-closes"),
                 ],
                 # However the devnet ends, the pipe closes with it, and so does the node.
@@ -52,6 +55,11 @@ class NodeProcess:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, if it lives."""
+        if self._process is not None and self.running:
+            self._process.send_signal(number)
 
     async def kill(self) -> None:
         """SIGKILL, as a power cut would."""
@@ -82,9 +90,11 @@ class NodeProcess:
 
 
 @asynccontextmanager
-async def node_processes(homes: dict[str, Path], logs: Path) -> AsyncIterator[dict[str, NodeProcess]]:
+async def node_processes(
+    homes: dict[str, Path], logs: Path, launcher: Sequence[str] = LAUNCHER
+) -> AsyncIterator[dict[str, NodeProcess]]:
     """Start a process per home; on leaving, end all of them whatever happened."""
-    nodes = {name: NodeProcess(name, home, logs / f"{name}.log") for name, home in homes.items()}
+    nodes = {name: NodeProcess(name, home, logs / f"{name}.log", launcher) for name, home in homes.items()}
     try:
         for node in nodes.values():
             await node.start()
