@@ -75,7 +75,10 @@ def step(state: State, event: Input) -> list[Effect]:
 def _settle(state: State, out: list[Effect]) -> None:
     """Apply rules until none applies."""
     while state.running:
-        if not any(rule(state, out) for rule in _RULES):
+        for rule in _RULES:
+            if rule(state, out):
+                break
+        else:
             break
     if state.running:
         nil_round = state.round if state.step is Step.PREVOTE else -1
