@@ -21,6 +21,10 @@ from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import PACKAGE_BYTES_MAX
 from proofs.solvency import DOMAIN
 
+COMMIT_NICENESS, PROVE_NICENESS = 5, 15
+"""Workers step back for the node's own process, in which votes are answered: a header waits some blocks for
+commitments, a proof may take its time."""
+
 
 class EpochProver(Protocol):
     """What a node needs; a local pool or a cluster may give it."""
@@ -107,14 +111,22 @@ def _follow_parent() -> None:
         Thread(target=wait, daemon=True).start()
 
 
+def _step_back(niceness: int) -> None:
+    """In a worker: let others have the processor first, from now on."""
+    if parent_process() is not None and os.getpriority(os.PRIO_PROCESS, 0) < niceness:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+
+
 def run_commit(data: bytes) -> tuple[tuple[int, bytes], ...]:
     """In a worker: commit an encoded `CommitJob`."""
+    _step_back(COMMIT_NICENESS)
     job = decode(data, CommitJob, PACKAGE_BYTES_MAX)
     return commit_epoch(job.snapshot, dict(job.seeds), job.domain)
 
 
 def run_prove(data: bytes) -> bytes:
     """In a worker: prove an encoded `ProveJob`."""
+    _step_back(PROVE_NICENESS)
     job = decode(data, ProveJob, PACKAGE_BYTES_MAX)
     commit = job.commit
     seeds = dict(commit.seeds)

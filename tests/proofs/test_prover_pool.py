@@ -1,5 +1,6 @@
 """Workers commit and prove as the same calls in this process do; the verifier starts without provers."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from clearing.base.errors import LocalFault
 from proofs.epoch import commit_epoch
 from proofs.package import commitments_root
-from proofs.prover_pool import LocalProverPool
+from proofs.prover_pool import COMMIT_NICENESS, PROVE_NICENESS, LocalProverPool
 from proofs.verify import verify_package
 
 
@@ -41,6 +42,22 @@ if __name__ == "__main__":
     print(pool._pool.submit(os.getpid).result(), flush=True)
     time.sleep(600)
 """
+
+
+def test_a_worker_steps_back_for_the_node_and_further_for_a_proof(market):
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    pool = LocalProverPool(workers=1, domain=market.N)
+    try:
+        niceness = lambda: pool._pool.submit(os.getpriority, os.PRIO_PROCESS, 0).result()  # noqa: E731
+        assert niceness() == own
+        commitments = pool.commit(market.snapshot(), market.seeds()).result()
+        assert niceness() == max(own, COMMIT_NICENESS)
+        head = market.certified(commitments_root(market.snapshot().statement, commitments, market.N))
+        pool.prove(market.snapshot(), market.seeds(), *head).result()
+        assert niceness() == max(own, PROVE_NICENESS)
+    finally:
+        pool.close()
+    assert os.getpriority(os.PRIO_PROCESS, 0) == own
 
 
 def test_a_worker_does_not_outlive_a_killed_node(tmp_path):
