@@ -1,6 +1,6 @@
 """What the metrics say of a remote signer: told when they are asked, kept nowhere else.
 
-Rule: reads two values of the signer; a node that signs itself tells that it is connected to itself, so one alarm fits all.
+Rule: reads two values of the signer; a node that signs itself tells that it is connected, so one alarm fits all.
 """
 
 from collections.abc import Iterable, Iterator

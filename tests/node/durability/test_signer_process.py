@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
