@@ -117,13 +117,13 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.LOG_UNUSABLE: "The log file cannot be opened. Check `logging.file` and its folder.",
     NodeCode.PROVER_LOST: "Worker processes keep dying on one job: out of memory, as a rule. Give them more, restart.",
     NodeCode.PROVER_LATE: "An epoch's commitments take too long for the blocks that need them. Free a core, restart.",
-    NodeCode.CHANGE_FILE: "The file describes no change of validators that can be made on this network. See the values.",
+    NodeCode.CHANGE_FILE: "The file describes no change of validators that this network can make. See the values.",
     NodeCode.NOT_IN_THE_SET: "This envelope key is not in the validator set that the change starts from.",
     NodeCode.VOTE_KEY_NOT_LISTED: "The validator set lists another BLS key for this node than it has: nothing is voted."
     " Bring the listed key, or have the set changed to this one.",
     NodeCode.NOTHING_BELOW: "One height is rolled back at a time, down to the lowest that a saved state can lead to.",
     NodeCode.SIGNER_SILENT: "The remote signer did not answer in time: nothing is signed until it does. Is it running?",
-    NodeCode.SIGNER_CHANNEL: "The other end of the signer's channel is not whom the settings name, or does not speak it."
+    NodeCode.SIGNER_CHANNEL: "The other end of the signer's channel is not whom the settings name, or speaks otherwise."
     " Compare `signer.key` with the signer's link key, and its `allow` with this node's.",
     NodeCode.LIGHT_STORE_UNUSABLE: "The light store is damaged, or of another network. Move it away and trust anew.",
     NodeCode.LIGHT_ATTACK: "Validators certified two headers of one height. Believe neither, keep the evidence file.",

@@ -19,7 +19,7 @@ HEAD_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Frames(Generic[T]):
-    """Frames of one kind of file. `read` makes of a payload what it holds; it raises RemoteFault for one that is none."""
+    """Frames of one kind of file. `read` makes of a payload what it holds; raises RemoteFault for one that is none."""
 
     magic: bytes
     read: Callable[[bytes], T]
