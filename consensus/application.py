@@ -68,6 +68,9 @@ class BlockContext:
     """Of the set that the extensions come from."""
     misbehaviour: tuple[Misbehaviour, ...] = ()
     """Ordered by (envelope_key, height, round, kind), each identity once and new to the state (`is_reported`)."""
+    stated_commitments: tuple[Hash32, int] | None = None
+    """Root and height of commitments in the certified header of a fetched block: the application may take them in place
+    of computing them. None for a block that is being judged."""
 
 
 @dataclass(frozen=True, slots=True)

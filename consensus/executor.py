@@ -4,6 +4,8 @@ Rule: `valid(v)` of the paper is a function of the decided chain and the block a
 extensions, time, evidence, then equal roots after execution. Never a local clock. Knows no rounds and no votes.
 """
 
+from dataclasses import replace
+
 from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, LocalFault, RemoteFault
@@ -73,7 +75,7 @@ class BlockExecutor:
         """Judge a block for the next height and execute it. Raises RemoteFault.
 
         Of a `certified` one, fetched with a verified certificate on or above it, the signatures inside are not checked
-        again: a quorum did. What is computed is, every root too.
+        again: a quorum did. What is computed is, every root too, but for commitments, which take seconds.
         """
         self._check_links(chain, block)
         if not certified:
@@ -84,7 +86,7 @@ class BlockExecutor:
             raise RemoteFault(ConsensusCode.WRONG_TIME, "header", stated=block.header.time_ms, computed=time_ms)
         if not certified:
             self.judge.check(chain, block.evidence)
-        self._execute(chain, block)
+        self._execute(chain, block, certified=certified)
 
     def apply(
         self, chain: Chain, block: Block, certificate: Certificate, extensions: tuple[SignedExtension, ...]
@@ -99,8 +101,11 @@ class BlockExecutor:
         after_next = self._application.commit(block.header)
         return chain.advance(block.header, certificate, extensions, after_next)
 
-    def _execute(self, chain: Chain, block: Block) -> None:
+    def _execute(self, chain: Chain, block: Block, *, certified: bool = False) -> None:
         context = _context(chain, block.extended_commit, self.judge.accused(chain, block.evidence))
+        if certified:
+            stated = (Hash32(block.header.commitments_root), block.header.commitments_height)
+            context = replace(context, stated_commitments=stated)
         self._executed = None
         roots = self._application.process(context, block.payload)
         computed = _header(chain, block.header.time_ms, block.header.payload_root, roots)

@@ -41,8 +41,11 @@ class TransactionPool(Protocol):
 class EpochCommitments(Protocol):
     """Commitments of epoch snapshots, computed beside consensus."""
 
-    def root_at(self, height: int) -> tuple[Hash32, int]:
-        """(commitments root, snapshot height) that the header of `height` must carry."""
+    def root_at(self, height: int, stated: tuple[Hash32, int] | None = None) -> tuple[Hash32, int]:
+        """(commitments root, snapshot height) that the header of `height` must carry.
+
+        `stated` is what a certified header says, if there is one; it need not be computed then.
+        """
         ...
 
     def snapshot_decided(self, height: int, epoch: int, state: State) -> None:
@@ -122,7 +125,7 @@ class ClearingApplication:
         state, result = apply_block(self._state, block)
         if self._budget is not None:
             self._budget.executed(len(payload), time.perf_counter() - started)
-        roots = self._roots(result)
+        roots = self._roots(result, context.stated_commitments)
         if len(self._executed) >= PENDING_MAX:
             self._executed.pop(next(iter(self._executed)))
         self._executed[roots.module_roots] = _Executed(block, result, state)
@@ -162,8 +165,8 @@ class ClearingApplication:
         """As the state has it."""
         return is_reported(self._state, envelope_key, height, int(kind))
 
-    def _roots(self, result: BlockResult) -> AppRoots:
-        root, height = self._epochs.root_at(result.height)
+    def _roots(self, result: BlockResult, stated: tuple[Hash32, int] | None) -> AppRoots:
+        root, height = self._epochs.root_at(result.height, stated)
         return AppRoots(
             module_roots=tuple(Hash32(each) for each in result.module_roots),
             commitments_root=root,

@@ -66,7 +66,8 @@ class AccountSeeds(dict[int, bytes]):
 @dataclass(slots=True)
 class _Waiting:
     snapshot: RiskSnapshot
-    commitments: "Future[tuple[tuple[int, bytes], ...]]"
+    commitments: "Future[tuple[tuple[int, bytes], ...]] | None" = None
+    """None until a worker was asked."""
 
 
 class EpochService:
@@ -87,23 +88,38 @@ class EpochService:
         self._carried: tuple[Hash32, int] = (ZERO_HASH, 0)
         self._waiting: list[_Waiting] = []
         self._provable: dict[int, RiskSnapshot] = {}
+        self._follows = False
+        """Whether the last root was taken from a certified header."""
         if record is not None:
             self._carried = (Hash32(record.root), record.height)
-            self._waiting = [self._begin(snapshot) for snapshot in record.waiting]
+            self._waiting = [_Waiting(snapshot) for snapshot in record.waiting]
+            for each in self._waiting:
+                self._begin(each)
 
     def snapshot_decided(self, height: int, epoch: int, state: State) -> None:
         """Take the snapshot and begin to commit it."""
         snapshot = take_snapshot(state)
         log.info("epoch snapshot", height=height, epoch=epoch, accounts=len(snapshot.accounts))
-        self._waiting.append(self._begin(snapshot))
+        self._waiting.append(_Waiting(snapshot))
+        if not self._follows:
+            self._begin(self._waiting[-1])
 
-    def root_at(self, height: int) -> tuple[Hash32, int]:
+    def root_at(self, height: int, stated: tuple[Hash32, int] | None = None) -> tuple[Hash32, int]:
         """(root, snapshot height) of the newest snapshot at least Δ below `height`; waits for its commitments.
+
+        Not for those that a certified header states of that snapshot: a node that catches up commits to nothing, and
+        begins with what is still waiting once it judges a block again.
 
         Raises LocalFault PROVER_LATE after `COMMIT_SECONDS_MAX`, and what committing raised: without the root no header
         can be made or judged, and a node that silently stands still is worse than one that ends and says why.
         """
         due = [each for each in self._waiting if each.snapshot.statement.height + self._delay <= height]
+        if stated is not None and stated[1] == (due[-1].snapshot.statement.height if due else self._carried[1]):
+            self._follows = True
+            return stated if due else self._carried
+        self._follows = False
+        for each in self._waiting:
+            self._begin(each)
         if not due:
             return self._carried
         statement = due[-1].snapshot.statement
@@ -148,7 +164,7 @@ class EpochService:
         return await _outcome(self._prover.prove(snapshot, self._seeds_of(snapshot), header, certificate, validators))
 
     def _finished(self, waiting: _Waiting) -> tuple[tuple[int, bytes], ...]:
-        height, future = waiting.snapshot.statement.height, waiting.commitments
+        height, future = waiting.snapshot.statement.height, self._begin(waiting)
         if not future.done():
             log.warning("a header waits for commitments", height=height)
         try:
@@ -162,8 +178,11 @@ class EpochService:
         """Those that a worker process needs, and no others."""
         return {each.account: self._seeds[each.account] for each in snapshot.accounts}
 
-    def _begin(self, snapshot: RiskSnapshot) -> _Waiting:
-        return _Waiting(snapshot, self._prover.commit(snapshot, self._seeds_of(snapshot)))
+    def _begin(self, waiting: _Waiting) -> "Future[tuple[tuple[int, bytes], ...]]":
+        """Ask a worker, once."""
+        if waiting.commitments is None:
+            waiting.commitments = self._prover.commit(waiting.snapshot, self._seeds_of(waiting.snapshot))
+        return waiting.commitments
 
 
 def write_package(folder: Path, home: Path, epoch: int, height: int, data: bytes) -> PackageRecord:

@@ -97,7 +97,11 @@ class StatedCommitments:
     def __init__(self) -> None:
         self.header: Header | None = None
 
-    def root_at(self, height: int) -> tuple[Hash32, int]:  # noqa: ARG002 - the header is of that height
+    def root_at(
+        self,
+        height: int,  # noqa: ARG002 - the header is of that height
+        stated: tuple[Hash32, int] | None = None,  # noqa: ARG002 - by the same header
+    ) -> tuple[Hash32, int]:
         """As the header states."""
         if self.header is None:
             return ZERO_HASH, 0
