@@ -21,9 +21,9 @@ from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import PACKAGE_BYTES_MAX
 from proofs.solvency import DOMAIN
 
-COMMIT_NICENESS, PROVE_NICENESS = 5, 15
-"""Workers step back for the node's own process, in which votes are answered: a header waits some blocks for
-commitments, a proof may take its time."""
+PROVE_NICENESS = 15
+"""A worker that proves steps back for the node's own process, in which votes are answered: a proof may take its time.
+One that commits doesn't: a header waits for it."""
 
 
 class EpochProver(Protocol):
@@ -119,7 +119,6 @@ def _step_back(niceness: int) -> None:
 
 def run_commit(data: bytes) -> tuple[tuple[int, bytes], ...]:
     """In a worker: commit an encoded `CommitJob`."""
-    _step_back(COMMIT_NICENESS)
     job = decode(data, CommitJob, PACKAGE_BYTES_MAX)
     return commit_epoch(job.snapshot, dict(job.seeds), job.domain)
 

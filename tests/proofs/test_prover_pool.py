@@ -12,7 +12,7 @@ import pytest
 from clearing.base.errors import LocalFault
 from proofs.epoch import commit_epoch
 from proofs.package import commitments_root
-from proofs.prover_pool import COMMIT_NICENESS, PROVE_NICENESS, LocalProverPool
+from proofs.prover_pool import PROVE_NICENESS, LocalProverPool
 from proofs.verify import verify_package
 
 
@@ -44,14 +44,13 @@ if __name__ == "__main__":
 """
 
 
-def test_a_worker_steps_back_for_the_node_and_further_for_a_proof(market):
+def test_a_worker_steps_back_for_the_node_while_it_proves_and_not_while_it_commits(market):
     own = os.getpriority(os.PRIO_PROCESS, 0)
     pool = LocalProverPool(workers=1, domain=market.N)
     try:
         niceness = lambda: pool._pool.submit(os.getpriority, os.PRIO_PROCESS, 0).result()  # noqa: E731
-        assert niceness() == own
         commitments = pool.commit(market.snapshot(), market.seeds()).result()
-        assert niceness() == max(own, COMMIT_NICENESS)
+        assert niceness() == own
         head = market.certified(commitments_root(market.snapshot().statement, commitments, market.N))
         pool.prove(market.snapshot(), market.seeds(), *head).result()
         assert niceness() == max(own, PROVE_NICENESS)
