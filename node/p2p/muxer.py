@@ -14,6 +14,7 @@ from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.io.trio import TrioTCPStream
 from libp2p.stream_muxer.exceptions import MuxedStreamError
 from libp2p.stream_muxer.yamux.yamux import (
+    DEFAULT_WINDOW_SIZE,
     HEADER_SIZE,
     MAX_MESSAGE_SIZE,
     TYPE_DATA,
@@ -23,7 +24,15 @@ from libp2p.stream_muxer.yamux.yamux import (
     YamuxStream,
 )
 
+from node.p2p.rates import Bucket
+
 READ_BYTES = 64 << 10
+TOKENS_PER_SECOND = 4000.0
+"""Of one connection: a frame for libp2p's loop costs one, any other frame and any byte a part of one."""
+TAKEN_TOKENS = 0.05
+TOKEN_BYTES = 64 << 10
+PAUSE_SECONDS_MAX = 1.0
+"""Shorter than a peer's patience with a heartbeat."""
 _HEADER = struct.Struct(YAMUX_HEADER_FORMAT)
 
 
@@ -121,10 +130,14 @@ class Muxer(Yamux):  # type: ignore[misc]
             await self.secured_conn.write(data)
 
     def _check_window(self, stream_id: int, length: int) -> None:
-        """Raises MuxedStreamError, which ends the connection, when a peer sends more than it has credit for."""
+        """Raises MuxedStreamError, which ends the connection, when a peer sends more than it has credit for.
+
+        A stream that the frame itself opens has the first credit: libp2p would store what its peer calls 16 MiB.
+        """
         stream = self.streams.get(stream_id)
-        if stream is not None and length > stream.recv_window:
-            raise MuxedStreamError(f"stream {stream_id}: {length} bytes, {stream.recv_window} are allowed")
+        allowed = DEFAULT_WINDOW_SIZE if stream is None else stream.recv_window
+        if length > allowed:
+            raise MuxedStreamError(f"stream {stream_id}: {length} bytes, {allowed} are allowed")
 
     def _take(self, body: memoryview, kind: int, stream_id: int, length: int) -> bool:
         """Take a frame of data or credit without flags that lies here whole; False leaves it to libp2p's loop."""
@@ -155,6 +168,7 @@ class _Sieve:
         self._buffer = bytearray()
         self._owed = 0
         """Bytes of a frame's body that libp2p's loop has yet to read."""
+        self._rate = Bucket(TOKENS_PER_SECOND, trio.current_time())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -164,6 +178,7 @@ class _Sieve:
         if not self._owed:
             while not self._has_header_for_loop():
                 await self._fill()
+            self._rate.owe(trio.current_time(), 1.0)  # libp2p answers a ping, and makes much of each odd frame
             kind, length = self._buffer[1], int.from_bytes(self._buffer[8:HEADER_SIZE], "big")
             self._owed = HEADER_SIZE + (length if kind == TYPE_DATA else 0)
         elif not self._buffer:
@@ -179,10 +194,14 @@ class _Sieve:
         if not data:
             raise ConnectionClosedError("the connection ended")
         self._buffer += data
+        # Whoever sends more than streams, pings and frames can be worth is read more slowly.
+        debt = self._rate.owe(trio.current_time(), len(data) / TOKEN_BYTES)
+        if debt:
+            await trio.sleep(min(debt, PAUSE_SECONDS_MAX))
 
     def _has_header_for_loop(self) -> bool:
         """Give away all that is taken; whether a header lies in front then."""
-        buffer, at = self._buffer, 0
+        buffer, at, frames = self._buffer, 0, 0
         view = memoryview(buffer)
         try:
             while len(buffer) - at >= HEADER_SIZE:
@@ -196,8 +215,11 @@ class _Sieve:
                 if not plain or len(buffer) < end or not self._take(view[start:end], kind, stream_id, length):
                     return True
                 at = end
+                frames += 1
             return False
         finally:
+            if frames:
+                self._rate.owe(trio.current_time(), frames * TAKEN_TOKENS)
             view.release()
             del buffer[:at]
 
