@@ -163,6 +163,7 @@ class _Sieve:
         check_window: Callable[[int, int], None],
     ) -> None:
         self._inner = inner
+        self.write = inner.write
         self._take = take
         self._check_window = check_window
         self._buffer = bytearray()
