@@ -42,7 +42,8 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.NOT_INCLUDED: "The account's commitment, recomputed from holdings and seed, is not in the list.",
     ProofCode.WITNESS_OUT_OF_RANGE: "The prover's own holdings break a range or a row. List the shortfall and retry.",
     ProofCode.BLINDERS_REUSED: "A proof session was used twice. Start a new one: blinders are single-use.",
-    ProofCode.WRONG_NETWORK: "The package belongs to another network than the one asked for.",
+    ProofCode.WRONG_NETWORK: "The package is of another network than the one asked for, or of another validator set. "
+    "Where the set has changed since genesis, follow it first (`crossclear light follow`, `verify --light-store`).",
 }
 
 

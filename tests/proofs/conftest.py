@@ -183,6 +183,7 @@ def market() -> SimpleNamespace:
     return SimpleNamespace(
         N=N,
         NETWORK=NETWORK,
+        SECRETS=SECRETS,
         CASH=CASH,
         TOKEN=TOKEN,
         BTC=BTC,
