@@ -61,6 +61,8 @@ class Decided:
     block: Block
     result: BlockResult
     state: State
+    fetched: bool = False
+    """Whether it was final before it was executed: this node is on its way back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class _Executed:
     block: Block
     result: BlockResult
     state: State
+    fetched: bool
 
 
 class ClearingApplication:
@@ -128,7 +131,7 @@ class ClearingApplication:
         roots = self._roots(result, context.stated_commitments)
         if len(self._executed) >= PENDING_MAX:
             self._executed.pop(next(iter(self._executed)))
-        self._executed[roots.module_roots] = _Executed(block, result, state)
+        self._executed[roots.module_roots] = _Executed(block, result, state, context.stated_commitments is not None)
         return roots
 
     def extend(self, height: int, value: Hash32) -> bytes:  # noqa: ARG002 - consensus signs both beside these bytes
@@ -152,7 +155,7 @@ class ClearingApplication:
             raise Bug(f"height {header.height} was agreed by another validator set than the state has")
         if executed.result.snapshot:
             self._epochs.snapshot_decided(header.height, executed.result.epoch, self._state)
-        decided = Decided(header, executed.block, executed.result, self._state)
+        decided = Decided(header, executed.block, executed.result, self._state, executed.fetched)
         for listener in self._listeners:
             listener(decided)
         return sets.next

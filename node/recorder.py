@@ -5,6 +5,8 @@ height, off the path of consensus. A restart executes again what lies above the 
 """
 
 import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
@@ -16,6 +18,9 @@ from node.restore import encode_saved
 from node.store.records import ReceiptRecord
 from node.store.store import Store
 
+SAVING_SHARE = 9
+"""While heights are fetched, so many times as long as saving a state took, no other is saved: a tenth of the time."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -26,17 +31,22 @@ class _Outcome:
 class Recorder:
     """`decided` is a listener of the application; `run` writes."""
 
-    def __init__(self, store: Store, epochs: EpochService) -> None:
+    def __init__(self, store: Store, epochs: EpochService, clock: Callable[[], float] = time.perf_counter) -> None:
         self._store = store
         self._epochs = epochs
+        self._clock = clock
+        self._not_before = 0.0
         # Unbounded: receipts of heights that a restart executes are queued before anything can drain them.
         self._send, self._receive = trio.open_memory_channel[_Outcome](math.inf)
 
     def decided(self, decided: Decided) -> None:
         """Queue receipts, and the state where an epoch closed."""
         saved = None
-        if decided.result.snapshot:
+        if decided.result.snapshot and not (decided.fetched and self._clock() < self._not_before):
+            started = self._clock()
             saved = (decided.header.height, encode_saved(decided.header.height, decided.state, self._epochs.record()))
+            ended = self._clock()
+            self._not_before = ended + SAVING_SHARE * (ended - started)
         self._send.send_nowait(_Outcome(receipt_records(decided.result), saved))
 
     async def run(self) -> None:

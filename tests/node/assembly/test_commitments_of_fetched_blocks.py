@@ -79,3 +79,21 @@ def test_a_root_that_is_stated_of_another_snapshot_is_computed_and_refused(
     with pytest.raises(RemoteFault, match="wrong_roots"):
         station.executor.check(station.chain, msgspec.structs.replace(good, header=header), certified=True)
     assert station.prover.heights != []
+
+
+def test_saving_states_takes_a_tenth_of_the_time_of_the_way_back(
+    station: Station, blocks: list[CommittedBlock]
+) -> None:
+    """A clock that moves by one second each time it is read: encoding a state takes a second of it."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    station.recorder._clock = clock
+    for committed in blocks:
+        follow(station, committed)
+        now[0] += 1.0
+    saved = [station.recorder._receive.receive_nowait().saved for _ in blocks]
+    assert [each[0] for each in saved if each is not None] == [5, 15]
