@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from clearing.base import bls, ed25519
 from clearing.base.certificate import VoteKind, vote_digest
+from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
 from consensus.messages import Extension, extension_digest, proposal_digest
@@ -20,10 +21,11 @@ from node.codes import NodeCode
 from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
 from node.consensus.signer import LocalSigner
 from node.signer import channel as channels
-from node.signer.address import address_of, listen
+from node.signer.address import address_of, dial, listen
 from node.signer.channel import open_as_node, open_as_signer
+from node.signer.protocol import Answer, Hello, Request, RequestKind
 from node.signer.remote import RemoteSigner
-from node.signer.server import SignerServer
+from node.signer.server import CONNECTIONS_MAX, SignerServer
 from tests.sim.consensus.crypto import secrets_of, validator_set
 
 NETWORK = bytes(range(32))
@@ -179,9 +181,6 @@ def test_a_signer_that_hangs_costs_one_timeout_and_then_none(tmp_path: Path) -> 
 
 
 def _hello_answer(request: bytes) -> bytes:
-    from clearing.base.codec import decode, encode
-    from node.signer.protocol import Answer, Hello, Request
-
     hello = Hello(network=NETWORK, envelope_key=SET.validators[0].envelope_key, bls_key=BLS_KEY)
     return encode(Answer(number=decode(request, Request).number, code=0, data=encode(hello)))
 
@@ -306,6 +305,42 @@ def test_nonsense_ends_its_own_connection_only(tmp_path: Path, bad: bytes) -> No
         with asking(where) as remote:
             assert remote.wait_connected(SECONDS)
             assert remote.sign_vote(SET.hash, VoteKind.PREVOTE, 1, 0, V)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\xff" * 100,
+        encode(Request(number=1, kind=RequestKind.VOTE, body=b"")),
+        encode(Request(number=1, kind=RequestKind.VOTE, body=b"\x90")),
+        encode(Request(number=1, kind=RequestKind.PROPOSAL, body=b"\xff" * 4000)),
+        encode(Request(number=1, kind=RequestKind.EXTENSION, body=b"[" * 4000)),
+    ],
+)
+def test_nonsense_of_an_allowed_node_signs_nothing_and_ends_its_channel(tmp_path: Path, said: bytes) -> None:
+    with serving(tmp_path) as (where, guard):
+        link = dial(where, SECONDS)
+        with open_as_node(link, NODE_LINK, ed25519.public_key(SIGNER_LINK), SECONDS) as channel:
+            channel.send(said, SECONDS)
+            with pytest.raises(LocalFault) as closed:
+                channel.receive(SECONDS)
+        assert closed.value.code is NodeCode.SIGNER_SILENT
+        assert guard.last == SignedStep()
+
+
+def test_connections_beyond_the_limit_are_turned_away_and_make_room_when_they_end(tmp_path: Path) -> None:
+    with serving(tmp_path) as (where, _):
+        held = [
+            open_as_node(dial(where, SECONDS), NODE_LINK, ed25519.public_key(SIGNER_LINK), SECONDS)
+            for _ in range(CONNECTIONS_MAX)
+        ]
+        with dial(where, SECONDS) as link, pytest.raises(LocalFault):
+            open_as_node(link, NODE_LINK, ed25519.public_key(SIGNER_LINK), SECONDS)
+        for channel in held:
+            channel.close()
+        with asking(where) as remote:
+            assert remote.wait_connected(SECONDS)
 
 
 def test_a_socket_path_in_use_is_not_taken_over_and_one_left_behind_is(tmp_path: Path) -> None:

@@ -97,6 +97,9 @@ def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
     move = ["signer", "init", "--home", str(home), "--listen", address, "--move-from", str(validator.home)]
     with validator.running() as node:
         validator.reach(6, node)
+        light = ["--store", str(tmp_path / "light.sqlite"), "--url", f"http://127.0.0.1:{validator.port}"]
+        trust = f"2:{validator.hash_at(2)}"
+        assert run(["light", "follow", *light, "--trust", trust, "--once"]) == 0
         assert run(back) == 7, "not while it runs"
         assert run(move) == 7, "nor this"
         node.send_signal(signal.SIGKILL)
@@ -115,6 +118,7 @@ def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
         with signing(home):
             validator.reach(told["removed"] + 3, node)
             assert validator.hash_at(told["removed"]) == "0x" + told["removed_hash"]
+            assert run(["light", "verify", str(told["removed"]), *light, "--hash", told["removed_hash"]]) == 0
         until(lambda: "signer" in failing(validator))
         stood = validator.height
         time.sleep(0.5)
