@@ -25,6 +25,7 @@ from consensus.messages import (
 from consensus.outputs import Decided, Output, PeerFault, Send, StartTimer
 from consensus.own import seal
 from consensus.replica import Replica, ReplicaConfig
+from consensus.restart import restore_chain
 from consensus.signing import CertificateCache
 from consensus.store import MemoryBlockStore, load_committed
 from consensus.sync import (
@@ -474,6 +475,29 @@ def test_a_node_away_for_ten_thousand_heights_returns() -> None:
     assert away.replica.chain.parent == made.chain.parent
     assert (away.fetched, away.faults) == (10_000, [])
     assert len(away.asked) < 10_000 // RANGE + 50
+
+
+def test_a_crash_between_storing_a_run_and_applying_it_loses_nothing(source: RecordedChain) -> None:
+    away = Away({KEYS[1]: source.store})
+    away.run(1)
+    store = away.replica._store
+    assert away.replica.chain.height < store.height(), "a run is stored at once"
+    application = ToyApplication(FOUR, 0)
+    verifier = FakeVerifier()
+    chain = restore_chain(NETWORK, GENESIS_MS, application.position, application, store, verifier)
+    assert chain.height == store.height() == application.height
+    assert load_committed(source.store, chain.height + 1).block.header.parent == chain.parent  # type: ignore[union-attr]
+
+
+def test_a_height_that_consensus_decides_while_its_run_waits_is_applied_once(source: RecordedChain) -> None:
+    away = Away({KEYS[1]: source.store})
+    away.run(1)
+    replica = away.replica
+    assert replica.catch_up._certified
+    replica.commit(block(source, 2), fetched=False)
+    away.run(200)
+    assert replica.chain.parent == source.chain.parent
+    assert away.application.processed.count(2) == 1
 
 
 def test_a_packed_answer_is_the_canonical_one(source: RecordedChain) -> None:
