@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class Validator:
     """A network of one without chains or feeds: it decides empty heights."""
 
     home: Path
-    port: int = field(default_factory=free_port)
+    port: int
+    http: httpx.Client
 
     @contextmanager
     def running(self, *settings: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -56,7 +57,7 @@ class Validator:
     def get(self, path: str) -> Any:
         """The answer, or None while nobody answers."""
         try:
-            answer = httpx.get(f"http://127.0.0.1:{self.port}{path}", trust_env=False)
+            answer = self.http.get(f"http://127.0.0.1:{self.port}{path}")
         except httpx.TransportError:
             return None
         return answer.json() if answer.status_code in (200, 503) else None
@@ -79,13 +80,15 @@ def until(done: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def validator(tmp_path: Path) -> Validator:
+def validator(tmp_path: Path) -> Iterator[Validator]:
     def build(validators: ValidatorSet) -> Genesis:
         house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
         risk = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN)
         return Genesis("one", 1_000, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
 
-    return Validator(create_testnet(tmp_path / "net", build, validators=1, devnet=True, seed=9).nodes[0].home)
+    home = create_testnet(tmp_path / "net", build, validators=1, devnet=True, seed=9).nodes[0].home
+    with httpx.Client(trust_env=False) as http:
+        yield Validator(home, free_port(), http)
 
 
 def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
