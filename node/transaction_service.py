@@ -55,6 +55,7 @@ class TransactionService:
         self._changed = changed
         self._journal = journal
         self._outbox: list[Transaction] = []
+        self._filled = trio.Event()
         self.refused: Counter[str] = Counter()
         """Requests refused at the own door, by code."""
         # A restarted node must not reuse numbers, and need not remember them: time goes on.
@@ -67,6 +68,7 @@ class TransactionService:
             told = self._pool.add(transaction, self._clock_ms())
         if isinstance(told, Accepted) and not told.known:
             self._outbox.append(transaction)
+            self._filled.set()
             if self._journal is not None:
                 self._journal.take(transaction)
             self._changed()
@@ -88,6 +90,7 @@ class TransactionService:
         again = [each for each, answer in told if isinstance(answer, Accepted) and not answer.known]
         self._journal.over(transaction_hash(each) for each, answer in told if isinstance(answer, Rejected))
         self._outbox.extend(again)
+        self._filled.set()
         return len(again)
 
     def decided(self, transactions: Iterable[Transaction], time_ms: int) -> None:
@@ -99,8 +102,10 @@ class TransactionService:
             self._journal.tidy(self._pool.holds)
 
     async def run(self, network: Network, batch_ms: int) -> None:
-        """Gossip what came in, for ever."""
+        """Gossip what came in, for ever: what comes within `batch_ms` of the first goes together."""
         while True:
+            await self._filled.wait()
+            self._filled = trio.Event()
             await trio.sleep(batch_ms / 1000)
             while self._outbox:
                 chosen = fitting(self._outbox)
