@@ -279,7 +279,7 @@ class HeightRun:
             self.record(RecordKind.OWN, data)
             self.must_persist = True
             if self.delivery.vote(effect.round, data):
-                patience = self.state.timeouts.duration_ms(TimerKind.PROPOSE, effect.round) // 2
+                patience = self.state.timeouts.collect_ms(effect.round)
                 self.outputs.append(StartTimer(TimerKind.COLLECT, self.height, effect.round, patience))
         self._keep_extension(vote)
         return [VoteReceived(vote)]

@@ -53,6 +53,11 @@ class Timeouts:
         }[kind]
         return min(self.cap_ms, base + round_ * self.growth_ms)
 
+    def collect_ms(self, round_: int) -> int:
+        """How long collectors have before votes go to all: half a proposal's time, and no less than votes take."""
+        votes = max(self.duration_ms(kind, round_) for kind in (TimerKind.PREVOTE, TimerKind.PRECOMMIT))
+        return max(self.duration_ms(TimerKind.PROPOSE, round_) // 2, votes)
+
     def bounded(self, base_ms: int, least_ms: int) -> int:
         """A base within the bounds; the upper ones win."""
         return min(self.cap_ms, self.base_ms_max, max(least_ms, base_ms))

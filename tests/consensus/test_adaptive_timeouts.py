@@ -12,7 +12,7 @@ from consensus.messages import CommittedBlock
 from consensus.outputs import Lane
 from consensus.replica import Replica, ReplicaConfig
 from consensus.rules import Rule
-from consensus.timeouts import PAPER_TIMERS, Timeouts
+from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from tests.sim.consensus.network import Faults, SimNetwork
 
 CALM = Faults(
@@ -103,6 +103,12 @@ def test_a_slow_network_is_learnt_within_a_third_of_the_window() -> None:
         assert adaptive.current.propose_ms < 700
         adaptive.observe(Observed(propose_ms=700))
         assert (adaptive.current.propose_ms == 2 * 700 + SLACK_MS) is (count == MOVED)
+
+
+@given(settings, st.integers(0, 100))
+def test_collectors_have_time_for_a_quorum_but_not_without_end(given_: Timeouts, round_: int) -> None:
+    votes = [given_.duration_ms(kind, round_) for kind in (TimerKind.PREVOTE, TimerKind.PRECOMMIT)]
+    assert max(votes) <= given_.collect_ms(round_) <= given_.cap_ms
 
 
 def test_configured_timeouts_stay_when_told_so() -> None:
