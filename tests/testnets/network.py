@@ -130,18 +130,7 @@ async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[Tes
         await trio.to_thread.run_sync(place_vaults, options, market, testnet.genesis, chains)
         if manifest.prices:
             write_schedule(folder / "schedule.json", Schedule(now_ms(), PRICE_SPEED))
-        nodes = {
-            name: RunningNode(
-                name,
-                index,
-                homes[index],
-                ground.places[index],
-                manifest.terms(name),
-                folder / "logs" / f"{name}.log",
-                manifest.seed,
-            )
-            for index, name in enumerate(manifest.names)
-        }
+        nodes = _nodes(manifest, folder, ground, homes)
         clients = {
             name: await stack.enter_async_context(
                 NodeClient(f"http://{node.place.api_host}:{node.place.api_port}", testnet.network)
@@ -149,18 +138,8 @@ async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[Tes
             for name, node in nodes.items()
         }
         await stack.enter_async_context(all_ended(nodes.values()))
-        network = TestNetwork(
-            manifest,
-            folder,
-            testnet,
-            ground,
-            nodes,
-            clients,
-            members,
-            Watch(nodes.values()),
-            keys,
-            dict.fromkeys(manifest.voters, 1),
-        )
+        watch, powers = Watch(nodes.values()), dict.fromkeys(manifest.voters, 1)
+        network = TestNetwork(manifest, folder, testnet, ground, nodes, clients, members, watch, keys, powers)
         first = [node for node in nodes.values() if node.name not in manifest.late]
         for node in first:
             await node.start()
@@ -172,6 +151,22 @@ async def running_network(manifest: Manifest, folder: Path) -> AsyncIterator[Tes
         if chains:
             await _deposit(network, options, market, chains, stack)
         yield network
+
+
+def _nodes(manifest: Manifest, folder: Path, ground: Ground, homes: Sequence[Path]) -> dict[str, RunningNode]:
+    """None of them started."""
+    return {
+        name: RunningNode(
+            name,
+            index,
+            homes[index],
+            ground.places[index],
+            manifest.terms(name),
+            folder / "logs" / f"{name}.log",
+            manifest.seed,
+        )
+        for index, name in enumerate(manifest.names)
+    }
 
 
 def _genesis(
