@@ -43,7 +43,7 @@ from node.store.store import Store
 REQUESTS_WAITING = 256
 BYTES_PER_SECOND = 8 << 20
 BYTES_AT_ONCE = 16 << 20
-REQUEST_BYTES = 4 << 10
+REQUEST_BYTES = 16 << 10
 """What any request is charged beside its answer."""
 IN_USE_SECONDS = 60.0
 """How long after its last chunk a snapshot that the database has dropped is kept for those who fetch it."""

@@ -39,6 +39,10 @@ ROUND_SECONDS = 0.25
 CHUNKS_PER_PEER = 4
 DESCENT_MAX = 10_000
 """How many heights below its anchor a node walks down to a snapshot."""
+CHUNK_SECONDS = 0.04
+"""The least time between two requests of one of these: a hundred chunks a second of a peer, which serves no more."""
+LIGHT_SECONDS = 0.0025
+"""The same on the way down from an anchor: four hundred light blocks a second."""
 STRIKES = 3
 """Chunks that one peer may fail to send before it is asked for no more of this snapshot."""
 
@@ -256,6 +260,7 @@ class StateSync:
                 if parent.header.hash != block.header.parent:
                     raise RemoteFault(ConsensusCode.BROKEN_LINK, "parent", height=parent.header.height)
                 block = parent
+                await trio.sleep(LIGHT_SECONDS)
             check_anchor(block, block.header.hash, self._curves.light)
         except RemoteFault as fault:
             self._talk.report(peer, fault)
@@ -315,18 +320,22 @@ class StateSync:
             if index is None:
                 await trio.sleep(ROUND_SECONDS / 5)
                 continue
+            next_at = trio.current_time() + CHUNK_SECONDS
             answer = await self._talk.ask(peer, ChunkRequest(manifest=manifest.hash, index=index), ANSWER_SECONDS)
             try:
                 if not isinstance(answer, ChunkResponse) or not answer.data:
                     raise RemoteFault(ConsensusCode.BAD_CHUNK, "none", index=index)
                 assembly.take(answer)
                 self.progress.chunks += 1
+                strikes[0] = min(STRIKES, strikes[0] + 1)
             except RemoteFault as fault:
                 strikes[0] -= 1
                 self.progress.chunks_refused += 1
                 assembly.give_back(index)
                 if fault.at != "none":
                     self._talk.report(peer, fault)
+            if assembly.missing:
+                await trio.sleep_until(next_at)
 
 
 class _Syntax:

@@ -40,7 +40,7 @@ from consensus.sync_messages import (
     read_sync_message,
     seal_sync,
 )
-from node import state_sync
+from node import snapshots, state_sync
 from node.consensus.sign_state import SignedStep, SignStateFile
 from node.joining import UNSEEN_HEIGHTS, check_state, keep_silent, rows_of
 from node.light_blocks import light_block_at
@@ -272,6 +272,19 @@ async def test_a_state_of_many_chunks_comes_from_all_who_offer_it(world: World, 
     assert sum(sent) == 41
     assert min(sent) > 5
     assert sync.progress.chunks == 41
+
+
+async def test_a_long_state_is_asked_for_at_the_rate_that_one_peer_serves(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "BYTES_AT_ONCE", 1 << 20)
+    data = Random(7).randbytes(60 * CHUNK_BYTES)
+    with Store(tmp_path / "big.sqlite", world.origin.home.network) as store:
+        copy_of(world.origin.store, store, data)
+        joined, sync = await joined_through(world, (world.validator, None), real=False, store=store)
+    assert joined is not None
+    assert joined.data == data
+    assert sync.progress.chunks_refused == 0
 
 
 def copy_of(source: Store, target: Store, data: bytes) -> None:
