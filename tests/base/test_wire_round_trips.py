@@ -63,7 +63,9 @@ def values_of(info: I.Type) -> st.SearchStrategy[Any]:
     if isinstance(info, I.StructType):
         return st.builds(info.cls, **{field.name: values_of(field.type) for field in info.fields})
     if isinstance(info, I.VarTupleType):
-        return st.lists(values_of(info.item_type), min_size=info.min_length or 0, max_size=2).map(tuple)
+        return st.lists(
+            values_of(info.item_type), min_size=info.min_length or 0, max_size=min(info.max_length or 2, 2)
+        ).map(tuple)
     if isinstance(info, I.TupleType):
         return st.tuples(*(values_of(item) for item in info.item_types))
     assert isinstance(info, I.UnionType)
