@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -270,3 +272,25 @@ async def test_gossip_keeps_one_stream_to_each_peer_over_reconnections(cluster):
             names = [stream.get_protocol() for s in node.network._all.values() for stream in s.connection.get_streams()]
             assert names.count("/meshsub/1.1.0") == 2 * (len(c.nodes) - 1)
             assert len(node.network._all) == len(c.nodes) - 1
+
+
+async def test_gossip_of_a_node_that_restarts_with_its_clock_set_back_is_delivered(cluster, monkeypatch):
+    monkeypatch.setattr("node.p2p.replays.WINDOW", 8)
+    async with cluster(2, topics=TRADES) as c:
+        await c.all_connected()
+        await gossip_flows(c)
+        steady, restarted = c.nodes
+        feed = steady.feeds[Topic.TRADES]
+        for number in range(20):
+            restarted.network.publish(Topic.TRADES, b"before %d" % number)
+        assert len({(await feed.receive()).data for _ in range(20)}) == 20
+        await restarted.stop()
+        await until(lambda: restarted.key not in steady.network.peers)
+        monkeypatch.setattr("node.p2p.gossip.time", SimpleNamespace(time_ns=lambda: time.time_ns() - 300 * 10**9))
+        await c.start(restarted)
+        await c.all_connected()
+        await gossip_flows(c)
+        for number in range(20):
+            restarted.network.publish(Topic.TRADES, b"after %d" % number)
+        assert len({(await feed.receive()).data for _ in range(20)}) == 20
+        assert steady.network.stats.topic("trades").dropped == {}
