@@ -188,6 +188,7 @@ def test_a_sleeper_votes_nil_once_it_sleeps() -> None:
     sleeper = network.nodes[LIAR].adversary
     assert isinstance(sleeper, Sleeper)
     sleeper.until_ms = 500
+    sleeper.awake = Adversary(sleeper.context)
     told: dict[bool, set[bytes]] = {True: set(), False: set()}
     outgoing = sleeper.outgoing
 

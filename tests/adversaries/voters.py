@@ -65,23 +65,6 @@ class Nuller(Adversary):
         return None if vote is None else [like(output, seal(self.signer, vote))]
 
 
-class Sleeper(Nuller):
-    """Votes as it should for some seconds, and then nil for ever: a lock that it helped to make stays to be opened."""
-
-    def __init__(self, context: AdversaryContext) -> None:
-        super().__init__(context)
-        self.until_ms = -1
-
-    def outgoing(self, output: Output) -> list[Output] | None:
-        replica = self.context.replica()
-        if replica is None:
-            return None
-        now = replica.clock.steady_ms()
-        if self.until_ms < 0:
-            self.until_ms = now + self.random.randrange(AWAKE_MS_MAX)
-        return None if now < self.until_ms else super().outgoing(output)
-
-
 class BadShare(Adversary):
     """Good envelopes around shares that don't verify: a share of another value, or no share at all."""
 
@@ -176,3 +159,22 @@ class Equivocator(Adversary):
             shown = self.random.choice(((one,), (two,), (one, two), (two, one)))
             out += [Send(peer, Lane.DATA, data) for data in shown]
         return out
+
+
+class Sleeper(Adversary):
+    """Votes for some seconds, as it should or for several values, and then nil: what it helped to lock stays locked."""
+
+    def __init__(self, context: AdversaryContext) -> None:
+        super().__init__(context)
+        self.awake = self.random.choice((Adversary, Equivocator, DoubleVoter))(context)
+        self.asleep = Nuller(context)
+        self.until_ms = -1
+
+    def outgoing(self, output: Output) -> list[Output] | None:
+        replica = self.context.replica()
+        if replica is None:
+            return None
+        now = replica.clock.steady_ms()
+        if self.until_ms < 0:
+            self.until_ms = now + self.random.randrange(AWAKE_MS_MAX)
+        return (self.awake if now < self.until_ms else self.asleep).outgoing(output)

@@ -105,7 +105,8 @@ class Figures:
             f"{cpu:.1f} s of CPU ({wall:.1f} s of the wall): {seeds / cpu:.1f} seeds/s, {heights / cpu:.0f} heights/s "
             f"of CPU; four heights after healing: median {recoveries[len(recoveries) // 2][0]} ms, "
             f"worst (ms of virtual time, seed) {recoveries[-5:]}\n"
-            f"lines of the paper fired: {sorted(self._rules)}, missing: {sorted(set(PAPER) - self._rules)}"
+            f"rules fired: {sorted(int(rule) for rule in self._rules)} (below 100 lines of the paper), "
+            f"missing: {[rule.name for rule in Rule if rule not in self._rules]}"
         )
 
 

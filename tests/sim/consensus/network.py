@@ -265,6 +265,9 @@ class SimNetwork:
             for at in range(500, faults.heal_ms, faults.crash_interval_ms):
                 victim = self.random.choice(self.honest).index
                 self.schedule((at + self.random.randrange(faults.crash_interval_ms)) * 1000, "crash", victim)
+        for victim in faults.rotten:
+            for at in range(400, faults.heal_ms, 800):
+                self.schedule((at + self.random.randrange(800)) * 1000, "crash", victim)
         if faults.partition_interval_ms:
             for at in range(300, faults.heal_ms, faults.partition_interval_ms):
                 self.schedule(at * 1000, "partition")

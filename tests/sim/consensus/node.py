@@ -159,8 +159,9 @@ class SimNode:
         self.disk.fuse = None
         if power:
             self.disk.lose_power()
-        if self.index in self.network.faults.rotten and not self.network.healed:
-            self.disk.rot("wal")
+        faults = self.network.faults
+        if self.index in faults.rotten and not self.network.healed and (faults.sign_state_synced or not power):
+            self.disk.rot("wal")  # A log that rots and a sign state that was lost at once are more than either guards.
         self.restarts += 1
 
     def receive(self, peer: bytes, data: bytes) -> None:
