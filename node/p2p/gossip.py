@@ -308,12 +308,14 @@ class Gossip(Pubsub):  # type: ignore[misc]
             return "sender"
         if self.replays.is_stale(origin, number):
             return "stale"
+        now, tokens = trio.current_time(), 1 + len(message.data) // TOKEN_BYTES
+        if not self._origins.has(origin, now, tokens):  # a signature is what costs most, and only a good one is charged
+            return "origin rate"
         if not ed25519.verify(origin, _signed_bytes(message), message.signature):
             return "signature"
         self._mark_msg_seen(message)  # from here on its origin stands for it: judge it once
         self.replays.take(origin, number)
-        if not self._origins.take(origin, trio.current_time(), 1 + len(message.data) // TOKEN_BYTES):
-            return "origin rate"
+        self._origins.take(origin, now, tokens)
         try:
             return "" if feed.validator(Incoming(origin, message.data)) else "validator"
         except Exception:  # a validator that fails on a peer's bytes must not end the gossip with everybody

@@ -128,8 +128,10 @@ class LibP2PNetwork:
         verdict = self.scores.charge(peer, fault, now)
         if verdict is Verdict.KEEP:
             return
-        banned = self.scores.banned_seconds(peer, now)
-        log.warning("peer %s disconnected, banned for %.0f s: %s", peer.hex(), banned, fault)
+        if verdict is Verdict.BAN:
+            log.warning("peer %s banned for %.0f s: %s", peer.hex(), self.scores.banned_seconds(peer, now), fault)
+        else:
+            log.warning("peer %s disconnected for its faults: %s", peer.hex(), fault)
         self._close(peer, P2pCode.BANNED if verdict is Verdict.BAN else P2pCode.MISBEHAVED)
 
     def status(self) -> tuple[PeerStatus, ...]:

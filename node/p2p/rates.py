@@ -27,6 +27,11 @@ class Bucket:
         self._tokens -= tokens
         return True
 
+    def has(self, now: float, tokens: float = 1.0) -> bool:
+        """Whether `take` would."""
+        self._refill(now)
+        return self._tokens >= tokens
+
     def owe(self, now: float, tokens: float) -> float:
         """Take tokens, there or not. Returns the seconds until the debt is paid; 0 without one."""
         self._refill(now)
@@ -52,6 +57,10 @@ class Buckets:
     def take(self, key: Hashable, now: float, tokens: float = 1.0) -> bool:
         """Take tokens of a key's bucket if they are there."""
         return self._of(key, now).take(now, tokens)
+
+    def has(self, key: Hashable, now: float, tokens: float = 1.0) -> bool:
+        """Whether `take` would."""
+        return self._of(key, now).has(now, tokens)
 
     def owe(self, key: Hashable, now: float, tokens: float) -> float:
         """See `Bucket.owe`."""

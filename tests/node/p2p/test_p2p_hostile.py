@@ -333,6 +333,25 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
         assert before == 1
 
 
+async def test_forged_messages_use_up_nothing_of_whom_they_name(cluster):
+    def slow(number: int, config: NetworkConfig) -> NetworkConfig:
+        return replace(config, gossip_per_second=50)
+
+    async with cluster(3, topics={Topic.TRADES: lambda _: True}, change=slow) as c:
+        await c.all_connected()
+        liar, victim, named = c.nodes
+        queue = await gossip_path(liar, victim)
+        await gossip_path(named, victim)
+        forged = [told(named.key, liar.config.secret, b"%d" % number) for number in range(150)]
+        queue.push(rpc_pb2.RPC(publish=forged))
+        stats = victim.network.stats.topic("trades")
+        await until(lambda: bool(stats.dropped["signature"]))
+        named.network.publish(Topic.TRADES, b"true")
+        assert (await victim.feeds[Topic.TRADES].receive()).data == b"true"
+        assert not stats.dropped["origin rate"]
+        assert victim.network.scores.score(named.key, trio.current_time()) == 100
+
+
 async def test_a_node_signs_no_more_than_others_take_from_it(cluster):
     async with cluster(2, topics={Topic.TRADES: lambda _: True}) as c:
         await c.all_connected()

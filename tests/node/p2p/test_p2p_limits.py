@@ -39,6 +39,14 @@ def test_a_debt_is_told_in_seconds_and_paid_by_waiting() -> None:
     assert not bucket.take(0.65, 1)
 
 
+def test_looking_takes_nothing() -> None:
+    buckets = Buckets(1, burst_seconds=1)
+    assert buckets.has("a", 0.0)
+    assert buckets.take("a", 0.0)
+    assert not buckets.has("a", 0.0)
+    assert buckets.has("a", 1.0)
+
+
 def test_a_clock_that_stands_still_or_goes_back_gives_nothing() -> None:
     bucket = Bucket(10, 100.0)
     assert bucket.take(100.0, 20)
