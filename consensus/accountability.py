@@ -35,7 +35,8 @@ def _of_one_step(votes: VoteKeeper) -> Iterator[ConflictingSignatures]:
         certificates = votes.certificates(round_, kind)
         if not certificates:
             continue  # Two single votes of one validator are reported as they come.
-        for statement in (*certificates, *_singles(votes, round_, kind)):
+        agreed = certificates[0].value if len(certificates) == 1 else None
+        for statement in (*certificates, *_singles(votes, round_, kind, agreed)):
             for certificate in certificates:
                 if statement.value != certificate.value and _overlap(statement, certificate):
                     low, high = sorted((statement, certificate), key=lambda each: each.value)
@@ -44,7 +45,7 @@ def _of_one_step(votes: VoteKeeper) -> Iterator[ConflictingSignatures]:
 
 def _against_a_lock(votes: VoteKeeper) -> Iterator[ConflictingSignatures]:
     rounds = sorted({round_ for round_, _ in votes.steps})
-    for earlier in rounds:
+    for earlier in rounds[:-1]:
         locks = [each for each in _statements(votes, earlier, VoteKind.PRECOMMIT) if each.value != NIL]
         for later in [round_ for round_ in rounds if earlier < round_ <= earlier + EVIDENCE_POLKAS_MAX + 1]:
             for prevote in _statements(votes, later, VoteKind.PREVOTE) if locks else ():
@@ -72,9 +73,11 @@ def _statements(votes: VoteKeeper, round_: int, kind: VoteKind) -> Iterator[Cert
     yield from _singles(votes, round_, kind)
 
 
-def _singles(votes: VoteKeeper, round_: int, kind: VoteKind) -> Iterator[Certificate]:
-    """Each vote as the aggregate of one."""
+def _singles(votes: VoteKeeper, round_: int, kind: VoteKind, agreed: bytes | None = None) -> Iterator[Certificate]:
+    """Each vote as the aggregate of one; not those for `agreed`, which contradict nothing."""
     for vote in votes.votes(round_, kind):
+        if vote.value == agreed:
+            continue
         yield Certificate(
             kind=kind,
             height=vote.height,
