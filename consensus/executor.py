@@ -20,6 +20,8 @@ from consensus.extensions import block_time, check_extended_commit, observed
 from consensus.messages import BLOCK_BYTES_MAX, Block, Evidence, SignedExtension
 from consensus.signing import CertificateCache, Verifier
 
+EXTENSIONS_KEPT_MAX = 512
+"""Of one height's: a liar may sign several, and each proposal shows at most one of each validator."""
 PAYLOAD_TAG = "crossclear/payload/v1"
 
 
@@ -49,6 +51,8 @@ class BlockExecutor:
         self._certificates = certificates
         self.judge = EvidenceJudge(application, verifier)
         self._executed: bytes | None = None
+        self._checked: tuple[tuple[int, int, bytes], frozenset[SignedExtension]] = ((0, 0, b""), frozenset())
+        """Extensions that verified, and the precommits that they belong to."""
 
     def build(self, chain: Chain, evidence: Evidence) -> Block:
         """The own block for the next height, executed. Raises LocalFault when too few extensions are held."""
@@ -148,6 +152,7 @@ class BlockExecutor:
             raise RemoteFault(ConsensusCode.BAD_LAST_COMMIT, "last commit", height=chain.height)
         self._certificates.verify(commit, chain.last_validators)
         same_votes = commit.round == chain.commit.round
+        known = (*(chain.extensions if same_votes else ()), *self._extensions_of(commit))
         check_extended_commit(
             self._verifier,
             self._application,
@@ -155,8 +160,20 @@ class BlockExecutor:
             chain.last_validators,
             commit,
             block.extended_commit,
-            chain.extensions if same_votes else (),
+            known,
         )
+        if len(known) < EXTENSIONS_KEPT_MAX:
+            self._checked = (_votes_of(commit), frozenset(known).union(block.extended_commit))
+
+    def _extensions_of(self, commit: Certificate) -> frozenset[SignedExtension]:
+        """Those of the same precommits that an earlier proposal of this height has shown."""
+        votes, extensions = self._checked
+        return extensions if votes == _votes_of(commit) else frozenset()
+
+
+def _votes_of(commit: Certificate) -> tuple[int, int, bytes]:
+    """What its extensions are signed for."""
+    return commit.height, commit.round, commit.value
 
 
 def _context(

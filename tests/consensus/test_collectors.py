@@ -12,7 +12,10 @@ from clearing.base.certificate import VoteKind
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.admission import is_final
+from consensus.chain import chain_at
+from consensus.codes import ConsensusCode
 from consensus.collectors import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers
+from consensus.executor import BlockExecutor, payload_root
 from consensus.messages import (
     CertificateMessage,
     LateExtension,
@@ -27,9 +30,11 @@ from consensus.messages import (
 from consensus.outputs import Lane
 from consensus.own import seal
 from consensus.proposer import proposer_index
+from consensus.signing import CertificateCache
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
-from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
+from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
+from tests.sim.consensus.toy import ToyApplication
 
 CALM = Faults(
     nodes=13,
@@ -272,3 +277,37 @@ def test_kinds_of_the_new_messages() -> None:
         kind_of(CertificateMessage(certificate=network.nodes[0].committed()[0].certificate)) is MessageKind.CERTIFICATE
     )
     assert network.kinds.keys() >= {MessageKind.VOTE, MessageKind.PROPOSAL, MessageKind.CERTIFICATE}
+
+
+def test_extensions_shown_in_one_proposal_are_not_verified_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a certificate came bare, the first proposal costs a check for each extension and another round's none."""
+    network = Watched(CALM)
+    network.run(heights_after_healing=3)
+    blocks = network.nodes[0].committed()
+    block, below = blocks[1].block, blocks[0].block
+    assert block.last_commit is not None
+    application = ToyApplication(network.validators, 0)
+    executor = BlockExecutor(application, FakeVerifier(), CertificateCache(FakeVerifier(), NETWORK))
+    chain = chain_at(NETWORK, GENESIS_MS, application.position, None)
+    executor.check(chain, below)
+    chain = executor.apply(chain, below, block.last_commit, ())
+    calls = 0
+    real = FakeVerifier.verify_ed25519
+
+    def counted(self: FakeVerifier, key: bytes, digest: bytes, signature: bytes) -> bool:
+        nonlocal calls
+        calls += 1
+        return real(self, key, digest, signature)
+
+    monkeypatch.setattr(FakeVerifier, "verify_ed25519", counted)
+    executor.check(chain, block)
+    assert calls == len(block.extended_commit) >= 9
+    executor.check(chain, block)
+    assert calls == len(block.extended_commit)
+    forged = msgspec.structs.replace(block.extended_commit[0], signature=bytes(64))
+    shown = msgspec.structs.replace(block, extended_commit=(forged, *block.extended_commit[1:]))
+    root = payload_root(shown.payload, shown.last_commit, shown.extended_commit, shown.evidence)
+    shown = msgspec.structs.replace(shown, header=msgspec.structs.replace(shown.header, payload_root=root))
+    with pytest.raises(RemoteFault) as refused:
+        executor.check(chain, shown)
+    assert refused.value.code is ConsensusCode.BAD_EXTENSION
