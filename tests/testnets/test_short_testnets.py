@@ -3,6 +3,8 @@
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -78,9 +80,7 @@ def test_its_figures_are_written_beside_the_homes(short: Run) -> None:
 
 
 def test_it_leaves_no_process(short: Run) -> None:
-    folder = str(short.network.folder)
-    others = [each.info for each in psutil.process_iter(["pid", "cmdline"]) if each.info["pid"] != os.getpid()]
-    assert [each for each in others if any(folder in word for word in each["cmdline"] or ())] == []
+    assert processes_with(str(short.network.folder)) == []
 
 
 def test_a_lost_trade_is_seen(short: Run) -> None:
@@ -124,6 +124,27 @@ def test_a_late_recovery_is_seen(short: Run) -> None:
     late = replace(short.verdict.events[0], recovery_seconds=10_000.0)
     verdict = judge(short.network, short.load, [late], [])
     assert [text for text in verdict.broken if "level again only after" in text]
+
+
+def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "tests.testnets", "run", str(MANIFESTS / "late.toml"), "--output-dir", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        line = next(line for line in running.stderr if "nodes run on" in line)
+        running.terminate()
+        told = running.stderr.read()
+    assert (running.returncode, "interrupted" in told) == (130, True), told
+    assert processes_with(str(folder)) == []
+    if "namespaces" in line:
+        spaces = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
+        assert f"crossclear-{running.pid}-" not in spaces
+
+
+def processes_with(word: str) -> list[object]:
+    """Others whose command line holds a word."""
+    others = [each.info for each in psutil.process_iter(["pid", "cmdline"]) if each.info["pid"] != os.getpid()]
+    return [each for each in others if any(word in part for part in each["cmdline"] or ())]
 
 
 def other_checkout(folder: Path) -> Path:
