@@ -60,6 +60,7 @@ def make_home(options: JoinOptions) -> Joining:
     genesis = read_joined_genesis(options.genesis)
     seed = read_seed(options.seed_file)
     check_peers(options.peers)
+    check_chains(genesis, options.chains)
     make_secret_folder(options.home)
     password = new_password(options.home)
     strength = Strength.DEVNET if options.devnet else Strength.STANDARD
@@ -121,6 +122,14 @@ def check_peers(peers: tuple[Peer, ...]) -> None:
     """Raises LocalFault CONFIG_VALUE for none, or for one key twice."""
     if not peers or len({peer.key for peer in peers}) != len(peers):
         raise LocalFault(NodeCode.CONFIG_VALUE, "peers", peers=len(peers), why="at least one, each key once")
+
+
+def check_chains(genesis: Genesis, chains: tuple[Chain, ...]) -> None:
+    """Raises LocalFault CONFIG_MISSING for a chain of genesis without an endpoint: no node starts without."""
+    reached = {chain.chain_id for chain in chains}
+    for chain in genesis.chains:
+        if chain.chain_id not in reached:
+            raise LocalFault(NodeCode.CONFIG_MISSING, "endpoint", chain_id=chain.chain_id)
 
 
 def peer_of(text: str) -> Peer:

@@ -13,7 +13,7 @@ import trio
 
 from clearing.base import ed25519
 from clearing.base.codec import encode
-from clearing.base.errors import RemoteFault
+from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
 from clearing.genesis import Genesis, network_id
 from consensus.codes import ConsensusCode
@@ -21,6 +21,7 @@ from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.messages import MessageKind, envelope_digest
 from consensus.signing import CurveVerifier
 from consensus.state_sync import FirstSet
+from node.codes import NodeCode
 from node.config import NodeConfig
 from node.consensus.sign_state import SignedStep, SignStateFile
 from node.keys.ring import KeyKind, NodeKeys, public_of
@@ -101,7 +102,8 @@ async def _fetch(
         settings.offers_ms / 1000,
     )
     joined = await sync.run()
-    if joined is not None and not settings.fresh_key:
+    # Keys in a process of their own have their sign state there.
+    if joined is not None and not settings.fresh_key and not config.signer.address:
         await keep_silent(guard, sync, joined.light.next_validators, public_of(KeyKind.ED25519, keys.envelope))
     return joined
 
@@ -120,10 +122,15 @@ async def keep_silent(guard: SignStateFile, sync: StateSync, validators: Validat
 
 
 async def anchor_of(config: NodeConfig, genesis: Genesis) -> Anchor:
-    """Where trust begins, as the settings say. Raises RemoteFault when a vault's checkpoint can't be read."""
+    """Where trust begins, as the settings say.
+
+    Raises LocalFault CONFIG_MISSING for a height without hash, RemoteFault when a vault's checkpoint can't be read.
+    """
     first = FirstSet(network_id(genesis), genesis.validators)
     settings = config.state_sync
     if settings.trust_height:
+        if not settings.trust_hash:
+            raise LocalFault(NodeCode.CONFIG_MISSING, "state_sync.trust_hash", trust_height=settings.trust_height)
         return Anchor(first, settings.trust_height, bytes.fromhex(settings.trust_hash))
     if settings.trust_chain:
         checkpoint = await newest_checkpoint(genesis, config_of_chains(config), settings.trust_chain)

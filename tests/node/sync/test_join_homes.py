@@ -15,6 +15,7 @@ from node.cli.settings import effective_config
 from node.codes import NodeCode
 from node.config import StateSync
 from node.join import address_of, peer_of, trust_of
+from node.joining import anchor_of
 from node.keys.ring import open_node_keys
 from node.testnet import Testnet, create_testnet
 from tests.clearing.state.world import make_genesis
@@ -40,6 +41,7 @@ def seed_file(net: Testnet) -> Path:
 def arguments(net: Testnet, home: Path) -> list[str]:
     peers = [f"--peer={node.envelope_key.hex()}@127.0.0.1:{node.config.p2p.port}" for node in net.nodes]
     given = ["--home", str(home), "--genesis", str(net.genesis_path), "--network-seed-file", str(seed_file(net))]
+    given += ["--endpoint", "1=http://127.0.0.1:1", "--endpoint", "2=http://127.0.0.1:2"]
     return [*given, *peers, "--devnet", "--prepare-only", "--output", "json"]
 
 
@@ -62,6 +64,26 @@ def test_a_home_has_keys_of_its_own_the_networks_seed_and_its_peers(net: Testnet
     assert (config.p2p.port, config.state_sync.enabled, config.state_sync.trust_height) == (27123, True, 7)
     assert (home / "genesis.json").read_bytes() == net.genesis_path.read_bytes()
     assert home.stat().st_mode & 0o077 == 0
+
+
+def test_a_chain_without_endpoint_is_refused_before_anything_is_written(net: Testnet, tmp_path: Path) -> None:
+    given = arguments(net, tmp_path / "a")
+    at = given.index("2=http://127.0.0.1:2")
+    del given[at - 1 : at + 1]
+    with pytest.raises(LocalFault) as refused:
+        run(*given)
+    assert refused.value.code is NodeCode.CONFIG_MISSING
+    assert not (tmp_path / "a").exists()
+
+
+async def test_a_trusted_height_needs_a_hash(net: Testnet) -> None:
+    config = msgspec.structs.replace(net.nodes[0].config, state_sync=StateSync(enabled=True, trust_height=5))
+    with pytest.raises(LocalFault) as refused:
+        await anchor_of(config, net.genesis)
+    assert refused.value.code is NodeCode.CONFIG_MISSING
+    config = msgspec.structs.replace(config, state_sync=trust_of(f"5:{'ab' * 32}", StateSync()))
+    assert (await anchor_of(config, net.genesis)).hash == b"\xab" * 32
+    assert (await anchor_of(net.nodes[0].config, net.genesis)).height == 0
 
 
 def test_two_homes_have_different_keys(net: Testnet, tmp_path: Path) -> None:
