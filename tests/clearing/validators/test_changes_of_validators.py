@@ -12,7 +12,7 @@ from clearing.codes import ClearingCode
 from clearing.receipts import Refused
 from clearing.state.export import export_state, import_state
 from clearing.transactions import bytes_max
-from clearing.validators.changes import moved_power, plan_change
+from clearing.validators.changes import changed_set, moved_power, plan_change
 from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
 from clearing.validators.requests import Approval, ValidatorChange
 from clearing.validators.sets import EVIDENCE_HEIGHTS, SETS_KEPT, set_by_hash, sets_of, validators_at
@@ -114,6 +114,26 @@ def test_one_change_is_under_way_until_every_vault_has_rotated() -> None:
     (finished,) = of_kind(chamber.step(facts=chamber.rotations((2,))), ChangeFinished)
     assert finished.number == 1
     assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == 0
+
+
+def test_until_its_validators_speak_a_change_is_under_way_though_no_vault_is_waited_for() -> None:
+    chamber = Chamber(genesis=chamber_genesis(FOUR, chains=False))
+    chamber.change(left=[4])
+    for _ in range(2):
+        assert not chamber.state.changes[0].waiting
+        assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == (
+            ClearingCode.VALIDATOR_CHANGE_UNDER_WAY
+        )
+    assert code_of(chamber, chamber.signed(chamber.unsigned(entered=[validator(5, 1)]))) == 0
+
+
+def test_nobody_goes_and_comes_in_one_change() -> None:
+    present = set_with(FOUR)
+    weaker = msgspec.structs.replace(present.validators[0], power=9)
+    told = changed_set(present, (weaker.envelope_key,), (weaker,))
+    assert isinstance(told, Rejected)
+    assert (told.code, told.at) == (ClearingCode.BAD_VALIDATOR_CHANGE, "validator_change.order")
+    assert isinstance(changed_set(present, (), (weaker,)), ValidatorSet)
 
 
 def test_without_vaults_a_change_is_over_when_its_validators_speak() -> None:
