@@ -90,6 +90,6 @@ def join(
     say(_NEXT.format(key=made.envelope_key.hex(), home=home, config=made.config_path))
     if prepare_only:
         return 0
-    from node.app import run
+    from node.process import run
 
     return run(effective_config(made.config_path, ()).config, until_stdin_closes=until_stdin_closes)

@@ -17,7 +17,7 @@ def start(config_path: Path, assignments: tuple[str, ...], *, until_stdin_closes
     config = effective_config(config_path, assignments).config
     # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from node.app import run
+    from node.process import run
 
     return run(config, until_stdin_closes=until_stdin_closes)
 

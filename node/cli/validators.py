@@ -120,10 +120,10 @@ def approve(
 ) -> None:
     """Sign a change with the own envelope key. Needs no network: compare the hashes with what you were told."""
     from clearing.genesis import network_id
-    from node.app import read_genesis
     from node.change_files import approve_change, encode_change, read_change
     from node.cli.validators_text import told_of_change
     from node.keys.ring import KIND_OF, Purpose, public_of
+    from node.process import read_genesis
 
     change = read_change(file)
     network = network_id(read_genesis(genesis or home / "genesis.json"))
