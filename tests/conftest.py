@@ -1,9 +1,14 @@
-"""Fixtures that every test may use: where other people's vectors and market data are."""
+"""What every test may use: where other people's vectors and market data are; no deadlines."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is no fault: no test has a time limit.
+settings.register_profile("crossclear", deadline=None)
+settings.load_profile("crossclear")
 
 ROOT = Path(__file__).resolve().parent.parent
 
