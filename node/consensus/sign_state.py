@@ -64,6 +64,7 @@ class SignGuard:
         last = SignedStep(self.last.height, *_LAST)
         if last != self.last:
             self.advance(last, bytes(32))
+            self.sync()  # No log tells it again: it must not go with the power.
 
     def advance(self, to: SignedStep, digest: bytes, *, write: bool = True) -> None:
         """Allow signing `digest` at a step. Raises LocalFault DOUBLE_SIGN for a lower step or another digest.
@@ -96,6 +97,9 @@ class SignGuard:
     def write(self, to: SignedStep, digest: bytes) -> None:
         """Make it durable. In memory there is nothing to do."""
 
+    def sync(self) -> None:
+        """What was written outlasts the machine's power from now on. In memory there is nothing to do."""
+
 
 class SignStateFile(SignGuard):
     """The rule on disk."""
@@ -127,6 +131,10 @@ class SignStateFile(SignGuard):
         os.pwrite(self._descriptor, _slot(self._counter, to, digest, self.log_frames), (self._counter % 2) * _SLOT)
         if self._sync:
             os.fdatasync(self._descriptor)
+
+    def sync(self) -> None:
+        """See `SignGuard`."""
+        os.fdatasync(self._descriptor)
 
     def close(self) -> None:
         """Give the file up."""

@@ -82,6 +82,8 @@ def test_a_log_that_lost_a_frame_that_was_sent_lets_nothing_be_signed_at_its_hei
         data[2 * frame + disk.random.randrange(frame)] ^= 1 << disk.random.randrange(8)
         log, signer = start(disk)
         assert log.frames == 2
+        disk.lose_power()  # what was closed stays closed
+        log, signer = start(disk)
         with pytest.raises(LocalFault):
             vote(log, signer, 9, OTHER)
 

@@ -30,4 +30,20 @@ REGRESSIONS: tuple[tuple[str, int, Faults], ...] = (
             config=ReplicaConfig(heartbeat_ms=150),
         ),
     ),
+    (
+        "a height closed after its log lost a frame was open again when the power went: closing was not synced",
+        4409,
+        Faults(
+            heal_ms=3000,
+            delay_ms_max=5,
+            loss_percent=5,
+            stall_percent=10,
+            torn_write_percent=3,
+            partition_interval_ms=0,
+            skew_ms_max=0,
+            rotten=(2,),
+            clearing=True,
+            config=ReplicaConfig(heartbeat_ms=150),
+        ),
+    ),
 )
