@@ -35,7 +35,7 @@ class Standing:
     torn_bytes: int
     """A tail that a crash left: the node cuts it by itself."""
     damaged_at: int
-    """Where a bad frame with a good one behind it begins; -1 for none."""
+    """Where a bad frame with a whole one behind it begins, or a whole one that cannot be read; -1 for none."""
     frames_behind: int
     """Whole frames behind the damage, which a repair gives up."""
 
@@ -69,19 +69,14 @@ def pieces(data: bytes) -> Iterator[Piece]:
 
 def standing(data: bytes) -> Standing:
     """Count frames and damage."""
-    frames = behind = 0
-    damaged_at = -1
-    for piece in pieces(data):
-        if piece.records is None:
-            damaged_at = piece.at if damaged_at < 0 else damaged_at
-        elif damaged_at < 0:
-            frames += 1
-        else:
-            behind += 1
-    good = len(data) if damaged_at < 0 else damaged_at
-    if not behind:
-        return Standing(frames, good, len(data) - good, -1, 0)
-    return Standing(frames, good, 0, damaged_at, behind)
+    found = list(pieces(data))
+    frames = next((number for number, piece in enumerate(found) if piece.records is None), len(found))
+    if frames == len(found):
+        return Standing(frames, len(data), 0, -1, 0)
+    at, behind = found[frames].at, found[frames + 1 :]
+    if not behind and not FRAMES.is_whole(data, at):
+        return Standing(frames, at, len(data) - at, -1, 0)
+    return Standing(frames, at, 0, at, sum(piece.records is not None for piece in behind))
 
 
 def shown(record: Record) -> Shown:

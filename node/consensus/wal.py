@@ -51,7 +51,7 @@ class WalFile:
             frame = frame[written:]
         os.fdatasync(self._descriptor)
         self.frames += 1
-        self._highest = max((record.height for record in records), default=self._highest)
+        self._highest = max(self._highest, *(record.height for record in records))
         self.after_append()
 
     def height_stored(self, height: int) -> None:
@@ -62,7 +62,7 @@ class WalFile:
         if self._size > ROTATE_BYTES and self._highest <= height:
             os.ftruncate(self._descriptor, 0)
             os.fsync(self._descriptor)
-            self._size = self.frames = 0
+            self._size = self.frames = self._highest = 0
 
     def close(self) -> None:
         """Give the file up."""

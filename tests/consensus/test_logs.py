@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
+from consensus.wal import FRAMES as RECORDS
 from consensus.wal import Record, RecordKind, encode_frame, read_frames
+from consensus.wal_inspect import standing
 from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
 from node.consensus.signer import LocalSigner
 from node.consensus.wal import ROTATE_BYTES, WalFile
+from node.durability.wal_repair import repair
 from tests.sim.consensus.crypto import secrets_of, validator_set
 
 FRAMES = [
@@ -62,6 +65,19 @@ def test_the_log_file_cuts_a_torn_tail_and_goes_on(tmp_path: Path) -> None:
     assert path.read_bytes() == WHOLE
 
 
+@pytest.mark.parametrize("behind", [b"", encode_frame(FRAMES[2])])
+def test_a_whole_frame_that_cannot_be_read_is_refused_and_not_cut(tmp_path: Path, behind: bytes) -> None:
+    path, foreign = tmp_path / "wal", RECORDS.encode(b"a record of another version")
+    path.write_bytes(encode_frame(FRAMES[0]) + foreign + behind)
+    with pytest.raises(LocalFault) as refused:
+        WalFile(path)
+    assert refused.value.code is ConsensusCode.WAL_CORRUPT
+    told = standing(path.read_bytes())
+    assert (told.frames, told.damaged_at, told.frames_behind) == (1, ENDS[1], 1 if behind else 0)
+    assert repair(path).kept_as
+    assert WalFile(path).records == list(FRAMES[0])
+
+
 def test_the_log_file_starts_over_when_it_has_grown(tmp_path: Path) -> None:
     path = tmp_path / "wal"
     log = WalFile(path)
@@ -71,6 +87,9 @@ def test_the_log_file_starts_over_when_it_has_grown(tmp_path: Path) -> None:
     log.append((Record(height=9, kind=RecordKind.RECEIVED, data=bytes(ROTATE_BYTES)),))
     log.height_stored(8)
     assert path.stat().st_size > ROTATE_BYTES, "after a rollback the height above stays in the log"
+    log.append((Record(height=8, kind=RecordKind.RECEIVED, data=b""),))
+    log.height_stored(8)
+    assert path.stat().st_size > ROTATE_BYTES, "also when a lower height was written after it"
     log.height_stored(9)
     assert path.stat().st_size == 0
     log.append(FRAMES[0])
