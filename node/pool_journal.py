@@ -61,8 +61,9 @@ class PoolJournal:
         return tuple(self._waiting.values())
 
     def take(self, transaction: Transaction) -> None:
-        """Note one; durable when `kept` returns."""
-        self._taken.append(transaction)
+        """Note one that is not durable here already; it is when `kept` returns."""
+        if transaction_hash(transaction) not in self._waiting:
+            self._taken.append(transaction)
 
     async def kept(self) -> None:
         """Return when all that was taken in so far is durable. Callers of one turn of the loop share one sync."""
@@ -85,17 +86,24 @@ class PoolJournal:
 
     def close(self) -> None:
         """Write what was taken in, and give the file up."""
-        self._flush()
-        os.close(self._descriptor)
+        try:
+            self._flush()
+        finally:
+            os.close(self._descriptor)
 
     def _flush(self) -> None:
         if not self._taken:
             return
-        taken, self._taken = self._taken, []
-        for some in _slices(taken):
-            self._append(JournalEntry(taken=some))
-        os.fdatasync(self._descriptor)
-        self._waiting.update((transaction_hash(each), each) for each in taken)
+        size = self._size
+        try:
+            for some in _slices(self._taken):
+                self._append(JournalEntry(taken=some))
+            os.fdatasync(self._descriptor)
+        except OSError:
+            self._size = size  # All of it is still to be written: nobody may be told that it is kept.
+            raise
+        self._waiting.update((transaction_hash(each), each) for each in self._taken)
+        self._taken = []
 
     def _append(self, entry: JournalEntry) -> None:
         self._size += _write(self._descriptor, FRAMES.encode(encode(entry)), self._size)

@@ -69,11 +69,12 @@ class TransactionService:
         if isinstance(told, Accepted) and not told.known:
             self._outbox.append(transaction)
             self._filled.set()
-            if self._journal is not None:
-                self._journal.take(transaction)
             self._changed()
         elif isinstance(told, Rejected):
             self.refused[told.code.label] += 1
+        if self._journal is not None and isinstance(told, Accepted) and self._pool.holds(told.hash):
+            # Also one that gossip brought before: its member is told the same, and who brought it may keep nothing.
+            self._journal.take(transaction)
         return told
 
     async def kept(self) -> None:

@@ -101,30 +101,67 @@ async def test_callers_of_one_turn_share_one_frame(tmp_path: Path) -> None:
     assert path.read_bytes().count(FRAMES.magic) == 1
 
 
+async def test_nobody_is_told_that_a_failed_disk_has_kept_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, trades = tmp_path / "pool.journal", _trades(funded(), 2)
+    journal = PoolJournal(path)
+
+    def fail(_: int) -> None:
+        raise OSError(28, "no space left")
+
+    for each in trades:
+        journal.take(each)
+    with monkeypatch.context() as broken:
+        broken.setattr("os.fdatasync", fail)
+        for _ in trades:  # each member's own call, of one turn
+            with pytest.raises(OSError, match="no space"):
+                await journal.kept()
+    assert journal.waiting == ()
+    await journal.kept()
+    journal.close()
+    assert PoolJournal(path).waiting == tuple(trades)
+
+
+def _service(world: World, folder: Path) -> tuple[TransactionService, Mempool]:
+    pool = Mempool(world.network, lambda who: keys_of(world.state, who))
+    secret = b"\x06" * 32
+    made = TransactionService(
+        pool,
+        world.network,
+        secret,
+        lambda: frozenset((ed25519.public_key(secret),)),
+        lambda: world.time_ms,
+        lambda: None,
+        PoolJournal(folder / "pool.journal"),
+    )
+    return made, pool
+
+
+async def test_what_gossip_brought_first_is_kept_when_its_member_is_told(tmp_path: Path) -> None:
+    world = funded()
+    service, pool = _service(world, tmp_path)
+    trade, gossiped, decided = _trades(world, 3)
+    for each in (trade, gossiped):
+        pool.add(each, world.time_ms)
+    service.decided([decided], world.time_ms)
+    for each in (trade, decided):
+        told = service.submit(each)
+        assert isinstance(told, Accepted)
+        assert told.known
+    await service.kept()
+    assert PoolJournal(tmp_path / "pool.journal").waiting == (trade,)
+
+
 async def test_a_killed_node_offers_again_what_it_accepted(tmp_path: Path) -> None:
     world = funded()
     trades = _trades(world, 3)
-
-    def service(journal: PoolJournal) -> tuple[TransactionService, Mempool]:
-        pool = Mempool(world.network, lambda who: keys_of(world.state, who))
-        secret = b"\x06" * 32
-        made = TransactionService(
-            pool,
-            world.network,
-            secret,
-            lambda: frozenset((ed25519.public_key(secret),)),
-            lambda: world.time_ms,
-            lambda: None,
-            journal,
-        )
-        return made, pool
-
-    before, _ = service(PoolJournal(tmp_path / "pool.journal"))
+    before, _ = _service(world, tmp_path)
     for each in trades:
         assert isinstance(before.submit(each), Accepted)
     await before.kept()
     before.decided(trades[:1], world.time_ms)
     # Killed here: nothing is closed.
-    after, pool = service(PoolJournal(tmp_path / "pool.journal"))
+    after, pool = _service(world, tmp_path)
     assert after.resume() == 2
     assert pool.select(world.time_ms) == tuple(trades[1:])
