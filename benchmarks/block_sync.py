@@ -13,14 +13,14 @@ from typing import Any
 from benchmarks.figures import Figure
 from clearing.base.validators import ValidatorSet
 from consensus.application import BlockContext
-from consensus.chain import chain_at
+from consensus.blocks.chain import chain_at
+from consensus.blocks.store import BlockStore
 from consensus.messages import BlockRequest, Status, read_envelope, read_message
 from consensus.outputs import Send, StartTimer
-from consensus.own import seal
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
+from consensus.sending.own import seal
 from consensus.signing import CurveVerifier
-from consensus.store import BlockStore
-from consensus.timeouts import TimerKind
 from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
 from node.store.blocks import StoredBlocks

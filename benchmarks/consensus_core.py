@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.figures import Figure
 from clearing.base.ids import Hash32
 from consensus.application import AppRoots, BlockContext
+from consensus.blocks.store import MemoryBlockStore
 from consensus.outputs import Decided
 from consensus.replica import ReplicaConfig
-from consensus.store import MemoryBlockStore
 from node.consensus.engine import Engine, Genesis, Hooks
 from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import LocalSigner

@@ -24,7 +24,7 @@ from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
 from consensus.application import AppRoots, BlockContext, MisbehaviourKind
-from consensus.chain import Position
+from consensus.blocks.chain import Position
 from consensus.outputs import Decided
 from consensus.replica import ReplicaConfig
 from node.consensus.engine import Engine, Genesis, Hooks

@@ -43,9 +43,9 @@ from node.devnet.story import Story
 from node.devnet.trading import now_ms
 from node.oracle.replay import Schedule, write_schedule
 from node.payload import PAYLOAD_BYTES_MAX, Payload
+from node.pool.trade_batch import TransactionList
 from node.receipt_records import receipt_at
 from node.store.records import ReceiptRecord
-from node.trade_batch import TransactionList
 
 RATES = (0, 500, 1000, 2000)
 SECONDS = 10.0

@@ -27,21 +27,24 @@ Frame = tuple[str, str]
 
 COMPONENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("signatures of validators (BLS)", ("base/bls.py",)),
-    ("signatures of messages (Ed25519), consensus", ("consensus/admission.py:check_envelope", "consensus/own.py:seal")),
-    ("log and sign state", ("consensus/wal.py:append", "sign_state.py:write")),
-    ("block store", ("node/store/", "consensus/store.py")),
+    (
+        "signatures of messages (Ed25519), consensus",
+        ("consensus/admission.py:check_envelope", "consensus/sending/own.py:seal"),
+    ),
+    ("log and sign state", ("consensus/log/wal.py:append", "sign_state.py:write")),
+    ("block store", ("node/store/", "consensus/blocks/store.py")),
     ("executing transactions", ("apply_block.py:apply_transaction",)),
     ("executing the rest of a block", ("apply_block.py",)),
     ("commit listeners", ("application.py:commit",)),
     ("application, other", ("node/application.py", "benchmarks/kvstore.py:process", "benchmarks/kvstore.py:prepare")),
-    ("checking transactions (mempool)", ("node/mempool.py:add",)),
+    ("checking transactions (mempool)", ("node/pool/mempool.py:add",)),
     ("consensus, other", ("node/consensus/engine.py",)),
     ("polling chains", ("bridge/",)),
     ("API", ("hypercorn/", "starlette/", "node/api/")),
     ("gossip and batches", ("node/p2p/gossip.py", "libp2p/pubsub/", "transaction_service.py")),
     ("direct streams", ("node/p2p/", "libp2p/")),
     ("oracle", ("node/oracle/",)),
-    ("recorder, packages", ("node/recorder.py", "node/packages.py")),
+    ("recorder, packages", ("node/recorder.py", "node/epochs/packages.py")),
     ("event loop", ("trio/",)),
 )
 

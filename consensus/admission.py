@@ -9,11 +9,11 @@ from clearing.base.errors import RemoteFault
 from clearing.base.header import CHAINS_MAX, MODULES_MAX
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
-from consensus.chain import Chain
+from consensus.blocks.chain import Chain
+from consensus.blocks.executor import check_carried
+from consensus.blocks.extensions import check_extended_commit, check_extension
 from consensus.codes import ConsensusCode
-from consensus.collectors import collected
-from consensus.executor import check_carried
-from consensus.extensions import check_extended_commit, check_extension
+from consensus.core.proposer import proposer_index
 from consensus.messages import (
     CertificateMessage,
     CommittedBlock,
@@ -24,7 +24,7 @@ from consensus.messages import (
     envelope_digest,
     proposal_digest,
 )
-from consensus.proposer import proposer_index
+from consensus.sending.collectors import collected
 from consensus.signing import CertificateCache, Verifier
 
 

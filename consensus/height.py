@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from clearing.base.certificate import Certificate, VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
-from consensus.accountability import contradictions
-from consensus.adaptive import AdaptiveTimeouts, StepWatch
 from consensus.admission import Admission
 from consensus.application import Application
-from consensus.chain import Chain
+from consensus.blocks.chain import Chain
+from consensus.blocks.executor import BlockExecutor
 from consensus.codes import ConsensusCode
-from consensus.collectors import collected
-from consensus.delivery import VOTE_BYTES, Delivery
-from consensus.effects import (
+from consensus.core.effects import (
     CastVote,
     Decide,
     Effect,
@@ -31,7 +28,7 @@ from consensus.effects import (
     ShareCertificate,
     VerifyShares,
 )
-from consensus.events import (
+from consensus.core.events import (
     CertificateVerified,
     Input,
     ProposalReceived,
@@ -40,8 +37,15 @@ from consensus.events import (
     ValueBuilt,
     VoteReceived,
 )
-from consensus.evidence import EvidencePool, as_evidence, duplicate_vote
-from consensus.executor import BlockExecutor
+from consensus.core.proposer import proposer_index
+from consensus.core.rules import Rule
+from consensus.core.state import Step, new_state
+from consensus.core.step import step
+from consensus.core.votes import PAST_ROUNDS
+from consensus.evidence.accountability import contradictions
+from consensus.evidence.judge import EvidencePool, as_evidence, duplicate_vote
+from consensus.evidence.offences import Proof
+from consensus.log.wal import Record, RecordKind, TimeoutRecord
 from consensus.messages import (
     BadShare,
     Block,
@@ -53,18 +57,14 @@ from consensus.messages import (
     SignedExtension,
     Vote,
 )
-from consensus.offences import Proof
 from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFired, StartTimer
-from consensus.own import OwnMessages, late_extension, own_extension, seal
-from consensus.proposer import proposer_index
-from consensus.relays import relayed
-from consensus.rules import Rule
+from consensus.pace.adaptive import AdaptiveTimeouts, StepWatch
+from consensus.pace.timeouts import TimerKind
+from consensus.sending.collectors import collected
+from consensus.sending.delivery import VOTE_BYTES, Delivery
+from consensus.sending.own import OwnMessages, late_extension, own_extension, seal
+from consensus.sending.relays import relayed
 from consensus.signing import CertificateCache, Signer, Verifier, assemble_certificate
-from consensus.state import Step, new_state
-from consensus.step import step
-from consensus.timeouts import TimerKind
-from consensus.votes import PAST_ROUNDS
-from consensus.wal import Record, RecordKind, TimeoutRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,12 @@ from clearing.base.errors import Bug, RemoteFault
 from consensus.admission import is_final
 from consensus.budget import PeerBudgets
 from consensus.codes import ConsensusCode
-from consensus.collectors import collected
-from consensus.evidence import proofs_in
+from consensus.core.proposer import proposer_index
+from consensus.core.state import Step
+from consensus.core.votes import PAST_ROUNDS
+from consensus.evidence.judge import proofs_in
+from consensus.evidence.offences import checks_of
+from consensus.log.wal import RecordKind
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
@@ -30,12 +34,8 @@ from consensus.messages import (
     Status,
     Vote,
 )
-from consensus.offences import checks_of
 from consensus.outputs import PeerFault
-from consensus.proposer import proposer_index
-from consensus.state import Step
-from consensus.votes import PAST_ROUNDS
-from consensus.wal import RecordKind
+from consensus.sending.collectors import collected
 
 if TYPE_CHECKING:
     from consensus.replica import Replica
@@ -121,7 +121,7 @@ class Intake:
                 self._take_extension(envelope, message)
 
     def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
-        """Another's vote of the running height, passed on because nothing moves (`consensus.relays`)."""
+        """Another's vote of the running height, passed on because nothing moves (`consensus.sending.relays`)."""
         if not isinstance(message, Vote) or peer not in self._replica.chain.validators.index_of:
             raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
         if message.height == self._replica.run.height:

@@ -212,7 +212,7 @@ class MessageKind(IntEnum):
     BLOCK_RESPONSE = 6
     EVIDENCE = 7
     LATE_EXTENSION = 8
-    # Between a node that joins and its peers (`consensus.sync_messages`); the replica hears nothing of them.
+    # Between a node that joins and its peers (`consensus.sync.messages`); the replica hears nothing of them.
     SNAPSHOTS_REQUEST = 10
     SNAPSHOT_OFFERS = 11
     CHUNK_REQUEST = 12

@@ -9,27 +9,27 @@ from dataclasses import dataclass, field
 
 from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
-from consensus.adaptive import AdaptiveTimeouts
 from consensus.admission import Admission
 from consensus.application import Application, Misbehaviour
-from consensus.attack_evidence import proofs_of_attack
+from consensus.blocks.chain import Chain
+from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.store import BlockStore, keep_sets, save_committed
 from consensus.budget import PeerBudgets
-from consensus.catchup import CatchUp
-from consensus.chain import Chain
-from consensus.events import StartHeight, TimeoutElapsed
-from consensus.evidence import EvidencePool
-from consensus.executor import BlockExecutor
+from consensus.core.events import StartHeight, TimeoutElapsed
+from consensus.core.state import Step
+from consensus.evidence.attacks import proofs_of_attack
+from consensus.evidence.judge import EvidencePool
 from consensus.height import HeightRun, Surroundings
 from consensus.intake import Intake
-from consensus.light_attack import LightClientAttack
+from consensus.light.attack import LightClientAttack
+from consensus.log.wal import Record, RecordKind, TimeoutRecord
 from consensus.messages import CommittedBlock, MessageKind, SignedExtension, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
-from consensus.pacing import Pacing
+from consensus.pace.adaptive import AdaptiveTimeouts
+from consensus.pace.pacing import Pacing
+from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from consensus.signing import CertificateCache, Signer, Verifier
-from consensus.state import Step
-from consensus.store import BlockStore, keep_sets, save_committed
-from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
-from consensus.wal import Record, RecordKind, TimeoutRecord
+from consensus.sync.catchup import CatchUp
 
 RECORD_BYTES_UNSYNCED_MAX = 4 << 20
 """Inputs held back from the log until the next own message, at most; far below a frame's limit."""

@@ -16,9 +16,9 @@ from node.api.routes import ROUTES
 from node.cli.main import VERBS, cli
 from node.config import NodeConfig
 from node.explain import all_explanations
-from node.metrics import Metrics
-from node.peer_metrics import PeerCollector
 from node.signer.metrics import SignerCollector
+from node.telemetry.metrics import Metrics
+from node.telemetry.peer_metrics import PeerCollector
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 WIDTH = 80

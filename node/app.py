@@ -16,38 +16,34 @@ from clearing.genesis import Genesis, network_id
 from clearing.state.state import State
 from clearing.validators.changes import judge_change
 from clearing.validators.requests import ValidatorChange
+from consensus.blocks.store import load_committed, load_set
 from consensus.outputs import Decided as DecidedHeight
 from consensus.signing import CurveVerifier
-from consensus.store import load_committed, load_set
 from node.api.server import build_api, serve_api
 from node.application import ClearingApplication, Decided
-from node.block_budget import BlockBudget, BudgetedPool
 from node.bridge_service import BridgeService, valid_collateral
 from node.config import NodeConfig
 from node.consensus.engine import Engine, Hooks
 from node.consensus.engine import Genesis as ChainStart
 from node.consensus.wal import WalFile
-from node.epochs import AccountSeeds, EpochService
+from node.epochs.packages import PackageService
+from node.epochs.service import AccountSeeds, EpochService
 from node.fact_pool import FactPool
-from node.health import Health
 from node.heap import settle_heap
 from node.keys.ring import NodeKeys
 from node.membership import Membership
-from node.mempool import Mempool
-from node.meters import Meters
-from node.metrics import Metrics
 from node.oracle.service import OracleService, valid_gossip
 from node.p2p.host import check_port_free
 from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import Topic
-from node.packages import PackageService
-from node.peer_metrics import PeerCollector
-from node.pool_journal import PoolJournal
+from node.pool.block_budget import BlockBudget, BudgetedPool
+from node.pool.journal import PoolJournal
+from node.pool.mempool import Mempool
+from node.pool.transaction_service import TransactionService, valid_batch_size
 from node.positions import PositionWatch, valid_positions
 from node.recorder import Recorder
 from node.relayer_service import RelayerService
 from node.replay import state_salt
-from node.restore import position_of, restore
 from node.service_settings import (
     config_of_chains,
     network_config,
@@ -58,11 +54,15 @@ from node.service_settings import (
 from node.signer.choose import NodeSigner
 from node.signer.metrics import SignerCollector
 from node.signer.remote import RemoteSigner
-from node.snapshots import SnapshotService
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
-from node.transaction_service import TransactionService, valid_batch_size
-from node.view import LiveView
+from node.sync.restore import position_of, restore
+from node.sync.snapshots import SnapshotService
+from node.telemetry.health import Health
+from node.telemetry.meters import Meters
+from node.telemetry.metrics import Metrics
+from node.telemetry.peer_metrics import PeerCollector
+from node.views.view import LiveView
 from proofs.prover_pool import EpochProver
 
 HEIGHTS_PER_NEWS = 2

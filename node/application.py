@@ -23,8 +23,8 @@ from clearing.transactions import Transaction
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.sets import sets_of, validators_at
 from consensus.application import AppRoots, BlockContext, MisbehaviourKind
-from node.block_budget import BlockBudget
 from node.payload import clearing_block, encode_payload
+from node.pool.block_budget import BlockBudget
 
 PENDING_MAX = 16
 """Executed and undecided payloads of one height that are kept: one a round, and rounds are rare."""

@@ -22,7 +22,7 @@ from node.api.bodies import SubmitBody, body_of, transaction_of
 from node.api.shapes import Body, Hash
 from node.api.validator_shapes import ValidatorsView, ValidatorView
 from node.codes import NodeCode
-from node.validators_view import validator_view
+from node.views.validators import validator_view
 
 CHANGE_FILE_BYTES_MAX = 1 << 18
 

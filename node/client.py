@@ -24,7 +24,7 @@ from node.api.statement_shapes import MemberStatement
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.codes import NodeCode
-from node.trade_batch import TransactionList
+from node.pool.trade_batch import TransactionList
 from proofs.package import PACKAGE_BYTES_MAX
 
 T = TypeVar("T")

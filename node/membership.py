@@ -8,7 +8,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.genesis import Genesis
 from clearing.state.state import State
 from clearing.validators.sets import ValidatorSets, sets_of
-from consensus.store import BlockStore, load_committed, load_set
+from consensus.blocks.store import BlockStore, load_committed, load_set
 from node.application import Decided
 
 

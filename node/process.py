@@ -16,21 +16,21 @@ import trio
 
 from clearing.base.errors import CrossclearError, LocalFault
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, network_id
-from consensus.store import load_committed
+from consensus.blocks.store import load_committed
 from node.app import Node, clock_ms
 from node.codes import NodeCode
 from node.config import NodeConfig
 from node.consensus.sign_state import SignStateFile
-from node.crash import Standing, bugs_in, write_crash
-from node.joining import begin_from_peers
+from node.epochs.provers import NodeProver
 from node.keys.ring import NodeKeys, open_node_keys
-from node.logs import configure_logs
 from node.membership import newest_set
-from node.pool_journal import PoolJournal
-from node.provers import NodeProver
+from node.pool.journal import PoolJournal
 from node.signer.choose import node_signer
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from node.sync.joining import begin_from_peers
+from node.telemetry.crash import Standing, bugs_in, write_crash
+from node.telemetry.logs import configure_logs
 
 _STOPPED = (0, -1, "STOPPED")
 
@@ -113,7 +113,7 @@ def open_node(config: NodeConfig) -> Iterator[Node]:
     with ExitStack() as stack:
         # The lock first: a second process of the same home must touch nothing.
         # Not synced: the log beside it is, and holds every step before it is sent.
-        guard = SignStateFile(config.path("sign-state"), sync=False)
+        guard = SignStateFile(config.path("sign-state"))
         stack.callback(guard.close)
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
         prover = NodeProver(config.proofs.workers)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import trio
 
 from node.application import Decided
-from node.epochs import EpochService
+from node.epochs.service import EpochService
 from node.receipt_records import receipt_records
-from node.restore import encode_saved
 from node.store.records import ReceiptRecord
 from node.store.store import Store
+from node.sync.restore import encode_saved
 
 SAVING_SHARE = 9
 """While heights are fetched, so many times as long as saving a state took, no other is saved: a tenth of the time."""

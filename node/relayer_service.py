@@ -19,8 +19,8 @@ from clearing.genesis import ChainTerms, Genesis
 from clearing.state.state import State
 from clearing.validators.sets import set_of, sets_of
 from clearing.withdrawals_tree import proof_nodes
+from consensus.blocks.store import BlockStore, load_committed
 from consensus.outputs import Decided
-from consensus.store import BlockStore, load_committed
 from node.application import ClearingApplication
 from node.config import Chain as ChainConfig
 

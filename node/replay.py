@@ -19,11 +19,11 @@ from clearing.genesis import Genesis, network_id
 from clearing.opening import open_state
 from clearing.state.state import State
 from clearing.transactions import Transaction
-from consensus.chain import Position, chain_at
-from consensus.collectors import collected
-from consensus.executor import BlockExecutor
-from consensus.extensions import check_extended_commit
+from consensus.blocks.chain import Position, chain_at
+from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.extensions import check_extended_commit
 from consensus.messages import BLOCK_BYTES_MAX, Block, SignedExtension
+from consensus.sending.collectors import collected
 from consensus.signing import CertificateCache, CurveVerifier
 from node.application import ClearingApplication, Decided
 from node.codes import NodeCode

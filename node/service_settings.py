@@ -5,15 +5,15 @@ that of the pre-shared key.
 """
 
 from clearing.base.ids import NetworkId
+from consensus.pace.timeouts import Timeouts
 from consensus.replica import ReplicaConfig
-from consensus.timeouts import Timeouts
 from node.config import Chain, NodeConfig
 from node.keys.ring import NodeKeys
-from node.mempool import PoolLimits
 from node.oracle.replay import ReplaySource
 from node.oracle.source import PriceSource, Quote
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.preshared import read_preshared_key
+from node.pool.mempool import PoolLimits
 
 
 class _NoSource:

@@ -30,9 +30,9 @@ from node.api.shapes import (
 )
 from node.api.view import NodeView
 from node.codes import NodeCode
-from node.mempool import transaction_hash
-from node.metrics import CONTENT_TYPE
-from node.trade_batch import TransactionList
+from node.pool.mempool import transaction_hash
+from node.pool.trade_batch import TransactionList
+from node.telemetry.metrics import CONTENT_TYPE
 
 _RECEIPTS_PAGE = 100
 CHECKED_AT_ONCE = 4

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
-from consensus.light_attack import LightClientAttack, conflict
-from consensus.light_client import LightBlock, check_block
+from consensus.light.attack import LightClientAttack, conflict
+from consensus.light.client import LightBlock, check_block
 from node.api.handlers import Call
 from node.api.light_shapes import LIGHT_BLOCK_BYTES_MAX, AccusedView, EvidenceResult, LightBlockView
 from node.api.problems import ApiRefusal, respond

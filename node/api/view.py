@@ -14,12 +14,12 @@ from clearing.explanation import MarginInputs
 from clearing.receipts import Receipt
 from clearing.transactions import Transaction
 from consensus.application import Misbehaviour
-from consensus.light_attack import LightClientAttack
-from consensus.light_client import LightBlock
+from consensus.light.attack import LightClientAttack
+from consensus.light.client import LightBlock
 from node.api.shapes import AccountView, Check, HeaderView, StateView
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
-from node.mempool import Accepted
+from node.pool.mempool import Accepted
 
 if TYPE_CHECKING:
     from node.p2p.status import PeerStatus

@@ -62,7 +62,7 @@ def join(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from node.cli.setup import chains_of
     from node.config import StateSync
-    from node.join import JoinOptions, address_of, make_home, peer_of, read_joined_genesis, trust_of
+    from node.sync.home import JoinOptions, address_of, make_home, peer_of, read_joined_genesis, trust_of
 
     names = {chain.chain_id: chain.name for chain in read_joined_genesis(genesis).chains}
     sync = StateSync(enabled=not from_genesis, fresh_key=True, trust_chain=trust_chain or 0)

@@ -168,7 +168,7 @@ def _client(
     evidence: Path,
 ) -> Iterator[Any]:
     """A client with its store open, and trust begun if it was named."""
-    from consensus.light_client import CurveLightVerifier, TrustPolicy
+    from consensus.light.client import CurveLightVerifier, TrustPolicy
     from node.light.client import LightClient, LightOptions
     from node.light.source import HttpSource
     from node.light.store import LightStore
@@ -216,7 +216,7 @@ def _checkpoint(genesis: Path, config_path: Path, chain_id: int) -> tuple[int, b
     from clearing.genesis import check_genesis, genesis_from_json
     from node.config_sources import load_config
     from node.service_settings import config_of_chains
-    from node.vault_anchor import newest_checkpoint
+    from node.sync.vault_anchor import newest_checkpoint
 
     terms = genesis_from_json(genesis.read_bytes())
     check_genesis(terms)

@@ -54,7 +54,7 @@ def verify(
     if light_store is not None:
         if genesis is not None or anchor != Anchor():
             raise click.UsageError("--light-store states network and validators: leave the other anchors out")
-        from consensus.light_client import TrustPolicy
+        from consensus.light.client import TrustPolicy
         from node.cli.light import TRUSTING_PERIOD_S
         from node.light.verify_package import anchor_of_light_store
 

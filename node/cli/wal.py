@@ -24,7 +24,7 @@ def wal() -> None:
 @output_option
 def dump(file: Path | None, home: Path | None, output: str) -> None:
     """Print every frame and record, and where bytes are damaged. Opens nothing for writing; the node may run."""
-    from consensus.wal_inspect import pieces, shown, standing
+    from consensus.log.inspection import pieces, shown, standing
     from node.durability.wal_repair import read_log
 
     path, _ = _where(file, home)

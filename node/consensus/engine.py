@@ -16,16 +16,16 @@ import trio
 
 from clearing.base.errors import LocalFault, RemoteFault
 from consensus.application import Application, Misbehaviour
-from consensus.chain import Chain, Position
+from consensus.blocks.chain import Chain, Position
+from consensus.blocks.store import BlockStore
 from consensus.codes import ConsensusCode
-from consensus.light_attack import LightClientAttack
+from consensus.light.attack import LightClientAttack
+from consensus.log.restart import restore_chain
 from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
-from consensus.restart import restore_chain
 from consensus.signing import CurveVerifier, Signer, Verifier
-from consensus.store import BlockStore
-from consensus.sync_messages import is_sync_envelope
-from consensus.timeouts import TimerKind
+from consensus.sync.messages import is_sync_envelope
 from node.consensus.signer import GuardedSigner
 from node.consensus.wal import WalFile
 from node.p2p.network import Channel, Incoming, Network

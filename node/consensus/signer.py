@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from clearing.base import bls, ed25519
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.errors import LocalFault, RemoteFault
+from consensus.log.wal import Record, RecordKind
 from consensus.messages import (
     Extension,
     MessageKind,
@@ -20,7 +21,6 @@ from consensus.messages import (
     read_envelope,
     read_message,
 )
-from consensus.wal import Record, RecordKind
 from node.codes import NodeCode
 from node.consensus.sign_state import SignedStep, SignGuard
 from node.consensus.wal import WalFile

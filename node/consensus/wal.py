@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from consensus.wal import Record, encode_frame, split_frames
+from consensus.log.wal import Record, encode_frame, split_frames
 
 ROTATE_BYTES = 8 << 20
 

@@ -22,7 +22,7 @@ from node.devnet.network import running_devnet
 from node.devnet.options import DevnetOptions
 from node.devnet.report import Summary, logged, member_lines, middle, show
 from node.devnet.story import CATCH_UP_HEIGHTS, Notes, Story
-from node.epochs import account_seed
+from node.epochs.service import account_seed
 from node.keys.files import read_password
 from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
 from node.replay import replay, state_salt

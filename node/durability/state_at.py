@@ -21,18 +21,18 @@ from clearing.state.export import export_state, import_state
 from clearing.state.state import Module, State
 from clearing.validators.sets import sets_of
 from consensus.application import AppRoots, BlockContext
-from consensus.chain import Position, chain_at
-from consensus.executor import BlockExecutor
+from consensus.blocks.chain import Position, chain_at
+from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.store import load_committed
 from consensus.messages import CommittedBlock
 from consensus.signing import CertificateCache, CurveVerifier
-from consensus.store import load_committed
 from node.application import ClearingApplication
 from node.codes import NodeCode
 from node.keys.files import write_secret
 from node.replay import NoPool, StatedCommitments
-from node.restore import SAVED_BYTES_MAX, SavedState
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from node.sync.restore import SAVED_BYTES_MAX, SavedState
 
 
 class StateFile(Wire, frozen=True):

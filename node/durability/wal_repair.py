@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
-from consensus.wal_inspect import Standing, standing
+from consensus.log.inspection import Standing, standing
 
 WAL_BYTES_MAX = 1 << 28
 """A node starts its log over at 8 MiB; what is far longer is none."""

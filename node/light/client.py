@@ -16,8 +16,8 @@ import msgspec
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
-from consensus.light_attack import LightClientAttack, cross_check
-from consensus.light_client import (
+from consensus.light.attack import LightClientAttack, cross_check
+from consensus.light.client import (
     LightBlock,
     LightVerifier,
     TrustPolicy,

@@ -11,7 +11,7 @@ from pathlib import Path
 from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault
 from clearing.base.hashing import sha256
-from consensus.light_attack import LightClientAttack
+from consensus.light.attack import LightClientAttack
 from node.api.light import EVIDENCE_BYTES_MAX
 from node.codes import NodeCode
 from node.light.source import LightSource

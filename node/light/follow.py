@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from clearing.base.errors import CrossclearError, LocalFault
 from consensus.codes import ConsensusCode
-from consensus.light_client import LightBlock
+from consensus.light.client import LightBlock
 from node.codes import NodeCode
 from node.light.client import LightClient
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from clearing.base.errors import LocalFault
 from clearing.base.header import Header
 from consensus.codes import ConsensusCode
-from consensus.light_client import LightBlock, TrustPolicy
+from consensus.light.client import LightBlock, TrustPolicy
 from node.codes import NodeCode
 from node.light.store import LightStore
 

@@ -14,8 +14,8 @@ import msgspec
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from consensus.codes import ConsensusCode
-from consensus.light_attack import LightClientAttack
-from consensus.light_client import LightBlock
+from consensus.light.attack import LightClientAttack
+from consensus.light.client import LightBlock
 from node.api.light_shapes import LIGHT_BLOCK_BYTES_MAX, EvidenceResult, LightBlockView
 from node.codes import NodeCode
 

@@ -14,7 +14,7 @@ from typing import Any
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import sha256
-from consensus.light_client import LightBlock
+from consensus.light.client import LightBlock
 from node.codes import NodeCode
 
 VERSION = b"crossclear/light-store/v1"

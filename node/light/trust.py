@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
-from consensus.light_client import LightBlock, LightVerifier, check_anchor
+from consensus.light.client import LightBlock, LightVerifier, check_anchor
 from node.codes import NodeCode
 from node.light.source import LightSource
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
-from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
 from node.light.package_trust import package_trust
 from node.light.store import LightStore
 from node.verify import Anchor, Checked

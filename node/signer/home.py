@@ -14,7 +14,7 @@ import msgspec
 
 from clearing.base.errors import LocalFault
 from clearing.genesis import Genesis, network_id
-from consensus.wal import read_frames
+from consensus.log.wal import read_frames
 from node.codes import NodeCode
 from node.config import KeyHex, NodeConfig, Section
 from node.consensus.sign_state import SignedStep, SignStateFile

@@ -6,13 +6,13 @@ blocks is saved elsewhere, later.
 
 from collections.abc import Sequence
 
-from consensus.store import Stored
+from consensus.blocks.store import Stored
 from node.store.records import BlockRecord
 from node.store.store import Commit, Store
 
 
 class StoredBlocks:
-    """Implements `consensus.store.BlockStore`."""
+    """Implements `consensus.blocks.store.BlockStore`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

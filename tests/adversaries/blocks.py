@@ -12,7 +12,7 @@ from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application, AppRoots, BlockContext, MisbehaviourKind
-from consensus.executor import BlockExecutor
+from consensus.blocks.executor import BlockExecutor
 from consensus.messages import Block, Evidence, Proposal
 from consensus.replica import Replica
 from tests.adversaries.context import Adversary, AdversaryContext

@@ -18,7 +18,7 @@ from consensus.messages import (
     kind_of,
 )
 from consensus.outputs import Lane, Output, Send
-from consensus.own import seal
+from consensus.sending.own import seal
 from tests.adversaries.blocks import broken_block, proposal_of
 from tests.adversaries.context import Adversary, AdversaryContext, like, read_any
 

@@ -3,10 +3,10 @@
 import msgspec
 
 from clearing.base.certificate import NIL
+from consensus.core.state import Step
 from consensus.messages import Extension, Proposal, Vote
 from consensus.outputs import Lane, Output, Send
-from consensus.own import seal
-from consensus.state import Step
+from consensus.sending.own import seal
 from tests.adversaries.blocks import broken_block, other_block, proposal_of
 from tests.adversaries.context import Adversary, AdversaryContext, like
 

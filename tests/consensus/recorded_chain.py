@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application
-from consensus.chain import Chain, Position, chain_at
-from consensus.executor import BlockExecutor
+from consensus.blocks.chain import Chain, Position, chain_at
+from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.store import MemoryBlockStore, keep_sets, save_committed
 from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension
 from consensus.signing import CertificateCache, Signer, Verifier
-from consensus.store import MemoryBlockStore, keep_sets, save_committed
 
 SignersOf = Callable[[ValidatorSet], Sequence[Signer]]
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.adaptive import SLACK_MS, WINDOW, AdaptiveTimeouts, Observed, StepWatch
+from consensus.core.rules import Rule
 from consensus.messages import CommittedBlock
 from consensus.outputs import Lane
+from consensus.pace.adaptive import SLACK_MS, WINDOW, AdaptiveTimeouts, Observed, StepWatch
+from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from consensus.replica import Replica, ReplicaConfig
-from consensus.rules import Rule
-from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from tests.sim.consensus.network import Faults, SimNetwork
 
 CALM = Faults(

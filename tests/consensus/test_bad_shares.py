@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, signer_indices, vote_digest
 from clearing.base.hashing import sha256
-from consensus.effects import CastVote, Effect, VerifyShares
-from consensus.events import (
+from consensus.core.effects import CastVote, Effect, VerifyShares
+from consensus.core.events import (
     CertificateVerified,
     ProposalReceived,
     SharesRefused,
     StartHeight,
     VoteReceived,
 )
+from consensus.core.state import State, new_state
+from consensus.core.step import step
 from consensus.messages import Vote
+from consensus.pace.timeouts import Timeouts
 from consensus.signing import CurveVerifier, assemble_certificate
-from consensus.state import State, new_state
-from consensus.step import step
-from consensus.timeouts import Timeouts
 from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
 from tests.sim.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set

@@ -11,8 +11,9 @@ from clearing.base.codec import encode
 from clearing.base.errors import Bug
 from clearing.base.validators import ValidatorSet
 from consensus.admission import Admission
-from consensus.certified_run import Culprit, certify_run
-from consensus.chain import chain_at
+from consensus.blocks.chain import chain_at
+from consensus.blocks.store import MemoryBlockStore, load_committed
+from consensus.log.restart import restore_chain
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
@@ -23,12 +24,12 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Decided, Output, PeerFault, Send, StartTimer
-from consensus.own import seal
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
-from consensus.restart import restore_chain
+from consensus.sending.own import seal
 from consensus.signing import CertificateCache
-from consensus.store import MemoryBlockStore, load_committed
-from consensus.sync import (
+from consensus.sync.certified_run import Culprit, certify_run
+from consensus.sync.fetching import (
     BYTES_AHEAD,
     HEDGE_MS,
     PARALLEL,
@@ -38,8 +39,7 @@ from consensus.sync import (
     BlockSync,
     Fetched,
 )
-from consensus.sync_messages import pack_block_response
-from consensus.timeouts import TimerKind
+from consensus.sync.messages import pack_block_response
 from node.consensus.sign_state import SignGuard
 from tests.consensus.recorded_chain import RecordedChain
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set

@@ -9,11 +9,12 @@ import pytest
 from clearing.base.certificate import NIL, Certificate, VoteKind, make_certificate
 from clearing.base.errors import Bug, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
-from consensus.chain import Chain, chain_at
+from consensus.blocks.chain import Chain, chain_at
+from consensus.blocks.executor import BlockExecutor, payload_root
+from consensus.blocks.extensions import block_time
+from consensus.blocks.store import MemoryBlockStore, load_committed, save_committed
 from consensus.codes import ConsensusCode
-from consensus.evidence import EvidencePool, duplicate_vote
-from consensus.executor import BlockExecutor, payload_root
-from consensus.extensions import block_time
+from consensus.evidence.judge import EvidencePool, duplicate_vote
 from consensus.messages import (
     BLOCK_BYTES_MAX,
     EXTENSION_DATA_MAX,
@@ -28,9 +29,8 @@ from consensus.messages import (
     read_envelope,
     read_message,
 )
-from consensus.own import own_extension, seal
+from consensus.sending.own import own_extension, seal
 from consensus.signing import CertificateCache, CurveVerifier, assemble_certificate
-from consensus.store import MemoryBlockStore, load_committed, save_committed
 from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
 from node.p2p.network import LIMITS, Channel

@@ -9,12 +9,16 @@ from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.header import DepositCursor
-from consensus.catchup import REQUEST_BYTES, SERVED_BYTES_AT_ONCE
-from consensus.chain import chain_at
+from consensus.blocks.chain import chain_at
+from consensus.blocks.store import MemoryBlockStore
 from consensus.codes import ConsensusCode
-from consensus.effects import CastVote, Propose
-from consensus.events import CertificateVerified, ProposalReceived, StartHeight, VoteReceived
-from consensus.evidence import duplicate_vote
+from consensus.core.effects import CastVote, Propose
+from consensus.core.events import CertificateVerified, ProposalReceived, StartHeight, VoteReceived
+from consensus.core.proposer import proposer_index
+from consensus.core.state import new_state
+from consensus.core.step import step
+from consensus.core.votes import PAST_ROUNDS
+from consensus.evidence.judge import duplicate_vote
 from consensus.messages import (
     BlockRequest,
     CertificateMessage,
@@ -27,14 +31,10 @@ from consensus.messages import (
     Vote,
 )
 from consensus.outputs import Output, PeerFault
-from consensus.own import OwnMessages, seal
-from consensus.proposer import proposer_index
+from consensus.pace.timeouts import Timeouts, TimerKind
 from consensus.replica import FAULTS_AT_ONCE, Replica, ReplicaConfig
-from consensus.state import new_state
-from consensus.step import step
-from consensus.store import MemoryBlockStore
-from consensus.timeouts import Timeouts, TimerKind
-from consensus.votes import PAST_ROUNDS
+from consensus.sending.own import OwnMessages, seal
+from consensus.sync.catchup import REQUEST_BYTES, SERVED_BYTES_AT_ONCE
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
 from tests.sim.consensus.network import GENESIS_MS, NETWORK

@@ -12,10 +12,10 @@ from clearing.base.certificate import VoteKind
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.admission import is_final
-from consensus.chain import chain_at
+from consensus.blocks.chain import chain_at
+from consensus.blocks.executor import BlockExecutor, payload_root
 from consensus.codes import ConsensusCode
-from consensus.collectors import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers
-from consensus.executor import BlockExecutor, payload_root
+from consensus.core.proposer import proposer_index
 from consensus.messages import (
     CertificateMessage,
     LateExtension,
@@ -28,8 +28,8 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Lane
-from consensus.own import seal
-from consensus.proposer import proposer_index
+from consensus.sending.collectors import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers
+from consensus.sending.own import seal
 from consensus.signing import CertificateCache
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork

@@ -7,7 +7,7 @@ import pytest
 
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
 from clearing.base.errors import Bug
-from consensus.effects import (
+from consensus.core.effects import (
     CastVote,
     Decide,
     Effect,
@@ -20,7 +20,7 @@ from consensus.effects import (
     ShareCertificate,
     VerifyShares,
 )
-from consensus.events import (
+from consensus.core.events import (
     CertificateVerified,
     Input,
     ProposalReceived,
@@ -30,12 +30,12 @@ from consensus.events import (
     ValueBuilt,
     VoteReceived,
 )
+from consensus.core.rules import Rule
+from consensus.core.state import Step, new_state
+from consensus.core.step import step
+from consensus.core.votes import FUTURE_ROUNDS
 from consensus.messages import Vote
-from consensus.rules import Rule
-from consensus.state import Step, new_state
-from consensus.step import step
-from consensus.timeouts import Timeouts, TimerKind
-from consensus.votes import FUTURE_ROUNDS
+from consensus.pace.timeouts import Timeouts, TimerKind
 from tests.sim.consensus.crypto import validator_set
 
 VALIDATORS = validator_set(4)

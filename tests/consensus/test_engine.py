@@ -10,10 +10,10 @@ import trio.testing
 from clearing.base import bls
 from clearing.base.certificate import signer_indices, verify_finality, vote_digest
 from clearing.base.errors import LocalFault
+from consensus.blocks.store import MemoryBlockStore, load_committed
 from consensus.codes import ConsensusCode
 from consensus.outputs import Decided
 from consensus.replica import ReplicaConfig
-from consensus.store import MemoryBlockStore, load_committed
 from node.consensus.engine import Engine, Genesis, Hooks
 from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import LocalSigner

@@ -12,14 +12,24 @@ from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.validators import Validator, ValidatorSet
-from consensus.accountability import FOUND_MAX, contradictions
 from consensus.application import EVIDENCE_HEIGHTS, MisbehaviourKind
-from consensus.chain import Chain, chain_at
+from consensus.blocks.chain import Chain, chain_at
+from consensus.blocks.store import MemoryBlockStore
 from consensus.codes import ConsensusCode
-from consensus.evidence import EVIDENCE_CHECKS_MAX, POOL_MAX, EvidenceJudge, EvidencePool, as_evidence, duplicate_vote
+from consensus.core.votes import VoteKeeper
+from consensus.evidence.accountability import FOUND_MAX, contradictions
+from consensus.evidence.judge import (
+    EVIDENCE_CHECKS_MAX,
+    POOL_MAX,
+    EvidenceJudge,
+    EvidencePool,
+    as_evidence,
+    duplicate_vote,
+)
+from consensus.evidence.offences import Proof, checks_of
 from consensus.intake import EVIDENCE_CHECKS_AT_ONCE
-from consensus.light_attack import LightClientAttack
-from consensus.light_client import LightBlock
+from consensus.light.attack import LightClientAttack
+from consensus.light.client import LightBlock
 from consensus.messages import (
     EVIDENCE_BYTES_MAX,
     EVIDENCE_PER_BLOCK_MAX,
@@ -38,14 +48,11 @@ from consensus.messages import (
     read_envelope,
     read_message,
 )
-from consensus.offences import Proof, checks_of
 from consensus.outputs import Broadcast, Lane, Output, PeerFault
-from consensus.own import seal
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
+from consensus.sending.own import seal
 from consensus.signing import CurveVerifier
-from consensus.store import MemoryBlockStore
-from consensus.timeouts import TimerKind
-from consensus.votes import VoteKeeper
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import (
     FakeSigner,

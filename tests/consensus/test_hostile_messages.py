@@ -10,7 +10,8 @@ import pytest
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap, vote_digest
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
-from consensus.chain import chain_at
+from consensus.blocks.chain import chain_at
+from consensus.blocks.store import MemoryBlockStore
 from consensus.codes import REMEDIES, ConsensusCode
 from consensus.intake import EARLY_VOTES
 from consensus.messages import (
@@ -27,11 +28,10 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Output, PeerFault, Send, StartTimer
-from consensus.own import seal
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
-from consensus.store import MemoryBlockStore
-from consensus.sync import BlockSync
-from consensus.timeouts import TimerKind
+from consensus.sending.own import seal
+from consensus.sync.fetching import BlockSync
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork

@@ -9,12 +9,12 @@ from typing import Any
 from clearing.base.certificate import NIL
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import Hash32
-from consensus.effects import CastVote, Decide, FetchBlock, GetValue, SetTimer
-from consensus.events import CertificateVerified, StartHeight, TimeoutElapsed
-from consensus.extensions import check_extension
-from consensus.state import Step
-from consensus.timeouts import PAPER_TIMERS, Timeouts, TimerKind
-from consensus.votes import FUTURE_ROUNDS, PAST_ROUNDS
+from consensus.blocks.extensions import check_extension
+from consensus.core.effects import CastVote, Decide, FetchBlock, GetValue, SetTimer
+from consensus.core.events import CertificateVerified, StartHeight, TimeoutElapsed
+from consensus.core.state import Step
+from consensus.core.votes import FUTURE_ROUNDS, PAST_ROUNDS
+from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from tests.consensus.test_core_rules import (
     PRECOMMIT,
     PREVOTE,

@@ -26,8 +26,8 @@ from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
-from consensus.light_attack import LightClientAttack, accused, check_attack, conflict, cross_check
-from consensus.light_client import (
+from consensus.light.attack import LightClientAttack, accused, check_attack, conflict, cross_check
+from consensus.light.client import (
     CurveLightVerifier,
     LightBlock,
     Trust,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
-from consensus.wal import FRAMES as RECORDS
-from consensus.wal import Record, RecordKind, encode_frame, read_frames
-from consensus.wal_inspect import standing
+from consensus.log.inspection import standing
+from consensus.log.wal import FRAMES as RECORDS
+from consensus.log.wal import Record, RecordKind, encode_frame, read_frames
 from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
 from node.consensus.signer import LocalSigner
 from node.consensus.wal import ROTATE_BYTES, WalFile

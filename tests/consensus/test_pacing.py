@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.pacing import STRETCH, Pacing
+from consensus.pace.pacing import STRETCH, Pacing
 
 
 def paced(least: int, durations: list[int], rounds: int = 1) -> int:

@@ -15,8 +15,8 @@ import pytest
 
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
 from clearing.base.validators import ValidatorSet
-from consensus.effects import Effect, VerifyShares
-from consensus.events import (
+from consensus.core.effects import Effect, VerifyShares
+from consensus.core.events import (
     CertificateVerified,
     Input,
     ProposalReceived,
@@ -25,11 +25,11 @@ from consensus.events import (
     ValueBuilt,
     VoteReceived,
 )
+from consensus.core.state import State, Step, new_state
+from consensus.core.step import step
+from consensus.core.votes import VoteKeeper
 from consensus.messages import Vote
-from consensus.state import State, Step, new_state
-from consensus.step import step
-from consensus.timeouts import Timeouts, TimerKind
-from consensus.votes import VoteKeeper
+from consensus.pace.timeouts import Timeouts, TimerKind
 from tests.sim.consensus.crypto import validator_set
 
 KINDS = {"Prevote": VoteKind.PREVOTE, "Precommit": VoteKind.PRECOMMIT}

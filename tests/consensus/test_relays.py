@@ -1,14 +1,14 @@
 """When nothing moves, votes of others are passed on: one liar's private vote strands nobody."""
 
 from clearing.base.certificate import NIL, VoteKind
-from consensus.chain import chain_at
+from consensus.blocks.chain import chain_at
+from consensus.blocks.store import MemoryBlockStore
 from consensus.messages import Extension, MessageKind, Vote, read_envelope, read_message
 from consensus.outputs import Broadcast, Output
-from consensus.own import OwnMessages, seal
-from consensus.relays import RELAYED_MAX, relayed
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
-from consensus.store import MemoryBlockStore
-from consensus.timeouts import TimerKind
+from consensus.sending.own import OwnMessages, seal
+from consensus.sending.relays import RELAYED_MAX, relayed
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.sim.consensus.network import GENESIS_MS, NETWORK

@@ -2,12 +2,12 @@
 
 import pytest
 
+from consensus.blocks.store import MemoryBlockStore
+from consensus.log.restart import restore_chain
+from consensus.log.wal import Record, read_frames
 from consensus.messages import MessageKind, read_envelope
 from consensus.outputs import Broadcast, Persist
 from consensus.replica import Replica, ReplicaConfig
-from consensus.restart import restore_chain
-from consensus.store import MemoryBlockStore
-from consensus.wal import Record, read_frames
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork

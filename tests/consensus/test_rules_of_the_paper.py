@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-import consensus.step as core
+import consensus.core.step as core
 from clearing.base.certificate import NIL, Certificate, VoteKind, signer_bitmap
-from consensus.effects import Fired
-from consensus.events import (
+from consensus.core.effects import Fired
+from consensus.core.events import (
     CertificateVerified,
     Input,
     ProposalReceived,
@@ -20,11 +20,11 @@ from consensus.events import (
     TimeoutElapsed,
     VoteReceived,
 )
+from consensus.core.rules import PAPER, Rule
+from consensus.core.state import new_state
+from consensus.core.step import step
 from consensus.messages import Vote
-from consensus.rules import PAPER, Rule
-from consensus.state import new_state
-from consensus.step import step
-from consensus.timeouts import Timeouts, TimerKind
+from consensus.pace.timeouts import Timeouts, TimerKind
 from tests.sim.consensus.crypto import validator_set
 
 VALIDATORS = validator_set(4)

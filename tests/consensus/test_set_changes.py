@@ -8,10 +8,10 @@ import pytest
 from clearing.base.certificate import signer_indices
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.validators import ValidatorSet, check_validator_set
-from consensus.chain import Chain
+from consensus.blocks.chain import Chain
+from consensus.core.proposer import proposer_index
 from consensus.messages import CommittedBlock, Vote, read_envelope, read_message
 from consensus.outputs import Lane
-from consensus.proposer import proposer_index
 from consensus.signing import CertificateCache
 from tests.sim.consensus.crypto import FakeVerifier, validator_set
 from tests.sim.consensus.network import NETWORK, Change, Faults, SimNetwork

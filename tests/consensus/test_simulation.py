@@ -10,8 +10,8 @@ import pytest
 
 from clearing.base.certificate import signer_indices
 from clearing.base.validators import ValidatorSet
-from consensus.own import OwnMessages
-from consensus.rules import Rule
+from consensus.core.rules import Rule
+from consensus.sending.own import OwnMessages
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import validator_set
 from tests.sim.consensus.network import Faults, SimNetwork

@@ -12,9 +12,8 @@ from clearing.base.codec import encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.merkle import merkle_proof, merkle_root, verify_merkle_proof
 from consensus.messages import BlockRequest, Envelope, MessageKind, Status, Vote, read_envelope, read_message
-from consensus.own import seal
-from consensus.state_sync import Assembly, ChunkTree, Offers, cut, manifest_of
-from consensus.sync_messages import (
+from consensus.sending.own import seal
+from consensus.sync.messages import (
     CHUNK_BYTES,
     FORMAT,
     OFFERS_MAX,
@@ -30,6 +29,7 @@ from consensus.sync_messages import (
     read_sync_message,
     seal_sync,
 )
+from consensus.sync.state_sync import Assembly, ChunkTree, Offers, cut, manifest_of
 from tests.sim.consensus.crypto import FakeSigner, validator_set
 from tests.sim.consensus.network import NETWORK
 

@@ -9,7 +9,7 @@ import pytest
 from clearing.holdings import holdings_of
 from clearing.receipts import DepositCredited, WithdrawalConfirmed, WithdrawalReleased
 from node.application import Decided
-from node.epochs import account_seed
+from node.epochs.service import account_seed
 from proofs.package import read_package
 from tests.e2e.demo_folder import DemoFolder, command_line
 

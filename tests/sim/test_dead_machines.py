@@ -6,9 +6,9 @@ import pytest
 
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
+from consensus.log.wal import Record, RecordKind
 from consensus.messages import Vote
-from consensus.own import seal
-from consensus.wal import Record, RecordKind
+from consensus.sending.own import seal
 from node.consensus.sign_state import SignStateFile
 from node.consensus.wal import WalFile
 from tests.sim.consensus.crypto import validator_set

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from clearing.base.codec import decode
 from consensus.messages import BLOCK_BYTES_MAX, Block
-from node.mempool import transaction_hash
 from node.payload import PAYLOAD_BYTES_MAX, Payload
+from node.pool.mempool import transaction_hash
 
 PAGE = 200
 

@@ -17,8 +17,8 @@ from clearing.base.codec import decode
 from clearing.genesis import network_id
 from clearing.transactions import Transaction
 from consensus.outputs import Output
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica
-from consensus.timeouts import TimerKind
 from node import app
 from node.config_sources import load_config
 from node.consensus import engine

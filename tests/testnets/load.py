@@ -17,7 +17,7 @@ from clearing.base.ids import NetworkId
 from clearing.transactions import Trade
 from node.client import NodeClient
 from node.devnet.members import DevnetMember, signed_trade
-from node.mempool import transaction_hash
+from node.pool.mempool import transaction_hash
 from tests.testnets.processes import RunningNode
 
 TICK_SECONDS = 0.1

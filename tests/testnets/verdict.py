@@ -23,7 +23,7 @@ from node.application import Decided
 from node.devnet.demo import network_seed
 from node.replay import replay, state_salt
 from node.store.store import Store
-from node.validators_view import validators_of
+from node.views.validators import validators_of
 from tests.testnets.blocks import Included
 from tests.testnets.events import Outcome
 from tests.testnets.load import Load, percentile

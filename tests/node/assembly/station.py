@@ -19,20 +19,20 @@ from clearing.genesis import Genesis, MarketParameters, network_id
 from clearing.margin.snapshot import RiskSnapshot
 from clearing.state.state import State
 from clearing.transactions import Transaction
-from consensus.executor import BlockExecutor
+from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.store import save_committed
+from consensus.log.restart import restore_chain
 from consensus.messages import CommittedBlock, Evidence, Extension, SignedExtension, extension_digest
-from consensus.restart import restore_chain
 from consensus.signing import CertificateCache, CurveVerifier
-from consensus.store import save_committed
 from node.application import ClearingApplication, Decided
 from node.config import NodeConfig
-from node.epochs import AccountSeeds, EpochService
+from node.epochs.service import AccountSeeds, EpochService
 from node.keys.ring import NodeKeys, open_node_keys
 from node.recorder import Recorder
 from node.replay import state_salt
-from node.restore import position_of, restore
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from node.sync.restore import position_of, restore
 from node.testnet import create_testnet
 from tests.clearing.state.world import START_MS, make_genesis
 

@@ -14,9 +14,9 @@ import pytest
 
 from clearing.base.errors import LocalFault
 from clearing.extension import VoteExtension
-from node import epochs
 from node.codes import NodeCode
-from node.provers import ATTEMPTS_MAX, NodeProver, SteadyPool
+from node.epochs import service as epochs
+from node.epochs.provers import ATTEMPTS_MAX, NodeProver, SteadyPool
 from node.store.store import Store
 from proofs.epoch import commit_epoch
 from proofs.prover_pool import LocalProverPool

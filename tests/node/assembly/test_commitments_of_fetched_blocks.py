@@ -8,8 +8,8 @@ import pytest
 
 from clearing.base.errors import RemoteFault
 from clearing.extension import VoteExtension
+from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
-from consensus.store import save_committed
 from node.store.store import Store
 from tests.clearing.state.world import BTC, ETH, World, reports
 from tests.node.assembly.station import MARKET, Home, Station, make_home, time_of

@@ -19,13 +19,16 @@ from clearing.extension import PriceReport
 from clearing.facts import DepositSeen, WithdrawalExecuted
 from clearing.state.records import Book
 from clearing.state.state import Module
-from node import bridge_service, positions, transaction_service
+from node import bridge_service, positions
 from node.application import Decided
 from node.bridge_service import CollateralGossip, valid_collateral
 from node.codes import NodeCode
-from node.mempool import Accepted, Mempool
 from node.oracle.service import OracleService, PriceGossip, valid_gossip
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic
+from node.pool import transaction_service
+from node.pool.mempool import Accepted, Mempool
+from node.pool.trade_batch import make_batch
+from node.pool.transaction_service import TransactionService, valid_batch_size
 from node.positions import (
     DISAGREEMENTS_KEPT,
     GOSSIP_BYTES_MAX,
@@ -35,8 +38,6 @@ from node.positions import (
     PositionWatch,
     valid_positions,
 )
-from node.trade_batch import make_batch
-from node.transaction_service import TransactionService, valid_batch_size
 from tests.clearing.state.world import ALICE, BOB, BTC_PERP, World, funded
 from tests.node.assembly.station import START_MS
 

@@ -10,7 +10,7 @@ import pytest
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.errors import LocalFault
-from consensus.store import MemoryBlockStore, save_committed
+from consensus.blocks.store import MemoryBlockStore, save_committed
 from node.codes import NodeCode
 from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import LocalSigner

@@ -8,16 +8,16 @@ from typing import Any
 
 from clearing.prices.receipts import OutliersDropped, PriceApplied, Rung, RungChanged
 from clearing.receipts import Refused
-from node.meters import Meters
-from node.metrics import Metrics
+from node.telemetry.meters import Meters
+from node.telemetry.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_metric_is_fed_by_something() -> None:
-    source = (ROOT / "node/metrics.py").read_text()
+    source = (ROOT / "node/telemetry/metrics.py").read_text()
     declared = set(re.findall(r"self\.(\w+) = self\._(?:gauge|counter|histogram)", source))
-    fed = set(re.findall(r"metrics\.(\w+)\b", (ROOT / "node/meters.py").read_text()))
+    fed = set(re.findall(r"metrics\.(\w+)\b", (ROOT / "node/telemetry/meters.py").read_text()))
     assert declared <= fed, declared - fed
     assert len(declared) > 15
 

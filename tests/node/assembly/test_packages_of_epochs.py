@@ -16,8 +16,8 @@ from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
 from node.codes import NodeCode
 from node.devnet.waiting import until
-from node.epochs import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
-from node.packages import PackageService
+from node.epochs.packages import PackageService
+from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
 from node.store.store import Store
 from tests.clearing.state.world import BTC, ETH, World, reports
 from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of

@@ -15,16 +15,16 @@ from clearing.extension import VoteExtension
 from clearing.receipts import EpochClosed, TradeNovated
 from clearing.validators.requests import ValidatorChange, approve, with_approval
 from clearing.validators.sets import sets_of
+from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
-from consensus.store import save_committed
 from node.application import Decided
 from node.codes import NodeCode
 from node.devnet.waiting import until
 from node.receipt_records import receipt_at, receipt_records
-from node.restore import encode_saved
 from node.store.blocks import StoredBlocks
 from node.store.records import ReceiptRecord
 from node.store.store import Store
+from node.sync.restore import encode_saved
 from tests.clearing.state.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
 from tests.node.assembly.station import MARKET, Home, Station, make_home, time_of
 

@@ -21,7 +21,7 @@ from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 from node.cli.exits import Exit
 from node.codes import NodeCode
 from node.consensus.sign_state import SignStateFile
-from node.crash import Standing, bugs_in, write_crash
+from node.telemetry.crash import Standing, bugs_in, write_crash
 from node.testnet import create_testnet
 
 ROOT = Path(__file__).resolve().parents[3]

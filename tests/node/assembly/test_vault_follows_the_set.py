@@ -30,10 +30,10 @@ from clearing.receipts import DepositCredited, Receipt, WithdrawalConfirmed, Wit
 from clearing.transactions import Transaction
 from clearing.validators.receipts import ChangeFinished, VaultRotated
 from clearing.validators.sets import sets_of
-from consensus.executor import payload_root
+from consensus.blocks.executor import payload_root
+from consensus.blocks.store import MemoryBlockStore, save_committed
 from consensus.messages import Block, CommittedBlock, Evidence
 from consensus.outputs import Decided
-from consensus.store import MemoryBlockStore, save_committed
 from node.devnet.anvil import Anvil
 from node.fact_pool import FactPool
 from node.relayer_service import RelayerService

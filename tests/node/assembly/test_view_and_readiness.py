@@ -19,12 +19,12 @@ from clearing.opening import open_state
 from node.bridge_service import BridgeService, Pulse
 from node.config import Chain
 from node.fact_pool import FactPool
-from node.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, Health
 from node.membership import Membership
 from node.p2p.memory import Hub
 from node.store.records import PackageRecord
 from node.store.store import Store
-from node.view import LiveView
+from node.telemetry.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, Health
+from node.views.view import LiveView
 from tests.clearing.state.world import BTC, ETH, make_genesis, reports
 from tests.node.assembly.station import Station, make_home, time_of
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from node.ranges_view import group_ranges
+from node.views.ranges import group_ranges
 from tests.clearing.ranges.test_ranges_of_the_state import ranged, walk
 from tests.clearing.state.world import funded
 

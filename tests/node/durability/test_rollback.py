@@ -19,8 +19,8 @@ from node.consensus.sign_state import SignedStep, SignStateFile
 from node.durability.rollback import roll_back
 from node.durability.state_at import state_at
 from node.durability.statediff import state_diff
-from node.restore import SavedState, encode_saved
 from node.store.store import Store
+from node.sync.restore import SavedState, encode_saved
 from tests.clearing.state.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
 from tests.node.assembly.station import Home, Station, make_home, time_of
 
@@ -158,7 +158,7 @@ def _header(store: Store, height: int) -> Header:
 
 
 def _committed(record_: object) -> CommittedBlock:
-    from consensus.store import MemoryBlockStore, load_committed
+    from consensus.blocks.store import MemoryBlockStore, load_committed
 
     memory = MemoryBlockStore()
     memory.save(record_.height, record_.block, record_.certificate, record_.extended_commit)  # type: ignore[attr-defined]

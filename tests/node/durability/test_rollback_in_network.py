@@ -6,9 +6,9 @@ import pytest
 import trio
 import trio.testing
 
+from consensus.blocks.store import MemoryBlockStore
+from consensus.log.wal import RecordKind
 from consensus.messages import Proposal, Vote, read_envelope, read_message
-from consensus.store import MemoryBlockStore
-from consensus.wal import RecordKind
 from node.consensus.wal import WalFile
 from node.p2p.memory import Hub
 from tests.consensus.test_engine import VALIDATORS, Peer, check_same_chain, reach

@@ -14,8 +14,8 @@ from clearing.base import ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.validators import ValidatorSet
 from clearing.genesis import Genesis
+from consensus.blocks.store import MemoryBlockStore
 from consensus.replica import ReplicaConfig
-from consensus.store import MemoryBlockStore
 from node.cli.main import run
 from node.codes import NodeCode
 from node.config import Signer as SignerConfig
@@ -142,7 +142,7 @@ async def test_a_network_decides_with_one_remote_signer_and_beyond_its_absence(
 
     def signed_by_us(first: int) -> int:
         from clearing.base.certificate import signer_indices
-        from consensus.store import load_committed
+        from consensus.blocks.store import load_committed
 
         found = [load_committed(stores[1], height) for height in range(first, stores[1].height() + 1)]
         return sum(0 in signer_indices(each.certificate.signers) for each in found if each is not None)

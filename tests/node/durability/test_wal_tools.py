@@ -11,11 +11,11 @@ from clearing.base.certificate import VoteKind
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
+from consensus.log.inspection import pieces, shown, standing
+from consensus.log.wal import Record, RecordKind, TimeoutRecord, encode_frame, read_frames
 from consensus.messages import Vote
-from consensus.own import seal
-from consensus.timeouts import TimerKind
-from consensus.wal import Record, RecordKind, TimeoutRecord, encode_frame, read_frames
-from consensus.wal_inspect import pieces, shown, standing
+from consensus.pace.timeouts import TimerKind
+from consensus.sending.own import seal
 from node.cli.main import run
 from node.consensus.sign_state import SignGuard, SignStateFile
 from node.consensus.signer import LocalSigner

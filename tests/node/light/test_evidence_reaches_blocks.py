@@ -13,10 +13,10 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, make_certificate, signer_indices, vote_digest
 from clearing.base.errors import LocalFault
 from consensus.application import MisbehaviourKind
-from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.blocks.store import MemoryBlockStore, load_committed, load_set
+from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.outputs import Decided
 from consensus.replica import ReplicaConfig
-from consensus.store import MemoryBlockStore, load_committed, load_set
 from node.api.server import build_api, serve_api
 from node.api.view import NodeView
 from node.codes import NodeCode

@@ -12,8 +12,8 @@ from clearing.base.errors import RemoteFault
 from clearing.genesis import genesis_to_json
 from consensus.application import Misbehaviour, MisbehaviourKind
 from consensus.codes import ConsensusCode
-from consensus.light_attack import LightClientAttack, conflict
-from consensus.light_client import LightBlock
+from consensus.light.attack import LightClientAttack, conflict
+from consensus.light.client import LightBlock
 from node.api import light
 from node.api.light import Turnstile
 from node.api.server import build_api, serve_api
@@ -21,7 +21,7 @@ from node.cli.main import run
 from node.config import Api
 from node.light.evidence import keep_attack
 from node.store.store import Store
-from node.view import LiveView
+from node.views.view import LiveView
 from tests.node.assembly.station import Home, Station, make_home
 from tests.node.light.light_chain import chain_of
 
@@ -191,9 +191,9 @@ async def test_evidence_is_judged_by_its_form_first_and_then_a_few_at_a_time(
 
 def test_trust_may_begin_with_a_vaults_checkpoint(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the vault says is `bridge.checkpoints`' to read; here is what becomes of it."""
-    from node import vault_anchor
     from node.cli.light import _trusted
     from node.light.trust import TrustedHash
+    from node.sync import vault_anchor
 
     asked = []
 

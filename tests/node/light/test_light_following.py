@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from consensus.codes import ConsensusCode
-from consensus.light_attack import check_attack
-from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.light.attack import check_attack
+from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
 from node.codes import NodeCode
 from node.light.client import LightClient, LightOptions
 from node.light.evidence import read_attack

@@ -14,7 +14,7 @@ import pytest
 from clearing.base.certificate import VoteKind
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
-from consensus.light_client import LightBlock, TrustPolicy
+from consensus.light.client import LightBlock, TrustPolicy
 from node.cli.main import run
 from node.codes import NodeCode
 from node.light import store as store_module

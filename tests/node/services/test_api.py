@@ -23,8 +23,8 @@ from clearing.receipts import CashTransferred, DepositCredited, Liquidated, Take
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from consensus.application import Misbehaviour
 from consensus.codes import ConsensusCode
-from consensus.light_attack import LightClientAttack
-from consensus.light_client import LightBlock
+from consensus.light.attack import LightClientAttack
+from consensus.light.client import LightBlock
 from node.api import authentication
 from node.api.authentication import SignedPart, authorization
 from node.api.bodies import SubmitBody, body_of, transaction_of
@@ -38,12 +38,12 @@ from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.config import Api
-from node.mempool import Accepted, transaction_hash
-from node.metrics import Metrics
 from node.p2p.roster import Role
 from node.p2p.status import PeerStatus
+from node.pool.mempool import Accepted, transaction_hash
+from node.pool.trade_batch import TransactionList
 from node.statements.statement import StatementInputs
-from node.trade_batch import TransactionList
+from node.telemetry.metrics import Metrics
 
 NETWORK = NetworkId(b"n" * 32)
 ALICE, BOB, STRANGER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32

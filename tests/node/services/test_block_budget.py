@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.block_budget import BYTES_MIN, BYTES_START, EXECUTION_SHARE, BlockBudget
+from node.pool.block_budget import BYTES_MIN, BYTES_START, EXECUTION_SHARE, BlockBudget
 
 MAX = 1 << 20
 

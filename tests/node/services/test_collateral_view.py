@@ -1,8 +1,8 @@
 """What the API tells of collateral is what the next block will do."""
 
 from clearing.collateral.receipts import AuctionOpened, CollateralSold
-from node.collateral_view import assets_now, collateral_sales
 from node.devnet.market import load_market
+from node.views.collateral import assets_now, collateral_sales
 from tests.clearing.collateral.test_cash_calls import CALL, owing
 from tests.clearing.collateral.test_depeg_guard import guarded, leave
 from tests.clearing.collateral.vaults import HAIRCUT, USDC_FEED, genesis_with, opened

@@ -10,7 +10,7 @@ import structlog
 from clearing.base.errors import LocalFault
 from node.codes import NodeCode
 from node.config import Logging
-from node.logs import configure_logs
+from node.telemetry.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode
 from clearing.transactions import CashTransfer, Trade, Withdrawal
 from node.codes import NodeCode
-from node.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash
-from node.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
+from node.pool.mempool import Accepted, Mempool, PoolLimits, decode_transaction, transaction_hash
+from node.pool.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
 
 NETWORK = NetworkId(b"n" * 32)
 KEYS = {account: bytes([account]) * 32 for account in range(1, 6)}

@@ -4,11 +4,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from node.api.peers import peer_view
 from node.cli.peers import peer_lines
-from node.metrics import Metrics
 from node.p2p.roster import Role
 from node.p2p.stats import NetworkStats
 from node.p2p.status import PeerStatus
-from node.peer_metrics import PeerCollector
+from node.telemetry.metrics import Metrics
+from node.telemetry.peer_metrics import PeerCollector
 
 
 def peer(number: int, **changed: object) -> PeerStatus:

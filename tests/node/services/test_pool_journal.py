@@ -9,9 +9,9 @@ from clearing.accounts.signatories import keys_of
 from clearing.base import ed25519
 from clearing.base.errors import LocalFault
 from node.codes import NodeCode
-from node.mempool import Accepted, Mempool, transaction_hash
-from node.pool_journal import FRAMES, PoolJournal
-from node.transaction_service import TransactionService
+from node.pool.journal import FRAMES, PoolJournal
+from node.pool.mempool import Accepted, Mempool, transaction_hash
+from node.pool.transaction_service import TransactionService
 from tests.clearing.state.world import ALICE, BOB, BTC_PERP, World, funded
 
 

@@ -24,9 +24,9 @@ from clearing.genesis import (
 from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 from clearing.opening import open_state
 from clearing.transactions import CashTransfer, Transaction
-from consensus.chain import Position, chain_at
+from consensus.blocks.chain import Position, chain_at
+from consensus.blocks.executor import BlockExecutor
 from consensus.codes import ConsensusCode
-from consensus.executor import BlockExecutor
 from consensus.messages import Evidence, Extension, SignedExtension, extension_digest
 from consensus.signing import CertificateCache, CurveVerifier
 from node.application import ClearingApplication

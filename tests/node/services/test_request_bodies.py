@@ -15,10 +15,10 @@ from clearing.codes import ClearingCode
 from clearing.rules import RULES
 from clearing.transactions import TRANSACTION_BYTES_MAX, CashTransfer, Trade, Transaction, bytes_max
 from node.api.bodies import BODY_OF, SubmitBody, body_of, transaction_of
-from node.mempool import Accepted, Mempool, decode_transaction, transaction_hash
 from node.p2p.network import TOPIC_MESSAGE_BYTES
-from node.trade_batch import make_batch, open_batch
-from node.transaction_service import fitting
+from node.pool.mempool import Accepted, Mempool, decode_transaction, transaction_hash
+from node.pool.trade_batch import make_batch, open_batch
+from node.pool.transaction_service import fitting
 from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1, secret
 from tests.clearing.trades.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS, Desk, line_of
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from clearing.base.errors import LocalFault
-from consensus.store import BlockStore
+from consensus.blocks.store import BlockStore
 from node.codes import NodeCode
 from node.store import database
 from node.store.blocks import StoredBlocks

@@ -35,8 +35,8 @@ from node.cli.main import run
 from node.codes import NodeCode
 from node.keys.keystore import Strength
 from node.keys.ring import KIND_OF, Purpose, new_password, write_key
-from node.mempool import CHANGES_MAX, VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
-from node.validators_view import validators_of
+from node.pool.mempool import CHANGES_MAX, VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
+from node.views.validators import validators_of
 from tests.clearing.state.world import codes
 from tests.clearing.validators.chamber import Chamber, envelope_secret, key_of, validator
 

@@ -14,9 +14,9 @@ from node.cli.join import join
 from node.cli.settings import effective_config
 from node.codes import NodeCode
 from node.config import StateSync
-from node.join import address_of, peer_of, trust_of
-from node.joining import anchor_of
 from node.keys.ring import open_node_keys
+from node.sync.home import address_of, peer_of, trust_of
+from node.sync.joining import anchor_of
 from node.testnet import Testnet, create_testnet
 from tests.clearing.state.world import make_genesis
 

@@ -8,13 +8,13 @@ import pytest
 from clearing.base.certificate import VoteKind, make_certificate
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from consensus.chain import Chain
-from consensus.light_client import check_block
+from consensus.blocks.chain import Chain
+from consensus.blocks.store import keep_sets, save_committed
+from consensus.light.client import check_block
 from consensus.messages import Block, CommittedBlock, Evidence
-from consensus.store import keep_sets, save_committed
-from node.light_blocks import light_block_at
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from node.sync.light_blocks import light_block_at
 from tests.sim.consensus.crypto import validator_set
 
 NETWORK = bytes(range(32))

@@ -17,14 +17,13 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.validators import ValidatorSet
 from clearing.extension import VoteExtension
+from consensus.blocks.store import load_committed
 from consensus.codes import ConsensusCode
-from consensus.light_client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
 from consensus.messages import BlockRequest, MessageKind, envelope_digest, read_envelope, read_message
-from consensus.own import seal_body
+from consensus.sending.own import seal_body
 from consensus.signing import CurveVerifier
-from consensus.state_sync import FirstSet
-from consensus.store import load_committed
-from consensus.sync_messages import (
+from consensus.sync.messages import (
     CHUNK_BYTES,
     LATEST,
     ChunkRequest,
@@ -40,18 +39,19 @@ from consensus.sync_messages import (
     read_sync_message,
     seal_sync,
 )
-from node import snapshots, state_sync
+from consensus.sync.state_sync import FirstSet
 from node.consensus.sign_state import SignedStep, SignStateFile
-from node.joining import UNSEEN_HEIGHTS, check_state, keep_silent, rows_of
-from node.light_blocks import light_block_at
 from node.p2p.memory import Hub, MemoryNetwork
 from node.p2p.network import Channel, Incoming
-from node.peer_talk import PeerTalk
-from node.restore import encode_saved
-from node.snapshots import SnapshotService
-from node.state_sync import Anchor, Curves, Joined, StateSync
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from node.sync import snapshots, state_sync
+from node.sync.joining import UNSEEN_HEIGHTS, check_state, keep_silent, rows_of
+from node.sync.light_blocks import light_block_at
+from node.sync.peer_talk import PeerTalk
+from node.sync.restore import encode_saved
+from node.sync.snapshots import SnapshotService
+from node.sync.state_sync import Anchor, Curves, Joined, StateSync
 from tests.clearing.state.world import BTC, ETH, reports
 from tests.clearing.state.world import World as Words
 from tests.node.assembly.station import Home, Station, make_home, time_of

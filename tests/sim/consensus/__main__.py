@@ -8,7 +8,7 @@ from collections import Counter
 
 import structlog
 
-from consensus.rules import Rule
+from consensus.core.rules import Rule
 from tests.sim.consensus.network import SimNetwork
 from tests.sim.consensus.planted import PLANTED, find
 from tests.sim.consensus.scenarios import faults_of

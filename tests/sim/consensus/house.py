@@ -24,13 +24,13 @@ from clearing.validators.changes import judge_change
 from clearing.validators.requests import ValidatorChange
 from clearing.validators.sets import sets_of
 from consensus.application import Application
-from consensus.chain import Position
+from consensus.blocks.chain import Position
 from consensus.outputs import Clock
 from node.application import ClearingApplication, Decided
-from node.epochs import EpochRecord, EpochService
+from node.epochs.service import EpochRecord, EpochService
 from node.fact_pool import FactPool
-from node.mempool import Mempool
 from node.payload import Payload, encode_payload
+from node.pool.mempool import Mempool
 from tests.clearing.state.world import ALICE, BOB, SALT
 from tests.sim.consensus.market import MARKET, PRICES, Market
 from tests.sim.consensus.toy import ToyApplication

@@ -12,8 +12,8 @@ from clearing.base.codec import encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.validators import ValidatorSet
 from consensus.outputs import Lane
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import ReplicaConfig
-from consensus.timeouts import TimerKind
 from tests.sim.consensus import house, toy
 from tests.sim.consensus.crypto import validator_set
 from tests.sim.consensus.disk import simulated_disks

@@ -9,15 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug, CrossclearError, LocalFault
+from consensus.blocks.store import MemoryBlockStore, load_committed
 from consensus.codes import ConsensusCode
+from consensus.log.inspection import standing
+from consensus.log.restart import restore_chain
+from consensus.log.wal import Record
 from consensus.messages import CommittedBlock
 from consensus.outputs import Broadcast, Decided, Output, PeerFault, Persist, RuleFired, Send, StartTimer
+from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica
-from consensus.restart import restore_chain
-from consensus.store import MemoryBlockStore, load_committed
-from consensus.timeouts import TimerKind
-from consensus.wal import Record
-from consensus.wal_inspect import standing
 from node.consensus.sign_state import SignGuard, SignStateFile
 from node.consensus.wal import WalFile
 from tests.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear

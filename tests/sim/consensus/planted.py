@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import consensus.step as core
-from consensus.effects import Effect
-from consensus.events import ProposalReceived
+import consensus.core.step as core
+from consensus.core.effects import Effect
+from consensus.core.events import ProposalReceived
+from consensus.core.state import State
 from consensus.height import HeightRun
 from consensus.messages import Proposal
-from consensus.state import State
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.scenarios import faults_of
 from tests.sim.consensus.violations import Violation

@@ -7,14 +7,14 @@ from clearing.base.header import Header
 from clearing.base.ids import Hash32
 from clearing.base.validators import ValidatorSet
 from consensus.application import Application, AppRoots, BlockContext, MisbehaviourKind
-from consensus.executor import BlockExecutor
+from consensus.blocks.executor import BlockExecutor
+from consensus.blocks.store import MemoryBlockStore
+from consensus.log.restart import restore_chain
+from consensus.log.wal import split_frames
 from consensus.messages import read_envelope, read_message
 from consensus.outputs import Broadcast, Persist
 from consensus.replica import Replica
-from consensus.restart import restore_chain
 from consensus.signing import CertificateCache
-from consensus.store import MemoryBlockStore
-from consensus.wal import split_frames
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeVerifier
 from tests.sim.consensus.signer import SimSigner

@@ -9,7 +9,7 @@ from clearing.base.header import Header
 from clearing.base.ids import ZERO_HASH, Hash32
 from clearing.base.validators import ValidatorSet
 from consensus.application import EVIDENCE_HEIGHTS, AppRoots, BlockContext, Misbehaviour, MisbehaviourKind
-from consensus.chain import Position
+from consensus.blocks.chain import Position
 
 MAGIC = b"toy:"
 

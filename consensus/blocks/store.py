@@ -1,0 +1,139 @@
+"""`BlockStore`: where decided blocks are kept, as an interface, and one in memory.
+
+Rule: `save` returns only when the block is durable; heights have no gaps. Bytes in, bytes out: the store knows no
+consensus types. Beside the blocks lie the validator sets that their headers name, by hash: who has a block can show who
+signed it.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from clearing.base.certificate import Certificate
+from clearing.base.codec import decode, encode
+from clearing.base.errors import LocalFault
+from clearing.base.validators import ValidatorSet
+from consensus.blocks.chain import Chain
+from consensus.codes import ConsensusCode
+from consensus.messages import BLOCK_BYTES_MAX, Block, CommittedBlock, SignedExtension
+
+Stored = tuple[bytes, bytes, bytes]
+"""Block, certificate, extended commit."""
+
+
+class BlockStore(Protocol):
+    """Decided blocks from height 1 (or from a later first one, after pruning) to `height()`."""
+
+    def height(self) -> int:
+        """The highest block's height; 0 when there is none."""
+        ...
+
+    def load(self, height: int) -> Stored | None:
+        """The bytes given to `save`, or None."""
+        ...
+
+    def save(self, height: int, block: bytes, certificate: bytes, extended_commit: bytes) -> None:
+        """Keep the block above the highest one, or any as the first; durable on return. One held already stays."""
+        ...
+
+    def save_run(self, first: int, blocks: Sequence[Stored]) -> None:
+        """Keep consecutive blocks from height `first` on, at once; durable on return. Those held already stay."""
+        ...
+
+    def has_set(self, hash_: bytes) -> bool:
+        """Whether the validator set of this hash is kept; quick."""
+        ...
+
+    def load_set(self, hash_: bytes) -> bytes | None:
+        """The bytes given to `save_set`, or None."""
+        ...
+
+    def save_set(self, hash_: bytes, data: bytes) -> None:
+        """Keep a validator set; durable on return."""
+        ...
+
+
+class MemoryBlockStore:
+    """For tests and simulations: durable as long as the object lives."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Stored] = []
+        self._first = 1
+        self._sets: dict[bytes, bytes] = {}
+
+    def height(self) -> int:
+        """See `BlockStore`."""
+        return self._first + len(self._blocks) - 1 if self._blocks else 0
+
+    def load(self, height: int) -> Stored | None:
+        """See `BlockStore`."""
+        at = height - self._first
+        return self._blocks[at] if 0 <= at < len(self._blocks) else None
+
+    def save(self, height: int, block: bytes, certificate: bytes, extended_commit: bytes) -> None:
+        """See `BlockStore`."""
+        if not self._blocks:
+            self._first = height
+        elif self._first <= height <= self.height() and self._blocks[height - self._first][0] == block:
+            return
+        elif height != self.height() + 1:
+            raise LocalFault(ConsensusCode.STORE_INCOMPLETE, "save", height=height, highest=self.height())
+        self._blocks.append((block, certificate, extended_commit))
+
+    def save_run(self, first: int, blocks: Sequence[Stored]) -> None:
+        """See `BlockStore`."""
+        for height, stored in enumerate(blocks, first):
+            self.save(height, *stored)
+
+    def has_set(self, hash_: bytes) -> bool:
+        """See `BlockStore`."""
+        return hash_ in self._sets
+
+    def load_set(self, hash_: bytes) -> bytes | None:
+        """See `BlockStore`."""
+        return self._sets.get(hash_)
+
+    def save_set(self, hash_: bytes, data: bytes) -> None:
+        """See `BlockStore`."""
+        self._sets[hash_] = data
+
+
+def keep_sets(store: BlockStore, chain: Chain) -> None:
+    """Keep the sets that the headers of this height and the next two name."""
+    for validators in (chain.last_validators, chain.validators, chain.next_validators):
+        if not store.has_set(validators.hash):
+            store.save_set(validators.hash, encode(validators))
+
+
+def load_set(store: BlockStore, hash_: bytes) -> ValidatorSet | None:
+    """A validator set that some stored header names, or None."""
+    data = store.load_set(hash_)
+    return None if data is None else decode(data, ValidatorSet)
+
+
+def save_committed(store: BlockStore, committed: CommittedBlock) -> None:
+    """Keep a decided block."""
+    store.save(committed.block.header.height, *stored_of(committed))
+
+
+def save_run(store: BlockStore, blocks: Sequence[CommittedBlock]) -> None:
+    """Keep consecutive decided blocks: one sync of the disk for all of them."""
+    store.save_run(blocks[0].block.header.height, [stored_of(committed) for committed in blocks])
+
+
+def stored_of(committed: CommittedBlock) -> Stored:
+    """The bytes of a decided block as a store holds them."""
+    return encode(committed.block), encode(committed.certificate), encode(committed.extensions)
+
+
+def load_committed(store: BlockStore, height: int) -> CommittedBlock | None:
+    """Read a decided block back, typed."""
+    stored = store.load(height)
+    if stored is None:
+        return None
+    block, certificate, extensions = stored
+    extended: tuple[SignedExtension, ...] = decode(extensions, tuple[SignedExtension, ...], BLOCK_BYTES_MAX)
+    return CommittedBlock(
+        block=decode(block, Block, 2 * BLOCK_BYTES_MAX),
+        certificate=decode(certificate, Certificate),
+        extensions=extended,
+    )

@@ -1,0 +1,1 @@
+"""Following the chain by certificates alone."""

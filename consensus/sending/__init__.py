@@ -1,0 +1,1 @@
+"""The own messages: signed once, and to whom they go."""

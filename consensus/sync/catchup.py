@@ -1,0 +1,174 @@
+"""Catching up: tell the own height, hear others', fetch decided blocks and serve them.
+
+Rule: a fetched block is applied only when a certificate on or above it and its contents verify; a quorum's block that
+does not execute here is a Bug, not the sender's fault. Fetching goes on while blocks are applied, one a turn, so that
+the loop stays free.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from clearing.base.certificate import Certificate, signer_indices
+from clearing.base.errors import Bug, LocalFault, RemoteFault
+from consensus.blocks.store import BlockStore, Stored, save_run
+from consensus.budget import PeerBudgets
+from consensus.messages import BlockRequest, BlockResponse, CommittedBlock, MessageKind, Status
+from consensus.outputs import Broadcast, Lane, PeerFault, Send, StartTimer
+from consensus.pace.timeouts import TimerKind
+from consensus.sending.own import seal, seal_body
+from consensus.sync.certified_run import RUN_MAX, Culprit, certify_run
+from consensus.sync.fetching import GRACE_MS, HEDGE_MS, BlockSync
+from consensus.sync.messages import pack_block_response
+
+if TYPE_CHECKING:
+    from consensus.replica import Replica
+
+RESPONSE_BYTES_AIM = 256 << 10
+"""Several short answers from several peers: none of them holds up votes on its connection for long."""
+SERVED_BYTES_PER_SECOND = 8 << 20
+SERVED_BYTES_AT_ONCE = 16 << 20
+REQUEST_BYTES = 32 << 10
+"""What any request is charged beside its blocks."""
+
+
+class CatchUp:
+    """Block sync of one replica."""
+
+    def __init__(self, replica: "Replica", store: BlockStore) -> None:
+        self._replica = replica
+        self._store = store
+        self._sync = BlockSync()
+        self._certified: deque[CommittedBlock] = deque()
+        """Final and not applied yet, in order; at most a run."""
+        self._helped: dict[bytes, int] = {}
+        self._due_ms = -1
+        self._served = PeerBudgets(SERVED_BYTES_PER_SECOND, SERVED_BYTES_AT_ONCE)
+
+    def awaits(self, peer: bytes) -> bool:
+        """Whether this peer was asked for blocks: what nobody asked for is not even read."""
+        return self._sync.awaits(peer)
+
+    def tell_status(self) -> None:
+        """Broadcast the decided height."""
+        status = Status(height=self._replica.chain.height)
+        self._replica.send(Broadcast(Lane.CONSENSUS, seal(self._replica.around.signer, status)))
+
+    def help_behind(self, peer: bytes, height: int) -> None:
+        """A peer works on a height decided here: tell it so, once a height."""
+        if self._helped.get(peer, 0) >= height:
+            return
+        if peer in self._replica.chain.validators.index_of:
+            self._helped[peer] = height
+            status = Status(height=self._replica.chain.height)
+            self._replica.send(Send(peer, Lane.CONSENSUS, seal(self._replica.around.signer, status)))
+
+    def note(self, peer: bytes, height: int) -> None:
+        """A peer has decided this height. One ahead is usual and waits a little; more is asked for at once."""
+        self._sync.note_height(peer, height)
+        ahead = height - self._replica.chain.height
+        if ahead == 1:
+            self._later(GRACE_MS)
+        elif ahead > 1:
+            self.ask()
+
+    def look_for(self, certificates: Iterable[Certificate]) -> None:
+        """A value is final but its block isn't here: its signers will have it."""
+        validators = self._replica.chain.validators.validators
+        own = self._replica.around.signer.envelope_key
+        for certificate in certificates:
+            for index in signer_indices(certificate.signers):
+                if validators[index].envelope_key != own:
+                    self._sync.note_height(validators[index].envelope_key, certificate.height)
+            self._later(GRACE_MS)
+
+    def ask(self) -> None:
+        """Request what is missing, of several peers, and look again when answers are late."""
+        own = self._certified[-1].block.header.height if self._certified else self._replica.chain.height
+        if self._sync.best_height() <= own:
+            return
+        for peer, request in self._sync.requests(own, self._replica.clock.steady_ms()):
+            self._replica.send(Send(peer, Lane.SYNC, seal(self._replica.around.signer, request)))
+        self._later(HEDGE_MS)
+
+    def serve(self, peer: bytes, request: BlockRequest) -> None:
+        """Answer with consecutive blocks: about a quarter megabyte, at least one if there is one; nothing to who asks
+        too much.
+
+        Reading takes the time of the consensus loop; stored bytes go out as they are.
+        """
+        now = self._replica.clock.steady_ms()
+        if not self._served.has(peer, now):
+            return
+        blocks: list[Stored] = []
+        size = 0
+        for height in range(request.first, min(request.first + request.count, self._replica.chain.height + 1)):
+            try:
+                stored = self._store.load(height)
+            except LocalFault:
+                break  # A rotten block is the operator's concern: nobody may stop this node by asking for it.
+            if stored is None:
+                break
+            blocks.append(stored)
+            size += sum(len(part) for part in stored)
+            if size >= RESPONSE_BYTES_AIM:
+                break
+        self._served.charge(peer, REQUEST_BYTES + size, now)
+        body = pack_block_response(blocks)
+        self._replica.send(
+            Send(peer, Lane.SYNC, seal_body(self._replica.around.signer, MessageKind.BLOCK_RESPONSE, body))
+        )
+
+    def take(self, peer: bytes, response: BlockResponse) -> None:
+        """Fetched blocks arrived: ask for more, and apply them one a turn."""
+        if self._sync.accept(peer, response, self._replica.clock.steady_ms()):
+            self._go_on()
+        self.ask()
+
+    def apply_next(self) -> None:
+        """Apply the next fetched block; of those that are not certified yet, check a run first."""
+        while self._certified and self._certified[0].block.header.height <= self._replica.chain.height:
+            self._certified.popleft()
+        if not self._certified:
+            self._certify()
+        if self._certified:
+            self._apply(self._certified.popleft())
+        if self._certified:
+            self._go_on()
+            return
+        if self._sync.holds(self._replica.chain.height + 1):
+            self._go_on()
+        self.ask()
+
+    def _certify(self) -> None:
+        chain, around = self._replica.chain, self._replica.around
+        run = self._sync.run_above(chain.height, RUN_MAX)
+        if not run:
+            return
+        found = certify_run(chain, run, around.admission)
+        if isinstance(found, Culprit):
+            self._sync.blame(found.peer, self._replica.clock.steady_ms())
+            self._replica.send(PeerFault(found.peer, found.fault))
+        else:
+            save_run(self._store, found)
+            self._certified.extend(found)
+            self._sync.forget_to(found[-1].block.header.height)
+
+    def _apply(self, committed: CommittedBlock) -> None:
+        replica = self._replica
+        try:
+            replica.around.executor.check(replica.chain, committed.block, certified=True)
+        except RemoteFault as fault:
+            raise Bug(f"a quorum decided block {committed.block.header.height}, invalid here: {fault}") from fault
+        replica.commit(committed, fetched=True)
+
+    def _go_on(self) -> None:
+        self._replica.send(StartTimer(TimerKind.APPLY, 0, 0, 0))
+
+    def _later(self, duration_ms: int) -> None:
+        """Look again after this time, or when it was due anyway: messages must not put it off for ever."""
+        now = self._replica.clock.steady_ms()
+        if now < self._due_ms <= now + duration_ms:
+            return
+        self._due_ms = now + duration_ms
+        self._replica.send(StartTimer(TimerKind.SYNC, 0, 0, duration_ms))

@@ -1,0 +1,109 @@
+"""`PackageService`: proves the epochs whose turn is ours, and keeps their packages.
+
+Rule: a package is proven in a worker, checked by the very verifier that anybody would use, and only then kept. A
+failed proof is an alarm (the margin engine and the proven rows differ), never a reason to stop deciding heights.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+import trio
+
+from clearing.base.errors import CrossclearError
+from clearing.base.header import Header
+from clearing.base.validators import ValidatorSet
+from clearing.margin.snapshot import RiskSnapshot
+from consensus.blocks.store import BlockStore, load_committed
+from consensus.messages import CommittedBlock
+from consensus.outputs import Decided
+from node.epochs.service import EpochService, write_package
+from node.store.store import Store
+from proofs.verify import Verdict, verify_package
+
+WAITING_MAX = 8
+_Waiting = tuple[RiskSnapshot, CommittedBlock, ValidatorSet]
+
+log = structlog.get_logger(__name__)
+
+
+class PackageService:
+    """`decided` is called with each decided height; `run` proves, one epoch after another."""
+
+    def __init__(
+        self,
+        epochs: EpochService,
+        store: Store,
+        home: Path,
+        folder: Path,
+        set_of: Callable[[bytes], ValidatorSet | None],
+        network: bytes,
+    ) -> None:
+        """`set_of`: the validator set of a hash that a stored header names."""
+        self._epochs = epochs
+        self._store = store
+        self._home = home
+        self._folder = folder
+        self._set_of = set_of
+        self._network = network
+        self._send, self._receive = trio.open_memory_channel[_Waiting](WAITING_MAX)
+        self.newest_epoch = 0
+        self.newest_bytes = 0
+        self.seconds: deque[float] = deque(maxlen=1024)
+        """Of proofs made here; whoever measures takes them out."""
+
+    def decided(self, decided: Decided) -> None:
+        """Queue a height that is the first to carry an epoch's commitments, if it is ours to prove."""
+        if decided.fetched:
+            self._epochs.provable(decided.committed.block.header.height)  # the others have proven it meanwhile
+        else:
+            self._queue(decided.committed)
+
+    def resume(self, blocks: BlockStore) -> None:
+        """After a restart: queue the newest epoch that the replayed heights carry, if its package was not finished."""
+        for height in self._epochs.provable_heights:
+            committed = load_committed(blocks, height)
+            if committed is not None:
+                self._queue(committed)
+
+    def _queue(self, committed: CommittedBlock) -> None:
+        header = committed.block.header
+        height, validators = header.height, self._set_of(header.validators_hash)
+        snapshot = self._epochs.provable(height)
+        if snapshot is None or validators is None or not self._epochs.is_ours(snapshot.statement.epoch, validators):
+            return
+        # A second proof of an epoch has other bytes: it would take the place of the file that the store describes.
+        if self._store.package(snapshot.statement.epoch) is not None:
+            return
+        try:
+            self._send.send_nowait((snapshot, committed, validators))
+        except trio.WouldBlock:
+            log.warning("proving is behind; an epoch is left to its other prover", height=height)
+
+    async def run(self, clock: Callable[[], float] = trio.current_time) -> None:
+        """Prove for ever."""
+        async for snapshot, committed, validators in self._receive:
+            header = committed.block.header
+            started = clock()
+            try:
+                data = await self._epochs.prove(snapshot, header, committed.certificate, validators)
+                seconds = clock() - started
+                await self._keep(data, snapshot.statement.epoch, header, seconds)
+            except (CrossclearError, OSError) as error:  # a full disk, too, leaves the epoch to its other prover
+                log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=str(error))
+
+    async def _keep(self, data: bytes, epoch: int, header: Header, seconds: float) -> None:
+        height = header.commitments_height
+        verdict = await trio.to_thread.run_sync(self._verify, data, header.validators_hash)
+        if not verdict.ok:
+            log.error("own package refused", epoch=epoch, height=height, check=verdict.failed)
+            return
+        record = await trio.to_thread.run_sync(write_package, self._folder, self._home, epoch, height, data)
+        await self._store.save_package_async(record)
+        self.newest_epoch, self.newest_bytes = epoch, len(data)
+        self.seconds.append(seconds)
+        log.info("epoch proven", epoch=epoch, height=height, bytes=len(data), seconds=round(seconds, 3))
+
+    def _verify(self, data: bytes, validators_hash: bytes) -> Verdict:
+        return verify_package(data, network=self._network, validators_hash=validators_hash)

@@ -1,0 +1,1 @@
+"""Transactions on their way from a member into a block."""

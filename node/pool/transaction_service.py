@@ -1,0 +1,151 @@
+"""`TransactionService`: requests on their way from a member to every validator's pool.
+
+Rule: whoever takes a request in checks it and gossips it once, in a signed batch; a batch that arrives is checked
+request by request, as if each had come in by the own door. Nothing waits for the network.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+import trio
+
+from clearing.base import ed25519
+from clearing.base.codec import encode
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.ids import NetworkId
+from clearing.transactions import Transaction
+from node.codes import NodeCode
+from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Network, Topic
+from node.pool.journal import PoolJournal
+from node.pool.mempool import Accepted, Mempool, transaction_hash
+from node.pool.trade_batch import BATCH_TRANSACTIONS_MAX, make_batch, open_batch
+
+GOSSIP_TRANSACTIONS_MAX = BATCH_TRANSACTIONS_MAX
+GOSSIP_BYTES_MAX = TOPIC_MESSAGE_BYTES - 256
+"""A batch, with its envelope, must fit one gossip message."""
+
+CHECKED_AT_ONCE = 4
+"""Checking a request costs about 0.1 ms of the event loop: votes must not wait for a whole batch."""
+
+log = structlog.get_logger(__name__)
+
+
+class TransactionService:
+    """Owns the way in. `changed` is called when the pool has something new."""
+
+    def __init__(
+        self,
+        pool: Mempool,
+        network: NetworkId,
+        envelope_secret: bytes,
+        submitters: Callable[[], frozenset[bytes]],
+        clock_ms: Callable[[], int],
+        changed: Callable[[], None],
+        journal: PoolJournal | None = None,
+    ) -> None:
+        """`submitters`: envelope keys of the nodes whose batches are taken. `journal` keeps what came in by the own
+        door until a block has decided it; without one a crash loses it."""
+        self._pool = pool
+        self._network_id = network
+        self._secret = envelope_secret
+        self._own_key = ed25519.public_key(envelope_secret)
+        self._submitters = submitters
+        self._clock_ms = clock_ms
+        self._changed = changed
+        self._journal = journal
+        self._outbox: list[Transaction] = []
+        self._filled = trio.Event()
+        self.refused: Counter[str] = Counter()
+        """Requests refused at the own door, by code."""
+        # A restarted node must not reuse numbers, and need not remember them: time goes on.
+        self._sequence = clock_ms()
+
+    def submit(self, transaction: Transaction) -> Accepted | Rejected:
+        """Take one in by the own door; refused by a node whose batches nobody takes: it could keep no promise."""
+        told: Accepted | Rejected = Rejected(NodeCode.BATCH_SENDER, "submit", (("submitter", self._own_key),))
+        if self._own_key in self._submitters():
+            told = self._pool.add(transaction, self._clock_ms())
+        if isinstance(told, Accepted) and not told.known:
+            self._outbox.append(transaction)
+            self._filled.set()
+            self._changed()
+        elif isinstance(told, Rejected):
+            self.refused[told.code.label] += 1
+        if self._journal is not None and isinstance(told, Accepted) and self._pool.holds(told.hash):
+            # Also one that gossip brought before: its member is told the same, and who brought it may keep nothing.
+            self._journal.take(transaction)
+        return told
+
+    async def kept(self) -> None:
+        """Return when all that was taken in is durable: only then may its member be told."""
+        if self._journal is not None:
+            await self._journal.kept()
+
+    def resume(self) -> int:
+        """Offer again what an earlier run of this node took in and no block has decided; how many."""
+        if self._journal is None:
+            return 0
+        now_ms = self._clock_ms()
+        told = [(each, self._pool.add(each, now_ms)) for each in self._journal.waiting]
+        again = [each for each, answer in told if isinstance(answer, Accepted) and not answer.known]
+        self._journal.over(transaction_hash(each) for each, answer in told if isinstance(answer, Rejected))
+        self._outbox.extend(again)
+        self._filled.set()
+        return len(again)
+
+    def decided(self, transactions: Iterable[Transaction], time_ms: int) -> None:
+        """A block of this time decided these."""
+        hashes = self._pool.remove(transactions)
+        self._pool.expire(time_ms)
+        if self._journal is not None:
+            self._journal.over(hashes)
+            self._journal.tidy(self._pool.holds)
+
+    async def run(self, network: Network, batch_ms: int) -> None:
+        """Gossip what came in, for ever: what comes within `batch_ms` of the first goes together."""
+        while True:
+            await self._filled.wait()
+            self._filled = trio.Event()
+            await trio.sleep(batch_ms / 1000)
+            while self._outbox:
+                chosen = fitting(self._outbox)
+                del self._outbox[: len(chosen)]
+                self._sequence += 1
+                batch = make_batch(self._network_id, self._secret, self._sequence, chosen)
+                network.publish(Topic.TRADES, encode(batch))
+
+    async def listen(self, incoming: trio.MemoryReceiveChannel[Incoming]) -> None:
+        """Take in what others gossip."""
+        async for message in incoming:
+            try:
+                batch = open_batch(self._network_id, message.data, self._submitters())
+            except RemoteFault as fault:
+                log.warning("trade batch refused", peer=message.sender.hex(), fault=str(fault))
+                continue
+            now_ms = self._clock_ms()
+            answers: list[Accepted | Rejected] = []
+            for number, transaction in enumerate(batch.transactions, start=1):
+                answers.append(self._pool.add(transaction, now_ms))
+                if number % CHECKED_AT_ONCE == 0:
+                    await trio.lowlevel.checkpoint()
+            if any(isinstance(told, Accepted) and not told.known for told in answers):
+                # What is known or refused makes no block come sooner, however often a peer repeats it.
+                self._changed()
+
+
+def valid_batch_size(message: Incoming) -> bool:
+    """Gossip validator: the signature is checked once, where the batch is opened."""
+    return 0 < len(message.data) <= TOPIC_MESSAGE_BYTES
+
+
+def fitting(waiting: Sequence[Transaction]) -> list[Transaction]:
+    """The first of those that wait, as many as one gossip message holds; at least one."""
+    chosen: list[Transaction] = []
+    room = GOSSIP_BYTES_MAX
+    for transaction in waiting[:GOSSIP_TRANSACTIONS_MAX]:
+        room -= len(encode(transaction))
+        if chosen and room < 0:
+            break
+        chosen.append(transaction)
+    return chosen

@@ -1,0 +1,182 @@
+"""How a node without blocks begins: it fetches a state from peers before consensus starts, or leaves it to block sync.
+
+Rule: it runs with the home locked and a network of its own, which has ended when consensus starts. What it writes, it
+writes in one transaction, and only what was checked; the start that follows reads it back as any restart does, and
+compares every root again. A key that may have signed before its sign state was lost is kept silent for as long as it
+could contradict itself.
+"""
+
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from clearing.base import ed25519
+from clearing.base.codec import encode
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import Genesis, network_id
+from consensus.codes import ConsensusCode
+from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
+from consensus.messages import MessageKind, envelope_digest
+from consensus.signing import CurveVerifier
+from consensus.sync.state_sync import FirstSet
+from node.codes import NodeCode
+from node.config import NodeConfig
+from node.consensus.sign_state import SignedStep, SignStateFile
+from node.keys.ring import KeyKind, NodeKeys, public_of
+from node.p2p.libp2p_network import LibP2PNetwork
+from node.replay import state_salt
+from node.service_settings import config_of_chains, network_config
+from node.store.records import BlockRecord
+from node.store.store import Commit, Store
+from node.sync.peer_talk import PeerTalk
+from node.sync.restore import Restored, position_of, read_saved
+from node.sync.state_sync import Anchor, Curves, Joined, StateSync
+from node.sync.vault_anchor import newest_checkpoint
+
+UNSEEN_HEIGHTS = 2
+"""So far above what a quorum shows, a validator could have signed."""
+_LAST_ROUND = 2**63 - 1
+_LAST_STEP = 2
+
+log = structlog.get_logger(__name__)
+
+
+async def begin_from_peers(
+    config: NodeConfig, genesis: Genesis, open_keys: Callable[[], NodeKeys], clock_ms: Callable[[], int]
+) -> bool:
+    """Fill an empty home with a state from peers; False when it is not empty, or blocks are to be executed instead.
+
+    Raises LocalFault: TRUST_EXPIRED, NO_ANCHOR, and what opening the home raises.
+    """
+    network = network_id(genesis)
+    guard = SignStateFile(config.path("sign-state"))
+    try:
+        with Store(config.path("node.sqlite"), network) as store:
+            if store.height() > 0:
+                return False
+            keys = open_keys()
+            anchor = await anchor_of(config, genesis)
+            log.info("looking for a state", anchor_height=anchor.height, anchor_hash=anchor.hash.hex())
+            signer = _EnvelopeKey(network, keys.envelope)
+            p2p = LibP2PNetwork(network_config(config, network, keys))
+            async with p2p.running():
+                talk = PeerTalk(network, signer, CurveVerifier(), p2p)
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(talk.run)
+                    joined = await _fetch(config, genesis, keys, talk, anchor, clock_ms, guard)
+                    nursery.cancel_scope.cancel()
+            if joined is None:
+                log.warning("no state is offered by enough validators: blocks are executed from the first")
+                return False
+            store.save_joined(*rows_of(joined))
+            log.info("joined", height=joined.light.header.height, state_root=joined.light.header.state_root.hex())
+            return True
+    finally:
+        guard.close()
+
+
+async def _fetch(
+    config: NodeConfig,
+    genesis: Genesis,
+    keys: NodeKeys,
+    talk: PeerTalk,
+    anchor: Anchor,
+    clock_ms: Callable[[], int],
+    guard: SignStateFile,
+) -> Joined | None:
+    salt = state_salt(keys.network_seed)
+
+    async def check(light: LightBlock, data: bytes) -> None:
+        await trio.to_thread.run_sync(check_state, genesis, salt, light, data)
+
+    settings = config.state_sync
+    sync = StateSync(
+        talk,
+        anchor,
+        TrustPolicy(trusting_period_ms=settings.trusting_period_s * 1000),
+        Curves(CurveLightVerifier(), CurveVerifier()),
+        clock_ms,
+        check,
+        settings.offers_ms / 1000,
+    )
+    joined = await sync.run()
+    # Keys in a process of their own have their sign state there.
+    if joined is not None and not settings.fresh_key and not config.signer.address:
+        await keep_silent(guard, sync, joined.light.next_validators, public_of(KeyKind.ED25519, keys.envelope))
+    return joined
+
+
+async def keep_silent(guard: SignStateFile, sync: StateSync, validators: ValidatorSet, own: bytes) -> None:
+    """Close the heights that a validator with a new sign state could have signed before the old one was lost.
+
+    It had the block below the one it signed for, and that block's voters the one below: among a quorum of answers is
+    one of them, so nothing was signed more than `UNSEEN_HEIGHTS` above the highest.
+    """
+    if own not in validators.index_of or guard.last.height > 0:
+        return
+    height = await sync.newest_height(validators, own) + UNSEEN_HEIGHTS
+    guard.advance(SignedStep(height, _LAST_ROUND, _LAST_STEP), bytes(32))
+    log.warning("a validator without sign state: it signs nothing up to this height", height=height)
+
+
+async def anchor_of(config: NodeConfig, genesis: Genesis) -> Anchor:
+    """Where trust begins, as the settings say.
+
+    Raises LocalFault CONFIG_MISSING for a height without hash, RemoteFault when a vault's checkpoint can't be read.
+    """
+    first = FirstSet(network_id(genesis), genesis.validators)
+    settings = config.state_sync
+    if settings.trust_height:
+        if not settings.trust_hash:
+            raise LocalFault(NodeCode.CONFIG_MISSING, "state_sync.trust_hash", trust_height=settings.trust_height)
+        return Anchor(first, settings.trust_height, bytes.fromhex(settings.trust_hash))
+    if settings.trust_chain:
+        checkpoint = await newest_checkpoint(genesis, config_of_chains(config), settings.trust_chain)
+        return Anchor(first, *checkpoint)
+    return Anchor(first)
+
+
+def check_state(genesis: Genesis, salt: bytes, light: LightBlock, data: bytes) -> None:
+    """Check a whole snapshot against its certified header. Raises RemoteFault."""
+    try:
+        restored = read_saved(genesis, salt, light.header, data)
+        _check_sets(restored, light)
+    except RemoteFault:
+        raise
+    except Exception as error:
+        # Hostile bytes may decode and still break an index that is rebuilt from them.
+        raise RemoteFault(ConsensusCode.SNAPSHOT_REFUSED, "state", why=repr(error)) from error
+
+
+def _check_sets(restored: Restored, light: LightBlock) -> None:
+    position = position_of(restored)
+    stated = (light.header.validators_hash, light.header.next_validators_hash)
+    if (position.last_validators.hash, position.validators.hash) != stated:
+        raise RemoteFault(ConsensusCode.SNAPSHOT_REFUSED, "validators", height=restored.height)
+
+
+class _EnvelopeKey:
+    """Signs what a joining node asks: it has no votes to sign."""
+
+    def __init__(self, network: bytes, secret: bytes) -> None:
+        self._network, self._secret = network, secret
+        self.envelope_key = public_of(KeyKind.ED25519, secret)
+
+    def sign_envelope(self, kind: MessageKind, body: bytes) -> bytes:
+        """See `consensus.signing.Signer`."""
+        return ed25519.sign(self._secret, envelope_digest(self._network, self.envelope_key, kind, body))
+
+
+def rows_of(joined: Joined) -> tuple[Commit, dict[bytes, bytes]]:
+    """What the store keeps of it."""
+    committed = joined.committed
+    record = BlockRecord(
+        height=committed.block.header.height,
+        block=encode(committed.block),
+        certificate=encode(committed.certificate),
+        extended_commit=encode(committed.extensions),
+    )
+    sets = (joined.light.validators, joined.light.next_validators)
+    return Commit(record, snapshot=joined.data), {bytes(each.hash): encode(each) for each in sets}

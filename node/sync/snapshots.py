@@ -1,0 +1,199 @@
+"""`SnapshotService`: offers the own snapshots to nodes that join, and serves their chunks and light blocks.
+
+Rule: it runs beside consensus, in a task of its own with files of its own, and answers allow-listed peers only, each at
+a rate; a request that finds the queue full is dropped and asked again. A snapshot holds positions: nothing of it goes
+anywhere but to such peers, and its files are mode 0600. Served files outlive the database's rows while they are asked
+for, so that who began one can end it.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+import trio
+
+from clearing.base.errors import LocalFault, RemoteFault
+from consensus.budget import PeerBudgets
+from consensus.codes import ConsensusCode
+from consensus.messages import envelope_digest, read_envelope
+from consensus.sending.own import EnvelopeSigner
+from consensus.signing import Verifier
+from consensus.sync.messages import (
+    CHUNK_BYTES,
+    LATEST,
+    OFFERS_MAX,
+    ChunkRequest,
+    ChunkResponse,
+    LightRequest,
+    LightResponse,
+    Manifest,
+    SnapshotOffers,
+    SnapshotsRequest,
+    SyncMessage,
+    read_sync_message,
+    seal_sync,
+)
+from consensus.sync.state_sync import ChunkTree, cut, manifest_of
+from node.p2p.network import Channel, Incoming, Network
+from node.store.store import Store
+from node.sync.light_blocks import light_block_at
+
+REQUESTS_WAITING = 256
+BYTES_PER_SECOND = 8 << 20
+BYTES_AT_ONCE = 16 << 20
+REQUEST_BYTES = 16 << 10
+"""What any request is charged beside its answer."""
+IN_USE_SECONDS = 60.0
+"""How long after its last chunk a snapshot that the database has dropped is kept for those who fetch it."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Served:
+    """A snapshot in a file, with the tree over its chunks."""
+
+    manifest: Manifest
+    tree: ChunkTree
+    descriptor: int
+    asked_at: float
+
+    def chunk(self, index: int) -> ChunkResponse:
+        """A chunk with its proof. Raises IndexError."""
+        path = self.tree.path(index)
+        data = os.pread(self.descriptor, CHUNK_BYTES, index * CHUNK_BYTES)
+        return ChunkResponse(manifest=self.manifest.hash, index=index, data=data, path=path)
+
+
+class SnapshotService:
+    """`take` what the engine diverts; `run` answers. Close it, or leave `run`, and the files are gone."""
+
+    def __init__(
+        self,
+        network_id: bytes,
+        store: Store,
+        folder: Path,
+        signer: EnvelopeSigner,
+        verifier: Verifier,
+        network: Network,
+        report: Callable[[bytes, RemoteFault], None],
+    ) -> None:
+        self._network_id, self._store, self._folder = network_id, store, folder
+        self._signer, self._verifier, self._network, self._report = signer, verifier, network, report
+        self._served: dict[bytes, Served] = {}
+        self._budgets = PeerBudgets(BYTES_PER_SECOND, BYTES_AT_ONCE)
+        self._send, self._waiting = trio.open_memory_channel[Incoming](REQUESTS_WAITING)
+        self.dropped = 0
+        """Requests that found the queue full."""
+        self.chunks_sent = 0
+
+    def take(self, incoming: Incoming) -> None:
+        """Queue a request; never blocks."""
+        try:
+            self._send.send_nowait(incoming)
+        except trio.WouldBlock:
+            self.dropped += 1
+
+    async def run(self) -> None:
+        """Answer for ever."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for stale in self._folder.glob("*.snapshot"):
+            stale.unlink()
+        try:
+            async for incoming in self._waiting:
+                await self._answer(incoming)
+        finally:
+            for served in self._served.values():
+                os.close(served.descriptor)
+            self._served.clear()
+
+    async def _answer(self, incoming: Incoming) -> None:
+        now_ms = int(trio.current_time() * 1000)
+        if not self._budgets.has(incoming.sender, now_ms):
+            return
+        try:
+            answer = await self._answer_to(self._read(incoming))
+        except LocalFault as fault:
+            # What is rotten on this disk is the operator's concern: nobody may stop this node by asking for it.
+            log.error("not served", peer=incoming.sender.hex(), fault=str(fault))
+            self._budgets.charge(incoming.sender, 8 * REQUEST_BYTES, now_ms)
+            return
+        except RemoteFault as fault:
+            self._budgets.charge(incoming.sender, 8 * REQUEST_BYTES, now_ms)
+            self._network.report(incoming.sender, fault)
+            self._report(incoming.sender, fault)
+            return
+        size = REQUEST_BYTES
+        if answer is not None:
+            data = seal_sync(self._signer, answer)
+            size += len(data)
+            self._network.send(incoming.sender, Channel.SYNC, data)
+        self._budgets.charge(incoming.sender, size, now_ms)
+
+    def _read(self, incoming: Incoming) -> SyncMessage:
+        envelope = read_envelope(incoming.data)
+        if envelope.sender != incoming.sender:
+            raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=incoming.sender)
+        digest = envelope_digest(self._network_id, envelope.sender, envelope.kind, envelope.body)
+        if not self._verifier.verify_ed25519(envelope.sender, digest, envelope.signature):
+            raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "signature", sender=envelope.sender)
+        return read_sync_message(envelope)
+
+    async def _answer_to(self, message: SyncMessage) -> SyncMessage | None:
+        match message:
+            case SnapshotsRequest():
+                await self._refresh()
+                newest = sorted((served.manifest for served in self._served.values()), key=lambda each: -each.height)
+                return SnapshotOffers(manifests=tuple(newest[:OFFERS_MAX]))
+            case ChunkRequest(manifest, index):
+                served = self._served.get(manifest)
+                if served is None or index >= served.manifest.chunks:
+                    return ChunkResponse(manifest=manifest, index=index, data=b"", path=())
+                served.asked_at = trio.current_time()
+                self.chunks_sent += 1
+                return served.chunk(index)
+            case LightRequest(height):
+                wanted = self._store.height() if height == LATEST else height
+                block = await trio.to_thread.run_sync(light_block_at, self._store, wanted)
+                return LightResponse(height=height, block=block)
+            case _:
+                return None  # An answer that nobody waits for any more.
+
+    async def _refresh(self) -> None:
+        """Serve what the store has; forget what it dropped and nobody fetches."""
+        heights = self._store.snapshot_heights()[:OFFERS_MAX]
+        have = {served.manifest.height for served in self._served.values()}
+        for height in heights:
+            if height not in have:
+                await self._open(height)
+        for hash_, served in list(self._served.items()):
+            idle = trio.current_time() - served.asked_at > IN_USE_SECONDS
+            if served.manifest.height not in heights and idle:
+                os.close(served.descriptor)
+                del self._served[hash_]
+
+    async def _open(self, height: int) -> None:
+        data = await trio.to_thread.run_sync(self._store.snapshot_at, height)
+        if data is None:
+            return
+        path = self._folder / f"{height}.snapshot"
+        tree, descriptor = await trio.to_thread.run_sync(_write, path, data)
+        manifest = manifest_of(height, data, tree)
+        self._served[manifest.hash] = Served(manifest, tree, descriptor, trio.current_time())
+        log.info("snapshot offered", height=height, bytes=len(data), chunks=tree.count, manifest=manifest.hash.hex())
+
+
+def _write(path: Path, data: bytes) -> tuple[ChunkTree, int]:
+    """Put a snapshot into a nameless file that its descriptor keeps, so that nothing outlives the process."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    path.unlink()
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        return ChunkTree(bytes(chunk) for chunk in cut(data)), descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise

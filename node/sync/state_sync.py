@@ -1,0 +1,346 @@
+"""Fetching a state from peers: offers, the certified header, its block, the chunks, and the check of the whole.
+
+Rule: nothing is written here, and nothing is believed for its sender: headers for the certificates that lead to them
+from the anchor, blocks for their header, chunks for their proof, the state for the header's roots. A peer that lies or
+is slow is passed over; with no agreed offer in time the answer is None, and blocks are executed instead.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+import trio
+
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.validators import ValidatorSet
+from clearing.extension import decode_extension
+from consensus.admission import is_final
+from consensus.blocks.executor import check_carried
+from consensus.blocks.extensions import check_extended_commit
+from consensus.codes import ConsensusCode
+from consensus.light.client import LightBlock, LightVerifier, TrustPolicy, bisection, check_anchor
+from consensus.messages import BlockRequest, BlockResponse, CommittedBlock
+from consensus.signing import Verifier
+from consensus.sync.messages import (
+    LATEST,
+    ChunkRequest,
+    ChunkResponse,
+    LightRequest,
+    LightResponse,
+    Manifest,
+    SnapshotOffers,
+    SnapshotsRequest,
+)
+from consensus.sync.state_sync import Assembly, FirstSet, Offers
+from node.sync.peer_talk import PeerTalk
+
+ANSWER_SECONDS = 3.0
+ROUND_SECONDS = 0.25
+CHUNKS_PER_PEER = 4
+DESCENT_MAX = 10_000
+"""How many heights below its anchor a node walks down to a snapshot."""
+CHUNK_SECONDS = 0.04
+"""The least time between two requests of one of these: a hundred chunks a second of a peer, which serves no more."""
+LIGHT_SECONDS = 0.0025
+"""The same on the way down from an anchor: four hundred light blocks a second."""
+STRIKES = 3
+"""Chunks that one peer may fail to send before it is asked for no more of this snapshot."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where trust begins: genesis, or a header that was told by somebody trusted."""
+
+    first: FirstSet
+    height: int = 0
+    """0: height 1 under the set of genesis."""
+    hash: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A state with everything that consensus needs to go on from it."""
+
+    light: LightBlock
+    committed: CommittedBlock
+    data: bytes
+    """The saved state, checked."""
+
+
+@dataclass(slots=True)
+class Curves:
+    """The signature checks: of light blocks, and of blocks and extensions."""
+
+    light: LightVerifier
+    blocks: Verifier
+
+
+@dataclass(slots=True)
+class Progress:
+    """For logs and tests."""
+
+    offers: int = 0
+    light_blocks: int = 0
+    chunks: int = 0
+    chunks_refused: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+class StateSync:
+    """One attempt of one node. `check` reads a saved state against a certified header, and raises RemoteFault."""
+
+    def __init__(
+        self,
+        talk: PeerTalk,
+        anchor: Anchor,
+        policy: TrustPolicy,
+        curves: Curves,
+        clock_ms: Callable[[], int],
+        check: Callable[[LightBlock, bytes], Awaitable[None]],
+        offers_seconds: float,
+    ) -> None:
+        self._talk, self._anchor, self._policy, self._curves = talk, anchor, policy, curves
+        self._clock_ms, self._check, self._offers_seconds = clock_ms, check, offers_seconds
+        self._offers = Offers()
+        self._tried: dict[Manifest, list[bytes]] = {}
+        self._trusted: dict[int, LightBlock] = {}
+        self.progress = Progress()
+
+    async def run(self) -> Joined | None:
+        """The newest agreed snapshot; None when none is agreed on within `offers_seconds` of the first connection.
+
+        Raises LocalFault: TRUST_EXPIRED, or NO_ANCHOR when snapshots are offered and no peer shows the anchor.
+        """
+        deadline = float("inf")
+        while True:
+            await self._collect()
+            if self._talk.peers:
+                deadline = min(deadline, trio.current_time() + self._offers_seconds)
+            for manifest in self._offers.candidates():
+                joined = await self._try(manifest)
+                if joined is not None:
+                    return joined
+            if trio.current_time() >= deadline:
+                if self._offers.candidates() and not self._trusted:
+                    raise LocalFault(
+                        ConsensusCode.NO_ANCHOR, "state sync", height=self._anchor.height, hash=self._anchor.hash
+                    )
+                return None
+            await trio.sleep(ROUND_SECONDS)
+
+    async def newest_height(self, validators: ValidatorSet, own: bytes) -> int:
+        """The highest certified height among the newest ones of validators with more than two thirds of the power,
+        the own included; waits until so many have answered.
+        """
+        known: dict[bytes, int] = {own: 0} if own in validators.index_of else {}
+        while True:
+            power = sum(validators.validators[validators.index_of[key]].power for key in known)
+            if validators.is_quorum(power):
+                return max(known.values())
+            for peer in self._talk.peers:
+                if peer in validators.index_of and peer not in known:
+                    block = await self._newest_of(peer)
+                    if block is not None:
+                        known[peer] = block.header.height
+            await trio.sleep(ROUND_SECONDS)
+
+    async def _newest_of(self, peer: bytes) -> LightBlock | None:
+        newest = await self._light(peer, LATEST)
+        if newest is None:
+            return None
+        height = newest.header.height
+        if height in self._trusted:
+            return self._trusted[height]
+        if not await self._is_anchored(peer):
+            return None
+        return await self._walk(peer, height, newest)
+
+    async def _collect(self) -> None:
+        async def one(peer: bytes) -> None:
+            answer = await self._talk.ask(peer, SnapshotsRequest(), ANSWER_SECONDS)
+            if isinstance(answer, SnapshotOffers):
+                self.progress.offers += 1
+                self._offers.note(peer, answer.manifests)
+
+        async with trio.open_nursery() as nursery:
+            for peer in self._talk.peers:
+                nursery.start_soon(one, peer)
+
+    async def _try(self, manifest: Manifest) -> Joined | None:
+        holders = self._offers.holders(manifest)
+        if self._tried.get(manifest) == holders:
+            return None
+        self._tried[manifest] = holders
+        light = await self._certified(manifest.height)
+        if light is None or not self._offers.is_agreed(manifest, light.validators):
+            return None
+        log.info("fetching snapshot", height=manifest.height, bytes=manifest.size, chunks=manifest.chunks)
+        committed = await self._block(light)
+        data = None if committed is None else await self._chunks(manifest)
+        if committed is None or data is None:
+            del self._tried[manifest]
+            return None
+        try:
+            await self._check(light, data)
+        except RemoteFault as fault:
+            log.error("snapshot refused", height=manifest.height, manifest=manifest.hash.hex(), fault=str(fault))
+            self.progress.refused.append(str(fault))
+            self._offers.refuse(manifest)
+            return None
+        return Joined(light, committed, data)
+
+    # Headers
+
+    async def _certified(self, height: int) -> LightBlock | None:
+        """The light block of a height that the anchor leads to, from the first peer whose blocks hold."""
+        for peer in self._talk.peers:
+            if height in self._trusted:
+                break
+            if await self._is_anchored(peer):
+                await self._walk(peer, height, None)
+        return self._trusted.get(height)
+
+    async def _is_anchored(self, peer: bytes) -> bool:
+        """Whether there is a trusted block to go on from; this peer is asked for it if there is none."""
+        if self._trusted:
+            return True
+        anchor = self._anchor
+        height = anchor.height or 1
+        block = await self._light(peer, height)
+        if block is None:
+            return False
+        try:
+            if anchor.height:
+                check_anchor(block, anchor.hash, self._curves.light)
+            else:
+                anchor.first.check(block, self._curves.light)
+        except RemoteFault as fault:
+            self._talk.report(peer, fault)
+            return False
+        self._trusted[height] = block
+        return True
+
+    async def _walk(self, peer: bytes, target: int, known: LightBlock | None) -> LightBlock | None:
+        """Verify the light block of `target` (or `known`, if it is that) by what this peer shows. Raises LocalFault."""
+        below = [height for height in self._trusted if height <= target]
+        if not below:
+            return await self._descend(peer, self._trusted[min(self._trusted)], target)
+        steps = bisection(self._trusted[max(below)], target, self._policy, self._clock_ms(), self._curves.light)
+        try:
+            wanted = next(steps)
+            while True:
+                shown = known if known is not None and known.header.height == wanted else None
+                block = shown or await self._light(peer, wanted)
+                if block is None:
+                    return None
+                wanted = steps.send(block)
+        except StopIteration as done:
+            for block in done.value:
+                self._trusted[block.header.height] = block
+            return self._trusted.get(target)
+        except RemoteFault as fault:
+            self._talk.report(peer, fault)
+            return None
+
+    async def _descend(self, peer: bytes, trusted: LightBlock, target: int) -> LightBlock | None:
+        """From a trusted block down to a lower one by the hashes of parents: its own hash vouches for all of them."""
+        header = trusted.header
+        if header.height - target > DESCENT_MAX:
+            return None
+        if header.time_ms + self._policy.trusting_period_ms <= self._clock_ms():
+            raise LocalFault(ConsensusCode.TRUST_EXPIRED, "anchor", height=header.height, time_ms=header.time_ms)
+        block = trusted
+        try:
+            while block.header.height > target:
+                parent = await self._light(peer, block.header.height - 1)
+                if parent is None:
+                    return None
+                if parent.header.hash != block.header.parent:
+                    raise RemoteFault(ConsensusCode.BROKEN_LINK, "parent", height=parent.header.height)
+                block = parent
+                await trio.sleep(LIGHT_SECONDS)
+            check_anchor(block, block.header.hash, self._curves.light)
+        except RemoteFault as fault:
+            self._talk.report(peer, fault)
+            return None
+        self._trusted[target] = block
+        return block
+
+    async def _light(self, peer: bytes, height: int) -> LightBlock | None:
+        answer = await self._talk.ask(peer, LightRequest(height=height), ANSWER_SECONDS)
+        if not isinstance(answer, LightResponse) or answer.block is None:
+            return None
+        self.progress.light_blocks += 1
+        return answer.block
+
+    # The block, and the state
+
+    async def _block(self, light: LightBlock) -> CommittedBlock | None:
+        """The whole block of a certified header, with the extensions that its successor needs."""
+        for peer in self._talk.peers:
+            answer = await self._talk.ask(peer, BlockRequest(first=light.header.height, count=1), ANSWER_SECONDS)
+            if not isinstance(answer, BlockResponse) or len(answer.blocks) != 1:
+                continue
+            try:
+                self._check_block(light, answer.blocks[0])
+            except RemoteFault as fault:
+                self._talk.report(peer, fault)
+            else:
+                return answer.blocks[0]
+        return None
+
+    def _check_block(self, light: LightBlock, committed: CommittedBlock) -> None:
+        header, certificate = light.header, committed.certificate
+        if committed.block.header != header:
+            raise RemoteFault(ConsensusCode.BAD_BLOCK_RESPONSE, "header", height=header.height)
+        if not is_final(certificate) or (certificate.height, certificate.value) != (header.height, header.hash):
+            raise RemoteFault(ConsensusCode.BAD_BLOCK_RESPONSE, "certificate", height=certificate.height)
+        check_carried(committed.block)
+        network, verifier = header.network, self._curves.blocks
+        verifier.verify_certificate(certificate, light.validators, network)
+        check_extended_commit(verifier, _Syntax(), network, light.validators, certificate, committed.extensions)
+
+    async def _chunks(self, manifest: Manifest) -> bytes | None:
+        """All chunks, from everybody who offers them, several of each peer at a time."""
+        assembly = Assembly(manifest)
+        async with trio.open_nursery() as nursery:
+            for peer in self._offers.holders(manifest):
+                strikes = [STRIKES]
+                for _ in range(CHUNKS_PER_PEER):
+                    nursery.start_soon(self._fetch_chunks, peer, assembly, strikes)
+        return assembly.data() if not assembly.missing else None
+
+    async def _fetch_chunks(self, peer: bytes, assembly: Assembly, strikes: list[int]) -> None:
+        """Fetch until nothing is missing, or this peer has failed too often; idle ones wait for what others fail."""
+        manifest = assembly.manifest
+        while assembly.missing and strikes[0] > 0:
+            index = assembly.next_open()
+            if index is None:
+                await trio.sleep(ROUND_SECONDS / 5)
+                continue
+            next_at = trio.current_time() + CHUNK_SECONDS
+            answer = await self._talk.ask(peer, ChunkRequest(manifest=manifest.hash, index=index), ANSWER_SECONDS)
+            try:
+                if not isinstance(answer, ChunkResponse) or not answer.data:
+                    raise RemoteFault(ConsensusCode.BAD_CHUNK, "none", index=index)
+                assembly.take(answer)
+                self.progress.chunks += 1
+                strikes[0] = min(STRIKES, strikes[0] + 1)
+            except RemoteFault as fault:
+                strikes[0] -= 1
+                self.progress.chunks_refused += 1
+                assembly.give_back(index)
+                if fault.at != "none":
+                    self._talk.report(peer, fault)
+            if assembly.missing:
+                await trio.sleep_until(next_at)
+
+
+class _Syntax:
+    """As much of an application as extensions are checked with."""
+
+    def verify_extension(self, height: int, data: bytes) -> None:  # noqa: ARG002 - syntax does not depend on it
+        """Raises RemoteFault for anything but a canonical extension within limits."""
+        decode_extension(data)

@@ -1,0 +1,259 @@
+"""`LiveView`: what the HTTP API shows, read from the decided state and the store.
+
+Rule: synchronous and quick; shows decided heights only. It hands transactions in and reads everything else.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from bridge.codes import BridgeCode
+from clearing.accounts.kinds import AccountKind
+from clearing.base.errors import Rejected
+from clearing.base.hashing import sha256
+from clearing.base.header import Header
+from clearing.base.ids import NetworkId
+from clearing.explanation import MarginInputs, inputs_of
+from clearing.genesis import Genesis
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
+from clearing.state.state import State
+from clearing.transactions import Transaction
+from clearing.validators.sets import sets_of
+from consensus.application import Misbehaviour
+from consensus.blocks.store import BlockStore, load_committed
+from consensus.light.attack import LightClientAttack
+from consensus.light.client import LightBlock
+from node.api.render import header_view, hexed
+from node.api.shapes import (
+    AccountView,
+    CashHolding,
+    Check,
+    HeaderView,
+    Position,
+    StateView,
+    TokenHolding,
+)
+from node.api.trading_shapes import TradingView
+from node.api.validator_shapes import ValidatorsView
+from node.api.view import PackageAt, ReceiptAt
+from node.application import ClearingApplication
+from node.p2p.status import PeerStatus
+from node.pool.mempool import Accepted
+from node.receipt_records import receipt_at
+from node.statements.days import StatementDays
+from node.statements.statement import STATEMENT_LINES_MAX, StatementInputs
+from node.store.store import Store
+from node.sync.light_blocks import light_block_at
+from node.views.collateral import assets_now, collateral_sales
+from node.views.prices import feed_price, instrument_mark
+from node.views.ranges import group_ranges
+from node.views.trading import trading_of
+from node.views.validators import validators_of
+
+
+class LiveView:
+    """Implements `node.api.view.NodeView`."""
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        application: ClearingApplication,
+        store: Store,
+        blocks: BlockStore,
+        home: Path,
+        *,
+        submit: Callable[[Transaction], Accepted | Rejected],
+        kept: Callable[[], Awaitable[None]],
+        look_for_event: Callable[[int, bytes], bool],
+        submit_attack: Callable[[LightClientAttack], Sequence[Misbehaviour]],
+        checks: Callable[[], Sequence[Check]],
+        render_metrics: Callable[[], bytes],
+        peers: Callable[[], Sequence[PeerStatus]] = tuple,
+    ) -> None:
+        self._genesis = genesis
+        self._application = application
+        self._store = store
+        self._blocks = blocks
+        self._home = home
+        self._submit, self._kept = submit, kept
+        self._look_for_event = look_for_event
+        self._submit_attack = submit_attack
+        self._checks = checks
+        self._render_metrics = render_metrics
+        self._peers = peers
+        self._members = {member.trade_address for member in genesis.members}
+        self._newest: Header | None = None
+        self._statements = StatementDays(application.state)
+        application.listen(lambda each: self._statements.decided(each.header.time_ms, each.result, each.state))
+
+    @property
+    def network(self) -> NetworkId:
+        """The network id."""
+        return self._application.state.terms.network
+
+    def decided(self, header: Header) -> None:
+        """Note the newest header."""
+        self._newest = header
+
+    def state(self) -> StateView | None:
+        """The newest decided height."""
+        header, state = self._newest, self._application.state
+        if header is None:
+            return None
+        package = self._store.package()
+        return StateView(
+            network=hexed(self.network),
+            height=header.height,
+            time_ms=header.time_ms,
+            header_hash=hexed(header.hash),
+            state_root=hexed(header.state_root),
+            epoch=header.epoch,
+            validators=len(sets_of(state).now.validators),
+            package_epoch=package.epoch if package else 0,
+            prices=tuple(feed_price(state, feed.id, feed.name) for feed in self._genesis.feeds),
+            marks=tuple(
+                instrument_mark(state, each, mark)
+                for each in self._genesis.instruments
+                if (mark := state.marks.get(each.id)) is not None
+            ),
+            ranges=group_ranges(state),
+            assets=assets_now(state),
+            sales=collateral_sales(state),
+        )
+
+    def validators(self) -> ValidatorsView:
+        """As the decided state has them."""
+        return validators_of(self._application.state)
+
+    def header(self, height: int | None) -> HeaderView | None:
+        """A certified header."""
+        committed = load_committed(self._blocks, height or self._blocks.height())
+        return header_view(committed.block.header, committed.certificate) if committed else None
+
+    def light_block(self, height: int | None) -> LightBlock | None:
+        """Out of the store."""
+        return light_block_at(self._store, height or self._blocks.height())
+
+    def submit_attack(self, attack: LightClientAttack) -> Sequence[Misbehaviour]:
+        """To consensus, which judges it."""
+        return self._submit_attack(attack)
+
+    def owner(self, account: int) -> bytes | None:
+        """The trade address of the account's member."""
+        record = self._application.state.accounts.get(account)
+        member = self._application.state.members.get(record.member) if record else None
+        return member.trade_address if member else None
+
+    def is_member(self, address: bytes) -> bool:
+        """Whether any member signs with this key."""
+        return address in self._members
+
+    def account(self, account: int) -> AccountView | None:
+        """Holdings and margin."""
+        state = self._application.state
+        record = state.accounts.get(account)
+        if record is None:
+            return None
+        held = holdings_of(state, account)
+        margin = margin_of(arrays_of(state), held)
+        nonce = state.nonces.get(account)
+        return AccountView(
+            account=account,
+            member=record.member,
+            height=state.now.height,
+            equity_micros=str(margin.equity),
+            initial_margin_micros=str(margin.initial),
+            maintenance_margin_micros=str(margin.maintenance),
+            called=record.called_height > 0,
+            next_nonce=nonce.value + 1 if nonce else 1,
+            cash=self._cash(held),
+            tokens=_tokens(state, held),
+            positions=_positions(state, held),
+            kind="client" if record.kind is AccountKind.CLIENT else "house",
+            parent=record.parent,
+            sub_accounts=record.children,
+            held_trades=state.held_counts.get(account) or 0,
+        )
+
+    def trading(self, account: int) -> TradingView | None:
+        """Held trades and mandates."""
+        return trading_of(self._application.state, account)
+
+    def margin_inputs(self, account: int) -> MarginInputs | None:
+        """All that the margin of one account depends on, as frozen values."""
+        state = self._application.state
+        return inputs_of(state, account) if account in state.accounts else None
+
+    def statement_inputs(self, address: bytes, day: int) -> StatementInputs | None:
+        """A kept day of all accounts of the member with this key, as frozen values."""
+        state, found = self._application.state, self._statements.day(day)
+        member = next((each for each, record in state.members.ordered() if record.trade_address == address), None)
+        if member is None or found is None:
+            return None
+        accounts = [each for each, record in state.accounts.ordered() if record.member == member]
+        if found.size(accounts) > STATEMENT_LINES_MAX:
+            return StatementInputs(state.terms, member, accounts, None)
+        return StatementInputs(state.terms, member, accounts, found.excerpt(accounts))
+
+    def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        """Receipts that name the account."""
+        return [receipt_at(record) for record in self._store.receipts_of(account, after, limit)]
+
+    def package(self, epoch: int | None) -> PackageAt | None:
+        """A package as it is on disk; one that no longer matches its digest is not shown."""
+        record = self._store.package(epoch)
+        path = self._home / record.path if record else None
+        if record is None or path is None or not path.is_file():
+            return None
+        data = path.read_bytes()
+        if sha256(data) != record.digest:
+            return None
+        return PackageAt(record.epoch, record.height, record.digest, data)
+
+    def submit(self, transaction: Transaction) -> Accepted | Rejected:
+        """Into the pool, and on to the peers."""
+        return self._submit(transaction)
+
+    async def kept(self) -> None:
+        """On the own disk."""
+        await self._kept()
+
+    def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
+        """Have the own watcher look; the submitter's word is worth nothing."""
+        if all(chain.chain_id != chain_id for chain in self._genesis.chains):
+            return Rejected(BridgeCode.WRONG_CHAIN, "chain_id", (("chain_id", chain_id),))
+        return self._look_for_event(chain_id, transaction_hash)
+
+    def peers(self) -> Sequence[PeerStatus]:
+        """Every peer that may connect."""
+        return self._peers()
+
+    def readiness(self) -> Sequence[Check]:
+        """All checks."""
+        return self._checks()
+
+    def metrics(self) -> bytes:
+        """Prometheus' text."""
+        return self._render_metrics()
+
+    def _cash(self, held: Holdings) -> tuple[CashHolding, ...]:
+        return tuple(
+            CashHolding(cash_group=group.id, name=group.name, amount_micros=str(micros))
+            for group, micros in zip(self._genesis.cash_groups, held.cash, strict=True)
+            if micros
+        )
+
+
+def _tokens(state: State, held: Holdings) -> tuple[TokenHolding, ...]:
+    return tuple(
+        TokenHolding(asset=token.id, name=token.name, amount_units=str(units))
+        for token, units in zip(state.terms.tokens, held.tokens, strict=True)
+        if units
+    )
+
+
+def _positions(state: State, held: Holdings) -> tuple[Position, ...]:
+    return tuple(
+        Position(instrument=each.id, name=each.name, lots=str(lots))
+        for each, lots in zip(state.terms.instruments.values(), held.lots, strict=True)
+        if lots
+    )
