@@ -7,8 +7,9 @@ process.
 Synced or not: unsynced, the file survives the death of the process, and a loss of power takes it back by some steps.
 The consensus log holds each signature durably before it is sent, and steps in the log are never signed anew, so an
 unsynced state beside a log stands any one fault; a synced one also stands a log that rots at its end while the power
-fails. Nodes and signers sync. Beside a log the state is written right after the log and before anything is sent: a step that only the sign state knew, after a death between the two, could never be
-signed again otherwise although nobody had seen it, and a network that needs this validator would stand still.
+fails. Nodes and signers sync. Beside a log the state is written right after the log and before anything is sent: a step
+that only the sign state knew, after a death between the two, could never be signed again although nobody had seen it,
+and a network that needs this validator would stand still.
 
 A log that was lost or put back takes the own locks with it, so each state also tells how many frames the log held when
 it was written. Beside a log with fewer the height in progress is not signed for any more: others decide it.
