@@ -44,7 +44,7 @@ def faults_of(seed: int) -> Faults:
         torn_write_percent=random.choice((0, 1, 3)),
         partition_interval_ms=random.choice((0, 600, 1200)),
         skew_ms_max=random.choice((0, 200, 5000)),
-        sign_state_synced=seed % 5 == 0,
+        sign_state_synced=seed % 5 != 0,
         rotate_bytes=random.choice((20_000, 8 << 20)),
         clearing=True,
         outside=outside,
