@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+import msgspec
+
 from clearing.base.certificate import Certificate, VoteKind, signer_indices, verify_certificate
 from clearing.base.codec import Wire
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
@@ -160,10 +162,23 @@ def bisection(
             pending.append((yield from _fetch(target)))
         block = pending[-1]
         if verify(base, block, policy, now_ms, verifier) is Trust.TRUSTED:
-            trace.append(pending.pop())
+            trace.append(with_sets_of(base, pending.pop()))
         else:
             pending.append((yield from _fetch((base.header.height + block.header.height) // 2)))
     return tuple(trace)
+
+
+def with_sets_of(trusted: LightBlock, block: LightBlock) -> LightBlock:
+    """A block that verified, with the trusted one's sets in place of its own of the same hash.
+
+    The hash leaves the proofs of possession out: who shows a block could spoil those of a set that is known already.
+    """
+    known = {bytes(each.hash): each for each in (trusted.validators, trusted.next_validators)}
+    return msgspec.structs.replace(
+        block,
+        validators=known.get(bytes(block.validators.hash), block.validators),
+        next_validators=known.get(bytes(block.next_validators.hash), block.next_validators),
+    )
 
 
 def _fetch(height: int) -> Generator[int, LightBlock, LightBlock]:

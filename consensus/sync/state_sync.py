@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.base.hashing import tagged_hash
@@ -98,8 +100,11 @@ class FirstSet:
     network: bytes
     validators: ValidatorSet
 
-    def check(self, block: LightBlock, verifier: LightVerifier) -> None:
-        """Check the light block of height 1, from which trust in genesis goes on. Raises RemoteFault."""
+    def check(self, block: LightBlock, verifier: LightVerifier) -> LightBlock:
+        """The light block of height 1, checked, with the set of genesis itself: trust goes on from it.
+
+        Raises RemoteFault.
+        """
         header = block.header
         stated = (
             ("height", u256(header.height), u256(1)),
@@ -114,6 +119,7 @@ class FirstSet:
                 raise RemoteFault(ConsensusCode.BROKEN_LINK, name, stated=there, computed=here)
         check_block(block)
         verifier.verify_certificate(block.certificate, self.validators, self.network)
+        return msgspec.structs.replace(block, validators=self.validators, next_validators=self.validators)
 
 
 class Assembly:

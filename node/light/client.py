@@ -24,6 +24,7 @@ from consensus.light.client import (
     bisection,
     check_block,
     verify_adjacent,
+    with_sets_of,
 )
 from node.codes import NodeCode
 from node.light.evidence import keep_attack, submit_everywhere
@@ -157,7 +158,7 @@ class LightClient:
             for each in range(base.header.height + 1, min(base.header.height + SEQUENTIAL_CHUNK, height) + 1):
                 block = self._shown(source, each)
                 verify_adjacent(trace[-1], block, self._options.policy, self._now_ms(), self._verifier)
-                trace.append(block)
+                trace.append(with_sets_of(trace[-1], block))
             self._confirm(source, trace)
             self._keep(trace)
             base = trace[-1]

@@ -43,6 +43,8 @@ CHUNK_SECONDS = 0.04
 """The least time between two requests of one of these: a hundred chunks a second of a peer, which serves no more."""
 LIGHT_SECONDS = 0.0025
 """The same on the way down from an anchor: four hundred light blocks a second."""
+WALK_SECONDS = 60.0
+"""How long one peer may take to lead to a height: then the next one is asked, and goes on from where that one was."""
 STRIKES = 3
 """Chunks that one peer may fail to send before it is asked for no more of this snapshot."""
 
@@ -106,6 +108,8 @@ class StateSync:
         self._offers = Offers()
         self._tried: dict[Manifest, list[bytes]] = {}
         self._trusted: dict[int, LightBlock] = {}
+        self._linked: LightBlock | None = None
+        """The lowest on the way down from an anchor: its header is certain, its certificate and sets are not."""
         self.progress = Progress()
 
     async def run(self) -> Joined | None:
@@ -123,12 +127,20 @@ class StateSync:
                 if joined is not None:
                     return joined
             if trio.current_time() >= deadline:
-                if self._offers.candidates() and not self._trusted:
+                if self._is_anchor_missing():
                     raise LocalFault(
                         ConsensusCode.NO_ANCHOR, "state sync", height=self._anchor.height, hash=self._anchor.hash
                     )
                 return None
             await trio.sleep(ROUND_SECONDS)
+
+    def _is_anchor_missing(self) -> bool:
+        """Whether there is something to fetch that nothing leads to. Before a network's first block a single liar's
+        offer must not keep others from starting: without a header of the settings, an honest one must offer, too.
+        """
+        first = self._anchor.first.validators
+        offered = [m for m in self._offers.candidates() if self._anchor.height or self._offers.is_agreed(m, first)]
+        return bool(offered) and not self._trusted
 
     async def newest_height(self, validators: ValidatorSet, own: bytes) -> int:
         """The highest certified height among the newest ones of validators with more than two thirds of the power,
@@ -195,11 +207,13 @@ class StateSync:
 
     async def _certified(self, height: int) -> LightBlock | None:
         """The light block of a height that the anchor leads to, from the first peer whose blocks hold."""
-        for peer in self._talk.peers:
-            if height in self._trusted:
+        while height not in self._trusted:
+            before = self._linked
+            for peer in self._talk.peers:
+                if height not in self._trusted and await self._is_anchored(peer):
+                    await self._walk(peer, height, None)
+            if self._linked is before:
                 break
-            if await self._is_anchored(peer):
-                await self._walk(peer, height, None)
         return self._trusted.get(height)
 
     async def _is_anchored(self, peer: bytes) -> bool:
@@ -215,7 +229,7 @@ class StateSync:
             if anchor.height:
                 check_anchor(block, anchor.hash, self._curves.light)
             else:
-                anchor.first.check(block, self._curves.light)
+                block = anchor.first.check(block, self._curves.light)
         except RemoteFault as fault:
             self._talk.report(peer, fault)
             return False
@@ -227,13 +241,14 @@ class StateSync:
         below = [height for height in self._trusted if height <= target]
         if not below:
             return await self._descend(peer, self._trusted[min(self._trusted)], target)
+        until = trio.current_time() + WALK_SECONDS
         steps = bisection(self._trusted[max(below)], target, self._policy, self._clock_ms(), self._curves.light)
         try:
             wanted = next(steps)
             while True:
                 shown = known if known is not None and known.header.height == wanted else None
                 block = shown or await self._light(peer, wanted)
-                if block is None:
+                if block is None or trio.current_time() > until:
                     return None
                 wanted = steps.send(block)
         except StopIteration as done:
@@ -245,16 +260,22 @@ class StateSync:
             return None
 
     async def _descend(self, peer: bytes, trusted: LightBlock, target: int) -> LightBlock | None:
-        """From a trusted block down to a lower one by the hashes of parents: its own hash vouches for all of them."""
+        """From a trusted block down to a lower one by the hashes of parents: its own hash vouches for all of them.
+
+        What is reached stays for the next peer, so that a slow one does not set the time for all of the way.
+        """
         header = trusted.header
         if header.height - target > DESCENT_MAX:
             return None
         if header.time_ms + self._policy.trusting_period_ms <= self._clock_ms():
             raise LocalFault(ConsensusCode.TRUST_EXPIRED, "anchor", height=header.height, time_ms=header.time_ms)
-        block = trusted
+        until, block = trio.current_time() + WALK_SECONDS, trusted
+        if self._linked is not None and target < self._linked.header.height < header.height:
+            block = self._linked
         try:
             while block.header.height > target:
-                parent = await self._light(peer, block.header.height - 1)
+                self._linked = block
+                parent = None if trio.current_time() > until else await self._light(peer, block.header.height - 1)
                 if parent is None:
                     return None
                 if parent.header.hash != block.header.parent:

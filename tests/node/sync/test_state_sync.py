@@ -40,6 +40,7 @@ from consensus.sync.messages import (
     seal_sync,
 )
 from consensus.sync.state_sync import FirstSet
+from node.codes import NodeCode
 from node.consensus.sign_state import SignedStep, SignStateFile
 from node.p2p.memory import Hub, MemoryNetwork
 from node.p2p.network import Channel, Incoming
@@ -404,6 +405,58 @@ async def test_an_anchor_above_the_snapshot_vouches_for_it_by_hashes(world: Worl
     assert joined.light.header.height == NEWEST
 
 
+async def test_the_way_down_from_an_anchor_is_shared_by_peers_that_show_a_part_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_sync, "WALK_SECONDS", 0.001)
+
+    def showing(heights: range) -> Callable[[SyncMessage, SyncMessage | None], SyncMessage | None]:
+        def lie(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+            if isinstance(asked, LightRequest):
+                return answer if asked.height in heights else LightResponse(height=asked.height, block=None)
+            if isinstance(answer, SnapshotOffers):
+                return SnapshotOffers(manifests=tuple(each for each in answer.manifests if each.height == 5))
+            return answer
+
+        return lie
+
+    first = FirstSet(world.origin.home.network, world.origin.home.genesis.validators)
+    joined, _ = await joined_through(
+        world,
+        (HELPER, showing(range(8, HEIGHTS + 1))),
+        (world.validator, showing(range(8))),
+        anchor=Anchor(first, HEIGHTS, world.origin.header_hash(HEIGHTS)),
+    )
+    assert joined is not None
+    assert joined.light.header.height == 5
+
+
+async def test_a_liars_offer_does_not_keep_a_networks_first_start_from_happening(world: World) -> None:
+    joined, sync = await joined_through(world, (world.validator, nothing), (LIAR, no_light), offers_seconds=0.2)
+    assert joined is None
+    assert sync.progress.offers > 0
+
+
+async def test_spoiled_proofs_of_possession_are_not_kept(world: World) -> None:
+    def spoil(asked: SyncMessage, answer: SyncMessage | None) -> SyncMessage | None:
+        if not isinstance(answer, LightResponse) or answer.block is None:
+            return answer
+        bad = ValidatorSet(
+            validators=tuple(
+                msgspec.structs.replace(each, possession=bytes(96)) for each in answer.block.validators.validators
+            )
+        )
+        assert bad.hash == answer.block.validators.hash
+        block = msgspec.structs.replace(answer.block, validators=bad, next_validators=bad)
+        return msgspec.structs.replace(answer, block=block)
+
+    joined, _ = await joined_through(world, (world.validator, spoil))
+    assert joined is not None
+    _, sets = rows_of(joined)
+    validators = world.origin.home.genesis.validators
+    assert sets == {bytes(validators.hash): encode(validators)}
+
+
 async def test_an_anchor_that_is_too_old_is_not_trusted(world: World) -> None:
     with pytest.raises(LocalFault, match="trust_expired"):
         await joined_through(world, (world.validator, None), period_ms=1_000)
@@ -536,6 +589,30 @@ async def test_a_flood_of_requests_is_answered_at_a_rate_and_queued_in_bounds(wo
         for _ in range(1000):
             service.take(Incoming(asking.envelope_key, request))
         assert service.dropped > 700
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_rotten_on_the_own_disk_does_not_end_the_service(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rotten(store: Store, height: int) -> LightBlock | None:
+        if height == 3:
+            raise LocalFault(NodeCode.STORE_CORRUPT, "blocks", height=height)
+        return light_block_at(store, height)
+
+    monkeypatch.setattr(snapshots, "light_block_at", rotten)
+    async with trio.open_nursery() as nursery:
+        await world.serve(nursery, world.validator)
+        network = world.hub.join(ed25519.public_key(NEW))
+        await nursery.start(network.run)
+        home = world.origin.home
+        talk = PeerTalk(home.network, Key(home.network, NEW), CurveVerifier(), network)
+        await nursery.start(talk.run)
+        peer = ed25519.public_key(world.validator)
+        assert await talk.ask(peer, LightRequest(height=3), 0.2) is None
+        answer = await talk.ask(peer, LightRequest(height=4), 5)
+        assert isinstance(answer, LightResponse)
+        assert answer.block is not None
         nursery.cancel_scope.cancel()
 
 
