@@ -1,6 +1,8 @@
 """Block sync: ranges of several peers at once, one certificate a run, and liars that gain nothing by it."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -8,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.codec import encode
-from clearing.base.errors import Bug
+from clearing.base.errors import Bug, LocalFault
 from clearing.base.validators import ValidatorSet
 from consensus.admission import Admission
 from consensus.blocks.chain import chain_at
 from consensus.blocks.store import MemoryBlockStore, load_committed
+from consensus.codes import ConsensusCode
 from consensus.log.restart import restore_chain
 from consensus.messages import (
     BlockRequest,
@@ -28,6 +31,7 @@ from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
 from consensus.sending.own import seal
 from consensus.signing import CertificateCache
+from consensus.sync.catchup import CatchUp
 from consensus.sync.certified_run import Culprit, certify_run
 from consensus.sync.fetching import (
     BYTES_AHEAD,
@@ -505,3 +509,30 @@ def test_a_packed_answer_is_the_canonical_one(source: RecordedChain) -> None:
         stored = [source.store.load(height) for height in range(1, count + 1)]
         plain = BlockResponse(blocks=tuple(block(source, height) for height in range(1, count + 1)))
         assert pack_block_response([each for each in stored if each is not None]) == encode(plain)
+
+
+def test_a_rotten_block_is_left_out_of_an_answer_and_stops_nobody() -> None:
+    class RottenStore(MemoryBlockStore):
+        def load(self, height: int) -> tuple[bytes, bytes, bytes] | None:
+            if height == 3:
+                raise LocalFault(ConsensusCode.STORE_INCOMPLETE, "digest", height=height)
+            return (b"\xc0", b"\xc0", b"\xc0")
+
+    sent: list[bytes] = []
+
+    def sign(_: object, body: bytes) -> bytes:
+        sent.append(body)
+        return bytes(64)
+
+    signer = SimpleNamespace(envelope_key=bytes(32), sign_envelope=sign)
+    replica = SimpleNamespace(
+        chain=SimpleNamespace(height=9),
+        clock=SimpleNamespace(steady_ms=lambda: 0),
+        around=SimpleNamespace(signer=signer),
+        send=lambda _: None,
+    )
+    serving: Any = CatchUp(cast(Any, replica), RottenStore())
+    for first in (1, 3):
+        serving.serve(b"p" * 32, BlockRequest(first=first, count=8))
+    stored = (b"\xc0", b"\xc0", b"\xc0")
+    assert sent == [pack_block_response([stored] * 2), pack_block_response([])]

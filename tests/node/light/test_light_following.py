@@ -435,3 +435,19 @@ def test_a_server_that_asks_for_patience_gets_it_and_not_for_ever() -> None:
         assert refused.value.code is NodeCode.NODE_UNREACHABLE
         assert len(waits) < 30
         source.close()
+
+
+@pytest.mark.parametrize("sequential", [False, True])
+def test_proofs_of_possession_that_were_not_checked_are_not_kept(tmp_path: Path, sequential: bool) -> None:
+    """A set that a header named is known by its hash, which says nothing of the proofs that the next block shows."""
+
+    def spoiled(block: LightBlock) -> LightBlock:
+        members = tuple(msgspec.structs.replace(each, possession=bytes(96)) for each in block.validators.validators)
+        return msgspec.structs.replace(block, validators=msgspec.structs.replace(block.validators, validators=members))
+
+    liar = Node([CHAIN[0], *(spoiled(block) for block in CHAIN[1:])])
+    with serving(liar) as urls, client_of(tmp_path, *urls, sequential=sequential) as (client, _):
+        client.begin(GENESIS)
+        for height in range(2, 9):
+            client.update(height)
+            assert client.store.at(height) == CHAIN[height - 1]
