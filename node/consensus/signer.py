@@ -49,6 +49,12 @@ class GuardedSigner:
             self._guard.advance(logged, bytes(32))
         return whole
 
+    def _require_listed(self, validators_hash: bytes, own: bytes) -> None:
+        """A share by another key than the set lists is proof of misbehaviour. Raises LocalFault VOTE_KEY_NOT_LISTED."""
+        listed = self.listed_key(validators_hash)
+        if listed not in (None, own):
+            raise LocalFault(NodeCode.VOTE_KEY_NOT_LISTED, "vote", own=own, listed=listed or b"")
+
     def _advance(self, to: SignedStep, digest: bytes) -> None:
         self._guard.advance(to, digest, write=self._log is None)
 
@@ -77,10 +83,7 @@ def _own_steps(record: Record) -> tuple[SignedStep, ...]:
 
 
 class LocalSigner(GuardedSigner):
-    """Implements `consensus.signing.Signer`.
-
-    A share by another key than the set lists is proof of misbehaviour, so none is made: that vote is not cast.
-    """
+    """Implements `consensus.signing.Signer`."""
 
     def __init__(self, network: bytes, envelope_secret: bytes, bls_secret: int, guard: SignGuard) -> None:
         super().__init__(guard)
@@ -97,9 +100,7 @@ class LocalSigner(GuardedSigner):
 
     def sign_vote(self, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes) -> bytes:
         """See `Signer`. 0.7 ms. Raises LocalFault VOTE_KEY_NOT_LISTED, which consensus takes as silence."""
-        listed = self.listed_key(validators_hash)
-        if listed not in (None, self._vote_key):
-            raise LocalFault(NodeCode.VOTE_KEY_NOT_LISTED, "vote", own=self._vote_key, listed=listed or b"")
+        self._require_listed(validators_hash, self._vote_key)
         digest = vote_digest(self._network, validators_hash, kind, height, round_, value)
         self._advance(SignedStep(height, round_, int(kind)), digest)
         return bls.sign(self._bls_secret, digest)

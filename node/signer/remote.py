@@ -50,6 +50,8 @@ class RemoteSigner(GuardedSigner):
         self._address, self._signer_key, self._link_secret = address, signer_key, link_secret
         self._network, self._envelope_secret, self._bls_key = network, envelope_secret, bls_key
         self._envelope_key = ed25519.public_key(envelope_secret)
+        self._vote_key = b""
+        """Of the signer that is connected, or was last."""
         self._timeout_s = timeout_s
         self._asking = threading.Lock()
         self._channel: Channel | None = None
@@ -93,11 +95,13 @@ class RemoteSigner(GuardedSigner):
         return self._envelope_key
 
     def sign_vote(self, validators_hash: bytes, kind: VoteKind, height: int, round_: int, value: bytes) -> bytes:
-        """See `Signer`. Raises LocalFault SIGNER_SILENT besides."""
+        """See `Signer`. Raises LocalFault SIGNER_SILENT, VOTE_KEY_NOT_LISTED besides: the set may change under us."""
         digest = vote_digest(self._network, validators_hash, kind, height, round_, value)
         self._advance(SignedStep(height, round_, int(kind)), digest)
         body = VoteRequest(validators_hash=validators_hash, kind=kind, height=height, round=round_, value=value)
-        return self._ask(RequestKind.VOTE, body)
+        share = self._ask(RequestKind.VOTE, body)
+        self._require_listed(validators_hash, self._vote_key)
+        return share
 
     def sign_proposal(self, validators_hash: bytes, height: int, round_: int, pol_round: int, value: bytes) -> bytes:
         """See `Signer`. Raises LocalFault SIGNER_SILENT besides."""
@@ -132,6 +136,7 @@ class RemoteSigner(GuardedSigner):
 
     def _exchange(self, kind: RequestKind, body: bytes, seconds: float) -> bytes:
         """One question and its answer. Raises LocalFault; all but a refusal of the guard end the channel."""
+        until = time.monotonic() + seconds
         if not self._asking.acquire(timeout=seconds):
             raise LocalFault(NodeCode.SIGNER_SILENT, "signer", why="busy")
         try:
@@ -139,7 +144,7 @@ class RemoteSigner(GuardedSigner):
             if channel is None:
                 raise LocalFault(NodeCode.SIGNER_SILENT, "signer", why="not connected")
             try:
-                return self._exchange_on(channel, kind, body, seconds)
+                return self._exchange_on(channel, kind, body, until)
             except CrossclearError as fault:
                 if fault.code is not ConsensusCode.DOUBLE_SIGN:
                     self._hang_up()
@@ -147,11 +152,11 @@ class RemoteSigner(GuardedSigner):
         finally:
             self._asking.release()
 
-    def _exchange_on(self, channel: Channel, kind: RequestKind, body: bytes, seconds: float) -> bytes:
+    def _exchange_on(self, channel: Channel, kind: RequestKind, body: bytes, until: float) -> bytes:
         self._numbers += 1
         self._asked_at = time.monotonic()
-        channel.send(encode(Request(number=self._numbers, kind=kind, body=body)), seconds)
-        answer = decode(channel.receive(seconds), Answer, FRAME_BYTES_MAX)
+        channel.send(encode(Request(number=self._numbers, kind=kind, body=body)), until - self._asked_at)
+        answer = decode(channel.receive(until - time.monotonic()), Answer, FRAME_BYTES_MAX)
         if answer.number != self._numbers:
             raise LocalFault(NodeCode.SIGNER_CHANNEL, "answer", number=answer.number, asked=self._numbers)
         if answer.code:
@@ -188,7 +193,8 @@ class RemoteSigner(GuardedSigner):
         link = dial(self._address, DIAL_S)
         try:
             channel = open_as_node(link, self._link_secret, self._signer_key, DIAL_S)
-            hello = decode(self._exchange_on(channel, RequestKind.HELLO, b"", DIAL_S), Hello)
+            until = time.monotonic() + DIAL_S
+            hello = decode(self._exchange_on(channel, RequestKind.HELLO, b"", until), Hello)
             for name, there, here in (
                 ("network", hello.network, self._network),
                 ("envelope_key", hello.envelope_key, self._envelope_key),
@@ -199,4 +205,4 @@ class RemoteSigner(GuardedSigner):
         except BaseException:
             link.close()
             raise
-        self._channel = channel
+        self._vote_key, self._channel = hello.bls_key, channel

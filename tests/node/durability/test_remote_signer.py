@@ -122,6 +122,18 @@ def test_two_nodes_of_one_signer_never_get_two_values_for_one_step(tmp_path: Pat
         assert second.silences == 0
 
 
+def test_no_vote_is_cast_with_another_key_than_the_set_lists(tmp_path: Path) -> None:
+    """A set may come to list another key while node and signer run: a share by the old one would be a proof."""
+    with serving(tmp_path) as (address, _), asking(address) as remote:
+        assert remote.wait_connected(SECONDS)
+        remote.listed_key = {SET.hash: BLS_KEY, W: SET.validators[1].bls_key}.get
+        assert remote.sign_vote(SET.hash, VoteKind.PREVOTE, 7, 0, V)
+        with pytest.raises(LocalFault) as refused:
+            remote.sign_vote(W, VoteKind.PREVOTE, 8, 0, V)
+        assert refused.value.code is NodeCode.VOTE_KEY_NOT_LISTED
+        assert remote.sign_vote(V, VoteKind.PREVOTE, 9, 0, V), "a set that is not known here"
+
+
 def test_what_the_nodes_own_guard_refuses_is_not_asked(tmp_path: Path) -> None:
     own = SignGuard(SignedStep(5, 0, 1), V)
     with serving(tmp_path) as (where, guard), asking(where, own) as remote:
