@@ -189,7 +189,8 @@ class HeightRun:
             self._share(self.state.highest_polka)
         for certificate in self.state.votes.value_certificates(VoteKind.PRECOMMIT):
             self._share(certificate)  # Its block isn't here; who has the block may lack the certificate.
-        self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
+        if self.state.own is not None:  # From others nobody takes them.
+            self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
         self._repeats += 1
 
     def _sign_again(self) -> None:

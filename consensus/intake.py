@@ -2,7 +2,8 @@
 
 Rule: bounded by sender: of the next height `EARLY_VOTES` votes and one proposal each are kept; of later rounds of the
 running height a sender's messages count only up to a rate, for each of them goes to the log. One validator alone never
-sets the pace: a height starts early only on its proposer's proposal or on votes of more than a third of the power.
+sets the pace: a height starts early only on the proposal of its first round, on a certificate, or on votes of more than
+a third of the power. Later rounds are everybody's turn, so a proposal of one proves no haste.
 """
 
 from dataclasses import dataclass
@@ -84,7 +85,9 @@ class Intake:
             for _, message, _ in held:
                 if isinstance(message, Vote):
                     voters.add(sender)
-                elif proposer_index(validators, message.height, message.round) == validators.index_of.get(sender):
+                elif message.round == 0 and proposer_index(validators, message.height, 0) == validators.index_of.get(
+                    sender
+                ):
                     return True
         indices = [validators.index_of[sender] for sender in voters if sender in validators.index_of]
         return validators.is_skip(sum(validators.validators[index].power for index in indices))
@@ -122,8 +125,10 @@ class Intake:
 
     def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Another's vote of the running height, passed on because nothing moves (`consensus.sending.relays`)."""
-        if not isinstance(message, Vote) or peer not in self._replica.chain.validators.index_of:
+        if not isinstance(message, Vote):
             raise RemoteFault(ConsensusCode.BAD_ENVELOPE, "sender", sender=envelope.sender, peer=peer)
+        if peer not in self._replica.chain.validators.index_of:  # It may be at a height of the set before.
+            raise RemoteFault(ConsensusCode.NOT_A_VALIDATOR, "relay", sender=envelope.sender, peer=peer)
         if message.height == self._replica.run.height:
             self._take_vote(envelope, message, data)
         elif message.height < self._replica.run.height:
@@ -223,7 +228,8 @@ class Intake:
             self._report(first, proposal)
         self._proposals.setdefault(proposal.round, _seen(proposal))
         self._forget(run.state.round - PAST_ROUNDS)
-        replica.start_height()
+        if proposal.round == 0 or proposal.certificate is not None:
+            replica.start_height()
         if run.decided is None:
             run.record(RecordKind.RECEIVED, data)
             fault = run.take_proposal(proposal)

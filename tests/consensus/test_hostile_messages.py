@@ -13,12 +13,15 @@ from clearing.base.errors import Bug, RemoteFault
 from consensus.blocks.chain import chain_at
 from consensus.blocks.store import MemoryBlockStore
 from consensus.codes import REMEDIES, ConsensusCode
+from consensus.core.proposer import proposer_index
+from consensus.core.state import Step
 from consensus.intake import EARLY_VOTES
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
     CertificateMessage,
     Envelope,
+    Evidence,
     Message,
     MessageKind,
     Status,
@@ -30,7 +33,7 @@ from consensus.messages import (
 from consensus.outputs import Output, PeerFault, Send, StartTimer
 from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
-from consensus.sending.own import seal
+from consensus.sending.own import OwnMessages, seal
 from consensus.sync.fetching import BlockSync
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
@@ -52,7 +55,7 @@ class StillClock:
         return self.now
 
 
-def fresh(own: int = 0) -> Replica:
+def fresh(own: int = 0, *, started: bool = True) -> Replica:
     application, verifier = ToyApplication(VALIDATORS, own), FakeVerifier()
     replica = Replica(
         chain_at(NETWORK, GENESIS_MS, application.position, None),
@@ -65,7 +68,8 @@ def fresh(own: int = 0) -> Replica:
         lambda: True,
     )
     replica.start()
-    replica.on_timer(TimerKind.HEARTBEAT, 1, 0)
+    if started:
+        replica.on_timer(TimerKind.HEARTBEAT, 1, 0)
     return replica
 
 
@@ -144,8 +148,27 @@ def test_nothing_but_a_vote_counts_from_another_than_its_sender() -> None:
     replica = fresh()
     assert faults(replica.receive(KEYS[2], sealed(1, Status(height=5)))) == ["BAD_ENVELOPE"]
     stranger = next(validator.envelope_key for validator in STRANGER if validator.envelope_key not in KEYS)
-    assert faults(replica.receive(stranger, sealed(1, prevote(1, 0, 1)))) == ["BAD_ENVELOPE"]
+    # It may be an honest one that has left the set and is behind: cheap, but nothing to listen to.
+    assert faults(replica.receive(stranger, sealed(1, prevote(1, 0, 1)))) == ["NOT_A_VALIDATOR"]
     assert replica.run.state.votes.size == 0
+
+
+@pytest.mark.parametrize(("round_", "hastens"), [(0, True), (1, False), (2, False), (3, False)])
+def test_one_validator_alone_hastens_its_own_turn_only(round_: int, hastens: bool) -> None:
+    """Every validator is the proposer of some later round, so a proposal of one must not start a height."""
+    replica, maker = fresh(started=False), fresh(started=False)
+    chain = replica.chain
+    block = maker.around.executor.build(chain, Evidence())
+    turn = proposer_index(VALIDATORS, 1, round_)
+    signer = FakeSigner(NETWORK, VALIDATORS.validators[turn], SignGuard())
+    _, data = OwnMessages(chain, signer).make_proposal(round_, -1, block, None)
+    assert faults(replica.receive(KEYS[turn], data)) == []
+    assert (replica.run.state.step is not Step.NEW) == hastens
+    assert replica.run.state.proposals[round_].valid
+    early = fresh(started=False)
+    # The same one height early: what is held for the next height tells whether it is under way.
+    early._intake._early[KEYS[turn]] = [(read_envelope(data), read_message(read_envelope(data)), data)]  # type: ignore[list-item]
+    assert early._intake.has_early == hastens
 
 
 def test_a_stranger_has_no_vote() -> None:

@@ -32,13 +32,13 @@ class Peers:
         self.validators = validator_set(count)
         self.keys = [each.envelope_key for each in self.validators.validators]
 
-    def replica(self, own: int) -> Replica:
+    def replica(self, own: int, signer: FakeSigner | None = None) -> Replica:
         application = ToyApplication(self.validators, own)
         replica = Replica(
             chain_at(NETWORK, GENESIS_MS, application.position, None),
             application,
             MemoryBlockStore(),
-            FakeSigner(NETWORK, self.validators.validators[own], SignGuard()),
+            signer or FakeSigner(NETWORK, self.validators.validators[own], SignGuard()),
             FakeVerifier(),
             HandClock(),
             ReplicaConfig(),
@@ -126,3 +126,15 @@ def test_nothing_is_passed_on_while_heights_go_on() -> None:
     replica.receive(peers.keys[1], peers.vote(1, VoteKind.PREVOTE, 0, NIL))
     outputs = replica.on_timer(TimerKind.REBROADCAST, 0, 0)
     assert votes_of_others(outputs, peers.keys[0]) == []
+
+
+def test_an_observer_passes_no_votes_on() -> None:
+    """Whoever got them from it would charge it, and a network that stands still would ban all who watch it."""
+    peers = Peers(4)
+    stranger = next(each for each in validator_set(7).validators if each.envelope_key not in peers.keys)
+    observer = peers.replica(0, FakeSigner(NETWORK, stranger, SignGuard()))
+    for voter in (1, 2):
+        observer.receive(peers.keys[voter], peers.vote(voter, VoteKind.PREVOTE, 0, NIL))
+    assert observer.run.state.own is None
+    assert observer.run.state.votes.size == 2
+    assert votes_of_others(stall(observer), stranger.envelope_key) == []
