@@ -20,7 +20,7 @@ from consensus.blocks.store import load_committed
 from node.app import Node, clock_ms
 from node.codes import NodeCode
 from node.config import NodeConfig
-from node.consensus.sign_state import SignStateFile
+from node.consensus.sign_state import SignStateFile, has_sign_state
 from node.epochs.provers import NodeProver
 from node.keys.ring import NodeKeys, open_node_keys
 from node.membership import newest_set
@@ -157,7 +157,7 @@ def refuse_lost_sign_state(config: NodeConfig, genesis: Genesis) -> None:
     Raises LocalFault SIGN_STATE_MISSING.
     """
     database = config.path("node.sqlite")
-    if config.path("sign-state").exists() or not database.exists():
+    if has_sign_state(config.path("sign-state")) or not database.exists():
         return
     with Store(database, network_id(genesis)) as store:
         if store.height() > 0:

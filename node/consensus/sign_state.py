@@ -117,7 +117,7 @@ class SignStateFile(SignGuard):
         data = os.pread(self._descriptor, 2 * _SLOT, 0)
         slots = [_read_slot(data[:_SLOT]), _read_slot(data[_SLOT:])]
         found = [slot for slot in slots if slot is not None]
-        if data and not found:
+        if data and (len(data) < 2 * _SLOT or not found):
             os.close(self._descriptor)
             raise LocalFault(ConsensusCode.SIGN_STATE_CORRUPT, "sign state", path=str(path), bytes=len(data))
         self._counter, last, digest, log_frames = max(found, default=(0, SignedStep(), bytes(32), 0))
@@ -142,7 +142,7 @@ class SignStateFile(SignGuard):
         os.close(self._descriptor)
 
     def _create(self, path: Path) -> None:
-        """Both slots hold the zero state before anything is signed, so an empty file is never a lost one."""
+        """Both slots hold the zero state, durably, before anything is signed: one that signed is never empty."""
         os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32), 0) * 2, 0)
         os.fsync(self._descriptor)
         folder = os.open(path.parent, os.O_RDONLY)
@@ -150,6 +150,11 @@ class SignStateFile(SignGuard):
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def has_sign_state(path: Path) -> bool:
+    """Whether there is one. An empty file is none: a copy that failed leaves one, and opening would begin anew."""
+    return path.exists() and path.stat().st_size > 0
 
 
 def _slot(counter: int, at: SignedStep, digest: bytes, log_frames: int) -> bytes:

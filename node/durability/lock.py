@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from node.consensus.sign_state import SignStateFile
+from node.consensus.sign_state import SignStateFile, has_sign_state
 
 SIGN_STATE = "sign-state"
 
@@ -16,7 +16,7 @@ SIGN_STATE = "sign-state"
 @contextmanager
 def held(sign_state: Path) -> Iterator[SignStateFile | None]:
     """The locked sign state, or None where there is none. Raises LocalFault: DOUBLE_SIGN while a node runs."""
-    if not sign_state.exists():
+    if not has_sign_state(sign_state):
         yield None
         return
     guard = SignStateFile(sign_state)

@@ -17,7 +17,7 @@ from clearing.genesis import Genesis, network_id
 from consensus.log.wal import read_frames
 from node.codes import NodeCode
 from node.config import KeyHex, NodeConfig, Section
-from node.consensus.sign_state import SignedStep, SignStateFile
+from node.consensus.sign_state import SignedStep, SignStateFile, has_sign_state
 from node.consensus.signer import logged_step
 from node.durability.lock import SIGN_STATE as NODE_SIGN_STATE
 from node.durability.lock import held
@@ -88,6 +88,11 @@ def move_validator(config: NodeConfig, genesis: Genesis, home: Path, listen: str
             raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(config.path(NODE_SIGN_STATE)))
         signed = _signed(config, guard)
         make_secret_folder(home)
+        # Before the keys: a move that ends half-way must not leave keys that seem to have signed nothing.
+        state = SignStateFile(home / SIGN_STATE)
+        if signed[0] > state.last:
+            state.advance(*signed)
+        state.close()
         fresh = new_password(home)
         for name in ("validator", "envelope"):
             secret = read_key(config.home, name, KEYS[name], password, allow_weak=devnet)
@@ -95,10 +100,6 @@ def move_validator(config: NodeConfig, genesis: Genesis, home: Path, listen: str
         if not key_path(config.home, settings.link).exists():
             write_key(config.home, settings.link, KeyKind.ED25519, new_secret(KeyKind.ED25519), password, strength)
         link = next(each.public for each in list_keys(config.home) if each.name == settings.link)
-        state = SignStateFile(home / SIGN_STATE)
-        if signed[0] > state.last:
-            state.advance(*signed)
-        state.close()
         network = network_id(genesis).hex()
         made = init_home(home, network=network, listen=listen, allow=[link], devnet=devnet)
     return {"address": listen, "key": made["link"], "link": settings.link}
@@ -120,7 +121,7 @@ def open_server(home: Path) -> Iterator[tuple[SignerServer, str]]:
     """The server, not running yet, and where it listens. Raises LocalFault: DOUBLE_SIGN for a home in use, KEY_*."""
     settings = read_settings(home / SETTINGS)
     state = home / SIGN_STATE
-    if not state.exists():
+    if not has_sign_state(state):
         raise LocalFault(NodeCode.SIGN_STATE_MISSING, str(state))
     password = read_password(home / PASSWORD_FILE)
     opened = {name: read_key(home, name, kind, password, allow_weak=settings.devnet) for name, kind in KEYS.items()}

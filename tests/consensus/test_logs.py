@@ -137,12 +137,11 @@ def test_the_sign_state_survives_restarts_and_a_torn_slot(tmp_path: Path) -> Non
     state.close()
 
 
-def test_a_sign_state_with_both_slots_damaged_is_refused(tmp_path: Path) -> None:
+def test_a_sign_state_with_both_slots_damaged_or_cut_short_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sign.state"
     SignStateFile(path).close()
-    for data in (b"", bytes(1024), os.urandom(1024)):
-        if not data:
-            continue
+    whole = path.read_bytes()
+    for data in (bytes(1024), os.urandom(1024), whole[:512], whole[:-1], whole[:1]):
         path.write_bytes(data)
         with pytest.raises(LocalFault) as refused:
             SignStateFile(path)

@@ -15,10 +15,12 @@ from consensus.codes import ConsensusCode
 from consensus.messages import CommittedBlock
 from node.cli.main import run
 from node.codes import NodeCode
+from node.config_sources import load_config
 from node.consensus.sign_state import SignedStep, SignStateFile
 from node.durability.rollback import roll_back
 from node.durability.state_at import state_at
 from node.durability.statediff import state_diff
+from node.process import refuse_lost_sign_state
 from node.store.store import Store
 from node.sync.restore import SavedState, encode_saved
 from tests.clearing.state.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
@@ -120,9 +122,12 @@ def test_it_is_refused_while_the_node_runs_and_without_a_sign_state(
     assert "R0520" in capsys.readouterr().err
     guard.close()
     kept = (home.path / "sign-state").read_bytes()
-    (home.path / "sign-state").unlink()
-    assert run(["rollback", *config]) == 7
-    assert "R0816" in capsys.readouterr().err
+    for lost in (Path.unlink, Path.touch):
+        lost(home.path / "sign-state")
+        assert run(["rollback", *config]) == 7
+        assert "R0816" in capsys.readouterr().err
+        with pytest.raises(LocalFault, match="sign_state_missing"):
+            refuse_lost_sign_state(load_config(home.path / "node.toml", {}).config, home.genesis)
     (home.path / "sign-state").write_bytes(kept)
     assert run(["rollback", *config, "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["height"] == HEIGHTS - 1
