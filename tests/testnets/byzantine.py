@@ -19,7 +19,7 @@ from clearing.transactions import Transaction
 from consensus.outputs import Output
 from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica
-from node import app
+from node import process
 from node.config_sources import load_config
 from node.consensus import engine
 from node.consensus.signer import LocalSigner
@@ -65,7 +65,7 @@ def run(config_path: Path, adversary: str, seed: int) -> int:
     """Until standard input ends."""
     config = load_config(config_path, {}).config
     keys = open_node_keys(config.home, config.path(config.node.password_file), allow_weak=True)
-    network = network_id(app.read_genesis(config.path(config.node.genesis)))
+    network = network_id(process.read_genesis(config.path(config.node.genesis)))
     signer = LocalSigner(network, keys.envelope, keys.validator, NoGuard())
 
     def build(*parts: Any, **options: Any) -> LyingReplica:
@@ -76,7 +76,7 @@ def run(config_path: Path, adversary: str, seed: int) -> int:
 
     # The engine names the class; the liar is the same node with this one part exchanged.
     with mock.patch.object(engine, "Replica", build):
-        return app.run(config, until_stdin_closes=True)
+        return process.run(config, until_stdin_closes=True)
 
 
 def main() -> int:

@@ -151,7 +151,7 @@ def other_checkout(folder: Path) -> Path:
     """Our own sources once more, which tell in the log that they run."""
     for package in ("clearing", "consensus", "proofs", "bridge", "node", "configs"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
-    with (folder / "node" / "app.py").open("a") as file:
+    with (folder / "node" / "process.py").open("a") as file:
         file.write(f"\nsys.stderr.write({OTHER!r})\n")
     return folder
 
