@@ -1,19 +1,21 @@
 """Routes for light clients: certified headers with their sets, and evidence of an attack.
 
 Rule: anybody may ask, for nothing here is secret; evidence costs the node signature checks, so few are taken in a
-second, from all senders together, and only what has the form of an attack on this network is looked at.
+second, from all senders together, and only what has the form of an attack on this network is looked at. Its signatures
+are checked in a thread first: consensus, which judges it, must not wait hundreds of checks for what a stranger made up.
 """
 
 import math
 import time
 from collections.abc import Callable
 
+import trio
 from starlette.responses import Response
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
-from consensus.light.attack import LightClientAttack, conflict
-from consensus.light.client import LightBlock, check_block
+from consensus.light.attack import LightClientAttack, check_attack, conflict
+from consensus.light.client import CurveLightVerifier, LightBlock, check_block
 from node.api.handlers import Call
 from node.api.light_shapes import LIGHT_BLOCK_BYTES_MAX, AccusedView, EvidenceResult, LightBlockView
 from node.api.problems import ApiRefusal, respond
@@ -65,7 +67,7 @@ def light_block_view(block: LightBlock) -> LightBlockView:
     )
 
 
-def evidence(call: Call) -> Response:
+async def evidence(call: Call) -> Response:
     """Judge an attack that a light client saw; 422 when it proves nothing, or nothing new."""
     try:
         attack = decode(call.body, LightClientAttack, EVIDENCE_BYTES_MAX)
@@ -82,6 +84,7 @@ def evidence(call: Call) -> Response:
         refusal.headers["Retry-After"] = str(-(-wait_ms // 1000))
         raise refusal
     try:
+        await trio.to_thread.run_sync(check_attack, attack, CurveLightVerifier())
         accused = call.view.submit_attack(attack)
     except CrossclearError as fault:
         raise ApiRefusal(422, fault.code, fault.at, **fault.values) from None

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import trio
 
 from clearing.base.codec import encode
 from clearing.base.errors import RemoteFault
+from clearing.base.validators import ValidatorSet
 from clearing.genesis import genesis_to_json
 from consensus.application import Misbehaviour, MisbehaviourKind
 from consensus.codes import ConsensusCode
@@ -174,6 +176,13 @@ async def test_evidence_is_judged_by_its_form_first_and_then_a_few_at_a_time(
                 refused = await post(encode(attack))
                 assert refused.status_code == 422
                 assert refused.json()["code"] == "R0516"
+                spoiled = tuple(
+                    msgspec.structs.replace(each, possession=bytes(96)) for each in false[4].validators.validators
+                )
+                shown = msgspec.structs.replace(false[4], validators=ValidatorSet(validators=spoiled))
+                unproven = encode(conflict(honest[0], honest[4], shown))
+                assert (await post(unproven)).status_code == 422
+                assert len(court.heard) == 2, "consensus hears of nothing whose signatures do not hold"
                 monkeypatch.setattr(light, "_turnstile", Turnstile(1000.0))
                 assert (await post(encode(attack))).status_code == 422
                 late = await post(encode(attack))
