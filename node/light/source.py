@@ -5,9 +5,12 @@ server that is not there is `LocalFault NODE_UNREACHABLE`; one that lacks the he
 that talks nonsense is a `RemoteFault`.
 """
 
+import socket
+import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 import msgspec
 
@@ -57,6 +60,7 @@ class HttpSource:
 
         self.name = url
         self._http = httpx.Client(timeout=timeout_s, trust_env=False, follow_redirects=False)
+        self._socket: socket.socket | None = None
         self._url = url.rstrip("/")
         self._sleep = sleep
 
@@ -108,21 +112,37 @@ class HttpSource:
     def _ask_once(self, method: str, path: str, content: bytes | None) -> tuple[int, bytes, float]:
         import httpx
 
-        deadline = time.monotonic() + CALL_S_MAX
         headers = {"accept-encoding": "identity"}
         if content is not None:
             headers["content-type"] = "application/msgpack"
         body = bytearray()
+        # The client's own limits are of one read each: headers that drip would hold it for days.
+        watch = threading.Timer(CALL_S_MAX, self._hang_up)
+        watch.daemon = True
+        watch.start()
+        seen = {"trace": self._see}
         try:
-            with self._http.stream(method, self._url + path, content=content, headers=headers) as response:
+            with self._http.stream(
+                method, self._url + path, content=content, headers=headers, extensions=seen
+            ) as response:
                 for chunk in response.iter_raw():
                     body += chunk
                     if len(body) > ANSWER_BYTES_MAX:
                         raise RemoteFault(NodeCode.NODE_ANSWER, self.name, bytes_max=ANSWER_BYTES_MAX)
-                    if time.monotonic() > deadline:
-                        raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, seconds=int(CALL_S_MAX))
                 asked = response.headers.get("retry-after", "")
                 wait_s = min(float(asked), BUSY_S_MAX) if asked.isascii() and asked.isdigit() else 1.0
                 return response.status_code, bytes(body), wait_s
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise LocalFault(NodeCode.NODE_UNREACHABLE, self.name, why=str(error)[:200]) from None
+        finally:
+            watch.cancel()
+
+    def _see(self, event: str, info: dict[str, Any]) -> None:
+        """Learn the socket of a connection as soon as there is one."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)

@@ -1,5 +1,7 @@
 """Rules of following a network without a node: only what certificates lead to is kept, whatever servers do."""
 
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ from consensus.codes import ConsensusCode
 from consensus.light.attack import check_attack
 from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
 from node.codes import NodeCode
+from node.light import source as source_module
 from node.light.client import LightClient, LightOptions
 from node.light.evidence import read_attack
 from node.light.follow import follow
@@ -451,3 +454,27 @@ def test_proofs_of_possession_that_were_not_checked_are_not_kept(tmp_path: Path,
         for height in range(2, 9):
             client.update(height)
             assert client.store.at(height) == CHAIN[height - 1]
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"])
+def test_an_answer_that_drips_ends_in_time(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source_module, "CALL_S_MAX", 0.3)
+    ended = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        link, _ = listener.accept()
+        with link, suppress(OSError):
+            link.sendall(said)
+            while not ended.wait(0.02):
+                link.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=drip, args=(listener,))
+        server.start()
+        source = HttpSource(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(LocalFault) as refused:
+            source.block(1)
+        ended.set()
+        server.join()
+        source.close()
+    assert refused.value.code is NodeCode.NODE_UNREACHABLE
