@@ -3,6 +3,7 @@
 from tests.adversaries.context import Adversary, AdversaryContext
 from tests.adversaries.forgers import Forger, Impersonator
 from tests.adversaries.hosts import DiskCorrupting, Hider, Slow
+from tests.adversaries.splitters import LockSplitter
 from tests.adversaries.twins import Twins
 from tests.adversaries.voters import Amnesiac, BadShare, ClockSkewed, DoubleVoter, Equivocator, Nuller, Sleeper
 
@@ -11,6 +12,7 @@ ADVERSARIES: dict[str, type[Adversary]] = {
     "double-voter": DoubleVoter,
     "nuller": Nuller,
     "sleeper": Sleeper,
+    "lock-splitter": LockSplitter,
     "bad-share": BadShare,
     "amnesiac": Amnesiac,
     "forger": Forger,

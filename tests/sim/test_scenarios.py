@@ -1,7 +1,7 @@
 """What seeds mean: never too many liars, and everything that may go wrong does in some."""
 
 from tests.adversaries.registry import ADVERSARIES
-from tests.sim.consensus.scenarios import faults_of
+from tests.sim.consensus.scenarios import TROUBLES, faults_of
 
 SEEDS = [faults_of(seed) for seed in range(1000)]
 
@@ -28,11 +28,17 @@ def test_a_change_moves_at_most_a_third_of_the_power() -> None:
 
 def test_every_kind_of_trouble_occurs() -> None:
     assert {lie for faults in SEEDS for _, lie in faults.liars} == set(ADVERSARIES)
+    for nodes in (4, 7, 10):
+        assert {lie for faults in SEEDS if faults.nodes == nodes for _, lie in faults.liars} == set(ADVERSARIES)
     assert {faults.nodes for faults in SEEDS} == {4, 7, 10, 13}
     assert any(faults.rotten for faults in SEEDS)
     assert any(faults.swaps for faults in SEEDS)
     assert all(faults.clearing for faults in SEEDS)
     assert len({(f.loss_percent, f.torn_write_percent, f.partition_interval_ms, f.skew_ms_max) for f in SEEDS}) > 50
+
+
+def test_no_trouble_is_bound_to_some_sizes() -> None:
+    assert all(len(TROUBLES) % divisor for divisor in range(2, len(TROUBLES)))
 
 
 def test_a_seed_means_the_same_faults_each_time() -> None:
