@@ -39,6 +39,7 @@ from consensus.core.events import (
 )
 from consensus.core.proposer import proposer_index
 from consensus.core.rules import Rule
+from consensus.core.shown import ShownExtensions
 from consensus.core.state import Step, new_state
 from consensus.core.step import step
 from consensus.core.votes import PAST_ROUNDS
@@ -53,8 +54,8 @@ from consensus.messages import (
     CommittedBlock,
     Evidence,
     EvidenceMessage,
+    LateExtension,
     Proposal,
-    SignedExtension,
     Vote,
 )
 from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFired, StartTimer
@@ -106,7 +107,7 @@ class HeightRun:
         self._unbuilt = -1
         """The round in which too few extensions were here to propose."""
         self._blocks: dict[bytes, Block] = {}
-        self._extensions: dict[tuple[int, bytes], dict[int, SignedExtension]] = {}
+        self._extensions = ShownExtensions(self.state.votes)
 
     def feed(self, event: Input) -> None:
         """Give the core one input and perform all that follows. Raises Bug."""
@@ -126,16 +127,13 @@ class HeightRun:
 
     def take_vote(self, vote: Vote, seal: bytes = b"") -> None:
         """A checked vote, with the signature of the envelope that it came in."""
-        self._keep_extension(vote)
         self.feed(VoteReceived(vote, seal))
 
     def take_certificate(self, message: CertificateMessage) -> None:
         """A checked certificate."""
         certificate = message.certificate
         if message.extensions:
-            held = self._extensions.setdefault((certificate.round, certificate.value), {})
-            for signed in message.extensions:
-                held.setdefault(signed.validator, signed)
+            self._extensions.take(certificate, message.extensions)
         self.feed(CertificateVerified(certificate))
 
     def take_proposal(self, proposal: Proposal) -> RemoteFault | None:
@@ -229,7 +227,7 @@ class HeightRun:
                 self.decided = CommittedBlock(
                     block=self._blocks[certificate.value],
                     certificate=certificate,
-                    extensions=self._held_extensions(certificate),
+                    extensions=self._extensions.of(certificate),
                 )
         return []
 
@@ -242,7 +240,10 @@ class HeightRun:
             try:
                 block = self._around.executor.build(self.chain, self._pick_evidence())
             except LocalFault:
-                self._unbuilt = round_  # Too few extensions are here to propose: others may give theirs.
+                # Too few extensions are here to propose: others may give theirs, if they know for which certificate.
+                if self._unbuilt != round_ and self.chain.commit is not None:
+                    self._share(self.chain.commit)
+                self._unbuilt = round_
                 return []
             self._unbuilt = -1
             self._blocks[block.header.hash] = block
@@ -282,7 +283,6 @@ class HeightRun:
             if self.delivery.vote(effect.round, data):
                 patience = self.state.timeouts.collect_ms(effect.round)
                 self.outputs.append(StartTimer(TimerKind.COLLECT, self.height, effect.round, patience))
-        self._keep_extension(vote)
         return [VoteReceived(vote)]
 
     def _verify(self, effect: VerifyShares) -> list[Input]:
@@ -292,7 +292,7 @@ class HeightRun:
         if certificate is not None:
             around.certificates.add(certificate)
             if self.delivery.collects(effect.round):
-                self.delivery.certificate(certificate, self._held_extensions(certificate))
+                self.delivery.certificate(certificate, self._extensions.of(certificate))
             return [CertificateVerified(certificate)]
         for index in bad:
             peer = validators.validators[index].envelope_key
@@ -347,29 +347,17 @@ class HeightRun:
             return fault
         return None
 
-    def _held_extensions(self, certificate: Certificate) -> tuple[SignedExtension, ...]:
-        """Those of a quorum or, who got a collector's certificate, none: fewer are of no use to anybody."""
-        held = self._extensions.get((certificate.round, certificate.value), {})
-        validators = self.chain.validators
-        power = sum(validators.validators[index].power for index in held)
-        return tuple(held[index] for index in sorted(held)) if validators.is_quorum(power) else ()
-
     def _offer_extension(self, round_: int) -> None:
         """A round failed, perhaps because its proposer lacked extensions: give the own one to the next proposers."""
         if round_ > 0 and collected(self.chain.last_validators):
             around = self._around
             signed = late_extension(around.application, around.signer, self.chain, around.clock.wall_ms())
-            if signed is not None:
+            commit = self.chain.commit
+            if signed is not None and commit is not None:
                 self.chain = self.chain.with_extensions((signed,))
-                self.delivery.extension(round_, signed)
-
-    def _keep_extension(self, vote: Vote) -> None:
-        if vote.kind is VoteKind.PRECOMMIT and vote.extension is not None:
-            self._extensions.setdefault((vote.round, vote.value), {}).setdefault(vote.validator, vote.extension)
+                self.delivery.extension(round_, LateExtension(commit.height, commit.round, signed))
 
     def _forget(self) -> None:
         for value in [value for value in self._blocks if value not in self.state.known]:
             del self._blocks[value]
-        oldest = self.state.round - PAST_ROUNDS
-        for step_ in [step_ for step_ in self._extensions if step_[0] < oldest]:
-            del self._extensions[step_]
+        self._extensions.forget(self.state.round - PAST_ROUNDS)

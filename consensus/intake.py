@@ -31,12 +31,12 @@ from consensus.messages import (
     LateExtension,
     Message,
     Proposal,
-    SignedExtension,
     Status,
     Vote,
 )
 from consensus.outputs import PeerFault
 from consensus.sending.collectors import collected
+from consensus.sync.late_extensions import LateExtensions
 
 if TYPE_CHECKING:
     from consensus.replica import Replica
@@ -74,6 +74,7 @@ class Intake:
         self._voters: set[bytes] = set()
         self._proposals: dict[int, SeenProposal] = {}
         self._twice: set[int] = set()
+        self._late = LateExtensions(replica)
         self._evidence = PeerBudgets(EVIDENCE_CHECKS_PER_SECOND, EVIDENCE_CHECKS_AT_ONCE)
 
     @property
@@ -121,7 +122,7 @@ class Intake:
             case EvidenceMessage():
                 self._take_evidence(envelope, message)
             case LateExtension():
-                self._take_extension(envelope, message)
+                self._late.take_offered(envelope, message)
 
     def _take_relayed(self, peer: bytes, envelope: Envelope, message: Message, data: bytes) -> None:
         """Another's vote of the running height, passed on because nothing moves (`consensus.sending.relays`)."""
@@ -171,7 +172,9 @@ class Intake:
         if message.height == height:
             return True
         if message.height < height:
-            late = isinstance(message, Vote) and message.height == height - 1 and self._take_late(envelope, message)
+            late = (
+                isinstance(message, Vote) and message.height == height - 1 and self._late.take_vote(envelope, message)
+            )
             # Of many votes sent to a collector the last third comes after the decision: their senders hear of it.
             if not late or not collected(self._replica.chain.last_validators):
                 self._replica.catch_up.help_behind(envelope.sender, message.height)
@@ -246,7 +249,7 @@ class Intake:
                 )
             if not is_final(certificate) or certificate.height < replica.chain.height:
                 replica.catch_up.help_behind(envelope.sender, certificate.height)
-            self._take_late_extensions(envelope, message)
+            self._late.take_certificate(envelope, message)
             return
         if certificate.height > replica.run.height:
             final = is_final(certificate)
@@ -261,57 +264,6 @@ class Intake:
         if run.decided is None and run.state.step is not Step.NEW:
             run.record(RecordKind.RECEIVED, data)
             run.take_certificate(message)
-
-    def _take_late(self, envelope: Envelope, vote: Vote) -> bool:
-        """A precommit of the last decided value that came after the decision: its extension is still of use.
-
-        False for any other vote and for one that is known: who repeats it may not know of the decision.
-        """
-        chain = self._replica.chain
-        commit = chain.commit
-        if commit is None or (vote.round, vote.value) != (commit.round, commit.value) or vote.extension is None:
-            return False
-        self._replica.around.admission.check_voter(chain.last_validators, envelope, vote)
-        return self._add_late(envelope, (vote.extension,))
-
-    def _take_extension(self, envelope: Envelope, message: LateExtension) -> None:
-        """A validator gives its extension of the last height because proposers may lack it."""
-        chain, signed = self._replica.chain, message.extension
-        if message.height != chain.height:
-            return
-        if chain.last_validators.index_of.get(envelope.sender) != signed.validator:
-            raise RemoteFault(
-                ConsensusCode.NOT_A_VALIDATOR, "extension", sender=envelope.sender, validator=signed.validator
-            )
-        self._add_late(envelope, (signed,))
-
-    def _take_late_extensions(self, envelope: Envelope, message: CertificateMessage) -> None:
-        """The last height was decided on a certificate without extensions, and here are some."""
-        chain, certificate = self._replica.chain, message.certificate
-        decided = chain.commit
-        if decided is None or not message.extensions or not is_final(certificate):
-            return
-        if (certificate.height, certificate.round, certificate.value) != (decided.height, decided.round, decided.value):
-            return
-        held = sum(chain.last_validators.validators[signed.validator].power for signed in chain.extensions)
-        if not chain.last_validators.is_quorum(held):
-            self._add_late(envelope, message.extensions)
-
-    def _add_late(self, envelope: Envelope, extensions: tuple[SignedExtension, ...]) -> bool:
-        """Check those that are new, each once; False when none is. Raises RemoteFault for the first bad one."""
-        chain, admission = self._replica.run.chain, self._replica.around.admission
-        held = {signed.validator for signed in chain.extensions}
-        new = {signed.validator: signed for signed in extensions if signed.validator not in held}
-        if not new:
-            return False
-        self._authenticate(envelope)
-        try:
-            for signed in new.values():
-                admission.check_late(chain, signed)
-                held.add(signed.validator)
-        finally:
-            self._replica.add_late_extensions(tuple(signed for signed in new.values() if signed.validator in held))
-        return True
 
     def _take_evidence(self, envelope: Envelope, message: EvidenceMessage) -> None:
         """Another found it: keep it for the own next block. Repeated or untimely is nobody's fault, the rest is."""

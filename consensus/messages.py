@@ -171,6 +171,8 @@ class LateExtension(Wire, frozen=True):
     """An own extension of the last decided height, given (again) to a proposer who may lack it."""
 
     height: U63
+    round: U32
+    """Of the certificate that it is signed for."""
     extension: SignedExtension
 
 

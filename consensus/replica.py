@@ -5,8 +5,9 @@ never an exception; only `Bug` leaves, and then nothing may be signed any more.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from clearing.base.certificate import Certificate
 from clearing.base.codec import decode
 from clearing.base.errors import Bug, RemoteFault
 from consensus.admission import Admission
@@ -196,6 +197,10 @@ class Replica:
         if chain is not self.chain:
             self.chain = chain
             self.run.take_extensions(chain)
+
+    def recommit(self, certificate: Certificate) -> None:
+        """Take another final certificate of the last decided block, to gather its extensions instead."""
+        self.chain = self.run.chain = replace(self.run.chain, commit=certificate, extensions=())
 
     def submit_attack(self, attack: LightClientAttack) -> tuple[tuple[Misbehaviour, ...], list[Output]]:
         """A light client saw this attack: keep what it proves for a block and tell the other validators.

@@ -58,11 +58,9 @@ class Delivery:
         data = seal(self._signer, CertificateMessage(certificate=certificate))
         self._outputs.append(Broadcast(Lane.CONSENSUS, data))
 
-    def extension(self, round_: int, signed: SignedExtension) -> None:
+    def extension(self, round_: int, message: LateExtension) -> None:
         """The own extension of the last height, to who proposes in this round and in the next."""
-        message = LateExtension(height=self._chain.height, extension=signed)
-        data = seal(self._signer, message)
-        self._send(Lane.CONSENSUS, data, self._collectors(round_))
+        self._send(Lane.CONSENSUS, seal(self._signer, message), self._collectors(round_))
 
     def _collectors(self, round_: int) -> tuple[int, ...]:
         return collectors(self._chain.validators, self._height, round_)

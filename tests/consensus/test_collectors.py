@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.base.certificate import VoteKind
+from clearing.base.certificate import Certificate, VoteKind, signer_bitmap, vote_digest
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import ValidatorSet
 from consensus.admission import is_final
@@ -18,6 +19,7 @@ from consensus.codes import ConsensusCode
 from consensus.core.proposer import proposer_index
 from consensus.messages import (
     CertificateMessage,
+    CommittedBlock,
     LateExtension,
     Message,
     MessageKind,
@@ -28,10 +30,11 @@ from consensus.messages import (
     read_message,
 )
 from consensus.outputs import Lane
+from consensus.replica import Replica
 from consensus.sending.collectors import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers
 from consensus.sending.own import seal
 from consensus.signing import CertificateCache
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 from tests.sim.consensus.toy import ToyApplication
@@ -238,15 +241,51 @@ def test_a_late_extension_counts_from_its_own_validator_only() -> None:
         outputs = replica.receive(network.nodes[sender].key, data)
         return [type(output).__name__ for output in outputs if type(output).__name__ == "PeerFault"]
 
-    good = LateExtension(height=chain.height, extension=signed)
+    good = LateExtension(height=chain.height, round=chain.commit.round, extension=signed)
     assert told(other, good) == ["PeerFault"]
     forged = msgspec.structs.replace(signed, signature=bytes(64))
-    assert told(index, LateExtension(height=chain.height, extension=forged)) == ["PeerFault"]
-    assert told(index, LateExtension(height=chain.height + 1, extension=signed)) == []
+    assert told(index, LateExtension(height=chain.height, round=chain.commit.round, extension=forged)) == ["PeerFault"]
+    assert told(index, LateExtension(height=chain.height + 1, round=chain.commit.round, extension=signed)) == []
     assert not replica.chain.extensions
     assert told(index, good) == []
     held = replica.chain.extensions
     assert held == (signed,)
+
+
+def test_a_height_that_was_final_in_several_rounds_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Liars showed final certificates of different rounds, bare, to different validators: no round has a quorum."""
+    network = Watched(CALM)
+    split = Counter[int]()
+    real = Replica.commit
+
+    def commit(self: Replica, committed: CommittedBlock, *, fetched: bool) -> None:
+        real(self, committed, fetched=fetched)
+        if self.chain.height == 3:
+            round_ = 1 + network.validators.index_of[self.around.signer.envelope_key] % 3
+            split[round_] += 1
+            self.chain = self.run.chain = replace(
+                self.chain, commit=of_round(network.validators, committed.certificate, round_), extensions=()
+            )
+
+    monkeypatch.setattr(Replica, "commit", commit)
+    network.run(heights_after_healing=8)
+    assert sorted(split.values()) == [4, 4, 5]
+    assert heights(network) >= 8
+    agreed = network.nodes[0].committed()[3].block.last_commit
+    assert agreed is not None
+    assert agreed.round <= 1, "the lowest that was known"
+    assert network.monitor.faults == {}
+
+
+def of_round(validators: ValidatorSet, certificate: Certificate, round_: int) -> Certificate:
+    digest = vote_digest(NETWORK, validators.hash, certificate.kind, certificate.height, round_, certificate.value)
+    shares = [fake_share(each.bls_key, digest) for each in validators.validators]
+    return msgspec.structs.replace(
+        certificate,
+        round=round_,
+        signers=signer_bitmap(range(len(shares))),
+        aggregate=FakeVerifier().aggregate(shares),
+    )
 
 
 def test_votes_fall_back_to_all_within_a_height_and_return_to_collectors_in_the_next() -> None:

@@ -22,6 +22,7 @@ from consensus.messages import (
     CertificateMessage,
     Envelope,
     Evidence,
+    Extension,
     Message,
     MessageKind,
     Status,
@@ -202,9 +203,23 @@ def test_a_flood_of_later_rounds_and_heights_takes_bounded_memory() -> None:
     assert len(replica.run.records) < 100
 
 
+def test_extensions_of_later_rounds_are_kept_as_long_as_their_votes() -> None:
+    replica = fresh()
+    signer = FakeSigner(NETWORK, VALIDATORS.validators[1], SignGuard())
+    own = OwnMessages(replica.chain, signer)
+    for round_ in range(1, 60):
+        _, data = own.make_vote(1, VoteKind.PRECOMMIT, round_, b"v" * 32, Extension(time_ms=1, data=b""))
+        assert faults(replica.receive(KEYS[1], data)) == []
+    votes = replica.run.state.votes
+    held = [vote for round_ in range(60) for vote in votes.votes(round_, VoteKind.PRECOMMIT)]
+    assert len(held) <= 3
+    assert not replica.run._extensions._shown
+
+
 def test_a_liar_about_its_height_is_passed_over() -> None:
     """It claims heights without end and answers with nothing; the honest peer is asked soon."""
-    replica, asked = fresh(), []
+    replica = fresh()
+    asked: list[bytes] = []
     outputs = replica.receive(KEYS[1], sealed(1, Status(height=2**40)))
     outputs += replica.receive(KEYS[2], sealed(2, Status(height=5)))
     while outputs and len(asked) < 4:
