@@ -15,6 +15,8 @@ from tests.adversaries.voters import Sleeper
 from tests.sim.consensus.crypto import FakeVerifier, fake_signature
 from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
+from tests.sim.consensus.planted import unlock_dropped
+from tests.sim.consensus.violations import NoProgress
 
 GOOD_LINKS = {
     "heal_ms": 2500,
@@ -204,6 +206,41 @@ def test_a_sleeper_votes_nil_once_it_sleeps() -> None:
     network.run(heights_after_healing=1)
     assert told[True] == {NIL}
     assert told[False] - {NIL}
+
+
+def test_a_lock_splitter_tells_its_victims_another_vote_than_the_rest_and_then_nothing(heard: dict[str, Heard]) -> None:
+    run = of(heard, "lock-splitter")
+    votes: dict[int, dict[tuple[int, VoteKind], dict[bytes, set[bytes]]]] = {}
+    for output in run.performed:
+        message = run.adversary.own_message(output)
+        if isinstance(output, Send) and isinstance(message, Vote):
+            step = votes.setdefault(message.height, {}).setdefault((message.round, message.kind), {})
+            step.setdefault(message.value, set()).add(output.to)
+    assert votes
+    honest = {node.key for node in run.network.honest}
+    for steps in votes.values():
+        prevotes = {round_: told for (round_, kind), told in sorted(steps.items()) if kind is VoteKind.PREVOTE}
+        assert len(steps) == 3, "a prevote, a precommit, a prevote"
+        assert [value for (_, kind), told in steps.items() if kind is VoteKind.PRECOMMIT for value in told] == [NIL]
+        (locked, victims), (newer, rest) = ((value, to) for told in prevotes.values() for value, to in told.items())
+        assert NIL != locked != newer != NIL
+        assert len(victims) == 1
+        assert victims | rest == honest
+        assert not victims & rest
+
+
+def test_locks_against_each_other_open() -> None:
+    opened = 0
+    for seed in range(4):
+        network = SimNetwork(seed, Faults(liars=((LIAR, "lock-splitter"),), **GOOD_LINKS))  # type: ignore[arg-type]
+        network.run()
+        opened += network.monitor.opened
+    assert opened >= 4
+
+
+def test_a_lock_splitter_stops_those_whose_locks_never_open() -> None:
+    with unlock_dropped(), pytest.raises(NoProgress, match="locked 0 valid 1"):
+        SimNetwork(5, Faults(liars=((LIAR, "lock-splitter"),), **GOOD_LINKS)).run()  # type: ignore[arg-type]
 
 
 def test_an_unknown_name_is_refused() -> None:
