@@ -47,6 +47,8 @@ REQUEST_BYTES = 16 << 10
 """What any request is charged beside its answer."""
 IN_USE_SECONDS = 60.0
 """How long after its last chunk a snapshot that the database has dropped is kept for those who fetch it."""
+DROPPED_MAX = 2
+"""So many of those at most, the newest: nobody may fill the disk by asking for a chunk of each now and then."""
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +117,7 @@ class SnapshotService:
             return
         try:
             answer = await self._answer_to(self._read(incoming))
-        except LocalFault as fault:
+        except (LocalFault, OSError) as fault:
             # What is rotten on this disk is the operator's concern: nobody may stop this node by asking for it.
             log.error("not served", peer=incoming.sender.hex(), fault=str(fault))
             self._budgets.charge(incoming.sender, 8 * REQUEST_BYTES, now_ms)
@@ -168,11 +170,12 @@ class SnapshotService:
         for height in heights:
             if height not in have:
                 await self._open(height)
-        for hash_, served in list(self._served.items()):
-            idle = trio.current_time() - served.asked_at > IN_USE_SECONDS
-            if served.manifest.height not in heights and idle:
+        dropped = [served for served in self._served.values() if served.manifest.height not in heights]
+        dropped.sort(key=lambda served: served.manifest.height, reverse=True)
+        for number, served in enumerate(dropped):
+            if number >= DROPPED_MAX or trio.current_time() - served.asked_at > IN_USE_SECONDS:
                 os.close(served.descriptor)
-                del self._served[hash_]
+                del self._served[served.manifest.hash]
 
     async def _open(self, height: int) -> None:
         data = await trio.to_thread.run_sync(self._store.snapshot_at, height)

@@ -592,6 +592,27 @@ async def test_a_flood_of_requests_is_answered_at_a_rate_and_queued_in_bounds(wo
         nursery.cancel_scope.cancel()
 
 
+async def test_old_snapshots_do_not_pile_up_for_who_keeps_asking_for_a_chunk_of_each(
+    world: World, tmp_path: Path
+) -> None:
+    with Store(tmp_path / "turning.sqlite", world.origin.home.network) as store:
+        copy_of(world.origin.store, store, b"state of 10")
+        async with trio.open_nursery() as nursery:
+            network = await world.serve(nursery, world.validator, store=store)
+            service = world.served[network.key]
+            asked: list[Manifest] = []
+            for height in range(NEWEST, NEWEST + 8):
+                store.save_snapshot(height, b"state of %d" % height)
+                offers = await service._answer_to(SnapshotsRequest())
+                assert isinstance(offers, SnapshotOffers)
+                asked += [each for each in offers.manifests if each not in asked]
+                answers = [await service._answer_to(ChunkRequest(manifest=each.hash, index=0)) for each in asked]
+            held = [each.height for each, answer in zip(asked, answers, strict=True) if answer.data]  # type: ignore[union-attr]
+            kept = len(store.snapshot_heights())
+            assert held == list(range(NEWEST + 8 - kept - snapshots.DROPPED_MAX, NEWEST + 8))
+            nursery.cancel_scope.cancel()
+
+
 async def test_what_is_rotten_on_the_own_disk_does_not_end_the_service(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
