@@ -56,13 +56,14 @@ from consensus.messages import (
     EvidenceMessage,
     LateExtension,
     Proposal,
+    SignedExtension,
     Vote,
 )
 from consensus.outputs import Broadcast, Clock, Lane, Output, PeerFault, RuleFired, StartTimer
 from consensus.pace.adaptive import AdaptiveTimeouts, StepWatch
 from consensus.pace.timeouts import TimerKind
 from consensus.sending.collectors import collected
-from consensus.sending.delivery import VOTE_BYTES, Delivery
+from consensus.sending.delivery import Delivery, lane_of
 from consensus.sending.own import OwnMessages, late_extension, own_extension, seal
 from consensus.sending.relays import relayed
 from consensus.signing import CertificateCache, Signer, Verifier, assemble_certificate
@@ -181,12 +182,12 @@ class HeightRun:
         self.delivery.fall_back(())
         self._sign_again()
         for data in self.own.latest():
-            lane = Lane.DATA if len(data) > VOTE_BYTES else Lane.CONSENSUS
-            self.outputs.append(Broadcast(lane, data))
+            self.outputs.append(Broadcast(lane_of(data), data))
         if self.state.highest_polka is not None:
             self._share(self.state.highest_polka)
         for certificate in self.state.votes.value_certificates(VoteKind.PRECOMMIT):
-            self._share(certificate)  # Its block isn't here; who has the block may lack the certificate.
+            # Its block isn't here; who has the block may lack the certificate, and takes it with extensions only.
+            self._share(certificate, self._extensions.of(certificate))
         if self.state.own is not None:  # From others nobody takes them.
             self.outputs.extend(Broadcast(Lane.CONSENSUS, data) for data in relayed(self.state, self._repeats))
         self._repeats += 1
@@ -303,9 +304,9 @@ class HeightRun:
                 self.report(BadShare(*sent))
         return [SharesRefused(effect.kind, effect.round, effect.value, bad)]
 
-    def _share(self, certificate: Certificate) -> None:
-        data = seal(self._around.signer, CertificateMessage(certificate=certificate))
-        self.outputs.append(Broadcast(Lane.CONSENSUS, data))
+    def _share(self, certificate: Certificate, extensions: tuple[SignedExtension, ...] = ()) -> None:
+        data = seal(self._around.signer, CertificateMessage(certificate=certificate, extensions=extensions))
+        self.outputs.append(Broadcast(lane_of(data), data))
 
     def report(self, proof: Proof) -> RemoteFault | None:
         """Keep proof of misbehaviour and tell all, once. Gives the fault of one that proves nothing (new)."""

@@ -20,6 +20,11 @@ VOTE_BYTES = 8192
 """Longer messages take the lane of blocks."""
 
 
+def lane_of(data: bytes) -> Lane:
+    """Where an own message goes: a long one must not hold up votes."""
+    return Lane.CONSENSUS if len(data) <= VOTE_BYTES else Lane.DATA
+
+
 class Delivery:
     """Appends to the outputs of one height."""
 
@@ -51,8 +56,7 @@ class Delivery:
         """A collector has made a certificate; `extensions` are those of its value at hand, if it is final."""
         if is_final(certificate):
             data = seal(self._signer, CertificateMessage(certificate=certificate, extensions=extensions))
-            lane = Lane.CONSENSUS if len(data) <= VOTE_BYTES else Lane.DATA
-            validators = self._chain.next_validators
+            lane, validators = lane_of(data), self._chain.next_validators
             for index in next_proposers(validators, self._height + 1):
                 self._send_to(validators.validators[index].envelope_key, lane, data)
         data = seal(self._signer, CertificateMessage(certificate=certificate))

@@ -4,7 +4,7 @@ from clearing.base.certificate import NIL, VoteKind
 from consensus.blocks.chain import chain_at
 from consensus.blocks.store import MemoryBlockStore
 from consensus.messages import Extension, MessageKind, Vote, read_envelope, read_message
-from consensus.outputs import Broadcast, Output
+from consensus.outputs import Broadcast, Output, PeerFault
 from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
 from consensus.sending.own import OwnMessages, seal
@@ -93,8 +93,11 @@ def test_a_final_certificate_whose_block_is_not_here_is_told_to_who_may_have_it(
     for voter in (1, 2, 3):
         replica.receive(peers.keys[voter], peers.vote(voter, VoteKind.PRECOMMIT, 0, b"v" * 32))
     assert replica.chain.height == 0
-    kinds = [read_envelope(output.data).kind for output in stall(replica) if isinstance(output, Broadcast)]
-    assert MessageKind.CERTIFICATE in kinds
+    told = [output.data for output in stall(replica) if isinstance(output, Broadcast)]
+    (shown,) = [data for data in told if read_envelope(data).kind is MessageKind.CERTIFICATE]
+    other = peers.replica(1)
+    assert not [output for output in other.receive(peers.keys[0], shown) if isinstance(output, PeerFault)]
+    assert [each.value for each in other.run.state.votes.value_certificates(VoteKind.PRECOMMIT)] == [b"v" * 32]
 
 
 def test_votes_that_go_round_are_the_same_bytes_and_bounded() -> None:
