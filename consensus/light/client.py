@@ -248,8 +248,9 @@ def _check_signatures(trusted: LightBlock, block: LightBlock, verifier: LightVer
 
 
 def _check_sets(known: set[bytes], sets: Iterable[ValidatorSet], verifier: LightVerifier) -> None:
-    """Proofs of possession of the sets that the trusted header doesn't vouch for. Adds to `known`."""
+    """Proofs of possession of sets that the trusted header doesn't vouch for; two of one hash may differ in them."""
+    checked: list[ValidatorSet] = []
     for validators in sets:
-        if validators.hash not in known:
+        if validators.hash not in known and validators not in checked:
             verifier.check_set(validators)
-            known.add(bytes(validators.hash))
+            checked.append(validators)

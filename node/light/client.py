@@ -22,6 +22,7 @@ from consensus.light.client import (
     LightVerifier,
     TrustPolicy,
     bisection,
+    check_anchor,
     check_block,
     verify_adjacent,
     with_sets_of,
@@ -177,9 +178,8 @@ class LightClient:
                 )
             check_block(block)
             above = block
-        # The header is bound by the hash; the certificate that came with it is not, and others will show it.
-        self._verifier.check_set(above.validators)
-        self._verifier.verify_certificate(above.certificate, above.validators, above.header.network)
+        # The header is bound by the hash; certificate and proofs of possession that came with it are not.
+        check_anchor(above, above.header.hash, self._verifier)
         self.store.add([above])
         return above
 

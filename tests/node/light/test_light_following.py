@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
+from clearing.base.validators import ValidatorSet
 from consensus.codes import ConsensusCode
 from consensus.light.attack import check_attack
 from consensus.light.client import CurveLightVerifier, LightBlock, TrustPolicy
@@ -454,6 +455,18 @@ def test_proofs_of_possession_that_were_not_checked_are_not_kept(tmp_path: Path,
         for height in range(2, 9):
             client.update(height)
             assert client.store.at(height) == CHAIN[height - 1]
+
+
+def test_proofs_of_possession_are_checked_of_both_sets_on_the_way_down(tmp_path: Path) -> None:
+    block = CHAIN[4]
+    members = tuple(msgspec.structs.replace(each, possession=bytes(96)) for each in block.next_validators.validators)
+    bad = msgspec.structs.replace(block, next_validators=ValidatorSet(validators=members))
+    liar = Node([*CHAIN[:4], bad, *CHAIN[5:]])
+    with serving(liar) as urls, client_of(tmp_path, *urls) as (client, _):
+        client.begin(TrustedHash(8, CHAIN[7].header.hash))
+        with pytest.raises(RemoteFault):
+            client.update(5)
+        assert client.store.heights() == (8,)
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"])
