@@ -18,12 +18,12 @@ PAPER = tuple(int(rule) for rule in Rule)
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sim.consensus", description=__doc__)
-    parser.add_argument("--seeds", default="0:20", help="first:last, last excluded")
+    parser.add_argument("--seeds", help="first:last, last excluded; 0:20, with --plant 0:500")
     parser.add_argument("--verbose", action="store_true", help="one line a seed")
     parser.add_argument("--plant", choices=sorted(PLANTED), help="run seeds with this bug until it is found")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    first, last = (int(part) for part in options.seeds.split(":"))
+    first, last = (int(part) for part in (options.seeds or ("0:500" if options.plant else "0:20")).split(":"))
     if options.plant:
         return search(options.plant, range(first, last))
     figures = Figures()
