@@ -361,4 +361,6 @@ class HeightRun:
     def _forget(self) -> None:
         for value in [value for value in self._blocks if value not in self.state.known]:
             del self._blocks[value]
-        self._extensions.forget(self.state.round - PAST_ROUNDS)
+        oldest = self.state.round - PAST_ROUNDS
+        self._extensions.forget(oldest)
+        self.own.forget(oldest)

@@ -102,6 +102,11 @@ class OwnMessages:
         """Envelopes of the own votes of a round."""
         return [self._sent[key][1] for key in sorted(self._sent) if key[0] == round_ and key[1] != _PROPOSAL]
 
+    def forget(self, oldest: int) -> None:
+        """Drop proposals of rounds below: each holds a block. Votes stay, they are small and tell of the own locks."""
+        for key in [key for key in self._sent if key[0] < oldest and key[1] == _PROPOSAL]:
+            del self._sent[key]
+
     def _keep(self, message: Proposal | Vote) -> bytes:
         key = _key(message)
         if key in self._sent:

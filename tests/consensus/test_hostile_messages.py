@@ -15,6 +15,7 @@ from consensus.blocks.store import MemoryBlockStore
 from consensus.codes import REMEDIES, ConsensusCode
 from consensus.core.proposer import proposer_index
 from consensus.core.state import Step
+from consensus.core.votes import PAST_ROUNDS
 from consensus.intake import EARLY_VOTES
 from consensus.messages import (
     BlockRequest,
@@ -214,6 +215,21 @@ def test_extensions_of_later_rounds_are_kept_as_long_as_their_votes() -> None:
     held = [vote for round_ in range(60) for vote in votes.votes(round_, VoteKind.PRECOMMIT)]
     assert len(held) <= 3
     assert not replica.run._extensions._shown
+
+
+def test_a_height_without_end_keeps_few_of_the_own_proposals() -> None:
+    """Each of them holds a block, and a network that cannot agree goes on from round to round."""
+    replica = fresh()
+    for round_ in range(120):
+        for voter in (1, 2, 3):
+            vote = msgspec.structs.replace(prevote(1, round_, voter), kind=VoteKind.PRECOMMIT)
+            replica.receive(KEYS[voter], sealed(voter, vote))
+        replica.on_timer(TimerKind.PRECOMMIT, 1, round_)
+    assert replica.run.state.round == 120
+    held = [round_ for round_ in range(121) if replica.run.own.proposal(round_) is not None]
+    turns = [round_ for round_ in range(121) if proposer_index(VALIDATORS, 1, round_) == 0]
+    assert held == [round_ for round_ in turns if round_ >= 120 - PAST_ROUNDS]
+    assert len(replica.run._blocks) <= PAST_ROUNDS + 1
 
 
 def test_a_liar_about_its_height_is_passed_over() -> None:
