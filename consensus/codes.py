@@ -56,7 +56,7 @@ REMEDIES: dict[ConsensusCode, str] = {
     ConsensusCode.EVIDENCE_OUT_OF_TIME: "The offence is too old or lies ahead: the set of its height is unknown here.",
     ConsensusCode.EVIDENCE_REPEATED: "All that this evidence shows is recorded already. A proposer must leave it out.",
     ConsensusCode.DOUBLE_SIGN: "The signer was asked for a second, different signature. Never run one key twice.",
-    ConsensusCode.WAL_CORRUPT: "The log is damaged before its end. Cut it with `crossclear wal repair`; never put an old one back.",
+    ConsensusCode.WAL_CORRUPT: "The log is damaged. Cut it with `crossclear wal repair`; never put an old one back.",
     ConsensusCode.SIGN_STATE_CORRUPT: "Both slots of the sign state are damaged. Never delete it for a key in use.",
     ConsensusCode.STORE_INCOMPLETE: "The block store lacks a block that the application has or needs. Restore or sync.",
     ConsensusCode.BAD_CHUNK: "A peer sent a chunk that is not of the snapshot it offered. Another peer is asked.",
