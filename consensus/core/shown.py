@@ -32,6 +32,11 @@ class ShownExtensions:
         power = sum(validators.validators[index].power for index in held)
         return tuple(held[index] for index in sorted(held)) if validators.is_quorum(power) else ()
 
+    @property
+    def size(self) -> int:
+        """Of how many certificates some are kept."""
+        return len(self._shown)
+
     def forget(self, oldest: int) -> None:
         """Drop those of rounds below."""
         self._shown = {at: held for at, held in self._shown.items() if at[0] >= oldest}

@@ -178,7 +178,7 @@ def test_proposals_of_many_rounds_take_bounded_memory(proposal: Proposal) -> Non
     held = [value for value in vars(replica._intake).values() if isinstance(value, dict)]
     assert all(len(found) <= 2 * PAST_ROUNDS for found in held)
     assert not any(isinstance(kept, Proposal) for found in held for kept in found.values())
-    assert len(replica.run._extensions) <= 2 * PAST_ROUNDS
+    assert replica.run._extensions.size <= 2 * PAST_ROUNDS
 
 
 def test_votes_alone_of_one_validator_do_not_start_a_height() -> None:

@@ -214,7 +214,7 @@ def test_extensions_of_later_rounds_are_kept_as_long_as_their_votes() -> None:
     votes = replica.run.state.votes
     held = [vote for round_ in range(60) for vote in votes.votes(round_, VoteKind.PRECOMMIT)]
     assert len(held) <= 3
-    assert not replica.run._extensions._shown
+    assert replica.run._extensions.size == 0
 
 
 def test_a_height_without_end_keeps_few_of_the_own_proposals() -> None:
