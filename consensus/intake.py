@@ -1,9 +1,9 @@
 """What becomes of each received message: dropped, kept for the next height, or checked and fed to the running one.
 
-Rule: bounded by sender: of the next height `EARLY_VOTES` votes and one proposal each are kept; of later rounds of the
-running height a sender's messages count only up to a rate, for each of them goes to the log. One validator alone never
-sets the pace: a height starts early only on the proposal of its first round, on a certificate, or on votes of more than
-a third of the power. Later rounds are everybody's turn, so a proposal of one proves no haste.
+Rule: bounded by sender: of the next height `EARLY_VOTES` votes each are kept, and the proposals of its first rounds; of
+later rounds of the running height a sender's messages count only up to a rate, for each of them goes to the log. One
+validator alone never sets the pace: a height starts early only on the proposal of its first round, on a certificate, or
+on votes of more than a third of the power. Later rounds are everybody's turn, so a proposal of one proves no haste.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from clearing.base.certificate import Certificate
 from clearing.base.codec import encode
 from clearing.base.errors import Bug, RemoteFault
+from clearing.base.validators import ValidatorSet
 from consensus.admission import is_final
 from consensus.budget import PeerBudgets
 from consensus.codes import ConsensusCode
@@ -64,6 +65,10 @@ def _seen(proposal: Proposal) -> SeenProposal:
     return SeenProposal(proposal.block.header.hash, proposal.pol_round, proposal.signature)
 
 
+def _is_turn(validators: ValidatorSet, sender: bytes, proposal: Proposal) -> bool:
+    return proposer_index(validators, proposal.height, proposal.round) == validators.index_of.get(sender)
+
+
 class Intake:
     """The receiving side of one replica."""
 
@@ -86,9 +91,7 @@ class Intake:
             for _, message, _ in held:
                 if isinstance(message, Vote):
                     voters.add(sender)
-                elif message.round == 0 and proposer_index(validators, message.height, 0) == validators.index_of.get(
-                    sender
-                ):
+                elif message.round == 0 and _is_turn(validators, sender, message):
                     return True
         indices = [validators.index_of[sender] for sender in voters if sender in validators.index_of]
         return validators.is_skip(sum(validators.validators[index].power for index in indices))
@@ -180,12 +183,20 @@ class Intake:
                 self._replica.catch_up.help_behind(envelope.sender, message.height)
             return False
         if message.height == height + 1 and envelope.sender in self._replica.chain.next_validators.index_of:
-            held = self._early.setdefault(envelope.sender, [])
-            proposals = sum(1 for _, have, _ in held if isinstance(have, Proposal))
-            if proposals < 1 if isinstance(message, Proposal) else len(held) - proposals < EARLY_VOTES:
-                held.append((envelope, message, data))
+            self._keep_early(envelope, message, data)
         self._replica.catch_up.note(envelope.sender, message.height - 1)
         return False
+
+    def _keep_early(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
+        held = self._early.setdefault(envelope.sender, [])
+        proposals = sum(1 for _, have, _ in held if isinstance(have, Proposal))
+        if isinstance(message, Vote):
+            wanted = len(held) - proposals < EARLY_VOTES
+        else:  # Each is a block: of those whose turn comes soon, or all of a large set would fill the memory.
+            soon = message.round <= PROPOSAL_ROUNDS_AHEAD
+            wanted = soon and not proposals and _is_turn(self._replica.chain.next_validators, envelope.sender, message)
+        if wanted:
+            held.append((envelope, message, data))
 
     def _take_current(self, envelope: Envelope, message: Vote | Proposal, data: bytes) -> None:
         if isinstance(message, Vote):

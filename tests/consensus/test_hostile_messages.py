@@ -16,7 +16,7 @@ from consensus.codes import REMEDIES, ConsensusCode
 from consensus.core.proposer import proposer_index
 from consensus.core.state import Step
 from consensus.core.votes import PAST_ROUNDS
-from consensus.intake import EARLY_VOTES
+from consensus.intake import EARLY_VOTES, PROPOSAL_ROUNDS_AHEAD
 from consensus.messages import (
     BlockRequest,
     BlockResponse,
@@ -26,6 +26,7 @@ from consensus.messages import (
     Extension,
     Message,
     MessageKind,
+    Proposal,
     Status,
     Vote,
     kind_of,
@@ -230,6 +231,21 @@ def test_a_height_without_end_keeps_few_of_the_own_proposals() -> None:
     turns = [round_ for round_ in range(121) if proposer_index(VALIDATORS, 1, round_) == 0]
     assert held == [round_ for round_ in turns if round_ >= 120 - PAST_ROUNDS]
     assert len(replica.run._blocks) <= PAST_ROUNDS + 1
+
+
+def test_of_the_next_height_only_proposals_whose_turn_comes_soon_are_kept() -> None:
+    """One of each validator would be a block of each: more than the memory of a node in a large set."""
+    replica, maker = fresh(started=False), fresh(started=False)
+    block = maker.around.executor.build(maker.chain, Evidence())
+    for sender in (1, 2, 3):
+        for round_ in range(2 * PROPOSAL_ROUNDS_AHEAD):
+            told = Proposal(2, round_, -1, block, None, bytes(64))
+            assert faults(replica.receive(KEYS[sender], sealed(sender, told))) == []
+    kept = [(sender, held[1].round) for sender, all_ in replica._intake._early.items() for held in all_]
+    turns = {
+        KEYS[proposer_index(VALIDATORS, 2, round_)]: round_ for round_ in reversed(range(PROPOSAL_ROUNDS_AHEAD + 1))
+    }
+    assert sorted(kept) == sorted((key, round_) for key, round_ in turns.items() if key != KEYS[0])
 
 
 def test_a_liar_about_its_height_is_passed_over() -> None:
