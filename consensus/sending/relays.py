@@ -6,7 +6,8 @@ with too few votes to follow and too few validators ahead of them to skip: they 
 
 Rule: what is passed on is what brought the own state where it is: the last round's precommits (L47 and L65, or a final
 certificate) and all votes of the running round (L34, L44, L55). In their own envelopes, so nothing is to be believed of
-who passes them on.
+who passes them on. The larger the set, the fewer each passes on, and each begins elsewhere: together they pass on all,
+and a network that is slow because it is overloaded does not drown in its own repetitions.
 """
 
 from clearing.base.certificate import VoteKind
@@ -14,8 +15,14 @@ from clearing.base.codec import encode
 from consensus.core.state import State
 from consensus.messages import Envelope, MessageKind
 
-RELAYED_MAX = 32
-"""Votes passed on at a time; of more, others each time."""
+HEARD_MAX = 96
+"""Passed-on votes that one validator hears at a time when all pass on; of more votes, others each time."""
+RELAYED_MIN = 2
+
+
+def relays_of(validators: int) -> int:
+    """How many votes one validator of so many passes on at a time."""
+    return max(RELAYED_MIN, HEARD_MAX // validators)
 
 
 def relayed(state: State, turn: int) -> list[bytes]:
@@ -32,7 +39,8 @@ def relayed(state: State, turn: int) -> list[bytes]:
                     sender=validator.envelope_key, kind=MessageKind.VOTE, body=encode(vote), signature=signature
                 )
                 found.append(encode(envelope))
-    if len(found) <= RELAYED_MAX:
+    count = relays_of(len(state.validators.validators))
+    if len(found) <= count:
         return found
-    first = turn * RELAYED_MAX % len(found)
-    return (found + found)[first : first + RELAYED_MAX]
+    first = (turn + (state.own or 0)) * count % len(found)
+    return (found + found)[first : first + count]

@@ -58,15 +58,14 @@ class Hub:
 
     def reachable(self, key: bytes) -> frozenset[bytes]:
         """Who is connected to this key: on its side of a partition, and both let each other in."""
-        network = self._networks.get(key)
-        if network is None:
-            return frozenset()
-        side = self._side.get(key, 0)
-        return frozenset(
-            other
-            for other, there in self._networks.items()
-            if other != key and self._side.get(other, 0) == side and network.lets_in(other) and there.lets_in(key)
-        )
+        return frozenset(other for other in self._networks if self.connected(key, other))
+
+    def connected(self, one: bytes, other: bytes) -> bool:
+        """Whether two nodes are on one side of a partition, and each lets the other in."""
+        here, there = self._networks.get(one), self._networks.get(other)
+        if here is None or there is None or one == other or self._side.get(one, 0) != self._side.get(other, 0):
+            return False
+        return here.lets_in(other) and there.lets_in(one)
 
     @property
     def keys(self) -> frozenset[bytes]:
@@ -75,7 +74,7 @@ class Hub:
 
     def carry(self, sender: bytes, receiver: bytes, deliver: Callable[["MemoryNetwork"], None]) -> None:
         """Deliver now or later, or lose it."""
-        if receiver not in self.reachable(sender) or self._random.random() < self.loss:
+        if not self.connected(sender, receiver) or self._random.random() < self.loss:
             return
         network = self._networks[receiver]
         seconds = self.delay(sender, receiver) if self.delay else 0.0
@@ -132,7 +131,7 @@ class MemoryNetwork:
     def send(self, to: bytes, channel: Channel, data: bytes) -> bool:
         """See `Network.send`."""
         check_message(channel, data)
-        if to not in self.peers:
+        if not self._hub.connected(self.key, to):
             return False
         message = bytes(data)
         self._hub.carry(self.key, to, lambda network: network.take(self.key, channel, message))

@@ -8,7 +8,7 @@ from consensus.outputs import Broadcast, Output, PeerFault
 from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
 from consensus.sending.own import OwnMessages, seal
-from consensus.sending.relays import RELAYED_MAX, relayed
+from consensus.sending.relays import HEARD_MAX, RELAYED_MIN, relayed, relays_of
 from node.consensus.sign_state import SignGuard
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.sim.consensus.network import GENESIS_MS, NETWORK
@@ -114,8 +114,8 @@ def test_votes_that_go_round_are_the_same_bytes_and_bounded() -> None:
         replica.receive(peers.keys[voter], data)
     state = replica.run.state
     assert state.round == 1
-    turns = [relayed(state, turn) for turn in range(4)]
-    assert all(len(found) <= RELAYED_MAX for found in turns)
+    turns = [relayed(state, turn) for turn in range(6)]
+    assert all(len(found) <= relays_of(13) for found in turns)
     passed = {data for found in turns for data in found}
     assert passed <= made
     told = [read_message(read_envelope(data)) for data in passed]
@@ -141,3 +141,21 @@ def test_an_observer_passes_no_votes_on() -> None:
     assert observer.run.state.own is None
     assert observer.run.state.votes.size == 2
     assert votes_of_others(stall(observer), stranger.envelope_key) == []
+
+
+def test_a_set_of_any_size_hears_few_relays_at_a_time_and_all_votes_soon() -> None:
+    """Thirty-two validators on one core once passed on more than they could read, and never agreed again."""
+    for count in (1, 4, 10, 13, 32, 127):
+        heard = (count - 1) * relays_of(count)
+        assert heard <= max(HEARD_MAX, RELAYED_MIN * count)
+    peers = Peers(13)
+    made = {voter: peers.vote(voter, VoteKind.PREVOTE, 0, NIL) for voter in range(13)}
+    passed: set[bytes] = set()
+    for own in (0, 1):
+        replica = peers.replica(own)
+        for voter, data in made.items():
+            if voter != own:
+                replica.receive(peers.keys[voter], data)
+        passed.update(relayed(replica.run.state, 0))
+    # Two who pass on begin at different votes, so that together they pass on all others'.
+    assert set(list(made.values())[2:]) <= passed
