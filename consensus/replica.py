@@ -27,7 +27,6 @@ from consensus.log.wal import Record, RecordKind, TimeoutRecord
 from consensus.messages import CommittedBlock, MessageKind, SignedExtension, read_envelope, read_message
 from consensus.outputs import Clock, Decided, Output, PeerFault, Persist, StartTimer
 from consensus.pace.adaptive import AdaptiveTimeouts
-from consensus.pace.pacing import Pacing
 from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from consensus.signing import CertificateCache, Signer, Verifier
 from consensus.sync.catchup import CatchUp
@@ -93,7 +92,6 @@ class Replica:
         self._faults = PeerBudgets(FAULTS_PER_SECOND, FAULTS_AT_ONCE)
         self._out: list[Output] = []
         self._started_ms = clock.steady_ms()
-        self._pacing = Pacing(config.block_interval_ms_min)
         self._paced = False
         self._progress: tuple[int, int, Step] | None = None
 
@@ -173,8 +171,6 @@ class Replica:
     def commit(self, committed: CommittedBlock, *, fetched: bool) -> None:
         """Store a decided block (a fetched one is), apply it, and turn to the next height."""
         duration = 0 if fetched else self._clock.steady_ms() - self._started_ms
-        if not fetched:
-            self._pacing.decided(duration, committed.certificate.round + 1)
         self._flush_run()
         if not fetched:
             save_committed(self._store, committed)
@@ -272,7 +268,7 @@ class Replica:
         """Wait out the least interval; at once when others are ahead already."""
         self._paced = False
         elapsed = self._clock.steady_ms() - self._started_ms
-        wait = 0 if self._intake.has_early else max(0, self._pacing.interval_ms - elapsed)
+        wait = 0 if self._intake.has_early else max(0, self._config.block_interval_ms_min - elapsed)
         self._emit(StartTimer(TimerKind.PACE, self.run.height, 0, wait))
 
     def _on_pace(self, kind: TimerKind) -> None:

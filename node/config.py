@@ -121,9 +121,9 @@ class Consensus(Section, frozen=True):
     wal: str = "consensus.wal"
     adaptive: bool = True
     """Whether the first three follow what heights take; they then are where it starts."""
-    propose_ms_min: Millis = 250
+    propose_ms_min: Millis = 400
     """The least that a proposal is waited for, in the first round."""
-    vote_ms_min: Millis = 100
+    vote_ms_min: Millis = 150
     """The same for votes."""
     timeout_base_max_ms: Millis = 1_500
     """The most in the first round; further rounds grow from there to `timeout_max_ms`."""

@@ -1,1 +1,1 @@
-"""How long steps wait and how soon heights follow each other. None of it can change what is decided."""
+"""How long steps wait. None of it can change what is decided."""

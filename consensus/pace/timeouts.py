@@ -40,8 +40,8 @@ class Timeouts:
     cap_ms: int = 3000
     adaptive: bool = True
     """Whether the bases follow what heights took (`consensus.pace.adaptive`): these then are where they start."""
-    propose_ms_min: int = 250
-    vote_ms_min: int = 100
+    propose_ms_min: int = 400
+    vote_ms_min: int = 150
     base_ms_max: int = 1500
 
     def duration_ms(self, kind: TimerKind, round_: int) -> int:

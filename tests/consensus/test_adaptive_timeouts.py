@@ -193,7 +193,7 @@ def test_an_outage_leaves_the_timeouts_as_they_were() -> None:
     network = Timed(5, replace(CALM, heal_ms=70_000))
     network.cut_ms = 10_000
     network.run(heights_after_healing=2, limit_ms=200_000)
-    assert max(committed.certificate.round for committed in network.nodes[0].committed()) >= 8
+    assert max(committed.certificate.round for committed in network.nodes[0].committed()) >= 6
     for before, after in zip(network.before, network.bases(), strict=True):
         assert all(abs(now - was) <= 2 * CALM.delay_ms_max for now, was in zip(after, before, strict=True))
     assert network.recovery_ms is not None
