@@ -23,6 +23,7 @@ from zlib import crc32
 
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
+from node.store.files import sync_folder
 
 _MAGIC = b"XCSS0002"
 _SLOT = 512
@@ -145,11 +146,7 @@ class SignStateFile(SignGuard):
         """Both slots hold the zero state, durably, before anything is signed: one that signed is never empty."""
         os.pwrite(self._descriptor, _slot(0, SignedStep(), bytes(32), 0) * 2, 0)
         os.fsync(self._descriptor)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
 
 
 def has_sign_state(path: Path) -> bool:

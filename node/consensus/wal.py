@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from consensus.log.wal import Record, encode_frame, split_frames
+from node.store.files import sync_folder, write_at
 
 ROTATE_BYTES = 8 << 20
 
@@ -36,19 +37,11 @@ class WalFile:
         if self.cut_bytes:
             os.ftruncate(self._descriptor, self._size)
         os.fsync(self._descriptor)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
 
     def append(self, records: Sequence[Record]) -> None:
         """Write one frame and sync."""
-        frame = memoryview(encode_frame(records))
-        while frame:
-            written = os.pwrite(self._descriptor, frame, self._size)
-            self._size += written
-            frame = frame[written:]
+        self._size += write_at(self._descriptor, encode_frame(records), self._size)
         os.fdatasync(self._descriptor)
         self.frames += 1
         self._highest = max(self._highest, *(record.height for record in records))

@@ -11,6 +11,7 @@ from pathlib import Path
 from clearing.base.errors import LocalFault
 from consensus.codes import ConsensusCode
 from consensus.log.inspection import Standing, standing
+from node.store.files import sync_folder
 
 WAL_BYTES_MAX = 1 << 28
 """A node starts its log over at 8 MiB; what is far longer is none."""
@@ -52,7 +53,7 @@ def repair(path: Path, *, dry_run: bool = False) -> Repaired:
         os.fsync(file.fileno())
     kept = _keep(path)
     fresh.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return Repaired(found, str(kept))
 
 
@@ -66,11 +67,3 @@ def _keep(path: Path) -> Path:
             continue
         return kept
     raise LocalFault(ConsensusCode.WAL_CORRUPT, str(path), kept=_KEPT_MAX)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

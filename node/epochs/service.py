@@ -5,7 +5,6 @@ heights old. Committing runs in a worker process and is waited for only when a h
 never delays a block. Packages are written whole or not at all.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from clearing.epoch import take_snapshot
 from clearing.margin.snapshot import RiskSnapshot
 from clearing.state.state import State
 from node.codes import NodeCode
+from node.store.files import write_whole
 from node.store.records import PackageRecord
 from proofs.package import SUFFIX, commitments_root
 from proofs.prover_pool import EpochProver
@@ -189,12 +189,7 @@ def write_package(folder: Path, home: Path, epoch: int, height: int, data: bytes
     """Put a package into `folder` in one step and describe it; the path is kept relative to `home`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"epoch-{epoch:06d}{SUFFIX}"
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())  # the store's record of it is durable, so the file must be before
-    partial.replace(path)
+    write_whole(path, data)  # the store's record of it is durable, so the file must be before
     return PackageRecord(
         epoch=epoch, height=height, path=str(path.relative_to(home)), size=len(data), digest=sha256(data)
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clearing.base.errors import LocalFault
 from node.codes import NodeCode
+from node.store.files import sync_folder
 
 SECRET_BYTES_MAX = 1 << 16
 
@@ -31,11 +32,7 @@ def write_secret(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def read_secret(path: Path) -> bytes:

@@ -4,7 +4,6 @@ Rule: the file holds the attack's canonical bytes under a name made of them, so 
 server refuses the evidence changes nothing: the attack was seen.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from consensus.light.attack import LightClientAttack
 from node.api.light import EVIDENCE_BYTES_MAX
 from node.codes import NodeCode
 from node.light.source import LightSource
+from node.store.files import write_whole
 
 
 def keep_attack(folder: Path, attack: LightClientAttack) -> Path:
@@ -24,13 +24,7 @@ def keep_attack(folder: Path, attack: LightClientAttack) -> Path:
     path = folder / f"attack-{attack.first.header.height}-{sha256(data)[:8].hex()}.evidence"
     if path.exists():
         return path
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(path, data, 0o600)
     return path
 
 

@@ -19,6 +19,7 @@ from clearing.base.frames import Frames
 from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
 from node.codes import NodeCode
 from node.pool.mempool import transaction_hash
+from node.store.files import sync_folder, write_at
 
 T = TypeVar("T")
 REWRITE_BYTES = 4 << 20
@@ -50,7 +51,7 @@ class PoolJournal:
             self._size = self._read(path.read_bytes())
             os.ftruncate(self._descriptor, self._size)
             os.fsync(self._descriptor)
-            _sync_folder(path)
+            sync_folder(path.parent)
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -106,7 +107,7 @@ class PoolJournal:
         self._taken = []
 
     def _append(self, entry: JournalEntry) -> None:
-        self._size += _write(self._descriptor, FRAMES.encode(encode(entry)), self._size)
+        self._size += write_at(self._descriptor, FRAMES.encode(encode(entry)), self._size)
 
     def _read(self, data: bytes) -> int:
         """Learn what waits; how many bytes are good."""
@@ -126,10 +127,10 @@ class PoolJournal:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         size = 0
         for some in _slices(self.waiting):
-            size += _write(descriptor, FRAMES.encode(encode(JournalEntry(taken=some))), size)
+            size += write_at(descriptor, FRAMES.encode(encode(JournalEntry(taken=some))), size)
         os.fsync(descriptor)
         part.rename(self._path)
-        _sync_folder(self._path)
+        sync_folder(self._path.parent)
         os.close(self._descriptor)
         self._descriptor, self._size = descriptor, size
 
@@ -137,21 +138,3 @@ class PoolJournal:
 def _slices(items: Sequence[T]) -> Iterable[tuple[T, ...]]:
     for first in range(0, len(items), ENTRY_TRANSACTIONS_MAX):
         yield tuple(items[first : first + ENTRY_TRANSACTIONS_MAX])
-
-
-def _write(descriptor: int, data: bytes, at: int) -> int:
-    """Write all of it; its length."""
-    left = memoryview(data)
-    while left:
-        written = os.pwrite(descriptor, left, at)
-        at += written
-        left = left[written:]
-    return len(data)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

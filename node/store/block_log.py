@@ -15,6 +15,7 @@ from typing import BinaryIO
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from node.codes import NodeCode
+from node.store.files import sync_folder
 from node.store.records import BlockRecord
 
 MAGIC = b"crossclear/blocks/v1\n"
@@ -37,6 +38,7 @@ def write_block_log(path: Path, network: bytes, blocks: Iterable[BlockRecord]) -
         file.flush()
         os.fsync(file.fileno())
     part.rename(path)
+    sync_folder(path.parent)
     return count
 
 

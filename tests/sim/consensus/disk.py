@@ -1,8 +1,8 @@
 """A disk that keeps what was synced, perhaps more, and dies at any operation. The node's own file code runs on it.
 
-Rule: `SimOs` stands for the module `os` (and `fcntl`) in `node.consensus.wal` and `node.consensus.sign_state`, so the
-real order of writes and syncs is what a power loss falls into. A machine that loses power keeps of each unsynced write
-any sectors; a process that is killed loses nothing that it wrote.
+Rule: `SimOs` stands for the module `os` (and `fcntl`) in `node.consensus.wal`, `node.consensus.sign_state` and
+`node.store.files`, so the real order of writes and syncs is what a power loss falls into. A machine that loses power
+keeps of each unsynced write any sectors; a process that is killed loses nothing that it wrote.
 """
 
 import fcntl
@@ -14,6 +14,7 @@ from typing import Any
 
 import node.consensus.sign_state
 import node.consensus.wal
+import node.store.files
 
 SECTOR = 512
 
@@ -219,10 +220,12 @@ def simulated_disks(rotate_bytes: int = 8 << 20) -> Iterator[None]:
     simulated = SimOs()
     wal: Any = node.consensus.wal
     sign_state: Any = node.consensus.sign_state
-    before = (wal.os, sign_state.os, sign_state.fcntl, wal.ROTATE_BYTES)
-    wal.ROTATE_BYTES = rotate_bytes
-    wal.os, sign_state.os, sign_state.fcntl = simulated, simulated, SimFcntl(simulated)
+    files: Any = node.store.files
+    before = (wal.ROTATE_BYTES, sign_state.fcntl)
+    wal.ROTATE_BYTES, sign_state.fcntl = rotate_bytes, SimFcntl(simulated)
+    wal.os = sign_state.os = files.os = simulated
     try:
         yield
     finally:
-        wal.os, sign_state.os, sign_state.fcntl, wal.ROTATE_BYTES = before
+        wal.os = sign_state.os = files.os = os
+        wal.ROTATE_BYTES, sign_state.fcntl = before
