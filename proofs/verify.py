@@ -5,11 +5,10 @@ encoding → certificate → roots → statement → ranges_and_rows → matched
 It must import neither provers nor anything that talks to a network.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from clearing.base.certificate import verify_finality
-from clearing.base.errors import CrossclearError, RemoteFault
+from clearing.base.errors import RemoteFault
 from clearing.base.validators import check_validator_set
 from clearing.margin.snapshot import AccountHoldings, SlotKind
 from proofs.book import verify_book
@@ -22,93 +21,67 @@ from proofs.package import EpochPackage, commitments_root, linear_statement, rea
 from proofs.solvency import auxiliary_slots, check_statement, complete_holdings
 from proofs.srs import CEREMONY_SHA256, basis
 from proofs.transcript import Transcript
+from proofs.verdict import CheckResult, Clock, NamedCheck, OwnAccount, Verdict, run_checks
 from proofs.words import claim_of, limits_of
 
-
-@dataclass(frozen=True)
-class CheckResult:
-    """One check: its stable name, whether it passed, and what was seen."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True)
-class OwnAccount:
-    """What a member knows of itself: its account, its values for all slots but the auxiliary ones, its seed."""
-
-    account: int
-    values: tuple[int, ...]
-    seed: bytes
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The outcome: the checks up to and including the first that failed; claim and limits in words."""
-
-    checks: tuple[CheckResult, ...]
-    height: int = 0
-    """Height of the snapshot; 0 when the file could not be read."""
-    network: bytes = b""
-    claim: str = ""
-    """Empty unless every check passed."""
-    not_proven: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        """Whether every check passed."""
-        return all(check.ok for check in self.checks)
-
-    @property
-    def failed(self) -> str | None:
-        """Name of the check that failed."""
-        return next((check.name for check in self.checks if not check.ok), None)
+__all__ = ["CheckResult", "OwnAccount", "PackageChecks", "Verdict", "verify_package"]
 
 
 def verify_package(
-    data: bytes, *, network: bytes | None = None, validators_hash: bytes | None = None, own: OwnAccount | None = None
+    data: bytes,
+    *,
+    network: bytes | None = None,
+    validators_hash: bytes | None = None,
+    own: OwnAccount | None = None,
+    clock: Clock | None = None,
 ) -> Verdict:
     """Check a package's bytes.
 
     `network` and `validators_hash` are what the caller trusts; without them the package's own are taken, and the
     limits say so. Never raises for bad input.
     """
+    started = clock() if clock is not None else 0.0
     try:
         package = read_package(data)
     except RemoteFault as fault:
-        return Verdict((CheckResult("encoding", ok=False, detail=str(fault)),))
-    run = _Run(package, network, validators_hash, own)
-    results = [CheckResult("encoding", ok=True, detail=f"{len(data)} bytes, canonical")]
-    for name, check in run.checks():
-        try:
-            results.append(CheckResult(name, ok=True, detail=check()))
-        except CrossclearError as fault:
-            results.append(CheckResult(name, ok=False, detail=str(fault)))
-            break
+        return Verdict((CheckResult("encoding", ok=False, detail=str(fault), code=fault.code),))
+    seconds = clock() - started if clock is not None else 0.0
+    checks = PackageChecks(package, network, validators_hash, own)
+    results = (
+        CheckResult("encoding", ok=True, detail=f"{len(data)} bytes, canonical", seconds=seconds),
+        *run_checks(checks.in_order(), clock),
+    )
     statement = package.statement
     passed = all(result.ok for result in results)
     return Verdict(
-        tuple(results),
+        results,
         statement.height,
         statement.network,
         claim_of(package) if passed else "",
-        limits_of(trusted=validators_hash is not None),
+        limits_of(package, trusted=validators_hash is not None),
+        statement.epoch,
+        package,
     )
 
 
 @dataclass
-class _Run:
+class PackageChecks:
+    """The checks of one package, each a method that says what it saw or raises. Later ones use what earlier ones found.
+
+    A new check is a method and a line in `in_order`; `proofs.words.MEANINGS` says what it means.
+    """
+
     package: EpochPackage
-    network: bytes | None
-    validators_hash: bytes | None
-    own: OwnAccount | None
+    network: bytes | None = None
+    validators_hash: bytes | None = None
+    own: OwnAccount | None = None
     linear: LinearStatement | None = None
     points: list[Point] = field(default_factory=list)
     transcript: Transcript | None = None
 
-    def checks(self) -> list[tuple[str, Callable[[], str]]]:
-        found: list[tuple[str, Callable[[], str]]] = [
+    def in_order(self) -> list[NamedCheck]:
+        """All checks after `encoding`, in the order in which they run."""
+        found: list[NamedCheck] = [
             ("certificate", self.certificate),
             ("roots", self.roots),
             ("statement", self.statement),
@@ -119,6 +92,7 @@ class _Run:
         return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
 
     def certificate(self) -> str:
+        """A quorum of the validator set signed the header."""
         package = self.package
         check_validator_set(package.validators)  # its size too, before the hash decodes every key
         if self.validators_hash is not None and package.validators.hash != self.validators_hash:
@@ -128,6 +102,7 @@ class _Run:
         return f"header {package.header.height} is final under {len(package.validators.validators)} validators"
 
     def roots(self) -> str:
+        """The header carries the root of statement and commitments."""
         package, header = self.package, self.package.header
         found = commitments_root(package.statement, package.commitments, package.domain)
         if found != header.commitments_root:
@@ -139,6 +114,7 @@ class _Run:
         return f"{len(package.commitments)} commitments and the statement are the certified ones"
 
     def statement(self) -> str:
+        """The statement is well formed and its rows are the whole rule."""
         package = self.package
         if package.srs != CEREMONY_SHA256:
             raise Refused(ProofCode.WRONG_SRS, "package", stated=package.srs)
@@ -148,6 +124,7 @@ class _Run:
         return f"{len(package.statement.slots)} slots, {len(package.statement.rows)} rows, well formed"
 
     def ranges_and_rows(self) -> str:
+        """The joint proof."""
         if self.linear is None:
             raise Refused(ProofCode.BAD_STATEMENT, "no statement")
         self.points = [decode_point(commitment, "C_W") for commitment in self.linear.commitments]
@@ -155,6 +132,7 @@ class _Run:
         return f"every slot and row of {len(self.points)} accounts lies in its range"
 
     def matched_book(self) -> str:
+        """The Schnorr opening of the sum of all commitments."""
         if self.transcript is None:
             raise Refused(ProofCode.BAD_STATEMENT, "no transcript")
         statement = self.package.statement
@@ -167,6 +145,7 @@ class _Run:
         return f"holdings sum to the public total in each of {len(totals)} slots, to zero in every instrument"
 
     def reserves(self) -> str:
+        """Custody covers the totals."""
         statement = self.package.statement
         held: dict[int, int] = {}
         for term in statement.custody:
@@ -188,6 +167,7 @@ class _Run:
         return f"{len(statement.custody)} custody balances cover what the ledger owes"
 
     def inclusion(self) -> str:
+        """The own account is in the certified list."""
         own, statement = self.own, self.package.statement
         if own is None:
             raise Refused(ProofCode.NOT_INCLUDED, "no account given")

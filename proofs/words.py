@@ -7,6 +7,19 @@ from clearing.margin.snapshot import RiskStatement, SlotKind
 from proofs.package import EpochPackage
 from proofs.rules import bounds_of
 
+MEANINGS = {
+    "encoding": "The file is a whole epoch package in its one canonical form.",
+    "certificate": "Validators with more than two thirds of the voting power signed the header.",
+    "roots": "The statement and every account's commitment are the ones that this header certifies.",
+    "statement": "The public rules are complete: every scenario of every group, every charge, nothing counted twice.",
+    "ranges_and_rows": "Every account's hidden holdings are in range and meet its maintenance requirement, or fall "
+    "short by no more than is listed.",
+    "matched_book": "The positions of all accounts cancel out, and their cash and tokens add up to the public totals.",
+    "reserves": "What the vaults hold covers those totals, and what is on its way in or out.",
+    "inclusion": "Your own account is in the list, with exactly the holdings that you know of.",
+}
+"""What each check of `proofs.verify` means when it passes."""
+
 
 def claim_of(package: EpochPackage) -> str:
     """The claim of a package whose checks all passed."""
@@ -48,8 +61,8 @@ def _further_terms(statement: RiskStatement) -> str:
     return f"with {', '.join(terms)}, " if terms else ""
 
 
-def limits_of(*, trusted: bool) -> tuple[str, ...]:
-    """What is not proven, one sentence each."""
+def limits_of(package: EpochPackage, *, trusted: bool) -> tuple[str, ...]:  # noqa: ARG001 - what a package leaves out
+    """What is not proven, one sentence each. `trusted`: whether the caller brought a validator set."""
     limits = (
         "Positions are hidden from everybody outside the validator set, not from validators.",
         "Prices, rows and custody balances are those that more than two thirds of the validators certified; the "
