@@ -14,7 +14,8 @@ from clearing.base import secp256k1
 from clearing.base.errors import Bug
 from clearing.genesis import Genesis, network_id
 from node.devnet.anvil import Anvil, start_anvil
-from node.devnet.market import DeployedChain, Market
+from node.devnet.genesis import DeployedChain
+from node.devnet.market import Market
 from node.devnet.members import devnet_entropy
 from node.devnet.options import FIRST_CHAIN_ID, DevnetOptions
 from node.keys.ring import KeyKind, new_secret

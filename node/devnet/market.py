@@ -1,62 +1,32 @@
-"""The devnet's market: `configs/devnet/market.toml` and what genesis makes of it.
+"""The devnet's market file: the figures of `configs/devnet/market.toml`, typed.
 
-Rule: figures stand in the file; keys, addresses and times come in as arguments. It starts nothing.
+Rule: it only reads; what genesis makes of the figures is `node.devnet.genesis`.
 """
 
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
-from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.errors import LocalFault
-from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
-from clearing.base.units import DAY_MS
-from clearing.base.validators import ValidatorSet
-from clearing.collateral.terms import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
-from clearing.genesis import (
-    AccountTerms,
-    ChainTerms,
-    Genesis,
-    MarketParameters,
-    MemberTerms,
-    check_genesis,
-)
-from clearing.instruments import Instrument, InstrumentKind
-from clearing.margin.charges import CHARGE_SIZES_PPM, ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, JointScenario
-from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.prices.terms import FundingTerms, PriceTerms
-from clearing.pricing.surface import VolPillar, VolShock
-from clearing.ranges.parameters import RangeParameters
+from clearing.margin.charges import CHARGE_SIZES_PPM
 from node.devnet.codes import DevnetCode
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "devnet"
-MINUTE_MS = 60_000
-USD = 1
-KINDS = {
-    "perpetual": InstrumentKind.PERPETUAL,
-    "future": InstrumentKind.FUTURE,
-    "call": InstrumentKind.CALL,
-    "put": InstrumentKind.PUT,
-    "forward": InstrumentKind.FORWARD,
-}
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A table of the file."""
 
 
-class FeedFigures(_Table, frozen=True):
+class FeedFigures(Table, frozen=True):
     """A feed."""
 
     name: str
 
 
-class SmileFigures(_Table, frozen=True):
+class SmileFigures(Table, frozen=True):
     """A volatility smile; see `clearing.pricing.surface.VolPillar`."""
 
     days: int
@@ -65,14 +35,14 @@ class SmileFigures(_Table, frozen=True):
     wing_ppm: int = 0
 
 
-class ShockFigures(_Table, frozen=True):
+class ShockFigures(Table, frozen=True):
     """How scenarios shift volatility; see `clearing.pricing.surface.VolShock`."""
 
     short_power_ppm: int
     long_power_ppm: int
 
 
-class GroupFigures(_Table, frozen=True):
+class GroupFigures(Table, frozen=True):
     """A risk group."""
 
     name: str
@@ -86,14 +56,14 @@ class GroupFigures(_Table, frozen=True):
     shock: ShockFigures | None = None
 
 
-class TierFigures(_Table, frozen=True):
+class TierFigures(Table, frozen=True):
     """A further haircut on what one account holds of a token, on each chain, above a threshold."""
 
     above_units: int
     haircut_ppm: int
 
 
-class HaircutFigures(_Table, frozen=True):
+class HaircutFigures(Table, frozen=True):
     """What moves a haircut; see `clearing.collateral.terms.HaircutTerms`."""
 
     range_share_ppm: int = 0
@@ -106,7 +76,7 @@ class HaircutFigures(_Table, frozen=True):
     step_ppm: int = 1
 
 
-class SkewFigures(_Table, frozen=True):
+class SkewFigures(Table, frozen=True):
     """The price of imbalance between chains; see `clearing.collateral.terms.SkewTerms`."""
 
     rate_ppm: int
@@ -114,7 +84,7 @@ class SkewFigures(_Table, frozen=True):
     band_micros: int
 
 
-class InterestFigures(_Table, frozen=True):
+class InterestFigures(Table, frozen=True):
     """Interest on settlement cash."""
 
     interval_ms: int
@@ -122,7 +92,7 @@ class InterestFigures(_Table, frozen=True):
     credit_ppm: int
 
 
-class CashCallFigures(_Table, frozen=True):
+class CashCallFigures(Table, frozen=True):
     """Time for who owes too much cash."""
 
     deadline_blocks: int
@@ -130,7 +100,7 @@ class CashCallFigures(_Table, frozen=True):
     slice_ppm: int
 
 
-class CashFigures(_Table, frozen=True):
+class CashFigures(Table, frozen=True):
     """The settlement cash group."""
 
     skew: SkewFigures | None = None
@@ -138,7 +108,7 @@ class CashFigures(_Table, frozen=True):
     call: CashCallFigures | None = None
 
 
-class TokenFigures(_Table, frozen=True):
+class TokenFigures(Table, frozen=True):
     """A token that every chain has."""
 
     symbol: str
@@ -152,7 +122,7 @@ class TokenFigures(_Table, frozen=True):
     haircut: HaircutFigures | None = None
 
 
-class ChargeFigures(_Table, frozen=True):
+class ChargeFigures(Table, frozen=True):
     """What size costs; see `clearing.margin.charges.LotCharge`."""
 
     contingency_ppm: int = 0
@@ -163,7 +133,7 @@ class ChargeFigures(_Table, frozen=True):
     sizes_ppm: tuple[int, ...] = CHARGE_SIZES_PPM
 
 
-class FundingFigures(_Table, frozen=True):
+class FundingFigures(Table, frozen=True):
     """Premium and funding of a perpetual; see `clearing.prices.terms.FundingTerms`."""
 
     premium_cap_ppm: int
@@ -176,7 +146,7 @@ class FundingFigures(_Table, frozen=True):
     dampener_ppm: int
 
 
-class InstrumentFigures(_Table, frozen=True):
+class InstrumentFigures(Table, frozen=True):
     """An instrument; its expiry counts from genesis."""
 
     name: str
@@ -191,7 +161,7 @@ class InstrumentFigures(_Table, frozen=True):
     funding: FundingFigures | None = None
 
 
-class JointFigures(_Table, frozen=True):
+class JointFigures(Table, frozen=True):
     """Credit between groups."""
 
     tail: int
@@ -201,7 +171,7 @@ class JointFigures(_Table, frozen=True):
     """Each a column of the grid for every group, then how often."""
 
 
-class RiskFigures(_Table, frozen=True):
+class RiskFigures(Table, frozen=True):
     """Levels."""
 
     rate_ppm: int
@@ -209,7 +179,7 @@ class RiskFigures(_Table, frozen=True):
     joint: JointFigures | None = None
 
 
-class PriceFigures(_Table, frozen=True):
+class PriceFigures(Table, frozen=True):
     """Outliers and the ladder of a feed without a price; see `clearing.prices.terms.PriceTerms`."""
 
     outlier_deviations: int
@@ -222,7 +192,7 @@ class PriceFigures(_Table, frozen=True):
     auction_lots_min: int = 1
 
 
-class RangeFigures(_Table, frozen=True):
+class RangeFigures(Table, frozen=True):
     """How ranges follow the market; see `clearing.ranges.parameters.RangeParameters`."""
 
     interval_ms: int
@@ -237,7 +207,7 @@ class RangeFigures(_Table, frozen=True):
     range_max_ppm: int
 
 
-class MarketFigures(_Table, frozen=True):
+class MarketFigures(Table, frozen=True):
     """Limits and fees."""
 
     move_cap_ppm: int
@@ -248,20 +218,20 @@ class MarketFigures(_Table, frozen=True):
     prices: PriceFigures | None = None
 
 
-class ChainFigures(_Table, frozen=True):
+class ChainFigures(Table, frozen=True):
     """Pace of the chains."""
 
     custody_stride: int
     block_seconds: int
 
 
-class HouseFigures(_Table, frozen=True):
+class HouseFigures(Table, frozen=True):
     """The clearing house's own money."""
 
     capital_micros: int
 
 
-class Market(_Table, frozen=True):
+class Market(Table, frozen=True):
     """The whole file."""
 
     hours: str
@@ -277,27 +247,6 @@ class Market(_Table, frozen=True):
     cash: CashFigures = CashFigures()
 
 
-@dataclass(frozen=True, slots=True)
-class DeployedChain:
-    """Where things are on one chain."""
-
-    chain_id: int
-    name: str
-    vault: bytes
-    vault_block: int
-    tokens: dict[str, bytes]
-    """Symbol to address."""
-
-
-@dataclass(frozen=True, slots=True)
-class MemberIdentity:
-    """What genesis needs of a member: one account with the member's own number."""
-
-    id: int
-    name: str
-    trade_address: bytes
-
-
 def load_market(path: Path = CONFIGS / "market.toml") -> Market:
     """Read the file. Raises LocalFault naming the key that is wrong."""
     try:
@@ -309,165 +258,3 @@ def load_market(path: Path = CONFIGS / "market.toml") -> Market:
 def hours_file(market: Market) -> Path:
     """Where the recorded prices lie."""
     return CONFIGS / market.hours
-
-
-def build_genesis(
-    market: Market,
-    *,
-    name: str,
-    time_ms: int,
-    validators: ValidatorSet,
-    chains: tuple[DeployedChain, ...],
-    house: MemberIdentity,
-    members: tuple[MemberIdentity, ...],
-) -> Genesis:
-    """Genesis of a devnet, checked. Raises LocalFault when the file's figures do not make one."""
-    _check_options(market)
-    feeds = {figures.name: number for number, figures in enumerate(market.feeds, start=1)}
-    genesis = Genesis(
-        name=name,
-        time_ms=time_ms,
-        validators=validators,
-        chains=tuple(
-            ChainTerms(chain.chain_id, chain.name, chain.vault, market.chains.custody_stride, chain.vault_block)
-            for chain in chains
-        ),
-        feeds=tuple(Feed(number, each) for each, number in feeds.items()),
-        cash_groups=(_cash_group(market.cash),),
-        assets=_assets(market, chains, feeds),
-        instruments=_instruments(market, feeds, time_ms),
-        risk=RiskParameters(
-            groups=_groups(market, feeds),
-            cash_limit_micros=market.risk.cash_limit_micros,
-            rate_ppm=market.risk.rate_ppm,
-            joint=_joint(market.risk.joint),
-            charges=_charges(market),
-            concentration=_tiers(market, chains),
-        ),
-        market=MarketParameters(
-            move_cap_ppm=market.market.move_cap_ppm,
-            epoch_blocks=market.market.epoch_blocks,
-            snapshot_delay_blocks=market.market.snapshot_delay_blocks,
-            trade_fee_ppm=market.market.trade_fee_ppm,
-            liquidation_penalty_ppm=market.market.liquidation_penalty_ppm,
-            prices=PriceTerms(**msgspec.structs.asdict(market.market.prices)) if market.market.prices else PriceTerms(),
-        ),
-        members=(
-            MemberTerms(
-                HOUSE_MEMBER, house.name, house.trade_address, (AccountTerms(HOUSE_ACCOUNT, AccountKind.HOUSE),)
-            ),
-            *(
-                MemberTerms(each.id, each.name, each.trade_address, (AccountTerms(each.id, AccountKind.HOUSE),))
-                for each in members
-            ),
-        ),
-        ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
-    )
-    check_genesis(genesis)
-    return genesis
-
-
-def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
-    return tuple(
-        RiskGroup(
-            number,
-            each.name,
-            feeds[each.feed],
-            each.range_ppm,
-            each.volatility_ppm,
-            each.volatility_range_ppm,
-            each.short_option_ppm,
-            surface=tuple(
-                VolPillar(smile.days * DAY_MS, smile.level_ppm, smile.skew_ppm, smile.wing_ppm) for smile in each.smiles
-            ),
-            shock=VolShock(**msgspec.structs.asdict(each.shock)) if each.shock else VolShock(),
-        )
-        for number, each in enumerate(market.groups, start=1)
-    )
-
-
-def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> tuple[Asset, ...]:
-    pairs = [(chain, token) for chain in chains for token in market.tokens]
-    return tuple(
-        Asset(
-            id=number,
-            name=f"{token.symbol}@{chain.name}",
-            chain_id=chain.chain_id,
-            vault=chain.vault,
-            token=chain.tokens[token.symbol],
-            token_decimals=token.decimals,
-            unit_decimals=token.unit_decimals,
-            cash_group=USD if token.cash else 0,
-            feed=0 if token.cash else feeds[token.feed],
-            haircut_ppm=token.haircut_ppm,
-            cap_units=token.cap_units,
-            haircut=HaircutTerms(**_named(token.haircut)),
-        )
-        for number, (chain, token) in enumerate(pairs, start=1)
-    )
-
-
-def _cash_group(figures: CashFigures) -> CashGroup:
-    return CashGroup(
-        USD,
-        "USD",
-        SkewTerms(**_named(figures.skew)),
-        InterestTerms(**_named(figures.interest)),
-        CashCallTerms(**_named(figures.call)),
-    )
-
-
-def _named(figures: _Table | None) -> dict[str, Any]:
-    return msgspec.structs.asdict(figures) if figures is not None else {}
-
-
-def _joint(figures: JointFigures | None) -> JointCredit:
-    if figures is None:
-        return JointCredit()
-    scenarios = tuple(JointScenario(tuple(columns), count) for *columns, count in sorted(figures.scenarios))
-    return JointCredit(scenarios, figures.tail, figures.weight_ppm, figures.keep_largest)
-
-
-def _charges(market: Market) -> tuple[LotCharge, ...]:
-    return tuple(
-        LotCharge(number, **msgspec.structs.asdict(each.charge))
-        for number, each in enumerate(market.instruments, start=1)
-        if each.charge is not None
-    )
-
-
-def _tiers(market: Market, chains: tuple[DeployedChain, ...]) -> tuple[ConcentrationTier, ...]:
-    pairs = [token for _ in chains for token in market.tokens]
-    return tuple(
-        ConcentrationTier(number, tier.above_units, tier.haircut_ppm)
-        for number, token in enumerate(pairs, start=1)
-        for tier in token.concentration
-    )
-
-
-def _check_options(market: Market) -> None:
-    """An option without a minimum is free to write once no scenario reaches its strike."""
-    free = {group.name for group in market.groups if not group.short_option_ppm}
-    for each in market.instruments:
-        if each.strike_ticks and each.group in free:
-            raise LocalFault(DevnetCode.MARKET_FILE_INVALID, f"groups.{each.group}.short_option_ppm", option=each.name)
-
-
-def _instruments(market: Market, feeds: dict[str, int], time_ms: int) -> tuple[Instrument, ...]:
-    groups = {each.name: (number, feeds[each.feed]) for number, each in enumerate(market.groups, start=1)}
-    return tuple(
-        Instrument(
-            id=number,
-            name=each.name,
-            kind=KINDS[each.kind],
-            feed=groups[each.group][1],
-            group=groups[each.group][0],
-            cash_group=USD,
-            micros_per_tick=each.micros_per_tick,
-            expiry_ms=time_ms + each.expiry_days * DAY_MS if each.expiry_days else 0,
-            strike_ticks=each.strike_ticks,
-            averaging_ms=each.averaging_minutes * MINUTE_MS,
-            funding=FundingTerms(**msgspec.structs.asdict(each.funding)) if each.funding else FundingTerms(),
-        )
-        for number, each in enumerate(market.instruments, start=1)
-    )

@@ -25,7 +25,8 @@ from node.config import Chain, NodeConfig, Oracle, Relayer
 from node.devnet.chains import GAS_MONEY_WEI, DevnetChain, place_vaults, running_chains
 from node.devnet.codes import DevnetCode
 from node.devnet.evm import Wallet, fund
-from node.devnet.market import Market, MemberIdentity, build_genesis, hours_file, load_market
+from node.devnet.genesis import MemberIdentity, build_genesis
+from node.devnet.market import Market, hours_file, load_market
 from node.devnet.members import DevnetMember, make_members
 from node.devnet.options import DevnetOptions
 from node.devnet.processes import LAUNCHER, NodeProcess, node_processes

@@ -20,8 +20,9 @@ from clearing.receipts import (
     WithdrawalConfirmed,
     WithdrawalReleased,
 )
+from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from node.devnet.judgement import Tally, count, missing
-from node.devnet.market import DeployedChain, MemberIdentity, build_genesis, load_market
+from node.devnet.market import load_market
 from tests.e2e.demo_folder import DemoFolder
 
 LeftOut = Callable[[Receipt, dict[int, InstrumentKind]], bool]

@@ -27,7 +27,8 @@ from node.devnet.codes import DevnetCode
 from node.devnet.demo import network_seed
 from node.devnet.evm import fund
 from node.devnet.funding import USDC, Funding, deposit_all
-from node.devnet.market import Market, MemberIdentity, build_genesis, hours_file, load_market
+from node.devnet.genesis import MemberIdentity, build_genesis
+from node.devnet.market import Market, hours_file, load_market
 from node.devnet.members import DevnetMember, make_members
 from node.devnet.network import Devnet
 from node.devnet.options import DevnetOptions

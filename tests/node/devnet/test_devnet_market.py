@@ -8,7 +8,8 @@ from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis import genesis_from_json, genesis_to_json, network_id
-from node.devnet.market import CONFIGS, DeployedChain, MemberIdentity, build_genesis, load_market
+from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
+from node.devnet.market import CONFIGS, load_market
 from node.oracle.replay import load_hours
 
 

@@ -12,7 +12,8 @@ from clearing.margin.requirement import account_margin
 from clearing.margin.rows import build_rows, build_slots, build_statement
 from clearing.margin.snapshot import PublicTotal, SlotKind
 from clearing.ranges.parameters import JOINT_MAX
-from node.devnet.market import DeployedChain, Market, MemberIdentity, build_genesis, load_market
+from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
+from node.devnet.market import Market, load_market
 from proofs.rules import check_rules
 from proofs.solvency import DOMAIN, layout_of
 
