@@ -24,6 +24,7 @@ from node.keys.files import make_secret_folder
 from node.keys.keystore import Strength
 from node.keys.ring import KIND_OF, Purpose, new_password, new_secret, write_key
 from node.p2p.preshared import new_preshared_key, write_preshared_key
+from node.store.files import write_new
 
 SEED_TAG = "crossclear/testnet/seed/v1"
 API_PORT_OFFSET = 100
@@ -88,7 +89,7 @@ def create_testnet(
     output_dir.mkdir(parents=True, exist_ok=True)  # open to others; the homes in it are not
     genesis_json = genesis_to_json(genesis)
     genesis_path = output_dir / "genesis.json"
-    _write_new(genesis_path, genesis_json)
+    write_new(genesis_path, genesis_json)
     peers = tuple(
         Peer(key=_envelope_key(ring).hex(), host=host, port=base_port + index) for index, ring in enumerate(rings)
     )
@@ -148,16 +149,8 @@ def _write_home(
             relayer = bytes.fromhex(entry.public)
     if preshared is not None and config.p2p.preshared_key_file:
         write_preshared_key(home / config.p2p.preshared_key_file, preshared)
-    _write_new(home / "genesis.json", genesis_json)
+    write_new(home / "genesis.json", genesis_json)
     # Without `home`, so that the folder can be copied to another machine.
     tree = "\n".join(line for line in dump_config(config).splitlines() if not line.startswith("home = "))
-    _write_new(home / "node.toml", tree.encode() + b"\n")
+    write_new(home / "node.toml", tree.encode() + b"\n")
     return relayer
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(path)) from None

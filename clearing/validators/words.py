@@ -7,13 +7,17 @@ that a quorum lacked. Linear in what is held, and only in the one block of a cha
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from clearing.base.validators import ValidatorSet
 from clearing.run import Run
-from clearing.state.records import Attestation
+from clearing.state.records import Attestation, Beat, ReportHeld
+from clearing.state.table import Table
 from clearing.validators.sets import turn_seats
+
+Word = TypeVar("Word", ReportHeld, Beat)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ def turn_sets(run: Run) -> None:
     if turned is None:
         return
     seats = new_seats(*turned)
-    _carry_reports(run, seats)
-    _carry_beats(run, seats)
+    _carry(run.state.reports, seats)
+    _carry(run.state.beats, seats)
     _take_back_claims(run, seats)
 
 
@@ -44,24 +48,15 @@ def new_seats(before: ValidatorSet, after: ValidatorSet) -> dict[int, Seat]:
     }
 
 
-def _carry_reports(run: Run, seats: Mapping[int, Seat]) -> None:
-    held = list(run.state.reports.ordered())
+def _carry(table: Table[tuple[int, int], Word], seats: Mapping[int, Seat]) -> None:
+    """Move each word, kept under (subject, validator), to its validator's new seat; drop those of who left."""
+    held = list(table.ordered())
     for key, _ in held:
-        run.state.reports.remove(key)
-    for (feed, validator), report in held:
+        table.remove(key)
+    for (subject, validator), word in held:
         seat = seats.get(validator)
         if seat is not None:
-            run.state.reports.put((feed, seat.index), msgspec.structs.replace(report, power=seat.power))
-
-
-def _carry_beats(run: Run, seats: Mapping[int, Seat]) -> None:
-    held = list(run.state.beats.ordered())
-    for key, _ in held:
-        run.state.beats.remove(key)
-    for (chain_id, validator), beat in held:
-        seat = seats.get(validator)
-        if seat is not None:
-            run.state.beats.put((chain_id, seat.index), msgspec.structs.replace(beat, power=seat.power))
+            table.put((subject, seat.index), msgspec.structs.replace(word, power=seat.power))
 
 
 def _take_back_claims(run: Run, seats: Mapping[int, Seat]) -> None:

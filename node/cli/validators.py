@@ -92,13 +92,14 @@ def propose(
     from node.change_files import encode_change
     from node.change_files import propose as make
     from node.cli.validators_text import told_of_change
+    from node.store.files import write_new
 
     entered = [_newcomer(each) for each in enter]
     powers = {_key(key): number for key, number in (_split(each, "--power") for each in power)}
     left = [_key(each) for each in leave]
     shown = _ask(url, lambda client: client.validators())
     made = make(shown, left, entered, powers, time.time_ns() // 1_000_000 + days * DAY_MS)
-    _write_new(out, encode_change(made))
+    write_new(out, encode_change(made))
     show(*told_of_change(made), output)
     say(f"written to {out}: have it approved with `crossclear validators approve {out}`")
 
@@ -124,17 +125,16 @@ def approve(
     from node.cli.validators_text import told_of_change
     from node.keys.ring import KIND_OF, Purpose, public_of
     from node.process import read_genesis
+    from node.store.files import write_new, write_whole
 
     change = read_change(file)
     network = network_id(read_genesis(genesis or home / "genesis.json"))
     secret = _secret(home, "envelope", password_file, devnet=devnet)
     approved = approve_change(change, network, public_of(KIND_OF[Purpose.ENVELOPE], secret), secret)
     if out is not None:
-        _write_new(out, encode_change(approved))
+        write_new(out, encode_change(approved))
     else:
-        partial = file.with_name(file.name + ".part")
-        partial.write_bytes(encode_change(approved))
-        partial.replace(file)
+        write_whole(file, encode_change(approved))
     show(*told_of_change(approved), output)
 
 
@@ -208,14 +208,3 @@ def _key(text: str) -> bytes:
     if len(key) != 32:
         raise click.BadParameter(f"expected 64 hex digits, got {text!r}")
     return key
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    from clearing.base.errors import LocalFault
-    from node.codes import NodeCode
-
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(path)) from None

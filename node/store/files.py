@@ -7,6 +7,9 @@ It knows nothing of what is inside.
 import os
 from pathlib import Path
 
+from clearing.base.errors import LocalFault
+from node.codes import NodeCode
+
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: files created, renamed, removed."""
@@ -25,6 +28,15 @@ def write_at(descriptor: int, data: bytes, at: int) -> int:
         at += written
         left = left[written:]
     return len(data)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not be there yet. Not synced. Raises LocalFault OUTPUT_EXISTS."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise LocalFault(NodeCode.OUTPUT_EXISTS, str(path)) from None
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
