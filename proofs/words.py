@@ -7,6 +7,7 @@ from clearing.margin.snapshot import RiskStatement, SlotKind
 from proofs.package import EpochPackage
 from proofs.rules import bounds_of
 
+_OWN_SET = "The validator set is the package's own: compare its hash with one that you trust."
 MEANINGS = {
     "encoding": "The file is a whole epoch package in its one canonical form.",
     "certificate": "Validators with more than two thirds of the voting power signed the header.",
@@ -16,9 +17,12 @@ MEANINGS = {
     "short by no more than is listed.",
     "matched_book": "The positions of all accounts cancel out, and their cash and tokens add up to the public totals.",
     "reserves": "What the vaults hold covers those totals, and what is on its way in or out.",
+    "listed": "The proof is about exactly one account of the certified list.",
+    "solvency": "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no "
+    "more than is listed.",
     "inclusion": "Your own account is in the list, with exactly the holdings that you know of.",
 }
-"""What each check of `proofs.verify` means when it passes."""
+"""What each check of `proofs.verify` and `proofs.standalone` means when it passes."""
 
 
 def claim_of(package: EpochPackage) -> str:
@@ -73,7 +77,29 @@ def limits_of(package: EpochPackage, *, trusted: bool) -> tuple[str, ...]:  # no
     )
     if trusted:
         return limits
-    return (
-        *limits,
-        "The validator set is the package's own: compare its hash with one that you trust.",
+    return (*limits, _OWN_SET)
+
+
+def claim_of_account(package: EpochPackage, account: int, shortfall: int) -> str:
+    """The claim of a standalone proof whose checks all passed."""
+    statement = package.statement
+    meets = (
+        "meets its maintenance requirement"
+        if not shortfall
+        else f"is short of its maintenance requirement by at most {shortfall} (in the unit of the listed rows)"
     )
+    return (
+        f"At height {statement.height} (epoch {statement.epoch}) of network {statement.network.hex()[:16]}…, account "
+        f"{account} {meets}, in each of {statement.scenarios} scenarios over {len(statement.groups)} risk groups. "
+        f"Certified by header {package.header.height}."
+    )
+
+
+def limits_of_account(package: EpochPackage, *, trusted: bool) -> tuple[str, ...]:  # noqa: ARG001 - as above
+    """What a standalone proof leaves open, one sentence each."""
+    limits = (
+        "This says nothing of any other account, of the matched book or of reserves: verify the package for those.",
+        "Prices and rows are those that more than two thirds of the validators certified.",
+        "Who owns the account is not part of the proof: whoever knows its holdings and seed can make one.",
+    )
+    return limits if trusted else (*limits, _OWN_SET)

@@ -1,0 +1,211 @@
+"""Standalone proofs: what one member shows of its own account, and everything that such a file must not pass for."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import LocalFault, RemoteFault
+from proofs.commitment import blinders
+from proofs.epoch import commit_epoch, context_of
+from proofs.linear.prover import prove
+from proofs.linear.witness import make_witness
+from proofs.make_standalone import make_standalone
+from proofs.package import commitments_root, linear_statement, read_package, write_package
+from proofs.solvency import complete_holdings, layout_of
+from proofs.standalone import (
+    STANDALONE_BYTES_MAX,
+    AccountStatements,
+    StandaloneProof,
+    read_standalone,
+    verify_standalone,
+    verify_standalones,
+    write_standalone,
+)
+from proofs.verify import OwnAccount
+
+CHECKS = ("encoding", "certificate", "roots", "statement", "listed", "solvency")
+
+
+def own(market, member=1, **changes):
+    fields = {"account": member, "values": dict(market.HOLDINGS)[member], "seed": market.seeds()[member]}
+    return OwnAccount(**{**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def proof(market, package) -> bytes:
+    return make_standalone(read_package(package), own(market))
+
+
+def test_a_proof_of_one_account_passes_every_check_and_has_500_bytes(market, package, proof):
+    verdict = verify_standalone(proof, package, network=market.NETWORK)
+    assert verdict.ok, verdict.checks[-1]
+    assert tuple(check.name for check in verdict.checks) == CHECKS
+    assert "account 1 meets its maintenance requirement" in verdict.claim
+    assert (verdict.height, verdict.epoch) == (40, 4)
+    assert any("nothing of any other account" in limit for limit in verdict.not_proven)
+    assert len(proof) == 500
+
+
+def test_two_proofs_of_one_account_share_no_byte_but_the_commitment(market, package, proof):
+    again = make_standalone(read_package(package), own(market))
+    pieces = [{data[at : at + 16] for at in range(52, len(data) - 15)} for data in (proof, again)]
+    assert not pieces[0] & pieces[1]
+    assert again[:52] == proof[:52]
+
+
+def test_the_packages_own_proof_is_not_needed(market, package, proof):
+    bare = msgspec.structs.replace(read_package(package), proof=b"", book=b"")
+    assert verify_standalone(proof, write_package(bare)).ok
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": bytes(32)}, {"values": (9_001, 40, -2, 0)}, {"values": (5_000, 10, 0, 3)}, {"account": 5}]
+)
+def test_holdings_or_a_seed_that_were_not_committed_make_no_proof(market, package, change):
+    with pytest.raises(LocalFault, match="not_included"):
+        make_standalone(read_package(package), own(market, **change))
+
+
+def test_an_account_that_is_not_there_makes_no_proof(market, package):
+    with pytest.raises(RemoteFault, match="not_included"):
+        make_standalone(read_package(package), own(market, 1, account=77))
+
+
+def test_a_proof_is_refused_with_the_package_of_another_epoch(market, package, proof):
+    later = msgspec.structs.replace(market.snapshot().statement, epoch=5)
+    other = market.honest(msgspec.structs.replace(market.snapshot(), statement=later))
+    verdict = verify_standalone(proof, other)
+    assert (verdict.failed, verdict.claim) == ("listed", "")
+    assert "not_included" in verdict.checks[-1].detail
+
+
+def certified_again(market, package, **changes):
+    """The package with another public part, certified for it: what a quorum could do."""
+    good = msgspec.structs.replace(read_package(package), **changes)
+    root = commitments_root(good.statement, good.commitments, good.domain)
+    header, certificate, validators = market.certified(root)
+    return write_package(msgspec.structs.replace(good, header=header, certificate=certificate, validators=validators))
+
+
+@pytest.mark.parametrize(
+    "change", [{"epoch": 5}, {"state_root": bytes(32)}, {"prices": ()}, {"shortfalls": ((1, 9),)}, {"height": 39}]
+)
+def test_a_proof_is_refused_for_the_same_commitment_under_another_statement(market, package, proof, change):
+    stated = msgspec.structs.replace(read_package(package).statement, **change)
+    other = certified_again(market, package, statement=stated)
+    expected = "roots" if "height" in change else "solvency"
+    assert verify_standalone(proof, other).failed == expected
+
+
+def test_a_proof_is_refused_for_another_account_that_bears_its_commitment(market, package, proof):
+    first, second, third = read_package(package).commitments
+    swapped = (first, (second[0] + 1, second[1]), third)
+    assert verify_standalone(proof, certified_again(market, package, commitments=swapped)).failed == "solvency"
+
+
+def test_a_list_with_one_commitment_twice_names_no_account(market, package, proof):
+    first, second, third = read_package(package).commitments
+    doubled = (first, second, (third[0], second[1]))
+    verdict = verify_standalone(proof, certified_again(market, package, commitments=doubled))
+    assert verdict.failed == "listed"
+    assert "blinders_reused" in verdict.checks[-1].detail
+
+
+def test_a_joint_proof_of_one_account_does_not_pass_for_a_standalone_one(market):
+    alone = ((1, (9_000, 40, 0, 0)),)
+    shot = market.snapshot(alone)
+    package = read_package(market.honest(shot))
+    seeds = market.seeds(alone)
+    joint = write_standalone(StandaloneProof(package.commitments[0][1], package.proof))
+    assert verify_standalone(joint, write_package(package)).failed == "solvency"
+    made = make_standalone(package, OwnAccount(1, alone[0][1], seeds[1]))
+    assert verify_standalone(made, write_package(package)).ok
+
+
+@pytest.mark.parametrize("slot", ["CASH", "TOKEN", "R_BTC"])
+def test_a_cheating_member_whose_account_breaks_a_row_is_refused_as_solvency(market, slot):
+    """Everything but the prover's own check of its witness is as in an honest run."""
+    cheat = market.Cheat(market.snapshot())
+    values = {1: {getattr(market, slot): {"CASH": -9_000, "TOKEN": -1, "R_BTC": 0}[slot]}}
+    witnesses = cheat.witnesses(values)
+    package = cheat.package(witnesses)
+    statement = AccountStatements(read_package(package)).of(1)
+    data, _ = prove(statement, [witnesses[1]], check_witness=False)
+    forged = write_standalone(StandaloneProof(statement.commitments[0], data))
+    assert verify_standalone(forged, package).failed == "solvency"
+
+
+def test_a_proof_for_softer_rows_is_refused_as_solvency(market, package):
+    good = read_package(package)
+    soft = market.snapshot(system=market.rows({"BTC": (market.BTC, market.R_BTC, (90, -70))})).statement
+    softer = msgspec.structs.replace(good, statement=msgspec.structs.replace(soft, scenarios=2))
+    values = complete_holdings(soft, market.snapshot().accounts[1])
+    hiding = blinders(market.seeds()[1], context_of(good.statement, 1))
+    witness = make_witness(layout_of(soft, market.N), values, 0, hiding)
+    data, _ = prove(AccountStatements(softer).of(1), [witness])
+    forged = write_standalone(StandaloneProof(good.commitments[1][1], data))
+    assert verify_standalone(forged, package).failed == "solvency"
+
+
+def test_a_listed_shortfall_is_told(market):
+    holdings = ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
+    package = market.honest(market.snapshot(holdings, [(1, 15_200)]))
+    made = make_standalone(read_package(package), OwnAccount(1, holdings[1][1], market.seeds()[1]))
+    assert "short of its maintenance requirement by at most 15200" in verify_standalone(made, package).claim
+
+
+def test_many_proofs_are_judged_at_once_each_by_itself(market, package, proof):
+    others = [make_standalone(read_package(package), own(market, account)) for account in (0, 5)]
+    broken = proof[:-1] + bytes([proof[-1] ^ 1])
+    verdicts = verify_standalones([proof, broken, others[0], b"", others[1], proof], package)
+    assert [verdict.failed for verdict in verdicts] == [None, "solvency", None, "encoding", None, None]
+    assert "account 5" in verdicts[4].claim
+    assert verify_standalones([], package) == []
+
+
+def test_nothing_is_believed_of_a_package_that_no_quorum_certified(market, package, proof):
+    assert verify_standalone(proof, package, network=bytes(32)).failed == "certificate"
+    assert verify_standalone(proof, package, validators_hash=bytes(32)).failed == "certificate"
+    assert verify_standalone(proof, b"").failed == "encoding"
+    forged = msgspec.structs.replace(read_package(package), srs=bytes(32))
+    assert verify_standalone(proof, write_package(forged)).failed == "statement"
+
+
+@given(at=st.integers(0, 499), bit=st.integers(0, 7))
+@settings(max_examples=60, deadline=None)
+def test_any_flipped_bit_is_refused(package, proof, at, bit):
+    broken = bytearray(proof)
+    broken[at] ^= 1 << bit
+    verdict = verify_standalone(bytes(broken), package)
+    assert verdict.failed in {"encoding", "listed", "solvency"}
+    assert verdict.claim == ""
+
+
+@given(
+    data=st.one_of(st.binary(max_size=600), st.binary(min_size=496, max_size=496).map(lambda rest: b"ccs\x01" + rest))
+)
+@settings(max_examples=60, deadline=None)
+def test_bytes_of_any_kind_are_judged_and_never_raise(package, data):
+    assert verify_standalone(data, package).failed in {"encoding", "listed"}
+
+
+@pytest.mark.parametrize("cut", [0, 3, 52, 499, 501, 627, STANDALONE_BYTES_MAX + 1])
+def test_every_other_length_fails_as_encoding(package, proof, cut):
+    assert verify_standalone((proof + bytes(cut))[:cut], package).failed == "encoding"
+
+
+def test_a_length_for_more_columns_than_the_layout_has_is_refused(package, proof):
+    longer = proof + bytes(128)
+    assert read_standalone(longer).commitment == proof[4:52]
+    assert verify_standalone(longer, package).failed == "solvency"
+
+
+def test_standalone_and_joint_statement_differ_in_their_context_alone(market, package):
+    shot = market.snapshot(((1, (9_000, 40, 0, 0)),))
+    commitments = commit_epoch(shot, market.seeds(), market.N)
+    good = msgspec.structs.replace(read_package(package), statement=shot.statement, commitments=commitments)
+    alone = AccountStatements(good).of(1)
+    joint = linear_statement(shot.statement, commitments, market.N)
+    assert (alone.layout, alone.accounts, alone.commitments) == (joint.layout, joint.accounts, joint.commitments)
+    assert alone.context != joint.context
