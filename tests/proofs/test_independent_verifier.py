@@ -1,39 +1,27 @@
-"""A second verifier, slow and independent, written from `proofs/notes/protocol.md`: hashlib, plain integers, py-ecc.
+"""The fast verifier and a slow one, written from the notes by itself, agree on good and bad proofs alike."""
 
-It shares no code with the fast one but the layout's table of places and the constants of the ceremony.
-"""
-
-import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
-from py_ecc.bls.g2_primitives import G1_to_pubkey, subgroup_check
-from py_ecc.bls.point_compression import decompress_G1, decompress_G2
-from py_ecc.optimized_bls12_381 import (
-    FQ12,
-    G1,
-    G2,
-    Z1,
-    add,
-    curve_order,
-    final_exponentiate,
-    multiply,
-    neg,
-    pairing,
-)
+from hypothesis import given
+from hypothesis import strategies as st
 
-from clearing.base.codec import encode
 from proofs.commitment import commit
+from proofs.domain import domain_of
 from proofs.errors import Refused
+from proofs.field import ORDER, inverse
 from proofs.group import encode_point
 from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.linear.encoding import TAIL_BYTES, part_bytes
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
-from proofs.linear.witness import make_witness
+from proofs.linear.witness import Witness, make_witness
 from proofs.srs import CEREMONY_SHA256, TAU_G2, basis
+from tests.proofs.slow_verifier import CEREMONY, TAU_2, P, lagrange, packed, plain_statement, slow_verify, why_refused
 
-P = curve_order
 N = 256
 LAYOUT = lay_out(
     N,
@@ -43,133 +31,15 @@ LAYOUT = lay_out(
         *(RowRange(8, ((0, 1), (1, 3), (2, 700 + s)), 10, shortfall=False) for s in range(20)),
     ),
 )
-
-
-def sha(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-class Script:
-    """The transcript as the notes and `proofs/transcript.py`'s docstring tell it."""
-
-    def __init__(self, protocol: str):
-        self.state = sha(sha(b"crossclear/transcript/v1"), sha(protocol.encode()))
-
-    def put(self, label: str, kind: str, data: bytes) -> None:
-        self.state = sha(self.state, sha(label.encode()), sha(kind.encode()), len(data).to_bytes(8, "big"), data)
-
-    def draw(self, label: str) -> int:
-        self.put(label, "challenge", b"")
-        return int.from_bytes(sha(self.state, b"\x00") + sha(self.state, b"\x01"), "big") % P
-
-
-def point(data: bytes):
-    found = decompress_G1(int.from_bytes(data, "big"))
-    assert subgroup_check(found)
-    assert found[2] != Z1[2]
-    assert G1_to_pubkey(found) == data
-    return found
-
-
-def lagrange(i: int, z: int) -> int:
-    """L_i(z) as a product over all other points, the definition."""
-    omega = pow(7, (P - 1) // N, P)
-    top = bottom = 1
-    here = pow(omega, i, P)
-    for j in range(N):
-        if j != i:
-            there = pow(omega, j, P)
-            top, bottom = top * (z - there) % P, bottom * (here - there) % P
-    return top * pow(bottom, -1, P) % P
-
-
-def slow_verify(statement: LinearStatement, proof: bytes) -> bool:
-    table, columns, accounts = LAYOUT.table, LAYOUT.columns, len(statement.accounts)
-    if len(proof) != accounts * columns * 128 + 320:
-        return False
-    script = Script("crossclear/linear/v1")
-    script.put("srs", "bytes", CEREMONY_SHA256)
-    script.put("n", "integer", N.to_bytes(32, "big"))
-    script.put("layout", "bytes", sha(sha(b"crossclear/proofs/layout/v1"), encode(table)))
-    script.put("context", "bytes", statement.context)
-    script.put("accounts", "integer", accounts.to_bytes(32, "big"))
-    for account, sigma, c_w in zip(statement.accounts, statement.shortfalls, statement.commitments, strict=True):
-        script.put("account", "integer", account.to_bytes(32, "big"))
-        script.put("sigma", "integer", sigma.to_bytes(32, "big"))
-        script.put("C_W", "point", c_w)
-
-    step = columns * 128
-    c_d, c_f, d_bar = [], [], []
-    for at in range(0, accounts * step, step):
-        part = proof[at : at + step]
-        c_d += [part[i * 48 : i * 48 + 48] for i in range(columns)]
-        c_f += [part[(columns + i) * 48 : (columns + i) * 48 + 48] for i in range(columns)]
-        d_bar += [int.from_bytes(part[columns * 96 + i * 32 :][:32], "big") for i in range(columns)]
-    tail = proof[accounts * step :]
-    c_m, c_s, c_t1, c_t2 = (tail[i * 48 : i * 48 + 48] for i in range(4))
-    s_bar = int.from_bytes(tail[192:224], "big")
-    pi_1, pi_2 = tail[224:272], tail[272:320]
-    if any(value >= P for value in (*d_bar, s_bar)):
-        return False
-
-    for data in c_d:
-        script.put("C_D", "point", data)
-    script.put("C_m", "point", c_m)
-    alpha, y, beta = script.draw("alpha"), script.draw("y"), script.draw("beta")
-    for data in c_f:
-        script.put("C_f", "point", data)
-    delta = script.draw("delta")
-    script.put("C_S", "point", c_s)
-    gamma = script.draw("gamma")
-    script.put("C_t1", "point", c_t1)
-    script.put("C_t2", "point", c_t2)
-    zeta = script.draw("zeta")
-    for value in d_bar:
-        script.put("D(zeta)", "scalar", value.to_bytes(32, "big"))
-    script.put("S(omega zeta)", "scalar", s_bar.to_bytes(32, "big"))
-    r = script.draw("r")
-    script.put("pi_1", "point", pi_1)
-    script.put("pi_2", "point", pi_2)
-    mu = script.draw("mu")
-
-    ell = [lagrange(i, zeta) for i in range(N)]
-    constraints = [*table.slots, *table.rows]
-    rho = [pow(y, i, P) for i in range(len(constraints))]
-    u_bar, v_bar, c = [0] * columns, 0, [0] * accounts
-    for weight, item, (column, start) in zip(rho, constraints, table.places, strict=True):
-        u_bar[column] += sum(weight * 256**k * ell[start + k] for k in range(item.width))
-    for j in range(len(table.slots)):
-        of_rows = sum(rho[len(table.slots) + s] * dict(row.coefficients).get(j, 0) for s, row in enumerate(table.rows))
-        v_bar += (rho[j] + of_rows) * ell[j]
-    for k, sigma in enumerate(statement.shortfalls):
-        c[k] = sum(rho[j] * slot.offset for j, slot in enumerate(table.slots))
-        for s, row in enumerate(table.rows):
-            c[k] += rho[len(table.slots) + s] * (row.constant + (sigma if row.shortfall else 0))
-    t_bar = sum(i % 256 * value for i, value in enumerate(ell))
-    z_h = pow(zeta, N, P) - 1
-    n_inverse, omega = pow(N, -1, P), pow(7, (P - 1) // N, P)
-
-    right, constant = [(c_m, alpha + d_bar[0])], gamma * s_bar
-    for i, value in enumerate(d_bar):
-        e = 1 if i else alpha + t_bar
-        own = pow(delta, i, P)
-        right.append((c_f[i], own * (alpha + value) * e - gamma))
-        right.append((c_d[i], pow(r, i + 1, P)))
-        constant += -own * e - pow(r, i + 1, P) * value
-    for k in range(accounts):
-        joint = pow(delta, k * columns, P)
-        claimed = sum(u * d for u, d in zip(u_bar, d_bar[k * columns :], strict=False))
-        right.append((statement.commitments[k], joint * gamma * beta * v_bar))
-        constant += joint * gamma * beta * (c[k] * n_inverse - claimed)
-    right += [(c_s, mu - gamma), (c_t1, -z_h), (c_t2, -z_h * pow(zeta, N + 2, P))]
-    right += [(pi_1, zeta), (pi_2, mu * omega * zeta)]
-    total = multiply(G1, (constant - mu * s_bar) % P)
-    for data, scalar in right:
-        total = add(total, multiply(point(data), scalar % P))
-    left = add(point(pi_1), multiply(point(pi_2), mu))
-    tau = decompress_G2((int.from_bytes(TAU_G2[:48], "big"), int.from_bytes(TAU_G2[48:], "big")))
-    both = pairing(tau, left, final_exponentiate=False) * pairing(G2, neg(total), final_exponentiate=False)
-    return final_exponentiate(both) == FQ12.one()
+SMALL = lay_out(
+    N,
+    (SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(0, 0), SlotRange(5, 2**39)),
+    (
+        RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),
+        RowRange(0, ((1, -1), (2, 1), (3, 1)), 0, shortfall=False),
+        RowRange(5, ((3, 2),), -4, shortfall=False),
+    ),
+)
 
 
 def fast_verify(statement: LinearStatement, proof: bytes) -> bool:
@@ -180,38 +50,124 @@ def fast_verify(statement: LinearStatement, proof: bytes) -> bool:
     return True
 
 
-def case(second, *, check):
-    """A statement about two accounts, and its proof; the second account is listed as short by 40."""
-    sigmas = (0, 40)
-    witnesses = [
-        make_witness(LAYOUT, vector, sigma, (random_scalar(), random_scalar()), check=check)
-        for vector, sigma in zip(((1000, 5, -1) * 5, second), sigmas, strict=True)
-    ]
+def agreed(statement: LinearStatement, proof: bytes) -> bool:
+    """What both say; fails when they disagree."""
+    found = fast_verify(statement, proof)
+    assert slow_verify(plain_statement(statement), proof) is found
+    return found
+
+
+def case(
+    layout, vectors, sigmas, *, check=True, change: Callable[[list[Witness]], list[Witness]] = lambda found: found
+):
+    """A statement about some accounts and its proof, by a prover that may cheat."""
+    witnesses = change(
+        [
+            make_witness(layout, vector, sigma, (random_scalar(), random_scalar()), check=check)
+            for vector, sigma in zip(vectors, sigmas, strict=True)
+        ]
+    )
     commitments = tuple(encode_point(commit(basis(N), w.values, w.blinders)) for w in witnesses)
-    statement = LinearStatement(LAYOUT, bytes(32), (3, 9), sigmas, commitments)
+    accounts = tuple(range(3, 3 + len(vectors)))
+    statement = LinearStatement(layout, bytes(32), accounts, tuple(sigmas), commitments)
     return statement, prove(statement, witnesses, check_witness=check)[0]
 
 
 @pytest.fixture(scope="module")
 def honest_case():
     assert LAYOUT.columns == 2
-    return case((-40, 20, 0) + (0, 0, 0) * 4, check=True)
+    return case(LAYOUT, ((1000, 5, -1) * 5, (-40, 20, 0) + (0, 0, 0) * 4), (0, 40))
 
 
-def test_both_verifiers_accept_an_honest_proof(honest_case):
-    statement, proof = honest_case
-    assert fast_verify(statement, proof)
-    assert slow_verify(statement, proof)
+@pytest.fixture(scope="module")
+def single():
+    return case(SMALL, ((9000, 9, 7, 2),), (0,))
 
 
-def test_both_verifiers_refuse_a_cheating_prover():
-    statement, proof = case((-51, 0, 0) * 5, check=False)
-    assert not fast_verify(statement, proof)
-    assert not slow_verify(statement, proof)
+def test_the_slow_verifier_stands_on_the_same_reference_string():
+    assert (CEREMONY, TAU_2, P) == (CEREMONY_SHA256, TAU_G2, ORDER)
+
+
+@given(at=st.integers(2, ORDER - 2), i=st.integers(0, N - 1))
+def test_lagrange_values_of_both_are_the_products_of_their_definition(at, i):
+    roots = domain_of(N).roots
+    top = bottom = 1
+    for j, there in enumerate(roots):
+        if j != i:
+            top, bottom = top * (at - there) % P, bottom * (roots[i] - there) % P
+    expected = top * pow(bottom, -1, P) % P
+    assert lagrange(N, i, at) == domain_of(N).lagrange(at, N)[i] % P == expected
+
+
+@given(
+    st.recursive(
+        st.integers(-(2**63), 2**64 - 1) | st.booleans() | st.binary(max_size=300) | st.text(max_size=40),
+        lambda inner: st.lists(inner, max_size=20).map(tuple),
+    )
+)
+def test_the_slow_verifier_packs_as_the_codec_does(value):
+    assert packed(value) == msgspec.msgpack.encode(value)
+
+
+def test_both_verifiers_accept_an_honest_proof(honest_case, single):
+    assert agreed(*honest_case)
+    assert agreed(*single)
 
 
 def test_both_verifiers_refuse_another_statement(honest_case):
     statement, proof = honest_case
-    other = replace(statement, shortfalls=(0, 39))
-    assert not fast_verify(other, proof)
-    assert not slow_verify(other, proof)
+    assert not agreed(replace(statement, shortfalls=(0, 39)), proof)
+    assert not agreed(replace(statement, context=bytes(31) + b"\1"), proof)
+
+
+@pytest.mark.parametrize(
+    "vector",
+    [(0, 0, 0, 0), (9000, -1, -3, 2), (9000, inverse(3), 0, 2), (9000, 9, 8, 2), (9000, 9, 8, 1), (9000, 2**56, 0, 2)],
+)
+def test_both_verifiers_refuse_a_cheating_prover(vector):
+    assert not agreed(*case(SMALL, ((9000, 9, 7, 2), vector), (0, 0), check=False))
+
+
+@pytest.mark.parametrize("digit", [256, ORDER - 1])
+def test_both_verifiers_refuse_a_forged_digit(digit):
+    def forge(found: list[Witness]) -> list[Witness]:
+        column = list(found[0].digits[0])
+        column[8], column[9] = digit, (column[9] - (digit - column[8]) * inverse(256)) % ORDER
+        return [Witness(found[0].values, (tuple(column),), found[0].blinders)]
+
+    assert not agreed(*case(SMALL, ((9000, 9, 7, 2),), (0,), check=False, change=forge))
+
+
+def test_both_verifiers_refuse_a_change_of_any_item(single):
+    """Not accepted, and the slow one tells bytes that are no points or scalars from an equation that fails."""
+    statement, proof = single
+    seen = set()
+    starts = [0, 48, 96, 128, 176, 224, 272, 320, 352, 400]
+    assert len(proof) == part_bytes(1) + TAIL_BYTES == 448
+    for start in starts:
+        other = bytearray(proof)
+        other[start + 20] ^= 1
+        assert not fast_verify(statement, bytes(other))
+        seen.add(why_refused(plain_statement(statement), bytes(other)))
+    assert seen <= {"point", "scalar", "pairing equation"}
+    assert "pairing equation" in seen
+    moved = proof[:48] + proof[:48] + proof[96:]
+    assert not agreed(statement, moved)
+
+
+def test_both_verifiers_refuse_infinity_wrong_lengths_and_wide_scalars(single):
+    statement, proof = single
+    infinity = b"\xc0" + bytes(47)
+    assert not agreed(statement, infinity + proof[48:])
+    assert not agreed(statement, b"\xc0" + proof[1:])
+    assert not agreed(statement, proof[:-1])
+    assert not agreed(statement, proof + b"\0")
+    wide = (int.from_bytes(proof[96:128], "big") + ORDER).to_bytes(32, "big")
+    assert not agreed(statement, proof[:96] + wide + proof[128:])
+
+
+def test_both_verifiers_refuse_a_commitment_outside_the_subgroup(single):
+    # x = 4 lies on the curve y² = x³ + 4 but not in the subgroup of order p.
+    statement, proof = single
+    outside = bytes([0x80]) + bytes(46) + b"\4"
+    assert not agreed(replace(statement, commitments=(outside,)), proof)
