@@ -1,0 +1,259 @@
+"""False ranges and rows, each by every way of cheating that we know; and what an unbounded A would let through."""
+
+from dataclasses import replace
+
+import pytest
+
+from proofs.errors import ProofCode, Refused
+from proofs.field import ORDER, inverse
+from proofs.layout import COEFFICIENT_MAX, Layout, LayoutTable, RowRange, SlotRange, lay_out
+from proofs.linear.statement import weights_of
+from proofs.polynomial import Poly, interpolate
+from tests.proofs.cheating import CheatingProver, Secret, believed, bytes_of, heaps_of, secret, state
+
+N = 256
+CASH, TOKEN, POSITION, FREE = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39), SlotRange(0, 0)
+SLOTS = (CASH, TOKEN, POSITION)
+ROWS = (
+    RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),
+    RowRange(8, ((0, 1), (1, 3), (2, 700)), 10, shortfall=True),
+)
+LAYOUT = lay_out(N, SLOTS, ROWS)
+GOOD = (1000, 5, -1)
+
+LIES = {
+    "a slot of 1/3": (0, inverse(3), 0),
+    "a slot of p - 1": (0, ORDER - 1, 0),
+    "a negative token": (100, -1, 0),
+    "a token beyond its range": (0, 2**56, 0),
+    "a position beyond its range": (2**50, 0, 2**39),
+    "a position below its range": (2**50, 0, -(2**39) - 1),
+    "cash beyond its range": (2**63, 0, 0),
+    "cash below its range": (-(2**63) - 1, 2**56 - 1, 0),
+    "equity of -1": (-11, 0, 0),
+    "equity of -1 in one scenario": (889, 0, 1),
+    "equity of 1/2": (inverse(2), 0, 0),
+}
+
+
+class Remainders(CheatingProver):
+    """Goes on as if nothing were wrong, and drops what does not divide."""
+
+
+class SpreadsTheLack(CheatingProver):
+    """Lets S close, by an error of the same size in each step."""
+
+    def running_sum(self) -> Poly:
+        share = self.missing() * inverse(self.size) % ORDER
+        total, sums = 0, []
+        for step in self.steps():
+            sums.append(total)
+            total = (total + step - share) % ORDER
+        return self.hide(sums, 3)
+
+
+class LiesInALookup(CheatingProver):
+    """Lets S close, by one value of f that no lookup has."""
+
+    def lookups(self) -> list[list[Poly]]:
+        self.f = super().lookups()
+        self.joint = [1] * len(self.secrets)  # δ is not drawn yet; with one account its power is 1
+        self.f[-1][-1] += interpolate([*[0] * (self.size - 1), -self.missing() % ORDER])
+        return self.f
+
+
+class CountsWhatIsNoByte(CheatingProver):
+    """Counts digits that are no bytes as if they were."""
+
+    def multiplicities(self) -> list[int]:
+        counts = [0] * self.size
+        for column in self.all_digits():
+            for digit in column:
+                counts[digit % 256] += 1
+        return counts
+
+
+class LiesAboutADigitColumn(CheatingProver):
+    """Claims the D̄ with which Lz vanishes at ζ, and opens what is not so."""
+
+    def evaluations(self):
+        d_bar, s_bar = super().evaluations()
+
+        def at_zeta(value: int) -> int:
+            first = (value, *d_bar[0][1:])
+            return int(self.linearised([first, *d_bar[1:]], s_bar)(self.zeta))
+
+        intercept = at_zeta(0)
+        slope = at_zeta(1) - intercept
+        # Lz is linear in each D̄.
+        wanted = -intercept * inverse(slope) % ORDER
+        assert at_zeta(wanted) == 0
+        return [(wanted, *d_bar[0][1:]), *d_bar[1:]], s_bar
+
+
+class LiesAboutTheSum(CheatingProver):
+    """Claims the S̄ with which Lz vanishes at ζ, and opens what is not so."""
+
+    def evaluations(self):
+        d_bar, _ = super().evaluations()
+        at_zero = int(self.linearised(d_bar, 0)(self.zeta))
+        s_bar = -at_zero * inverse(self.gamma) % ORDER
+        assert int(self.linearised(d_bar, s_bar)(self.zeta)) == 0
+        return d_bar, s_bar
+
+
+class ProvesOfOthers(CheatingProver):
+    """Proves the good holdings of somebody else for a commitment that holds the lie."""
+
+    def __init__(self, statement, secrets):
+        honest = [Secret(list(GOOD), bytes_of(statement.layout, GOOD), each.rho) for each in secrets]
+        super().__init__(statement, honest)
+
+
+WAYS = (
+    Remainders,
+    SpreadsTheLack,
+    LiesInALookup,
+    CountsWhatIsNoByte,
+    LiesAboutADigitColumn,
+    LiesAboutTheSum,
+    ProvesOfOthers,
+)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_of_cheating_proves_what_is_true(way):
+    """Or else the refusals below would say nothing: the prover works, it is the lie that does not."""
+    for layout in (LAYOUT, lay_out(N, SLOTS * 12, ROWS * 10)):
+        vectors = [GOOD * (len(layout.table.slots) // 3)] * 2
+        if way is ProvesOfOthers and layout is not LAYOUT:
+            continue
+        secrets = [
+            secret(layout, vector, digits=digits) for vector, digits in zip(vectors, (bytes_of, heaps_of), strict=True)
+        ]
+        statement = state(layout, secrets)
+        assert believed(statement, way(statement, secrets).prove())
+
+
+@pytest.mark.parametrize("digits", [bytes_of, heaps_of])
+@pytest.mark.parametrize("lie", LIES)
+def test_no_way_of_cheating_proves_a_range_or_row_that_is_false(lie, digits):
+    own = secret(LAYOUT, LIES[lie], digits=digits)
+    statement = state(LAYOUT, [own])
+    for way in WAYS:
+        assert not believed(statement, way(statement, [own]).prove()), way.__name__
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_liar_does_not_hide_behind_honest_accounts(lie):
+    secrets = [secret(LAYOUT, GOOD), secret(LAYOUT, LIES[lie], digits=heaps_of), secret(LAYOUT, (5, 6, 0))]
+    statement = state(LAYOUT, secrets)
+    for way in (Remainders, SpreadsTheLack, LiesAboutADigitColumn):
+        assert not believed(statement, way(statement, secrets).prove()), way.__name__
+
+
+def test_a_shortfall_that_is_not_listed_is_not_proven():
+    """σ is public and covers so much and no more; it makes no slot's range wider."""
+    for vector, sigma in (((-16, 0, 0), 5), ((100, -1, 0), 2**40)):
+        own = secret(LAYOUT, vector, sigma)
+        statement = state(LAYOUT, [own], (sigma,))
+        for way in WAYS:
+            assert not believed(statement, way(statement, [own]).prove()), way.__name__
+    covered = secret(LAYOUT, (-16, 0, 0), 6)
+    statement = state(LAYOUT, [covered], (6,))
+    proof = Remainders(statement, [covered]).prove()
+    assert believed(statement, proof)
+    assert not believed(replace(statement, shortfalls=(0,)), proof)
+
+
+def test_forged_digits_of_one_column_are_found_among_several():
+    layout = lay_out(N, SLOTS * 12, ROWS * 10)
+    assert layout.columns > 1
+    for column in range(layout.columns):
+        own = secret(layout, GOOD * 12)
+        own.digits[column][3] += 256
+        own.digits[column][4] -= 1
+        statement = state(layout, [own])
+        for way in WAYS[:-1]:
+            assert not believed(statement, way(statement, [own]).prove()), (way.__name__, column)
+
+
+class Unbounded(Layout):
+    """A layout that no codec bounds either."""
+
+    digest = bytes(32)
+
+
+def unchecked(slots, rows) -> Layout:
+    """A layout as `lay_out` would place it, had it no bounds."""
+    places, at = [], 0
+    for width in (each.width for each in (*slots, *rows)):
+        places.append((0, at) if width else (0, 0))
+        at += width
+    return Unbounded(LayoutTable(N, slots, rows, tuple(places)), 1)
+
+
+def wraps(layout: Layout, vector) -> bool:
+    """Whether a prover gets this vector through, with every digit a byte, by reducing modulo p."""
+    own = Secret([value % ORDER for value in vector], [[0] * N], [3, 4])
+    table = layout.table
+    found = [value + slot.offset for value, slot in zip(vector, table.slots, strict=True)]
+    found += [sum(a * vector[j] for j, a in row.coefficients) + row.constant for row in table.rows]
+    for value, width, (_, start) in zip(found, layout.widths, table.places, strict=True):
+        if width:
+            own.digits[0][start : start + width] = (value % ORDER % 256**width).to_bytes(width, "little")
+    statement = state(layout, [own])
+    return believed(statement, Remainders(statement, [own]).prove())
+
+
+def test_an_unbounded_matrix_would_wrap_around_and_is_refused():
+    """A coefficient a little above p/7 makes a negative row a small positive one: 7·a − p."""
+    a = (ORDER + 7) // 7
+    assert 0 < 7 * a - ORDER < 256
+    row = RowRange(8, ((0, 1), (1, a)), 0, shortfall=False)
+    vector = (0, 7)
+    layout = unchecked((CASH, TOKEN), (row,))
+    assert vector[1] * a >= 256**8, "the row is false over the integers: it is beyond its range"
+    assert wraps(layout, vector), "and true modulo p"
+    with pytest.raises(Refused) as fault:
+        lay_out(N, (CASH, TOKEN), (row,))
+    assert fault.value.code is ProofCode.BAD_LAYOUT
+
+
+@pytest.mark.parametrize("coefficient", [COEFFICIENT_MAX, -COEFFICIENT_MAX, ORDER - 1, ORDER + 1, inverse(3)])
+def test_a_coefficient_beyond_its_bound_is_refused(coefficient):
+    with pytest.raises(Refused) as fault:
+        lay_out(N, (CASH, TOKEN), (RowRange(8, ((1, coefficient),), 0, shortfall=False),))
+    assert fault.value.code is ProofCode.BAD_LAYOUT
+
+
+@pytest.mark.parametrize("constant", [2**63, -(2**63), ORDER, inverse(2)])
+def test_a_constant_beyond_its_bound_is_refused(constant):
+    with pytest.raises(Refused) as fault:
+        lay_out(N, (CASH, TOKEN), (RowRange(8, ((1, 1),), constant, shortfall=False),))
+    assert fault.value.code is ProofCode.BAD_LAYOUT
+
+
+def test_a_slot_without_digits_would_pay_for_everything_and_is_refused():
+    """Half a row's lack: a slot that no range holds may be any residue, so any row with it is true of somebody."""
+    rows = (RowRange(8, ((0, 1), (1, 2)), 0, shortfall=False),)
+    assert wraps(unchecked((TOKEN, FREE), rows), (0, inverse(2)))
+    with pytest.raises(Refused) as fault:
+        lay_out(N, (TOKEN, FREE), rows)
+    assert fault.value.code is ProofCode.BAD_LAYOUT
+
+
+def test_the_bounds_of_a_layout_keep_every_row_below_half_the_order():
+    """Of slots with digits, then of slots tied to them: the largest sums that a layout can state."""
+    slots, slot, coefficient, rest = 2048, 2**64, COEFFICIENT_MAX, 2**63 + 2**63
+    tied = slots * coefficient * slot + rest
+    assert 2 * (slots * coefficient * tied + rest + 2**64) < ORDER
+
+
+def test_a_value_at_a_position_without_a_slot_enters_no_row():
+    """It may be anything, and says nothing; over all accounts the book makes such values sum to zero."""
+    own = secret(LAYOUT, GOOD)
+    own.values += [0, inverse(3)]
+    statement = state(LAYOUT, [own])
+    assert believed(statement, Remainders(statement, [own]).prove())
+    assert len(weights_of(LAYOUT, 5).v) == len(SLOTS)
