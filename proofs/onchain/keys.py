@@ -1,0 +1,153 @@
+"""Epoch keys: what a contract needs of a statement besides one leaf, as a quorum certifies it.
+
+Rule: everything follows from the statement and the leaves; `check_keys` derives it again. The contract cannot, so there
+the quorum is trusted with [U], [V] and c: keys for a y that does not come from the leaves' root prove nothing.
+What is hashed leaves out the validator set, so keys certified again by a later set give the same transcript.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, u256
+from clearing.base.hashing import sha256, tag_word
+from clearing.base.ids import Hash32
+from clearing.margin.snapshot import RiskStatement
+from proofs.errors import ProofCode, Refused
+from proofs.field import scalar_bytes
+from proofs.group import encode_point, multi_scalar
+from proofs.layout import COLUMNS_MAX, Layout
+from proofs.linear.statement import LinearStatement, Weights, u_values, weights_of
+from proofs.onchain.leaves import Leaf, leaves_root, row_challenge
+from proofs.onchain.points import pad_encoded
+from proofs.package import linear_statement
+from proofs.solvency import DOMAIN
+from proofs.srs import Basis, basis
+
+KEYS_TAG = "crossclear/onchain/epoch-keys/v1"
+CERTIFIED_TAG = "crossclear/onchain/certified-keys/v1"
+ACCOUNTS_MAX = 1 << 20
+
+
+class EpochKeys(Wire, frozen=True):
+    """The certified public part. `constant` and `sigma` make c = constant + sigma·σ of an account with shortfall σ."""
+
+    network: Bytes32
+    epoch: U63
+    height: U63
+    """Of the snapshot."""
+    commitments_root: Bytes32
+    """In the certified header: names the statement and all C_W."""
+    layout: Bytes32
+    size: U32
+    leaves_root: Bytes32
+    accounts: U32
+    constant: Bytes32
+    sigma: Bytes32
+    u: tuple[Bytes48, ...]
+    """[U] of each column."""
+    v: Bytes48
+
+    @property
+    def words(self) -> bytes:
+        """The bytes that are hashed and shown to the contract. Raises Refused BAD_POINT."""
+        return b"".join(
+            (
+                tag_word(KEYS_TAG),
+                self.network,
+                u256(self.epoch),
+                u256(self.height),
+                self.commitments_root,
+                self.layout,
+                u256(self.size),
+                self.leaves_root,
+                u256(self.accounts),
+                self.constant,
+                self.sigma,
+                u256(len(self.u)),
+                *(pad_encoded(point, "[U]") for point in self.u),
+                pad_encoded(self.v, "[V]"),
+            )
+        )
+
+    @property
+    def hash(self) -> Hash32:
+        """Names the keys in every transcript."""
+        return sha256(self.words)
+
+
+def certified_digest(keys: EpochKeys, validators_hash: bytes) -> Hash32:
+    """The 32 bytes that validators of the set sign; no vote and no other message opens with this tag."""
+    return sha256(tag_word(CERTIFIED_TAG) + keys.network + validators_hash + keys.hash)
+
+
+def row_polynomials(layout: Layout, weights: Weights, points: Basis) -> tuple[tuple[bytes, ...], bytes]:
+    """([U] of each column, [V]): commitments without blinders to what y makes of the layout (30 ms a column)."""
+    lagrange = points.lagrange
+    u = tuple(
+        encode_point(multi_scalar([lagrange[at] for at in column], list(column.values())))
+        for column in u_values(layout, weights)
+    )
+    return u, encode_point(multi_scalar(lagrange[: len(weights.v)], list(weights.v)))
+
+
+@dataclass(frozen=True)
+class EpochStatement:
+    """The joint proof's statement, whose context is the commitments root, with what names its epoch."""
+
+    linear: LinearStatement
+    network: bytes
+    epoch: int
+    height: int
+
+
+def epoch_statement(
+    statement: RiskStatement, commitments: Sequence[tuple[int, bytes]], domain: int = DOMAIN
+) -> EpochStatement:
+    """Of the statement and commitments of an epoch package. Raises Refused."""
+    linear = linear_statement(statement, commitments, domain)
+    return EpochStatement(linear, statement.network, statement.epoch, statement.height)
+
+
+def derive_keys(statement: EpochStatement, leaves: Sequence[Leaf]) -> EpochKeys:
+    """The keys of an epoch (60 ms). Raises Refused BAD_STATEMENT for leaves of another statement, BAD_POINT."""
+    linear = statement.linear
+    check_leaves(linear, leaves)
+    root = leaves_root(leaves)
+    weights = weights_of(linear.layout, row_challenge(linear.context, linear.layout.digest, root))
+    u, v = row_polynomials(linear.layout, weights, basis(linear.layout.size))
+    return EpochKeys(
+        network=statement.network,
+        epoch=statement.epoch,
+        height=statement.height,
+        commitments_root=linear.context,
+        layout=linear.layout.digest,
+        size=linear.layout.size,
+        leaves_root=root,
+        accounts=len(leaves),
+        constant=scalar_bytes(weights.constant),
+        sigma=scalar_bytes(weights.shortfall),
+        u=u,
+        v=v,
+    )
+
+
+def check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
+    """Whether the leaves are the statement's accounts, with its shortfalls and commitments. Raises Refused."""
+    shown = [(leaf.account, leaf.shortfall, leaf.c_w) for leaf in leaves]
+    stated = list(zip(statement.accounts, statement.shortfalls, statement.commitments, strict=True))
+    columns = statement.layout.columns
+    if shown != stated or len(leaves) > ACCOUNTS_MAX or columns > COLUMNS_MAX:
+        raise Refused(ProofCode.BAD_STATEMENT, "leaves of another statement", leaves=len(leaves))
+    if any(a >= b for a, b in pairwise(statement.accounts)):
+        raise Refused(ProofCode.BAD_STATEMENT, "leaves are not strictly ascending")
+    if any(len(leaf.c_d) != columns for leaf in leaves):
+        raise Refused(ProofCode.BAD_STATEMENT, "leaves with other columns", columns=columns)
+
+
+def check_keys(keys: EpochKeys, statement: EpochStatement, leaves: Sequence[Leaf]) -> None:
+    """Derive everything that the contract takes from the quorum. Raises Refused WRONG_ROOT naming what differs."""
+    derived = derive_keys(statement, leaves)
+    for name in EpochKeys.__struct_fields__:
+        if getattr(derived, name) != getattr(keys, name):
+            raise Refused(ProofCode.WRONG_ROOT, f"epoch keys: {name}")
