@@ -8,11 +8,15 @@ group maxima in the unit of their rows.
 """
 
 from enum import IntEnum
+from typing import Annotated
+
+from msgspec import Meta
 
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire, encode
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 
+RULES_BYTES_MAX = 1 << 20
 SNAPSHOT_TAG = "crossclear/risk-snapshot/v1"
 
 
@@ -31,6 +35,8 @@ class SlotKind(IntEnum):
     """[0, 2^64): any other term of the requirement, at least what its rows say; never published."""
     AUXILIARY_SIGNED = 6
     """|v| < 2^63: the tail's threshold of an expected shortfall, free to choose; never published."""
+    UNCOVERED = 7
+    """[0, 2^64): at least what an account lacks in one stress scenario; no part of margin, never published."""
 
 
 class RowKind(IntEnum):
@@ -115,6 +121,18 @@ class PublicTotal(Wire, frozen=True):
     total: I64
 
 
+class CoverTerms(Wire, frozen=True):
+    """What the test of the default fund is about: the two largest members' uncovered losses in every stress."""
+
+    fund: U63
+    """Micros of the fund in force: no more than its account holds, and than that account keeps in every stress."""
+    fund_account: U63
+    members: tuple[tuple[U63, U63], ...]
+    """(account, member) of every account but the fund's, ordered by account."""
+    deficits: tuple[U63, ...]
+    """For each UNCOVERED slot, in slot order: by how much the two largest exceed the fund; 0 where it covers them."""
+
+
 class RiskStatement(Wire, frozen=True):
     """The public part of a snapshot: what anybody may read, and what the quorum certifies by its hash."""
 
@@ -132,6 +150,13 @@ class RiskStatement(Wire, frozen=True):
     custody: tuple[CustodyTerm, ...]
     shortfalls: tuple[tuple[U63, U63], ...]
     """(account, shortfall) of every listed account, ordered by account; all others prove a shortfall of zero."""
+    rules: Annotated[bytes, Meta(max_length=RULES_BYTES_MAX)] = b""
+    """The canonical bytes of `clearing.margin.rulebook.Rulebook`: parameters, listing and prices in force, of which
+    slots and rows are a function. Bytes, because a border type knows only the base; empty: none are shown."""
+    outside: tuple[str, ...] = ()
+    """Names of the rules of the clearing house that no row here speaks of, in order (`clearing.margin.rulebook`)."""
+    cover: tuple[CoverTerms, ...] = ()
+    """One where the parameters name stress scenarios, else none."""
 
     def digest(self) -> Hash32:
         """Hash of the canonical encoding."""

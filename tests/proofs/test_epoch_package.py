@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from clearing.base.errors import LocalFault
-from clearing.margin.snapshot import AccountHoldings, PublicTotal
+from clearing.margin.snapshot import AccountHoldings, CoverTerms, PublicTotal
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.field import ORDER, inverse
 from proofs.linear.witness import Witness
@@ -277,6 +277,9 @@ def test_every_public_item_moves_the_commitments_root(market, package):
         "totals": stated.totals[:-1],
         "custody": stated.custody[:-1],
         "shortfalls": ((1, 1),),
+        "rules": b"rules",
+        "outside": ("a rule",),
+        "cover": (CoverTerms(fund=1, fund_account=0, members=(), deficits=()),),
     }
     assert set(variants) == set(stated.__struct_fields__)
     for name, value in variants.items():
