@@ -11,6 +11,7 @@ import msgspec
 
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire
 from clearing.base.errors import BaseCode, LocalFault
+from clearing.base.evm.storage import BalanceWord
 from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.collateral.terms import (
     CashCallTerms,
@@ -83,6 +84,9 @@ class Asset(Wire, frozen=True):
     """Of the value after haircut of a deposit that is not final yet: what the house may lend; 0: nothing."""
     feed_tokens: U32 = 1
     """How many whole tokens the feed prices."""
+    balances: BalanceWord = BalanceWord()
+    """Where the token's contract keeps balances, for storage proofs of custody; by default its balance is not proven
+    but attested."""
     rate_ticks: U63 = 0
     """The rate in force of a yield-bearing token, filled in by `clearing.collateral.haircuts`; 0 in genesis."""
 
@@ -203,6 +207,9 @@ def _check_terms(asset: Asset, feeds: set[int]) -> Iterator[Check]:
     yields, depeg = asset.yields, asset.depeg
     yield "feed_tokens", asset.feed_tokens, 1 <= asset.feed_tokens <= 10**9
     yield "rate_ticks", asset.rate_ticks, asset.rate_ticks == 0
+    yield "balances.bits", asset.balances.bits, 1 <= asset.balances.bits <= 256
+    unknown_is_empty = asset.balances.is_known or asset.balances == BalanceWord()
+    yield "balances.order", int(asset.balances.order), unknown_is_empty
     yield "soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= PPM
     yield "yields.feed", yields.feed, yields.feed == 0 or (yields.feed in feeds and not asset.is_cash)
     yield "depeg.feed", depeg.feed, depeg.feed == 0 or (depeg.feed in feeds and asset.is_cash)

@@ -5,7 +5,6 @@ credited with is kept on record, never dropped and never a reason to stop. A val
 the state remembers is bounded by the window of nonces. It must not know how a fact was seen.
 """
 
-import msgspec
 
 from clearing.assets import Asset
 from clearing.base.codec import u256
@@ -28,7 +27,7 @@ from clearing.facts import (
 from clearing.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, held
 from clearing.receipts import DepositCredited, DepositStray, TransferCode, WithdrawalConfirmed
 from clearing.run import Run
-from clearing.state.records import Agreed, Attestation, Beat, Cursor, Stray
+from clearing.state.records import Agreed, Attestation, Beat, Cursor, Flow, Stray
 from clearing.validators.rotation import is_rotation_awaited, note_rotation
 from clearing.withdrawals import confirm
 
@@ -117,9 +116,10 @@ def _credit(run: Run, deposit: DepositSeen) -> None:
         return
     asset = asset_now(run.state, listed)
     amount = int.from_bytes(deposit.amount, "big")
-    _take_in(run, asset, amount)
     units, dust = asset.to_units(amount)
-    if held(run.state, asset) + units > asset.cap_units:
+    is_stray = held(run.state, asset) + units > asset.cap_units
+    _take_in(run, asset, amount, stray=amount if is_stray else 0)
+    if is_stray:
         _stray(run, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)
         return
     known = can_hold(run.state, deposit.account)
@@ -141,11 +141,16 @@ def _credit(run: Run, deposit: DepositSeen) -> None:
     settle_fee(run, account, asset, units, fee, deposit.nonce)
 
 
-def _take_in(run: Run, asset: Asset, amount: int) -> None:
+def _take_in(run: Run, asset: Asset, amount: int, stray: int) -> None:
     """Count everything that a vault took, dust and strays included: what custody is compared with."""
     flow = run.state.flows[asset.id]
-    total = int.from_bytes(flow.deposited_amount, "big") + amount
-    run.state.flows.put(asset.id, msgspec.structs.replace(flow, deposited_amount=u256(min(total, 2**256 - 1))))
+    total, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
+    counted = Flow(
+        deposited_amount=u256(min(total + amount, 2**256 - 1)),
+        released_units=flow.released_units,
+        stray_amount=u256(min(strays + stray, 2**256 - 1)),
+    )
+    run.state.flows.put(asset.id, counted)
 
 
 def _stray(run: Run, deposit: DepositSeen, code: ClearingCode) -> None:

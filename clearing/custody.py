@@ -1,11 +1,13 @@
 """Custody: what the vaults hold by their own counters, compared with what the ledger owes.
 
-Rule: per token on one chain, held + pending = accounted - uncredited, every term known to all: `accounted` is deposited
-less withdrawn at an agreed block of that chain, `uncredited` what the ledger has not credited (later deposits, dust,
-strays), `pending` what it has released and the vault had not paid. Counters behind the ledger are no evidence: wait.
+Rule: per token on one chain, deposited - withdrawn = held + released + later + strays + dust, exactly and every term
+known to all: the vault's counters at an agreed block of that chain; what the ledger owes; what it released and the
+vault had not paid; deposits after those taken in; those credited to nobody; rests below a clearing unit. Counters
+behind the ledger are no evidence: wait.
 """
 
-from clearing.base.units import MONEY_MAX
+from clearing.assets import Asset
+from clearing.base.codec import u256
 from clearing.claims import agreed_power
 from clearing.collateral.listing import asset_now
 from clearing.facts import CustodySeen
@@ -56,48 +58,47 @@ def _with_word(claim: Claim | None, word: Attestation, block_number: int) -> Cla
 
 
 def custody_terms(state: State) -> tuple[CustodyTerm, ...] | None:
-    """One term per asset in clearing units, or None while some asset's counters are missing or behind the ledger.
-
-    Also None while some counter is beyond what a statement can carry (2^63 clearing units).
-    """
-    terms = []
+    """One term per asset, or None while some counters are missing, behind the ledger, or short of themselves."""
     slots = {group: at for at, group in enumerate(state.terms.cash_groups)}
     tokens = {token.id: len(slots) + at for at, token in enumerate(state.terms.tokens)}
+    terms = []
     for listed in state.terms.assets.values():
-        asset = asset_now(state, listed)
-        agreed = state.custody.get(asset.id)
-        if agreed is None:
+        asset, agreed = asset_now(state, listed), state.custody.get(listed.id)
+        slot = slots[asset.cash_group] if asset.is_cash else tokens[asset.id]
+        term = _term(state, listed, asset, slot, agreed.seen) if agreed else None
+        if term is None:
             return None
-        seen, flow = agreed.seen, state.flows[asset.id]
-        deposited, withdrawn, balance = (
-            int.from_bytes(word, "big") for word in (seen.deposited, seen.withdrawn, seen.balance)
-        )
-        accounted, _ = asset.to_units(max(deposited - withdrawn, 0))
-        executed, _ = listed.to_units(withdrawn)
-        owed = held(state, asset)
-        # Flows are counted in the units of genesis, which are finer for a token that left its group: there nothing may
-        # be missing, and what is under way is then told in whole units.
-        under_way = (int.from_bytes(flow.released_units, "big") - executed) * listed.base_units
-        missing = max(deposited - withdrawn, 0) < owed * asset.base_units + under_way
-        pending = min(-(-under_way // asset.base_units), accounted - owed) if not missing else -1
-        uncredited = accounted - owed - pending
-        total, _ = asset.to_units(balance)
-        behind = deposited < int.from_bytes(flow.deposited_amount, "big") or balance < deposited - withdrawn
-        if behind or pending < 0 or uncredited < 0 or max(accounted, total) > MONEY_MAX:
-            return None
-        terms.append(
-            CustodyTerm(
-                chain_id=asset.chain_id,
-                vault=asset.vault,
-                token=asset.token,
-                slot=slots[asset.cash_group] if asset.is_cash else tokens[asset.id],
-                block_number=seen.block_number,
-                block_hash=seen.block_hash,
-                accounted=accounted,
-                balance=total,
-                uncredited=uncredited,
-                pending=pending,
-                held=owed,
-            )
-        )
+        terms.append(term)
     return tuple(terms)
+
+
+def _term(state: State, listed: Asset, asset: Asset, slot: int, seen: CustodySeen) -> CustodyTerm | None:
+    """The reserves of one asset: `listed` in genesis, `asset` now. Flows count releases in the units of genesis."""
+    flow = state.flows[asset.id]
+    taken_in, strays = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(flow.stray_amount, "big")
+    released_ever = int.from_bytes(flow.released_units, "big") * listed.base_units
+    deposited, withdrawn = int.from_bytes(seen.deposited, "big"), int.from_bytes(seen.withdrawn, "big")
+    owed = held(state, asset)
+    later, released = deposited - taken_in, released_ever - withdrawn
+    dust = taken_in - strays - released_ever - owed * asset.base_units
+    short = int.from_bytes(seen.balance, "big") < deposited - withdrawn
+    if short or min(owed, later, released, dust) < 0:
+        return None
+    return CustodyTerm(
+        chain_id=asset.chain_id,
+        vault=asset.vault,
+        token=asset.token,
+        slot=slot,
+        block_number=seen.block_number,
+        block_hash=seen.block_hash,
+        deposited=seen.deposited,
+        withdrawn=seen.withdrawn,
+        balance=seen.balance,
+        balances=asset.balances,
+        unit=asset.base_units,
+        held=owed,
+        released=u256(released),
+        later=u256(later),
+        strays=u256(strays),
+        dust=u256(dust),
+    )

@@ -25,6 +25,14 @@ class ProofCode(CodeBook):
     WITNESS_OUT_OF_RANGE = 713
     BLINDERS_REUSED = 714
     WRONG_NETWORK = 715
+    CUSTODY_NOT_PROVEN = 720
+    CUSTODY_DIFFERS = 721
+    CUSTODY_STRAY = 722
+    EQUIVOCATION = 730
+    SET_NOT_LINKED = 731
+    HISTORY_BACKWARDS = 732
+    CHAIN_CONFLICT = 733
+    EPOCH_MISSING = 734
 
 
 REMEDIES: dict[ProofCode, str] = {
@@ -44,6 +52,15 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.BLINDERS_REUSED: "A proof session was used twice. Start a new one: blinders are single-use.",
     ProofCode.WRONG_NETWORK: "The package is of another network than the one asked for, or of another validator set. "
     "Where the set has changed since genesis, follow it first (`crossclear light follow`, `verify --light-store`).",
+    ProofCode.CUSTODY_NOT_PROVEN: "Header and nodes of a chain do not prove a vault's counters. Was the file changed?",
+    ProofCode.CUSTODY_DIFFERS: "A chain's state proves another number than the quorum certified. The values name it.",
+    ProofCode.CUSTODY_STRAY: "A storage proof is of a block that no custody term names, or out of order.",
+    ProofCode.EQUIVOCATION: "Validators certified two things of one height or epoch. Believe neither, keep both files.",
+    ProofCode.SET_NOT_LINKED: "A package's validators are not those that the package before names: the set changed more "
+    "than once in between. Follow the sets (`crossclear light follow`) and verify that package with `--light-store`.",
+    ProofCode.HISTORY_BACKWARDS: "Something that only grows became less from one certified header to a later one.",
+    ProofCode.CHAIN_CONFLICT: "Two packages name different hashes for one block of one chain, both as final.",
+    ProofCode.EPOCH_MISSING: "There is no good package of an epoch between two others. Ask another node for it.",
 }
 
 

@@ -12,6 +12,7 @@ import msgspec
 from clearing.base.certificate import Certificate
 from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, decode, encode, u256
 from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.ids import Hash32
@@ -25,9 +26,17 @@ FORMAT: Literal["crossclear-epoch-package/1"] = "crossclear-epoch-package/1"
 SUFFIX = ".ccp"
 COMMITMENTS_TAG = "crossclear/commitments-root/v1"
 PACKAGE_BYTES_MAX = 64 << 20
-PART_BYTES_MAX = {"header": 1 << 14, "certificate": 1 << 10, "validators": 1 << 16, "statement": 4 << 20}
+PART_BYTES_MAX = {
+    "header": 1 << 14,
+    "certificate": 1 << 10,
+    "validators": 1 << 16,
+    "statement": 4 << 20,
+    "custody": 4 << 20,
+}
 """Parts whose many small items take far more memory than bytes, or work before anything vouches for them. 2048 slots
-under 33 scenarios make a statement of less than 1 MiB, 127 validators less than 32 KiB."""
+under 33 scenarios make a statement of less than 1 MiB, 127 validators less than 32 KiB; the proofs of one token on a
+chain with some hundred million accounts take 15 KiB."""
+CUSTODY_BLOCKS_MAX = 256
 
 Commitment = tuple[U63, Bytes48]
 """(account, C_W)."""
@@ -48,6 +57,11 @@ class EpochPackage(Wire, frozen=True):
     """Ordered by account."""
     proof: ProofBytes
     book: ProofBytes
+    cover: ProofBytes = b""
+    """Empty where no stress scenarios are in the statement."""
+    custody: Annotated[tuple[BlockEvidence, ...], msgspec.Meta(max_length=CUSTODY_BLOCKS_MAX)] = ()
+    """Storage proofs, one for each block that custody terms speak about, in the order of the terms; it may lack some or
+    all, and the verdict says which terms are then unproven. Bound by the certified block hashes."""
 
 
 # A fixed number of parts, each skipped over and not decoded.

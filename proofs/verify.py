@@ -1,7 +1,8 @@
 """The verifier of epoch packages: bytes in, one named result per check out. Pure, offline, from the file alone.
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer:
-encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → inclusion (for an own account).
+encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → inclusion (for an own
+account).
 It must import neither provers nor anything that talks to a network.
 """
 
@@ -13,6 +14,7 @@ from clearing.base.validators import check_validator_set
 from clearing.margin.snapshot import AccountHoldings, SlotKind
 from proofs.book import verify_book
 from proofs.commitment import CommitmentContext, commit_holdings
+from proofs.custody import check_custody, check_reserves, custody_detail
 from proofs.errors import ProofCode, Refused
 from proofs.group import Point, decode_point
 from proofs.linear.statement import LinearStatement
@@ -88,6 +90,7 @@ class PackageChecks:
             ("ranges_and_rows", self.ranges_and_rows),
             ("matched_book", self.matched_book),
             ("reserves", self.reserves),
+            ("custody", self.custody),
         ]
         return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
 
@@ -118,6 +121,8 @@ class PackageChecks:
         package = self.package
         if package.srs != CEREMONY_SHA256:
             raise Refused(ProofCode.WRONG_SRS, "package", stated=package.srs)
+        if package.cover:
+            raise Refused(ProofCode.BAD_STATEMENT, "a cover proof of no stress scenarios", bytes=len(package.cover))
         check_statement(package.statement)
         self.linear = linear_statement(package.statement, package.commitments, package.domain)
         self.linear.transcript()
@@ -146,25 +151,11 @@ class PackageChecks:
 
     def reserves(self) -> str:
         """Custody covers the totals."""
-        statement = self.package.statement
-        held: dict[int, int] = {}
-        for term in statement.custody:
-            owed = term.held + term.pending + term.uncredited
-            if owed != term.accounted or term.balance < term.accounted:
-                raise Refused(
-                    ProofCode.RESERVES_SHORT,
-                    f"chain {term.chain_id}",
-                    token=term.token,
-                    owed=owed,
-                    accounted=term.accounted,
-                    balance=term.balance,
-                )
-            held[term.slot] = held.get(term.slot, 0) + term.held
-        for total in statement.totals:
-            slot = statement.slots[total.slot]
-            if slot.kind is not SlotKind.POSITION and total.total != held.get(total.slot, 0):
-                raise Refused(ProofCode.RESERVES_SHORT, slot.name, total=total.total, held=held.get(total.slot, 0))
-        return f"{len(statement.custody)} custody balances cover what the ledger owes"
+        return check_reserves(self.package.statement)
+
+    def custody(self) -> str:
+        """The chains' states prove the custody numbers, as far as the package has evidence."""
+        return custody_detail(check_custody(self.package.statement, self.package.custody))
 
     def inclusion(self) -> str:
         """The own account is in the certified list."""

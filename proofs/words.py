@@ -4,6 +4,7 @@ Rule: never more than was checked. Every verifier prints both.
 """
 
 from clearing.margin.snapshot import RiskStatement, SlotKind
+from proofs.custody import Standing, custody_limits, standings
 from proofs.package import EpochPackage
 from proofs.rules import bounds_of
 
@@ -17,6 +18,8 @@ MEANINGS = {
     "short by no more than is listed.",
     "matched_book": "The positions of all accounts cancel out, and their cash and tokens add up to the public totals.",
     "reserves": "What the vaults hold covers those totals, and what is on its way in or out.",
+    "custody": "The chains' own states, in blocks that the validators certified, prove the vaults' counters and "
+    "balances, as far as the file has proofs of them.",
     "listed": "The proof is about exactly one account of the certified list.",
     "solvency": "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no "
     "more than is listed.",
@@ -30,6 +33,7 @@ def claim_of(package: EpochPackage) -> str:
     statement = package.statement
     short = statement.shortfalls
     accounts = len(package.commitments)
+    proven = standings(statement, package.custody).count(Standing.PROVEN)
     instruments = sum(slot.kind is SlotKind.POSITION for slot in statement.slots)
     solvent = (
         f"all {accounts} accounts meet their maintenance requirement"
@@ -44,7 +48,8 @@ def claim_of(package: EpochPackage) -> str:
         f"{_further_terms(statement)}{len(statement.rows)} rows; "
         f"all positions in {instruments} instruments cancel out; "
         f"what the ledger owes in {len(statement.custody)} "
-        f"custody accounts is covered by the published balances. Certified by header {package.header.height}."
+        f"custody accounts is covered by the published balances, {proven} of which the chains' states prove. Certified "
+        f"by header {package.header.height}."
     )
 
 
@@ -65,12 +70,12 @@ def _further_terms(statement: RiskStatement) -> str:
     return f"with {', '.join(terms)}, " if terms else ""
 
 
-def limits_of(package: EpochPackage, *, trusted: bool) -> tuple[str, ...]:  # noqa: ARG001 - what a package leaves out
+def limits_of(package: EpochPackage, *, trusted: bool) -> tuple[str, ...]:
     """What is not proven, one sentence each. `trusted`: whether the caller brought a validator set."""
     limits = (
         "Positions are hidden from everybody outside the validator set, not from validators.",
-        "Prices, rows and custody balances are those that more than two thirds of the validators certified; the "
-        "package carries no storage proof of the balances against the chains' block hashes.",
+        "Prices and rows are those that more than two thirds of the validators certified.",
+        *custody_limits(package.statement, standings(package.statement, package.custody)),
         "An account whose owner never checks its own leaf is bound only in sum with other such accounts.",
         "A listed shortfall is an upper bound; whether the default fund covers it is not part of this package.",
         "A book of two accounts reveals each one's positions to the other.",

@@ -45,6 +45,7 @@ class BaseCode(CodeBook):
     WRONG_VALIDATOR_SET = 125
     WRONG_VALUE = 126
     BAD_MERKLE_PROOF = 130
+    BAD_TRIE_PROOF = 131
 
 
 REMEDIES: dict[BaseCode, str] = {
@@ -64,6 +65,7 @@ REMEDIES: dict[BaseCode, str] = {
     BaseCode.WRONG_VALIDATOR_SET: "The certificate was made by another validator set than the one trusted here.",
     BaseCode.WRONG_VALUE: "The certificate certifies another value, height or round than the one shown.",
     BaseCode.BAD_MERKLE_PROOF: "A Merkle proof does not lead to the stated root.",
+    BaseCode.BAD_TRIE_PROOF: "Header or nodes do not prove what an EVM chain's state is said to hold.",
 }
 
 

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire, encode
+from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, U256Bytes, Wire, encode
+from clearing.base.evm.storage import BalanceWord
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 
@@ -91,9 +92,10 @@ class PriceUsed(Wire, frozen=True):
 
 
 class CustodyTerm(Wire, frozen=True):
-    """Reserves of one token on one chain, in clearing units of the asset, every term public.
+    """Reserves of one token on one chain at one of its final blocks, every term public and by itself.
 
-    held + pending = accounted - uncredited, where `held` is what the ledger owes on this chain and token.
+    Amounts are base units of the token unless told otherwise:
+    deposited - withdrawn = held * unit + released + later + strays + dust, and balance >= deposited - withdrawn.
     """
 
     chain_id: U63
@@ -103,15 +105,37 @@ class CustodyTerm(Wire, frozen=True):
     """TOKEN slot that this custody backs, or the CASH slot of the group that the token belongs to."""
     block_number: U63
     block_hash: Bytes32
-    accounted: U63
-    """The vault's `accounted` counter at that block."""
-    balance: U63
-    """The vault's token balance at that block; at least `accounted`."""
-    uncredited: U63
-    """Deposits at that block beyond the ledger's nonce."""
-    pending: U63
-    """Withdrawals released by the ledger and not executed at that block."""
+    deposited: U256Bytes
+    """The vault's counter at that block."""
+    withdrawn: U256Bytes
+    """The vault's counter at that block."""
+    balance: U256Bytes
+    """The token's word on the vault at that block."""
+    balances: BalanceWord
+    """Where the token keeps balances, by genesis."""
+    unit: U63
+    """Base units in one clearing unit."""
     held: U63
+    """What the ledger owes, in clearing units."""
+    released: U256Bytes
+    """Withdrawals that the ledger released and the vault had not paid at that block, waiting ones included."""
+    later: U256Bytes
+    """Deposits at that block beyond the last one that the ledger took in."""
+    strays: U256Bytes
+    """Deposits that the ledger took in and credited to nobody."""
+    dust: U256Bytes
+    """What deposits left beyond whole clearing units."""
+
+    @property
+    def accounted(self) -> int:
+        """Base units that the vault accounts for; negative when it says that more left than came."""
+        return int.from_bytes(self.deposited, "big") - int.from_bytes(self.withdrawn, "big")
+
+    @property
+    def owed(self) -> int:
+        """Base units that the published terms sum to."""
+        others = (self.released, self.later, self.strays, self.dust)
+        return self.held * self.unit + sum(int.from_bytes(word, "big") for word in others)
 
 
 class PublicTotal(Wire, frozen=True):

@@ -152,6 +152,8 @@ class Flow(Wire, frozen=True):
 
     deposited_amount: U256Bytes
     released_units: U256Bytes
+    stray_amount: U256Bytes = bytes(32)
+    """Of the deposits taken in, those that nobody was credited with, in base units."""
 
 
 class Custody(Wire, frozen=True):

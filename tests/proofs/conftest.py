@@ -8,6 +8,8 @@ import pytest
 
 from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.codec import u256
+from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.margin.snapshot import (
@@ -32,6 +34,8 @@ from proofs.srs import basis
 
 N = 256
 NETWORK = bytes([7]) * 32
+UNIT = 100
+"""Base units in a clearing unit of every token."""
 CASH, TOKEN, BTC, ETH, R_BTC, R_ETH = range(6)
 SLOTS = (
     Slot("cash:USD", SlotKind.CASH),
@@ -73,11 +77,16 @@ def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:
             slot=slot,
             block_number=100 + chain,
             block_hash=bytes([chain + 50]) * 32,
-            accounted=held + 11 + 7,
-            balance=held + 11 + 7 + 2,
-            uncredited=11,
-            pending=7,
+            deposited=u256(UNIT * held + 11 + 7 + 5 + 3 + 900),
+            withdrawn=u256(900),
+            balance=u256(UNIT * held + 11 + 7 + 5 + 3 + 2),
+            balances=BalanceWord(BalanceOrder.KEY_FIRST),
+            unit=UNIT,
             held=held,
+            released=u256(7),
+            later=u256(11),
+            strays=u256(5),
+            dust=u256(3),
         )
 
     return RiskStatement(

@@ -6,6 +6,7 @@ import random
 import msgspec
 import pytest
 
+from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.margin.snapshot import AccountHoldings, CoverTerms, PublicTotal
 from proofs.epoch import commit_epoch, prove_epoch
@@ -15,7 +16,7 @@ from proofs.package import commitments_root, read_package, write_package
 from proofs.solvency import complete_holdings
 from proofs.verify import OwnAccount, verify_package
 
-CHECKS = ("encoding", "certificate", "roots", "statement", "ranges_and_rows", "matched_book", "reserves")
+CHECKS = ("encoding", "certificate", "roots", "statement", "ranges_and_rows", "matched_book", "reserves", "custody")
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 
 
@@ -229,7 +230,19 @@ def test_a_shortfall_of_an_account_that_is_not_there_is_refused_as_statement(mar
     assert verify_package(write_package(forged)).failed == "statement"
 
 
-@pytest.mark.parametrize("change", [{"balance": 0}, {"accounted": 1}, {"pending": 8}, {"uncredited": 0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"balance": bytes(32)},
+        {"deposited": u256(1)},
+        {"withdrawn": u256(2**255)},
+        {"unit": 99},
+        {"released": u256(8)},
+        {"later": bytes(32)},
+        {"strays": bytes(32)},
+        {"dust": u256(2**256 - 1)},
+    ],
+)
 def test_custody_that_does_not_add_up_is_refused_as_reserves(market, change):
     stated = market.statement()
     custody = (msgspec.structs.replace(stated.custody[0], **change), *stated.custody[1:])

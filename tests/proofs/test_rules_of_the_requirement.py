@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.assets import Asset, CashGroup
+from clearing.base.codec import u256
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.evm.storage import BalanceWord
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.charges import ConcentrationTier, LotCharge
@@ -64,7 +66,8 @@ def statement_for(vectors, network=bytes(32), shortfalls=()):
         held = totals[slot]
         return CustodyTerm(
             chain_id=chain, vault=bytes(20), token=bytes([slot]) * 20, slot=slot, block_number=1, block_hash=bytes(32),
-            accounted=held, balance=held, uncredited=0, pending=0, held=held,
+            deposited=u256(held), withdrawn=bytes(32), balance=u256(held), balances=BalanceWord(), unit=1, held=held,
+            released=bytes(32), later=bytes(32), strays=bytes(32), dust=bytes(32),
         )  # fmt: skip
 
     return build_statement(

@@ -31,4 +31,4 @@ def test_a_package_after_a_token_left_verifies_and_names_its_reserves(market):
     (term,) = [each for each in statement.custody if each.token == world.genesis.assets[0].token]
     assert statement.slots[term.slot].name == "token:1:USDC-1"
     assert term.held == sum(each.values[term.slot] for each in shot.accounts) > 0
-    assert term.pending == 124, "1.234567 under way, in hundredths, rounded up"
+    assert int.from_bytes(term.released, "big") == 1_234_567, "under way, exactly"

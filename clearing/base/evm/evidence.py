@@ -1,0 +1,174 @@
+"""`BlockEvidence`: a block header and the trie nodes under its state root that prove accounts and storage words.
+
+Rule: nodes stand once each, in the order in which reading first needs them, and all of them are needed: what is read
+fixes the bytes. Nothing in it is trusted but the hash that the caller brings.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+
+from clearing.base.codec import U63, Wire
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.evm.rlp_coding import Item, decode
+from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceWord, vault_place
+from clearing.base.evm.trie import walk
+from clearing.base.hashing import keccak256
+
+HEADER_BYTES_MAX = 4096
+"""Ethereum's are about 650; other chains put signatures into the extra data, of at most 1,024."""
+NODE_BYTES_MAX = 1024
+"""A full branch is 532 bytes."""
+NODES_MAX = 4096
+NATIVE = bytes(20)
+"""The token address that stands for the chain's own coin."""
+_STATE_ROOT, _NUMBER, _FIELDS_MIN, _FIELDS_MAX = 3, 8, 15, 64
+_ACCOUNT_FIELDS = 4
+
+
+class BlockEvidence(Wire, frozen=True):
+    """Proofs out of one block's state. `header`: its RLP, whose Keccak hash is the block's."""
+
+    chain_id: U63
+    header: Annotated[bytes, msgspec.Meta(max_length=HEADER_BYTES_MAX)]
+    nodes: Annotated[
+        tuple[Annotated[bytes, msgspec.Meta(max_length=NODE_BYTES_MAX)], ...], msgspec.Meta(max_length=NODES_MAX)
+    ]
+
+    @property
+    def block_hash(self) -> bytes:
+        """The hash of the block that it is about."""
+        return keccak256(self.header)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the state trie holds of an address."""
+
+    nonce: int
+    balance: int
+    storage_root: bytes
+    code_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A vault's counters for one token, in base units. `balance`: None where no place of the token's is known."""
+
+    deposited: int
+    withdrawn: int
+    balance: int | None
+
+
+class ShownNodes:
+    """Gives nodes in the order in which they are shown. Each is hashed once."""
+
+    def __init__(self, nodes: tuple[bytes, ...]) -> None:
+        self._nodes = nodes
+        self._known: dict[bytes, bytes] = {}
+
+    def __call__(self, hash_: bytes) -> bytes:
+        """The node of that hash, if it is known or the next one shown."""
+        if hash_ not in self._known:
+            used = len(self._known)
+            if used == len(self._nodes) or keccak256(self._nodes[used]) != hash_:
+                raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "node", index=used, expected=hash_)
+            self._known[hash_] = self._nodes[used]
+        return self._known[hash_]
+
+    def check_all_used(self) -> None:
+        """Raises RemoteFault BAD_TRIE_PROOF when nodes are shown that nothing needed."""
+        if len(self._known) != len(self._nodes):
+            raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "nodes", used=len(self._known), shown=len(self._nodes))
+
+
+class PooledNodes:
+    """Gives nodes from a heap and remembers which were needed, in order: the maker's side."""
+
+    def __init__(self, pool: Mapping[bytes, bytes]) -> None:
+        self._pool = pool
+        self.needed: dict[bytes, bytes] = {}
+
+    def __call__(self, hash_: bytes) -> bytes:
+        """The node of that hash, if the heap has it."""
+        if hash_ not in self._pool:
+            raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "node missing", expected=hash_)
+        self.needed[hash_] = self._pool[hash_]
+        return self._pool[hash_]
+
+
+class ProvenState:
+    """Reads of one block's state. All raise RemoteFault BAD_TRIE_PROOF when the nodes do not prove an answer."""
+
+    def __init__(self, header: bytes, nodes: ShownNodes | PooledNodes) -> None:
+        """Raises RemoteFault BAD_TRIE_PROOF when `header` is no block header."""
+        fields = _list(header, "header")
+        root = fields[_STATE_ROOT] if _FIELDS_MIN <= len(fields) <= _FIELDS_MAX else b""
+        number = fields[_NUMBER] if root else b""
+        if not isinstance(root, bytes) or len(root) != 32 or not isinstance(number, bytes) or len(number) > 8:
+            raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "header", fields=len(fields))
+        self._root = root
+        self._nodes = nodes
+        self.number = int.from_bytes(number, "big")
+
+    def account(self, address: bytes) -> Account | None:
+        """What the state holds of an address, None when it is proven that it holds nothing."""
+        value = walk(self._root, keccak256(address), self._nodes)
+        if value is None:
+            return None
+        fields = _list(value, "account")
+        if len(fields) == _ACCOUNT_FIELDS:
+            nonce, balance, storage_root, code_hash = fields
+            if (
+                isinstance(nonce, bytes)
+                and isinstance(balance, bytes)
+                and isinstance(storage_root, bytes)
+                and isinstance(code_hash, bytes)
+                and len(nonce) <= 32 >= len(balance)
+                and len(storage_root) == 32 == len(code_hash)
+            ):
+                return Account(int.from_bytes(nonce, "big"), int.from_bytes(balance, "big"), storage_root, code_hash)
+        raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "account", fields=len(fields))
+
+    def word(self, account: Account, place: bytes) -> int:
+        """A word of a contract's storage; zero when it is proven to be absent."""
+        value = walk(account.storage_root, keccak256(place), self._nodes)
+        if value is None:
+            return 0
+        try:
+            item = decode(value)
+        except ValueError:
+            item = []
+        if not isinstance(item, bytes) or not 0 < len(item) <= 32 or item[0] == 0:
+            raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "word", bytes=len(value))
+        return int.from_bytes(item, "big")
+
+
+def read_counters(state: ProvenState, vault: bytes, token: bytes, balances: BalanceWord) -> Counters:
+    """What the block's state says of a vault and one token. Raises RemoteFault BAD_TRIE_PROOF."""
+    holder = state.account(vault)
+    if holder is None:
+        raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "no vault", address=vault)
+    deposited = state.word(holder, vault_place(VAULT_DEPOSITED, token))
+    withdrawn = state.word(holder, vault_place(VAULT_WITHDRAWN, token))
+    balance: int | None = None
+    if token == NATIVE:
+        balance = holder.balance
+    elif balances.is_known:
+        contract = state.account(token)
+        if contract is None:
+            raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "no token", address=token)
+        balance = balances.balance_in(state.word(contract, balances.place(vault)))
+    return Counters(deposited, withdrawn, balance)
+
+
+def _list(data: bytes, at: str) -> list[Item]:
+    try:
+        item = decode(data)
+    except ValueError:
+        item = b""
+    if not isinstance(item, list):
+        raise RemoteFault(BaseCode.BAD_TRIE_PROOF, at, bytes=len(data))
+    return item

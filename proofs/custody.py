@@ -1,0 +1,160 @@
+"""Reserves: custody covers what the ledger owes, and the chains' own states prove what custody is.
+
+Rule: every number of a custody term that has evidence is read out of the state of the very block that the quorum
+certified, and must be equal; evidence that proves nothing of the statement is refused. A term without evidence is never
+taken for proven: its standing says what is left to believe. It must not know how evidence is gathered.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from clearing.base.errors import RemoteFault
+from clearing.base.evm.evidence import NATIVE, BlockEvidence, ProvenState, ShownNodes, read_counters
+from clearing.margin.snapshot import CustodyTerm, RiskStatement, SlotKind
+from proofs.errors import ProofCode, Refused
+
+Block = tuple[int, bytes]
+"""(chain id, block hash)."""
+
+
+class Standing(IntEnum):
+    """What vouches for the numbers of a custody term."""
+
+    ATTESTED = 1
+    """The quorum's word alone: the package has no evidence for the block."""
+    COUNTERS_PROVEN = 2
+    """The vault's counters are proven; the token names no storage place, so its balance is the quorum's word."""
+    PROVEN = 3
+    """Counters and balance are proven."""
+
+
+def check_reserves(statement: RiskStatement) -> str:
+    """Whether each vault accounts for all that is owed, holds as much, and what is held sums to the public totals.
+
+    Raises Refused RESERVES_SHORT.
+    """
+    held: dict[int, int] = {}
+    for term in statement.custody:
+        balance = int.from_bytes(term.balance, "big")
+        if term.owed != term.accounted or balance < term.accounted:
+            raise Refused(
+                ProofCode.RESERVES_SHORT,
+                f"chain {term.chain_id}",
+                token=term.token,
+                owed=term.owed,
+                accounted=term.accounted,
+                balance=balance,
+            )
+        held[term.slot] = held.get(term.slot, 0) + term.held
+    for total in statement.totals:
+        slot = statement.slots[total.slot]
+        if slot.kind is not SlotKind.POSITION and total.total != held.get(total.slot, 0):
+            raise Refused(ProofCode.RESERVES_SHORT, slot.name, total=total.total, held=held.get(total.slot, 0))
+    return f"{len(statement.custody)} custody balances cover what the ledger owes"
+
+
+def check_custody(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -> tuple[Standing, ...]:
+    """Check the storage proofs against the statement; the standing of each custody term, in order.
+
+    Raises Refused CUSTODY_STRAY for evidence of no block of the statement or out of order, CUSTODY_NOT_PROVEN where
+    header and nodes prove nothing, CUSTODY_DIFFERS where they prove another number than the stated one.
+    """
+    blocks = terms_of_blocks(statement.custody)
+    places = {block: place for place, block in enumerate(blocks)}
+    last = -1
+    for each in evidence:
+        block = (each.chain_id, each.block_hash)
+        place = places.get(block, -1)
+        if place <= last:
+            raise Refused(ProofCode.CUSTODY_STRAY, f"chain {each.chain_id}", block_hash=each.block_hash)
+        last = place
+        _check_block(each, blocks[block])
+    return standings(statement, evidence)
+
+
+def standings(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -> tuple[Standing, ...]:
+    """What vouches for each custody term, if the evidence is right: `check_custody` says whether it is."""
+    shown = {(each.chain_id, each.block_hash) for each in evidence}
+    return tuple(
+        Standing.ATTESTED
+        if (term.chain_id, term.block_hash) not in shown
+        else Standing.PROVEN
+        if term.balances.is_known or term.token == NATIVE
+        else Standing.COUNTERS_PROVEN
+        for term in statement.custody
+    )
+
+
+def terms_of_blocks(terms: Sequence[CustodyTerm]) -> dict[Block, list[CustodyTerm]]:
+    """The terms of each block, blocks in the order in which the terms first name them."""
+    blocks: dict[Block, list[CustodyTerm]] = {}
+    for term in terms:
+        blocks.setdefault((term.chain_id, term.block_hash), []).append(term)
+    return blocks
+
+
+def _check_block(evidence: BlockEvidence, terms: Sequence[CustodyTerm]) -> None:
+    nodes = ShownNodes(evidence.nodes)
+    try:
+        state = ProvenState(evidence.header, nodes)
+        for term in terms:
+            _check_term(state, term)
+        nodes.check_all_used()
+    except Refused:
+        raise
+    except RemoteFault as fault:
+        raise Refused(
+            ProofCode.CUSTODY_NOT_PROVEN, f"chain {evidence.chain_id}", block=terms[0].block_number, why=str(fault)
+        ) from None
+
+
+def _check_term(state: ProvenState, term: CustodyTerm) -> None:
+    found = read_counters(state, term.vault, term.token, term.balances)
+    numbers = (
+        ("block number", term.block_number, state.number),
+        ("deposited", int.from_bytes(term.deposited, "big"), found.deposited),
+        ("withdrawn", int.from_bytes(term.withdrawn, "big"), found.withdrawn),
+        ("balance", int.from_bytes(term.balance, "big"), found.balance),
+    )
+    for name, stated, proven in numbers:
+        if proven is not None and stated != proven:
+            raise Refused(
+                ProofCode.CUSTODY_DIFFERS,
+                f"chain {term.chain_id} {name}",
+                token=term.token,
+                block=term.block_number,
+                stated=stated,
+                proven=proven,
+            )
+
+
+def custody_detail(found: Sequence[Standing]) -> str:
+    """The passed check in a few words."""
+    proven, counters = found.count(Standing.PROVEN), found.count(Standing.COUNTERS_PROVEN)
+    words = f"{proven} of {len(found)} custody balances proven by the chains' states"
+    if counters:
+        words += f", {counters} by the vault's counters alone"
+    attested = len(found) - proven - counters
+    return f"{words}, {attested} attested by the quorum and not proven" if attested else words
+
+
+def custody_limits(statement: RiskStatement, found: Sequence[Standing]) -> tuple[str, ...]:
+    """What is left to believe about custody, one sentence for each kind of term."""
+    named = [f"{term.token.hex()} on chain {term.chain_id}" for term in statement.custody]
+    attested = [name for name, each in zip(named, found, strict=True) if each is Standing.ATTESTED]
+    counters = [name for name, each in zip(named, found, strict=True) if each is Standing.COUNTERS_PROVEN]
+    limits = [
+        "That the blocks whose states prove custody are final on their chains is the word of more than two thirds of "
+        "the validators."
+    ]
+    if attested:
+        limits.append(
+            f"The package holds no storage proof of custody for {', '.join(attested)}: counters and balance are "
+            "attested by the quorum, not proven."
+        )
+    if counters:
+        limits.append(
+            f"Genesis names no storage place of the balances of {', '.join(counters)}: the balance is attested by the "
+            "quorum, not proven; the vault's counters are."
+        )
+    return tuple(limits if len(attested) < len(found) else limits[1:])
