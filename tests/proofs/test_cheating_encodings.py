@@ -1,0 +1,263 @@
+"""Encodings that a lenient library takes for points and scalars: what each would let through, and its refusal.
+
+Every control runs the very same bytes past a lenient decoder first, and there they pass.
+"""
+
+from dataclasses import replace
+
+import pytest
+from py_arkworks_bls12381 import G1Point, Scalar
+
+from proofs import book
+from proofs.errors import ProofCode, Refused
+from proofs.field import ORDER, SCALAR_BYTES
+from proofs.group import GENERATOR, decode_point, encode_point, infinity, multi_scalar, multiply, multiply_small
+from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.linear import encoding, verifier
+from proofs.linear.batch import verify_batch
+from proofs.linear.encoding import read_proof, write_proof
+from proofs.linear.verifier import verify
+from proofs.srs import basis
+from proofs.transcript import Transcript
+from tests.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
+
+N = 256
+LAYOUT = lay_out(N, (SlotRange(8, 2**63), SlotRange(7, 0)), (RowRange(8, ((0, 1), (1, 3)), 10, shortfall=True),))
+COFACTOR = 0x396C8C005555E1568C00AAAB0000AAAB
+SMALL_PRIMES = (3, 11, 10177)
+INFINITY = bytes([0xC0]) + bytes(47)
+
+
+def torsion(order: int) -> G1Point:
+    """A point of the curve of this small prime order."""
+    power = 1
+    while COFACTOR % (order * power) == 0:
+        power *= order
+    for x in range(1, 50):
+        try:
+            found = G1Point.from_compressed_bytes_unchecked(bytes([0x80]) + x.to_bytes(47, "big"))
+        except ValueError:
+            continue
+        found = multiply_small(multiply_small(found, ORDER), COFACTOR // power)
+        if found != infinity():
+            while (following := multiply_small(found, order)) != infinity():
+                found = following
+            return found
+    raise AssertionError(order)
+
+
+def lenient(data: bytes, at: str) -> G1Point:
+    """Decodes as the native library does, without checks of our own."""
+    return G1Point.from_compressed_bytes_unchecked(data)
+
+
+def lenient_scalar(data: bytes, at: str) -> int:
+    return int.from_bytes(data, "big") % ORDER
+
+
+@pytest.fixture(scope="module")
+def good():
+    own = secret(LAYOUT, (100, 5))
+    statement = state(LAYOUT, [own])
+    return statement, CheatingProver(statement, [own]).prove()
+
+
+def with_point(proof: bytes, name: str, data: bytes) -> bytes:
+    found = read_proof(proof, 1, 1)
+    if name in ("c_d", "c_f"):
+        return write_proof(replace(found, parts=(replace(found.parts[0], **{name: (data,)}),)))
+    return write_proof(replace(found, **{name: data}))
+
+
+POINTS = ("c_d", "c_f", "c_m", "c_s", "c_t1", "c_t2", "pi_1", "pi_2")
+ENCODINGS = {
+    "infinity": INFINITY,
+    "infinity with trailing bytes": bytes([0xC0]) + b"\x01" * 47,
+    "infinity with a sign": bytes([0xE0]) + bytes(47),
+    "no point of the curve": bytes([0x80]) + bytes(46) + b"\x01",
+    "a point outside of the subgroup": bytes([0x80]) + bytes(46) + b"\x04",
+    "a coordinate beyond the field": bytes([0x9A]) + b"\xff" * 47,
+    "no flag of compression": bytes([0x1A]) + bytes(47),
+    "zeros": bytes(48),
+}
+
+
+@pytest.mark.parametrize("name", POINTS)
+@pytest.mark.parametrize("what", ENCODINGS)
+def test_a_bad_encoding_of_any_point_of_a_proof_is_refused_as_such(good, name, what):
+    statement, proof = good
+    with pytest.raises(Refused) as fault:
+        verify(statement, with_point(proof, name, ENCODINGS[what]))
+    assert fault.value.code is ProofCode.BAD_POINT
+    assert fault.value.values["bytes"] == ENCODINGS[what]
+
+
+@pytest.mark.parametrize("what", ENCODINGS)
+def test_a_bad_encoding_of_an_accounts_commitment_is_refused_as_such(good, what):
+    statement, proof = good
+    with pytest.raises(Refused) as fault:
+        verify(replace(statement, commitments=(ENCODINGS[what],)), proof)
+    assert (fault.value.code, fault.value.at) == (ProofCode.BAD_POINT, "C_W")
+
+
+def test_the_native_library_takes_any_bytes_after_an_infinity_flag():
+    """The trap itself: should the library close it, this says so."""
+    assert G1Point.from_compressed_bytes(bytes([0xC0]) + b"\x01" * 47) == infinity()
+
+
+@pytest.mark.parametrize("tail", [bytes(47), b"\x01" * 47])
+def test_an_empty_account_without_blinders_would_pass_as_infinity_and_is_refused(monkeypatch, tail):
+    """The proof is right in every equation; only, anybody can open the commitment, and write it in 2^376 ways."""
+    own = Secret([0, 0], bytes_of(LAYOUT, (0, 0)), [0, 0])
+    statement = replace(state(LAYOUT, [own]), commitments=(bytes([0xC0]) + tail,))
+    proof = CheatingProver(statement, [own]).prove()
+    with monkeypatch.context() as weaker:
+        weaker.setattr(verifier, "decode_point", lenient)
+        assert believed(statement, proof)
+    with pytest.raises(Refused) as fault:
+        verify(statement, proof)
+    assert fault.value.code is ProofCode.BAD_POINT
+
+
+class Shifted(CheatingProver):
+    """Adds a point of small order to the commitment that is sent; the pairing does not see it."""
+
+    order = 3
+
+    def points(self, polys):
+        rows = super().points(polys)
+        bent = G1Point.from_compressed_bytes_unchecked(rows[0][0]) + torsion(self.order)
+        return [(encode_point(bent), *rows[0][1:]), *rows[1:]]
+
+
+@pytest.mark.parametrize("order", SMALL_PRIMES)
+def test_a_point_of_small_order_would_make_a_second_commitment_of_the_same_holdings_and_is_refused(monkeypatch, order):
+    own = secret(LAYOUT, (100, 5))
+    plain = state(LAYOUT, [own])
+    bent = encode_point(decode_point(plain.commitments[0], "") + torsion(order))
+    statement = replace(plain, commitments=(bent,))
+    proof = CheatingProver(statement, [own]).prove()
+    with monkeypatch.context() as weaker:
+        weaker.setattr(verifier, "decode_point", lenient)
+        assert believed(statement, proof)
+    with pytest.raises(Refused) as fault:
+        verify(statement, proof)
+    assert fault.value.code is ProofCode.BAD_POINT
+
+
+def test_points_of_order_three_are_refused_every_time(monkeypatch):
+    """A check of random sums of points misses such a point once in three times: so it is tried often."""
+    own = secret(LAYOUT, (100, 5))
+    claims = []
+    for context in range(24):
+        statement = state(LAYOUT, [own], context=bytes([context]) * 32)
+        claims.append((statement, Shifted(statement, [own]).prove()))
+    with monkeypatch.context() as weaker:
+        weaker.setattr(verifier, "decode_point", lenient)
+        assert believed(*claims[0])
+    for statement, proof in claims:
+        with pytest.raises(Refused) as fault:
+            verify(statement, proof)
+        assert fault.value.code is ProofCode.BAD_POINT
+    assert all(verdict is not None and verdict.code is ProofCode.BAD_POINT for verdict in verify_batch(claims))
+
+
+def test_points_of_small_order_that_cancel_out_are_refused():
+    """Two accounts, one bent one way and the other the other way: their sum, and the book, would look right."""
+    secrets = [secret(LAYOUT, (100, 5)), secret(LAYOUT, (7, 8))]
+    plain = state(LAYOUT, secrets)
+    small = torsion(3)
+    bent = tuple(encode_point(decode_point(c, "") + t) for c, t in zip(plain.commitments, (small, -small), strict=True))
+    statement = replace(plain, commitments=bent)
+    with pytest.raises(Refused) as fault:
+        verify(statement, CheatingProver(statement, secrets).prove())
+    assert fault.value.code is ProofCode.BAD_POINT
+
+
+@pytest.mark.parametrize("scalar", ["d_bar", "s_bar"])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_scalar_that_is_not_reduced_would_be_a_second_proof_and_is_refused(monkeypatch, good, scalar, times):
+    statement, proof = good
+    found = read_proof(proof, 1, 1)
+    value = found.s_bar if scalar == "s_bar" else found.parts[0].d_bar[0]
+    if value + times * ORDER >= 2**256:
+        return
+    at = proof.index(value.to_bytes(SCALAR_BYTES, "big"))
+    second = proof[:at] + (value + times * ORDER).to_bytes(SCALAR_BYTES, "big") + proof[at + SCALAR_BYTES :]
+    with monkeypatch.context() as weaker:
+        weaker.setattr(encoding, "read_scalar", lenient_scalar)
+        assert believed(statement, second)
+    with pytest.raises(Refused) as fault:
+        verify(statement, second)
+    assert fault.value.code is ProofCode.BAD_SCALAR
+
+
+def opened():
+    """A book of one commitment to (1, 2) in two public slots, and what its verifier needs."""
+    points, totals = basis(N), [(0, 1), (1, 2)]
+    commitment = multi_scalar([*points.lagrange[:2], *points.hiding[:2]], [1, 2, 5, 6])
+    data = book.open_book(points, [], totals, [5, 6], Transcript("test"), lambda: 77)
+    return points, totals, commitment, data
+
+
+def test_an_answer_of_the_book_that_is_not_reduced_is_refused(monkeypatch):
+    points, totals, commitment, data = opened()
+    book.verify_book(points, [], totals, [commitment], data, Transcript("test"))
+    answer = int.from_bytes(data[48:80], "big")
+    second = data[:48] + (answer + ORDER).to_bytes(32, "big") + data[80:]
+    with monkeypatch.context() as weaker:
+        weaker.setattr(book, "read_scalar", lenient_scalar)
+        book.verify_book(points, [], totals, [commitment], second, Transcript("test"))
+    with pytest.raises(Refused) as fault:
+        book.verify_book(points, [], totals, [commitment], second, Transcript("test"))
+    assert fault.value.code is ProofCode.BAD_SCALAR
+
+
+@pytest.mark.parametrize("what", ENCODINGS)
+def test_a_bad_encoding_in_the_book_is_refused(what):
+    points, totals, commitment, data = opened()
+    with pytest.raises(Refused) as fault:
+        book.verify_book(points, [], totals, [commitment], ENCODINGS[what] + data[48:], Transcript("test"))
+    assert fault.value.code is ProofCode.BAD_POINT
+
+
+def test_the_native_scalar_wraps_and_the_native_sum_truncates():
+    """The traps themselves: should the library close one, this says so."""
+    assert Scalar(ORDER + 1) == Scalar(1)
+    assert G1Point.multiexp_unchecked([GENERATOR, GENERATOR], [Scalar(1)]) == GENERATOR
+
+
+def test_a_sum_of_unequal_lengths_is_refused_wherever_a_prover_sets_the_length(good):
+    """Fewer answers than the book has bases, fewer points than a proof has accounts: nothing is cut to fit."""
+    for points, scalars in (([GENERATOR] * 2, [1]), ([GENERATOR], [1, 2]), ([], [1]), ([GENERATOR], [])):
+        with pytest.raises(Refused) as fault:
+            multi_scalar(points, scalars)
+        assert fault.value.code is ProofCode.BAD_LENGTH
+    points, totals, commitment, data = opened()
+    for cut in (data[:-32], data + bytes(32), data[:48], b""):
+        with pytest.raises(Refused) as fault:
+            book.verify_book(points, [], totals, [commitment], cut, Transcript("test"))
+        assert fault.value.code is ProofCode.BAD_LENGTH
+    statement, proof = good
+    for cut in (proof[:-48], proof[128:], proof + proof[:128], proof + bytes(48), b""):
+        with pytest.raises(Refused) as fault:
+            verify(statement, cut)
+        assert fault.value.code is ProofCode.BAD_LENGTH
+
+
+def test_a_book_that_leaves_a_total_out_of_the_sum_is_refused():
+    """A truncated sum would forget the last slots: their totals could be anything."""
+    points, _, commitment, data = opened()
+    for wrong in ([(0, 1)], [(0, 1), (1, 3)], [(0, 1), (1, 2), (2, 1)], []):
+        with pytest.raises(Refused) as fault:
+            book.verify_book(points, [], wrong, [commitment], data, Transcript("test"))
+        assert fault.value.code is ProofCode.BOOK_NOT_MATCHED
+
+
+def test_what_a_cofactor_is_times_any_point_of_small_order_is_infinity():
+    """The points of small order above are what they claim to be."""
+    for order in SMALL_PRIMES:
+        found = torsion(order)
+        assert multiply_small(found, order) == infinity() != found
+        assert not found.is_in_subgroup()
+        assert multiply(GENERATOR, order) != infinity()
