@@ -11,7 +11,7 @@ from typing import TypeAlias
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 
 from proofs.errors import ProofCode, Refused
-from proofs.field import ORDER
+from proofs.field import ORDER, SCALAR_BYTES
 
 POINT_BYTES = 48
 Point: TypeAlias = G1Point
@@ -46,16 +46,19 @@ def infinity() -> Point:
 
 def multiply(point: Point, scalar: int) -> Point:
     """scalar · point."""
-    return point * Scalar(scalar % ORDER)
+    return point * _scalar(scalar)
 
 
 def multi_scalar(points: Sequence[Point], scalars: Sequence[int]) -> Point:
-    """Sum of scalars[i]·points[i] (2048 points: 33 ms, of 8-bit scalars 5 ms). Raises Refused BAD_LENGTH."""
+    """Sum of scalars[i]·points[i]; raises Refused BAD_LENGTH.
+
+    2048 points: 33 ms, of 64-bit scalars 13 ms, of bytes 4 ms. Other threads may run meanwhile.
+    """
     if len(points) != len(scalars):
         raise Refused(ProofCode.BAD_LENGTH, "multi-scalar multiplication", points=len(points), scalars=len(scalars))
     if not points:
         return infinity()
-    return G1Point.multiexp_unchecked(list(points), [Scalar(scalar % ORDER) for scalar in scalars])
+    return G1Point.multiexp_unchecked(list(points), list(map(_scalar, scalars)))
 
 
 def multiply_small(point: Point, count: int) -> Point:
@@ -71,3 +74,8 @@ def multiply_small(point: Point, count: int) -> Point:
 def pairings_equal(left: Point, left_2: Point2, right: Point, right_2: Point2) -> bool:
     """Whether e(left, left_2) = e(right, right_2)."""
     return bool(GT.pairing_check([left, -right], [left_2, right_2]))
+
+
+def _scalar(value: int) -> Scalar:
+    # By bytes: the constructor that takes an integer needs 4 µs, twenty times as long.
+    return Scalar.from_le_bytes((value % ORDER).to_bytes(SCALAR_BYTES, "little"))
