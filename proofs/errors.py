@@ -56,8 +56,8 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.CUSTODY_DIFFERS: "A chain's state proves another number than the quorum certified. The values name it.",
     ProofCode.CUSTODY_STRAY: "A storage proof is of a block that no custody term names, or out of order.",
     ProofCode.EQUIVOCATION: "Validators certified two things of one height or epoch. Believe neither, keep both files.",
-    ProofCode.SET_NOT_LINKED: "A package's validators are not those that the package before names: the set changed more "
-    "than once in between. Follow the sets (`crossclear light follow`) and verify that package with `--light-store`.",
+    ProofCode.SET_NOT_LINKED: "A package's validators are not those that the package before names: the set changed "
+    "more than once in between. Follow the sets (`crossclear light follow`), verify that package with `--light-store`.",
     ProofCode.HISTORY_BACKWARDS: "Something that only grows became less from one certified header to a later one.",
     ProofCode.CHAIN_CONFLICT: "Two packages name different hashes for one block of one chain, both as final.",
     ProofCode.EPOCH_MISSING: "There is no good package of an epoch between two others. Ask another node for it.",

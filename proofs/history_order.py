@@ -1,0 +1,161 @@
+"""What a row of certified packages must be: one history, without gaps, forwards, each set named by the one before.
+
+Rule: entries come ordered by the height of their headers. Every judgement is over headers whose certificates hold, so a
+contradiction is somebody's signature against their own. It must not know proofs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from clearing.base.certificate import signer_indices
+from clearing.base.errors import CodeBook
+from proofs.errors import ProofCode
+from proofs.package import EpochPackage
+
+Chain = tuple[int, int, bytes]
+"""(chain id, block number, block hash) of a custody snapshot."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a history must not have."""
+
+    code: CodeBook
+    files: tuple[str, ...]
+    detail: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is kept of a package whose certificate holds."""
+
+    name: str
+    height: int
+    """Of the header."""
+    hash: bytes
+    time_ms: int
+    signers: bytes
+    validators_hash: bytes
+    next_validators_hash: bytes
+    root: bytes
+    """The commitments root that the header carries, of the snapshot at `snapshot_height`."""
+    snapshot_height: int
+    withdrawals: int
+    cursors: tuple[tuple[int, bytes, int], ...]
+    """(chain id, vault, nonce)."""
+    stated: bool
+    """Whether the header carries the package's statement: what follows counts only then."""
+    proven: bool
+    epoch: int
+    chains: tuple[Chain, ...]
+
+
+def entry_of(name: str, package: EpochPackage, *, stated: bool, proven: bool) -> Entry:
+    """The summary of a package."""
+    header, statement = package.header, package.statement
+    return Entry(
+        name=name,
+        height=header.height,
+        hash=header.hash,
+        time_ms=header.time_ms,
+        signers=package.certificate.signers,
+        validators_hash=header.validators_hash,
+        next_validators_hash=header.next_validators_hash,
+        root=header.commitments_root,
+        snapshot_height=header.commitments_height,
+        withdrawals=header.withdrawals_count,
+        cursors=tuple((each.chain_id, each.vault, each.nonce) for each in header.deposit_cursors),
+        stated=stated,
+        proven=proven,
+        epoch=statement.epoch if stated else 0,
+        chains=tuple(sorted({(t.chain_id, t.block_number, t.block_hash) for t in statement.custody})) if stated else (),
+    )
+
+
+def equivocations(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Two certified headers of one height; two roots of one snapshot height; two snapshots of one epoch."""
+    of_height: dict[int, Entry] = {}
+    of_snapshot: dict[int, Entry] = {}
+    of_epoch: dict[int, Entry] = {}
+    for each in entries:
+        first = of_height.setdefault(each.height, each)
+        if first.hash != each.hash:
+            yield _equivocation(first, each, f"two headers of height {each.height}")
+        first = of_snapshot.setdefault(each.snapshot_height, each)
+        if first.root != each.root:
+            yield _equivocation(first, each, f"two commitments roots of the snapshot at height {each.snapshot_height}")
+        if each.stated:
+            first = of_epoch.setdefault(each.epoch, each)
+            if first.root != each.root:
+                yield _equivocation(first, each, f"two snapshots of epoch {each.epoch}")
+
+
+def unlinked(entries: Sequence[Entry], trusted: bytes | None) -> Iterator[Finding]:
+    """Headers certified by another set than the one that the header before names as next."""
+    if entries and trusted is not None and entries[0].validators_hash != trusted:
+        yield Finding(ProofCode.SET_NOT_LINKED, (entries[0].name,), _set(entries[0]) + " is not the trusted one")
+    for before, after in pairwise(entries):
+        expected = before.next_validators_hash if after.height > before.height else before.validators_hash
+        if after.validators_hash != expected:
+            detail = f"{_set(after)} is not the one that follows height {before.height}, {expected.hex()[:16]}…"
+            yield Finding(ProofCode.SET_NOT_LINKED, (before.name, after.name), detail)
+
+
+def backwards(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """What only grows, and became less at a later height."""
+    for before, after in pairwise(entries):
+        if before.height == after.height:
+            continue
+        for what, earlier, later in _growing(before, after):
+            if later < earlier:
+                detail = f"{what} goes from {earlier} at height {before.height} to {later} at height {after.height}"
+                yield Finding(ProofCode.HISTORY_BACKWARDS, (before.name, after.name), detail)
+        if after.time_ms == before.time_ms:
+            detail = f"the clock stands still between heights {before.height} and {after.height}"
+            yield Finding(ProofCode.HISTORY_BACKWARDS, (before.name, after.name), detail)
+
+
+def _growing(before: Entry, after: Entry) -> Iterator[tuple[str, int, int]]:
+    yield "time_ms", before.time_ms, after.time_ms
+    yield "snapshot height", before.snapshot_height, after.snapshot_height
+    yield "withdrawals", before.withdrawals, after.withdrawals
+    later = {(chain, vault): nonce for chain, vault, nonce in after.cursors}
+    for chain, vault, nonce in before.cursors:
+        yield f"deposit cursor of chain {chain}, vault {vault.hex()}", nonce, later.get((chain, vault), -1)
+    if before.stated and after.stated:
+        yield "epoch", before.epoch, after.epoch
+        blocks = {chain: number for chain, number, _ in after.chains}
+        for chain, number, _ in before.chains:
+            yield f"custody block of chain {chain}", number, blocks.get(chain, number)
+
+
+def chain_conflicts(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """One block of one chain with two hashes: a final block that changed, or that never was."""
+    seen: dict[tuple[int, int], tuple[bytes, str]] = {}
+    for each in entries:
+        for chain, number, block_hash in each.chains:
+            first, name = seen.setdefault((chain, number), (block_hash, each.name))
+            if first != block_hash:
+                detail = f"block {number} of chain {chain} is {first.hex()} and {block_hash.hex()}"
+                yield Finding(ProofCode.CHAIN_CONFLICT, (name, each.name), detail)
+
+
+def gaps(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Epochs without a good package between two that have one."""
+    by_epoch = {each.epoch: each.name for each in entries}
+    for before, after in pairwise(sorted(by_epoch)):
+        if after > before + 1:
+            missing = f"epoch {before + 1}" if after == before + 2 else f"epochs {before + 1} to {after - 1}"
+            yield Finding(ProofCode.EPOCH_MISSING, (by_epoch[before], by_epoch[after]), f"{missing}: no good package")
+
+
+def _equivocation(first: Entry, second: Entry, what: str) -> Finding:
+    both = sorted(set(signer_indices(first.signers)) & set(signer_indices(second.signers)))
+    same_set = first.validators_hash == second.validators_hash
+    signed = f"; validators {', '.join(map(str, both))} signed both" if both and same_set else ""
+    return Finding(ProofCode.EQUIVOCATION, (first.name, second.name), what + signed)
+
+
+def _set(entry: Entry) -> str:
+    return f"validator set {entry.validators_hash.hex()[:16]}… of height {entry.height}"

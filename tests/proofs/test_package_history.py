@@ -1,0 +1,326 @@
+"""Many packages together: gaps, equivocation, unlinked sets, a state that goes backwards, reused blinders."""
+
+import msgspec
+import pytest
+
+from clearing.base import bls
+from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.header import DepositCursor
+from proofs import history_reuse
+from proofs.commitment import CommitmentContext, blinders, commit
+from proofs.epoch import assemble, commit_epoch, prove_epoch
+from proofs.errors import ProofCode
+from proofs.group import encode_point
+from proofs.history import FINDINGS_MAX, PackageHistory
+from proofs.history_order import chain_conflicts, entry_of, unlinked
+from proofs.linear.witness import make_witness
+from proofs.package import commitments_root, read_package, write_package
+from proofs.solvency import complete_holdings, layout_of
+from proofs.srs import basis
+
+SPACING = 10
+
+
+def shot_of(market, epoch, holdings=None, **changes):
+    """The snapshot of an epoch: one every ten heights."""
+    shot = market.snapshot(holdings or market.HOLDINGS)
+    custody = tuple(
+        msgspec.structs.replace(term, block_number=100 * epoch + term.chain_id, block_hash=bytes([epoch]) * 32)
+        for term in shot.statement.custody
+    )
+    fields = {"epoch": epoch, "height": SPACING * epoch, "state_root": bytes([epoch]) * 32, "custody": custody}
+    return msgspec.structs.replace(shot, statement=msgspec.structs.replace(shot.statement, **{**fields, **changes}))
+
+
+def head_of(market, shot, root, **changes):
+    stated = shot.statement
+    fields = {
+        "network": stated.network,
+        "height": stated.height + 3,
+        "time_ms": 1_584_000_000_000 + changes.get("height", stated.height + 3),
+        "commitments_height": stated.height,
+        "epoch": stated.epoch,
+        "withdrawals_count": stated.epoch,
+    }
+    header, certificate, validators = market.certified(root, **{**fields, **changes})
+    digest = vote_digest(header.network, validators.hash, VoteKind.PRECOMMIT, header.height, 1, header.hash)
+    shares = {i: bls.sign(secret, digest) for i, secret in enumerate(market.SECRETS)}
+    certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 1, header.hash, validators, shares)
+    return header, certificate, validators
+
+
+def package_of(market, epoch, holdings=None, *, statement=None, seeds=None, **header):
+    shot = shot_of(market, epoch, holdings, **(statement or {}))
+    keys = seeds or market.seeds()
+    root = commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N)
+    return prove_epoch(shot, keys, *head_of(market, shot, root, **header), domain=market.N)
+
+
+def judged(packages, **options):
+    history = PackageHistory(**options)
+    for number, data in enumerate(packages):
+        history.add(f"{number}.ccp", data)
+    return history.finish()
+
+
+def codes(verdict):
+    return {finding.code for finding in verdict.findings}
+
+
+@pytest.fixture(scope="module")
+def three(market):
+    return tuple(package_of(market, epoch) for epoch in (4, 5, 6))
+
+
+def test_packages_in_a_row_are_one_history_in_any_order(market, three):
+    own = read_package(three[0]).validators.hash
+    for order in (three, three[::-1], (three[1], three[2], three[0])):
+        verdict = judged(order, network=market.NETWORK, validators_hash=own)
+        assert verdict.ok, verdict.findings
+        assert verdict.epochs == (4, 5, 6)
+        assert [result.ok for result in verdict.packages] == [True] * 3
+    assert verdict.packages[2].height == 40
+    assert verdict.packages[2].certified_at == 43
+    assert not any("its own" in limit for limit in verdict.not_proven)
+    assert any("its own" in limit for limit in judged(three).not_proven)
+
+
+def test_an_empty_history_shows_nothing():
+    assert not judged([]).ok
+    assert judged([]).epochs == ()
+
+
+def test_two_proofs_of_one_epoch_by_two_provers_are_no_finding(market, three):
+    again = package_of(market, 5)
+    assert again != three[1]
+    verdict = judged([*three, again])
+    assert verdict.ok, verdict.findings
+    assert judged([*three, three[1]]).ok
+    later = package_of(market, 5, height=54)
+    assert judged([*three, later]).ok
+
+
+def test_a_missing_epoch_is_named(market, three):
+    verdict = judged([three[0], three[2]])
+    assert codes(verdict) == {ProofCode.EPOCH_MISSING}
+    assert "epoch 5" in verdict.findings[0].detail
+    assert verdict.findings[0].files == ("0.ccp", "1.ccp")
+    assert verdict.besides([ProofCode.EPOCH_MISSING]) == ()
+    verdict = judged([three[0], package_of(market, 9)])
+    assert "epochs 5 to 8" in verdict.findings[0].detail
+
+
+def test_a_refused_package_is_a_finding_and_leaves_a_gap(three):
+    good = read_package(three[1])
+    broken = write_package(msgspec.structs.replace(good, book=good.book[:-1] + bytes([good.book[-1] ^ 1])))
+    verdict = judged([three[0], broken, three[2], b"junk"])
+    assert codes(verdict) >= {ProofCode.EPOCH_MISSING, ProofCode.BOOK_NOT_MATCHED}
+    assert [result.failed for result in verdict.packages] == [None, "matched_book", None, "encoding"]
+    assert verdict.epochs == (4, 6)
+
+
+def test_two_certified_headers_of_one_height_are_equivocation_by_name(market, three):
+    other = package_of(market, 5, payload_root=bytes(32))
+    verdict = judged([*three, other])
+    assert codes(verdict) == {ProofCode.EQUIVOCATION}
+    assert verdict.findings[0].files == ("1.ccp", "3.ccp")
+    assert verdict.findings[0].detail == "two headers of height 53; validators 0, 1 signed both"
+
+
+def test_two_certified_headers_count_even_when_the_second_proves_nothing(market, three):
+    other = read_package(package_of(market, 5, payload_root=bytes(32)))
+    forged = write_package(msgspec.structs.replace(other, proof=b""))
+    assert ProofCode.EQUIVOCATION in codes(judged([*three, forged]))
+    stripped = write_package(msgspec.structs.replace(other, statement=read_package(three[0]).statement))
+    assert ProofCode.EQUIVOCATION in codes(judged([*three, stripped]))
+
+
+def test_two_books_of_one_snapshot_or_epoch_are_equivocation(market, three):
+    poorer = ((0, (4_000, 10, 0, 3)), *market.HOLDINGS[1:])
+    at_other_height = package_of(market, 5, poorer, statement={"state_root": bytes(32)}, height=54)
+    verdict = judged([*three, at_other_height])
+    assert codes(verdict) == {ProofCode.EQUIVOCATION}
+    told = " ".join(finding.detail for finding in verdict.findings)
+    assert "two commitments roots of the snapshot at height 50" in told
+    assert "two snapshots of epoch 5" in told
+    same_epoch_later = package_of(market, 5, statement={"height": 55})
+    assert ProofCode.EQUIVOCATION in codes(judged([three[1], same_epoch_later]))
+
+
+def test_packages_of_two_networks_are_not_one_history(market, three):
+    other = package_of(market, 5, statement={"network": bytes(32)})
+    verdict = judged([three[0], other, three[1]])
+    assert codes(verdict) == {ProofCode.WRONG_NETWORK}
+    assert verdict.findings[0].files == ("1.ccp",)
+    assert verdict.network == market.NETWORK
+    verdict = judged(three, network=bytes(32))
+    assert codes(verdict) == {ProofCode.WRONG_NETWORK}
+    assert not verdict.ok
+
+
+def test_a_set_that_the_header_before_does_not_name_is_not_linked(market, three):
+    verdict = judged([package_of(market, 4, next_validators_hash=bytes(32)), three[1]])
+    assert codes(verdict) == {ProofCode.SET_NOT_LINKED}
+    assert verdict.findings[0].files == ("0.ccp", "1.ccp")
+    verdict = judged(three, validators_hash=bytes([1]) * 32)
+    assert codes(verdict) == {ProofCode.SET_NOT_LINKED}
+    assert "not the trusted one" in verdict.findings[0].detail
+
+
+def test_a_set_is_linked_by_its_name_in_the_header_before(market, three):
+    first = entry_of("a", read_package(three[0]), stated=True, proven=True)
+    second = entry_of("b", read_package(three[1]), stated=True, proven=True)
+    other = bytes([5]) * 32
+
+    def changed(entry, **changes):
+        return type(entry)(**{**entry.__dict__, **changes})
+
+    named = changed(first, next_validators_hash=other)
+    assert not list(unlinked([named, changed(second, validators_hash=other)], first.validators_hash))
+    assert list(unlinked([named, second], None))
+    # At one height both must be of one set, whatever comes next.
+    assert not list(unlinked([named, changed(named, name="c")], None))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"time_ms": 1}, "time_ms"),
+        ({"withdrawals_count": 0}, "withdrawals"),
+        ({"deposit_cursors": ()}, "deposit cursor of chain 1"),
+        ({"deposit_cursors": (DepositCursor(1, bytes(20), 8),)}, "deposit cursor of chain 1"),
+        ({"time_ms": 1_584_000_000_043}, "clock stands still"),
+    ],
+)
+def test_what_only_grows_may_not_become_less(market, change, told):
+    cursors = (DepositCursor(1, bytes(20), 9),)
+    first = package_of(market, 4, deposit_cursors=cursors)
+    verdict = judged([first, package_of(market, 5, **{"deposit_cursors": cursors, **change})])
+    assert codes(verdict) == {ProofCode.HISTORY_BACKWARDS}
+    assert told in verdict.findings[0].detail
+    assert judged([first, package_of(market, 5, deposit_cursors=cursors)]).ok
+
+
+def test_a_later_header_with_an_earlier_snapshot_or_epoch_goes_backwards(market, three):
+    verdict = judged([three[1], package_of(market, 4, height=60)])
+    told = " ".join(finding.detail for finding in verdict.findings)
+    assert codes(verdict) == {ProofCode.HISTORY_BACKWARDS}
+    assert "snapshot height goes from 50" in told
+    assert "epoch goes from 5" in told
+    assert "custody block of chain 1 goes from 501" in told
+
+
+def test_one_block_of_a_chain_has_one_hash(market, three):
+    first = entry_of("a", read_package(three[0]), stated=True, proven=True)
+    other = type(first)(**{**first.__dict__, "name": "b", "chains": ((1, 401, bytes(32)),)})
+    found = list(chain_conflicts([first, other]))
+    assert [finding.code for finding in found] == [ProofCode.CHAIN_CONFLICT]
+    assert found[0].files == ("a", "b")
+    assert not list(chain_conflicts([first, first]))
+
+
+class TestReusedBlinders:
+    """Blinders that a faulty prover takes twice."""
+
+    @staticmethod
+    def package(market, epoch, holdings, blinders_of):
+        shot = shot_of(market, epoch, holdings)
+        layout, points = layout_of(shot.statement, market.N), basis(market.N)
+        witnesses, commitments = [], []
+        for account in shot.accounts:
+            values = complete_holdings(shot.statement, account)
+            hiding = blinders_of(account.account, epoch)
+            witnesses.append(make_witness(layout, values, 0, hiding))
+            commitments.append((account.account, encode_point(commit(points, values, hiding))))
+        root = commitments_root(shot.statement, commitments, market.N)
+        head = head_of(market, shot, root)
+        return assemble(shot.statement, tuple(commitments), witnesses, *head, domain=market.N)
+
+    @staticmethod
+    def honest(market):
+        return lambda account, epoch: blinders(
+            market.seeds()[account], CommitmentContext(market.NETWORK, account, epoch, bytes([epoch]) * 32)
+        )
+
+    @staticmethod
+    def constant(market):
+        return lambda account, epoch: blinders(
+            market.seeds()[account], CommitmentContext(market.NETWORK, account, 0, bytes(32))
+        )
+
+    def test_fresh_blinders_hide_that_nothing_changed(self, market):
+        packages = [self.package(market, epoch, None, self.honest(market)) for epoch in (4, 5)]
+        assert judged(packages, thorough=True).ok
+
+    def test_a_commitment_that_repeats_is_found(self, market):
+        packages = [self.package(market, epoch, None, self.constant(market)) for epoch in (4, 5)]
+        verdict = judged(packages)
+        assert codes(verdict) == {ProofCode.BLINDERS_REUSED}
+        assert len(verdict.findings) == 3
+        assert verdict.findings[1].detail == "C_W of account 1 in epoch 5 is C_W of account 1 in epoch 4"
+        assert verdict.findings[1].files == ("0.ccp", "1.ccp")
+
+    @pytest.mark.parametrize("change", [1, -1, 16, -16])
+    def test_a_small_change_of_one_slot_is_found_and_told_for_what_it_is(self, market, change):
+        moved = tuple((a, (values[0] + change * (a == 1), *values[1:])) for a, values in market.HOLDINGS)
+        packages = [self.package(market, 4, None, self.constant(market))]
+        packages.append(self.package(market, 5, moved, self.constant(market)))
+        told = [finding.detail for finding in judged(packages).findings]
+        assert f"C_W of account 1 differs from an earlier one by {abs(change)} of cash:USD alone" in told
+
+    def test_a_change_beyond_reach_is_not_found(self, market):
+        moved = tuple((a, (values[0] + 17, *values[1:])) for a, values in market.HOLDINGS)
+        packages = [self.package(market, 4, None, self.constant(market))]
+        packages.append(self.package(market, 5, moved, self.constant(market)))
+        assert judged(packages).ok
+
+    def test_a_small_change_of_two_slots_is_found_when_asked_to_be_thorough(self, market):
+        moved = tuple((a, (values[0] - 3, values[1] + 2, *values[2:])) for a, values in market.HOLDINGS)
+        packages = [self.package(market, 4, None, self.constant(market))]
+        packages.append(self.package(market, 5, moved, self.constant(market)))
+        assert judged(packages).ok
+        told = [finding.detail for finding in judged(packages, thorough=True).findings]
+        assert len(told) == 3
+        assert "3 of cash:USD" in told[0]
+        assert "2 of token:31337:WETH" in told[0]
+
+    def test_two_accounts_with_one_commitment_are_found(self, market):
+        alike = ((0, (5_000, 10, 0, 0)), (1, (5_000, 10, 0, 0)))
+        same = self.constant(market)
+        verdict = judged([self.package(market, 4, alike, lambda _, epoch: same(0, epoch))])
+        assert "C_W of account 1 in epoch 4 is C_W of account 0 in epoch 4" in verdict.findings[0].detail
+
+    def test_two_proofs_with_one_draw_of_randomness_are_found(self, market):
+        shot, keys = shot_of(market, 4), market.seeds()
+        root = commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N)
+
+        def drawn(seed):
+            numbers = iter(range(seed, seed + 10**6))
+            return lambda: pow(7, next(numbers), 2**200)
+
+        first, second, third = (
+            prove_epoch(shot, keys, *head_of(market, shot, root, height=height), domain=market.N, scalars=drawn(seed))
+            for height, seed in ((43, 1), (44, 1), (43, 10**7))
+        )
+        assert judged([first, third]).ok
+        # Of one statement with one draw all messages are the same, so the proof is the same: nothing is told by it.
+        assert judged([first, second]).ok
+        later = shot_of(market, 5)
+        root = commitments_root(later.statement, commit_epoch(later, keys, market.N), market.N)
+        other = prove_epoch(later, keys, *head_of(market, later, root), domain=market.N, scalars=drawn(1))
+        told = [finding.detail for finding in judged([first, other]).findings]
+        assert (
+            "C_D of account 0, column 0, in a proof of epoch 5 is C_D of account 0, column 0, in a proof of epoch 4"
+            in (told)
+        )
+        assert "R of a book of epoch 5 is R of a book of epoch 4" in told
+
+
+def test_what_is_not_compared_any_more_is_said(monkeypatch, three):
+    monkeypatch.setattr(history_reuse, "POINTS_MAX", 3)
+    verdict = judged(three)
+    assert any("left out" in limit for limit in verdict.not_proven)
+
+
+def test_findings_are_bounded(monkeypatch):
+    assert len(judged([b""] * (FINDINGS_MAX + 5)).findings) == FINDINGS_MAX
