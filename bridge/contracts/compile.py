@@ -19,6 +19,7 @@ MODULES = FOLDER / "node_modules"
 CONTRACTS = {
     "Vault.sol": ("Vault",),
     "BlsCertificateVerifier.sol": ("BlsCertificateVerifier",),
+    "SolvencyVerifier.sol": ("SolvencyVerifier",),
     "test/TestToken.sol": ("TestToken",),
     "test/OddTokens.sol": ("FeeToken", "FalseToken", "ReentrantToken"),
     "test/BlsHarness.sol": ("BlsHarness",),
@@ -28,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "viaIR": True,
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object"]}},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "storageLayout"]}},
 }
 
 
@@ -61,7 +62,9 @@ def _is_tolerated(entry: dict[str, Any]) -> bool:
 
 
 def _artifact(compiled: dict[str, Any]) -> bytes:
-    content = {"abi": compiled["abi"], "bytecode": compiled["evm"]["bytecode"]["object"]}
+    # Without the compiler's own numbers of types and places in the source, which change with every line.
+    places = {each["label"]: [int(each["slot"]), each["offset"]] for each in compiled["storageLayout"]["storage"]}
+    content = {"abi": compiled["abi"], "bytecode": compiled["evm"]["bytecode"]["object"], "storage": places}
     return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
 
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {ICertificateVerifier} from "./ICertificateVerifier.sol";
+
+/// What a vault knows of its network, for contracts that believe what the vault believes.
+interface IVaultTrust {
+    function network() external view returns (bytes32);
+    function verifier() external view returns (ICertificateVerifier);
+    function trustingPeriod() external view returns (uint64);
+    /// Hash of the set that certifies, and its keys; zero between a rotation and their installation.
+    function validatorsHash() external view returns (bytes32);
+    function validatorsCode() external view returns (address);
+    /// The newest certified header. `trustedAt` is in seconds.
+    function latest()
+        external
+        view
+        returns (
+            uint64 height,
+            uint64 withdrawalsCount,
+            uint64 trustedAt,
+            bytes32 withdrawalsRoot,
+            bytes32 exitRoot,
+            bytes32 stateRoot
+        );
+}

@@ -1,0 +1,89 @@
+"""A small epoch for on-chain proofs: some accounts, their leaves and keys, and a prover without its checks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clearing.base.hashing import sha256
+from proofs.commitment import commit
+from proofs.group import encode_point
+from proofs.layout import Layout, RowRange, SlotRange, lay_out
+from proofs.linear.statement import LinearStatement, Weights, weights_of
+from proofs.linear.witness import Witness, make_witness
+from proofs.onchain.keys import EpochKeys, EpochStatement, derive_keys
+from proofs.onchain.leaves import Leaf, leaf_path, make_leaf, row_challenge
+from proofs.onchain.prover import prove_leaf
+from proofs.srs import basis
+
+NETWORK = sha256(b"network of the contract tests")
+CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)
+SLOTS = (CASH, TOKEN, POSITION)
+ROWS = (
+    RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),
+    RowRange(8, ((0, 1), (1, 3), (2, 700)), 10, shortfall=True),
+)
+HOLDINGS = ((1000, 5, -1), (5000, 0, 3), (9, 900, -2), (20, 0, 0), (700, 1, 1))
+SHORTFALLS = (0, 0, 0, 0, 200)
+"""The last account holds a position that it cannot carry: 187 short."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Everything public, and the accounts' secrets."""
+
+    statement: EpochStatement
+    witnesses: tuple[Witness, ...]
+    seeds: tuple[bytes, ...]
+    leaves: tuple[Leaf, ...]
+    keys: EpochKeys
+
+    @property
+    def layout(self) -> Layout:
+        return self.statement.linear.layout
+
+    @property
+    def weights(self) -> Weights:
+        linear = self.statement.linear
+        return weights_of(linear.layout, row_challenge(linear.context, linear.layout.digest, self.keys.leaves_root))
+
+    def path(self, index: int) -> tuple[bytes, ...]:
+        return leaf_path(self.leaves, index)
+
+    def prove(self, index: int, *, keys: EpochKeys | None = None, weights: Weights | None = None) -> bytes:
+        """Without checks, under whatever keys."""
+        return prove_leaf(
+            self.layout,
+            weights or self.weights,
+            keys or self.keys,
+            self.leaves[index],
+            self.witnesses[index],
+            self.seeds[index],
+            check_witness=False,
+        )
+
+
+def make_epoch(
+    size: int = 256,
+    holdings: Sequence[Sequence[int]] = HOLDINGS,
+    *,
+    shortfalls: Sequence[int] = SHORTFALLS,
+    rows: Sequence[RowRange] = ROWS,
+    number: int = 3,
+    check: bool = True,
+    witnesses: Sequence[Witness] | None = None,
+) -> Epoch:
+    """With `check` off the accounts may break every rule."""
+    layout, count = lay_out(size, SLOTS, tuple(rows)), len(holdings)
+    sigmas = tuple(shortfalls)
+    if witnesses is None:
+        witnesses = [
+            make_witness(layout, own, sigma, (5 + k, 7 + k), check=check)
+            for k, (own, sigma) in enumerate(zip(holdings, sigmas, strict=True))
+        ]
+    points = basis(size)
+    commitments = tuple(encode_point(commit(points, each.values, each.blinders)) for each in witnesses)
+    context = sha256(b"commitments root of the tests" + bytes([number]))
+    linear = LinearStatement(layout, context, tuple(range(1, count + 1)), sigmas, commitments)
+    statement = EpochStatement(linear, NETWORK, number, 40 + number)
+    seeds = tuple(bytes([k + 1]) * 32 for k in range(count))
+    leaves = tuple(make_leaf(linear, k, witnesses[k], seeds[k], points) for k in range(count))
+    return Epoch(statement, tuple(witnesses), seeds, leaves, derive_keys(statement, leaves))
