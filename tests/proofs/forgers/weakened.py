@@ -3,8 +3,10 @@
 Rule: everything is the real code but for the one item; outside of the `with` the real code stands as it was.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -13,12 +15,33 @@ from proofs.transcript import Transcript
 
 
 @contextmanager
-def leaving_out(*labels: str) -> Iterator[None]:
-    """A transcript that does not absorb the items of these labels; the challenges' own names are labels, too."""
+def leaving_out(*labels: str, only: int | None = None) -> Iterator[None]:
+    """A transcript that does not absorb the items of these labels; the names of challenges stay in.
+
+    With `only`, just the item of this number among those of its label in a transcript: one account's, say.
+    """
+    real = Transcript._absorb
+    seen: WeakKeyDictionary[Transcript, Counter[str]] = WeakKeyDictionary()
+
+    def absorb(self: Transcript, label: str, kind: str, data: bytes) -> None:
+        counts = seen.setdefault(self, Counter())
+        number = counts[label]
+        counts[label] += 1
+        if label not in labels or kind == "challenge" or only not in (None, number):
+            real(self, label, kind, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transcript, "_absorb", absorb)
+        yield
+
+
+@contextmanager
+def without_names_of_challenges() -> Iterator[None]:
+    """A transcript that does not absorb that a challenge was drawn, so that the next one is the same."""
     real = Transcript._absorb
 
     def absorb(self: Transcript, label: str, kind: str, data: bytes) -> None:
-        if label not in labels:
+        if kind != "challenge":
             real(self, label, kind, data)
 
     with pytest.MonkeyPatch.context() as patch:

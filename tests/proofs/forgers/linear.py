@@ -1,0 +1,225 @@
+"""A forger of linear proofs that knows no witness: it sends constants, and solves for the one that nothing binds.
+
+Rule: Lz(ζ) is affine in every single message: C_W's blinder, D, m, f, S, t_1, t_2, D̄, S̄, each σ, each row's constant.
+Whoever may choose one of them after the challenges solves one equation for it and proves anything, so the transcript
+has to hold all of them. Where the unknown must be small (σ, constants of rows) a lattice solves for several of them.
+Symbols as in `proofs/notes/protocol.md`; the equation is
+π_1·(X − ζ) + μ·π_2·(X − ωζ) = L + μ·(S − S̄), with L = Lz + Σ r^(i+1)(D_i − D̄_i).
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from proofs.commitment import commit
+from proofs.domain import domain_of
+from proofs.field import ORDER, inverse, powers
+from proofs.group import encode_point, multi_scalar
+from proofs.layout import BASE, Layout, lay_out
+from proofs.linear import challenges
+from proofs.linear.encoding import AccountPart, LinearProof, write_proof
+from proofs.linear.prover import random_scalar
+from proofs.linear.statement import LinearStatement, public_evaluations, used_positions, weights_of
+from proofs.linear.witness import constraint_values
+from proofs.polynomial import Masked, Poly, divide_by_root, polynomial
+from proofs.srs import basis, powers_g1
+from tests.proofs.forgers.lattice import small_solution
+
+Forgery = tuple[LinearStatement, bytes]
+
+
+class Forger:
+    """One proof for accounts whose values may break any range and any row. Layouts of one column."""
+
+    def __init__(self, layout: Layout, vectors: Sequence[Sequence[int]], *, which: int = 0) -> None:
+        """`which` account's message is the unbound one, where every account has its own."""
+        count = len(vectors)
+        self.layout, self.vectors, self.which = layout, vectors, which
+        self.size = layout.size
+        """n of the basis that C_W is committed in; the layout's may change later."""
+        self.context, self.accounts, self.sigma = bytes(32), tuple(range(count)), [0] * count
+        self.rho = [[random_scalar(), random_scalar()] for _ in vectors]
+        self.d, self.f = ([random_scalar() for _ in vectors] for _ in range(2))
+        self.m, self.t_1, self.t_2 = (random_scalar() for _ in range(3))
+        self.s = [random_scalar(), random_scalar()]
+        self.d_bar, self.s_bar, self.r = list(self.d), 0, 0
+
+    def statement(self) -> LinearStatement:
+        """The statement as it stands: the forger may still change what nothing binds."""
+        points = basis(self.size)
+        commitments = tuple(encode_point(commit(points, w, rho)) for w, rho in zip(self.vectors, self.rho, strict=True))
+        return LinearStatement(self.layout, self.context, self.accounts, tuple(self.sigma), commitments)
+
+    def forge(self, unbound: str) -> Forgery:
+        """A statement and a proof for transcripts that leave the item `unbound` out. Raises ValueError for others.
+
+        With "nothing" the proof is wrong by the constant `error` in the group, and only by it.
+        """
+        self._draw_until_zeta()
+        if unbound in self._unknowns():
+            self._solve(self._unknowns()[unbound])
+        elif unbound in self._small_unknowns():
+            self._solve_small(*self._small_unknowns()[unbound])
+        elif unbound not in ("D(zeta)", "S(omega zeta)", "pi_2", "nothing"):
+            raise ValueError(unbound)
+        evaluations = [[value] for value in self.d_bar]
+        self.r = challenges.after_evaluations(self.transcript, evaluations, self.s_bar)
+        if unbound == "D(zeta)":
+            self._solve(self._put_d_bar)
+        pi_1, pi_2 = self._openings(unbound)
+        self.error = self._residue()
+        parts = tuple(
+            AccountPart((_constant(d),), (_constant(f),), (d_bar,))
+            for d, f, d_bar in zip(self.d, self.f, self.d_bar, strict=True)
+        )
+        s, t_1, t_2 = _commit(self.s), _constant(self.t_1), _constant(self.t_2)
+        return self.statement(), write_proof(LinearProof(parts, _constant(self.m), s, t_1, t_2, self.s_bar, pi_1, pi_2))
+
+    def _draw_until_zeta(self) -> None:
+        self.transcript = self.statement().transcript()
+        self.first = challenges.after_digits(self.transcript, [(_constant(d),) for d in self.d], _constant(self.m))
+        self.delta = challenges.after_lookups(self.transcript, [(_constant(f),) for f in self.f])
+        self.gamma = challenges.after_sum(self.transcript, _commit(self.s))
+        self.zeta = challenges.after_quotient(self.transcript, _constant(self.t_1), _constant(self.t_2))
+        self.shifted = domain_of(self.layout.size).omega * self.zeta % ORDER
+        self._put_slope(self.s[1])
+
+    def _unknowns(self) -> dict[str, Callable[[int], None]]:
+        """How each message is set that one equation at ζ is solved for."""
+        return {
+            "C_W": self._put_blinder,
+            "C_D": self._put_digits,
+            "C_m": lambda value: setattr(self, "m", value),
+            "C_f": self._put_lookup,
+            "C_S": self._put_slope,
+            "C_t1": lambda value: setattr(self, "t_1", value),
+            "C_t2": lambda value: setattr(self, "t_2", value),
+            "pi_1": lambda value: setattr(self, "s_bar", value),
+        }
+
+    def _small_unknowns(self) -> dict[str, tuple[Callable[[Sequence[int]], None], int, int, int]]:
+        """(how they are set, how many, from, below) of those that must be small integers."""
+        return {
+            "sigma": (self._put_shortfalls, len(self.sigma), 0, 2**62),
+            "layout": (self._put_constants, len(self.layout.table.rows), -(2**62), 2**62),
+            "n": (self._put_larger, len(self.layout.table.rows), -(2**62), 2**62),
+        }
+
+    def _put_blinder(self, value: int) -> None:
+        self.rho[self.which][0] = value
+
+    def _put_digits(self, value: int) -> None:
+        self.d[self.which] = self.d_bar[self.which] = value
+
+    def _put_d_bar(self, value: int) -> None:
+        self.d_bar[self.which] = value
+
+    def _put_lookup(self, value: int) -> None:
+        self.f[self.which] = value
+
+    def _put_slope(self, value: int) -> None:
+        self.s[1] = value
+        self.s_bar = (self.s[0] + value * self.shifted) % ORDER
+
+    def _put_shortfalls(self, values: Sequence[int]) -> None:
+        self.sigma = list(values)
+
+    def _put_constants(self, values: Sequence[int]) -> None:
+        table = self.layout.table
+        rows = tuple(msgspec.structs.replace(row, constant=b) for row, b in zip(table.rows, values, strict=True))
+        self.layout = lay_out(table.size, table.slots, rows)
+
+    def _put_larger(self, values: Sequence[int]) -> None:
+        """Other constants, and a domain twice as large as when the challenges were drawn."""
+        table = self.layout.table
+        self.layout = lay_out(2 * self.size, table.slots, table.rows)
+        self.shifted = domain_of(2 * self.size).omega * self.zeta % ORDER
+        self._put_slope(self.s[1])
+        self._put_constants(values)
+
+    def _solve(self, put: Callable[[int], None]) -> None:
+        """Set the one unknown so that L(ζ) = 0."""
+        put(0)
+        at_zero = self._residue()
+        put(1)
+        slope = self._residue() - at_zero
+        put(-at_zero * inverse(slope) % ORDER)
+
+    def _solve_small(self, put: Callable[[Sequence[int]], None], count: int, low: int, high: int) -> None:
+        put([0] * count)
+        at_zero = self._residue()
+        slopes = []
+        for index in range(count):
+            put([int(i == index) for i in range(count)])
+            slopes.append(self._residue() - at_zero)
+        put(small_solution(slopes, -at_zero % ORDER, low, high))
+
+    def _residue(self) -> int:
+        return int(self._opened()(self.zeta))
+
+    def _opened(self) -> Poly:
+        """L as it stands."""
+        domain = domain_of(self.layout.size)
+        weights = weights_of(self.layout, self.first.y)
+        lagrange = domain.lagrange(self.zeta, used_positions(self.layout))
+        (u_bar,), v_bar = public_evaluations(self.layout, weights, lagrange)
+        alpha, gamma, gamma_beta = self.first.alpha, self.gamma, self.gamma * self.first.beta
+        table, inverse_n = alpha + domain.table(self.zeta), inverse(self.layout.size)
+        total = polynomial(self.s) * -gamma
+        constant = gamma * self.s_bar + self.m * (alpha + self.d_bar[0])
+        constant -= domain.vanishing(self.zeta) * (self.t_1 + pow(self.zeta, self.layout.size + 2, ORDER) * self.t_2)
+        opening = powers(self.r, len(self.d) + 1)[1:]
+        for k, joint in enumerate(powers(self.delta, len(self.d))):
+            factor = 1 if k else table
+            constant += self.f[k] * (joint * (alpha + self.d_bar[k]) * factor - gamma) - joint * factor
+            constant += joint * gamma_beta * (weights.c(self.sigma[k]) * inverse_n - u_bar * self.d_bar[k])
+            constant += opening[k] * (self.d[k] - self.d_bar[k])
+            total += self.committed(k) * (joint * gamma_beta % ORDER * v_bar % ORDER)
+        return total + polynomial([constant % ORDER])
+
+    def committed(self, k: int) -> Poly:
+        """W of account k."""
+        return Masked([*self.vectors[k], *[0] * (self.size - len(self.vectors[k]))], self.rho[k]).poly()
+
+    def _openings(self, unbound: str) -> tuple[bytes, bytes]:
+        """(π_1, π_2); with the unbound one, or S̄, chosen after μ."""
+        opened, s = self._opened(), polynomial(self.s)
+        apart = inverse(self.zeta - self.shifted)
+        if unbound == "pi_1":
+            # A wrong S̄ made L(ζ) zero; π_2 is right at ζ alone, and π_1 takes up what is wrong elsewhere.
+            pi_2 = (int(s(self.zeta)) - self.s_bar) * apart % ORDER
+            mu = challenges.after_openings(self.transcript, b"", _constant(pi_2))
+            rest = s - polynomial([self.s_bar]) - polynomial([-self.shifted, 1]) * pi_2
+            return _commit(divide_by_root(opened + rest * mu, self.zeta)), _constant(pi_2)
+        if unbound == "pi_2":
+            # L(ζ) is not zero; π_1 is right at ωζ alone, and π_2 takes up what is wrong elsewhere.
+            pi_1 = -int(opened(self.shifted)) * apart % ORDER
+            mu = challenges.after_openings(self.transcript, _constant(pi_1), b"")
+            rest = opened - polynomial([-self.zeta, 1]) * pi_1 + (s - polynomial([self.s_bar])) * mu
+            return _constant(pi_1), _commit(divide_by_root(rest * inverse(mu), self.shifted))
+        pi_1, pi_2 = _commit(divide_by_root(opened, self.zeta)), _constant(self.s[1])
+        mu = challenges.after_openings(self.transcript, pi_1, pi_2)
+        if unbound == "S(omega zeta)":
+            # L holds γ·S̄, the other opening −μ·S̄: the two errors cancel for one S̄.
+            error = int(opened(self.zeta)) - self.gamma * self.s_bar + mu * int(s(self.shifted))
+            self.s_bar = error * inverse(mu - self.gamma) % ORDER
+        return pi_1, pi_2
+
+
+def is_false(statement: LinearStatement, vectors: Sequence[Sequence[int]], rho: Sequence[Sequence[int]]) -> bool:
+    """Whether these are the openings of the statement's commitments and some slot or row is out of its range."""
+    points = basis(statement.layout.size)
+    opened = tuple(encode_point(commit(points, w, hiding)) for w, hiding in zip(vectors, rho, strict=True))
+    broken = False
+    for values, sigma in zip(vectors, statement.shortfalls, strict=True):
+        found = constraint_values(statement.layout, values, sigma)
+        broken |= any(not 0 <= v < max(BASE**w, 1) for v, w in zip(found, statement.layout.widths, strict=True))
+    return opened == statement.commitments and broken
+
+
+def _constant(value: int) -> bytes:
+    return _commit([value])
+
+
+def _commit(found: Sequence[int]) -> bytes:
+    return encode_point(multi_scalar(powers_g1()[: len(found)], found))
