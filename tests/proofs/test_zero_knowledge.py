@@ -1,0 +1,288 @@
+"""A proof tells nothing but its statement: the simulator's proofs verify, and honest ones are distributed as they are.
+
+The honest prover's code runs over a toy group whose discrete logarithms are open, so each test sees what one without
+any bound on time sees, at fixed challenges. Power of the tests, for q = 769:
+- relations: of 67 proofs, all products of at most two of the nine published values (55 of them) must be linearly
+  independent. Uniform values are not with probability below (2/q)^67 · q^55 = 2^-48; a relation of degree two between
+  them, such as one missing blinder makes, is found with certainty.
+- collisions: in 200 proofs two values agree together 0.034 times (Poisson) if they are uniform, 25.9 times if one
+  determines the other. A limit of 5 gives a false alarm with 2^-31 a pair and misses with 2^-22.
+- counts: chi-square of 16 buckets, 200 honest against 200 simulated proofs, limit 60 (probability 2^-21 a value).
+"""
+
+import random
+import sys
+from collections import Counter
+from itertools import combinations, combinations_with_replacement
+from types import SimpleNamespace
+
+import pytest
+from flint import nmod_mat
+from py_arkworks_bls12381 import G2Point, Scalar
+
+import proofs.commitment
+import proofs.domain
+import proofs.field
+import proofs.group
+import proofs.linear.encoding
+import proofs.linear.statement
+import proofs.linear.verifier
+from proofs.errors import Refused
+from proofs.field import ORDER
+from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.linear.statement import LinearStatement
+from proofs.linear.verifier import verify
+from proofs.srs import basis
+from tests.proofs import slow_verifier
+from tests.proofs.simulator import simulate, simulate_book, with_openings
+from tests.proofs.slow_verifier import plain_statement, slow_verify
+from tests.proofs.toy_group import proofs_over
+
+N, Q, TAU = 256, 769, 11
+FIXED = {"alpha": 100, "y": 21, "beta": 333, "delta": 45, "gamma": 600, "zeta": 37, "r": 71, "mu": 500}
+REAL = SimpleNamespace(
+    commitment=proofs.commitment,
+    domain=proofs.domain,
+    encoding=proofs.linear.encoding,
+    field=proofs.field,
+    group=proofs.group,
+    statement=proofs.linear.statement,
+    verifier=proofs.linear.verifier,
+)
+SLOTS = (SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39))
+ROWS = (RowRange(8, ((0, 1), (1, 3), (2, -900)), 10, shortfall=True),)
+HOLDINGS = (1000, 5, -1)
+SAMPLES, COUNTED = 67, 200
+D, F, M, S, T = (0, 1), (2, 3), (4, 5), (6, 7, 8), (9,)
+"""In which order the prover draws the blinders of one account with one column: which of them are whose."""
+
+
+@pytest.fixture
+def known_tau(monkeypatch) -> int:
+    """Both verifiers under a reference string whose τ the test knows."""
+    tau = 0xC0FFEE
+    second = G2Point() * Scalar(tau)
+    monkeypatch.setattr(proofs.linear.verifier, "tau_g2", lambda: second)
+    monkeypatch.setattr(slow_verifier, "TAU_2", bytes(second.to_compressed_bytes()))
+    return tau
+
+
+def some_statement(layout, accounts: int) -> LinearStatement:
+    """About commitments to who knows what."""
+    points = [REAL.group.multiply(REAL.group.GENERATOR, 77 + k) for k in range(accounts)]
+    commitments = tuple(map(REAL.group.encode_point, points))
+    return LinearStatement(layout, bytes(32), tuple(range(accounts)), (0,) * accounts, commitments)
+
+
+@pytest.mark.parametrize(("accounts", "slots"), [(1, SLOTS), (3, SLOTS), (2, SLOTS * 15)])
+def test_the_simulators_proofs_verify(known_tau, accounts, slots):
+    statement = some_statement(lay_out(N, slots, ROWS), accounts)
+    numbers = random.Random(5)
+    proof = simulate(REAL, statement, known_tau, lambda: numbers.randrange(ORDER))
+    verify(statement, proof)
+    assert slow_verify(plain_statement(statement), proof)
+
+
+def test_without_tau_the_simulator_proves_nothing():
+    statement = some_statement(lay_out(N, SLOTS, ROWS), 1)
+    numbers = random.Random(5)
+    proof = simulate(REAL, statement, 0xC0FFEE, lambda: numbers.randrange(ORDER))
+    with pytest.raises(Refused):
+        verify(statement, proof)
+
+
+def test_the_simulated_book_satisfies_its_equation():
+    points, e = basis(N), 12345
+    bases = [*points.hiding[:2], points.lagrange[4]]
+    difference = REAL.group.multiply(REAL.group.GENERATOR, 99)
+    numbers = random.Random(6)
+    announced, answers = simulate_book(REAL, bases, difference, e, lambda: numbers.randrange(ORDER))
+    assert REAL.group.multi_scalar(bases, answers) == announced + REAL.group.multiply(difference, e)
+
+
+# Over the toy group.
+
+
+@pytest.fixture
+def toy(monkeypatch) -> SimpleNamespace:
+    found = proofs_over(Q, 11, TAU)
+    monkeypatch.setattr(found.transcript.Transcript, "challenge", lambda _, label: FIXED[label])
+    return found
+
+
+class Blinders:
+    """The prover's randomness; numbers in `planted` are zero, which is one random multiple of Z_H fewer."""
+
+    def __init__(self, seed: int, planted: tuple[int, ...] = ()):
+        self.random, self.planted, self.drawn = random.Random(seed), planted, 0
+
+    def __call__(self) -> int:
+        self.drawn += 1
+        value = self.random.randrange(Q)
+        return 0 if self.drawn - 1 in self.planted else value
+
+
+def statement_of(toy, layout, witnesses):
+    points = toy.srs.basis(N)
+    commitments = tuple(toy.group.encode_point(toy.commitment.commit(points, w.values, w.blinders)) for w in witnesses)
+    return toy.statement.LinearStatement(
+        layout, bytes(32), tuple(range(len(witnesses))), (0,) * len(witnesses), commitments
+    )
+
+
+def toy_layout(toy, slots=SLOTS):
+    kinds = tuple(toy.layout.SlotRange(slot.width, slot.offset) for slot in slots)
+    rows = tuple(toy.layout.RowRange(row.width, row.coefficients, row.constant, row.shortfall) for row in ROWS)
+    return toy.layout.lay_out(N, kinds, rows)
+
+
+def log(data: bytes) -> int:
+    return int.from_bytes(data[1:], "big")
+
+
+def published(toy, statement, proof: bytes) -> list[int]:
+    """Everything a proof shows, as numbers: W, D, f, D̄ of each account, then m, S, t1, t2, S̄; last π_1, π_2."""
+    read = toy.encoding.read_proof(proof, len(statement.accounts), statement.layout.columns)
+    values = [log(c_w) for c_w in statement.commitments]
+    for part in read.parts:
+        values += [*map(log, part.c_d), *map(log, part.c_f), *part.d_bar]
+    tail = [log(data) for data in (read.c_m, read.c_s, read.c_t1, read.c_t2)]
+    return [*values, *tail, read.s_bar, log(read.pi_1), log(read.pi_2)]
+
+
+def honest(toy, count, planted=(), *, slots=SLOTS, accounts=1, rho=2, holdings=HOLDINGS) -> list[list[int]]:
+    """What so many honest proofs publish; `rho` is how many blinders C_W has."""
+    layout, found = toy_layout(toy, slots), []
+    values = holdings * (len(slots) // len(SLOTS))
+    for number in range(count):
+        hiding = random.Random(-number - 1)
+        blinders = [[hiding.randrange(Q) if i < rho else 0 for i in range(2)] for _ in range(accounts)]
+        witnesses = [toy.witness.make_witness(layout, values, 0, tuple(own)) for own in blinders]
+        statement = statement_of(toy, layout, witnesses)
+        proof, _ = toy.prover.prove(statement, witnesses, scalars=Blinders(number + 1000 * accounts, planted))
+        found.append(published(toy, statement, proof))
+    return found
+
+
+def simulated(toy, count) -> list[list[int]]:
+    layout, numbers, found = toy_layout(toy), random.Random(7), []
+    for _ in range(count):
+        c_w = toy.group.encode_point(toy.group.multiply(toy.group.GENERATOR, numbers.randrange(Q)))
+        statement = toy.statement.LinearStatement(layout, bytes(32), (0,), (0,), (c_w,))
+        found.append(published(toy, statement, simulate(toy, statement, TAU, lambda: numbers.randrange(Q))))
+    return found
+
+
+def relations(values: list[list[int]]) -> int:
+    """How many independent relations of degree at most two hold between published values (π_1, π_2 left out)."""
+    width = len(values[0]) - 2
+    pairs = list(combinations_with_replacement(range(width), 2))
+    lifted = [[1, *row[:width], *(row[a] * row[b] % Q for a, b in pairs)] for row in values]
+    assert len(lifted) >= len(lifted[0])
+    return len(lifted[0]) - nmod_mat(lifted, Q).rank()
+
+
+def most_collisions(values: list[list[int]]) -> int:
+    """The most often that two proofs agree in two values together."""
+    return max(
+        sum(n * (n - 1) // 2 for n in Counter((row[a], row[b]) for row in values).values())
+        for a, b in combinations(range(len(values[0])), 2)
+    )
+
+
+def worst_count(left: list[list[int]], right: list[list[int]]) -> float:
+    """The largest chi-square of the published values' counts in 16 buckets."""
+    worst = 0.0
+    for at in range(len(left[0])):
+        one, two = (Counter(row[at] * 16 // Q for row in rows) for rows in (left, right))
+        total = sum((one[b] - two[b]) ** 2 / (one[b] + two[b]) for b in range(16) if one[b] + two[b])
+        worst = max(worst, total)
+    return worst
+
+
+def test_the_toy_group_runs_the_provers_own_code(toy):
+    assert toy.field.ORDER == Q != proofs.field.ORDER
+    assert toy.prover.__spec__.origin == sys.modules["proofs.linear.prover"].__file__
+    points = toy.srs.basis(N)
+    roots = toy.domain.domain_of(N).roots
+    assert points.lagrange[3].log == toy.domain.domain_of(N).lagrange(TAU, 4)[3] % Q
+    shown = {FIXED["zeta"], FIXED["zeta"] * roots[1] % Q, TAU, TAU * roots[1] % Q}
+    assert len(shown) == 4
+    assert not shown & set(roots)
+
+
+def test_an_honest_prover_draws_as_many_blinders_as_the_notes_say(toy):
+    draw = Blinders(1)
+    layout = toy_layout(toy)
+    witness = toy.witness.make_witness(layout, HOLDINGS, 0, (1, 2))
+    toy.prover.prove(statement_of(toy, layout, [witness]), [witness], scalars=draw)
+    assert layout.columns == 1
+    assert draw.drawn == len((*D, *F, *M, *S, *T))
+
+
+def test_honest_proofs_verify_over_the_toy_group_and_their_openings_are_the_only_ones(toy):
+    layout = toy_layout(toy)
+    for number in range(5):
+        witness = toy.witness.make_witness(layout, HOLDINGS, 0, (number, 2))
+        statement = statement_of(toy, layout, [witness])
+        proof, _ = toy.prover.prove(statement, [witness], scalars=Blinders(number))
+        toy.verifier.verify(statement, proof)
+        read = toy.encoding.read_proof(proof, 1, 1)
+        wiped = type(read)(**{**vars(read), "pi_1": read.c_m, "pi_2": read.c_m})
+        assert with_openings(toy, statement, wiped, TAU) == read
+
+
+def test_published_values_of_honest_proofs_are_in_no_relation(toy):
+    assert relations(honest(toy, SAMPLES)) == 0
+
+
+def test_published_values_of_simulated_proofs_are_in_no_relation(toy):
+    assert relations(simulated(toy, SAMPLES)) == 0
+
+
+@pytest.mark.parametrize("blinder", [*D, *S])
+def test_one_blinder_fewer_is_found(toy, blinder):
+    assert relations(honest(toy, SAMPLES, (blinder,))) > 0
+
+
+@pytest.mark.parametrize("blinders", [F, M])
+def test_a_multiplicity_or_lookup_without_blinders_is_found(toy, blinders):
+    assert relations(honest(toy, SAMPLES, blinders)) > 0
+
+
+def test_a_commitment_without_blinders_is_found(toy):
+    assert relations(honest(toy, SAMPLES, rho=0)) > 0
+
+
+@pytest.mark.parametrize("blinder", [*F, *M, *T])
+def test_lookups_multiplicities_and_the_quotient_have_one_blinder_to_spare(toy, blinder):
+    assert relations(honest(toy, SAMPLES, (blinder,))) == 0
+    assert relations(honest(toy, SAMPLES, rho=1)) == 0
+
+
+def test_the_quotients_blinder_hides_it_by_itself_and_is_needed_where_nothing_else_is_to_spare(toy):
+    """t1 is hidden by what f, m and W have to spare, too: the leak is seen only when those are gone."""
+    spare = (F[1], M[1])
+    assert relations(honest(toy, SAMPLES, spare, rho=1)) == 0
+    assert relations(honest(toy, SAMPLES, (*spare, *T), rho=1)) > 0
+
+
+def test_values_of_a_joint_proof_over_two_columns_are_in_no_relation_of_the_first_degree(toy):
+    values = honest(toy, 24, slots=SLOTS * 15, accounts=2)
+    shown = [[1, *row[:-2]] for row in values]
+    assert len(shown[0]) == 1 + 2 + 3 * 4 + 5
+    assert nmod_mat(shown, Q).rank() == len(shown[0])
+
+
+def test_honest_proofs_of_any_holdings_are_distributed_as_simulated_ones(toy):
+    fake = simulated(toy, COUNTED)
+    assert most_collisions(fake) < 5
+    for holdings in (HOLDINGS, (10**9, 2**55, 3)):
+        real = honest(toy, COUNTED, holdings=holdings)
+        assert most_collisions(real) < 5
+        assert worst_count(real, fake) < 60
+
+
+def test_the_comparison_of_distributions_finds_planted_leaks(toy):
+    assert most_collisions(honest(toy, COUNTED, D[:1])) > 5
+    assert worst_count(honest(toy, COUNTED, M), simulated(toy, COUNTED)) > 60
