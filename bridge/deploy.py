@@ -16,8 +16,8 @@ from web3 import Web3
 from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
 from bridge.contracts.calldata import validator_words
-from bridge.evm import rlp_coding
 from clearing.base.errors import LocalFault
+from clearing.base.evm import rlp_coding
 from clearing.base.hashing import keccak256
 from clearing.base.nesting import bound_recursion
 from clearing.base.validators import ValidatorSet, check_validator_set

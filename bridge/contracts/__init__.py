@@ -22,6 +22,8 @@ class Artifact:
     abi: tuple[dict[str, Any], ...]
     bytecode: bytes
     """What creates it, without constructor arguments."""
+    storage: dict[str, tuple[int, int]]
+    """Variable to (slot, offset in bytes), as the compiler lays storage out."""
 
 
 @cache
@@ -30,4 +32,5 @@ def load_artifact(name: str) -> Artifact:
     if not name.isidentifier():
         raise FileNotFoundError(name)
     read = json.loads((ARTIFACTS / f"{name}.json").read_bytes())
-    return Artifact(name, tuple(read["abi"]), bytes.fromhex(read["bytecode"]))
+    places = {label: (slot, offset) for label, (slot, offset) in read["storage"].items()}
+    return Artifact(name, tuple(read["abi"]), bytes.fromhex(read["bytecode"]), places)

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import read_data, read_object, read_quantity
-from bridge.evm.rlp_coding import encode
 from clearing.base.errors import RemoteFault
+from clearing.base.evm.rlp_coding import encode
 from clearing.base.hashing import keccak256
 
 EXTRA_DATA_MAX = 1024

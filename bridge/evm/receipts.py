@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import malformed, read_data, read_list, read_object, read_quantity
-from bridge.evm.rlp_coding import Item, decode, encode
 from bridge.evm.trie import index_key, trie_root
 from clearing.base.errors import RemoteFault
+from clearing.base.evm.rlp_coding import Item, decode, encode
 
 TOPICS_MAX = 4
 LOGS_MAX = 100_000

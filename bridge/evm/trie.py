@@ -1,4 +1,4 @@
-"""The Merkle-Patricia trie as far as receipts need it: roots, proofs, and checking a proof.
+"""The Merkle-Patricia trie as far as receipts need it: building roots and proofs, and checking a proof.
 
 Rule (yellow paper, appendix D): a node is referenced by its Keccak hash, or stands inline where its encoding is
 shorter than 32 bytes. A proof is the list of hashed nodes from the root on; every one must be used.
@@ -7,12 +7,12 @@ shorter than 32 bytes. A proof is the list of hashed nodes from the root on; eve
 from collections.abc import Mapping, Sequence
 
 from bridge.codes import BridgeCode
-from bridge.evm.rlp_coding import Item, decode, encode
 from clearing.base.errors import RemoteFault
+from clearing.base.evm.rlp_coding import Item, encode
+from clearing.base.evm.trie import EMPTY_ROOT, nibbles, walk
 from clearing.base.hashing import keccak256
 
 PROOF_NODES_MAX = 64
-EMPTY_ROOT = keccak256(encode(b""))
 
 
 def index_key(index: int) -> bytes:
@@ -30,8 +30,7 @@ def trie_root(items: Mapping[bytes, bytes]) -> bytes:
 def trie_proof(items: Mapping[bytes, bytes], key: bytes) -> tuple[bytes, ...]:
     """Encoded nodes from the root to the value of `key`, inline nodes inside their parents. KeyError if absent."""
     items[key]
-    nibbles = _nibbles(key)
-    node = _build(_sorted(items), 0, nibbles, proof := [])
+    node = _build(_sorted(items), 0, nibbles(key), proof := [])
     proof.append(encode(node))
     # The root is told always, an inner node only where its parent holds its hash.
     return tuple(reversed([encoded for encoded in proof[:-1] if len(encoded) >= 32] + proof[-1:]))
@@ -41,43 +40,26 @@ def verify_trie_proof(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes:
     """The value of `key` under `root`. Raises RemoteFault BAD_TRIE_PROOF, also for a proof of absence."""
     if not 0 < len(proof) <= PROOF_NODES_MAX:
         raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, "length", nodes=len(proof))
-    path = _nibbles(key)
-    expected: Item = root
     used = 0
-    while True:
-        if isinstance(expected, bytes):
-            if used == len(proof) or len(expected) != 32 or keccak256(proof[used]) != expected:
-                raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, "node", index=used, expected=expected)
-            node = _decode(proof[used])
-            used += 1
-        else:
-            node = expected
-        expected, path, done = _descend(node, path)
-        if done:
-            break
-    if used != len(proof) or not isinstance(expected, bytes) or not expected:
+
+    def next_node(expected: bytes) -> bytes:
+        nonlocal used
+        if used == len(proof) or keccak256(proof[used]) != expected:
+            raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, "node", index=used, expected=expected)
+        used += 1
+        return proof[used - 1]
+
+    try:
+        value = walk(root, key, next_node)
+    except RemoteFault as fault:
+        raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, fault.at, **fault.values) from None
+    if used != len(proof) or value is None:
         raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, "value", used=used, nodes=len(proof))
-    return expected
-
-
-def _descend(node: Item, path: tuple[int, ...]) -> tuple[Item, tuple[int, ...], bool]:
-    """The next node on `path`, what remains of it, and whether the value is reached."""
-    if isinstance(node, list) and len(node) == 17:
-        return (node[path[0]], path[1:], False) if path else (node[16], (), True)
-    if isinstance(node, list) and len(node) == 2 and isinstance(node[0], bytes) and node[0]:
-        flag = node[0][0] >> 4
-        nibbles = _nibbles(node[0])[1 if flag & 1 else 2 :]
-        if flag < 4 and path[: len(nibbles)] == nibbles:
-            rest = path[len(nibbles) :]
-            if flag < 2 and nibbles:
-                return node[1], rest, False
-            if flag >= 2 and not rest:
-                return node[1], (), True
-    raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, "path", nibbles=len(path))
+    return value
 
 
 def _sorted(items: Mapping[bytes, bytes]) -> list[tuple[tuple[int, ...], bytes]]:
-    return [(_nibbles(key), items[key]) for key in sorted(items)]
+    return [(nibbles(key), items[key]) for key in sorted(items)]
 
 
 def _build(
@@ -131,19 +113,8 @@ def _shortened(node: Item, encoded: bytes) -> Item:
     return node if len(encoded) < 32 else keccak256(encoded)
 
 
-def _nibbles(key: bytes) -> tuple[int, ...]:
-    return tuple(nibble for byte in key for nibble in (byte >> 4, byte & 15))
-
-
-def _compact(nibbles: tuple[int, ...], *, leaf: bool) -> bytes:
+def _compact(path: tuple[int, ...], *, leaf: bool) -> bytes:
     """Hex-prefix encoding (yellow paper, appendix C)."""
     flag = 2 if leaf else 0
-    padded = (flag + 1, *nibbles) if len(nibbles) % 2 else (flag, 0, *nibbles)
+    padded = (flag + 1, *path) if len(path) % 2 else (flag, 0, *path)
     return bytes(padded[i] << 4 | padded[i + 1] for i in range(0, len(padded), 2))
-
-
-def _decode(encoded: bytes) -> Item:
-    try:
-        return decode(encoded)
-    except ValueError:
-        raise RemoteFault(BridgeCode.BAD_TRIE_PROOF, "encoding", bytes=len(encoded)) from None

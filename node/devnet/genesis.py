@@ -10,7 +10,9 @@ import msgspec
 
 from clearing.accounts.kinds import AccountKind
 from clearing.assets import Asset, CashGroup, Feed
+from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
+from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import DAY_MS
 from clearing.base.validators import ValidatorSet
@@ -33,6 +35,8 @@ from clearing.ranges.parameters import RangeParameters
 from node.devnet.codes import DevnetCode
 from node.devnet.market import CashFigures, JointFigures, Market, Table
 
+DEVNET_BALANCES = 0
+"""The slot in which `TestToken` keeps its balances."""
 MINUTE_MS = 60_000
 USD = 1
 KINDS = {
@@ -156,6 +160,7 @@ def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, 
             haircut_ppm=token.haircut_ppm,
             cap_units=token.cap_units,
             haircut=HaircutTerms(**_named(token.haircut)),
+            balances=BalanceWord(BalanceOrder.KEY_FIRST, u256(DEVNET_BALANCES)),
         )
         for number, (chain, token) in enumerate(pairs, start=1)
     )

@@ -75,7 +75,8 @@ contract Vault is ReentrancyGuardTransient {
 
     /// Base units in one clearing unit; zero for a token that is not taken.
     mapping(address token => uint256) public unitOf;
-    /// Base units credited to accounts since deployment.
+    /// Base units credited to accounts since deployment. Storage proofs of custody read this and the next by their slots, 9
+    /// and 10: they stay there.
     mapping(address token => uint256) public deposited;
     /// Base units paid out since deployment.
     mapping(address token => uint256) public withdrawn;

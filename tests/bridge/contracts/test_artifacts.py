@@ -10,8 +10,10 @@ from bridge.contracts import ARTIFACTS, FOLDER, load_artifact
 from bridge.contracts.compile import compile_artifacts
 from bridge.evm import events
 from clearing.base.errors import LocalFault
+from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN
 from clearing.base.hashing import keccak256
 from clearing.base.validators import VALIDATORS_MAX
+from node.devnet.genesis import DEVNET_BALANCES
 from node.devnet.toolchain import INSTALL_COMMAND, compiler_path
 
 CODE_BYTES_MAX = 24_576
@@ -54,6 +56,13 @@ def test_the_adapters_words_are_those_of_the_contract() -> None:
     }
     assert indexed["Deposited"] == [True, True, True, False, False, False]
     assert indexed["Withdrawn"] == [True, True, True, False]
+
+
+def test_storage_proofs_look_where_the_compiler_lays_the_counters() -> None:
+    places = load_artifact("Vault").storage
+    assert places["deposited"] == (VAULT_DEPOSITED, 0)
+    assert places["withdrawn"] == (VAULT_WITHDRAWN, 0)
+    assert load_artifact("TestToken").storage["_balances"] == (DEVNET_BALANCES, 0)
 
 
 def test_contracts_fit_the_limit_on_code() -> None:
