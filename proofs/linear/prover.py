@@ -8,7 +8,6 @@ prover of the tests.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import accumulate
 
 from clearing.base.errors import Bug
@@ -17,8 +16,9 @@ from proofs.field import ORDER, inner_product, inverse, powers
 from proofs.group import encode_point, multi_scalar
 from proofs.linear import challenges
 from proofs.linear.encoding import AccountPart, LinearProof, write_proof
-from proofs.linear.shard import OpeningWeights, RandomScalar, Shard, ShardSums, add_sums
+from proofs.linear.shard import OpeningWeights, RandomScalar, Shard
 from proofs.linear.statement import LinearStatement, Weights, u_values, weights_of
+from proofs.linear.sums import ShardSums
 from proofs.linear.witness import Witness
 from proofs.polynomial import (
     Masked,
@@ -105,7 +105,9 @@ class _Session:
         delta = challenges.after_lookups(self.transcript, c_f)
         self.rounds = _Rounds(first, powers(delta, len(c_d) * self.layout.columns))
         self.weights: Weights = weights_of(self.layout, first.y)
-        sums = reduce(add_sums, [shard.sums(self._share(i, self.rounds.deltas)) for i, (shard, _) in self._numbered()])
+        sums, *more = [shard.sums(self._share(i, self.rounds.deltas)) for i, (shard, _) in self._numbered()]
+        for each in more:
+            sums.add(each)
 
         running = self._running_sum(sums)
         c_s = self._commit_masked(running)
@@ -133,7 +135,8 @@ class _Session:
         """S: S_0 = 0, S_(i+1) = S_i + g_i, with g = Σ f + β·Σ joint·[uD − vW − c/n]."""
         beta = self.rounds.first.beta
         constant = self._share_of_constant(beta)
-        steps = [value - constant for value in sums.lookups.values]
+        table, _, _ = _table_of(sums)
+        steps = [a + b - constant for a, b in zip(sums.lookups.values, table.values, strict=True)]
         for column, digits in zip(u_values(self.layout, self.weights), sums.digits, strict=True):
             for position, weight in column.items():
                 steps[position] += beta * weight % ORDER * digits.values[position]
@@ -157,19 +160,21 @@ class _Session:
         size = self.size
         alpha, beta, gamma = self.rounds.first.alpha, self.rounds.first.beta, self.rounds.gamma
         others = (sum(self.rounds.deltas) - 1) % ORDER
+        f, m, digits = _table_of(sums)
         table = Masked([alpha + i % 256 for i in range(size)], []).poly()
-        inner = sums.table_lookups.poly() * alpha + polynomial(sums.table_products) + polynomial([-1])
-        lookups = table * inner + sums.multiplicities.poly() * alpha + polynomial(sums.other_products)
-        if len(self.rounds.deltas) > 1:
-            lookups += sums.other_lookups.poly() * alpha + polynomial([-others])
+        digits_poly = digits.poly() + polynomial([alpha])
+        lookups = table * (f.poly() * digits_poly + polynomial([-1])) + m.poly() * digits_poly
         linear = self._weighted(list(self.weights.v), sums.values) * -1
         for column, digits in zip(u_values(self.layout, self.weights), sums.digits, strict=True):
             linear += self._weighted([column.get(i, 0) for i in range(size)], digits)
-        step = sums.lookups.poly() + linear * beta + polynomial([-self._share_of_constant(beta)])
+        sums.lookups.add(1, f)
+        step = sums.lookups.reduced().poly() + linear * beta + polynomial([-self._share_of_constant(beta)])
         closing = scale_argument(sum_poly, self.domain.omega) - sum_poly - step
         quotient, exact = divide_by_vanishing(lookups + closing * gamma, size)
         if self.check and not exact:
             raise Bug("the quotient of a checked witness is not exact")
+        if len(self.rounds.deltas) > 1:
+            quotient += sums.quotient.poly(alpha, others)
         found = coefficients(quotient, size + 2)
         blinder = self.scalars()
         low, high = [*found[: size + 2], blinder], found[size + 2 :] or [0]
@@ -224,3 +229,9 @@ class _Session:
 
     def _commit_coefficients(self, found: Sequence[int]) -> bytes:
         return encode_point(multi_scalar(powers_g1()[: len(found)], found))
+
+
+def _table_of(sums: ShardSums) -> tuple[Masked, Masked, Masked]:
+    if sums.table is None:
+        raise Bug("no shard carries the table")
+    return sums.table

@@ -5,7 +5,7 @@ shard. Between rounds a shard keeps digits, values and blinders only; everything
 returns are commitments and sums over its accounts, so shards can live in other processes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from clearing.base.errors import LocalFault
@@ -14,34 +14,16 @@ from proofs.errors import ProofCode
 from proofs.field import ORDER, batch_inverse
 from proofs.group import GENERATOR, Point, encode_point, infinity, multi_scalar, multiply_small
 from proofs.layout import Layout
+from proofs.limbs import integers_of, zero_limbs
+from proofs.linear.columns import DigitColumn, Lookups
+from proofs.linear.sums import BLINDERS, ShardSums, Summing, add_scaled
 from proofs.linear.witness import Witness
-from proofs.polynomial import Masked, Poly, coefficients, polynomial, zero_masked
+from proofs.polynomial import Masked
 from proofs.srs import Basis
 
 RandomScalar = Callable[[], int]
-BLINDERS = 2
-
-
-@dataclass
-class ShardSums:
-    """Sums over a shard's accounts; joint = δ^(k·columns), own = δ^(k·columns + c). The table is at k = c = 0."""
-
-    digits: list[Masked]
-    """Σ joint·D of each column."""
-    values: Masked
-    """Σ joint·W."""
-    multiplicities: Masked
-    """m, where the shard carries the table; else zero."""
-    lookups: Masked
-    """Σ f over all columns."""
-    table_lookups: Masked
-    """f of the column with the table; else zero."""
-    other_lookups: Masked
-    """Σ own·f of the other columns."""
-    table_products: list[int]
-    """Coefficients of f·D of the column with the table."""
-    other_products: list[int]
-    """Coefficients of Σ own·f·D of the other columns, plus m·D of the column with the table."""
+Progress = Callable[[int], None]
+"""Told how many accounts a round has done since it was told last."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +39,13 @@ class OpeningWeights:
 @dataclass
 class _Account:
     witness: Witness
+    columns: list[DigitColumn]
     hidden_d: list[list[int]]
     hidden_f: list[list[int]]
+
+
+def _silent(_: int) -> None:
+    """Nobody wants to know."""
 
 
 class Shard:
@@ -67,13 +54,20 @@ class Shard:
     Rounds: commit_digits, (carry_table), commit_lookups, sums, evaluate, opening.
     """
 
-    def __init__(self, layout: Layout, basis: Basis, witnesses: Sequence[Witness], random_scalar: RandomScalar) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        basis: Basis,
+        witnesses: Sequence[Witness],
+        random_scalar: RandomScalar,
+        progress: Progress = _silent,
+    ) -> None:
         self._layout = layout
         self._basis = basis
         self._round = 0
-        self._alpha = 0
         self._carried: Masked | None = None
         self._random_scalar = random_scalar
+        self._progress = progress
         self._accounts = [self._account(witness) for witness in witnesses]
 
     def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
@@ -81,102 +75,104 @@ class Shard:
         self._enter(1)
         counts = [0] * TABLE_SIZE
         for account in self._accounts:
-            for column in account.witness.digits:
-                for digit in column:
-                    if digit < TABLE_SIZE:  # a forged digit has no place in the table; the proof will not verify
-                        counts[digit] += 1
-        return [self._commit_digits(account) for account in self._accounts], counts
+            for column in account.columns:
+                counts = [a + b for a, b in zip(counts, column.counts(), strict=True)]
+        return [self._commit_digits(account) for account in self._each()], counts
 
     def carry_table(self, counts: Sequence[int]) -> bytes:
         """C_m for the counts of all shards together; asked of the first shard only."""
         if self._round != 1 or self._carried is not None:
             raise LocalFault(ProofCode.BLINDERS_REUSED, "table", done=self._round)
         self._carried = Masked([*counts, *[0] * (self._layout.size - TABLE_SIZE)], self._fresh())
-        point = self._hide(self._carried.hiding)
-        for value, count in enumerate(counts):
-            point = point + multiply_small(self._basis.lagrange[value], count)
-        return encode_point(point)
+        return encode_point(self._hide(self._carried.hiding) + multi_scalar(self._basis.lagrange[:TABLE_SIZE], counts))
 
     def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
         """C_f of each column of each account: f = 1/(α+D), minus m/(α+T) in the column that carries the table."""
         self._enter(2)
-        self._alpha = alpha
+        self._lookups = Lookups(alpha)
         columns = range(self._layout.columns)
-        return [tuple(self._commit_lookup(k, c) for c in columns) for k in range(len(self._accounts))]
+        return [tuple(self._commit_lookup(k, c) for c in columns) for k, _ in enumerate(self._each())]
 
     def sums(self, deltas: Sequence[int]) -> ShardSums:
         """Weighted sums for S and t; `deltas` are this shard's powers of δ, one an account and column."""
         self._enter(3)
-        size, columns = self._layout.size, self._layout.columns
-        total = _zero_sums(size, columns)
-        table_products, other_products = polynomial([]), polynomial([])
-        for k, account in enumerate(self._accounts):
+        columns = self._layout.columns
+        found = Summing(self._layout, self._lookups)
+        for k, account in enumerate(self._each()):
             own = deltas[k * columns : (k + 1) * columns]
-            joint = own[0]
-            total.values.add(joint, self._w(account))
-            for c in range(columns):
-                digits, lookup = self._d(account, c), self._f(k, c)
-                total.digits[c].add(joint, digits)
-                total.lookups.add(1, lookup)
-                digit_poly = digits.poly()
-                product: Poly = lookup.poly() * digit_poly
+            found.add_values(own[0], account.witness)
+            for c, column in enumerate(account.columns):
+                found.add_digits(c, own[0], column, account.hidden_d[c])
                 carried = self._table_at(k, c)
                 if carried is None:
-                    total.other_lookups.add(own[c], lookup)
-                    other_products += product * own[c]
+                    found.add_lookup(own[c], column, account.hidden_d[c], account.hidden_f[c])
                 else:
-                    total.table_lookups.add(1, lookup)
-                    total.multiplicities.add(1, carried)
-                    table_products += product
-                    other_products += carried.poly() * digit_poly
-            total = _reduced(total)
-        length = 2 * size + 2 * BLINDERS
-        total.table_products = coefficients(table_products, length)
-        total.other_products = coefficients(other_products, length)
-        return total
+                    lookup = Masked(self._adjusted(column, carried), account.hidden_f[c])
+                    found.carry(lookup, carried, Masked(list(column.digits), account.hidden_d[c]))
+        return found.result()
 
     def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
         """D̄ = D(ζ) of each account and column, from all n Lagrange values at ζ."""
         self._enter(4)
         result = []
-        for account in self._accounts:
+        for account in self._each():
             row = []
-            for column, hidden in zip(account.witness.digits, account.hidden_d, strict=True):
-                masked = (hidden[0] + hidden[1] * zeta) * vanishing
-                row.append((sum(map(int.__mul__, column, lagrange)) + masked) % ORDER)
+            for column, hidden in zip(account.columns, account.hidden_d, strict=True):
+                row.append((column.at(lagrange) + (hidden[0] + hidden[1] * zeta) * vanishing) % ORDER)
             result.append(tuple(row))
         return result
 
     def opening(self, weights: OpeningWeights) -> Masked:
         """Σ of f, D, W and m under the given weights."""
         self._enter(5)
-        columns = self._layout.columns
-        total = zero_masked(self._layout.size, BLINDERS)
-        if self._carried is not None:
-            total.add(weights.m, self._carried)
-        for k, account in enumerate(self._accounts):
-            total.add(weights.w[k], self._w(account))
-            for c in range(columns):
-                total.add(weights.f[k * columns + c], self._f(k, c))
-                total.add(weights.d[k * columns + c], self._d(account, c))
-            total = total.reduced()
-        return total
+        size, columns = self._layout.size, self._layout.columns
+        total, small, hiding = zero_limbs(size), [0] * size, [0] * BLINDERS
+        for k, account in enumerate(self._each()):
+            add_scaled(small, weights.w[k], account.witness.values)
+            add_scaled(hiding, weights.w[k], account.witness.blinders)
+            for c, column in enumerate(account.columns):
+                of_f, of_d = weights.f[k * columns + c], weights.d[k * columns + c]
+                add_scaled(hiding, of_d, account.hidden_d[c])
+                add_scaled(hiding, of_f, account.hidden_f[c])
+                column.add_to(total, of_d)
+                total += column.looked_up(self._lookups, of_f)
+                carried = self._table_at(k, c)
+                if carried is not None:
+                    add_scaled(small, weights.m, carried.values)
+                    add_scaled(small, -of_f, self._taken(carried))
+                    add_scaled(hiding, weights.m, carried.hiding)
+        return Masked([a + b for a, b in zip(integers_of(total), small, strict=True)], hiding).reduced()
 
     def _enter(self, number: int) -> None:
         if self._round != number - 1:
             raise LocalFault(ProofCode.BLINDERS_REUSED, "prover round", asked=number, done=self._round)
         self._round = number
 
+    def _each(self) -> Iterator[_Account]:
+        for account in self._accounts:
+            yield account
+            self._progress(1)
+
     def _fresh(self) -> list[int]:
         return [self._random_scalar() for _ in range(BLINDERS)]
 
     def _account(self, witness: Witness) -> _Account:
-        columns = range(self._layout.columns)
-        return _Account(witness, [self._fresh() for _ in columns], [self._fresh() for _ in columns])
+        columns = [DigitColumn(digits) for digits in witness.digits]
+        return _Account(witness, columns, [self._fresh() for _ in columns], [self._fresh() for _ in columns])
 
     def _table_at(self, account: int, column: int) -> Masked | None:
         """m where this column carries the table."""
         return self._carried if account == 0 and column == 0 else None
+
+    def _taken(self, carried: Masked) -> list[int]:
+        """m/(α+T)."""
+        return [count * each for count, each in zip(carried.values, self._lookups.inverses, strict=False)]
+
+    def _adjusted(self, column: DigitColumn, carried: Masked) -> list[int]:
+        """f of the column that carries the table."""
+        values = integers_of(column.looked_up(self._lookups, 1))
+        add_scaled(values, -1, self._taken(carried))
+        return [value % ORDER for value in values]
 
     def _buckets(self, digits: Sequence[int]) -> dict[int, Point]:
         """Σ [L_i] over the positions of each digit; what is left of ΣL_i = [1] is the digit zero's."""
@@ -195,10 +191,7 @@ class Shard:
     def _commit_digits(self, account: _Account) -> tuple[bytes, ...]:
         commitments = []
         for column, hidden in zip(account.witness.digits, account.hidden_d, strict=True):
-            point = self._hide(hidden)
-            for digit, bucket in self._buckets(column).items():
-                point = point + multiply_small(bucket, digit)
-            commitments.append(encode_point(point))
+            commitments.append(encode_point(self._hide(hidden) + _weighted_buckets(self._buckets(column))))
         return tuple(commitments)
 
     def _commit_lookup(self, k: int, c: int) -> bytes:
@@ -208,61 +201,21 @@ class Shard:
             for value, count in enumerate(carried.values[:TABLE_SIZE]):
                 taken = multiply_small(self._basis.lagrange[value], count)
                 buckets[value] = buckets.get(value, infinity()) + -taken
-        inverses = batch_inverse([self._alpha + digit for digit in buckets])
+        inverses = batch_inverse([self._lookups.alpha + digit for digit in buckets])
         points = [*buckets.values(), *self._basis.hiding[:BLINDERS]]
         return encode_point(multi_scalar(points, [*inverses, *account.hidden_f[c]]))
 
     def _hide(self, hidden: Sequence[int]) -> Point:
         return multi_scalar(self._basis.hiding[: len(hidden)], hidden)
 
-    def _d(self, account: _Account, column: int) -> Masked:
-        return Masked(list(account.witness.digits[column]), account.hidden_d[column])
 
-    def _w(self, account: _Account) -> Masked:
-        values = account.witness.values
-        return Masked([*values, *[0] * (self._layout.size - len(values))], list(account.witness.blinders))
-
-    def _f(self, k: int, c: int) -> Masked:
-        account, carried = self._accounts[k], self._table_at(k, c)
-        digits = account.witness.digits[c]
-        distinct = sorted({*digits, *range(TABLE_SIZE)})
-        inverses = dict(zip(distinct, batch_inverse([self._alpha + digit for digit in distinct]), strict=True))
-        values = [inverses[digit] for digit in digits]
-        if carried is not None:
-            for value, count in enumerate(carried.values[:TABLE_SIZE]):
-                values[value] = (values[value] - count * inverses[value]) % ORDER
-        return Masked(values, account.hidden_f[c])
-
-
-def _zero_sums(size: int, columns: int) -> ShardSums:
-    def zero() -> Masked:
-        return zero_masked(size, BLINDERS)
-
-    return ShardSums([zero() for _ in range(columns)], zero(), zero(), zero(), zero(), zero(), [], [])
-
-
-def add_sums(left: ShardSums, right: ShardSums) -> ShardSums:
-    """The sums of two shards together."""
-    for mine, other in zip(left.digits, right.digits, strict=True):
-        mine.add(1, other)
-    left.values.add(1, right.values)
-    left.multiplicities.add(1, right.multiplicities)
-    left.lookups.add(1, right.lookups)
-    left.table_lookups.add(1, right.table_lookups)
-    left.other_lookups.add(1, right.other_lookups)
-    left.table_products = [a + b for a, b in zip(left.table_products, right.table_products, strict=True)]
-    left.other_products = [a + b for a, b in zip(left.other_products, right.other_products, strict=True)]
-    return _reduced(left)
-
-
-def _reduced(sums: ShardSums) -> ShardSums:
-    return ShardSums(
-        [column.reduced() for column in sums.digits],
-        sums.values.reduced(),
-        sums.multiplicities.reduced(),
-        sums.lookups.reduced(),
-        sums.table_lookups.reduced(),
-        sums.other_lookups.reduced(),
-        [value % ORDER for value in sums.table_products],
-        [value % ORDER for value in sums.other_products],
-    )
+def _weighted_buckets(buckets: dict[int, Point]) -> Point:
+    """Σ digit·bucket: Σ over d of all buckets from d on, two additions a digit; what is no byte is multiplied."""
+    running, total = infinity(), infinity()
+    for digit in range(TABLE_SIZE - 1, 0, -1):
+        found = buckets.get(digit)
+        if found is not None:
+            running = running + found
+        total = total + running
+    forged = [digit for digit in buckets if not 0 <= digit < TABLE_SIZE]
+    return total + multi_scalar([buckets[digit] for digit in forged], forged)

@@ -1,0 +1,94 @@
+"""The prover's shortcuts give exactly what the plain definitions give: limbs, values on the coset, lookups."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import Bug
+from proofs import coset
+from proofs.coset import SHIFT, bytes_on_coset, interpolate_coset, limbs_on_coset, shifted_points, shifted_vanishing
+from proofs.domain import domain_of
+from proofs.field import ORDER, inverse
+from proofs.limbs import balanced, integers_of, limbs_of
+from proofs.linear.columns import DigitColumn, Lookups
+from proofs.polynomial import interpolate
+
+N = 256
+SCALARS = st.integers(0, ORDER - 1)
+EDGES = (0, 1, ORDER - 1, 2**16 - 1, 2**254, ORDER // 2, (ORDER - 1) // 0xFFFF, 0x7FFF7FFF, 0x80008000, 0xFFFF8000)
+
+
+@given(st.lists(st.one_of(SCALARS, st.sampled_from(EDGES), st.integers()), min_size=1, max_size=20))
+def test_limbs_hold_the_scalars(values):
+    expected = [value % ORDER for value in values]
+    assert integers_of(limbs_of(values)) == expected
+    assert integers_of(balanced(limbs_of(values))) == expected
+    assert np.abs(balanced(limbs_of(values))).max() <= 2**15
+
+
+@given(st.lists(st.tuples(SCALARS, st.integers(-(2**30), 2**30)), min_size=1, max_size=20))
+def test_sums_of_limbs_are_read_whatever_their_signs(terms):
+    total = sum(limbs_of([value]) * weight for value, weight in terms)
+    assert integers_of(total) == [sum(value * weight for value, weight in terms) % ORDER]
+
+
+def direct(values, at):
+    poly = interpolate([value % ORDER for value in values])
+    return [int(poly(point)) for point in at]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.one_of(SCALARS, st.sampled_from(EDGES)), min_size=N, max_size=N))
+def test_values_on_the_coset_are_those_of_the_interpolant(values):
+    points = shifted_points(N)
+    found = integers_of(limbs_on_coset(limbs_of(values)[None])[0])
+    assert found == direct(values, points)
+    assert interpolate_coset(found) == interpolate(values)
+
+
+@settings(max_examples=15)
+@given(st.binary(min_size=N, max_size=N))
+def test_bytes_on_the_coset_are_those_of_the_interpolant(data):
+    assert integers_of(bytes_on_coset(np.frombuffer(data, np.uint8))) == direct(data, shifted_points(N))
+
+
+def test_the_worst_limbs_of_the_largest_domain_are_exact():
+    size = 2048
+    worst = sum(0x8000 << (16 * i) for i in range(15)) + (0x73EC << 240)
+    least = sum(0x7FFF << (16 * i) for i in range(15))
+    points, generator = shifted_points(size), np.random.default_rng(5)
+    for pattern in ([worst] * size, [worst, least] * (size // 2), [ORDER - 1] * size):
+        assert integers_of(limbs_on_coset(limbs_of(pattern)[None])[0])[:8] == direct(pattern, points[:8])
+    signs = np.where(generator.integers(0, 2, (4, 16, size)), 2.0**15, -(2.0**15))
+    spectrum = np.fft.rfft(signs).transpose(2, 0, 1)
+    raw = np.fft.irfft(np.matmul(spectrum, coset._kernels(size)).transpose(1, 2, 0), size)
+    assert np.abs(raw - np.rint(raw)).max() < 2**-8
+
+
+def test_a_transform_that_is_not_exact_stops_the_prover():
+    with pytest.raises(Bug):
+        coset._rounded(np.array([1.0, 2.3]))
+    assert list(coset._rounded(np.array([1.01, -2.01]))) == [1, -2]
+
+
+def test_the_coset_does_not_meet_the_domain():
+    for size in (256, 2048):
+        assert shifted_vanishing(size) != 0
+        assert shifted_points(size)[1] == SHIFT * domain_of(size).omega % ORDER
+
+
+@settings(max_examples=15)
+@given(st.binary(min_size=N, max_size=N), SCALARS, SCALARS)
+def test_a_column_of_bytes_and_one_of_any_scalars_agree(data, alpha, weight):
+    if -alpha % ORDER < 256:
+        return
+    narrow, wide, lookups = DigitColumn(data), DigitColumn([*data[:-1], data[-1] + ORDER]), Lookups(alpha)
+    assert wide.counts() == [count - (byte == data[-1]) for byte, count in enumerate(narrow.counts())]
+    expected = [weight * inverse(alpha + byte) % ORDER for byte in data]
+    assert integers_of(narrow.looked_up(lookups, weight)) == integers_of(wide.looked_up(lookups, weight)) == expected
+    assert narrow.on_coset() == wide.on_coset() == direct(data, shifted_points(N))
+    totals = [limbs_of([7] * N), limbs_of([7] * N)]
+    narrow.add_to(totals[0], weight)
+    wide.add_to(totals[1], weight)
+    assert integers_of(totals[0]) == integers_of(totals[1]) == [(7 + weight * byte) % ORDER for byte in data]
