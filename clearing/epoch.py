@@ -10,15 +10,19 @@ from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import STATE_TAG
-from clearing.base.ids import Hash32
+from clearing.base.ids import HOUSE_ACCOUNT, Hash32
 from clearing.codes import ClearingCode
+from clearing.collateral.haircuts import effective_assets
 from clearing.collateral.listing import assets_now
 from clearing.custody import custody_terms
 from clearing.holdings import arrays_of, holdings_of
 from clearing.ledger import currency_of, held
+from clearing.margin.fund import cover_terms
 from clearing.margin.rows import account_holdings, build_snapshot, build_statement
-from clearing.margin.snapshot import AccountHoldings, PriceUsed, PublicTotal, RiskSnapshot
-from clearing.prices.receipts import FeedStatus
+from clearing.margin.rulebook import VERSION, FeedPrice, MarkPrice, Rulebook, write_rulebook
+from clearing.margin.snapshot import AccountHoldings, CoverTerms, PublicTotal, RiskSnapshot
+from clearing.margin.stress import StressArrays
+from clearing.prices.receipts import FeedStatus, Rung
 from clearing.ranges.effective import effective_parameters
 from clearing.receipts import EpochClosed
 from clearing.run import Run
@@ -68,26 +72,51 @@ def take_snapshot(state: State) -> RiskSnapshot:
         accounts.append(account_holdings(arrays, account, own.cash, own.tokens, own.lots))
         if accounts[-1].shortfall:
             shortfalls[account] = accounts[-1].shortfall
+    rulebook = rulebook_of(state)
+    stress = rulebook.stress()
     statement = build_statement(
         arrays,
-        effective_parameters(state),
+        rulebook.parameters,
         network=terms.network,
         height=state.now.height,
         epoch=state.now.epoch,
         state_root=state_root(state),
-        prices=_prices(state),
+        prices=rulebook.prices,
         totals=_totals(state),
         custody=custody,
         shortfalls=shortfalls,
+        stress=stress,
+        rules=write_rulebook(rulebook),
+        outside=rulebook.outside,
+        cover=_cover(state, stress, accounts),
     )
     return build_snapshot(statement, accounts)
 
 
-def _prices(state: State) -> list[PriceUsed]:
+def rulebook_of(state: State) -> Rulebook:
+    """Parameters, listing and prices in force: what the snapshot's slots and rows are a function of."""
     names = {feed.id: feed.name for feed in state.terms.genesis.feeds}
-    used = [PriceUsed(f"index:{names[feed]}", held.ticks) for feed, held in state.feeds.ordered()]
-    instruments = state.terms.instruments
-    return used + [PriceUsed(f"mark:{instruments[each].name}", mark.ticks) for each, mark in state.marks.ordered()]
+    return Rulebook(
+        version=VERSION,
+        parameters=effective_parameters(state),
+        instruments=tuple(state.terms.instruments.values()),
+        cash_groups=state.terms.genesis.cash_groups,
+        tokens=effective_assets(state),
+        feeds=tuple(
+            FeedPrice(feed, names[feed], held.ticks, held.rung != Rung.SETTLED) for feed, held in state.feeds.ordered()
+        ),
+        marks=tuple(MarkPrice(instrument, mark.ticks) for instrument, mark in state.marks.ordered()),
+        time_ms=state.now.arrays_time_ms,
+    )
+
+
+def _cover(state: State, stress: StressArrays, accounts: list[AccountHoldings]) -> CoverTerms | None:
+    """The test of the default fund, which the house account holds; None without stress scenarios."""
+    if not stress.names:
+        return None
+    members = {account: record.member for account, record in state.accounts.ordered()}
+    sizes = (len(state.terms.cash_groups), len(state.terms.tokens))
+    return cover_terms(stress, sizes, accounts, members, HOUSE_ACCOUNT, state.terms.risk.default_fund_micros)
 
 
 def _totals(state: State) -> list[PublicTotal]:

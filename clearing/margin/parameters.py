@@ -16,6 +16,7 @@ from clearing.pricing.arbitrage import shock_checks, surface_checks
 from clearing.pricing.surface import VolPillar, VolShock
 
 SCENARIOS_MAX = 64
+STRESS_MAX = 16
 
 
 class Scenario(Wire, frozen=True):
@@ -68,6 +69,14 @@ SPAN_SIXTEEN: tuple[Scenario, ...] = _span_sixteen()
 twice the range of which 35 % counts, volatility unchanged. Source: the published SPAN scanning array."""
 
 
+class StressScenario(Wire, frozen=True):
+    """An extreme but plausible state of all markets at once, for the size of the default fund; no part of margin."""
+
+    name: str
+    moves: tuple[Scenario, ...]
+    """One for each risk group, in the groups' order. Tokens priced by a group's feed move with it."""
+
+
 class RiskParameters(Wire, frozen=True):
     """Everything that turns prices into risk arrays and risk arrays into a requirement."""
 
@@ -87,6 +96,10 @@ class RiskParameters(Wire, frozen=True):
     """Ordered by instrument, each at most once."""
     concentration: tuple[ConcentrationTier, ...] = ()
     """Ordered by asset and threshold."""
+    stress: tuple[StressScenario, ...] = ()
+    """In which the default fund must cover the two largest members' uncovered losses; empty: it is not tested."""
+    default_fund_micros: U63 = 0
+    """The fund, part of the house account's own capital."""
 
     def grid(self, group: RiskGroup) -> tuple[Scenario, ...]:
         """The scenarios of one group: its own, else the network's."""
@@ -139,9 +152,24 @@ def check_parameters(parameters: RiskParameters) -> None:
     ]
     checks += charge_checks(parameters.charges, parameters.concentration)
     checks += joint_checks(parameters.joint, [len(group.scenarios or scenarios) for group in groups])
+    checks += _stress_checks(parameters)
     for field, value, ok in checks:
         if not ok:
             raise LocalFault(BaseCode.OUT_OF_RANGE, f"parameters.{field}", value=value)
+
+
+def _stress_checks(parameters: RiskParameters) -> list[tuple[str, int, bool]]:
+    listed, fund = parameters.stress, parameters.default_fund_micros
+    named = len({each.name for each in listed}) == len(listed) and all(each.name for each in listed)
+    checks = [
+        ("stress", len(listed), len(listed) <= STRESS_MAX and named),
+        ("default_fund_micros", fund, fund < 2**62 and (bool(listed) or not fund)),
+    ]
+    for each in listed:
+        at = f"stress.{each.name}.moves"
+        checks.append((at, len(each.moves), len(each.moves) == len(parameters.groups)))
+        checks += _scenario_checks(at, each.moves)
+    return checks
 
 
 def _scenario_checks(at: str, scenarios: Sequence[Scenario]) -> list[tuple[str, int, bool]]:

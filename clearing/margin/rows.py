@@ -5,10 +5,11 @@ auxiliary values that their rows allow, every row holds if and only if maintenan
 Coefficients stay below 2^62, which the proof's soundness rests on. It must not know how rows are proven.
 
 Slots: cash groups, collateral tokens, instruments (each by id), one maximum r_g per risk group, then those of
-`clearing.margin.auxiliary`.
+`clearing.margin.auxiliary`, then those of `clearing.margin.stress`.
 Rows: `loss:<group>:<s>`  r_g + sum over j of (A[j][s] - A[j][0]) q_j >= 0, for each scenario s >= 1, j in the group;
 `maintenance`  den * (cash + token values + sum A[j][0] q_j) - num * sum of charged slots (+ shortfall) >= 0;
-`cash-limit:<group>`  cash + limit (+ shortfall) >= 0; and the auxiliary slots' own.
+`cash-limit:<group>`  cash + limit (+ shortfall) >= 0; and the auxiliary slots' own; last those of stress, which are
+no part of the requirement.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.margin.requirement import AccountMargin, account_margin
 from clearing.margin.snapshot import (
     AccountHoldings,
+    CoverTerms,
     CustodyTerm,
     PriceUsed,
     PublicTotal,
@@ -38,6 +40,7 @@ from clearing.margin.snapshot import (
     Slot,
     SlotKind,
 )
+from clearing.margin.stress import NO_STRESS, StressArrays, stress_rows, stress_slots
 
 CONSTANT_MAX = 2**63 - 1
 
@@ -54,10 +57,15 @@ def build_statement(
     totals: Iterable[PublicTotal],
     custody: Iterable[CustodyTerm],
     shortfalls: Mapping[int, int],
+    stress: StressArrays = NO_STRESS,
+    rules: bytes = b"",
+    outside: Sequence[str] = (),
+    cover: CoverTerms | None = None,
 ) -> RiskStatement:
     """The public statement of one height. Raises Bug when a coefficient reaches 2^62 or the totals miss a slot.
 
     `shortfalls`: by account, of the accounts that are listed as called or defaulting; see `shortfall_of` for the unit.
+    `rules`: the encoded `clearing.margin.rulebook.Rulebook` of which slots, rows and prices are a function.
     """
     public = tuple(sorted(totals, key=lambda total: total.slot))
     if [total.slot for total in public] != list(range(_held_slots(arrays))):
@@ -69,12 +77,15 @@ def build_statement(
         state_root=state_root,
         scenarios=arrays.scenarios,
         groups=tuple(group.name for group in arrays.groups),
-        slots=build_slots(arrays),
-        rows=build_rows(arrays, parameters),
+        slots=build_slots(arrays, stress),
+        rows=build_rows(arrays, parameters, stress),
         prices=tuple(sorted(prices, key=lambda price: price.name)),
         totals=public,
         custody=tuple(sorted(custody, key=lambda term: (term.chain_id, term.vault, term.token))),
         shortfalls=tuple(sorted(shortfalls.items())),
+        rules=rules,
+        outside=tuple(outside),
+        cover=() if cover is None else (cover,),
     )
 
 
@@ -103,7 +114,7 @@ def build_snapshot(statement: RiskStatement, accounts: Iterable[AccountHoldings]
     return RiskSnapshot(statement=statement, accounts=ordered)
 
 
-def build_slots(arrays: RiskArrays) -> tuple[Slot, ...]:
+def build_slots(arrays: RiskArrays, stress: StressArrays = NO_STRESS) -> tuple[Slot, ...]:
     """All slots in order."""
     return (
         *(Slot(f"cash:{group.name}", SlotKind.CASH) for group in arrays.cash_groups),
@@ -111,18 +122,20 @@ def build_slots(arrays: RiskArrays) -> tuple[Slot, ...]:
         *(Slot(f"position:{instrument.name}", SlotKind.POSITION) for instrument in arrays.instruments),
         *(Slot(f"max:{group.name}", SlotKind.GROUP_MAX, group.id) for group in arrays.groups),
         *auxiliary_slots(arrays),
+        *stress_slots(stress),
     )
 
 
-def build_rows(arrays: RiskArrays, parameters: RiskParameters) -> tuple[Row, ...]:
-    """All rows in order: losses by group and scenario, auxiliary ones, maintenance, cash limits by group."""
+def build_rows(arrays: RiskArrays, parameters: RiskParameters, stress: StressArrays = NO_STRESS) -> tuple[Row, ...]:
+    """All rows in order: losses by group and scenario, auxiliary ones, maintenance, cash limits by group, stress."""
     places = places_of(arrays)
     losses = (row for at, group in enumerate(arrays.groups) for row in _loss_rows(arrays, group, places.maxima + at))
     limits = (
         Row(f"cash-limit:{group.name}", RowKind.AT_LEAST_ZERO, ((at, 1),), parameters.cash_limit_micros, shortfall=True)
         for at, group in enumerate(arrays.cash_groups)
     )
-    rows = (*losses, *auxiliary_rows(arrays, places), _maintenance_row(arrays, parameters, places), *limits)
+    own = (*losses, *auxiliary_rows(arrays, places), _maintenance_row(arrays, parameters, places), *limits)
+    rows = (*own, *stress_rows(stress, len(arrays.cash_groups), len(build_slots(arrays))))
     for row in rows:
         largest = max((abs(coefficient) for _, coefficient in row.coefficients), default=0)
         if largest > COEFFICIENT_MAX:

@@ -1,0 +1,131 @@
+"""Stress scenarios: what an account lacks when markets move further than margin provides for.
+
+Rule: a stress scenario is a scenario like those of margin, with larger moves, of all risk groups at once; tokens priced
+by a group's feed fall and rise with it and keep their haircut. What an account lacks is what its whole equity falls
+below zero by, its margin being part of its equity. No part of the requirement: it only sizes the default fund. It must
+not know members or the fund.
+
+`uncovered:<name>`  u >= 0
+`stress:<name>`     u + cash + token values + sum of instrument values, all in that scenario, >= 0
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from clearing.assets import Asset, CashGroup
+from clearing.base.errors import Bug
+from clearing.base.units import PPM
+from clearing.instruments import INDEX_TICKS_MAX, Instrument
+from clearing.margin.arrays import COEFFICIENT_MAX, build_risk_arrays
+from clearing.margin.joint import JointCredit
+from clearing.margin.parameters import RiskParameters
+from clearing.margin.plan import sorted_tokens
+from clearing.margin.scenario_rows import shocked_index
+from clearing.margin.snapshot import Row, RowKind, Slot, SlotKind
+
+
+@dataclass(frozen=True, slots=True)
+class StressArrays:
+    """What one lot and one clearing unit are worth in every stress scenario, in micros."""
+
+    names: tuple[str, ...] = ()
+    instruments: tuple[tuple[int, ...], ...] = ()
+    """[S][m]: of a marked instrument the gain or loss against its mark, of an option its value."""
+    tokens: tuple[tuple[int, ...], ...] = ()
+    """[S][k]"""
+
+
+NO_STRESS = StressArrays()
+
+
+def build_stress(
+    instruments: Sequence[Instrument],
+    assets: Sequence[Asset],
+    cash_groups: Sequence[CashGroup],
+    marks: Mapping[int, int],
+    index: Mapping[int, int],
+    parameters: RiskParameters,
+    time_ms: int,
+) -> StressArrays:
+    """Arguments as of `build_risk_arrays`, whose columns these are under a grid of stress scenarios."""
+    if not parameters.stress:
+        return NO_STRESS
+    grid = _grid_of(parameters)
+    arrays = build_risk_arrays(instruments, assets, cash_groups, marks, index, grid, time_ms)
+    columns = arrays.values.T.tolist()[1 : 1 + len(parameters.stress)]
+    return StressArrays(
+        names=tuple(each.name for each in parameters.stress),
+        instruments=tuple(map(tuple, columns)),
+        tokens=tuple(
+            tuple(_token_value(token, index, parameters, number) for token in sorted_tokens(assets))
+            for number in range(len(parameters.stress))
+        ),
+    )
+
+
+def stressed_equity(
+    stress: StressArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> list[int]:
+    """What an account's holdings are worth in every stress scenario, in micros."""
+    return [
+        sum(cash)
+        + sum(value * units for value, units in zip(of_tokens, tokens, strict=True))
+        + sum(value * lots for value, lots in zip(of_lots, positions, strict=True) if lots)
+        for of_lots, of_tokens in zip(stress.instruments, stress.tokens, strict=True)
+    ]
+
+
+def uncovered_losses(
+    stress: StressArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> list[int]:
+    """What an account lacks in every stress scenario: the least values of its UNCOVERED slots."""
+    return [max(0, -worth) for worth in stressed_equity(stress, cash, tokens, positions)]
+
+
+def stress_slots(stress: StressArrays) -> tuple[Slot, ...]:
+    """One for every scenario, in order."""
+    return tuple(Slot(f"uncovered:{name}", SlotKind.UNCOVERED) for name in stress.names)
+
+
+def stress_rows(stress: StressArrays, cash_groups: int, first: int) -> Iterable[Row]:
+    """One for every scenario, in order; the first UNCOVERED slot is number `first`."""
+    for number, name in enumerate(stress.names):
+        worth = (*[1] * cash_groups, *stress.tokens[number], *stress.instruments[number])
+        coefficients = (*((slot, value) for slot, value in enumerate(worth) if value), (first + number, 1))
+        yield Row(f"stress:{name}", RowKind.AT_LEAST_ZERO, coefficients)
+
+
+def _grid_of(parameters: RiskParameters) -> RiskParameters:
+    """The parameters with stress scenarios as every group's grid, and nothing besides."""
+    groups = tuple(
+        msgspec.structs.replace(group, scenarios=tuple(stress.moves[at] for stress in parameters.stress))
+        for at, group in enumerate(parameters.groups)
+    )
+    return msgspec.structs.replace(
+        parameters,
+        groups=groups,
+        scenarios=groups[0].scenarios if groups else parameters.scenarios,
+        joint=JointCredit(),
+        charges=(),
+        concentration=(),
+        stress=(),
+        default_fund_micros=0,
+    )
+
+
+def _token_value(token: Asset, index: Mapping[int, int], parameters: RiskParameters, number: int) -> int:
+    """Micros a unit in one stress scenario, rounded down; where groups on its feed move apart, the least."""
+    if token.feed not in index:
+        return 0
+    base = token.unit_value(index[token.feed])
+    found = []
+    for group, move in zip(parameters.groups, parameters.stress[number].moves, strict=True):
+        if group.feed == token.feed:
+            moved = min(shocked_index(index[token.feed], group.range_ppm, move), INDEX_TICKS_MAX)
+            found.append(base + (token.unit_value(moved) - base) * move.weight_ppm // PPM)
+    value = min(found, default=base)
+    if value > COEFFICIENT_MAX:
+        raise Bug(f"a token value reaches 2^62: {value}")
+    return value
