@@ -1,11 +1,12 @@
 """The prover of standalone proofs: a member shows, by itself, that its account meets its requirement.
 
-Rule: it needs the member's own holdings and seed and a certified package, no validator and no worker; it proves only
-what was committed to, so holdings or a seed that give another C_W are refused before anything is sent. Every call draws
-fresh blinders.
+Rule: it needs the member's own holdings and seed and a certified package, no validator and no worker. It proves only
+what a trusted quorum certified: rows that anybody else made up could ask for whatever they want to learn. It proves
+only what was committed to: holdings or a seed that give another C_W are refused. Every call draws fresh blinders, and
+what it made is verified before it is given out.
 """
 
-from clearing.base.errors import LocalFault
+from clearing.base.errors import Bug, LocalFault
 from clearing.margin.snapshot import AccountHoldings
 from proofs.commitment import CommitmentContext, blinders, commit
 from proofs.errors import ProofCode
@@ -13,18 +14,36 @@ from proofs.group import encode_point
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.witness import make_witness
-from proofs.package import EpochPackage
+from proofs.package import EpochPackage, read_package
 from proofs.solvency import complete_holdings
 from proofs.srs import basis
-from proofs.standalone import AccountStatements, StandaloneProof, write_standalone
+from proofs.standalone import AccountStatements, StandaloneProof, verify_standalone, write_standalone
 from proofs.verdict import OwnAccount
+from proofs.verify import PackageChecks
 
 
-def make_standalone(package: EpochPackage, own: OwnAccount, scalars: RandomScalar = random_scalar) -> bytes:
-    """The bytes of the file. `scalars` is replaced only to freeze vectors.
+def make_standalone(package: bytes, own: OwnAccount, *, network: bytes, validators_hash: bytes) -> bytes:
+    """The bytes of the file, about an account of the package that this validator set of this network certified.
 
     Raises LocalFault NOT_INCLUDED when holdings and seed do not give the certified commitment, BAD_LENGTH,
-    WITNESS_OUT_OF_RANGE; Refused for a package that lists no such account or contradicts itself.
+    WITNESS_OUT_OF_RANGE; RemoteFault for a package that is not certified, lists no such account or contradicts itself.
+    """
+    read = read_package(package)
+    checks = PackageChecks(read, network, validators_hash)
+    checks.certificate()
+    checks.roots()
+    checks.statement()
+    data = prove_account(read, own)
+    verdict = verify_standalone(data, package, network=network, validators_hash=validators_hash)
+    if not verdict.ok:
+        raise Bug(f"own standalone proof is refused: {verdict.checks[-1].detail}")
+    return data
+
+
+def prove_account(package: EpochPackage, own: OwnAccount, scalars: RandomScalar = random_scalar) -> bytes:
+    """The bytes of the file for a package that the caller has verified. `scalars` is replaced only to freeze vectors.
+
+    Raises as `make_standalone` does, but for certificates.
     """
     statement = package.statement
     linear = AccountStatements(package).of(own.account)

@@ -7,7 +7,7 @@ proves, nor import provers.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
@@ -20,10 +20,11 @@ from proofs.linear.encoding import TAIL_BYTES, part_bytes
 from proofs.linear.statement import LinearStatement
 from proofs.package import EpochPackage, commitments_root, read_package
 from proofs.solvency import layout_of
-from proofs.verdict import CheckResult, Clock, Verdict, run_checks
+from proofs.verdict import CheckResult, Clock, Verdict, failed, passed, run_checks
 from proofs.verify import PackageChecks
 from proofs.words import claim_of_account, limits_of_account
 
+CHECKS = ("encoding", "certificate", "roots", "statement", "listed", "solvency")
 SUFFIX = ".ccs"
 MAGIC = b"ccs\x01"
 """Format and version."""
@@ -139,7 +140,7 @@ def verify_standalones(
     try:
         read = read_package(package)
     except RemoteFault as fault:
-        return [Verdict((CheckResult("encoding", ok=False, detail=f"package: {fault}", code=fault.code),))] * len(files)
+        return [Verdict((failed("encoding", fault, "package: "),))] * len(files)
     checks = PackageChecks(read, network, validators_hash)
     common = run_checks(
         [("certificate", checks.certificate), ("roots", checks.roots), ("statement", checks.statement)], clock
@@ -170,37 +171,43 @@ class _Claims:
         try:
             proof = read_standalone(data)
         except RemoteFault as fault:
-            self._results.append([CheckResult("encoding", ok=False, detail=str(fault), code=fault.code)])
+            self._results.append([failed("encoding", fault)])
             return
-        self._results.append([CheckResult("encoding", ok=True, detail=f"{len(data)} bytes"), *self._common])
+        self._results.append([passed("encoding", f"{len(data)} bytes"), *self._common])
         if not self._good:  # what nobody certified is not worth building
             return
         try:
             account = self._statements.account_of(proof.commitment)
             self._open[index] = (self._statements.of(account), proof.proof)
-            found = CheckResult("listed", ok=True, detail=f"the proof is about account {account}")
+            found = passed("listed", f"the proof is about account {account}")
         except CrossclearError as fault:
-            found = CheckResult("listed", ok=False, detail=str(fault), code=fault.code)
+            found = failed("listed", fault)
         self._results[index].append(found)
 
     def decide(self) -> None:
         """All pairings at once."""
         for index, refused in zip(self._open, verify_batch(list(self._open.values())), strict=True):
-            if refused is None:
-                found = CheckResult("solvency", ok=True, detail="every slot and row of this account lies in its range")
-            else:
-                found = CheckResult("solvency", ok=False, detail=str(refused), code=refused.code)
-            self._results[index].append(found)
+            good = passed("solvency", "every slot and row of this account lies in its range")
+            self._results[index].append(good if refused is None else failed("solvency", refused))
 
     def verdict(self, index: int, seconds: float, *, trusted: bool) -> Verdict:
         """The answer on one file; `seconds` of the batch go to its last check."""
-        *before, last = self._results[index]
-        last = CheckResult(last.name, last.ok, last.detail, last.code, last.seconds + seconds)
+        results = self._results[index]
+        results[-1] = replace(results[-1], seconds=results[-1].seconds + seconds)
         package = self._statements.package
         stated = package.statement
-        claim = claim_of_account(package, *self._claimed(index)) if last.ok and last.name == "solvency" else ""
-        limits = limits_of_account(package, trusted=trusted)
-        return Verdict((*before, last), stated.height, stated.network, claim, limits, stated.epoch, package)
+        verdict = Verdict(
+            tuple(results),
+            height=stated.height,
+            network=stated.network,
+            epoch=stated.epoch,
+            not_run=CHECKS[len(results) :],
+            package=package,
+        )
+        if not verdict.ok:
+            return verdict
+        claim = claim_of_account(package, *self._claimed(index))
+        return replace(verdict, claim=claim, not_proven=limits_of_account(package, trusted=trusted))
 
     def _claimed(self, index: int) -> tuple[int, int]:
         statement, _ = self._open[index]

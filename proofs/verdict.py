@@ -1,14 +1,18 @@
 """What a verifier answers: one named result per check, and what all of them say together.
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer; bad input never raises. It
-must not know what is checked. Seconds are measured by a clock that the caller brings: what verifies has none.
+must not know what is checked. Seconds are measured by a clock that the caller brings: what verifies has none. Words out
+of a hostile file reach a terminal only as printable text of bounded length.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clearing.base.errors import CodeBook, CrossclearError
 from proofs.package import EpochPackage
+
+DETAIL_MAX = 2000
+"""Characters of a check's detail, or of one sentence."""
 
 Clock = Callable[[], float]
 """Seconds since any moment, such as `time.perf_counter`."""
@@ -48,6 +52,8 @@ class Verdict:
     """Empty unless every check passed."""
     not_proven: tuple[str, ...] = ()
     epoch: int = 0
+    not_run: tuple[str, ...] = ()
+    """Names of the checks that the failed one stopped."""
     package: EpochPackage | None = field(default=None, repr=False, compare=False)
     """What was read, believed or not; None when the file could not be read."""
 
@@ -68,11 +74,27 @@ def run_checks(checks: Sequence[NamedCheck], clock: Clock | None = None) -> tupl
     for name, check in checks:
         started = clock() if clock is not None else 0.0
         try:
-            found = CheckResult(name, ok=True, detail=check())
+            found = passed(name, check())
         except CrossclearError as fault:
-            found = CheckResult(name, ok=False, detail=str(fault), code=fault.code)
+            found = failed(name, fault)
         seconds = clock() - started if clock is not None else 0.0
-        results.append(CheckResult(found.name, found.ok, found.detail, found.code, seconds))
+        results.append(replace(found, seconds=seconds))
         if not found.ok:
             break
     return tuple(results)
+
+
+def passed(name: str, detail: str) -> CheckResult:
+    """A check that passed, and what it saw."""
+    return CheckResult(name, ok=True, detail=printable(detail))
+
+
+def failed(name: str, fault: CrossclearError, where: str = "") -> CheckResult:
+    """A check that failed: the fault's words and code."""
+    return CheckResult(name, ok=False, detail=printable(where + str(fault)), code=fault.code)
+
+
+def printable(text: str) -> str:
+    """Without control characters and invisible marks, which a hostile file could steer a terminal with."""
+    cut = text if len(text) <= DETAIL_MAX else text[:DETAIL_MAX] + "…"
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in cut)

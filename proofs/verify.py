@@ -6,7 +6,7 @@ account).
 It must import neither provers nor anything that talks to a network.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from clearing.base.certificate import verify_finality
 from clearing.base.errors import RemoteFault
@@ -23,7 +23,17 @@ from proofs.package import EpochPackage, commitments_root, linear_statement, rea
 from proofs.solvency import auxiliary_slots, check_statement, complete_holdings
 from proofs.srs import CEREMONY_SHA256, basis
 from proofs.transcript import Transcript
-from proofs.verdict import CheckResult, Clock, NamedCheck, OwnAccount, Verdict, run_checks
+from proofs.verdict import (
+    CheckResult,
+    Clock,
+    NamedCheck,
+    OwnAccount,
+    Verdict,
+    failed,
+    passed,
+    printable,
+    run_checks,
+)
 from proofs.words import claim_of, limits_of
 
 __all__ = ["CheckResult", "OwnAccount", "PackageChecks", "Verdict", "verify_package"]
@@ -46,24 +56,23 @@ def verify_package(
     try:
         package = read_package(data)
     except RemoteFault as fault:
-        return Verdict((CheckResult("encoding", ok=False, detail=str(fault), code=fault.code),))
+        return Verdict((failed("encoding", fault),))
     seconds = clock() - started if clock is not None else 0.0
-    checks = PackageChecks(package, network, validators_hash, own)
-    results = (
-        CheckResult("encoding", ok=True, detail=f"{len(data)} bytes, canonical", seconds=seconds),
-        *run_checks(checks.in_order(), clock),
-    )
-    statement = package.statement
-    passed = all(result.ok for result in results)
-    return Verdict(
+    checks = PackageChecks(package, network, validators_hash, own).in_order()
+    encoding = replace(passed("encoding", f"{len(data)} bytes, canonical"), seconds=seconds)
+    results = (encoding, *run_checks(checks, clock))
+    verdict = Verdict(
         results,
-        statement.height,
-        statement.network,
-        claim_of(package) if passed else "",
-        limits_of(package, trusted=validators_hash is not None),
-        statement.epoch,
-        package,
+        height=package.statement.height,
+        network=package.statement.network,
+        epoch=package.statement.epoch,
+        not_run=tuple(name for name, _ in checks[len(results) - 1 :]),
+        package=package,
     )
+    if not verdict.ok:  # nothing in it may be believed, so nothing is told of it
+        return verdict
+    limits = limits_of(package, trusted=validators_hash is not None)
+    return replace(verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)))
 
 
 @dataclass

@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.margin.snapshot import Row, RowKind
 from proofs.commitment import blinders
 from proofs.epoch import commit_epoch, context_of
 from proofs.linear.prover import prove
 from proofs.linear.witness import make_witness
-from proofs.make_standalone import make_standalone
+from proofs.make_standalone import make_standalone, prove_account
 from proofs.package import commitments_root, linear_statement, read_package, write_package
 from proofs.solvency import complete_holdings, layout_of
 from proofs.standalone import (
@@ -34,7 +35,7 @@ def own(market, member=1, **changes):
 
 @pytest.fixture(scope="module")
 def proof(market, package) -> bytes:
-    return make_standalone(read_package(package), own(market))
+    return prove_account(read_package(package), own(market))
 
 
 def test_a_proof_of_one_account_passes_every_check_and_has_500_bytes(market, package, proof):
@@ -48,7 +49,7 @@ def test_a_proof_of_one_account_passes_every_check_and_has_500_bytes(market, pac
 
 
 def test_two_proofs_of_one_account_share_no_byte_but_the_commitment(market, package, proof):
-    again = make_standalone(read_package(package), own(market))
+    again = prove_account(read_package(package), own(market))
     pieces = [{data[at : at + 16] for at in range(52, len(data) - 15)} for data in (proof, again)]
     assert not pieces[0] & pieces[1]
     assert again[:52] == proof[:52]
@@ -64,12 +65,27 @@ def test_the_packages_own_proof_is_not_needed(market, package, proof):
 )
 def test_holdings_or_a_seed_that_were_not_committed_make_no_proof(market, package, change):
     with pytest.raises(LocalFault, match="not_included"):
-        make_standalone(read_package(package), own(market, **change))
+        prove_account(read_package(package), own(market, **change))
+
+
+def test_a_proof_is_made_only_for_what_a_trusted_quorum_certified(market, package):
+    """Rows that a stranger made up would make a member answer what the stranger asks."""
+    trusted = {"network": market.NETWORK, "validators_hash": read_package(package).validators.hash}
+    made = make_standalone(package, own(market), **trusted)
+    assert verify_standalone(made, package, **trusted).ok
+    for other in ({**trusted, "network": bytes(32)}, {**trusted, "validators_hash": bytes(32)}):
+        with pytest.raises(RemoteFault):
+            make_standalone(package, own(market), **other)
+    good = read_package(package)
+    asking = (*market.rows(), Row("asks", RowKind.AT_LEAST_ZERO, ((market.CASH, 1),), -9_000))
+    forged = msgspec.structs.replace(good, statement=msgspec.structs.replace(good.statement, rows=asking))
+    with pytest.raises(RemoteFault, match="wrong_root"):
+        make_standalone(write_package(forged), own(market), **trusted)
 
 
 def test_an_account_that_is_not_there_makes_no_proof(market, package):
     with pytest.raises(RemoteFault, match="not_included"):
-        make_standalone(read_package(package), own(market, 1, account=77))
+        prove_account(read_package(package), own(market, 1, account=77))
 
 
 def test_a_proof_is_refused_with_the_package_of_another_epoch(market, package, proof):
@@ -119,7 +135,7 @@ def test_a_joint_proof_of_one_account_does_not_pass_for_a_standalone_one(market)
     seeds = market.seeds(alone)
     joint = write_standalone(StandaloneProof(package.commitments[0][1], package.proof))
     assert verify_standalone(joint, write_package(package)).failed == "solvency"
-    made = make_standalone(package, OwnAccount(1, alone[0][1], seeds[1]))
+    made = prove_account(package, OwnAccount(1, alone[0][1], seeds[1]))
     assert verify_standalone(made, write_package(package)).ok
 
 
@@ -151,12 +167,12 @@ def test_a_proof_for_softer_rows_is_refused_as_solvency(market, package):
 def test_a_listed_shortfall_is_told(market):
     holdings = ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
     package = market.honest(market.snapshot(holdings, [(1, 15_200)]))
-    made = make_standalone(read_package(package), OwnAccount(1, holdings[1][1], market.seeds()[1]))
+    made = prove_account(read_package(package), OwnAccount(1, holdings[1][1], market.seeds()[1]))
     assert "short of its maintenance requirement by at most 15200" in verify_standalone(made, package).claim
 
 
 def test_many_proofs_are_judged_at_once_each_by_itself(market, package, proof):
-    others = [make_standalone(read_package(package), own(market, account)) for account in (0, 5)]
+    others = [prove_account(read_package(package), own(market, account)) for account in (0, 5)]
     broken = proof[:-1] + bytes([proof[-1] ^ 1])
     verdicts = verify_standalones([proof, broken, others[0], b"", others[1], proof], package)
     assert [verdict.failed for verdict in verdicts] == [None, "solvency", None, "encoding", None, None]
