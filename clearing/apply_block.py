@@ -15,7 +15,8 @@ from clearing.blocks import Block, BlockResult
 from clearing.bridge_facts import apply_bridge_facts
 from clearing.codes import ClearingCode
 from clearing.collateral.tending import tend_collateral
-from clearing.epoch import EXIT_ROOT, close_epoch, snapshot_due
+from clearing.epoch import close_epoch, snapshot_due
+from clearing.exits.tree import held_exit_root
 from clearing.genesis import Genesis
 from clearing.holdings import arrays_of
 from clearing.house_margin import check_house
@@ -123,7 +124,7 @@ def conclude(run: Run) -> BlockResult:
         module_roots=state.module_roots(),
         withdrawals_root=withdrawals_root(state),
         withdrawals_count=withdrawals_count(state),
-        exit_root=EXIT_ROOT,
+        exit_root=held_exit_root(state),
         epoch=state.now.epoch,
         snapshot=snapshot_due(state, run.block.height),
         deposit_cursors=deposit_cursors(state),

@@ -15,6 +15,7 @@ from clearing.codes import ClearingCode
 from clearing.collateral.haircuts import effective_assets
 from clearing.collateral.listing import assets_now
 from clearing.custody import custody_terms
+from clearing.exits.tree import hold_exits
 from clearing.holdings import arrays_of, holdings_of
 from clearing.ledger import currency_of, held
 from clearing.margin.fund import cover_terms
@@ -28,9 +29,6 @@ from clearing.receipts import EpochClosed
 from clearing.run import Run
 from clearing.state.state import State
 
-EXIT_ROOT = tagged_hash("crossclear/exit-tree/v1/empty")
-"""Root of the exit tree while it has no leaves."""
-
 
 def close_epoch(run: Run) -> None:
     """Close the epoch when its boundary was reached and a snapshot can be taken."""
@@ -40,6 +38,7 @@ def close_epoch(run: Run) -> None:
     closed = msgspec.structs.replace(clock, epoch=clock.epoch + 1, snapshot_height=run.block.height)
     run.state.clock.put(0, closed)
     run.receipts.append(EpochClosed(closed.epoch, closed.snapshot_height))
+    hold_exits(run.state)
 
 
 def can_snapshot(state: State) -> bool:

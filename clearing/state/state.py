@@ -13,6 +13,7 @@ from clearing.base.codec import U32, U63, Bytes20, Bytes32, encode
 from clearing.base.errors import LocalFault
 from clearing.base.ids import Hash32
 from clearing.codes import ClearingCode
+from clearing.exits import records as exit_records
 from clearing.genesis import Genesis
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.book import MarginBook
@@ -86,6 +87,7 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "seats": (Module.VALIDATORS, U32, validator_records.Seats),
     "changes": (Module.VALIDATORS, U32, validator_records.ChangeHeld),
     "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.Offences),
+    "exits": (Module.WITHDRAWALS, U32, exit_records.ExitHeld),
 }
 """Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
 
@@ -158,6 +160,8 @@ class State:
     """The one under way, under 0."""
     offences: Table[tuple[bytes, int], validator_records.Offences]
     """(envelope key, kind of misbehaviour)."""
+    exits: Table[int, exit_records.ExitHeld]
+    """The newest closed epoch's, under 0."""
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
     due: Table[tuple[int, int], tuple[int, int, int, int]]

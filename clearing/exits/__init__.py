@@ -1,0 +1,1 @@
+"""What everybody could take out if the network stopped: the exit tree of an epoch."""

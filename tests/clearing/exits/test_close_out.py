@@ -1,0 +1,180 @@
+"""Who gets what when everything ends: pure claims against properties, then whole states."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearing.base.errors import RemoteFault
+from clearing.base.merkle import verify_merkle_proof
+from clearing.blocks import BlockResult
+from clearing.exits.close_out import Claims, close_out, settle_claims
+from clearing.exits.tree import NO_EXITS, exit_tree
+from clearing.holdings import arrays_of
+from clearing.ledger import held
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC_CALL,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    USDC_1,
+    USDC_2,
+    WETH_1,
+    World,
+    funded,
+)
+
+Told = tuple[tuple[int, int], tuple[int, int]]
+"""Cash by group and units by token of one account; the house is the first."""
+
+amounts = st.integers(-(10**9), 10**9)
+units = st.integers(0, 10**5)
+others = st.lists(st.tuples(st.tuples(amounts, amounts), st.tuples(units, units)), min_size=1, max_size=5)
+custody = st.tuples(st.integers(0, 10**9), st.integers(0, 10**9))
+prices = st.tuples(st.integers(0, 10**5), st.integers(0, 10**5))
+
+
+def with_house(members: list[Told], custody: tuple[int, int], tokens: tuple[int, int] = (0, 0)) -> list[Told]:
+    """The house's cash is what is left of custody, so that all claims sum to it."""
+    cash = (custody[0] - sum(each[0][0] for each in members), custody[1] - sum(each[0][1] for each in members))
+    return [(cash, tokens), *members]
+
+
+def claims_of(told: list[Told]) -> dict[int, Claims]:
+    return {account: Claims(list(cash), list(tokens)) for account, (cash, tokens) in enumerate(told)}
+
+
+def worth(cash: Sequence[int], tokens: Sequence[int], values: tuple[int, int]) -> int:
+    return sum(cash) + sum(a * b for a, b in zip(tokens, values, strict=True))
+
+
+def paid(claims: dict[int, Claims], account: int, custody: tuple[int, int], values: tuple[int, int]) -> Fraction:
+    """What an account's claims are worth when paid out of custody in proportion, and its tokens."""
+    cash = Fraction(0)
+    for at, there in enumerate(custody):
+        whole = max(sum(each.cash[at] for each in claims.values()), there)
+        cash += Fraction(claims[account].cash[at] * there, whole) if whole else 0
+    return cash + worth((), claims[account].tokens, values)
+
+
+@given(others, custody, prices)
+def test_nobody_owes_and_no_token_is_made_when_claims_are_settled(
+    members: list[Told], custody: tuple[int, int], values: tuple[int, int]
+) -> None:
+    told = with_house(members, custody)
+    claims = claims_of(told)
+    settle_claims(claims, list(values))
+    for at in range(2):
+        assert all(each.cash[at] >= 0 for each in claims.values())
+        assert sum(each.cash[at] for each in claims.values()) >= custody[at] - len(told) * 2, "but for remainders"
+        assert all(each.tokens[at] >= 0 for each in claims.values())
+        assert sum(each.tokens[at] for each in claims.values()) <= sum(tokens[at] for _, tokens in told)
+
+
+@given(others, custody, prices)
+def test_nobody_gets_more_than_it_is_worth_but_for_a_unit(
+    members: list[Told], custody: tuple[int, int], values: tuple[int, int]
+) -> None:
+    told = with_house(members, custody)
+    claims = claims_of(told)
+    settle_claims(claims, list(values))
+    for account, (cash, tokens) in enumerate(told[1:], start=1):
+        # What the house gives for a claim is rounded up to whole units.
+        assert paid(claims, account, custody, values) <= max(worth(cash, tokens, values), 0) + 2 * max(values)
+
+
+@given(others, prices)
+def test_a_house_that_can_pay_pays_everybody_in_full(members: list[Told], values: tuple[int, int]) -> None:
+    debts = sum(max(-each, 0) for cash, _ in members for each in cash) + 10**6
+    told: list[Told] = [((debts, debts), (0, 0)), *members]
+    claims = claims_of(told)
+    settle_claims(claims, list(values))
+    for account, (cash, tokens) in enumerate(told[1:], start=1):
+        after = claims[account]
+        assert worth(after.cash, after.tokens, values) >= worth(cash, tokens, values)
+        if min(cash) >= 0:
+            assert (after.cash, after.tokens) == (list(cash), list(tokens))
+
+
+def test_what_the_house_cannot_pay_is_missing_to_all_claims_in_proportion() -> None:
+    told: list[Told] = [((100, 0), (0, 0)), ((-600, 0), (1, 0)), ((800, 0), (0, 0)), ((400, 0), (0, 0))]
+    claims = claims_of(told)
+    settle_claims(claims, [100, 0])
+    assert [each.cash[0] for each in claims.values()] == [0, 0, 800, 400]
+    assert sum(each.tokens[0] for each in claims.values()) == 0, "one unit cannot be parted: it stays in the vault"
+    # 700 are there for 1,200.
+    assert [paid(claims, account, (700, 0), (100, 0)) for account in (2, 3)] == [Fraction(1400, 3), Fraction(700, 3)]
+
+
+def test_an_epoch_closes_with_a_root_over_what_each_account_could_take() -> None:
+    world = funded()
+    assert world.results[-1].exit_root == NO_EXITS
+    world.deposit(CAROL, WETH_1, 3_000_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
+    result = closed(world)
+    tree = exit_tree(world.state)
+    assert result.exit_root == tree.root != NO_EXITS
+    assert world.prices(790_000).exit_root == tree.root, "until the next epoch closes"
+    got = {(each.account, each.asset): each.amount for each in tree.leaves}
+    assert got[(CAROL, WETH_1)] == 3_000_000 * 10**12
+    for account in (HOUSE, ALICE, BOB, CAROL):
+        out = got.get((account, USDC_1), 0) + got.get((account, USDC_2), 0)
+        assert 0 <= world.cash(account) - out <= 2, "paid out of both chains, each rounded down"
+
+
+def test_options_are_paid_out_at_their_value() -> None:
+    world = funded()
+    world.block(world.trade(ALICE, BOB, BTC_CALL, 500, 200))
+    closed(world)
+    value = arrays_of(world.state).rows[world.state.terms.position_of[BTC_CALL]][0] * 500
+    assert value > 0
+    out = dict.fromkeys((ALICE, BOB), 0)
+    for each in close_out(world.state):
+        if each.account in out and each.asset in (USDC_1, USDC_2):
+            out[each.account] += each.amount
+    assert abs(out[ALICE] - world.cash(ALICE) - value) <= 2
+    assert abs(out[BOB] - world.cash(BOB) + value) <= 2
+
+
+def test_a_leaf_is_shown_by_its_path_and_by_no_other_amount() -> None:
+    world = funded()
+    closed(world)
+    tree = exit_tree(world.state)
+    for index, leaf in tree.of_account(ALICE):
+        path = tree.proof(index)
+        verify_merkle_proof(tree.root, len(tree.leaves), index, leaf.encoded(tree.epoch), path)
+        lies: tuple[dict[str, Any], ...] = (
+            {"amount": leaf.amount + 1},
+            {"salt": bytes(32)},
+            {"to": b"\x66" * 20},
+            {"account": BOB},
+        )
+        for lie in lies:
+            with pytest.raises(RemoteFault):
+                verify_merkle_proof(tree.root, len(tree.leaves), index, replace(leaf, **lie).encoded(tree.epoch), path)
+    assert len({leaf.salt for leaf in tree.leaves}) == len(tree.leaves)
+
+
+def test_no_token_is_promised_twice_whatever_is_withdrawn_meanwhile() -> None:
+    world = funded()
+    world.block(world.withdrawal(BOB, USDC_1, 50 * DOLLAR))
+    closed(world)
+    for asset in world.state.terms.assets.values():
+        promised = sum(each.amount for each in close_out(world.state) if each.asset == asset.id)
+        assert promised <= asset.to_amount(held(world.state, asset))
+
+
+def closed(world: World) -> BlockResult:
+    """Go on until an epoch closes; the result of that block."""
+    world.block(facts=world.custody_facts(400))
+    result = world.results[-1]
+    while not result.snapshot:
+        result = world.prices(790_000)
+    return result
