@@ -33,6 +33,7 @@ class ProofCode(CodeBook):
     HISTORY_BACKWARDS = 732
     CHAIN_CONFLICT = 733
     EPOCH_MISSING = 734
+    COUNTED_TWICE = 740
 
 
 REMEDIES: dict[ProofCode, str] = {
@@ -61,6 +62,8 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.HISTORY_BACKWARDS: "Something that only grows became less from one certified header to a later one.",
     ProofCode.CHAIN_CONFLICT: "Two packages name different hashes for one block of one chain, both as final.",
     ProofCode.EPOCH_MISSING: "There is no good package of an epoch between two others. Ask another node for it.",
+    ProofCode.COUNTED_TWICE: "Custody terms contradict each other: one token, or one block, could stand for two. The "
+    "values name chain, block and token.",
 }
 
 

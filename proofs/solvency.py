@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from clearing.base.errors import LocalFault
 from clearing.margin.snapshot import AccountHoldings, RiskStatement, Row, RowKind, Slot, SlotKind
+from proofs.counted_once import check_counted_once
 from proofs.errors import ProofCode, Refused
 from proofs.layout import Layout, RowRange, SlotRange, lay_out
 from proofs.least import least_values
@@ -69,6 +70,7 @@ def check_statement(statement: RiskStatement) -> None:
         kinds = (SlotKind.CASH, SlotKind.TOKEN)
         if term.slot >= len(statement.slots) or statement.slots[term.slot].kind not in kinds:
             raise Refused(ProofCode.BAD_STATEMENT, "custody of a slot that holds no token", slot=term.slot)
+    check_counted_once(statement.custody)
 
 
 def complete_holdings(statement: RiskStatement, account: AccountHoldings) -> tuple[int, ...]:

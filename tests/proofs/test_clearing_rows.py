@@ -64,7 +64,7 @@ def statement_for(vectors, shortfalls, network):
             token=bytes([token]) * 20,
             slot=slot,
             block_number=1,
-            block_hash=bytes(32),
+            block_hash=u256(chain),
             deposited=u256(held),
             withdrawn=bytes(32),
             balance=u256(held),

@@ -25,7 +25,9 @@ def shot_of(market, epoch, holdings=None, **changes):
     """The snapshot of an epoch: one every ten heights."""
     shot = market.snapshot(holdings or market.HOLDINGS)
     custody = tuple(
-        msgspec.structs.replace(term, block_number=100 * epoch + term.chain_id, block_hash=bytes([epoch]) * 32)
+        msgspec.structs.replace(
+            term, block_number=100 * epoch + term.chain_id, block_hash=bytes([term.chain_id, *[epoch] * 31])
+        )
         for term in shot.statement.custody
     )
     fields = {"epoch": epoch, "height": SPACING * epoch, "state_root": bytes([epoch]) * 32, "custody": custody}

@@ -194,9 +194,10 @@ class World:
         facts = []
         for asset in self.genesis.assets:
             deposited = self.state.flows[asset.id].deposited_amount
+            block = u256(asset.chain_id << 64 | block_number)
             facts.append(
                 CustodySeen(
-                    asset.chain_id, asset.vault, asset.token, block_number, b"\x0b" * 32, deposited, u256(0), deposited
+                    asset.chain_id, asset.vault, asset.token, block_number, block, deposited, u256(0), deposited
                 )
             )
         return tuple(facts)
