@@ -60,11 +60,10 @@ def prove_leaf(
     check_witness: bool = True,
 ) -> bytes:
     """The lowest layer: prove under these weights and keys, whatever they are."""
-    session = _Session(layout, weights, keys, leaf, witness, seed)
-    return session.run(check_witness).data
+    return LeafProver(layout, weights, keys, leaf, witness, seed).run(check_witness).data
 
 
-class _Session:
+class LeafProver:
     """One proof, from the first message to the last; symbols as in `proofs/notes/on-chain.md`."""
 
     def __init__(
@@ -107,13 +106,13 @@ class _Session:
             t += (f[c] * (d[c] + polynomial([alpha])) - polynomial([1])) * e[c] * deltas[c]
             t -= (f[c] + u[c] * d[c] * beta) * gamma
         t += m_poly * (d[0] + polynomial([alpha]))
-        t1, t2 = self._split(t, check)
+        t1, t2 = self.split(t, check)
         quotient = self._commit_poly(t1) + self._commit_poly(t2)
         zeta, _ = self.chain.draw(quotient)
 
         shifted = self.domain.omega * zeta % ORDER
         opened = [*d, *u, v, t_poly]
-        claimed = [int(each(zeta)) for each in opened]
+        claimed = self.claims(opened, zeta)
         evaluations = b"".join(map(scalar_bytes, [*claimed, int(s(shifted))]))
         r, _ = self.chain.draw(evaluations)
         d_bar, v_bar, t_bar = claimed[: self.columns], claimed[-2], claimed[-1]
@@ -122,11 +121,21 @@ class _Session:
         for c in range(self.columns):
             factor = deltas[c] * (1 if c else alpha + t_bar)
             combined += f[c] * ((factor * (alpha + d_bar[c]) - gamma) % ORDER)
-        for weight, each in zip(powers(r, len(opened) + 1)[1:], opened, strict=True):
-            combined += each * weight
+        combined += self.joined(opened, r)
         openings = self._commit_list(divide_by_root(combined, zeta)) + self._commit_list(divide_by_root(s, shifted))
         self.chain.draw(openings)
         return Rounds(table, looked_up, quotient, evaluations, openings)
+
+    def claims(self, opened: Sequence[Poly], zeta: int) -> list[int]:
+        """D(ζ)…, U(ζ)…, V(ζ), T(ζ). A cheating prover says others."""
+        return [int(each(zeta)) for each in opened]
+
+    def joined(self, opened: Sequence[Poly], r: int) -> Poly:
+        """Σ r^(i+1)·P_i, which π_1 opens together with Lz."""
+        total = polynomial([])
+        for weight, each in zip(powers(r, len(opened) + 1)[1:], opened, strict=True):
+            total += each * weight
+        return total
 
     def _multiplicities(self) -> Masked:
         counts = [0] * self.size
@@ -159,7 +168,7 @@ class _Session:
             raise Bug("the running sum of a checked witness does not close")
         return Masked(sums[:-1], self._take(SUM_BLINDERS))
 
-    def _split(self, numerator: Poly, check: bool) -> tuple[Poly, Poly]:
+    def split(self, numerator: Poly, check: bool) -> tuple[Poly, Poly]:
         """t = t1 + X^(n+2)·t2, hidden by a shared blinder."""
         quotient, exact = divide_by_vanishing(numerator, self.size)
         if check and not exact:

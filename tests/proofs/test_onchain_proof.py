@@ -1,0 +1,399 @@
+"""The proof of one account for a contract, in Python: complete, bound to everything, and refused to who cheats."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from py_arkworks_bls12381 import G1Point
+
+from clearing.base.errors import Bug, LocalFault
+from proofs.domain import domain_of
+from proofs.errors import ProofCode, Refused
+from proofs.field import ORDER, inner_product, inverse, scalar_bytes
+from proofs.group import GENERATOR, GENERATOR_2, encode_point, multi_scalar, multiply, pairings_equal
+from proofs.layout import RowRange
+from proofs.linear.statement import Weights, weights_of
+from proofs.linear.witness import Witness, constraint_values, make_witness
+from proofs.onchain import verifier
+from proofs.onchain.encoding import proof_bytes, read_rounds, split_rounds
+from proofs.onchain.keys import EpochKeys, check_keys, derive_keys, row_polynomials
+from proofs.onchain.leaves import Leaf, digit_blinders, leaf_path, leaves_root, make_leaf, row_challenge
+from proofs.onchain.points import PADDED_BYTES, pad_encoded, padded_point, read_padded
+from proofs.onchain.prover import LeafProver, prove_account, prove_leaf
+from proofs.onchain.transcript import Chain, check_alpha, replay
+from proofs.onchain.verifier import verify_account, verify_leaf
+from proofs.polynomial import Masked, Poly
+from proofs.srs import basis, tau_g2
+from tests.proofs.forgers.lattice import forge_digits
+from tests.proofs.onchain_epoch import ROWS, Epoch, make_epoch
+
+# x = 4 is on the curve y² = x³ + 4 and not in the subgroup of prime order.
+OUTSIDE = padded_point(G1Point.from_compressed_bytes_unchecked(bytes([0x80]) + bytes(46) + b"\x04"))
+OTHER = encode_point(multiply(GENERATOR, 77))
+TWO_COLUMNS = ROWS * 15
+POINTS = (0, 128, 256, 384, 512, 800, 928)
+"""Offsets of C_m, C_f, C_S, C_t1, C_t2, π_1, π_2 for one column; those of D̄, ū, v̄, T̄, S̄."""
+SCALARS = (640, 672, 704, 736, 768)
+MODULUS = 0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB
+BAD_POINTS = {
+    "infinity": lambda _: bytes(128),
+    "off the curve": lambda point: point[:-1] + bytes([point[-1] ^ 1]),
+    "outside the subgroup": lambda _: OUTSIDE,
+    "x not reduced": lambda point: (int.from_bytes(point[:64], "big") + MODULUS).to_bytes(64, "big") + point[64:],
+    "y not reduced": lambda point: point[:64] + (int.from_bytes(point[64:], "big") + MODULUS).to_bytes(64, "big"),
+    "padding of x": lambda point: b"\1" + point[1:],
+    "padding of y": lambda point: point[:79] + b"\1" + point[80:],
+}
+
+
+@pytest.fixture(scope="module")
+def epoch() -> Epoch:
+    return make_epoch()
+
+
+def refused(epoch: Epoch, index: int, proof: bytes, *, keys: EpochKeys | None = None, leaf: Leaf | None = None) -> bool:
+    try:
+        verify_leaf(keys or epoch.keys, leaf or epoch.leaves[index], proof)
+    except Refused:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("rows", [ROWS, TWO_COLUMNS], ids=["one column", "two columns"])
+def test_every_account_can_be_shown_with_its_shortfall(rows: tuple[RowRange, ...]) -> None:
+    epoch = make_epoch(rows=rows)
+    for index in range(len(epoch.leaves)):
+        keys, proof = prove_account(epoch.statement, epoch.leaves, index, epoch.witnesses[index], epoch.seeds[index])
+        assert keys == epoch.keys
+        assert len(proof) == proof_bytes(epoch.layout.columns)
+        verify_account(keys, epoch.leaves[index], index, epoch.path(index), proof)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**20), st.integers(-1000, 1000)), min_size=1, max_size=3)
+)
+def test_whatever_is_solvent_can_be_shown(holdings: list[tuple[int, int, int]]) -> None:
+    rich = [(cash + 10**6, token, position) for cash, token, position in holdings]
+    epoch = make_epoch(holdings=rich, shortfalls=(0,) * len(rich))
+    for index in range(len(rich)):
+        verify_account(epoch.keys, epoch.leaves[index], index, epoch.path(index), epoch.prove(index))
+
+
+def test_a_leaf_has_one_proof_however_often_it_is_asked_for(epoch: Epoch) -> None:
+    assert epoch.prove(1) == epoch.prove(1)
+    assert make_epoch().leaves == epoch.leaves
+
+
+def test_a_second_opening_of_the_same_digits_would_let_holdings_be_guessed(epoch: Epoch) -> None:
+    """Why nothing is drawn at random and the prover takes no keys: two openings use up both blinders of C_D."""
+    other = msgspec.structs.replace(epoch.keys, epoch=99)
+    domain, openings = domain_of(256), []
+    for keys in (epoch.keys, other):
+        rounds = split_rounds(epoch.prove(0, keys=keys), 1)
+        zeta = replay(keys.hash, epoch.leaves[0].hash, rounds).zeta
+        openings.append((zeta, read_rounds(rounds, 1).d_bar[0]))
+
+    def confirmed(guess: Sequence[int]) -> bool:
+        """Solve D(ζ_i) = guess(ζ_i) + Z_H(ζ_i)(b_0 + b_1ζ_i) for the blinders and compare the commitment."""
+        digits = make_witness(epoch.layout, guess, 0, (0, 0), check=False).digits[0]
+        (z1, e1), (z2, e2) = (
+            (z, (bar - inner_product(digits, domain.lagrange(z, 256))) * inverse(domain.vanishing(z)) % ORDER)
+            for z, bar in openings
+        )
+        b1 = (e1 - e2) * inverse(z1 - z2) % ORDER
+        hiding = [(e1 - b1 * z1) % ORDER, b1]
+        points = [*basis(256).lagrange, *basis(256).hiding[:2]]
+        return encode_point(multi_scalar(points, [*digits, *hiding])) == epoch.leaves[0].c_d[0]
+
+    assert confirmed(epoch.witnesses[0].values)
+    assert not confirmed((999, 5, -1))
+    context = epoch.statement.linear.context
+    assert digit_blinders(epoch.seeds[0], context, 1, 0) != digit_blinders(epoch.seeds[0], bytes(32), 1, 0)
+    assert digit_blinders(epoch.seeds[0], context, 1, 0) != digit_blinders(epoch.seeds[0], context, 2, 0)
+    assert digit_blinders(epoch.seeds[0], context, 1, 0) != digit_blinders(epoch.seeds[0], context, 1, 1)
+    assert digit_blinders(epoch.seeds[0], context, 1, 0) != digit_blinders(epoch.seeds[1], context, 1, 0)
+
+
+FALSE_HOLDINGS = {
+    "equity of minus one": (-11, 0, 0),
+    "a negative token": (10**6, -1, 0),
+    "a third of a token": (10**6, inverse(3), 0),
+    "minus one modulo p": (10**6, ORDER - 1, 0),
+    "a position out of range": (2**62, 0, 2**39),
+    "a loss that ruins": (0, 0, 2**38),
+}
+
+
+@pytest.mark.parametrize("case", FALSE_HOLDINGS)
+def test_what_breaks_a_range_or_a_row_is_refused(case: str) -> None:
+    epoch = make_epoch(holdings=[FALSE_HOLDINGS[case]], shortfalls=(0,), check=False)
+    values = constraint_values(epoch.layout, FALSE_HOLDINGS[case], 0)
+    assert any(not 0 <= v < 256**width for v, width in zip(values, epoch.layout.widths, strict=True))
+    assert refused(epoch, 0, epoch.prove(0))
+    with pytest.raises(Bug):
+        prove_account(epoch.statement, epoch.leaves, 0, epoch.witnesses[0], epoch.seeds[0])
+
+
+def test_a_digit_that_is_no_byte_is_refused() -> None:
+    honest = make_epoch().witnesses[0]
+    digits = list(honest.digits[0])
+    digits[0], digits[1] = digits[0] + 256, digits[1] - 1  # the same value
+    forged = Witness(honest.values, (tuple(d % ORDER for d in digits),), honest.blinders)
+    epoch = make_epoch(holdings=[honest.values], shortfalls=(0,), witnesses=[forged])
+    assert refused(epoch, 0, epoch.prove(0))
+
+
+def test_a_hidden_shortfall_is_refused(epoch: Epoch) -> None:
+    hidden = replace(epoch.leaves[4], shortfall=0)
+    assert not refused(epoch, 4, epoch.prove(4))
+    assert refused(epoch, 4, epoch.prove(4), leaf=hidden)
+    proof = prove_leaf(
+        epoch.layout, epoch.weights, epoch.keys, hidden, epoch.witnesses[4], epoch.seeds[4], check_witness=False
+    )
+    assert refused(epoch, 4, proof, leaf=hidden)
+
+
+def test_digits_forged_for_a_known_y_pass_under_its_keys_and_not_under_those_of_their_own_root() -> None:
+    """The quorum's part: who signs keys for another y lets false digits through, and anybody can see that he did."""
+    values, rows = (-11, 0, 0), ROWS * 4
+    early = row_challenge(bytes(32), bytes(32), bytes(32))
+    plain = make_epoch(holdings=[values], shortfalls=(0,), rows=rows, check=False)
+    digits = forge_digits(plain.layout, early, values, 0)
+    assert all(0 <= digit < 256 for column in digits for digit in column)
+    forged = Witness(values, digits, plain.witnesses[0].blinders)
+    epoch = make_epoch(holdings=[values], shortfalls=(0,), rows=rows, witnesses=[forged])
+    assert refused(epoch, 0, epoch.prove(0))
+    lying, weights = keys_of_y(epoch, early)
+    proof = epoch.prove(0, keys=lying, weights=weights)
+    verify_account(lying, epoch.leaves[0], 0, epoch.path(0), proof)
+    with pytest.raises(Refused) as fault:
+        check_keys(lying, epoch.statement, epoch.leaves)
+    assert fault.value.code is ProofCode.WRONG_ROOT
+
+
+def keys_of_y(epoch: Epoch, y: int) -> tuple[EpochKeys, Weights]:
+    """Keys that a dishonest quorum would sign for a y of its choice."""
+    weights = weights_of(epoch.layout, y)
+    u, v = row_polynomials(epoch.layout, weights, basis(epoch.layout.size))
+    constants = {"constant": scalar_bytes(weights.constant), "sigma": scalar_bytes(weights.shortfall)}
+    return msgspec.structs.replace(epoch.keys, u=u, v=v, **constants), weights
+
+
+class Recording(Chain):
+    """Remembers what it drew."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.drawn: list[tuple[int, int]] = []
+
+    def draw(self, data: bytes) -> tuple[int, int]:
+        self.drawn.append(super().draw(data))
+        return self.drawn[-1]
+
+
+class FalseClaim(LeafProver):
+    """Closes a false row by a false claim of what one polynomial is at ζ, which it leaves out of π_1."""
+
+    def __init__(self, epoch: Epoch, index: int, part: str) -> None:
+        leaf, witness, seed = epoch.leaves[index], epoch.witnesses[index], epoch.seeds[index]
+        super().__init__(epoch.layout, epoch.weights, epoch.keys, leaf, witness, seed)
+        self.chain = self.record = Recording(epoch.keys.hash, leaf.hash)
+        self.left_out = "DUVT".index(part)
+
+    def _multiplicities(self) -> Masked:
+        self.m = super()._multiplicities()
+        return self.m
+
+    def _lookups(self, alpha: int, m: Masked) -> list[Masked]:
+        self.lookups = super()._lookups(alpha, m)
+        return self.lookups
+
+    def split(self, numerator: Poly, check: bool) -> tuple[Poly, Poly]:
+        self.numerator, self.halves = numerator, super().split(numerator, check)
+        return self.halves
+
+    def claims(self, opened: Sequence[Poly], zeta: int) -> list[int]:
+        claimed = super().claims(opened, zeta)
+        d_bar, u_bar, _, t_bar = claimed
+        (alpha, beta), (_, gamma) = self.record.drawn[:2]
+        t1, t2 = self.halves
+        whole = int((t1 + t2 * pow(zeta, self.size + 2, ORDER))(zeta))
+        # What Lz(ζ) is with true claims: the remainder of the quotient that does not exist.
+        missing = int(self.numerator(zeta)) - self.domain.vanishing(zeta) * whole
+        f, m, w = (int(each.poly()(zeta)) for each in (self.lookups[0], self.m, self.values))
+        slopes = (
+            f * (alpha + t_bar) + m - gamma * beta * u_bar,
+            -gamma * beta * d_bar,
+            gamma * beta * w,
+            f * (alpha + d_bar) - 1,
+        )
+        claimed[self.left_out] = (claimed[self.left_out] - missing * inverse(slopes[self.left_out])) % ORDER
+        return claimed
+
+    def joined(self, opened: Sequence[Poly], r: int) -> Poly:
+        return super().joined(opened, r) - opened[self.left_out] * pow(r, self.left_out + 1, ORDER)
+
+
+def holds_without(epoch: Epoch, proof: bytes, left_out: int) -> bool:
+    """A verifier that opens all but one of D, U, V, T."""
+    rounds = split_rounds(proof, 1)
+    read, drawn = read_rounds(rounds, 1), replay(epoch.keys.hash, epoch.leaves[0].hash, rounds)
+    points, scalars = verifier._right_side(epoch.keys, epoch.leaves[0], read, drawn)
+    claimed = (*read.d_bar, *read.u_bar, read.v_bar, read.t_bar)[left_out]
+    scalars[-1] += pow(drawn.r, left_out + 1, ORDER) * claimed
+    scalars[left_out] = 0
+    left = read.pi_1 + multiply(read.pi_2, drawn.mu)
+    return pairings_equal(left, tau_g2(), multi_scalar(points, scalars), GENERATOR_2)
+
+
+@pytest.mark.parametrize("part", "DUVT")
+def test_a_false_claim_that_would_close_a_false_row_is_opened(part: str) -> None:
+    epoch = make_epoch(holdings=[(-11, 0, 0)], shortfalls=(0,), check=False)
+    proof = FalseClaim(epoch, 0, part).run(check=False).data
+    assert holds_without(epoch, proof, "DUVT".index(part))
+    assert refused(epoch, 0, proof)
+
+
+def test_a_proof_is_of_its_epoch_and_its_account_alone(epoch: Epoch) -> None:
+    proof = epoch.prove(0)
+    for name in EpochKeys.__struct_fields__:
+        value = getattr(epoch.keys, name)
+        if name == "size":
+            continue
+        changed = (OTHER,) if name == "u" else OTHER if name == "v" else bytes(32) if isinstance(value, bytes) else 9
+        assert changed != value
+        assert refused(epoch, 0, proof, keys=msgspec.structs.replace(epoch.keys, **{name: changed})), name
+    leaf = epoch.leaves[0]
+    for changes in ({"account": 2}, {"shortfall": 1}, {"c_w": OTHER}, {"c_d": (OTHER,)}):
+        assert refused(epoch, 0, proof, leaf=replace(leaf, **changes)), changes
+    assert refused(epoch, 1, proof)
+    assert refused(make_epoch(number=4), 0, proof)
+
+
+def test_a_leaf_stands_at_its_place_under_the_certified_root(epoch: Epoch) -> None:
+    proof, path = epoch.prove(1), epoch.path(1)
+    verify_account(epoch.keys, epoch.leaves[1], 1, path, proof)
+    wrong = [(0, path), (2, path), (5, path), (-1, path), (1, path[:-1]), (1, (*path, path[0])), (1, path[::-1])]
+    wrong += [(1, leaf_path(make_epoch(number=4).leaves, 1))]
+    for index, shown in wrong:
+        with pytest.raises(Refused) as fault:
+            verify_account(epoch.keys, epoch.leaves[1], index, shown, proof)
+        assert fault.value.code is ProofCode.WRONG_ROOT
+
+
+def test_every_c_d_changes_y(epoch: Epoch) -> None:
+    linear, seen = epoch.statement.linear, set()
+    for index in range(5):
+        changed = list(epoch.leaves)
+        changed[index] = replace(changed[index], c_d=(OTHER,))
+        seen.add(row_challenge(linear.context, linear.layout.digest, leaves_root(changed)))
+    for context, layout in ((bytes(32), linear.layout.digest), (linear.context, bytes(32))):
+        seen.add(row_challenge(context, layout, epoch.keys.leaves_root))
+    seen.add(row_challenge(linear.context, linear.layout.digest, epoch.keys.leaves_root))
+    assert len(seen) == 8
+
+
+def test_keys_that_do_not_follow_from_the_statement_are_named(epoch: Epoch) -> None:
+    check_keys(epoch.keys, epoch.statement, epoch.leaves)
+    for name in EpochKeys.__struct_fields__:
+        value = getattr(epoch.keys, name)
+        changed = (OTHER,) if name == "u" else OTHER if name == "v" else bytes(32) if isinstance(value, bytes) else 9
+        with pytest.raises(Refused, match=name):
+            check_keys(msgspec.structs.replace(epoch.keys, **{name: changed}), epoch.statement, epoch.leaves)
+
+
+def test_leaves_of_another_statement_give_no_keys(epoch: Epoch) -> None:
+    leaves = list(epoch.leaves)
+    wrong = [leaves[:-1], leaves[::-1], [*leaves, leaves[-1]], []]
+    wrong += [
+        [replace(leaves[0], **changes), *leaves[1:]]
+        for changes in ({"account": 9}, {"shortfall": 1}, {"c_w": OTHER}, {"c_d": ()}, {"c_d": (OTHER, OTHER)})
+    ]
+    for shown in wrong:
+        with pytest.raises(Refused) as fault:
+            derive_keys(epoch.statement, shown)
+        assert fault.value.code is ProofCode.BAD_STATEMENT
+
+
+def test_every_byte_of_a_proof_counts(epoch: Epoch) -> None:
+    proof = epoch.prove(0)
+    for at in range(0, len(proof), 7):
+        changed = bytearray(proof)
+        changed[at] ^= 1 << at % 8
+        assert refused(epoch, 0, bytes(changed)), at
+
+
+def test_every_point_and_scalar_of_a_proof_counts(epoch: Epoch) -> None:
+    proof = epoch.prove(0)
+    for at in POINTS:
+        moved = padded_point(read_padded(proof[at : at + 128], "point") + GENERATOR)
+        assert refused(epoch, 0, proof[:at] + moved + proof[at + 128 :]), at
+    for at in SCALARS:
+        moved = scalar_bytes((int.from_bytes(proof[at : at + 32], "big") + 1) % ORDER)
+        assert refused(epoch, 0, proof[:at] + moved + proof[at + 32 :]), at
+
+
+@pytest.mark.parametrize("change", [-1, 1, -128, 128, 192, -1056])
+def test_a_proof_has_its_length(epoch: Epoch, change: int) -> None:
+    proof = epoch.prove(0)
+    changed = proof[:change] if change < 0 else proof + bytes(change)
+    with pytest.raises(Refused) as fault:
+        verify_leaf(epoch.keys, epoch.leaves[0], changed)
+    assert fault.value.code is ProofCode.BAD_LENGTH
+
+
+@pytest.mark.parametrize("kind", BAD_POINTS)
+def test_a_point_that_is_not_canonical_is_refused(epoch: Epoch, kind: str) -> None:
+    proof = epoch.prove(0)
+    for at in POINTS:
+        with pytest.raises(Refused) as fault:
+            verify_leaf(
+                epoch.keys, epoch.leaves[0], proof[:at] + BAD_POINTS[kind](proof[at : at + 128]) + proof[at + 128 :]
+            )
+        assert fault.value.code is ProofCode.BAD_POINT
+
+
+def test_a_scalar_that_is_not_reduced_is_refused(epoch: Epoch) -> None:
+    proof = epoch.prove(0)
+    for at in SCALARS:
+        wrapped = (int.from_bytes(proof[at : at + 32], "big") + ORDER).to_bytes(33, "big")[-32:]
+        with pytest.raises(Refused) as fault:
+            verify_leaf(epoch.keys, epoch.leaves[0], proof[:at] + wrapped + proof[at + 32 :])
+        assert fault.value.code in (ProofCode.BAD_SCALAR, ProofCode.PROOF_REFUSED)
+
+
+@pytest.mark.parametrize("account", [-1, 2**63, 2**256])
+def test_an_account_or_shortfall_out_of_range_is_refused(epoch: Epoch, account: int) -> None:
+    for changes in ({"account": account}, {"shortfall": account}):
+        with pytest.raises(Refused) as fault:
+            verify_leaf(epoch.keys, replace(epoch.leaves[0], **changes), epoch.prove(0))
+        assert fault.value.code is ProofCode.BAD_STATEMENT
+
+
+def test_a_challenge_on_a_forbidden_point_is_refused() -> None:
+    for alpha in (0, ORDER - 1, ORDER - 255):
+        with pytest.raises(Refused):
+            check_alpha(alpha)
+    check_alpha(1)
+    check_alpha(ORDER - 256)
+
+
+def test_points_are_padded_as_the_precompiles_take_them(epoch: Epoch) -> None:
+    padded = pad_encoded(OTHER, "test")
+    assert len(padded) == PADDED_BYTES
+    assert padded[:16] == padded[64:80] == bytes(16)
+    assert encode_point(read_padded(padded, "test")) == OTHER
+    for data in (b"", padded[:-1], padded + b"\0", bytes(128)):
+        with pytest.raises(Refused):
+            read_padded(data, "test")
+    with pytest.raises(LocalFault):
+        digit_blinders(bytes(31), bytes(32), 1, 0)
+    damaged = make_leaf(
+        replace(epoch.statement.linear, commitments=(bytes(48),) * 5), 0, epoch.witnesses[0], bytes(32), basis(256)
+    )
+    with pytest.raises(Refused):
+        assert damaged.words
