@@ -13,12 +13,14 @@ from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import AccountHoldings, RiskSnapshot, RiskStatement
 from proofs.book import open_book
-from proofs.commitment import CommitmentContext, blinders, commit_holdings
+from proofs.commitment import CommitmentContext, blinders, commit, commit_holdings
 from proofs.errors import ProofCode
+from proofs.group import encode_point
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.witness import Witness, make_witness
 from proofs.package import FORMAT, EpochPackage, commitments_root, linear_statement, write_package
+from proofs.shard_workers import ShardWorkers
 from proofs.solvency import DOMAIN, auxiliary_slots, complete_holdings, layout_of
 from proofs.srs import CEREMONY_SHA256, basis
 
@@ -49,25 +51,29 @@ def prove_epoch(
     *,
     domain: int = DOMAIN,
     scalars: RandomScalar = random_scalar,
+    workers: ShardWorkers | None = None,
 ) -> bytes:
     """The bytes of the epoch package for the snapshot whose commitments root `header` carries.
 
+    `workers` are further processes over which the accounts are spread; without, it all happens in this one.
     Raises LocalFault WITNESS_OUT_OF_RANGE when an account breaks a row without a listed shortfall, WRONG_ROOT when the
     header certifies other commitments than these holdings and seeds give.
     """
-    commitments = commit_epoch(snapshot, seeds, domain)
-    root = commitments_root(snapshot.statement, commitments, domain)
-    if root != header.commitments_root:
-        raise LocalFault(ProofCode.WRONG_ROOT, "prove_epoch", certified=header.commitments_root, found=root)
-    layout = layout_of(snapshot.statement, domain)
-    witnesses = []
+    if workers is not None:
+        workers.start(len(snapshot.accounts))
+    points, layout = basis(domain), layout_of(snapshot.statement, domain)
+    commitments, secrets = [], []
     for account in snapshot.accounts:
         values = complete_holdings(snapshot.statement, account)
         hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account))
-        witnesses.append(make_witness(layout, values, account.shortfall, hiding))
-    return assemble(
-        snapshot.statement, commitments, witnesses, header, certificate, validators, domain=domain, scalars=scalars
-    )
+        commitments.append((account.account, encode_point(commit(points, values, hiding))))
+        secrets.append((values, account.shortfall, hiding))
+    root = commitments_root(snapshot.statement, commitments, domain)
+    if root != header.commitments_root:
+        raise LocalFault(ProofCode.WRONG_ROOT, "prove_epoch", certified=header.commitments_root, found=root)
+    witnesses = [make_witness(layout, *secret) for secret in secrets]
+    head = (header, certificate, validators)
+    return assemble(snapshot.statement, commitments, witnesses, *head, domain=domain, scalars=scalars, workers=workers)
 
 
 def assemble(
@@ -81,10 +87,14 @@ def assemble(
     domain: int = DOMAIN,
     scalars: RandomScalar = random_scalar,
     check_witness: bool = True,
+    workers: ShardWorkers | None = None,
 ) -> bytes:
     """Prove and put together. The lowest layer: with `check_witness` off it is the cheating prover of the tests."""
     linear = linear_statement(statement, commitments, domain)
-    proof, transcript = prove(linear, witnesses, check_witness=check_witness, scalars=scalars)
+    if workers is None:
+        proof, transcript = prove(linear, witnesses, check_witness=check_witness, scalars=scalars)
+    else:
+        proof, transcript = workers.prove(linear, witnesses, check_witness=check_witness)
     auxiliary = auxiliary_slots(statement)
     exponents = [sum(witness.blinders[i] for witness in witnesses) for i in range(2)]
     exponents += [sum(witness.values[slot] for witness in witnesses) for slot in auxiliary]

@@ -5,11 +5,9 @@ canonical bytes. Workers are trusted like validators: they see the holdings.
 """
 
 import os
-import signal
 from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
-from threading import Thread
 from typing import Protocol
 
 from clearing.base.certificate import Certificate
@@ -19,6 +17,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import RiskSnapshot
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import PACKAGE_BYTES_MAX
+from proofs.shard_workers import Progress, ProgressBoard, ShardWorkers, follow_parent
 from proofs.solvency import DOMAIN
 
 PROVE_NICENESS = 15
@@ -67,12 +66,20 @@ class ProveJob(Wire, frozen=True):
 
 
 class LocalProverPool:
-    """Worker processes on this machine. Jobs wait in order; one worker a proof."""
+    """A worker process on this machine; jobs wait in order. It spreads a proof's accounts over `workers` processes."""
 
     def __init__(self, workers: int = 1, domain: int = DOMAIN) -> None:
         self._domain = domain
+        self._board = ProgressBoard(workers)
         # "spawn": a forked copy of a process with threads and an event loop may hold locks for ever.
-        self._pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_follow_parent)
+        self._pool = ProcessPoolExecutor(
+            1, get_context("spawn"), initializer=_begin_prover, initargs=(workers, self._board)
+        )
+
+    @property
+    def progress(self) -> Progress:
+        """How far the proof under way is."""
+        return self._board.read()
 
     def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
         """See `EpochProver`."""
@@ -98,17 +105,16 @@ class LocalProverPool:
         return CommitJob(snapshot, tuple(sorted(seeds.items())), self._domain)
 
 
-def _follow_parent() -> None:
-    """In a worker: end with the process that started it, however that one ends, and leave Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
+class _Serving:
+    """What this process was told when it began as a worker."""
 
-        def wait() -> None:
-            parent.join()
-            os._exit(0)
+    workers = 1
+    board: ProgressBoard | None = None
 
-        Thread(target=wait, daemon=True).start()
+
+def _begin_prover(workers: int, board: ProgressBoard) -> None:
+    follow_parent()
+    _Serving.workers, _Serving.board = workers, board
 
 
 def _step_back(niceness: int) -> None:
@@ -128,5 +134,7 @@ def run_prove(data: bytes) -> bytes:
     _step_back(PROVE_NICENESS)
     job = decode(data, ProveJob, PACKAGE_BYTES_MAX)
     commit = job.commit
-    seeds = dict(commit.seeds)
-    return prove_epoch(commit.snapshot, seeds, job.header, job.certificate, job.validators, domain=commit.domain)
+    seeds, head = dict(commit.seeds), (job.header, job.certificate, job.validators)
+    board = _Serving.board or ProgressBoard(_Serving.workers)
+    with ShardWorkers(_Serving.workers, board) as workers:
+        return prove_epoch(commit.snapshot, seeds, *head, domain=commit.domain, workers=workers)

@@ -6,9 +6,11 @@ prover of the tests.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol, TypeVar
 
 from clearing.base.errors import Bug
 from proofs.domain import Domain, domain_of
@@ -28,12 +30,12 @@ from proofs.polynomial import (
     divide_by_vanishing,
     polynomial,
     scale_argument,
-    zero_masked,
 )
 from proofs.srs import Basis, basis, powers_g1
 from proofs.transcript import Transcript
 
 SUM_BLINDERS = 3
+T = TypeVar("T")
 
 
 def random_scalar() -> int:
@@ -56,14 +58,45 @@ def prove(
     return prove_shards(statement, [(shard, len(witnesses))], check_witness=check_witness, scalars=scalars)
 
 
+class ProverShard(Protocol):
+    """What a session asks of a shard, wherever it lives; see `proofs.linear.shard.Shard`."""
+
+    def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
+        """C_D, and how often each byte occurs."""
+        ...
+
+    def carry_table(self, counts: Sequence[int]) -> bytes:
+        """C_m; asked of the first shard only."""
+        ...
+
+    def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
+        """C_f."""
+        ...
+
+    def sums(self, deltas: Sequence[int]) -> ShardSums:
+        """What S and t are made of."""
+        ...
+
+    def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
+        """D̄."""
+        ...
+
+    def opening(self, weights: OpeningWeights) -> Masked:
+        """What is opened at ζ."""
+        ...
+
+
 def prove_shards(
     statement: LinearStatement,
-    shards: Sequence[tuple[Shard, int]],
+    shards: Sequence[tuple[ProverShard, int]],
     *,
     check_witness: bool = True,
     scalars: RandomScalar = random_scalar,
 ) -> tuple[bytes, Transcript]:
-    """Prove with the accounts spread over shards (each with its number of accounts), in the statement's order."""
+    """Prove with the accounts spread over shards (each with its number of accounts), in the statement's order.
+
+    The shards of one round work at the same time, each asked by a thread of its own.
+    """
     return _Session(statement, shards, check_witness, scalars).run()
 
 
@@ -81,7 +114,7 @@ class _Session:
     """One proof, from the first message to the last."""
 
     def __init__(
-        self, statement: LinearStatement, shards: Sequence[tuple[Shard, int]], check: bool, scalars: RandomScalar
+        self, statement: LinearStatement, shards: Sequence[tuple[ProverShard, int]], check: bool, scalars: RandomScalar
     ) -> None:
         self.statement = statement
         self.layout = statement.layout
@@ -95,17 +128,17 @@ class _Session:
 
     def run(self) -> tuple[bytes, Transcript]:
         """All rounds."""
-        found = [shard.commit_digits() for shard, _ in self.shards]
+        found = self._ask(lambda _, shard: shard.commit_digits())
         c_d = [part for parts, _ in found for part in parts]
         c_m = self.shards[0][0].carry_table(
             [sum(column) for column in zip(*(counts for _, counts in found), strict=True)]
         )
         first = challenges.after_digits(self.transcript, c_d, c_m)
-        c_f = [part for shard, _ in self.shards for part in shard.commit_lookups(first.alpha)]
+        c_f = [part for parts in self._ask(lambda _, shard: shard.commit_lookups(first.alpha)) for part in parts]
         delta = challenges.after_lookups(self.transcript, c_f)
         self.rounds = _Rounds(first, powers(delta, len(c_d) * self.layout.columns))
         self.weights: Weights = weights_of(self.layout, first.y)
-        sums, *more = [shard.sums(self._share(i, self.rounds.deltas)) for i, (shard, _) in self._numbered()]
+        sums, *more = self._ask(lambda i, shard: shard.sums(self._share(i, self.rounds.deltas)))
         for each in more:
             sums.add(each)
 
@@ -119,7 +152,8 @@ class _Session:
 
         lagrange = self.domain.lagrange(zeta, self.size)
         vanishing = self.domain.vanishing(zeta)
-        d_bar = [row for shard, _ in self.shards for row in shard.evaluate(lagrange, vanishing, zeta)]
+        evaluated = self._ask(lambda _, shard: shard.evaluate(lagrange, vanishing, zeta))
+        d_bar = [row for rows in evaluated for row in rows]
         shifted = self.domain.omega * zeta % ORDER
         s_bar = int(sum_poly(shifted))
         r = challenges.after_evaluations(self.transcript, d_bar, s_bar)
@@ -201,19 +235,24 @@ class _Session:
             [deltas[k * columns] * gamma % ORDER * beta % ORDER * v_bar % ORDER for k in range(len(d_bar))],
             (alpha + d_bar[0][0]) % ORDER,
         )
-        total = zero_masked(self.size, 2)
-        for i, (shard, _) in self._numbered():
-            mine = OpeningWeights(
-                self._share(i, weights.f),
-                self._share(i, weights.d),
-                self._share(i, weights.w, 1),
-                weights.m,
+
+        def mine(i: int) -> OpeningWeights:
+            return OpeningWeights(
+                self._share(i, weights.f), self._share(i, weights.d), self._share(i, weights.w, 1), weights.m
             )
-            total.add(1, shard.opening(mine))
+
+        total, *more = self._ask(lambda i, shard: shard.opening(mine(i)))
+        for each in more:
+            total.add(1, each)
         return total.reduced().poly()
 
-    def _numbered(self) -> list[tuple[int, tuple[Shard, int]]]:
-        return list(enumerate(self.shards))
+    def _ask(self, call: Callable[[int, ProverShard], T]) -> list[T]:
+        """The answers of all shards, in order; they work at the same time."""
+        shards = [shard for shard, _ in self.shards]
+        if len(shards) == 1:
+            return [call(0, shards[0])]
+        with ThreadPoolExecutor(len(shards)) as threads:
+            return list(threads.map(call, range(len(shards)), shards))
 
     def _share(self, number: int, items: Sequence[int], per_account: int | None = None) -> Sequence[int]:
         width = self.layout.columns if per_account is None else per_account

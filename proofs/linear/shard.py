@@ -22,8 +22,9 @@ from proofs.polynomial import Masked
 from proofs.srs import Basis
 
 RandomScalar = Callable[[], int]
-Progress = Callable[[int], None]
+Advance = Callable[[int], None]
 """Told how many accounts a round has done since it was told last."""
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ class Shard:
         basis: Basis,
         witnesses: Sequence[Witness],
         random_scalar: RandomScalar,
-        progress: Progress = _silent,
+        advance: Advance = _silent,
     ) -> None:
         self._layout = layout
         self._basis = basis
         self._round = 0
         self._carried: Masked | None = None
         self._random_scalar = random_scalar
-        self._progress = progress
+        self._advance = advance
         self._accounts = [self._account(witness) for witness in witnesses]
 
     def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
@@ -151,7 +152,7 @@ class Shard:
     def _each(self) -> Iterator[_Account]:
         for account in self._accounts:
             yield account
-            self._progress(1)
+            self._advance(1)
 
     def _fresh(self) -> list[int]:
         return [self._random_scalar() for _ in range(BLINDERS)]
