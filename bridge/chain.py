@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bridge.codes import BridgeCode
 from clearing.base.errors import LocalFault
+from clearing.base.evm.storage import BalanceWord
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,15 @@ class WatchedChain:
     poll_seconds: float = 0.25
     blooms: bool = True
     """Whether headers carry true log blooms. Where they don't, candidate blocks are found by `eth_getLogs` only."""
+    balances: tuple[BalanceWord, ...] = ()
+    """Where each of `tokens` keeps balances; empty: no place is known of any."""
     sight_depth: int = 0
     """Deposits so many blocks under the head are told before they are final, for soft credit; 0: none are."""
 
     def __post_init__(self) -> None:
         addresses = (self.vault, *self.tokens)
-        if self.deployment_block < 1 or self.custody_stride < 1 or any(len(address) != 20 for address in addresses):
+        good = len(self.balances) in (0, len(self.tokens)) and all(len(address) == 20 for address in addresses)
+        if self.deployment_block < 1 or self.custody_stride < 1 or not good:
             raise LocalFault(
                 BridgeCode.WRONG_CHAIN,
                 "chain",
@@ -46,3 +50,7 @@ class WatchedChain:
                 deployment_block=self.deployment_block,
                 custody_stride=self.custody_stride,
             )
+
+    def balances_of(self, token: bytes) -> BalanceWord:
+        """Where a token keeps balances."""
+        return dict(zip(self.tokens, self.balances, strict=False)).get(token, BalanceWord())

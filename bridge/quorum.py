@@ -148,19 +148,29 @@ class EndpointQuorum:
 
         Raises RemoteFault: the last endpoint's fault, RECEIPTS_ROOT_MISMATCH if it lied.
         """
-        fault = RemoteFault(BridgeCode.ENDPOINT_QUORUM_LOST, "receipts", number=header.number)
+
+        def judge(results: list[Result]) -> tuple[Receipt, ...]:
+            receipts = read_receipts(_result(results[0], "eth_getBlockReceipts"))
+            check_receipts_root(receipts, header.receipts_root)
+            return receipts
+
+        return await self.proven((Call("eth_getBlockReceipts", (hex_quantity(header.number),)),), judge)
+
+    async def proven(self, calls: Sequence[Call], judge: Callable[[list[Result]], V], *, blame: bool = True) -> V:
+        """What `judge` makes of the first endpoint's answer that it does not refuse: for what proves itself.
+
+        Raises RemoteFault: the last endpoint's fault, or why `judge` refused its answer.
+        """
+        fault = RemoteFault(BridgeCode.ENDPOINT_QUORUM_LOST, calls[0].method)
         for index in self._by_health():
             try:
-                (result,) = await self._endpoints[index].batch(
-                    (Call("eth_getBlockReceipts", (hex_quantity(header.number),)),)
-                )
-                receipts = read_receipts(_result(result, "eth_getBlockReceipts"))
-                check_receipts_root(receipts, header.receipts_root)
+                found = judge(await self._endpoints[index].batch(calls))
             except RemoteFault as error:
                 fault = error
-                self.blame(index, error)
+                if blame:
+                    self.blame(index, error)
             else:
-                return receipts
+                return found
         raise fault
 
     async def agreed(self, calls: Sequence[Call], parse: Callable[[list[Result]], K]) -> K:

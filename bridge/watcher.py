@@ -14,6 +14,7 @@ from bridge.chain import WatchedChain
 from bridge.codes import BridgeCode
 from bridge.cursor import RING_MAX, Cursor, FactStore, Halt
 from bridge.custody import check_solvent, read_custody
+from bridge.evidence_keeper import EvidenceKeeper
 from bridge.evm.events import Deposited, event_fact, rolled_deposits_hash
 from bridge.evm.header import BlockHeader, check_links
 from bridge.evm.submission import SubmittedEvent, verify_submitted_event
@@ -73,6 +74,7 @@ class Watcher:
         store: FactStore,
         emit: Callable[[Fact], Awaitable[None]],
         sight: Callable[[tuple[DepositSighted, ...]], None] | None = None,
+        evidence: EvidenceKeeper | None = None,
     ) -> None:
         self.chain = chain
         self.status = WatcherStatus()
@@ -82,6 +84,7 @@ class Watcher:
         self._emit = emit
         self._sight = sight
         self._sighter = Sighter(chain, quorum, self._scanner)
+        self._evidence = evidence
         self._cursor: Cursor | None = store.load(chain.chain_id)
         self._checked_chain = False
         if self._cursor is not None:
@@ -97,6 +100,8 @@ class Watcher:
             try:
                 progressed = await self.step()
                 await self.look_ahead()
+                if self._evidence is not None:
+                    await self._evidence.ask()
             except RemoteFault:
                 progressed = False
                 pause = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))
@@ -228,6 +233,8 @@ class Watcher:
                 BridgeCode.NONCE_GAP, "custody", vault_says=custody.deposit_nonce, seen=gathered.deposit_nonce
             )
         gathered.facts += custody.tokens
+        if self._evidence is not None:
+            self._evidence.told(custody.tokens)
         try:
             check_solvent(custody.tokens)
         except RemoteFault as fault:

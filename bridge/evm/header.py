@@ -75,12 +75,7 @@ def stated_identity(value: object) -> tuple[int, bytes]:
 
 def read_header(value: object) -> BlockHeader:
     """A header from the JSON of `eth_getBlockBy…`. Raises RemoteFault MALFORMED_ANSWER, HEADER_HASH_MISMATCH."""
-    fields = read_object(value, "header")
-    items: dict[str, bytes | int] = {name: _read(fields, name, size) for name, size in _REQUIRED}
-    for name, size in _APPENDED:
-        if fields.get(name) is None:
-            break
-        items[name] = _read(fields, name, size)
+    items = _read_items(value)
     number, stated = stated_identity(value)
     computed = keccak256(encode(list(items.values())))
     if computed != stated:
@@ -97,6 +92,11 @@ def read_header(value: object) -> BlockHeader:
     )
 
 
+def header_bytes(value: object) -> bytes:
+    """The RLP of a header from its JSON; its Keccak hash is the block's. Raises RemoteFault MALFORMED_ANSWER."""
+    return encode(list(_read_items(value).values()))
+
+
 def check_links(headers: list[BlockHeader]) -> None:
     """Check that each header is the parent of the next. Raises RemoteFault BROKEN_PARENT_LINK."""
     for parent, child in pairwise(headers):
@@ -108,6 +108,17 @@ def check_links(headers: list[BlockHeader]) -> None:
                 stated=child.parent_hash,
                 expected=parent.hash,
             )
+
+
+def _read_items(value: object) -> dict[str, bytes | int]:
+    """The hashed fields, in order."""
+    fields = read_object(value, "header")
+    items: dict[str, bytes | int] = {name: _read(fields, name, size) for name, size in _REQUIRED}
+    for name, size in _APPENDED:
+        if fields.get(name) is None:
+            break
+        items[name] = _read(fields, name, size)
+    return items
 
 
 def _read(fields: dict[str, object], name: str, size: int) -> bytes | int:

@@ -4,7 +4,7 @@ Rule: nodes stand once each, in the order in which reading first needs them, and
 fixes the bytes. Nothing in it is trusted but the hash that the caller brings.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -111,10 +111,16 @@ class ProvenState:
             raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "header", fields=len(fields))
         self._root = root
         self._nodes = nodes
+        self._accounts: dict[bytes, Account | None] = {}
         self.number = int.from_bytes(number, "big")
 
     def account(self, address: bytes) -> Account | None:
         """What the state holds of an address, None when it is proven that it holds nothing."""
+        if address not in self._accounts:
+            self._accounts[address] = self._read_account(address)
+        return self._accounts[address]
+
+    def _read_account(self, address: bytes) -> Account | None:
         value = walk(self._root, keccak256(address), self._nodes)
         if value is None:
             return None
@@ -144,6 +150,36 @@ class ProvenState:
         if not isinstance(item, bytes) or not 0 < len(item) <= 32 or item[0] == 0:
             raise RemoteFault(BaseCode.BAD_TRIE_PROOF, "word", bytes=len(value))
         return int.from_bytes(item, "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Custodian:
+    """Whose counters are read: a vault, one of its tokens, and where the token keeps balances."""
+
+    vault: bytes
+    token: bytes
+    balances: BalanceWord
+
+
+def select_evidence(
+    chain_id: int, header: bytes, pool: Mapping[bytes, bytes], wanted: Sequence[Custodian]
+) -> tuple[BlockEvidence, tuple[Counters, ...]]:
+    """The evidence of exactly these counters, out of a heap of nodes by their hashes, and what it proves.
+
+    Raises RemoteFault BAD_TRIE_PROOF when the heap does not prove them, OVERSIZE when they need too much.
+    """
+    nodes = PooledNodes(pool)
+    state = ProvenState(header, nodes)
+    counters = tuple(read_counters(state, each.vault, each.token, each.balances) for each in wanted)
+    needed = tuple(nodes.needed.values())
+    for at, size, limit in (
+        ("header", len(header), HEADER_BYTES_MAX),
+        ("node", max(map(len, needed), default=0), NODE_BYTES_MAX),
+        ("nodes", len(needed), NODES_MAX),
+    ):
+        if size > limit:
+            raise RemoteFault(BaseCode.OVERSIZE, f"evidence {at}", size=size, limit=limit)
+    return BlockEvidence(chain_id, header, needed), counters
 
 
 def read_counters(state: ProvenState, vault: bytes, token: bytes, balances: BalanceWord) -> Counters:

@@ -1,0 +1,67 @@
+"""`EvidenceKeeper`: asks for the proofs of the counters that a watcher told, while nodes still have the states.
+
+Rule: facts never wait for evidence, and what is wrong with evidence is no fault of the watcher: it is asked for again
+a few times, and then the package of the epoch says what is not proven.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bridge.chain import WatchedChain
+from bridge.quorum import EndpointQuorum
+from bridge.storage_proofs import fetch_evidence
+from clearing.base.errors import RemoteFault
+from clearing.base.evm.evidence import BlockEvidence
+from clearing.facts import CustodySeen
+
+TRIES = 8
+"""For each block, one a poll."""
+WAITING_MAX = 4
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Counters of one block, and how often their evidence may still be asked for."""
+
+    facts: tuple[CustodySeen, ...]
+    tries: int = TRIES
+
+
+class EvidenceKeeper:
+    """Of one chain. `keep` gets a block's number and evidence that was checked against the quorum's word."""
+
+    def __init__(self, chain: WatchedChain, quorum: EndpointQuorum, keep: Callable[[int, BlockEvidence], None]) -> None:
+        self._chain = chain
+        self._quorum = quorum
+        self._keep = keep
+        self._waiting: deque[_Waiting] = deque(maxlen=WAITING_MAX)
+        self.proven = 0
+        """Blocks whose counters were proven."""
+        self.last_fault = ""
+        """Why the newest answer proved nothing; empty when it did."""
+
+    def told(self, facts: Sequence[CustodySeen]) -> None:
+        """Counters at one block were told: their evidence is wanted."""
+        if facts:
+            self._waiting.append(_Waiting(tuple(facts)))
+
+    async def ask(self) -> None:
+        """Ask once for all that is wanted."""
+        for each in tuple(self._waiting):
+            try:
+                evidence = await self.prove(each.facts)
+            except RemoteFault as fault:
+                self.last_fault = str(fault)
+                each.tries -= 1
+                if each.tries == 0:
+                    self._waiting.remove(each)
+            else:
+                self._waiting.remove(each)
+                self.proven += 1
+                self.last_fault = ""
+                self._keep(each.facts[0].block_number, evidence)
+
+    async def prove(self, facts: Sequence[CustodySeen]) -> BlockEvidence:
+        """Evidence of counters at one block, from any endpoint that still has its state. See `fetch_evidence`."""
+        return await fetch_evidence(self._chain, self._quorum, facts)
