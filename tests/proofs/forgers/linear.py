@@ -3,8 +3,7 @@
 Rule: Lz(ζ) is affine in every single message: C_W's blinder, D, m, f, S, t_1, t_2, D̄, S̄, each σ, each row's constant.
 Whoever may choose one of them after the challenges solves one equation for it and proves anything, so the transcript
 has to hold all of them. Where the unknown must be small (σ, constants of rows) a lattice solves for several of them.
-Symbols as in `proofs/notes/protocol.md`; the equation is
-π_1·(X − ζ) + μ·π_2·(X − ωζ) = L + μ·(S − S̄), with L = Lz + Σ r^(i+1)(D_i − D̄_i).
+Symbols as in `proofs/notes/protocol.md`, and L = Lz + Σ r^(i+1)(D_i − D̄_i).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +20,10 @@ from proofs.linear.encoding import AccountPart, LinearProof, write_proof
 from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, public_evaluations, used_positions, weights_of
 from proofs.linear.witness import constraint_values
-from proofs.polynomial import Masked, Poly, divide_by_root, polynomial
+from proofs.polynomial import Masked, Poly, polynomial
 from proofs.srs import basis, powers_g1
 from tests.proofs.forgers.lattice import small_solution
+from tests.proofs.forgers.openings import LastRound
 
 Forgery = tuple[LinearStatement, bytes]
 
@@ -183,27 +183,14 @@ class Forger:
 
     def _openings(self, unbound: str) -> tuple[bytes, bytes]:
         """(π_1, π_2); with the unbound one, or S̄, chosen after μ."""
-        opened, s = self._opened(), polynomial(self.s)
-        apart = inverse(self.zeta - self.shifted)
-        if unbound == "pi_1":
-            # A wrong S̄ made L(ζ) zero; π_2 is right at ζ alone, and π_1 takes up what is wrong elsewhere.
-            pi_2 = (int(s(self.zeta)) - self.s_bar) * apart % ORDER
-            mu = challenges.after_openings(self.transcript, b"", _constant(pi_2))
-            rest = s - polynomial([self.s_bar]) - polynomial([-self.shifted, 1]) * pi_2
-            return _commit(divide_by_root(opened + rest * mu, self.zeta)), _constant(pi_2)
-        if unbound == "pi_2":
-            # L(ζ) is not zero; π_1 is right at ωζ alone, and π_2 takes up what is wrong elsewhere.
-            pi_1 = -int(opened(self.shifted)) * apart % ORDER
-            mu = challenges.after_openings(self.transcript, _constant(pi_1), b"")
-            rest = opened - polynomial([-self.zeta, 1]) * pi_1 + (s - polynomial([self.s_bar])) * mu
-            return _constant(pi_1), _commit(divide_by_root(rest * inverse(mu), self.shifted))
-        pi_1, pi_2 = _commit(divide_by_root(opened, self.zeta)), _constant(self.s[1])
-        mu = challenges.after_openings(self.transcript, pi_1, pi_2)
-        if unbound == "S(omega zeta)":
-            # L holds γ·S̄, the other opening −μ·S̄: the two errors cancel for one S̄.
-            error = int(opened(self.zeta)) - self.gamma * self.s_bar + mu * int(s(self.shifted))
-            self.s_bar = error * inverse(mu - self.gamma) % ORDER
-        return pi_1, pi_2
+
+        def draw(pi_1: Sequence[int], pi_2: Sequence[int]) -> int:
+            return challenges.after_openings(self.transcript, _commit(pi_1), _commit(pi_2))
+
+        last = LastRound(self._opened(), self.s, self.s_bar, self.zeta, self.shifted, self.gamma)
+        found = last.run(unbound, draw)
+        self.s_bar = found.s_bar
+        return _commit(found.pi_1), _commit(found.pi_2)
 
 
 def is_false(statement: LinearStatement, vectors: Sequence[Sequence[int]], rho: Sequence[Sequence[int]]) -> bool:

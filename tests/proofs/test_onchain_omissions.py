@@ -1,0 +1,111 @@
+"""The on-chain proof with each absorbed item left out in turn, and with a y that its digits were forged for.
+
+Rule: as in `test_transcript_omissions`. What a certified tree and certified keys bind besides is not counted here:
+`verify_leaf` is judged alone, as if keys and leaf were the forger's.
+"""
+
+import msgspec
+import pytest
+
+from proofs.commitment import commit
+from proofs.errors import ProofCode, Refused
+from proofs.field import ORDER, scalar_bytes
+from proofs.group import encode_point
+from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.linear.prover import random_scalar
+from proofs.linear.statement import LinearStatement, weights_of
+from proofs.linear.witness import Witness, constraint_values
+from proofs.onchain.keys import EpochKeys, EpochStatement, check_keys, derive_keys, row_polynomials
+from proofs.onchain.leaves import Leaf, leaf_path, make_leaf, row_challenge
+from proofs.onchain.prover import prove_leaf
+from proofs.onchain.verifier import verify_account, verify_leaf
+from proofs.srs import basis
+from tests.proofs.forgers.lattice import forge_digits
+from tests.proofs.forgers.onchain import CUTS, OnchainForger, cutting_out
+
+N = 256
+CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)
+LAYOUT = lay_out(
+    N,
+    (CASH, TOKEN, POSITION),
+    tuple(RowRange(8, ((0, 1), (1, 3), (2, move)), 0, shortfall=True) for move in (-900, -300, 300, 700)),
+)
+RUINED = (5, -1, 2**38)
+
+
+def refused(keys: EpochKeys, leaf: Leaf, proof: bytes) -> bool:
+    try:
+        verify_leaf(keys, leaf, proof)
+    except Refused as fault:
+        assert fault.code is ProofCode.PROOF_REFUSED
+        return True
+    return False
+
+
+@pytest.mark.parametrize("item", [*CUTS, "leaf"])
+def test_without_one_item_in_the_chain_a_ruined_account_is_proven_and_the_real_one_refuses_it(item: str) -> None:
+    forger = OnchainForger(LAYOUT, RUINED)
+    with cutting_out(item):
+        keys, leaf, proof = forger.forge(item)
+        assert not refused(keys, leaf, proof)
+    assert keys == forger.keys
+    assert leaf.c_w == encode_point(commit(basis(N), RUINED, forger.rho))
+    assert any(value < 0 for value in constraint_values(LAYOUT, RUINED, 0))
+    assert refused(keys, leaf, proof)
+    assert refused(*OnchainForger(LAYOUT, RUINED).forge(item))
+
+
+def test_without_the_keys_in_the_chain_their_constant_is_chosen_after_the_challenges() -> None:
+    forger = OnchainForger(LAYOUT, RUINED)
+    with cutting_out("keys"):
+        keys, leaf, proof = forger.forge("keys")
+        assert not refused(keys, leaf, proof)
+    assert keys.constant != forger.keys.constant
+    assert refused(keys, leaf, proof)
+
+
+SEED = bytes(range(32))
+
+
+def forged_leaf(y: int) -> tuple[LinearStatement, Witness, Leaf]:
+    """An account of equity −1 whose digits fit every row, and the token's range, for this one y."""
+    values, rho = (-1, 0, 0), (random_scalar(), random_scalar())
+    linear = LinearStatement(LAYOUT, bytes(32), (1,), (0,), (encode_point(commit(basis(N), values, rho)),))
+    witness = Witness(values, forge_digits(LAYOUT, y, values, 0), rho)
+    return linear, witness, make_leaf(linear, 0, witness, SEED, basis(N))
+
+
+def keys_for(linear: LinearStatement, leaf: Leaf, y: int) -> EpochKeys:
+    """Keys with the row weights of some y, whatever the leaves say."""
+    weights = weights_of(LAYOUT, y)
+    u, v = row_polynomials(LAYOUT, weights, basis(N))
+    derived = derive_keys(EpochStatement(linear, bytes(32), 3, 7), [leaf])
+    constant, sigma = scalar_bytes(weights.constant), scalar_bytes(weights.shortfall)
+    return msgspec.structs.replace(derived, constant=constant, sigma=sigma, u=u, v=v)
+
+
+def test_digits_forged_for_a_y_that_does_not_come_from_the_leaves_pass_and_such_keys_are_refused() -> None:
+    """y from the statement and layout alone is known before the digits: the equation holds, the derivation does not."""
+    y = row_challenge(bytes(32), LAYOUT.digest, bytes(32))
+    linear, witness, leaf = forged_leaf(y)
+    keys = keys_for(linear, leaf, y)
+    proof = prove_leaf(LAYOUT, weights_of(LAYOUT, y), keys, leaf, witness, SEED)  # the prover's checks find nothing
+    verify_account(keys, leaf, 0, leaf_path([leaf], 0), proof)
+    with pytest.raises(Refused) as fault:
+        check_keys(keys, EpochStatement(linear, bytes(32), 3, 7), [leaf])
+    assert fault.value.code is ProofCode.WRONG_ROOT
+    derived = derive_keys(EpochStatement(linear, bytes(32), 3, 7), [leaf])
+    assert refused(derived, leaf, proof)
+    true = row_challenge(bytes(32), LAYOUT.digest, derived.leaves_root)
+    assert true != y
+    again = prove_leaf(LAYOUT, weights_of(LAYOUT, true), derived, leaf, witness, SEED, check_witness=False)
+    assert refused(derived, leaf, again)
+
+
+def test_y_depends_on_every_digit_of_every_leaf() -> None:
+    linear, _, leaf = forged_leaf(random_scalar())
+    roots = {derive_keys(EpochStatement(linear, bytes(32), 3, 7), [leaf]).leaves_root}
+    _, _, other = forged_leaf(random_scalar())
+    moved = Leaf(leaf.account, leaf.shortfall, leaf.c_w, other.c_d)
+    roots.add(derive_keys(EpochStatement(linear, bytes(32), 3, 7), [moved]).leaves_root)
+    assert len({row_challenge(bytes(32), LAYOUT.digest, root) % ORDER for root in roots}) == 2
