@@ -1,4 +1,4 @@
-"""`crossclear show`: the raw MessagePack of a file as JSON, for people who look into one.
+"""`crossclear proof show --raw`: the raw MessagePack of a file as JSON, for people who look into one.
 
 Rule: it knows no types of ours, so that it shows what is really there; bytes are hex. Limits on depth and size hold,
 for the file may come from anywhere.

@@ -15,7 +15,9 @@ from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.margin.snapshot import RiskStatement
 from node.keys.files import read_secret
 from proofs.package import PACKAGE_BYTES_MAX, read_package
-from proofs.verify import OwnAccount, Verdict, verify_package
+from proofs.verdict import CheckResult, OwnAccount, Verdict, printable
+from proofs.verify import verify_package
+from proofs.words import MEANINGS
 
 HOLDINGS_BYTES_MAX = 1 << 20
 _UNTRUSTED = (
@@ -46,6 +48,12 @@ class Checked(msgspec.Struct, frozen=True):
     name: str
     ok: bool
     detail: str
+    """What was seen, or why it failed."""
+    meaning: str = ""
+    """What it says when it passes, in plain words."""
+    code: str = ""
+    """The stable code where it failed; `crossclear explain` tells more."""
+    seconds: float = 0.0
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -57,10 +65,19 @@ class Report(msgspec.Struct, frozen=True):
     checks: tuple[Checked, ...]
     bytes: int
     seconds: float
+    epoch: int = 0
+    not_run: tuple[str, ...] = ()
+    """Checks that the failed one stopped."""
+    claim: str = ""
+    """What is proven, when every check passed."""
+    not_proven: tuple[str, ...] = ()
+    file: str = ""
 
     def with_check(self, check: Checked) -> "Report":
         """The same with one more check."""
-        return msgspec.structs.replace(self, ok=self.ok and check.ok, checks=(*self.checks, check))
+        good = self.ok and check.ok
+        claim, limits = (self.claim, self.not_proven) if good else ("", ())
+        return msgspec.structs.replace(self, ok=good, checks=(*self.checks, check), claim=claim, not_proven=limits)
 
 
 def anchor_of_genesis(data: bytes) -> Anchor:
@@ -74,28 +91,46 @@ def anchor_of_genesis(data: bytes) -> Anchor:
 def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Report, Verdict]:
     """Check a package file. Raises LocalFault for an unreadable path, and for a bad seed or holdings file."""
     started = time.perf_counter()
-    data = _read(path, PACKAGE_BYTES_MAX)
+    data = read_limited(path, PACKAGE_BYTES_MAX)
     verdict = verify_package(
         data,
         network=anchor.network,
         validators_hash=anchor.validators_hash,
         own=own_account(data, own) if own is not None else None,
+        clock=time.perf_counter,
     )
-    report = Report(
+    return report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started), verdict
+
+
+def report_of(file: str, size: int, verdict: Verdict, anchor: Anchor, seconds: float) -> Report:
+    """A verdict as it is printed."""
+    limits = verdict.not_proven
+    if anchor.network is None or anchor.validators_hash is None:
+        limits = (*limits, _UNTRUSTED)
+    return Report(
         ok=verdict.ok,
         height=verdict.height,
         network=verdict.network.hex(),
-        checks=tuple(Checked(each.name, each.ok, each.detail) for each in verdict.checks),
-        bytes=len(data),
-        seconds=round(time.perf_counter() - started, 6),
+        checks=tuple(_checked(each) for each in verdict.checks),
+        bytes=size,
+        seconds=round(seconds, 6),
+        epoch=verdict.epoch,
+        not_run=verdict.not_run,
+        claim=verdict.claim,
+        not_proven=limits if verdict.ok else (),
+        file=printable(file),
     )
-    return report, verdict
+
+
+def _checked(check: CheckResult) -> Checked:
+    code = f"{check.code.label} {check.code.name.lower()}" if check.code is not None else ""
+    return Checked(check.name, check.ok, check.detail, MEANINGS.get(check.name, ""), code, round(check.seconds, 6))
 
 
 def own_account(data: bytes, own: Own) -> OwnAccount | None:
     """The member's account in the package's slots; None when the package does not even parse. Raises LocalFault."""
     seed = _read_seed(own.seed_file)
-    holdings = read_holdings(_read(own.holdings_file, HOLDINGS_BYTES_MAX))
+    holdings = read_holdings(read_limited(own.holdings_file, HOLDINGS_BYTES_MAX))
     try:
         statement = read_package(data).statement
     except RemoteFault:
@@ -120,29 +155,33 @@ def values_in_slots(statement: RiskStatement, holdings: Mapping[str, int]) -> tu
     names = [slot.name for slot in statement.slots if slot.is_public]
     for name in holdings:
         if name not in names:
-            raise LocalFault(BaseCode.OUT_OF_RANGE, "holdings", slot=name, slots=", ".join(names))
+            raise LocalFault(BaseCode.OUT_OF_RANGE, "holdings", slot=name, slots=printable(", ".join(names)))
     return tuple(holdings.get(name, 0) for name in names)
 
 
-def in_words(report: Report, verdict: Verdict, anchor: Anchor) -> str:
-    """The report as text: each check, the claim, and what is not proven."""
-    lines = [f"{'ok  ' if each.ok else 'FAIL'} {each.name:<16} {each.detail}" for each in report.checks]
+def in_words(report: Report) -> str:
+    """The report as text: each check with what it means, the claim, and what is not proven."""
+    lines: list[str] = []
+    for each in report.checks:
+        lines.append(f"{'ok  ' if each.ok else 'FAIL'} {each.name:<16} {each.detail}")
+        if each.ok and each.meaning:
+            lines.append(f"{'':22}{each.meaning}")
+    lines += [f"--   {name:<16} not run" for name in report.not_run]
     lines.append("")
     if report.ok:
-        lines.append(verdict.claim)
+        lines.append(report.claim)
     else:
-        failed = next(each.name for each in report.checks if not each.ok)
-        lines.append(f"NOT VERIFIED: check `{failed}` failed; nothing in this file may be believed.")
-    limits = list(verdict.not_proven)
-    if anchor.network is None or anchor.validators_hash is None:
-        limits.append(_UNTRUSTED)
-    if report.ok and limits:
-        lines += ["", "Not proven:", *(f"  - {limit}" for limit in limits)]
+        failed = next(each for each in report.checks if not each.ok)
+        lines.append(f"NOT VERIFIED: check `{failed.name}` failed; nothing in this file may be believed.")
+        if failed.code:
+            lines.append(f"`crossclear explain {failed.code.split()[0]}` tells what to do.")
+    if report.not_proven:
+        lines += ["", "Not proven:", *(f"  - {limit}" for limit in report.not_proven)]
     lines += ["", f"network {report.network or 'unknown'}, {report.bytes} bytes, {report.seconds:.3f} s"]
     return "\n".join(lines)
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_limited(path: Path, limit: int) -> bytes:
     """At most `limit` + 1 bytes, so that what is too long is refused as such by the decoder."""
     try:
         with path.open("rb") as file:

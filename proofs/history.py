@@ -9,6 +9,7 @@ files.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from clearing.base.errors import CrossclearError
 from proofs.errors import ProofCode
 from proofs.history_order import (
     Entry,
@@ -21,7 +22,7 @@ from proofs.history_order import (
     unlinked,
 )
 from proofs.history_reuse import ReuseSearch
-from proofs.verdict import Clock
+from proofs.verdict import Clock, printable
 from proofs.verify import verify_package
 
 FINDINGS_MAX = 1000
@@ -124,6 +125,11 @@ class PackageHistory:
             for detail, files in self._reuse.add(name, package):
                 self._note(Finding(ProofCode.BLINDERS_REUSED, files, detail))
         return result
+
+    def unreadable(self, name: str, fault: CrossclearError) -> None:
+        """Note a file that could not even be read."""
+        self._results.append(PackageResult(name, ok=False, failed="reading", detail=printable(str(fault))))
+        self._note(Finding(fault.code, (name,), printable(str(fault))))
 
     def finish(self) -> HistoryVerdict:
         """Compare them all."""

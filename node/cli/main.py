@@ -21,7 +21,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("node.cli.status:status", "Ask a running node how it is."),
     "devnet": ("node.cli.run:devnet", "Run a whole network on this machine."),
     "verify": ("node.cli.verify:verify", "Check an epoch package offline."),
-    "show": ("node.cli.show:show", "Print the raw content of a package as JSON."),
+    "proof": ("node.cli.proof:proof", "Proofs as files: make, verify, show, and whole histories."),
     "explain": ("node.cli.explain:explain", "Tell what a code means and what to do."),
     "keys": ("node.cli.keys:keys", "Make, list, import and export keys."),
     "replay": ("node.cli.replay:replay", "Execute a block log again and compare every root."),

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.cli.main import run
 from node.verify import Anchor, anchor_of_genesis
-from proofs.package import read_package
+from proofs.package import commitments_root, read_package, write_package
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn", "py_ecc", "eth_utils")
@@ -48,12 +49,18 @@ def test_an_honest_package_verifies(
 ) -> None:
     assert run(["verify", str(package), *trust(small_market), "--output", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert list(report) == ["ok", "height", "network", "checks", "bytes", "seconds"]
+    keys = ["ok", "height", "network", "checks", "bytes", "seconds", "epoch", "not_run", "claim", "not_proven", "file"]
+    assert list(report) == keys
     assert (report["ok"], report["height"], report["network"]) == (True, 40, small_market.NETWORK.hex())
     assert report["bytes"] == package.stat().st_size
     names = [check["name"] for check in report["checks"]]
     assert names[:3] == ["encoding", "certificate", "roots"]
-    assert all(check["ok"] and check["detail"] for check in report["checks"])
+    assert all(check["ok"] and check["detail"] and check["meaning"] for check in report["checks"])
+    assert all(check["seconds"] > 0 and check["code"] == "" for check in report["checks"])
+    assert sum(check["seconds"] for check in report["checks"]) <= report["seconds"]
+    assert "all 3 accounts meet" in report["claim"]
+    assert len(report["not_proven"]) > 3
+    assert report["not_run"] == []
     assert run(["verify", str(package), *trust(small_market)]) == 0
     text = capsys.readouterr().out
     assert "Not proven:" in text
@@ -100,7 +107,45 @@ def test_malformed_bytes_are_named_in_words(tmp_path: Path, capsys: pytest.Captu
     assert run(["verify", str(tmp_path / "junk.ccp")]) == 6
     out = capsys.readouterr().out
     assert "check `encoding` failed" in out
+    assert "crossclear explain R0102" in out
     assert "Not proven" not in out
+
+
+def test_a_failed_check_names_its_code_and_what_did_not_run(
+    package: Path, small_market: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = read_package(package.read_bytes())
+    path = tmp_path / "forged.ccp"
+    path.write_bytes(write_package(msgspec.structs.replace(good, book=bytes(len(good.book)))))
+    assert run(["verify", str(path), "--output", "json"]) == 6
+    report = json.loads(capsys.readouterr().out)
+    assert report["checks"][-1]["code"] == "R0701 bad_point"
+    assert report["not_run"][0] == "reserves"
+    assert (report["claim"], report["not_proven"]) == ("", [])
+    assert run(["verify", str(path)]) == 6
+    assert "--   reserves" in capsys.readouterr().out
+
+
+def test_a_hostile_package_cannot_steer_the_terminal(
+    package: Path, small_market: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = read_package(package.read_bytes())
+    slots = tuple(msgspec.structs.replace(slot, name=f"\x1b[2J\u202e{slot.name}\n") for slot in good.statement.slots)
+    totals = tuple(msgspec.structs.replace(total, total=1) for total in good.statement.totals)
+    stated = msgspec.structs.replace(good.statement, slots=slots, totals=totals)
+    head = small_market.certified(commitments_root(stated, good.commitments, good.domain))
+    forged = msgspec.structs.replace(good, statement=stated, header=head[0], certificate=head[1], validators=head[2])
+    path = tmp_path / "forged.ccp"
+    path.write_bytes(write_package(forged))
+    holdings, seed = tmp_path / "holdings.json", tmp_path / "seed"
+    holdings.write_text('{"cash:USD": 1}')
+    seed.write_text("11" * 32)
+    seed.chmod(0o600)
+    own = ["--account", "1", "--seed-file", str(seed), "--holdings", str(holdings)]
+    for arguments in (["verify"], ["verify", *own], ["proof", "show"], ["proof", "history"]):
+        run([*arguments, str(path)])
+        told = capsys.readouterr()
+        assert all(each.isprintable() or each == "\n" for each in told.out + told.err), arguments
 
 
 class TestOwnAccount:

@@ -1,0 +1,97 @@
+"""Options by which a caller says what it trusts, shared by all verbs that verify proofs offline."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from node.verify import Anchor, Checked
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def anchor_options(command: F) -> F:
+    """--genesis, --validators-hash and --network."""
+    for option in reversed(
+        (
+            click.option("--genesis", type=_FILE, help="Trusted genesis.json."),
+            click.option("--validators-hash", metavar="HEX", help="Trusted validator set, 64 hex digits."),
+            click.option("--network", metavar="HEX", help="Trusted network id, 64 hex digits."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def light_options(command: F) -> F:
+    """--light-store and --light-url, for packages of a set that changed since genesis."""
+    for option in reversed(
+        (
+            click.option("--light-store", type=_FILE, help="Trust what `crossclear light` verified into this file."),
+            click.option(
+                "--light-url", "light_urls", multiple=True, help="A node that shows what the store lacks; more confirm."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def own_options(command: F) -> F:
+    """--account, --seed-file and --holdings."""
+    for option in reversed(
+        (
+            click.option("--account", type=click.IntRange(min=0), help="Own account."),
+            click.option("--seed-file", type=_FILE, help="Its blinding seed."),
+            click.option("--holdings", type=_FILE, help="Its holdings, JSON."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def anchor_of(
+    package: Path | None,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+    light_store: Path | None = None,
+    light_urls: tuple[str, ...] = (),
+) -> "tuple[Anchor, Checked | None]":
+    """What the options say, and the light client's check of the package's header where it was asked."""
+    from node.verify import Anchor, anchor_of_genesis
+
+    anchor = Anchor()
+    if genesis is not None:
+        if validators_hash or network:
+            raise click.UsageError("--genesis states network and validators: leave --network and --validators-hash out")
+        anchor = anchor_of_genesis(genesis.read_bytes())
+    elif validators_hash or network:
+        anchor = Anchor(_hash("--network", network), _hash("--validators-hash", validators_hash))
+    if light_store is None or package is None:
+        if light_urls:
+            raise click.UsageError("--light-url needs --light-store")
+        return anchor, None
+    if anchor != Anchor():
+        raise click.UsageError("--light-store states network and validators: leave the other anchors out")
+    from consensus.light.client import TrustPolicy
+    from node.cli.light import TRUSTING_PERIOD_S
+    from node.light.verify_package import anchor_of_light_store
+
+    policy = TrustPolicy(TRUSTING_PERIOD_S * 1000)
+    return anchor_of_light_store(package, light_store, light_urls, policy, Path("light-evidence"))
+
+
+def _hash(option: str, text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        data = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        data = b""
+    if len(data) != 32:
+        raise click.BadParameter("expected 64 hex digits", param_hint=option)
+    return data

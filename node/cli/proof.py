@@ -1,0 +1,144 @@
+"""`crossclear proof make|verify|show|history`: proofs as files."""
+
+import json
+from pathlib import Path
+
+import click
+
+from node.cli.anchors import anchor_of, anchor_options, light_options, own_options
+from node.cli.exits import Exit
+from node.cli.output import output_option, say, show
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_ALLOWED = {"gaps": "EPOCH_MISSING", "unlinked": "SET_NOT_LINKED"}
+
+
+@click.group()
+def proof() -> None:
+    """Make, check and look into proofs: of one account, of an epoch, of many epochs. Needs neither node nor network."""
+
+
+@proof.command()
+@click.argument("package", type=_FILE)
+@own_options
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The proof, 500 bytes.")
+@anchor_options
+@light_options
+def make(
+    package: Path,
+    account: int | None,
+    seed_file: Path | None,
+    holdings: Path | None,
+    out: Path,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+    light_store: Path | None,
+    light_urls: tuple[str, ...],
+) -> int:
+    """Prove that your own account meets its requirement in PACKAGE, and nothing else about it.
+
+    Whoever has the package can check the proof; it says neither what you hold nor who you are. PACKAGE must be
+    certified by validators that you trust: rows that somebody else made up could ask anything about your holdings.
+    """
+    from node.proof_tools import make_file
+    from node.verify import Own
+
+    if account is None or seed_file is None or holdings is None:
+        raise click.UsageError("--account, --seed-file and --holdings are all needed")
+    anchor, light = anchor_of(package, genesis, validators_hash, network, light_store, light_urls)
+    if anchor.network is None or anchor.validators_hash is None:
+        raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash, or --light-store")
+    if light is not None and not light.ok:
+        say(f"light client: {light.detail}")
+        return Exit.VERIFICATION
+    size = make_file(package, anchor, Own(account, seed_file, holdings), out)
+    say(f"{out}: {size} bytes")
+    return Exit.OK
+
+
+@proof.command()
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+@click.option("--package", type=_FILE, required=True, help="The epoch package that the accounts are certified in.")
+@anchor_options
+@light_options
+@output_option
+def verify(
+    files: tuple[Path, ...],
+    package: Path,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+    light_store: Path | None,
+    light_urls: tuple[str, ...],
+    output: str,
+) -> int:
+    """Check proofs of single accounts against their epoch's package.
+
+    Exits with 0 when all pass and with 6 when one fails. What the package itself proves is not checked here: see
+    `crossclear verify`.
+    """
+    from node.proof_tools import verify_files
+    from node.verify import in_words
+
+    anchor, light = anchor_of(package, genesis, validators_hash, network, light_store, light_urls)
+    reports = verify_files(files, package, anchor)
+    if light is not None:
+        reports = [report.with_check(light) for report in reports]
+    texts = [in_words(report) for report in reports]
+    headed = [f"{report.file}\n{text}" for report, text in zip(reports, texts, strict=True)]
+    show(reports, texts[0] if len(texts) == 1 else "\n\n".join(headed), output)
+    return Exit.OK if all(report.ok for report in reports) else Exit.VERIFICATION
+
+
+@proof.command(name="show")
+@click.argument("file", type=_FILE)
+@click.option("--raw", is_flag=True, help="The MessagePack as it is, of whatever file.")
+def show_file(file: Path, raw: bool) -> None:
+    """Print a package or a proof of one account as JSON: fields by name, rows in words, bytes as hex. Checks nothing."""
+    if raw:
+        from node.show import FILE_BYTES_MAX, show_messagepack
+
+        with file.open("rb") as opened:
+            click.echo(show_messagepack(opened.read(FILE_BYTES_MAX + 1)))
+        return
+    from node.proof_tools import view_of_file
+
+    # Escaped: text in a hostile file could steer a terminal.
+    click.echo(json.dumps(view_of_file(file), indent=1))
+
+
+@proof.command()
+@click.argument("paths", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
+@anchor_options
+@click.option(
+    "--allow",
+    "allowed",
+    type=click.Choice(sorted(_ALLOWED)),
+    multiple=True,
+    help="Tell these, but pass: epochs that are missing, validator sets that changed more than once in between.",
+)
+@click.option("--thorough", is_flag=True, help="Search for reused blinders behind two changed slots, too (slow).")
+@output_option
+def history(
+    paths: tuple[Path, ...],
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+    allowed: tuple[str, ...],
+    thorough: bool,
+    output: str,
+) -> int:
+    """Check all packages of folders or files, and that together they are one history.
+
+    Finds missing epochs, two certified headers or books of one height or epoch, validator sets that nothing links,
+    numbers that only grow and went back, blocks of a chain with two hashes, blinders that were used twice, and packages
+    of other networks. Exits with 0 when nothing is found and with 6 otherwise.
+    """
+    from node.proof_tools import history_in_words, history_of
+    from proofs.errors import ProofCode
+
+    anchor, _ = anchor_of(None, genesis, validators_hash, network)
+    report = history_of(paths, anchor, [ProofCode[_ALLOWED[each]] for each in allowed], thorough=thorough)
+    show(report, history_in_words(report), output)
+    return Exit.OK if report.ok else Exit.VERIFICATION

@@ -1,0 +1,126 @@
+"""A proof file as JSON for people: every field by its name, rows in words, points and hashes in hex. It checks nothing.
+
+Rule: what is shown is what typed decoding read, so a file with anything else in it is refused; the extra entries
+(`hash`, `says`) follow from what stands beside them. Text stays as the file has it: whoever prints it must escape it.
+"""
+
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from clearing.base.certificate import signer_indices
+from clearing.base.errors import RemoteFault
+from clearing.margin.snapshot import RiskStatement, Row, RowKind
+from proofs.book import BLINDERS
+from proofs.field import SCALAR_BYTES
+from proofs.group import POINT_BYTES
+from proofs.linear.encoding import TAIL_BYTES, LinearProof, part_bytes, read_proof
+from proofs.package import EpochPackage, read_package
+from proofs.solvency import auxiliary_slots, layout_of
+from proofs.standalone import MAGIC, read_standalone
+
+View = dict[str, Any]
+
+
+def view_of(data: bytes) -> View:
+    """An epoch package or a standalone proof, told apart by how it begins. Raises RemoteFault for bytes of neither."""
+    return standalone_view(data) if data.startswith(MAGIC) else package_view(read_package(data))
+
+
+def package_view(package: EpochPackage) -> View:
+    """All of a package."""
+    shown: View = plain(package)
+    shown["header"] = {"hash": _hex(package.header.hash), **shown["header"]}
+    shown["certificate"]["signed_by"] = list(signer_indices(package.certificate.signers))
+    names = [slot.name for slot in package.statement.slots]
+    for view, row in zip(shown["statement"]["rows"], package.statement.rows, strict=True):
+        view["says"] = row_in_words(row, names)
+        del view["coefficients"]
+    shown["statement"] = {"digest": _hex(package.statement.digest()), **shown["statement"]}
+    shown["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
+    shown["proof"] = _joint_view(package)
+    shown["book"] = _book_view(package.book, package.statement)
+    return shown
+
+
+def standalone_view(data: bytes) -> View:
+    """All of a standalone proof. Raises RemoteFault."""
+    proof = read_standalone(data)
+    columns = (len(proof.proof) - TAIL_BYTES) // part_bytes(1)
+    return {
+        "format": "crossclear-standalone/1",
+        "C_W": _hex(proof.commitment),
+        "proof": _linear_view(read_proof(proof.proof, 1, columns)),
+    }
+
+
+def row_in_words(row: Row, names: list[str]) -> str:
+    """`10·cash:USD − 8·max:BTC + shortfall ≥ 0`."""
+    terms = [(a, f"·{names[j]}" if j < len(names) else f"·slot {j}") for j, a in row.coefficients]
+    terms += [(row.constant, "")] if row.constant else []
+    terms += [(1, "·shortfall")] if row.shortfall else []
+    told = ""
+    for a, what in terms:
+        sign = "−" if a < 0 else "+" if told else ""
+        told += f" {sign} " if told else sign
+        told += what[1:] if what and abs(a) == 1 else f"{abs(a)}{what}"
+    return f"{told or 0} {'≥' if row.kind is RowKind.AT_LEAST_ZERO else '='} 0"
+
+
+def plain(value: Any) -> Any:
+    """Typed values as JSON has them: structures by field, enumerations by name, bytes in hex."""
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, bytes):
+        return _hex(value)
+    if isinstance(value, IntEnum):
+        return value.name
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def _joint_view(package: EpochPackage) -> View:
+    try:
+        columns = layout_of(package.statement, package.domain).columns
+        return _linear_view(read_proof(package.proof, len(package.commitments), columns))
+    except RemoteFault as fault:
+        return {"unreadable": str(fault), "bytes": _hex(package.proof)}
+
+
+def _linear_view(proof: LinearProof) -> View:
+    parts = [
+        {"C_D": list(map(_hex, part.c_d)), "C_f": list(map(_hex, part.c_f)), "D(zeta)": list(map(_scalar, part.d_bar))}
+        for part in proof.parts
+    ]
+    return {
+        "accounts": parts,
+        "C_m": _hex(proof.c_m),
+        "C_S": _hex(proof.c_s),
+        "C_t1": _hex(proof.c_t1),
+        "C_t2": _hex(proof.c_t2),
+        "S(omega zeta)": _scalar(proof.s_bar),
+        "pi_1": _hex(proof.pi_1),
+        "pi_2": _hex(proof.pi_2),
+    }
+
+
+def _book_view(data: bytes, statement: RiskStatement) -> View:
+    answers = [_hex(data[at : at + SCALAR_BYTES]) for at in range(POINT_BYTES, len(data), SCALAR_BYTES)]
+    slots = auxiliary_slots(statement)
+    if len(data) != POINT_BYTES + SCALAR_BYTES * (BLINDERS + len(slots)):
+        return {"unreadable": "not of the expected length", "bytes": _hex(data)}
+    names = ["[Z_H]", "[X·Z_H]", *(statement.slots[j].name for j in slots)]
+    return {
+        "R": _hex(data[:POINT_BYTES]),
+        "z": [{"base": name, "z": z} for name, z in zip(names, answers, strict=True)],
+    }
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _scalar(value: int) -> str:
+    return f"0x{value:064x}"
