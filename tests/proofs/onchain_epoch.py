@@ -1,7 +1,7 @@
 """A small epoch for on-chain proofs: some accounts, their leaves and keys, and a prover without its checks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clearing.base.hashing import sha256
 from proofs.commitment import commit
@@ -87,3 +87,18 @@ def make_epoch(
     seeds = tuple(bytes([k + 1]) * 32 for k in range(count))
     leaves = tuple(make_leaf(linear, k, witnesses[k], seeds[k], points) for k in range(count))
     return Epoch(statement, tuple(witnesses), seeds, leaves, derive_keys(statement, leaves))
+
+
+def crowded(epoch: Epoch, count: int) -> Epoch:
+    """The same accounts with others after them, up to `count`, who copy the first one's points and prove nothing."""
+    linear, first = epoch.statement.linear, epoch.leaves[0]
+    more = tuple(replace(first, account=account) for account in range(len(epoch.leaves) + 1, count + 1))
+    leaves = (*epoch.leaves, *more)
+    linear = replace(
+        linear,
+        accounts=tuple(leaf.account for leaf in leaves),
+        shortfalls=tuple(leaf.shortfall for leaf in leaves),
+        commitments=tuple(leaf.c_w for leaf in leaves),
+    )
+    statement = replace(epoch.statement, linear=linear)
+    return replace(epoch, statement=statement, leaves=leaves, keys=derive_keys(statement, leaves))

@@ -34,11 +34,11 @@ class SolvencyChain:
         return self.vault.user.send(self.contract.functions.certify(shown, (bitmap, bls.signature_coordinates(total))))
 
     def show(self, epoch: Epoch, index: int, proof: bytes, **changes: Any) -> Any:
-        """Mine `show`; parts may be replaced by name: words, leaf, index, path, proof."""
+        """Mine `show`; parts may be replaced by name: words, leaf, place, path, proof."""
         arguments = {
             "words": epoch.keys.words,
             "leaf": epoch.leaves[index].words,
-            "index": index,
+            "place": index,
             "path": list(epoch.path(index)),
             "proof": proof,
         } | changes

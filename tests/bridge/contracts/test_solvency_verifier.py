@@ -1,25 +1,54 @@
 """What the solvency verifier on a chain takes for proven: exactly what its twin in Python does."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
-from node.devnet.anvil import anvil_chain
+from bridge.contracts import FOLDER
+from bridge.contracts.calldata import validator_words
+from bridge.deploy import deploy
+from clearing.base.certificate import VoteKind, vote_digest
+from clearing.base.codec import u256
+from clearing.base.hashing import sha256
+from node.devnet.anvil import Anvil, anvil_chain
+from proofs.domain import domain_of
+from proofs.errors import Refused as Disproved
+from proofs.field import ORDER, inverse, scalar_bytes
+from proofs.group import GENERATOR, GENERATOR_2, encode_point
+from proofs.linear.statement import weights_of
+from proofs.linear.witness import Witness
+from proofs.onchain.keys import EpochKeys, certified_digest, check_keys, row_polynomials
+from proofs.onchain.leaves import row_challenge
+from proofs.onchain.points import padded_point, read_padded
+from proofs.onchain.verifier import table_point, verify_account
+from proofs.srs import basis, tau_g2
 from tests.bridge.contracts.solvency_chain import SolvencyChain
-from tests.bridge.contracts.vault_chain import Refused, Signers, VaultChain
-from tests.proofs.onchain_epoch import SHORTFALLS, Epoch, make_epoch
+from tests.bridge.contracts.vault_chain import NETWORK, USER, Refused, Signers, VaultChain, make_header, make_signers
+from tests.proofs.forgers.lattice import forge_digits
+from tests.proofs.onchain_epoch import ROWS, SHORTFALLS, Epoch, crowded, make_epoch
+from tests.proofs.test_onchain_proof import BAD_POINTS, POINTS, SCALARS, FalseClaim
 
 pytestmark = pytest.mark.chain
+GAS_MAX = 320_000
+FIELDS = ("epoch", "height", "commitments_root", "layout", "leaves_root", "accounts", "constant", "sigma", "u", "v")
 
 
 @pytest.fixture(scope="module")
 def epoch() -> Epoch:
-    return make_epoch(2048, shortfalls=SHORTFALLS)
+    return make_epoch(2048)
 
 
 @pytest.fixture(scope="module")
-def solvency(
+def proof(epoch: Epoch) -> bytes:
+    return epoch.prove(1)
+
+
+@pytest.fixture(scope="module")
+def shared(
     anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory, four: Signers, epoch: Epoch
 ) -> Iterator[SolvencyChain]:
     with anvil_chain(31337, tmp_path_factory.mktemp("chain")) as chain:
@@ -28,13 +57,279 @@ def solvency(
         yield found
 
 
-def refused(call: Callable[[], object]) -> str:
+@pytest.fixture
+def solvency(shared: SolvencyChain) -> Iterator[SolvencyChain]:
+    """As it was once the epoch was certified; what a test does to it is taken back."""
+    snapshot = shared.vault.chain.rpc("evm_snapshot")
+    yield shared
+    shared.vault.chain.rpc("evm_revert", snapshot)
+
+
+def refused(call: Callable[..., object], *arguments: Any, **changes: Any) -> str:
     with pytest.raises(Refused) as caught:
-        call()
+        call(*arguments, **changes)
     return caught.value.name
 
 
 @pytest.mark.parametrize("index", range(5))
 def test_every_account_of_a_certified_epoch_can_be_shown(solvency: SolvencyChain, epoch: Epoch, index: int) -> None:
     receipt = solvency.show(epoch, index, epoch.prove(index))
-    assert solvency.shown(receipt) == (3, index + 1, epoch.leaves[index].shortfall)
+    assert solvency.shown(receipt) == (3, index + 1, SHORTFALLS[index])
+
+
+def test_a_view_tells_other_contracts_without_a_transaction(
+    solvency: SolvencyChain, epoch: Epoch, proof: bytes
+) -> None:
+    arguments = epoch.keys.words, epoch.leaves[1].words, 1, list(epoch.path(1)), proof
+    assert solvency.contract.functions.check(*arguments).call() == [3, 2, 0]
+
+
+def test_among_a_thousand_accounts_one_is_shown_below_the_gas_goal(solvency: SolvencyChain) -> None:
+    many = crowded(make_epoch(2048, number=9), 1000)
+    solvency.certify(many.keys)
+    receipt = solvency.show(many, 1, many.prove(1))
+    assert solvency.shown(receipt) == (9, 2, 0)
+    assert len(many.path(1)) == 10
+    assert receipt["gasUsed"] < GAS_MAX
+
+
+def test_two_columns_are_shown_too(solvency: SolvencyChain) -> None:
+    wide = make_epoch(2048, rows=ROWS * 130, number=8)
+    assert wide.layout.columns == 2
+    solvency.certify(wide.keys)
+    receipt = solvency.show(wide, 4, wide.prove(4))
+    assert solvency.shown(receipt) == (8, 5, 200)
+
+
+FALSE_HOLDINGS = {
+    "equity of minus one": (-11, 0, 0),
+    "a negative token": (10**6, -1, 0),
+    "a third of a token": (10**6, inverse(3), 0),
+    "a position out of range": (2**62, 0, 2**39),
+}
+
+
+@pytest.mark.parametrize("case", FALSE_HOLDINGS)
+def test_what_breaks_a_range_or_a_row_is_refused(solvency: SolvencyChain, case: str) -> None:
+    epoch = make_epoch(2048, [FALSE_HOLDINGS[case]], shortfalls=(0,), number=7, check=False)
+    solvency.certify(epoch.keys)
+    assert refused(solvency.show, epoch, 0, epoch.prove(0)) == "ProofRefused"
+
+
+@pytest.mark.parametrize("part", "DUVT")
+def test_a_false_claim_that_would_close_a_false_row_is_refused(solvency: SolvencyChain, part: str) -> None:
+    epoch = make_epoch(2048, [(-11, 0, 0)], shortfalls=(0,), number=7, check=False)
+    solvency.certify(epoch.keys)
+    claimed = FalseClaim(epoch, 0, part).run(check=False).data
+    assert refused(solvency.show, epoch, 0, claimed) == "ProofRefused"
+
+
+def test_digits_forged_for_a_known_y_need_a_quorum_that_lies(solvency: SolvencyChain) -> None:
+    """Told and not hidden: [U], [V] and c are the quorum's word here, and anybody's to derive elsewhere."""
+    values, rows, early = (-11, 0, 0), ROWS * 4, row_challenge(bytes(32), bytes(32), bytes(32))
+    plain = make_epoch(2048, [values], shortfalls=(0,), rows=rows, check=False)
+    forged = Witness(values, forge_digits(plain.layout, early, values, 0), plain.witnesses[0].blinders)
+    epoch = make_epoch(2048, [values], shortfalls=(0,), rows=rows, number=6, witnesses=[forged])
+    weights = weights_of(epoch.layout, early)
+    u, v = row_polynomials(epoch.layout, weights, basis(2048))
+    constants = {"constant": scalar_bytes(weights.constant), "sigma": scalar_bytes(weights.shortfall)}
+    lying = msgspec.structs.replace(epoch.keys, epoch=60, u=u, v=v, **constants)
+    proof = epoch.prove(0, keys=lying, weights=weights)
+    # By less than a quorum the keys cannot be brought, and under the honest ones the same digits prove nothing.
+    assert refused(solvency.certify, lying, (0, 1)) == "UnderQuorum"
+    assert refused(solvency.show, epoch, 0, proof, words=lying.words) == "NotCertified"
+    solvency.certify(epoch.keys)
+    assert refused(solvency.show, epoch, 0, epoch.prove(0)) == "ProofRefused"
+    assert refused(solvency.show, epoch, 0, proof) == "ProofRefused"
+    with pytest.raises(Disproved):
+        check_keys(lying, epoch.statement, epoch.leaves)
+    solvency.certify(lying)
+    assert solvency.shown(solvency.show(epoch, 0, proof, words=lying.words)) == (60, 1, 0)
+
+
+def test_a_proof_is_of_its_account_alone(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    assert refused(solvency.show, epoch, 2, proof) == "ProofRefused"
+    for index in (0, 2, 4):
+        assert refused(solvency.show, epoch, 1, proof, place=index) == "NotInEpoch"
+    leaf = epoch.leaves[1]
+    for changes in ({"account": 7}, {"shortfall": 1}, {"c_w": epoch.leaves[0].c_w}, {"c_d": epoch.leaves[0].c_d}):
+        assert refused(solvency.show, epoch, 1, proof, leaf=replace(leaf, **changes).words) == "NotInEpoch"
+    for words in (u256(2**63) + leaf.words[32:], leaf.words[:32] + u256(2**63) + leaf.words[64:]):
+        assert refused(solvency.show, epoch, 1, proof, leaf=words) == "OutOfRange"
+
+
+def test_a_path_is_as_long_as_the_tree_is_deep(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    path = list(epoch.path(1))
+    for index, shown in ((1, path[:-1]), (1, [*path, path[0]]), (1, []), (5, path), (2**255, path), (1, path * 14)):
+        assert refused(solvency.show, epoch, 1, proof, place=index, path=shown) == "BadPath"
+    assert refused(solvency.show, epoch, 1, proof, path=path[::-1]) == "NotInEpoch"
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_keys_that_nobody_certified_are_refused(solvency: SolvencyChain, epoch: Epoch, proof: bytes, name: str) -> None:
+    value = getattr(epoch.keys, name)
+    other = encode_point(GENERATOR)
+    changed = (other,) if name == "u" else other if name == "v" else sha256(value) if isinstance(value, bytes) else 99
+    words = _words(epoch.keys, name, changed)
+    assert refused(solvency.show, epoch, 1, proof, words=words) == "NotCertified"
+
+
+def _words(keys: EpochKeys, name: str, value: object) -> bytes:
+    return msgspec.structs.replace(keys, **{name: value}).words
+
+
+def test_keys_of_one_epoch_show_nothing_of_another(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    later = make_epoch(2048, number=4)
+    assert refused(solvency.show, later, 1, later.prove(1)) == "NotCertified"
+    solvency.certify(later.keys)
+    assert refused(solvency.show, later, 1, proof) == "ProofRefused"
+    assert refused(solvency.show, epoch, 1, proof, words=later.keys.words) == "NotInEpoch"
+    assert solvency.shown(solvency.show(later, 1, later.prove(1))) == (4, 2, 0)
+
+
+def test_calldata_has_its_lengths(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    for changed in (b"", proof[:-1], proof[:-128], proof + b"\0", proof + bytes(192)):
+        assert refused(solvency.show, epoch, 1, proof=changed) == "MalformedProof"
+    leaf = epoch.leaves[1].words
+    for changed in (b"", leaf[:-1], leaf + b"\0", leaf + bytes(128)):
+        assert refused(solvency.show, epoch, 1, proof, leaf=changed) == "MalformedLeaf"
+    words = epoch.keys.words
+    for changed in (b"", words[:383], words[:511]):
+        assert refused(solvency.show, epoch, 1, proof, words=changed) == "MalformedKeys"
+    for changed in (words[:-1], words + b"\0"):
+        assert refused(solvency.show, epoch, 1, proof, words=changed) == "NotCertified"
+
+
+@pytest.mark.parametrize("kind", BAD_POINTS)
+def test_a_point_that_is_not_canonical_is_refused(
+    solvency: SolvencyChain, epoch: Epoch, proof: bytes, kind: str
+) -> None:
+    expected = "PointAtInfinity" if kind == "infinity" else "PrecompileFailed"
+    for at in POINTS:
+        changed = proof[:at] + BAD_POINTS[kind](proof[at : at + 128]) + proof[at + 128 :]
+        assert refused(solvency.show, epoch, 1, changed) == expected, at
+
+
+def test_every_point_and_scalar_of_a_proof_counts(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    for at in POINTS:
+        moved = padded_point(read_padded(proof[at : at + 128], "point") + GENERATOR)
+        assert refused(solvency.show, epoch, 1, proof[:at] + moved + proof[at + 128 :]) == "ProofRefused"
+    for at in SCALARS:
+        value = int.from_bytes(proof[at : at + 32], "big")
+        for moved, expected in (
+            ((value + 1) % ORDER, "ProofRefused"),
+            (value + ORDER, "BadScalar"),
+            (ORDER, "BadScalar"),
+        ):
+            if moved < 2**256:
+                changed = proof[:at] + u256(moved) + proof[at + 32 :]
+                assert refused(solvency.show, epoch, 1, changed) == expected
+
+
+def test_the_contract_and_its_twin_judge_alike(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    """Damaged in a hundred places and not at all."""
+    for at in (None, *range(3, len(proof), 61)):
+        changed = bytearray(proof)
+        if at is not None:
+            changed[at] ^= 1 << at % 8
+        try:
+            verify_account(epoch.keys, epoch.leaves[1], 1, epoch.path(1), bytes(changed))
+            verdict = True
+        except Disproved:
+            verdict = False
+        try:
+            solvency.show(epoch, 1, bytes(changed))
+        except Refused:
+            assert not verdict, at
+        else:
+            assert verdict, at
+
+
+def test_keys_need_more_than_two_thirds_of_the_vaults_set(solvency: SolvencyChain) -> None:
+    keys = make_epoch(2048, number=5).keys
+    assert refused(solvency.certify, keys, (0, 1)) == "UnderQuorum"
+    stranger = make_signers((1, 1, 1, 1), b"another set")
+    assert refused(solvency.certify, keys, signers=stranger) == "BadSignature"
+    signed = certified_digest(keys, solvency.vault.signers.validators.hash)
+    assert refused(solvency.certify, keys, words=_words(keys, "constant", bytes(32)), digest=signed) == "BadSignature"
+    solvency.certify(keys, (1, 2, 3))
+
+
+def test_a_vote_is_no_signature_over_keys(solvency: SolvencyChain) -> None:
+    keys = make_epoch(2048, number=5).keys
+    for kind in VoteKind:
+        vote = vote_digest(NETWORK, solvency.vault.signers.validators.hash, kind, keys.height, 0, keys.hash)
+        assert refused(solvency.certify, keys, digest=vote) == "BadSignature"
+    assert refused(solvency.certify, keys, digest=keys.hash) == "BadSignature"
+
+
+def test_an_epoch_is_certified_once(solvency: SolvencyChain, epoch: Epoch) -> None:
+    assert refused(solvency.certify, epoch.keys) == "CertifiedAlready"
+    other = msgspec.structs.replace(epoch.keys, sigma=bytes(32))
+    assert refused(solvency.certify, other) == "CertifiedAlready"
+
+
+def test_malformed_keys_are_refused_even_from_a_quorum(solvency: SolvencyChain) -> None:
+    keys = make_epoch(2048, number=5).keys
+    reduced = ORDER.to_bytes(32, "big")
+    cases = {
+        "WrongNetwork": [{"network": bytes(32)}],
+        "OutOfRange": [
+            {"size": 256},
+            {"size": 4096},
+            {"accounts": 0},
+            {"accounts": 2**20 + 1},
+            {"constant": reduced},
+            {"sigma": reduced},
+        ],
+        "MalformedKeys": [{"u": ()}, {"u": keys.u * 17}],
+    }
+    for expected, changes in cases.items():
+        for change in changes:
+            bad = msgspec.structs.replace(keys, **change)
+            assert refused(solvency.certify, bad) == expected, change
+    words = keys.words
+    for shown in (b"", words[:-1], words + b"\0", bytes(32) + words[32:], words[:352] + u256(2) + words[384:]):
+        assert refused(solvency.certify, keys, words=shown) == "MalformedKeys"
+    for at in (64, 96):
+        assert refused(solvency.certify, keys, words=words[:at] + u256(2**63) + words[at + 32 :]) == "OutOfRange"
+
+
+def test_keys_are_certified_by_the_set_that_the_vault_has_come_to(solvency: SolvencyChain) -> None:
+    keys, old, new = make_epoch(2048, number=5).keys, solvency.vault.signers, make_signers((3, 1, 1), b"next set")
+    header = make_header(old, 7, next_validators_hash=new.validators.hash)
+    solvency.vault.certified(header)
+    assert refused(solvency.certify, keys, signers=old) == "ValidatorsNotInstalled"
+    solvency.vault.user.send(solvency.vault.vault.functions.installValidators(validator_words(new.validators)))
+    assert refused(solvency.certify, keys, signers=old, indices=(0, 1, 2, 3)) in {"StraySigner", "BadSignature"}
+    solvency.certify(keys, signers=new, indices=(0, 1))
+
+
+def test_a_set_that_the_vault_believes_no_longer_certifies_nothing(anvil: Callable[..., Anvil], four: Signers) -> None:
+    solvency = SolvencyChain(VaultChain(anvil(), four))
+    keys = make_epoch(2048, number=5).keys
+    chain = solvency.vault.chain
+    snapshot = chain.rpc("evm_snapshot")
+    chain.rpc("evm_increaseTime", hex(solvency.vault.terms.trusting_s + 60))
+    assert refused(solvency.certify, keys) == "TrustExpired"
+    chain.rpc("evm_revert", snapshot)
+    solvency.certify(keys)
+
+
+def test_a_verifier_follows_a_vault_that_exists(solvency: SolvencyChain) -> None:
+    web3 = solvency.vault.user.web3
+    with pytest.raises(Exception, match=r"revert|0x"):
+        deploy(web3, USER, "SolvencyVerifier", web3.to_checksum_address(bytes(19) + b"\x77"))
+
+
+def test_the_contracts_constants_are_the_domains(solvency: SolvencyChain) -> None:
+    source = (FOLDER / "src" / "LinearProof.sol").read_text()
+    domain = domain_of(2048)
+    joined = source.replace('"\n        hex"', "")
+    assert f"{domain.omega:#066x};" in source
+    assert f"{inverse(2048):#066x};" in source
+    assert f"{ORDER:#066x};" in source
+    second = [bytes(point.to_xy_bytes_be()) for point in (tau_g2(), -GENERATOR_2)]
+    wanted = [padded_point(GENERATOR), padded_point(table_point(2048))]
+    wanted += [b"".join(bytes(16) + xy[i : i + 48] for i in range(0, 192, 48)) for xy in second]
+    assert all(f'hex"{point.hex()}"' in joined for point in wanted)
