@@ -1,0 +1,259 @@
+"""Whole packages by a prover that cheats, most of them certified by a quorum that plays along; each is refused by name.
+
+Where a quorum signs the lie, the proofs alone stand in its way: that is what they are for. Where it does not, the roots
+do. What a quorum may still lie about is in the words of every verdict.
+"""
+
+import msgspec
+import pytest
+
+from clearing.margin.snapshot import PriceUsed, PublicTotal, SlotKind
+from proofs.errors import ProofCode
+from proofs.package import read_package, write_package
+from proofs.solvency import layout_of
+from proofs.verify import OwnAccount, verify_package
+from tests.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
+from tests.proofs.cheating import bytes_of
+
+replace = msgspec.structs.replace
+
+
+def test_this_prover_passes_when_it_does_not_cheat(market):
+    shot = market.snapshot()
+    assert cheated(market, shot.statement, secrets_of(market, shot)).ok
+
+
+# Swapped: what the proofs were made for is not what is shown.
+
+
+def of_another_chain(stated):
+    first = stated.custody[0]
+    return {"custody": (replace(first, chain_id=0), *stated.custody[1:])}
+
+
+SWAPPED = {
+    "the matrix": lambda stated: {
+        "rows": tuple(
+            replace(row, coefficients=tuple((j, a // 2 or a) for j, a in row.coefficients))
+            if "BTC/" in row.name
+            else row
+            for row in stated.rows
+        )
+    },
+    "one coefficient": lambda stated: {
+        "rows": (replace(stated.rows[0], coefficients=((2, 899), (4, 1))), *stated.rows[1:])
+    },
+    "a constant": lambda stated: {"rows": (*stated.rows[:-1], replace(stated.rows[-1], constant=10**12 + 1))},
+    "the prices": lambda stated: {"prices": (PriceUsed("BTC", 400_000), *stated.prices[1:])},
+    "the epoch": lambda stated: {"epoch": stated.epoch + 1},
+    "the height": lambda stated: {"height": stated.height + 1},
+    "the state": lambda stated: {"state_root": bytes(32)},
+    "the chain": of_another_chain,
+    "the chain's block": lambda stated: {
+        "custody": (replace(stated.custody[0], block_hash=bytes(32)), *stated.custody[1:])
+    },
+    "the layout, by the order of its rows": lambda stated: {"rows": (*stated.rows[:4], stated.rows[5], stated.rows[4])},
+    "the layout, by a slot's range": lambda stated: {
+        "slots": (stated.slots[0], replace(stated.slots[1], kind=SlotKind.CASH), *stated.slots[2:])
+    },
+    "the layout, by a slot's name": lambda stated: {
+        "slots": (replace(stated.slots[0], name="cash:EUR"), *stated.slots[1:])
+    },
+    "the listed shortfalls": lambda stated: {"shortfalls": ((1, 5),)},
+}
+
+
+@pytest.mark.parametrize("what", SWAPPED)
+def test_what_is_swapped_after_the_quorum_signed_is_refused_by_the_roots(package, what):
+    good = read_package(package)
+    shown = replace(good, statement=replace(good.statement, **SWAPPED[what](good.statement)))
+    assert shown.statement != good.statement
+    assert verify_package(write_package(shown)).failed == "roots"
+
+
+@pytest.mark.parametrize("what", SWAPPED)
+def test_what_is_swapped_though_a_quorum_signs_it_is_refused_by_the_proof(market, package, what):
+    good = read_package(package)
+    verdict = lying(market, package, **SWAPPED[what](good.statement))
+    assert verdict.failed == "ranges_and_rows", verdict.checks[-1]
+    assert verdict.checks[-1].code is ProofCode.PROOF_REFUSED
+
+
+def test_a_package_of_another_network_is_refused(market, package):
+    good = read_package(package)
+    other = bytes([8]) * 32
+    assert lying(market, package, network=other).failed == "roots"
+    assert verify_package(package, network=other).failed == "certificate"
+    head = replace(good.header, network=other)
+    assert verify_package(write_package(replace(good, header=head)), network=other).failed == "certificate"
+
+
+def renamed(commitments):
+    return tuple((account + (account == 5), point) for account, point in commitments)
+
+
+def exchanged(commitments):
+    (a, first), (b, second), *rest = commitments
+    return ((a, second), (b, first), *rest)
+
+
+@pytest.mark.parametrize("swap", [renamed, exchanged, lambda commitments: commitments[:-1]])
+def test_swapped_accounts_are_refused_by_the_roots_and_though_signed_by_the_proof(market, package, swap):
+    good = read_package(package)
+    other = replace(good, commitments=swap(good.commitments))
+    assert verify_package(write_package(other)).failed == "roots"
+    assert verify_package(signed_anew(market, other)).failed == "ranges_and_rows"
+
+
+def test_a_swapped_domain_is_refused_by_the_roots_and_though_signed_by_the_proof(market, package):
+    other = replace(read_package(package), domain=512)
+    assert verify_package(write_package(other)).failed == "roots"
+    assert verify_package(signed_anew(market, other)).failed == "ranges_and_rows"
+
+
+def test_a_swapped_reference_string_is_refused(market, package):
+    other = replace(read_package(package), srs=bytes(32))
+    verdict = verify_package(write_package(other))
+    assert (verdict.failed, verdict.checks[-1].code) == ("statement", ProofCode.WRONG_SRS)
+
+
+def test_parts_of_two_good_packages_do_not_make_a_third(market, package):
+    first, second = read_package(package), read_package(market.honest(market.snapshot()))
+    assert first.commitments == second.commitments
+    assert verify_package(write_package(replace(first, proof=second.proof))).failed == "matched_book"
+    assert verify_package(write_package(replace(first, book=second.book))).failed == "matched_book"
+    assert verify_package(write_package(replace(first, proof=second.proof, book=second.book))).ok
+    older = replace(first, statement=replace(first.statement, epoch=3))
+    assert verify_package(write_package(older)).failed == "roots"
+
+
+# Duplicate accounts.
+
+
+def test_an_account_that_stands_twice_is_refused_as_statement(market, package):
+    good = read_package(package)
+    first, second, third = good.commitments
+    for order in ((first, second, second), (first, second, second, third), (third, second, first)):
+        assert verify_package(signed_anew(market, replace(good, commitments=order))).failed == "statement"
+
+
+def test_holdings_that_stand_under_two_accounts_do_not_match_the_book(market):
+    shot = market.snapshot()
+    secrets = secrets_of(market, shot)
+    for other in (2, 9):
+        assert cheated(market, shot.statement, {**secrets, other: secrets[0]}).failed == "matched_book"
+    # With totals that count them twice the book is right, and the reserves are not.
+    twice = {**secrets, 9: secrets[0]}
+    sums = [sum(own.values[slot] for own in twice.values()) for slot in range(2)]
+    positions = [total for total in shot.statement.totals if total.slot >= 2]
+    secrets[1].values, secrets[5].values = [9_000, 40, -2, -3, 1_800, 240], [2_000, 700, 2, -3, 1_400, 240]
+    layout = layout_of(shot.statement, market.N)
+    for account in (1, 5):
+        secrets[account].digits = bytes_of(layout, secrets[account].values)
+    totals = (*(PublicTotal(slot, total) for slot, total in enumerate(sums)), *positions)
+    verdict = cheated(market, replace(shot.statement, totals=totals), {**secrets, 9: secrets[0]})
+    assert verdict.failed == "reserves", verdict.checks[-1]
+
+
+def test_two_accounts_shown_as_one_are_missed_by_their_owners(market):
+    """The one lie that sums cannot show: a debtor netted with a creditor. Whoever looks for its leaf finds it gone."""
+    holdings = ((0, (5_000, 10, 0, 3)), (1, (11_000, 740, 0, -3)))
+    data = market.honest(market.snapshot(holdings))
+    assert verify_package(data).ok
+    own = dict(market.HOLDINGS)
+    for account in (1, 5):
+        verdict = verify_package(data, own=OwnAccount(account, own[account], market.seeds()[account]))
+        assert (verdict.failed, verdict.checks[-1].code) == ("inclusion", ProofCode.NOT_INCLUDED)
+    assert any("never checks its own leaf" in limit for limit in verify_package(data).not_proven)
+
+
+# Hidden shortfalls.
+
+BROKE = ((0, (5_000, 10, 0, 3)), (1, (-200, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
+SHORT = 10 * 80 + 8 * 1800
+
+
+def test_a_listed_shortfall_cannot_be_hidden_again(market):
+    shot = market.snapshot(BROKE, [(1, SHORT)])
+    data = market.honest(shot)
+    verdict = verify_package(data)
+    assert verdict.ok
+    assert f"account 1 is short by at most {SHORT}" in verdict.claim
+    assert "2 of 3 accounts meet" in verdict.claim
+    good = read_package(data)
+    for hidden in ((), ((1, SHORT - 1),), ((1, 1),), ((5, SHORT),), ((0, SHORT), (1, 1))):
+        stated = replace(good.statement, shortfalls=hidden)
+        assert verify_package(write_package(replace(good, statement=stated))).failed == "roots"
+        assert lying(market, data, shortfalls=hidden).failed == "ranges_and_rows"
+
+
+@pytest.mark.parametrize("listed", [(), ((1, SHORT - 1),), ((1, 1),), ((5, SHORT),), ((0, SHORT), (1, 1))])
+def test_a_shortfall_that_is_not_listed_in_full_is_not_proven(market, listed):
+    """The prover knows what is missing and adds it to the account's row in secret."""
+    shot = market.snapshot(BROKE, [(1, SHORT)])
+    stated = replace(shot.statement, shortfalls=listed)
+    assert cheated(market, stated, secrets_of(market, shot)).failed == "ranges_and_rows"
+
+
+def test_a_shortfall_is_listed_once_for_an_account_that_is_there_and_is_never_negative(market, package):
+    for listed in (((1, 5), (1, 5)), ((1, 5), (0, 5)), ((1, 0),), ((77, 5),)):
+        assert lying(market, package, shortfalls=listed).failed == "statement"
+    tree = msgspec.msgpack.decode(package)
+    fields = read_package(package).__struct_fields__
+    at = read_package(package).statement.__struct_fields__.index("shortfalls")
+    for sigma in (-1, 2**63, 1.5):
+        tree[fields.index("statement")][at] = [[1, sigma]]
+        assert verify_package(msgspec.msgpack.encode(tree)).failed == "encoding"
+
+
+def test_a_debtor_that_is_left_out_is_missed_by_the_book(market):
+    shot = market.snapshot(BROKE, [(1, SHORT)])
+    secrets = secrets_of(market, shot)
+    del secrets[1]
+    assert cheated(market, replace(shot.statement, shortfalls=()), secrets).failed == "matched_book"
+
+
+# The book.
+
+
+def bent(market, account=1):
+    shot = market.snapshot()
+    secrets = secrets_of(market, shot)
+    return shot, secrets, secrets[account]
+
+
+@pytest.mark.parametrize("slot", range(4))
+def test_a_book_that_is_out_by_one_is_refused(market, slot):
+    shot, secrets, own = bent(market)
+    own.values[slot] += 1
+    own.values[4:] = [5_000, 1_000]  # more than enough for any of these
+    own.digits = bytes_of(layout_of(shot.statement, market.N), own.values)
+    assert cheated(market, shot.statement, secrets).failed == "matched_book"
+
+
+def test_a_book_is_not_opened_by_answers_for_other_sums(market):
+    """Nor does the prover find sums under which an imbalance would be none: a slot is no auxiliary slot."""
+    shot, secrets, own = bent(market)
+    own.values[market.CASH] += 1
+    own.digits = bytes_of(layout_of(shot.statement, market.N), own.values)
+    honest = [sum(each.rho[i] for each in secrets.values()) for i in range(2)]
+    honest += [sum(each.values[slot] for each in secrets.values()) for slot in (4, 5)]
+    for place in range(4):
+        for change in (1, -1):
+            exponents = [*honest[:place], honest[place] + change, *honest[place + 1 :]]
+            assert cheated(market, shot.statement, secrets, exponents=exponents).failed == "matched_book"
+
+
+def test_a_book_does_not_hide_value_where_no_slot_is(market):
+    shot, secrets, own = bent(market)
+    own.values += [0, 7]
+    assert cheated(market, shot.statement, secrets).failed == "matched_book"
+    secrets[5].values += [0, -7]
+    assert cheated(market, shot.statement, secrets).ok, "values that cancel out say nothing of anybody"
+
+
+def test_a_book_does_not_hide_value_in_further_blinders(market):
+    """[X²·Z_H] is no base of the book: what is put there does not go away."""
+    shot, secrets, own = bent(market)
+    own.rho += [5]
+    assert cheated(market, shot.statement, secrets).failed == "matched_book"

@@ -1,0 +1,59 @@
+"""Points that are none, in everything that is signed: commitments, keys of validators, their signatures."""
+
+import msgspec
+import pytest
+
+from clearing.base import bls
+from clearing.base.certificate import Certificate, VoteKind, vote_digest
+from clearing.base.codec import u256
+from clearing.base.validators import Validator, ValidatorSet
+from proofs.errors import ProofCode
+from proofs.group import encode_point, infinity
+from proofs.package import read_package, write_package
+from proofs.verify import verify_package
+from tests.proofs.cheated_package import signed_anew
+
+replace = msgspec.structs.replace
+
+
+def test_an_account_committed_to_as_infinity_is_refused(market, package):
+    good = read_package(package)
+    for data in (encode_point(infinity()), bytes([0xC0]) + b"\x01" * 47, bytes([0x80]) + bytes(47)):
+        commitments = (*good.commitments, (9, data))
+        verdict = verify_package(signed_anew(market, replace(good, commitments=commitments)))
+        assert verdict.failed == "ranges_and_rows"
+        forged = replace(good, commitments=((0, data), *good.commitments[1:]))
+        verdict = verify_package(signed_anew(market, forged))
+        assert (verdict.failed, verdict.checks[-1].code) == ("ranges_and_rows", ProofCode.BAD_POINT)
+
+
+NO_KEY, NO_SIGNATURE = bytes([0xC0]) + bytes(47), bytes([0xC0]) + bytes(95)
+
+
+@pytest.mark.parametrize("tail", [b"", b"\x01"])
+def test_validators_whose_keys_are_infinity_certify_nothing(package, tail):
+    """Infinity signs everything: key, possession and signature would all verify."""
+    good = read_package(package)
+    key = NO_KEY[: 48 - len(tail)] + tail
+    nobody = ValidatorSet((Validator(bytes(32), key, 10, NO_SIGNATURE),))
+    certificate = replace(good.certificate, signers=u256(1), aggregate=NO_SIGNATURE[: 96 - len(tail)] + tail)
+    forged = replace(good, validators=nobody, certificate=certificate)
+    assert verify_package(write_package(forged)).failed == "certificate"
+
+
+def test_a_validator_key_made_to_cancel_the_others_certifies_nothing(market, package):
+    """k' = x − k: the aggregate of both is x's alone, so x would sign for all; it cannot show possession of k'."""
+    good = read_package(package)
+    honest, other = good.validators.validators
+    own = bls.secret_from_seed(bytes([9]) * 32)
+    rogue_key = bytes((bls.decode_key(bls.public_key(own)) + -bls.decode_key(honest.bls_key)).to_compressed_bytes())
+    for possession in (other.possession, bls.prove_possession(own), NO_SIGNATURE):
+        keys = (honest, replace(other, bls_key=rogue_key, possession=possession))
+        rogue = ValidatorSet(keys)
+        head = replace(good.header, validators_hash=rogue.hash, next_validators_hash=rogue.hash)
+        digest = vote_digest(market.NETWORK, rogue.hash, VoteKind.PRECOMMIT, head.height, 1, head.hash)
+        aggregate = bls.sign(own, digest)
+        assert bls.verify_aggregate([each.bls_key for each in keys], digest, aggregate), "the forgery itself works"
+        certificate = Certificate(VoteKind.PRECOMMIT, head.height, 1, head.hash, rogue.hash, u256(3), aggregate)
+        forged = replace(good, header=head, validators=rogue, certificate=certificate)
+        assert verify_package(write_package(forged)).failed == "certificate"
