@@ -1,4 +1,4 @@
-"""Gas of what members and relayers pay for: deposit, checkpoint by set size, withdrawal, on a real chain.
+"""Gas of what members and relayers pay for: deposit, checkpoint by set size, withdrawal, solvency, on a real chain.
 
 Run `python -m benchmarks.gas` at the top of the repository; figures are of mined transactions, intrinsic cost included,
 for the second and later ones of their kind (the first pays for fresh storage).
@@ -12,6 +12,7 @@ from eth_account import Account
 from web3 import Web3
 
 from benchmarks.figures import Figure
+from benchmarks.gas_solvency import solvency_figures
 from bridge.contracts import load_artifact
 from bridge.contracts.calldata import checkpoint_arguments
 from bridge.deploy import VaultTerms, connect, deploy_token, deploy_vault, deploy_verifier
@@ -74,8 +75,8 @@ class Meter:
         return int(receipt["gasUsed"])
 
 
-def measure(web3: Web3, chain_id: int, size: int) -> dict[str, int]:
-    """Figures of one vault whose set has `size` validators of equal power, a bare quorum signing."""
+def measure(web3: Web3, chain_id: int, size: int) -> tuple[dict[str, int], list[Figure]]:
+    """Figures of one vault whose `size` validators have equal power, a bare quorum signing; solvency for the least."""
     validators, secrets = make_set(size)
     token = deploy_token(web3, KEY, "Dollar", "USD", 6)
     verifier = deploy_verifier(web3, KEY)
@@ -106,7 +107,8 @@ def measure(web3: Web3, chain_id: int, size: int) -> dict[str, int]:
         siblings = (leaves[1 - nonce], *(empty_node(level) for level in range(1, DEPTH)))
         argument = (nonce, coin.address, OWNER, 1000, never)
         withdrawals.append(meter.gas(vault.functions.withdraw(argument, siblings)))
-    return {"deposit": deposits[-1], "checkpoint": checkpoints[-1], "withdrawal": withdrawals[-1]}
+    proven = solvency_figures(meter, KEY, at.address, NETWORK, validators, secrets) if size == SIZES[0] else []
+    return {"deposit": deposits[-1], "checkpoint": checkpoints[-1], "withdrawal": withdrawals[-1]}, proven
 
 
 GOALS = {21: "< 260,000"}
@@ -118,7 +120,8 @@ def figures(*, quick: bool = False) -> list[Figure]:
         chain.fund(OWNER)
         web3 = connect(chain.url)
         sizes = SIZES[:2] if quick else SIZES
-        found = {size: measure(web3, chain.chain_id, size) for size in sizes}
+        both = {size: measure(web3, chain.chain_id, size) for size in sizes}
+    found = {size: vault for size, (vault, _) in both.items()}
     return [
         Figure("deposit", found[sizes[0]]["deposit"], "gas"),
         *(
@@ -126,6 +129,7 @@ def figures(*, quick: bool = False) -> list[Figure]:
             for size in sizes
         ),
         Figure(f"withdrawal, depth {DEPTH}", found[sizes[0]]["withdrawal"], "gas"),
+        *both[sizes[0]][1],
     ]
 
 
