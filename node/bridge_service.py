@@ -16,6 +16,8 @@ import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.cursor import FileFactStore
+from bridge.evidence_keeper import EvidenceKeeper
+from bridge.evidence_store import EvidenceStore
 from bridge.quorum import EndpointQuorum, Tips
 from bridge.receipt_proofs import prove_events
 from bridge.rpc import Endpoint
@@ -90,6 +92,8 @@ class BridgeService:
         self._to_prove, self._submitted = trio.open_memory_channel[tuple[int, bytes]](SUBMISSIONS_WAITING)
         self._known: OrderedDict[tuple[int, bytes], None] = OrderedDict()
         self.watchers: dict[int, Watcher] = {}
+        self.evidence = EvidenceStore(folder / "evidence")
+        self.keepers: dict[int, EvidenceKeeper] = {}
         self.pulses: dict[int, Pulse] = {}
         for chain in self._chains:
             # What was seen and not agreed on before a restart is attested again.
@@ -110,7 +114,8 @@ class BridgeService:
                 pulse = self.pulses[chain.chain_id] = Pulse(now, now)
                 quorum = _HeardQuorum(endpoints, config.quorum, pulse)
                 sight = partial(self._sight, chain.chain_id, changed)
-                watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed), sight)
+                keeper = self.keepers[chain.chain_id] = EvidenceKeeper(chain, quorum, self.evidence.keep)
+                watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed), sight, keeper)
                 self.watchers[chain.chain_id] = watcher
                 first_endpoints[chain.chain_id] = endpoints[0]
                 nursery.start_soon(self._watch, watcher)
@@ -183,14 +188,14 @@ valid_collateral = carries(CollateralGossip, GOSSIP_BYTES_MAX)
 
 def _watched(genesis: Genesis, chain_id: int, config: ChainConfig) -> WatchedChain:
     terms = next(chain for chain in genesis.chains if chain.chain_id == chain_id)
-    lends = genesis.soft_credit.house_ppm > 0 and any(
-        asset.soft_credit_ppm for asset in genesis.assets if asset.chain_id == chain_id
-    )
+    listed = [asset for asset in genesis.assets if asset.chain_id == chain_id]
+    lends = genesis.soft_credit.house_ppm > 0 and any(asset.soft_credit_ppm for asset in listed)
     return WatchedChain(
         chain_id=chain_id,
         vault=terms.vault,
         deployment_block=max(terms.vault_block, 1),
-        tokens=tuple(asset.token for asset in genesis.assets if asset.chain_id == chain_id),
+        tokens=tuple(asset.token for asset in listed),
+        balances=tuple(asset.balances for asset in listed),
         finality=FinalityPolicy(quorum=config.quorum, depth=config.confirmations),
         custody_stride=terms.custody_stride,
         poll_seconds=config.poll_ms / 1000,

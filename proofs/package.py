@@ -100,6 +100,11 @@ def write_package(package: EpochPackage) -> bytes:
     return encode(package)
 
 
+def attach_custody(data: bytes, custody: tuple[BlockEvidence, ...]) -> bytes:
+    """A package with this evidence of custody in place of its own. No proof speaks of it: block hashes bind it."""
+    return encode(msgspec.structs.replace(read_package(data), custody=custody))
+
+
 def read_package(data: bytes) -> EpochPackage:
     """Read a file. Raises RemoteFault OVERSIZE, MALFORMED or NON_CANONICAL."""
     if len(data) <= PACKAGE_BYTES_MAX:
