@@ -43,6 +43,11 @@ class EpochProver(Protocol):
         """The bytes of the epoch package."""
         ...
 
+    @property
+    def progress(self) -> Progress:
+        """How far the proof under way is."""
+        ...
+
     def close(self) -> None:
         """Stop the workers: waiting jobs are dropped, a running one is waited for."""
         ...
@@ -78,7 +83,7 @@ class LocalProverPool:
 
     @property
     def progress(self) -> Progress:
-        """How far the proof under way is."""
+        """See `EpochProver`."""
         return self._board.read()
 
     def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":

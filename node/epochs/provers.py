@@ -19,6 +19,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import RiskSnapshot
 from node.codes import NodeCode
 from proofs.prover_pool import EpochProver, LocalProverPool
+from proofs.shard_workers import Progress
 
 ATTEMPTS_MAX = 3
 T = TypeVar("T")
@@ -41,6 +42,11 @@ class SteadyPool:
         outcome: Future[T] = Future()
         self._attempt(job, outcome, ATTEMPTS_MAX)
         return outcome
+
+    @property
+    def progress(self) -> Progress:
+        """Of the pool that there is now."""
+        return self._pool.progress
 
     def close(self) -> None:
         """Drop waiting and running jobs: their futures are cancelled."""
@@ -91,7 +97,7 @@ class SteadyPool:
 
 
 class NodeProver:
-    """Implements `EpochProver`: one worker for commitments, `workers` for proofs."""
+    """Implements `EpochProver`: a worker for commitments, and one that spreads a proof over `workers` processes."""
 
     def __init__(self, workers: int = 1, make: Callable[[int], EpochProver] = LocalProverPool) -> None:
         self._commits = SteadyPool(lambda: make(1))
@@ -111,6 +117,11 @@ class NodeProver:
     ) -> "Future[bytes]":
         """See `EpochProver`."""
         return self._proofs.run(lambda pool: pool.prove(snapshot, seeds, header, certificate, validators))
+
+    @property
+    def progress(self) -> Progress:
+        """See `EpochProver`."""
+        return self._proofs.progress
 
     def close(self) -> None:
         """Stop now, a proof under way included: it can be made again, and a stopping node may not wait minutes."""

@@ -28,9 +28,12 @@ from node.store.files import write_whole
 from node.store.records import PackageRecord
 from proofs.package import SUFFIX, commitments_root
 from proofs.prover_pool import EpochProver
+from proofs.shard_workers import Progress
 
 SEED_TAG = "crossclear/account-seed/v1"
 COMMIT_SECONDS_MAX = 60.0
+PROGRESS_SECONDS = 30.0
+"""How often the log tells how far a proof is."""
 PROVERS_PER_EPOCH = 2
 """How many validators, in turn by epoch, prove it: a second one, so that a dead one leaves no gap."""
 
@@ -154,6 +157,11 @@ class EpochService:
         """The snapshot that the header of `height` was the first to carry; given once."""
         return self._provable.pop(height, None)
 
+    @property
+    def progress(self) -> Progress:
+        """How far the proof under way is."""
+        return self._prover.progress
+
     async def prove(
         self, snapshot: RiskSnapshot, header: Header, certificate: Certificate, validators: ValidatorSet
     ) -> bytes:
@@ -161,7 +169,13 @@ class EpochService:
 
         Raises LocalFault when a witness breaks a row, which means that the engine and the rows differ.
         """
-        return await _outcome(self._prover.prove(snapshot, self._seeds_of(snapshot), header, certificate, validators))
+
+        def tell() -> None:
+            progress, epoch = self.progress, snapshot.statement.epoch
+            log.info("epoch is being proven", epoch=epoch, done=progress.done, of=progress.total)
+
+        seeds = self._seeds_of(snapshot)
+        return await _outcome(self._prover.prove(snapshot, seeds, header, certificate, validators), tell)
 
     def _finished(self, waiting: _Waiting) -> tuple[tuple[int, bytes], ...]:
         height, future = waiting.snapshot.statement.height, self._begin(waiting)
@@ -195,12 +209,16 @@ def write_package(folder: Path, home: Path, epoch: int, height: int, data: bytes
     )
 
 
-async def _outcome(future: "Future[bytes]") -> bytes:
-    """Await a worker's result without a thread that waits."""
+async def _outcome(future: "Future[bytes]", tell: Callable[[], None]) -> bytes:
+    """Await a worker's result without a thread that waits; now and then, tell how far it is."""
     done = trio.Event()
     token = trio.lowlevel.current_trio_token()
     future.add_done_callback(lambda _: _wake(token, done.set))
-    await done.wait()
+    while not done.is_set():
+        with trio.move_on_after(PROGRESS_SECONDS) as scope:
+            await done.wait()
+        if scope.cancelled_caught:
+            tell()
     return future.result()
 
 

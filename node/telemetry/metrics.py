@@ -67,6 +67,9 @@ class Metrics:
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)
+        self.proof_progress = self._gauge(
+            "proofs_progress_ratio", "Share of the proof under way that is done; 0 when none is"
+        )
         self.proof_bytes = self._gauge("proofs_package_bytes", "Size of the newest package")
 
     def _gauge(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Gauge:

@@ -34,6 +34,7 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import position_of, restore
 from node.testnet import create_testnet
+from proofs.shard_workers import Progress
 from tests.clearing.state.world import START_MS, make_genesis
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=3)
@@ -71,6 +72,8 @@ def make_home(folder: Path, market: MarketParameters = MARKET, power: int = 1) -
 
 class QuickProver:
     """Commitments that are hashes, at once or when told; proofs are never ready."""
+
+    progress = Progress()
 
     def __init__(self, *, held_back: bool = False) -> None:
         self.held_back = held_back

@@ -31,6 +31,7 @@ from node.epochs.service import EpochRecord, EpochService
 from node.fact_pool import FactPool
 from node.payload import Payload, encode_payload
 from node.pool.mempool import Mempool
+from proofs.shard_workers import Progress
 from tests.clearing.state.world import ALICE, BOB, SALT
 from tests.sim.consensus.market import MARKET, PRICES, Market
 from tests.sim.consensus.toy import ToyApplication
@@ -80,6 +81,8 @@ class ToyHouse:
 
 class HashProver:
     """Commitments that are hashes, at once: a stand-in for the worker processes."""
+
+    progress = Progress()
 
     def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
         body = tagged_hash("simulation/snapshot", encode(snapshot))
