@@ -1,0 +1,143 @@
+"""RLP and tries: our reading of them against the library's, against the builder, and under hostile bytes."""
+
+import pytest
+import rlp
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bridge.evm.trie import trie_root
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.evm.rlp_coding import DEPTH_MAX, decode, encode
+from clearing.base.evm.trie import EMPTY_ROOT, walk
+from clearing.base.hashing import keccak256
+from tests.evm_state import all_nodes
+
+items = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=5), max_leaves=12)
+keys = st.binary(max_size=3)
+
+
+def as_lists(item):
+    return item if isinstance(item, bytes) else [as_lists(each) for each in item]
+
+
+@given(items)
+@example(b"a" * 55)
+@example(b"a" * 56)
+@example([b"a" * 54])
+@example([b"a" * 55])
+@example(b"\x7f")
+@example(b"\x80")
+def test_every_item_is_encoded_as_the_library_does_and_read_back(item):
+    assert encode(item) == rlp.encode(item)
+    assert decode(encode(item)) == item
+
+
+@given(st.integers(0, 2**300))
+def test_integers_are_minimal_and_big_endian(number):
+    assert encode(number) == rlp.encode(number)
+
+
+def test_a_negative_integer_has_no_encoding():
+    with pytest.raises(ValueError, match="negative"):
+        encode(-1)
+
+
+def told(data):
+    try:
+        return as_lists(rlp.decode(data, strict=True))
+    except (rlp.exceptions.RLPException, RecursionError):
+        return None
+
+
+@settings(max_examples=400)
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.tuples(items, st.integers(0, 90), st.binary(min_size=1, max_size=2)).map(
+            lambda drawn: (data := encode(drawn[0]))[: drawn[1]] + drawn[2] + data[drawn[1] + 1 :]
+        ),
+    )
+)
+@example(b"\x81\x7f")
+@example(b"\xb8\x37" + b"a" * 55)
+@example(b"\xb9\x00\x38" + b"a" * 56)
+@example(b"\xf8\x37" + b"a" * 55)
+@example(b"\xbf" + b"\xff" * 8)
+@example(b"\xc1\x83ab")
+@example(b"")
+def test_bytes_are_an_item_exactly_when_the_library_says_so(data):
+    wanted = told(data)
+    if wanted is None:
+        with pytest.raises(ValueError):
+            decode(data)
+    else:
+        assert decode(data) == wanted
+
+
+def test_nesting_is_bounded():
+    for depth in (DEPTH_MAX, DEPTH_MAX + 1, 10_000):
+        item: object = b""
+        data = b"\x80"
+        for _ in range(depth):
+            data = (bytes((0xC0 + len(data),)) if len(data) < 56 else long_list(len(data))) + data
+            item = [item]
+        if depth <= DEPTH_MAX:
+            assert decode(data) == item
+        else:
+            with pytest.raises(ValueError, match="deeply"):
+                decode(data)
+
+
+def long_list(size):
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((0xF7 + len(length),)) + length
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(keys, st.binary(min_size=1, max_size=40), max_size=24), st.lists(keys, max_size=8))
+def test_a_walk_finds_what_the_trie_holds_and_that_it_holds_nothing_else(held, others):
+    nodes = all_nodes(held)
+    for key in (*held, *others):
+        assert walk(trie_root(held), key, nodes.__getitem__) == held.get(key)
+
+
+def test_the_empty_trie_holds_nothing_and_needs_no_node():
+    assert walk(EMPTY_ROOT, b"key", {}.__getitem__) is None
+
+
+BRANCH = [b""] * 16
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        b"\x83dog",  # no list
+        encode([]),
+        encode([b""] * 16),
+        encode([b""] * 18),
+        encode([b"", b"value"]),  # a path without its flag
+        encode([b"\x40", b"value"]),  # an unknown flag
+        encode([b"\x01\x23", b"\x11" * 32]),  # an even path with a nibble in the flag's byte
+        encode([b"\x00", b"\x11" * 32]),  # an extension that extends nothing
+        encode([b"\x20\x6b", b""]),  # a leaf without a value
+        encode([b"\x20\x6b", [b"value"]]),  # a leaf whose value is a list
+        encode([b"\x16", b"\x11" * 31]),  # a reference that is no hash
+        encode([[b"\x20"], b"value"]),  # a path that is a list
+        encode([*BRANCH[:6], b"\x11" * 33, *BRANCH[7:], b""]),
+        b"\xc0\x00",
+    ],
+)
+def test_nodes_of_no_trie_are_refused(node):
+    with pytest.raises(RemoteFault) as caught:
+        walk(keccak256(node), b"\x6b", {keccak256(node): node}.__getitem__)
+    assert caught.value.code == BaseCode.BAD_TRIE_PROOF
+
+
+@given(st.binary(max_size=120), st.binary(max_size=4))
+def test_random_nodes_prove_a_value_or_none_and_raise_nothing_else(node, key):
+    try:
+        walk(keccak256(node), key, {keccak256(node): node}.__getitem__)
+    except RemoteFault as fault:
+        assert fault.code == BaseCode.BAD_TRIE_PROOF
+    except KeyError:
+        pass  # it refers to another node
