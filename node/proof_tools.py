@@ -72,7 +72,7 @@ def make_file(package: Path, anchor: Anchor, own: Own, out: Path) -> int:
     that leaves something open; RemoteFault for a package that this anchor doesn't certify.
     """
     from node.store.files import write_new
-    from proofs.make_standalone import make_standalone
+    from proofs.standalone_prover import make_standalone
 
     if anchor.network is None or anchor.validators_hash is None:
         raise LocalFault(BaseCode.MALFORMED, "anchor", why="network and validator set must both be trusted")

@@ -5,15 +5,14 @@ here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: 
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
-from clearing.margin.snapshot import RiskStatement
 from node.keys.files import read_secret
+from proofs.own import own_account as own_account_in
 from proofs.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verdict import CheckResult, OwnAccount, Verdict, printable
 from proofs.verify import verify_package
@@ -132,10 +131,10 @@ def own_account(data: bytes, own: Own) -> OwnAccount | None:
     seed = _read_seed(own.seed_file)
     holdings = read_holdings(read_limited(own.holdings_file, HOLDINGS_BYTES_MAX))
     try:
-        statement = read_package(data).statement
+        package = read_package(data)
     except RemoteFault:
         return None
-    return OwnAccount(own.account, values_in_slots(statement, holdings), seed)
+    return own_account_in(package, own.account, holdings, seed)
 
 
 def read_holdings(data: bytes) -> dict[str, int]:
@@ -148,15 +147,6 @@ def read_holdings(data: bytes) -> dict[str, int]:
         return {name: int(amount) for name, amount in found.items()}
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise LocalFault(BaseCode.MALFORMED, "holdings", why=str(error)[:200]) from None
-
-
-def values_in_slots(statement: RiskStatement, holdings: Mapping[str, int]) -> tuple[int, ...]:
-    """Amounts for all slots but the auxiliary ones, zero where none is named. Raises LocalFault for an unknown name."""
-    names = [slot.name for slot in statement.slots if slot.is_public]
-    for name in holdings:
-        if name not in names:
-            raise LocalFault(BaseCode.OUT_OF_RANGE, "holdings", slot=name, slots=printable(", ".join(names)))
-    return tuple(holdings.get(name, 0) for name in names)
 
 
 def in_words(report: Report) -> str:

@@ -2,4 +2,66 @@
 
 Rule: a verifier needs the file alone. Nothing here knows networks, clocks or chains; provers and workers are the only
 modules that may draw randomness or start processes. Border type: `clearing.margin.snapshot.RiskStatement`.
+
+The names of `__all__` are the library: what other programs may build on (docs/explanation/verifying.md). Each is
+imported when it is first used, so that a verifier loads no prover.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from proofs.errors import ProofCode, Refused
+    from proofs.history import HistoryVerdict, PackageHistory, PackageResult
+    from proofs.history_order import Finding
+    from proofs.own import own_account
+    from proofs.package import EpochPackage, read_package
+    from proofs.standalone import verify_standalone, verify_standalones
+    from proofs.standalone_prover import make_standalone
+    from proofs.verdict import CheckResult, OwnAccount, Verdict
+    from proofs.verify import verify_package
+    from proofs.view import view_of
+
+__all__ = [
+    "CheckResult",
+    "EpochPackage",
+    "Finding",
+    "HistoryVerdict",
+    "OwnAccount",
+    "PackageHistory",
+    "PackageResult",
+    "ProofCode",
+    "Refused",
+    "Verdict",
+    "make_standalone",
+    "own_account",
+    "read_package",
+    "verify_package",
+    "verify_standalone",
+    "verify_standalones",
+    "view_of",
+]
+
+_HOME = {
+    "errors": ("ProofCode", "Refused"),
+    "history": ("HistoryVerdict", "PackageHistory", "PackageResult"),
+    "history_order": ("Finding",),
+    "standalone_prover": ("make_standalone",),
+    "own": ("own_account",),
+    "package": ("EpochPackage", "read_package"),
+    "standalone": ("verify_standalone", "verify_standalones"),
+    "verdict": ("CheckResult", "OwnAccount", "Verdict"),
+    "verify": ("verify_package",),
+    "view": ("view_of",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"proofs.{module}"), name)
+    raise AttributeError(f"module 'proofs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ from proofs.commitment import blinders
 from proofs.epoch import commit_epoch, context_of
 from proofs.linear.prover import prove
 from proofs.linear.witness import make_witness
-from proofs.make_standalone import make_standalone, prove_account
+from proofs.standalone_prover import make_standalone, prove_account
 from proofs.package import commitments_root, linear_statement, read_package, write_package
 from proofs.solvency import complete_holdings, layout_of
 from proofs.standalone import (
