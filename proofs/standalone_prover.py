@@ -52,9 +52,8 @@ def prove_account(package: EpochPackage, own: OwnAccount, scalars: RandomScalar 
     hiding = blinders(own.seed, context)
     found = encode_point(commit(basis(package.domain), values, hiding))
     if found != linear.commitments[0]:
-        raise LocalFault(
-            ProofCode.NOT_INCLUDED, f"account {own.account}", recomputed=found, certified=linear.commitments[0]
-        )
+        # Never what was recomputed: under the blinders of the certified C_W it tells by how much holdings are wrong.
+        raise LocalFault(ProofCode.NOT_INCLUDED, f"account {own.account}", certified=linear.commitments[0])
     witness = make_witness(linear.layout, values, linear.shortfalls[0], hiding)
     proof, _ = prove(linear, [witness], scalars=scalars)
     return write_standalone(StandaloneProof(found, proof))

@@ -9,9 +9,11 @@ from itertools import product
 import pytest
 
 from clearing.base.errors import LocalFault
+from clearing.margin.snapshot import AccountHoldings
 from proofs.book import open_book, verify_book
 from proofs.commitment import CommitmentContext, commit_holdings
 from proofs.domain import domain_of
+from proofs.epoch import context_of
 from proofs.errors import ProofCode
 from proofs.field import ORDER, inner_product, inverse
 from proofs.group import Point, decode_point, encode_point, infinity, multi_scalar, multiply
@@ -24,8 +26,10 @@ from proofs.linear.verifier import Equation
 from proofs.linear.witness import make_witness
 from proofs.package import read_package
 from proofs.solvency import auxiliary_slots, complete_holdings
-from proofs.srs import basis
+from proofs.srs import Basis, basis
+from proofs.standalone_prover import prove_account
 from proofs.transcript import Transcript
+from proofs.verify import OwnAccount, verify_package
 from tests.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
 
 N = 256
@@ -35,13 +39,13 @@ SEED = bytes([3]) * 32
 MOST = 60
 
 
-def moved(before: bytes, after: bytes, slots: int = 6) -> tuple[int, int] | None:
+def moved(before: bytes, after: bytes, slots: int = 6, points: Basis = POINTS) -> tuple[int, int] | None:
     """(slot, by how much) if two commitments differ by a small change of one slot: what an onlooker can try."""
     difference = decode_point(after, "") + -decode_point(before, "")
     for slot in range(slots):
         running = infinity()
         for change in range(1, MOST):
-            running = running + POINTS.lagrange[slot]
+            running = running + points.lagrange[slot]
             if difference == running:
                 return slot, change
             if difference == -running:
@@ -309,3 +313,22 @@ def test_a_package_holds_no_sum_of_blinders_or_maxima(market, package):
     assert again.commitments == good.commitments
     assert again.book[:48] != good.book[:48]
     assert set(answers_of(again.book)).isdisjoint(shown)
+
+
+def test_a_member_that_mistypes_its_holdings_is_not_told_a_commitment_to_them(market, package):
+    """It has the blinders of the certified one, so whoever reads both in a report learns by how much they differ."""
+    good = read_package(package)
+    (account, held), seed = market.HOLDINGS[1], market.seeds()[1]
+    typed = (held[0] + 17, *held[1:])
+    context = context_of(good.statement, account)
+    full = complete_holdings(good.statement, AccountHoldings(account, typed))
+    told = commit_holdings(basis(market.N), full, seed, context)
+    assert moved(dict(good.commitments)[account], told, points=basis(market.N)) == (0, 17)
+    own = OwnAccount(account, typed, seed)
+    verdict = verify_package(package, own=own)
+    assert verdict.failed == "inclusion"
+    assert told.hex()[:16] not in verdict.checks[-1].detail
+    with pytest.raises(LocalFault) as fault:
+        prove_account(good, own)
+    assert fault.value.code is ProofCode.NOT_INCLUDED
+    assert told not in fault.value.values.values()
