@@ -14,6 +14,7 @@ from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import AccountHoldings, RiskSnapshot, RiskStatement
 from proofs.book import open_book
 from proofs.commitment import CommitmentContext, blinders, commit, commit_holdings
+from proofs.cover.prover import prove_cover
 from proofs.errors import ProofCode
 from proofs.group import encode_point
 from proofs.linear.prover import prove, random_scalar
@@ -100,6 +101,9 @@ def assemble(
     exponents += [sum(witness.values[slot] for witness in witnesses) for slot in auxiliary]
     totals = [(total.slot, total.total) for total in statement.totals]
     book = open_book(basis(domain), auxiliary, totals, exponents, transcript, scalars)
+    cover = prove_cover(
+        statement, commitments, witnesses, domain, transcript, scalars=scalars, check_witness=check_witness
+    )
     return write_package(
         EpochPackage(
             format=FORMAT,
@@ -112,6 +116,7 @@ def assemble(
             commitments=tuple(commitments),
             proof=proof,
             book=book,
+            cover=cover,
         )
     )
 

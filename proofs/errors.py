@@ -25,6 +25,8 @@ class ProofCode(CodeBook):
     WITNESS_OUT_OF_RANGE = 713
     BLINDERS_REUSED = 714
     WRONG_NETWORK = 715
+    FUND_NOT_COVERED = 716
+    RULES_DIFFER = 717
     CUSTODY_NOT_PROVEN = 720
     CUSTODY_DIFFERS = 721
     CUSTODY_STRAY = 722
@@ -53,6 +55,9 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.BLINDERS_REUSED: "A proof session was used twice. Start a new one: blinders are single-use.",
     ProofCode.WRONG_NETWORK: "The package is of another network than the one asked for, or of another validator set. "
     "Where the set has changed since genesis, follow it first (`crossclear light follow`, `verify --light-store`).",
+    ProofCode.FUND_NOT_COVERED: "Nothing shows that the default fund covers its two largest members' stress losses.",
+    ProofCode.RULES_DIFFER: "Slots, rows or prices are not those of the statement's rulebook, or this is not what the "
+    "genesis fixes. The values name the first difference.",
     ProofCode.CUSTODY_NOT_PROVEN: "Header and nodes of a chain do not prove a vault's counters. Was the file changed?",
     ProofCode.CUSTODY_DIFFERS: "A chain's state proves another number than the quorum certified. The values name it.",
     ProofCode.CUSTODY_STRAY: "A storage proof is of a block that no custody term names, or out of order.",

@@ -91,8 +91,14 @@ class Layout:
         return _widths(self.table.slots, self.table.rows)
 
 
-def lay_out(size: int, slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...]) -> Layout:
-    """Check slots and rows and place their digits, in order, column after column. Raises Refused BAD_LAYOUT."""
+def lay_out(
+    size: int, slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...], *, ranged_elsewhere: bool = False
+) -> Layout:
+    """Check slots and rows and place their digits, in order, column after column. Raises Refused BAD_LAYOUT.
+
+    `ranged_elsewhere`: slots without digits are free here, for another proof about the same commitment, which the
+    verifier checks too, has shown their ranges; without that, rows of integers would say nothing about them.
+    """
     domain_of(size)
     if not 0 < len(slots) <= size:
         raise Refused(ProofCode.BAD_LAYOUT, "slots", count=len(slots), size=size)
@@ -101,7 +107,8 @@ def lay_out(size: int, slots: tuple[SlotRange, ...], rows: tuple[RowRange, ...])
             raise Refused(ProofCode.BAD_LAYOUT, f"slot {index}", width=slot.width, offset=slot.offset)
     for index, row in enumerate(rows):
         _check_row(index, row, len(slots))
-    _check_free_slots(slots, rows)
+    if not ranged_elsewhere:
+        _check_free_slots(slots, rows)
     places: list[tuple[int, int]] = []
     column = position = 0
     for width in _widths(slots, rows):

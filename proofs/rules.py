@@ -9,7 +9,8 @@ Shapes, all at least zero: a *bound* of an auxiliary slot has that one auxiliary
 row has the account's shortfall and all that is charged negative. The group maxima are charged themselves, or through a
 *credit* G with whole * G >= plain * sum of all maxima + weight * J, plain + weight >= whole, where J bounds an expected
 shortfall over joint scenarios (k * J >= k * t + sum of count * u, counts adding up to k at least), each of which is
-made of the very loss rows of the groups, one of each.
+made of the very loss rows of the groups, one of each. What is uncovered in a stress scenario has one row and no part in
+any other.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ Coefficients = dict[int, int]
 Part = tuple[tuple[int, int], ...]
 """One group's coefficients in a row."""
 
-_CHOSEN = (SlotKind.GROUP_MAX, SlotKind.AUXILIARY)
+_CHOSEN = (SlotKind.GROUP_MAX, SlotKind.AUXILIARY, SlotKind.UNCOVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,13 @@ def check_rules(statement: RiskStatement) -> None:
         raise _refused("a holding that is charged twice", slots=len(held))
     placed = placed.union(*(_check_minimum(bounds, j) for j in sorted(maxima)))
     _check_counted(statement, bounds, losses, maxima)
-    if placed != {j for j, slot in enumerate(statement.slots) if not slot.is_public}:
+    lacking = _check_uncovered(bounds, kinds)
+    if placed != {j for j, slot in enumerate(statement.slots) if not slot.is_public and j not in lacking}:
         raise _refused("an auxiliary slot has no place in margin", slots=len(placed))
 
 
 def bounds_of(statement: RiskStatement) -> dict[int, list[Bound]]:
-    """The rows that bound each GROUP_MAX and AUXILIARY slot. Raises Refused BAD_STATEMENT for a row of no shape."""
+    """The rows that bound each GROUP_MAX, AUXILIARY and UNCOVERED slot. Raises Refused BAD_STATEMENT for other rows."""
     kinds = [slot.kind for slot in statement.slots]
     bounds: dict[int, list[Bound]] = {j: [] for j, kind in enumerate(kinds) if kind in _CHOSEN}
     for row in statement.rows:
@@ -256,6 +258,23 @@ def _check_counted(
             if not position or slot in seen or losses.group.get(slot, number) != number:
                 raise _refused("a minimum that counts other than its group's lots, each once", slot=slot)
             seen.add(slot)
+
+
+def _check_uncovered(bounds: dict[int, list[Bound]], kinds: Sequence[SlotKind]) -> set[int]:
+    """The UNCOVERED slots: each at least what is missing to zero, every cash slot counting in full."""
+    found = {j for j, kind in enumerate(kinds) if kind is SlotKind.UNCOVERED}
+    cash = {j for j, kind in enumerate(kinds) if kind is SlotKind.CASH}
+    for j in found:
+        rows = bounds[j]
+        alone = len(rows) == 1 and rows[0].whole == 1 and not rows[0].above and not _allowed(rows[0])
+        if not alone or any(rows[0].public.get(slot) != 1 for slot in cash):
+            raise _refused("a stress scenario that is not one row of all that is held", slot=j)
+    return found
+
+
+def _allowed(bound: Bound) -> bool:
+    """Whether something besides holdings lowers the bound."""
+    return bool(bound.signed) or bound.row.constant > 0
 
 
 def _loose(bound: Bound) -> bool:

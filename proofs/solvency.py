@@ -25,6 +25,7 @@ _RANGES = {
     SlotKind.GROUP_MAX: SlotRange(8, 0),
     SlotKind.AUXILIARY: SlotRange(8, 0),
     SlotKind.AUXILIARY_SIGNED: SlotRange(8, 2**63),
+    SlotKind.UNCOVERED: SlotRange(8, 0),
 }
 _BROUGHT = (SlotKind.AUXILIARY, SlotKind.AUXILIARY_SIGNED)
 _ROW_WIDTHS = {RowKind.AT_LEAST_ZERO: 8, RowKind.EQUAL_ZERO: 0}

@@ -1,8 +1,8 @@
 """The verifier of epoch packages: bytes in, one named result per check out. Pure, offline, from the file alone.
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer:
-encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → inclusion (for an own
-account).
+encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → cover →
+inclusion (for an own account).
 It must import neither provers nor anything that talks to a network.
 """
 
@@ -14,6 +14,7 @@ from clearing.base.validators import check_validator_set
 from clearing.margin.snapshot import AccountHoldings, SlotKind
 from proofs.book import verify_book
 from proofs.commitment import CommitmentContext, commit_holdings
+from proofs.cover.verifier import check_cover
 from proofs.custody import check_custody, check_reserves, custody_detail
 from proofs.errors import ProofCode, Refused
 from proofs.group import Point, decode_point
@@ -100,6 +101,7 @@ class PackageChecks:
             ("matched_book", self.matched_book),
             ("reserves", self.reserves),
             ("custody", self.custody),
+            ("cover", self.cover),
         ]
         return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
 
@@ -130,8 +132,6 @@ class PackageChecks:
         package = self.package
         if package.srs != CEREMONY_SHA256:
             raise Refused(ProofCode.WRONG_SRS, "package", stated=package.srs)
-        if package.cover:
-            raise Refused(ProofCode.BAD_STATEMENT, "a cover proof of no stress scenarios", bytes=len(package.cover))
         check_statement(package.statement)
         self.linear = linear_statement(package.statement, package.commitments, package.domain)
         self.linear.transcript()
@@ -165,6 +165,15 @@ class PackageChecks:
     def custody(self) -> str:
         """The chains' states prove the custody numbers, as far as the package has evidence."""
         return custody_detail(check_custody(self.package.statement, self.package.custody))
+
+    def cover(self) -> str:
+        """The default fund covers the two largest members' uncovered losses, where stress scenarios are stated."""
+        package = self.package
+        if self.transcript is None:
+            raise Refused(ProofCode.BAD_STATEMENT, "no transcript")
+        return check_cover(
+            package.statement, package.commitments, self.points, package.domain, package.cover, self.transcript
+        )
 
     def inclusion(self) -> str:
         """The own account is in the certified list."""

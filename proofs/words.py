@@ -20,6 +20,8 @@ MEANINGS = {
     "reserves": "What the vaults hold covers those totals, and what is on its way in or out.",
     "custody": "The chains' own states, in blocks that the validators certified, prove the vaults' counters and "
     "balances, as far as the file has proofs of them.",
+    "cover": "The default fund, which its account holds, covers what its two largest members would lack in every "
+    "stress scenario, or falls short by no more than is listed. Without stated scenarios, none of this is said.",
     "listed": "The proof is about exactly one account of the certified list.",
     "solvency": "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no "
     "more than is listed.",
@@ -60,6 +62,7 @@ def _further_terms(statement: RiskStatement) -> str:
     short = {slot for j in maxima for each in bounds[j] for slot in each.above}
     averages = [each for rows in bounds.values() for each in rows if each.above and each.signed]
     behind = {slot for each in averages for slot in each.above}
+    behind |= {j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED}
     sized = [j for j, rows in bounds.items() if j not in maxima | short | behind and rows and rows[0].public]
     terms = [f"a minimum for {len(short)} short options"] if short else []
     terms += [f"charges on the size of {len(sized)} holdings"] if sized else []

@@ -16,7 +16,17 @@ from proofs.package import commitments_root, read_package, write_package
 from proofs.solvency import complete_holdings
 from proofs.verify import OwnAccount, verify_package
 
-CHECKS = ("encoding", "certificate", "roots", "statement", "ranges_and_rows", "matched_book", "reserves", "custody")
+CHECKS = (
+    "encoding",
+    "certificate",
+    "roots",
+    "statement",
+    "ranges_and_rows",
+    "matched_book",
+    "reserves",
+    "custody",
+    "cover",
+)
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 
 
