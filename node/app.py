@@ -26,6 +26,7 @@ from node.config import NodeConfig
 from node.consensus.engine import Engine, Hooks
 from node.consensus.engine import Genesis as ChainStart
 from node.consensus.wal import WalFile
+from node.epochs.custody_evidence import CustodyEvidence
 from node.epochs.packages import PackageService
 from node.epochs.service import AccountSeeds, EpochService
 from node.fact_pool import FactPool
@@ -129,6 +130,7 @@ class Node:
             config.path(config.proofs.folder),
             lambda validators_hash: load_set(blocks, validators_hash),
             network,
+            CustodyEvidence(self._bridge.evidence, self._bridge.keepers).of,
         )
         for listener in (self._membership.decided, self._on_committed, self._recorder.decided):
             self._application.listen(listener)

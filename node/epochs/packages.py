@@ -5,24 +5,28 @@ failed proof is an alarm (the margin engine and the proven rows differ), never a
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
 import trio
 
 from clearing.base.errors import CrossclearError
+from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
-from clearing.margin.snapshot import RiskSnapshot
+from clearing.margin.snapshot import RiskSnapshot, RiskStatement
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
 from node.epochs.service import EpochService, write_package
 from node.store.store import Store
+from proofs.package import attach_custody
+from proofs.shard_workers import Progress
 from proofs.verify import Verdict, verify_package
 
 WAITING_MAX = 8
+CustodyOf = Callable[[RiskStatement], Awaitable[tuple[BlockEvidence, ...]]]
 _Waiting = tuple[RiskSnapshot, CommittedBlock, ValidatorSet]
 
 log = structlog.get_logger(__name__)
@@ -39,14 +43,16 @@ class PackageService:
         folder: Path,
         set_of: Callable[[bytes], ValidatorSet | None],
         network: bytes,
+        custody: CustodyOf | None = None,
     ) -> None:
-        """`set_of`: the validator set of a hash that a stored header names."""
+        """`set_of`: the validator set of a hash that a stored header names; `custody`: evidence for a statement."""
         self._epochs = epochs
         self._store = store
         self._home = home
         self._folder = folder
         self._set_of = set_of
         self._network = network
+        self._custody = custody
         self._send, self._receive = trio.open_memory_channel[_Waiting](WAITING_MAX)
         self.newest_epoch = 0
         self.newest_bytes = 0
@@ -89,9 +95,20 @@ class PackageService:
             try:
                 data = await self._epochs.prove(snapshot, header, committed.certificate, validators)
                 seconds = clock() - started
+                data = await self._with_custody(data, snapshot.statement)
                 await self._keep(data, snapshot.statement.epoch, header, seconds)
             except (CrossclearError, OSError) as error:  # a full disk, too, leaves the epoch to its other prover
                 log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=str(error))
+
+    @property
+    def progress(self) -> Progress:
+        """How far the proof under way is, in rounds of accounts."""
+        return self._epochs.progress
+
+    async def _with_custody(self, data: bytes, statement: RiskStatement) -> bytes:
+        """The package with the storage proofs that the bridge has; as it is where there are none."""
+        evidence = await self._custody(statement) if self._custody is not None else ()
+        return await trio.to_thread.run_sync(attach_custody, data, evidence) if evidence else data
 
     async def _keep(self, data: bytes, epoch: int, header: Header, seconds: float) -> None:
         height = header.commitments_height
