@@ -1,0 +1,76 @@
+"""Every example of docs/explanation/verifying.md does what it says there."""
+
+import doctest
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+import proofs
+from node.cli.main import run
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "explanation" / "verifying.md").read_text()
+PACKAGE = ROOT / "tests" / "vectors" / "proofs" / "v1" / "three-accounts.ccp"
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the page is read in."""
+    (tmp_path / "packages").mkdir()
+    shutil.copy(PACKAGE, tmp_path / "epoch.ccp")
+    shutil.copy(PACKAGE, tmp_path / "packages" / "epoch-000004.ccp")
+    (tmp_path / "seed").write_text("02" * 32)
+    (tmp_path / "seed").chmod(0o600)
+    (tmp_path / "holdings.json").write_text(re.findall(r"`(\{\"cash:USD\".*?\})`", PAGE)[0])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_pages_python_says_what_it_says(desk: Path) -> None:
+    examples = "".join(blocks("python"))
+    test = doctest.DocTestParser().get_doctest(examples, {}, "verifying.md", None, None)
+    assert len(test.examples) > 30
+    report: list[str] = []
+    outcome = doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=report.append)
+    assert outcome.failed == 0, "".join(report)
+
+
+def test_the_pages_commands_print_what_it_shows(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    count = 0
+    for block in blocks("console"):
+        for command, expected in re.findall(r"^\$ crossclear (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            assert run(shlex.split(command)) == 0, command
+            told = capsys.readouterr().out
+            if expected:
+                assert doctest.OutputChecker().check_output(expected, told, OPTIONS), told
+            count += 1
+    assert count == 5
+
+
+def test_the_page_names_every_check_of_a_package(package: bytes, market) -> None:
+    own = proofs.OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    for check in proofs.verify_package(package, own=own).checks:
+        assert f"| `{check.name}` |" in PAGE, check.name
+
+
+def test_every_finding_of_a_history_is_on_the_page() -> None:
+    for code in (*range(730, 735), 714, 715):
+        found = proofs.ProofCode(code)
+        assert f"`{found.label}` {found.name.lower()}" in PAGE
+
+
+def test_the_library_is_what_it_says_and_each_name_is_there() -> None:
+    assert sorted(proofs.__all__) == proofs.__all__
+    for name in proofs.__all__:
+        assert getattr(proofs, name).__name__ == name
+        assert name in dir(proofs)
+    with pytest.raises(AttributeError):
+        _ = proofs.nothing_of_this_name  # type: ignore[attr-defined]
