@@ -17,6 +17,7 @@ from proofs.commitment import CommitmentContext, blinders, commit, commit_holdin
 from proofs.cover.prover import prove_cover
 from proofs.errors import ProofCode
 from proofs.group import encode_point
+from proofs.least import LeastValues
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.witness import Witness, make_witness
@@ -34,10 +35,10 @@ def commit_epoch(snapshot: RiskSnapshot, seeds: Seeds, domain: int = DOMAIN) -> 
 
     Raises LocalFault BAD_LENGTH when an account has no seed.
     """
-    points = basis(domain)
+    points, least = basis(domain), LeastValues(snapshot.statement)
     result = []
     for account in snapshot.accounts:
-        values = complete_holdings(snapshot.statement, account)
+        values = complete_holdings(snapshot.statement, account, least)
         context = context_of(snapshot.statement, account.account)
         result.append((account.account, commit_holdings(points, values, _seed(seeds, account), context)))
     return tuple(result)
@@ -63,9 +64,10 @@ def prove_epoch(
     if workers is not None:
         workers.start(len(snapshot.accounts))
     points, layout = basis(domain), layout_of(snapshot.statement, domain)
+    least = LeastValues(snapshot.statement)
     commitments, secrets = [], []
     for account in snapshot.accounts:
-        values = complete_holdings(snapshot.statement, account)
+        values = complete_holdings(snapshot.statement, account, least)
         hiding = blinders(_seed(seeds, account), context_of(snapshot.statement, account.account))
         commitments.append((account.account, encode_point(commit(points, values, hiding))))
         secrets.append((values, account.shortfall, hiding))

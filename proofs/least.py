@@ -12,24 +12,44 @@ from proofs.errors import ProofCode, Refused
 from proofs.rules import Bound, bounds_of
 
 
-def least_values(statement: RiskStatement, known: Mapping[int, int]) -> tuple[int, ...]:
-    """Values of all slots in order; those in `known` (slot to value, every public slot) as they are.
+class LeastValues:
+    """The least values of many accounts under one statement, whose rows are read once.
 
-    Raises Refused BAD_STATEMENT when rows have no known shape or slots bound each other in a circle.
+    Raises Refused BAD_STATEMENT when rows have no known shape.
     """
-    bounds = bounds_of(statement)
-    values = dict(known)
-    behind = {slot: each for rows in bounds.values() for each in rows if each.above for slot in each.signed}
-    open_slots = [j for j in range(len(statement.slots)) if j not in values]
-    while open_slots:
-        ready = [j for j in open_slots if _needs(j, bounds, behind) <= values.keys()]
-        if not ready:
-            raise Refused(ProofCode.BAD_STATEMENT, "auxiliary slots bound each other", slots=len(open_slots))
-        for j in ready:
-            signed = statement.slots[j].kind is SlotKind.AUXILIARY_SIGNED
-            values[j] = _threshold(behind[j], bounds, values) if signed else _least(bounds[j], values)
-        open_slots = [j for j in open_slots if j not in values]
-    return tuple(values[j] for j in range(len(statement.slots)))
+
+    def __init__(self, statement: RiskStatement) -> None:
+        self._slots = statement.slots
+        self._bounds = bounds = bounds_of(statement)
+        self._behind = {slot: each for rows in bounds.values() for each in rows if each.above for slot in each.signed}
+        self._orders: dict[frozenset[int], list[int]] = {}
+
+    def of(self, known: Mapping[int, int]) -> tuple[int, ...]:
+        """Values of all slots in order; those in `known` (slot to value, every public slot) as they are.
+
+        Raises Refused BAD_STATEMENT when slots bound each other in a circle.
+        """
+        values = dict(known)
+        for j in self._order(frozenset(known)):
+            signed = self._slots[j].kind is SlotKind.AUXILIARY_SIGNED
+            values[j] = _threshold(self._behind[j], self._bounds, values) if signed else _least(self._bounds[j], values)
+        return tuple(values[j] for j in range(len(self._slots)))
+
+    def _order(self, known: frozenset[int]) -> list[int]:
+        """The other slots, each after those that its value follows from."""
+        if known not in self._orders:
+            order: list[int] = []
+            done = set(known)
+            open_slots = [j for j in range(len(self._slots)) if j not in known]
+            while open_slots:
+                ready = [j for j in open_slots if _needs(j, self._bounds, self._behind) <= done]
+                if not ready:
+                    raise Refused(ProofCode.BAD_STATEMENT, "auxiliary slots bound each other", slots=len(open_slots))
+                order += ready
+                done.update(ready)
+                open_slots = [j for j in open_slots if j not in done]
+            self._orders[known] = order
+        return self._orders[known]
 
 
 def _needs(slot: int, bounds: Mapping[int, Sequence[Bound]], behind: Mapping[int, Bound]) -> set[int]:

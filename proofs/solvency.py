@@ -12,7 +12,7 @@ from clearing.margin.snapshot import AccountHoldings, RiskStatement, Row, RowKin
 from proofs.counted_once import check_counted_once
 from proofs.errors import ProofCode, Refused
 from proofs.layout import Layout, RowRange, SlotRange, lay_out
-from proofs.least import least_values
+from proofs.least import LeastValues
 from proofs.rules import check_rules
 
 DOMAIN = 2048
@@ -74,11 +74,14 @@ def check_statement(statement: RiskStatement) -> None:
     check_counted_once(statement.custody)
 
 
-def complete_holdings(statement: RiskStatement, account: AccountHoldings) -> tuple[int, ...]:
+def complete_holdings(
+    statement: RiskStatement, account: AccountHoldings, least: LeastValues | None = None
+) -> tuple[int, ...]:
     """Values of all slots: the account's own, the auxiliary ones it brings, and the least that rows allow for the rest.
 
     An account brings all its AUXILIARY values or none; group maxima are always derived. Raises LocalFault BAD_LENGTH
-    when it has not one value for every public slot, or some auxiliary values but not all.
+    when it has not one value for every public slot, or some auxiliary values but not all. Whoever completes many
+    accounts makes `least` of the statement once.
     """
     public = [j for j, slot in enumerate(statement.slots) if slot.is_public]
     brought = [j for j, slot in enumerate(statement.slots) if slot.kind in _BROUGHT] if account.auxiliary else []
@@ -91,7 +94,7 @@ def complete_holdings(statement: RiskStatement, account: AccountHoldings) -> tup
             auxiliary=len(account.auxiliary),
         )
     known = dict(zip((*public, *brought), (*account.values, *account.auxiliary), strict=True))
-    return least_values(statement, known)
+    return (LeastValues(statement) if least is None else least).of(known)
 
 
 def _slot_range(slot: Slot) -> SlotRange:
