@@ -38,8 +38,9 @@ BLINDERS, SUM_BLINDERS = 2, 3
 def prove_account(
     statement: EpochStatement, leaves: Sequence[Leaf], index: int, witness: Witness, seed: bytes
 ) -> tuple[EpochKeys, bytes]:
-    """The keys, and the proof of account number `index`.
+    """The keys, and the proof of account number `index`, for leaves that the caller made itself.
 
+    Leaves from elsewhere need `certified.prove_certified_account`: a second list of them is a second opening of C_D.
     Raises Refused BAD_STATEMENT for leaves of another statement, Bug when the witness breaks a row, which
     `make_witness` has checked.
     """
