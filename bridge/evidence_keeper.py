@@ -58,9 +58,16 @@ class EvidenceKeeper:
                     self._waiting.remove(each)
             else:
                 self._waiting.remove(each)
-                self.proven += 1
-                self.last_fault = ""
-                self._keep(each.facts[0].block_number, evidence)
+                self._store(each.facts[0].block_number, evidence)
+
+    def _store(self, number: int, evidence: BlockEvidence) -> None:
+        try:
+            self._keep(number, evidence)
+        except OSError as error:  # a full disk stops no facts
+            self.last_fault = str(error)
+        else:
+            self.proven += 1
+            self.last_fault = ""
 
     async def prove(self, facts: Sequence[CustodySeen]) -> BlockEvidence:
         """Evidence of counters at one block, from any endpoint that still has its state. See `fetch_evidence`."""

@@ -302,3 +302,17 @@ async def test_evidence_is_asked_for_a_few_times_and_facts_never_wait(vault: Vau
         await keeper.ask()
     assert kept == [facts[0].block_number]
     assert keeper.last_fault == ""
+
+
+async def test_a_full_disk_stops_no_facts(vault: VaultChain) -> None:
+    def full(number: int, evidence: BlockEvidence) -> None:
+        raise OSError(28, "no space left on device")
+
+    busy(vault)
+    async with Endpoint(vault.chain.url) as endpoint:
+        quorum = EndpointQuorum((endpoint,), 1)
+        keeper = EvidenceKeeper(watched(vault), quorum, full)
+        keeper.told(await facts_of(watched(vault), quorum, head(vault)))
+        await keeper.ask()
+    assert "no space left" in keeper.last_fault
+    assert keeper.proven == 0
