@@ -15,10 +15,12 @@ from clearing.base.codec import U32, U63, Bytes32, Wire, decode, encode
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.margin.snapshot import RiskSnapshot
+from proofs.committer import Committer
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import PACKAGE_BYTES_MAX
 from proofs.shard_workers import Progress, ProgressBoard, ShardWorkers, follow_parent
 from proofs.solvency import DOMAIN
+from proofs.srs import basis
 
 PROVE_NICENESS = 15
 """A worker that proves steps back for the node's own process, in which votes are answered: a proof may take its time.
@@ -115,6 +117,10 @@ class _Serving:
 
     workers = 1
     board: ProgressBoard | None = None
+    committer: Committer | None = None
+    """Made with the second epoch that this process commits to."""
+    domain = 0
+    """Of the epoch before."""
 
 
 def _begin_prover(workers: int, board: ProgressBoard) -> None:
@@ -131,7 +137,11 @@ def _step_back(niceness: int) -> None:
 def run_commit(data: bytes) -> tuple[tuple[int, bytes], ...]:
     """In a worker: commit an encoded `CommitJob`."""
     job = decode(data, CommitJob, PACKAGE_BYTES_MAX)
-    return commit_epoch(job.snapshot, dict(job.seeds), job.domain)
+    if _Serving.domain == job.domain and _Serving.committer is None:
+        _Serving.committer = Committer(basis(job.domain))
+    elif _Serving.domain != job.domain:
+        _Serving.committer, _Serving.domain = None, job.domain
+    return commit_epoch(job.snapshot, dict(job.seeds), job.domain, _Serving.committer)
 
 
 def run_prove(data: bytes) -> bytes:
