@@ -1,8 +1,5 @@
 """The contracts' curve code and the chain's precompiles against vectors that others wrote."""
 
-import gzip
-import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,10 @@ from clearing.base import bls
 from clearing.base.errors import RemoteFault
 from node.devnet.anvil import Anvil, anvil_chain
 from tests.bridge.contracts.vault_chain import USER, ChainUser
+from tests.vectors.others import PRECOMPILES, hash_suite, precompile_cases, signature_cases, unhex
 
 pytestmark = pytest.mark.chain
-PRECOMPILES = {
+ADDRESSES = {
     "add_G1": 0x0B,
     "msm_G1": 0x0C,
     "mul_G1": 0x0C,
@@ -62,27 +60,8 @@ def harness(anvil_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Harness(chain)
 
 
-def eip2537(folder: Path, name: str) -> list[dict[str, Any]]:
-    plain, packed = folder / "eip2537" / f"{name}_bls.json", folder / "eip2537" / f"{name}_bls.json.gz"
-    cases: list[dict[str, Any]] = json.loads(
-        plain.read_bytes() if plain.is_file() else gzip.decompress(packed.read_bytes())
-    )
-    return cases
-
-
-def bls_cases(folder: Path, kind: str) -> list[tuple[str, dict[str, Any], Any]]:
-    found = []
-    with tarfile.open(folder / "bls" / "bls12-381-tests.tgz") as archive:
-        for member in archive:
-            if member.isfile() and f"/{kind}/" in member.name:
-                case = json.load(archive.extractfile(member))  # type: ignore[arg-type]
-                found.append((member.name, case["input"], case["output"]))
-    return sorted(found, key=lambda case: case[0])
-
-
 def test_hash_to_g2_is_rfc_9380s(harness: Harness, vectors_dir: Path) -> None:
-    suite = json.loads((vectors_dir / "rfc9380" / "BLS12381G2_XMD-SHA-256_SSWU_RO_.json").read_bytes())
-    assert len(suite["vectors"]) == 5
+    suite = hash_suite(vectors_dir, "BLS12381G2_XMD-SHA-256_SSWU_RO_")
     for vector in suite["vectors"]:
         numbers = (*vector["P"]["x"].split(","), *vector["P"]["y"].split(","))
         expected = b"".join(int(number, 16).to_bytes(64, "big") for number in numbers)
@@ -94,25 +73,27 @@ def test_hash_to_g2_takes_no_tag_that_its_length_byte_cannot_tell(harness: Harne
     assert harness.call("hashToG2", b"", bytes(256)) is None
 
 
+def test_hash_to_g2_is_that_of_other_signers(harness: Harness, vectors_dir: Path) -> None:
+    for name, given, output in signature_cases(vectors_dir, "hash_to_G2"):
+        expected = b"".join(unhex(part).rjust(64, b"\0") for axis in "xy" for part in output[axis].split(","))
+        tag = b"QUUX-V01-CS02-with-BLS12381G2_XMD:SHA-256_SSWU_RO_"
+        assert harness.call("hashToG2", given["msg"].encode(), tag) == expected, name
+
+
 def test_sums_of_keys_are_eip_2537s(harness: Harness, vectors_dir: Path) -> None:
-    for case in eip2537(vectors_dir, "add_G1"):
-        given = bytes.fromhex(case["Input"])
-        assert harness.call("addG1", given[:128], given[128:]) == bytes.fromhex(case["Expected"]), case["Name"]
-    for case in eip2537(vectors_dir, "fail-add_G1"):
-        given = bytes.fromhex(case["Input"])
-        assert harness.call("addG1", given[:128], given[128:]) is None, case["Name"]
+    for name in ("add_G1", "fail-add_G1"):
+        for case, given, expected in precompile_cases(vectors_dir, name):
+            assert harness.call("addG1", given[:128], given[128:]) == expected, case
 
 
 @pytest.mark.parametrize("name", sorted(PRECOMPILES))
 def test_the_chains_precompiles_are_eip_2537s(harness: Harness, vectors_dir: Path, name: str) -> None:
-    good = [] if name == "msm_G2" else eip2537(vectors_dir, name)  # of which only failing cases are there
-    cases = good + eip2537(vectors_dir, f"fail-{name}")
-    to = f"0x{PRECOMPILES[name]:040x}"
-    calls = [{"to": to, "data": "0x" + case["Input"], "gas": hex(16_000_000)} for case in cases]
+    cases = precompile_cases(vectors_dir, name)
+    to = f"0x{ADDRESSES[name.removeprefix('fail-')]:040x}"
+    calls = [{"to": to, "data": "0x" + given.hex(), "gas": hex(16_000_000)} for _, given, _ in cases]
     answers = [answer for at in range(0, len(calls), 20) for answer in harness.raw(calls[at : at + 20])]
-    for case, answer in zip(cases, answers, strict=True):
-        expected = bytes.fromhex(case["Expected"]) if "Expected" in case else None
-        assert answer == expected, case["Name"]
+    for (case, _, expected), answer in zip(cases, answers, strict=True):
+        assert answer == expected, case
 
 
 def verdict(harness: Harness, keys: list[bytes], message: bytes, signature: bytes) -> bool:
@@ -130,7 +111,7 @@ def verdict(harness: Harness, keys: list[bytes], message: bytes, signature: byte
 
 def test_signatures_of_others_are_judged_alike(harness: Harness, vectors_dir: Path) -> None:
     seen = set()
-    for name, given, output in bls_cases(vectors_dir, "verify"):
+    for name, given, output in signature_cases(vectors_dir, "verify"):
         key, message, signature = (bytes.fromhex(given[part][2:]) for part in ("pubkey", "message", "signature"))
         assert verdict(harness, [key], message, signature) is output, name
         seen.add(output)
@@ -139,7 +120,7 @@ def test_signatures_of_others_are_judged_alike(harness: Harness, vectors_dir: Pa
 
 def test_aggregates_of_others_are_judged_alike(harness: Harness, vectors_dir: Path) -> None:
     seen = set()
-    for name, given, output in bls_cases(vectors_dir, "fast_aggregate_verify"):
+    for name, given, output in signature_cases(vectors_dir, "fast_aggregate_verify"):
         keys = [bytes.fromhex(key[2:]) for key in given["pubkeys"]]
         message, signature = bytes.fromhex(given["message"][2:]), bytes.fromhex(given["signature"][2:])
         assert bool(keys and verdict(harness, keys, message, signature)) is output, name
@@ -150,13 +131,10 @@ def test_aggregates_of_others_are_judged_alike(harness: Harness, vectors_dir: Pa
 def test_a_point_outside_the_subgroup_is_refused(harness: Harness, vectors_dir: Path) -> None:
     # On the curve but in no subgroup: the sum takes it, the pairing must not.
     cases = [
-        c
-        for c in eip2537(vectors_dir, "fail-pairing_check")
-        if "subgroup" in c["Name"] or "subgroup" in c["ExpectedError"]
+        (name, given) for name, given, _ in precompile_cases(vectors_dir, "fail-pairing_check") if "subgroup" in name
     ]
-    assert cases
-    for case in cases:
-        given = bytes.fromhex(case["Input"])
+    assert len(cases) == 8
+    for name, given in cases:
         for at in range(0, len(given), 384):
             pair = given[at : at + 384]
-            assert harness.call("verify", pair[:128], b"m", b"d", pair[128:]) is not True
+            assert harness.call("verify", pair[:128], b"m", b"d", pair[128:]) is not True, name

@@ -1,0 +1,40 @@
+"""Every file of others' vectors about curves is read by a test; a missing folder fails where it must."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests import conftest
+from tests.vectors.others import FILES, OPENINGS, PRECOMPILES, SIGNATURES, opening_cases, precompile_cases
+
+FOLDERS = ("bls", "eip2537", "kzg", "rfc9380")
+
+
+def test_every_file_is_known(vectors_dir: Path) -> None:
+    there = {path.relative_to(vectors_dir).as_posix() for name in FOLDERS for path in (vectors_dir / name).iterdir()}
+    assert there == FILES
+
+
+def test_every_kind_in_an_archive_is_known(vectors_dir: Path) -> None:
+    with tarfile.open(vectors_dir / "bls" / "bls12-381-tests.tgz") as archive:
+        kinds = [member.name.split("/")[1] for member in archive if member.isfile()]
+    assert {kind: kinds.count(kind) for kind in set(kinds)} == SIGNATURES
+    with tarfile.open(vectors_dir / "kzg" / "verify_kzg_proof.tgz") as archive:
+        assert sum(member.isfile() for member in archive) == OPENINGS
+
+
+def test_the_cases_are_as_many_as_were_counted(vectors_dir: Path) -> None:
+    assert sum(len(precompile_cases(vectors_dir, name)) for name in PRECOMPILES) == 309
+    assert len(opening_cases(vectors_dir)) == 122
+    assert sum(SIGNATURES.values()) == 104
+
+
+def test_where_everything_must_run_missing_vectors_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSCLEAR_VECTORS", "/nowhere")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="CROSSCLEAR_VECTORS"):
+        conftest._outside("CROSSCLEAR_VECTORS", "../shared/vectors", "test vectors")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="CROSSCLEAR_VECTORS"):
+        conftest._outside("CROSSCLEAR_VECTORS", "../shared/vectors", "test vectors")
