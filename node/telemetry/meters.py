@@ -98,6 +98,8 @@ class Meters:
         metrics.mempool_bytes.set(self._pool.size)
         metrics.proof_epoch.set(self._packages.newest_epoch)
         metrics.proof_bytes.set(self._packages.newest_bytes)
+        progress = self._packages.progress
+        metrics.proof_progress.set(progress.done / max(progress.total, 1))
         while self._packages.seconds:
             metrics.proof_time.observe(self._packages.seconds.popleft())
         for report in self._oracle.reports:

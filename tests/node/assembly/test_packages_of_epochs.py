@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
@@ -19,6 +20,7 @@ from node.devnet.waiting import until
 from node.epochs.packages import PackageService
 from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
 from node.store.store import Store
+from proofs.shard_workers import Progress
 from tests.clearing.state.world import BTC, ETH, World, reports
 from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
 
@@ -151,3 +153,14 @@ def test_every_epoch_is_some_validators_turn_and_turns_are_shared() -> None:
 
 def _key(index: int) -> bytes:
     return bytes([index + 1]) * 32
+
+
+async def test_the_log_tells_how_far_a_long_proof_is(proving: Proving, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages, prover = proving.packages, proving.station.prover
+    monkeypatch.setattr("node.epochs.service.PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(prover, "progress", Progress(7, 20))
+    packages.decided(Decided(proving.committed, 1, 0, fetched=False))
+    with capture_logs() as told:
+        await _run_until(packages, lambda: any(entry["event"] == "epoch is being proven" for entry in told))
+    assert next((entry["done"], entry["of"]) for entry in told if entry["event"] == "epoch is being proven") == (7, 20)
+    assert packages.progress == Progress(7, 20)
