@@ -10,6 +10,7 @@ What no search can show: that blinders were drawn well.
 from collections.abc import Iterator
 
 from clearing.base.hashing import sha256
+from proofs.cover.terms import Cover, cover_of
 from proofs.group import POINT_BYTES, Point, decode_point, encode_point
 from proofs.linear.encoding import read_proof
 from proofs.package import EpochPackage
@@ -112,6 +113,22 @@ def messages(package: EpochPackage) -> Iterator[tuple[str, bytes]]:
     yield f"C_m of a proof of epoch {epoch}", proof.c_m
     yield f"C_S of a proof of epoch {epoch}", proof.c_s
     yield f"R of a book of epoch {epoch}", package.book[:POINT_BYTES]
+    cover = cover_of(package.statement, [account for account, _ in package.commitments], package.domain)
+    if cover is not None:
+        yield from _cover_messages(package, cover)
+
+
+def _cover_messages(package: EpochPackage, cover: Cover) -> Iterator[tuple[str, bytes]]:
+    epoch, split = package.statement.epoch, POINT_BYTES * cover.stresses
+    joint = package.cover[split : split + cover.proof_bytes]
+    proof = read_proof(joint, cover.stresses, cover.layout.columns)
+    for number, (name, part) in enumerate(zip(cover.names, proof.parts, strict=True)):
+        told = f"of stress {name[:64]} in a proof of epoch {epoch}"
+        yield f"C_V {told}", package.cover[POINT_BYTES * number : POINT_BYTES * (number + 1)]
+        for column, c_d in enumerate(part.c_d):
+            yield f"C_D, column {column}, {told}", c_d
+    yield f"C_m of the fund's proof of epoch {epoch}", proof.c_m
+    yield f"C_S of the fund's proof of epoch {epoch}", proof.c_s
 
 
 _COMPRESSED, _FLAGS = 0x80, 0x1F

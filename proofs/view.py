@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from clearing.base.certificate import signer_indices
-from clearing.base.errors import RemoteFault
+from clearing.base.errors import BaseCode, RemoteFault
 from clearing.margin.snapshot import RiskStatement, Row, RowKind
 from proofs.book import BLINDERS
+from proofs.cover.link import LINK_BYTES
+from proofs.cover.terms import cover_of
 from proofs.field import SCALAR_BYTES
 from proofs.group import POINT_BYTES
 from proofs.linear.encoding import TAIL_BYTES, LinearProof, part_bytes, read_proof
@@ -41,6 +43,8 @@ def package_view(package: EpochPackage) -> View:
     shown["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
     shown["proof"] = _joint_view(package)
     shown["book"] = _book_view(package.book, package.statement)
+    if package.cover:
+        shown["cover"] = _cover_view(package)
     return shown
 
 
@@ -87,6 +91,24 @@ def _joint_view(package: EpochPackage) -> View:
         return _linear_view(read_proof(package.proof, len(package.commitments), columns))
     except RemoteFault as fault:
         return {"unreadable": str(fault), "bytes": _hex(package.proof)}
+
+
+def _cover_view(package: EpochPackage) -> View:
+    try:
+        cover = cover_of(package.statement, [account for account, _ in package.commitments], package.domain)
+        if cover is None:
+            raise RemoteFault(BaseCode.MALFORMED, "cover proof", why="no stress scenarios")
+        split = POINT_BYTES * cover.stresses
+        vectors = [package.cover[at : at + POINT_BYTES] for at in range(0, split, POINT_BYTES)]
+        joint, rest = package.cover[split : split + cover.proof_bytes], package.cover[split + cover.proof_bytes :]
+        return {
+            "C_V": [{"stress": name, "C_V": _hex(c_v)} for name, c_v in zip(cover.names, vectors, strict=True)],
+            "proof": _linear_view(read_proof(joint, cover.stresses, cover.layout.columns)),
+            "link": _hex(rest[:LINK_BYTES]),
+            "backing": _hex(rest[LINK_BYTES:]),
+        }
+    except RemoteFault as fault:
+        return {"unreadable": str(fault), "bytes": _hex(package.cover)}
 
 
 def _linear_view(proof: LinearProof) -> View:
