@@ -144,8 +144,8 @@ def custody_limits(statement: RiskStatement, found: Sequence[Standing]) -> tuple
     attested = [name for name, each in zip(named, found, strict=True) if each is Standing.ATTESTED]
     counters = [name for name, each in zip(named, found, strict=True) if each is Standing.COUNTERS_PROVEN]
     limits = [
-        "That the blocks whose states prove custody are final on their chains is the word of more than two thirds of "
-        "the validators."
+        "That the vaults and tokens named are those of genesis, and that the blocks whose states prove custody are "
+        "final on their chains, is the word of more than two thirds of the validators."
     ]
     if attested:
         limits.append(
