@@ -10,9 +10,12 @@ from pathlib import Path
 
 from proofs.field import ORDER
 from proofs.group import encode_point
+from proofs.package import read_package
 from proofs.srs import basis
+from proofs.standalone import verify_standalone
+from proofs.standalone_prover import prove_account
 from proofs.transcript import Transcript
-from proofs.verify import verify_package
+from proofs.verify import OwnAccount, verify_package
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "proofs" / "v1"
 
@@ -28,8 +31,19 @@ def test_the_frozen_package_verifies():
     assert verdict.ok, verdict.checks[-1]
 
 
+def test_the_frozen_proof_of_one_account_verifies():
+    verdict = verify_standalone((VECTORS / "account-1.ccs").read_bytes(), (VECTORS / "three-accounts.ccp").read_bytes())
+    assert verdict.ok, verdict.checks[-1]
+
+
 def test_the_prover_still_writes_the_frozen_package(market):
     assert market.honest(market.snapshot(), scalars=counted_scalars()) == (VECTORS / "three-accounts.ccp").read_bytes()
+
+
+def test_the_prover_still_writes_the_frozen_proof_of_one_account(market):
+    package = read_package((VECTORS / "three-accounts.ccp").read_bytes())
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    assert prove_account(package, own, scalars=counted_scalars()) == (VECTORS / "account-1.ccs").read_bytes()
 
 
 def test_transcript_and_basis_are_the_frozen_ones():
