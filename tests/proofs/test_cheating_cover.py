@@ -1,0 +1,241 @@
+"""A fund that does not cover its two largest members, shown as if it did, by a prover whose quorum plays along."""
+
+import msgspec
+import pytest
+
+from proofs.cover.prover import prove_cover
+from proofs.epoch import commit_epoch
+from proofs.errors import ProofCode
+from proofs.field import ORDER, inverse
+from proofs.group import encode_point, infinity
+from proofs.package import commitments_root, read_package, write_package
+from proofs.verify import Verdict, verify_package
+from tests.proofs.cheated_cover import ForgedLink, Forger, lying
+from tests.proofs.stressed import N, seeds_of, snapshot_of
+
+replace = msgspec.structs.replace
+BOOK = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP
+    1: (9 * 10**9, 0, 5_000, 0, 0),
+    2: (10**9, 200_000, 0, 0, -2_000),
+    3: (7 * 10**9, 0, -4_000, 10, 0),
+    4: (6 * 10**9, 0, 3_500, 0, 1_000),
+    5: (3 * 10**9, 10_000, 0, 0, 0),
+}
+MEMBERS = {1: 11, 2: 11, 3: 12, 4: 13, 5: 14}
+SMALL = 10**9
+"""Less than the two largest lack, in either scenario."""
+
+
+@pytest.fixture(scope="module")
+def short():
+    """The true snapshot: the fund lacks something in both scenarios, and says so."""
+    shot = snapshot_of(BOOK, MEMBERS, fund=SMALL)
+    assert all(shot.statement.cover[0].deficits)
+    return shot
+
+
+def refused(market, forger: Forger, **options) -> Verdict:
+    verdict = verify_package(forger.made(market, **options))
+    assert verdict.failed == "cover", verdict.checks[-1]
+    return verdict
+
+
+def test_the_forger_passes_where_it_tells_the_truth(market, short):
+    verdict = verify_package(Forger(short, short.statement).made(market))
+    assert verdict.ok, verdict.checks[-1]
+    assert "short by" in next(check.detail for check in verdict.checks if check.name == "cover")
+
+
+def test_a_deficit_that_is_not_listed_is_refused(market, short):
+    refused(market, Forger(short))
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_deficit_that_is_listed_too_small_by_one_is_refused(market, short, at):
+    deficits = list(short.statement.cover[0].deficits)
+    deficits[at] -= 1
+    refused(market, Forger(short, lying(short.statement, deficits=tuple(deficits))))
+
+
+def nothing_lacks(owed):
+    return [*[0] * (2 * len(owed) + 1)]
+
+
+def excess_below_zero(owed):
+    return [*[0] * len(owed), *(-each for each in owed), 0]
+
+
+def beyond_below_zero(owed):
+    return [*(each - max(owed) for each in owed), *[0] * len(owed), max(owed)]
+
+
+def threshold_below_zero(owed):
+    """t = −T and x = U + T: 2t + Σx is ΣU + (M − 2)T, which with x too is bent until it fits."""
+    return [*(each + 10**10 - ORDER for each in owed), *[0] * len(owed), -(10**10)]
+
+
+def halves(owed):
+    half = inverse(2)
+    return [*((each - half) % ORDER for each in owed), *[0] * len(owed), half]
+
+
+def only_the_largest(owed):
+    """t of the largest loss: nothing is beyond it, and 2t is counted once."""
+    t = max(owed) // 2
+    return [*(max(0, each - 2 * t) for each in owed), *(max(0, 2 * t - each) for each in owed), t]
+
+
+def of_the_smallest_two(owed):
+    t, *_ = sorted(owed)
+    return [*[0] * len(owed), *(t - each for each in owed), t]
+
+
+LIES = (
+    nothing_lacks,
+    excess_below_zero,
+    beyond_below_zero,
+    threshold_below_zero,
+    halves,
+    only_the_largest,
+    of_the_smallest_two,
+)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_no_vector_shows_that_a_small_fund_covers(market, short, lie):
+    forger = Forger(short)
+    verdict = refused(market, forger, vectors=[lie(owed) for owed in forger.owed()])
+    assert verdict.checks[-1].code in (ProofCode.PROOF_REFUSED, ProofCode.FUND_NOT_COVERED)
+
+
+def test_of_one_member_a_threshold_below_zero_would_pay_everything_and_is_refused(market):
+    """2t + x = U + t: with t free to be negative, any fund would do."""
+    shot = snapshot_of({1: BOOK[1], 2: BOOK[2]}, {1: 11, 2: 11}, fund=SMALL)
+    forger = Forger(shot)
+    (owed,), *_ = forger.owed()
+    assert owed > SMALL
+    lies = [[each + 10**11, 0, -(10**11)] for (each,) in forger.owed()]
+    refused(market, forger, vectors=lies)
+
+
+@pytest.mark.parametrize("way", ["remainder", "spread", "evaluation"])
+def test_vectors_that_are_not_the_accounts_are_not_linked_to_them(market, short, way):
+    """All their ranges and their row hold: nobody lacks anything. Only the link says whose losses they are."""
+    forger = Forger(short)
+    verdict = refused(market, forger, cover=ForgedLink(forger, way))
+    assert verdict.checks[-1].code is ProofCode.FUND_NOT_COVERED
+
+
+@pytest.mark.parametrize("way", ["remainder", "spread", "evaluation"])
+def test_the_forged_link_links_what_is_true(market, way):
+    """The control: where nobody lacks anything the same prover passes."""
+    shot = snapshot_of({1: (10**10, 0, 0, 0, 0), 2: (10**9, 0, 0, 0, 0)}, {}, fund=SMALL)
+    forger = Forger(shot)
+    assert forger.owed() == [[0, 0], [0, 0]]
+    assert verify_package(forger.made(market, cover=ForgedLink(forger, way))).ok
+
+
+def test_losses_that_accounts_understate_are_refused_as_ranges_and_rows(market, short):
+    """u is at least what the stress row says; less is false already in the accounts' own proof."""
+    forger = Forger(short)
+    slots = forger.cover.uncovered
+    for account in (1, 3):
+        for slot in slots:
+            full = forger.by_account[account].values[slot]
+            if full:
+                for lower in (0, full - 1, -1, inverse(2)):
+                    lie = Forger(short, account_lies={account: {slot: lower}})
+                    assert verify_package(lie.made(market)).failed == "ranges_and_rows"
+                break
+
+
+def test_a_loss_that_is_overstated_only_needs_a_larger_fund(market, short):
+    forger = Forger(short, short.statement)
+    slot = forger.cover.uncovered[0]
+    more = forger.by_account[1].values[slot] + 10**6
+    lie = Forger(short, short.statement, account_lies={1: {slot: more}})
+    refused(market, lie)
+    listed = (short.statement.cover[0].deficits[0] + 10**6, short.statement.cover[0].deficits[1])
+    told = Forger(short, lying(short.statement, deficits=listed), account_lies={1: {slot: more}})
+    assert verify_package(told.made(market)).ok
+
+
+@pytest.mark.parametrize("cash", [10**11, 5 * 10**10])
+def test_a_fund_that_its_account_does_not_hold_is_refused(market, short, cash):
+    """The size of the fund is told; that it is there is shown by the backing, in cash and in every stress scenario."""
+    shot = snapshot_of({0: (cash, 0, 0, 0, 0), **BOOK}, MEMBERS, fund=SMALL)
+    for fund in (cash + 1, 2**62):
+        verdict = refused(market, Forger(shot, lying(shot.statement, fund=fund)))
+        assert verdict.checks[-1].code is ProofCode.PROOF_REFUSED
+    forger = Forger(shot, lying(shot.statement, fund=10**12))
+
+    def of_another(transcript):
+        """The backing of a richer account, or of a smaller fund."""
+        smaller = Forger(shot, lying(shot.statement, fund=SMALL))
+        data = prove_cover(smaller.shown, smaller.commitments, smaller.witnesses, N, transcript, check_witness=False)
+        own = prove_cover(forger.shown, forger.commitments, forger.witnesses, N, transcript, check_witness=False)
+        return own[: len(own) - 448] + data[len(data) - 448 :]
+
+    refused(market, forger, cover=of_another)
+
+
+def test_accounts_and_members_are_named_once_each(market, short):
+    terms = short.statement.cover[0]
+    members = terms.members
+    for changes in (
+        {"members": members[1:]},
+        {"members": (*members, (99, 12))},
+        {"members": (*members, members[-1])},
+        {"members": members[::-1]},
+        {"members": ((0, 10), *members)},
+        {"fund_account": 77},
+        {"fund_account": 1},
+        {"deficits": ()},
+        {"deficits": (0,)},
+        {"deficits": (0, 0, 0)},
+    ):
+        forger = Forger(short)
+        forger.shown = lying(short.statement, **changes)
+        verdict = verify_package(forger.made(market, cover=lambda _: bytes(1200)))
+        assert verdict.failed == "cover", (changes, verdict.checks[-1])
+        assert verdict.checks[-1].code is ProofCode.BAD_STATEMENT, changes
+
+
+def test_a_cover_proof_left_out_cut_or_of_another_package_is_refused(market, short):
+    good = read_package(Forger(short, short.statement).made(market))
+    other = read_package(Forger(short, short.statement).made(market))
+    for cover in (b"", good.cover[:-1], good.cover + b"\0", good.cover[448:], other.cover, bytes(len(good.cover))):
+        assert verify_package(write_package(replace(good, cover=cover))).failed == "cover"
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("data", [encode_point(infinity()), bytes([0x80]) + bytes(47), bytes(48)])
+def test_a_vector_committed_to_as_no_point_is_refused(market, short, at, data):
+    good = read_package(Forger(short, short.statement).made(market))
+    cover = good.cover[: 48 * at] + data + good.cover[48 * (at + 1) :]
+    verdict = verify_package(write_package(replace(good, cover=cover)))
+    assert (verdict.failed, verdict.checks[-1].code) == ("cover", ProofCode.BAD_POINT)
+
+
+def test_the_vectors_of_two_scenarios_cannot_be_exchanged(market, short):
+    good = read_package(Forger(short, short.statement).made(market))
+    cover = good.cover[48:96] + good.cover[:48] + good.cover[96:]
+    assert verify_package(write_package(replace(good, cover=cover))).failed == "cover"
+
+
+def test_a_stress_scenario_left_out_of_the_statement_is_refused_as_statement(market, short):
+    stated = short.statement
+    forger = Forger(short, stated)
+    good = read_package(forger.made(market))
+    for name in ("stress:crash", "stress:rally"):
+        shown = replace(stated, rows=tuple(row for row in stated.rows if row.name != name))
+        assert len(shown.rows) == len(stated.rows) - 1
+        head, certificate, validators = market.certified(commitments_root(shown, forger.commitments, N))
+        package = replace(good, statement=shown, header=head, certificate=certificate, validators=validators)
+        assert verify_package(write_package(package)).failed == "statement"
+
+
+def test_commitments_are_those_of_the_snapshot(short):
+    """The forger above commits as the network does."""
+    forger = Forger(short, short.statement)
+    assert forger.commitments == commit_epoch(short, seeds_of([each.account for each in short.accounts]), N)
