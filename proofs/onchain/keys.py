@@ -146,8 +146,8 @@ def check_leaves(statement: LinearStatement, leaves: Sequence[Leaf]) -> None:
 
 
 def check_keys(keys: EpochKeys, statement: EpochStatement, leaves: Sequence[Leaf]) -> None:
-    """Derive everything that the contract takes from the quorum. Raises Refused WRONG_ROOT naming what differs."""
+    """Derive everything that the contract takes from the quorum. Raises Refused KEYS_DIFFER naming what differs."""
     derived = derive_keys(statement, leaves)
     for name in EpochKeys.__struct_fields__:
         if getattr(derived, name) != getattr(keys, name):
-            raise Refused(ProofCode.WRONG_ROOT, f"epoch keys: {name}")
+            raise Refused(ProofCode.KEYS_DIFFER, f"epoch keys: {name}")

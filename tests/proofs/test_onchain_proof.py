@@ -172,7 +172,7 @@ def test_digits_forged_for_a_known_y_pass_under_its_keys_and_not_under_those_of_
     verify_account(lying, epoch.leaves[0], 0, epoch.path(0), proof)
     with pytest.raises(Refused) as fault:
         check_keys(lying, epoch.statement, epoch.leaves)
-    assert fault.value.code is ProofCode.WRONG_ROOT
+    assert fault.value.code is ProofCode.KEYS_DIFFER
 
 
 def keys_of_y(epoch: Epoch, y: int) -> tuple[EpochKeys, Weights]:

@@ -1,0 +1,171 @@
+"""The on-chain file of an epoch (`.cco`): keys, all leaves, validators' signatures; and one account's proof (`.cca`).
+
+Rule: exact typed decoding within limits, nothing believed. A file vouches for nothing by itself: keys are derived again
+from leaves and package (`check_file`), or a quorum signed them (`certificate_of`).
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import msgspec
+
+from clearing.base import bls
+from clearing.base.certificate import signer_bitmap
+from clearing.base.codec import U32, U63, Bytes32, Bytes48, Bytes96, Wire, decode, encode
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.validators import ValidatorSet
+from proofs.errors import ProofCode, Refused
+from proofs.layout import COLUMNS_MAX
+from proofs.onchain.certified import KeysCertificate, check_keys_certificate
+from proofs.onchain.encoding import proof_bytes
+from proofs.onchain.keys import ACCOUNTS_MAX, EpochKeys, certified_digest, check_keys, epoch_statement
+from proofs.onchain.leaves import Leaf, leaf_path
+from proofs.package import EpochPackage
+
+FORMAT: Literal["crossclear-onchain-epoch/1"] = "crossclear-onchain-epoch/1"
+ACCOUNT_FORMAT: Literal["crossclear-onchain-account/1"] = "crossclear-onchain-account/1"
+SUFFIX, ACCOUNT_SUFFIX = ".cco", ".cca"
+FILE_BYTES_MAX = 64 << 20
+ACCOUNT_BYTES_MAX = 1 << 16
+SHARES_MAX = 256
+DEPTH_MAX = 20
+
+Columns = Annotated[tuple[Bytes48, ...], msgspec.Meta(min_length=1, max_length=COLUMNS_MAX)]
+
+
+class LeafRecord(Wire, frozen=True):
+    """A leaf as it lies in a file."""
+
+    account: U63
+    shortfall: U63
+    c_w: Bytes48
+    c_d: Columns
+
+    @property
+    def leaf(self) -> Leaf:
+        """Its meaning."""
+        return Leaf(self.account, self.shortfall, self.c_w, self.c_d)
+
+
+class KeysShare(Wire, frozen=True):
+    """One validator's signature over `keys.certified_digest`, by its index in the set of this hash."""
+
+    validators_hash: Bytes32
+    validator: U32
+    signature: Bytes96
+
+
+class OnchainEpoch(Wire, frozen=True):
+    """One epoch's public part. `shares` are ordered by set and index, each at most once; there may be none."""
+
+    format: Literal["crossclear-onchain-epoch/1"]
+    keys: EpochKeys
+    leaves: Annotated[tuple[LeafRecord, ...], msgspec.Meta(min_length=1, max_length=ACCOUNTS_MAX)]
+    shares: Annotated[tuple[KeysShare, ...], msgspec.Meta(max_length=SHARES_MAX)]
+
+    @property
+    def all_leaves(self) -> tuple[Leaf, ...]:
+        """The leaves, in order."""
+        return tuple(record.leaf for record in self.leaves)
+
+
+class OnchainAccount(Wire, frozen=True):
+    """What one account shows a contract."""
+
+    format: Literal["crossclear-onchain-account/1"]
+    keys: EpochKeys
+    leaf: LeafRecord
+    index: U32
+    path: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=DEPTH_MAX)]
+    proof: Annotated[bytes, msgspec.Meta(max_length=proof_bytes(COLUMNS_MAX))]
+
+
+def record_of(leaf: Leaf) -> LeafRecord:
+    """A leaf for a file."""
+    return LeafRecord(account=leaf.account, shortfall=leaf.shortfall, c_w=leaf.c_w, c_d=leaf.c_d)
+
+
+def epoch_file(keys: EpochKeys, leaves: Sequence[Leaf], shares: Sequence[KeysShare] = ()) -> OnchainEpoch:
+    """The file's content, shares in order."""
+    ordered = sorted(shares, key=lambda share: (share.validators_hash, share.validator))
+    return OnchainEpoch(format=FORMAT, keys=keys, leaves=tuple(map(record_of, leaves)), shares=tuple(ordered))
+
+
+def account_file(epoch: OnchainEpoch, index: int, proof: bytes) -> OnchainAccount:
+    """What account number `index` shows, with its path. Raises IndexError."""
+    path = leaf_path(epoch.all_leaves, index)
+    return OnchainAccount(
+        format=ACCOUNT_FORMAT, keys=epoch.keys, leaf=epoch.leaves[index], index=index, path=path, proof=proof
+    )
+
+
+def write_file(content: OnchainEpoch | OnchainAccount) -> bytes:
+    """The bytes of either file."""
+    return encode(content)
+
+
+def read_epoch_file(data: bytes) -> OnchainEpoch:
+    """Read a `.cco`. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL."""
+    epoch = decode(data, OnchainEpoch, FILE_BYTES_MAX)
+    order = [(share.validators_hash, share.validator) for share in epoch.shares]
+    if order != sorted(set(order)):
+        raise RemoteFault(BaseCode.MALFORMED, "shares are not in order, each once", shares=len(order))
+    return epoch
+
+
+def read_account_file(data: bytes) -> OnchainAccount:
+    """Read a `.cca`. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL."""
+    return decode(data, OnchainAccount, ACCOUNT_BYTES_MAX)
+
+
+def check_file(epoch: OnchainEpoch, package: EpochPackage) -> None:
+    """Derive the keys again from the file's leaves and a package that the caller has verified.
+
+    Raises Refused KEYS_DIFFER naming what differs, BAD_STATEMENT for leaves of another statement, BAD_POINT.
+    """
+    statement = epoch_statement(package.statement, package.commitments, package.domain)
+    check_keys(epoch.keys, statement, epoch.all_leaves)
+
+
+def sign_keys(keys: EpochKeys, validators: ValidatorSet, validator: int, secret: int) -> KeysShare:
+    """A validator's share over keys that it has derived itself; nobody else's are to be signed."""
+    signature = bls.sign(secret, certified_digest(keys, validators.hash))
+    return KeysShare(validators_hash=validators.hash, validator=validator, signature=signature)
+
+
+def certificate_of(epoch: OnchainEpoch, validators: ValidatorSet) -> KeysCertificate:
+    """The quorum's certificate out of the shares of this set; false shares are left out.
+
+    Raises RemoteFault UNDER_QUORUM with the power that signed.
+    """
+    digest, good = certified_digest(epoch.keys, validators.hash), {}
+    for share in epoch.shares:
+        if share.validators_hash == validators.hash and _is_good(share, validators, digest):
+            good[share.validator] = share.signature
+    power = sum(validators.validators[index].power for index in good)
+    if not validators.is_quorum(power):
+        raise RemoteFault(BaseCode.UNDER_QUORUM, "epoch keys", power=power, total=validators.total_power)
+    aggregate = bls.aggregate([good[index] for index in sorted(good)])
+    certificate = KeysCertificate(signers=signer_bitmap(tuple(good)), aggregate=aggregate)
+    check_keys_certificate(epoch.keys, certificate, validators)
+    return certificate
+
+
+def join_files(files: Sequence[OnchainEpoch]) -> OnchainEpoch:
+    """One file with the shares of all, which must be of the same keys and leaves. Raises Refused KEYS_DIFFER."""
+    first, shares = files[0], dict[tuple[bytes, int], KeysShare]()
+    for file in files:
+        if file.keys != first.keys or file.leaves != first.leaves:
+            raise Refused(ProofCode.KEYS_DIFFER, "files of two epochs", epoch=first.keys.epoch, other=file.keys.epoch)
+        for share in file.shares:
+            shares.setdefault((share.validators_hash, share.validator), share)
+    return epoch_file(first.keys, first.all_leaves, tuple(shares.values()))
+
+
+def _is_good(share: KeysShare, validators: ValidatorSet, digest: bytes) -> bool:
+    if share.validator >= len(validators.validators):
+        return False
+    try:
+        return bls.verify(validators.validators[share.validator].bls_key, digest, share.signature)
+    except RemoteFault:
+        return False
