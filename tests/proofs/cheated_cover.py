@@ -1,4 +1,4 @@
-"""A prover that lies about the default fund: honest in all of a package but its cover proof and what it is told to bend."""
+"""A prover that lies about the default fund: honest in all of a package but the cover proof and what it bends."""
 
 from dataclasses import dataclass, field
 from itertools import accumulate
