@@ -10,6 +10,7 @@ one at a time, weights and sums straight from their definitions. It takes plain 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from py_ecc.bls.g2_primitives import G1_to_pubkey, subgroup_check
@@ -39,16 +40,18 @@ class PlainStatement:
     """A linear statement as numbers and bytes."""
 
     n: int
-    slots: tuple[tuple[int, ...], ...]
+    slots: tuple[tuple[int, int], ...]
     """(width, offset)."""
     rows: tuple[tuple[int, tuple[tuple[int, int], ...], int, bool], ...]
     """(width, ((slot, coefficient), …), constant, whether σ counts)."""
     context: bytes
     accounts: tuple[tuple[int, int, bytes], ...]
     """(account, σ, C_W)."""
+    ranged_elsewhere: bool = False
+    """Whether slots of width 0 have their ranges from another proof about the same C_W."""
 
 
-def plain_statement(statement: Any) -> PlainStatement:
+def plain_statement(statement: Any, *, ranged_elsewhere: bool = False) -> PlainStatement:
     """The plain data of a `proofs.linear.statement.LinearStatement`."""
     table = statement.layout.table
     return PlainStatement(
@@ -57,6 +60,7 @@ def plain_statement(statement: Any) -> PlainStatement:
         tuple((row.width, row.coefficients, row.constant, row.shortfall) for row in table.rows),
         statement.context,
         tuple(zip(statement.accounts, statement.shortfalls, statement.commitments, strict=True)),
+        ranged_elsewhere,
     )
 
 
@@ -85,12 +89,19 @@ def why_refused(statement: PlainStatement, proof: bytes) -> str:
 
 def check_proof(statement: PlainStatement, proof: bytes) -> "Script":
     """Raises No; returns the transcript, which has absorbed everything."""
+    script = Script("")
+    script.state = state_after(statement, proof)
+    return script
+
+
+@lru_cache(maxsize=64)
+def state_after(statement: PlainStatement, proof: bytes) -> bytes:
     places, columns = places_of(statement)
     script = opening_script(statement, places)
     parts = split(statement, columns, proof)
     drawn = draw(script, parts)
     check_openings(statement, places, columns, parts, drawn)
-    return script
+    return script.state
 
 
 # Transcript and encodings.
@@ -168,16 +179,14 @@ def places_of(statement: PlainStatement) -> tuple[list[tuple[int, int]], int]:
     """(column, first position) of the digits of slots and then rows, and the number of columns. Raises No."""
     n, slots, rows = statement.n, statement.slots, statement.rows
     need(n in (256, 512, 1024, 2048) and 0 < len(slots) <= n, "layout")
-    for width, offset, *free in slots:
+    for width, offset in slots:
         need(width in (0, 5, 7, 8) and 0 <= offset < max(256**width, 1), "layout")
-        need(not any(free) or (width, offset) == (0, 0), "layout")
     for width, coefficients, constant, _ in rows:
         order = [j for j, _ in coefficients]
         need(width in (0, 5, 7, 8) and order == sorted(set(order)) and set(order) <= set(range(len(slots))), "layout")
         need(all(0 < abs(a) < 2**62 for _, a in coefficients) and abs(constant) < 2**63, "layout")
-        need(not any(any(slots[j][2:]) for j in order), "layout")
-    for j, (width, _, *free) in enumerate(slots):
-        need(bool(width) or any(free) or any(ties(row, j, slots) for row in rows), "layout")
+    for j, (width, _) in enumerate(slots):
+        need(bool(width) or statement.ranged_elsewhere or any(ties(row, j, slots) for row in rows), "layout")
     places, column, position = [], 0, 0
     for width, *_ in (*slots, *rows):
         if position + width > n:
@@ -300,9 +309,24 @@ def point(data: bytes) -> Any:
 
 
 def combine(terms: Sequence[tuple[Any, int]]) -> Any:
+    """Σ scalar·point; many of them six bits at a time, each point into the bucket of its bits."""
     total = multiply(G1, 0)
-    for base, scalar in terms:
-        total = add(total, multiply(base, scalar % P))
+    if len(terms) < 32:
+        for base, scalar in terms:
+            total = add(total, multiply(base, scalar % P))
+        return total
+    for shift in range(252, -1, -6):
+        buckets = [multiply(G1, 0)] * 64
+        for base, scalar in terms:
+            bits = scalar % P >> shift & 63
+            buckets[bits] = add(buckets[bits], base)
+        running = window = multiply(G1, 0)
+        for bucket in reversed(buckets[1:]):
+            running = add(running, bucket)
+            window = add(window, running)
+        for _ in range(6):
+            total = add(total, total)
+        total = add(total, window)
     return total
 
 
