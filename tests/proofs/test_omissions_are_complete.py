@@ -8,10 +8,13 @@ import pytest
 from proofs.linear.batch import verify_batch
 from proofs.transcript import Transcript
 from proofs.verify import verify_package
-from tests.proofs import test_book_omissions, test_transcript_omissions
+from tests.proofs import test_book_omissions, test_cover_omissions, test_transcript_omissions
+from tests.proofs.stressed import snapshot_of
+from tests.proofs.test_cover_of_the_fund import LEVERED, MEMBERS, package_of
 
 _MESSAGE = "test_without_one_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it"
 _OF_ACCOUNT = "test_without_one_accounts_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it"
+_LINK = "test_without_one_message_of_the_link_a_fund_covers_members_who_lack_nothing_by_its_word"
 
 LEFT_OUT = {
     ("crossclear/linear/v1", "protocol"): "test_without_the_protocol_a_proof_for_a_drill_passes_for_a_real_one",
@@ -37,8 +40,29 @@ LEFT_OUT = {
     ("crossclear/book/v1", "total"): "test_without_the_totals_a_book_passes_for_another_total",
     ("crossclear/book/v1", "R"): "test_without_r_a_whole_package_passes_whose_book_is_not_matched",
     ("crossclear/linear/batch/v1", "mu"): "test_without_the_proofs_in_the_weights_two_false_proofs_cancel",
+    ("crossclear/cover/v1", "parent"): (
+        "test_with_weights_of_the_link_known_before_the_accounts_commit_they_overstate_until_it_fits"
+    ),
+    ("crossclear/cover-backing/v1", "parent"): (
+        "test_without_the_package_in_the_backing_it_is_replayed_and_nothing_else"
+    ),
+    ("crossclear/cover-link/v1", "parent"): (
+        "test_with_weights_of_the_link_known_before_the_vectors_a_lattice_makes_vectors_that_fit"
+    ),
+    **{("crossclear/cover-link/v1", item): _LINK for item in ("C_G", "C_q", "G(omega zeta)", "pi_1", "pi_2")},
 }
-"""(protocol, label) to the test that leaves it out. Weights of a batch need no protocol: they speak of nothing else."""
+"""(protocol, label) to the test that leaves it out."""
+NAMES_ONLY = {
+    (protocol, "protocol")
+    for protocol in (
+        "crossclear/linear/batch/v1",
+        "crossclear/cover/v1",
+        "crossclear/cover-backing/v1",
+        "crossclear/cover-link/v1",
+    )
+}
+"""Weights speak of nothing but their proofs; the forks of the cover proof are of parents that nothing else forks, or
+give contexts to statements with other layouts. Their names keep it so for what may come."""
 
 
 def absorbed(run: Callable[[], object]) -> set[tuple[str, str]]:
@@ -66,15 +90,24 @@ def absorbed(run: Callable[[], object]) -> set[tuple[str, str]]:
     return seen
 
 
+@pytest.fixture(scope="module")
+def covered(market: SimpleNamespace) -> bytes:
+    """A package that tests its fund."""
+    data = package_of(market, snapshot_of(LEVERED, MEMBERS))
+    assert isinstance(data, bytes)
+    return data
+
+
 def test_every_item_that_packages_and_batches_absorb_is_left_out_by_a_test(
-    market: SimpleNamespace, package: bytes
+    market: SimpleNamespace, package: bytes, covered: bytes
 ) -> None:
     claims = [test_transcript_omissions.honest() for _ in range(2)]
-    seen = absorbed(lambda: (verify_package(package), verify_batch(claims)))
-    assert seen - {("crossclear/linear/batch/v1", "protocol")} == set(LEFT_OUT)
+    seen = absorbed(lambda: (verify_package(package), verify_package(covered), verify_batch(claims)))
+    assert seen >= NAMES_ONLY
+    assert seen - NAMES_ONLY == set(LEFT_OUT)
 
 
 @pytest.mark.parametrize("item", LEFT_OUT, ids="-".join)
 def test_the_named_test_is_there(item: tuple[str, str]) -> None:
-    modules = (test_transcript_omissions, test_book_omissions)
+    modules = (test_transcript_omissions, test_book_omissions, test_cover_omissions)
     assert sum(callable(getattr(module, LEFT_OUT[item], None)) for module in modules) == 1

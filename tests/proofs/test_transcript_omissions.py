@@ -11,6 +11,8 @@ Rule: each forgery is built, accepted by the verifier without that one item, fal
 | total, parent of the book | a book that is matched modulo p by full-size numbers |
 | μ of the batch, the weights' name | two false proofs whose errors cancel |
 | protocol, context, account | a true proof told about something else: replay |
+| C_G, C_q, Ḡ, π_1, π_2 of the cover proof's link | a fund that covers nothing |
+| what came before the cover proof, or its link | a fund that covers nothing: a lattice fits small numbers |
 | SRS hash | a true proof told about commitments in another basis |
 | n, number of accounts, the book's slots | nothing alone: bound twice, or few choices; tests say so |
 """

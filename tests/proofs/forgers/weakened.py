@@ -15,22 +15,30 @@ from proofs.transcript import Transcript
 
 
 @contextmanager
-def leaving_out(*labels: str, only: int | None = None) -> Iterator[None]:
+def leaving_out(*labels: str, only: int | None = None, protocol: str | None = None) -> Iterator[None]:
     """A transcript that does not absorb the items of these labels; the names of challenges stay in.
 
-    With `only`, just the item of this number among those of its label in a transcript: one account's, say.
+    With `only`, just the item of this number among those of its label in a transcript: one account's, say. With
+    `protocol`, just in transcripts that begin with it.
     """
-    real = Transcript._absorb
+    begin, real = Transcript.__init__, Transcript._absorb
+    protocols: WeakKeyDictionary[Transcript, str] = WeakKeyDictionary()
     seen: WeakKeyDictionary[Transcript, Counter[str]] = WeakKeyDictionary()
+
+    def noting(self: Transcript, name: str) -> None:
+        protocols[self] = name
+        begin(self, name)
 
     def absorb(self: Transcript, label: str, kind: str, data: bytes) -> None:
         counts = seen.setdefault(self, Counter())
         number = counts[label]
         counts[label] += 1
-        if label not in labels or kind == "challenge" or only not in (None, number):
+        elsewhere = only not in (None, number) or protocol not in (None, protocols.get(self))
+        if label not in labels or kind == "challenge" or elsewhere:
             real(self, label, kind, data)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transcript, "__init__", noting)
         patch.setattr(Transcript, "_absorb", absorb)
         yield
 

@@ -1,0 +1,83 @@
+"""A forger of the cover proof's link: as `forgers.linear`, for vectors V_s that have nothing to do with the accounts.
+
+Rule: L = Ḡ − G − āV + b̄K − Z_H(ζ)·q is affine in G, q and Ḡ; symbols as in `proofs.cover.link`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from proofs.cover.link import after_openings, after_running_sum, begin_link, draw_weights, public_values
+from proofs.cover.terms import Cover
+from proofs.domain import domain_of
+from proofs.field import ORDER, inverse, scalar_bytes
+from proofs.group import encode_point, multi_scalar
+from proofs.linear.prover import random_scalar
+from proofs.linear.witness import Witness
+from proofs.polynomial import Masked, Poly, polynomial
+from proofs.srs import powers_g1
+from proofs.transcript import Transcript
+from tests.proofs.forgers.openings import LastRound
+
+
+class LinkForger:
+    """One link; `transcript` is that of the proof over the V_s, after it."""
+
+    def __init__(
+        self, cover: Cover, vectors: Sequence[Witness], accounts: Mapping[int, Witness], transcript: Transcript
+    ) -> None:
+        self.cover, self.transcript = cover, begin_link(transcript)
+        self.g, self.q, self.g_bar = [random_scalar(), random_scalar()], random_scalar(), 0
+        self.weights = draw_weights(cover, self.transcript)
+        self.v, self.k = polynomial([]), polynomial([])
+        for weight, witness in zip(self.weights.of_stress, vectors, strict=True):
+            self.v += self._poly(witness) * weight
+        for account, number in cover.number_of.items():
+            self.k += self._poly(accounts[account]) * self.weights.of_member[number]
+
+    def forge(self, unbound: str) -> bytes:
+        """The link's bytes, for transcripts that leave the item `unbound` out. Raises ValueError for others."""
+        domain = domain_of(self.cover.size)
+        self.zeta = after_running_sum(self.transcript, _commit(self.g), _commit([self.q]))
+        self.shifted = domain.omega * self.zeta % ORDER
+        self._put_slope(self.g[1])
+        unknowns: dict[str, Callable[[int], None]] = {
+            "C_G": self._put_slope,
+            "C_q": partial(setattr, self, "q"),
+            "pi_1": partial(setattr, self, "g_bar"),
+        }
+        if unbound in unknowns:
+            self._solve(unknowns[unbound])
+        elif unbound not in ("G(omega zeta)", "pi_2"):
+            raise ValueError(unbound)
+
+        def draw_mu(pi_1: Sequence[int], pi_2: Sequence[int]) -> int:
+            return after_openings(self.transcript, self.g_bar, _commit(pi_1), _commit(pi_2))
+
+        last = LastRound(self._opened(), self.g, self.g_bar, self.zeta, self.shifted, gamma=1)
+        found = last.run(unbound.replace("G(", "S("), draw_mu)
+        points = (_commit(self.g), _commit([self.q]))
+        return b"".join((*points, scalar_bytes(found.s_bar), _commit(found.pi_1), _commit(found.pi_2)))
+
+    def _opened(self) -> Poly:
+        a_bar, b_bar = public_values(self.cover, self.weights, self.zeta)
+        constant = self.g_bar - domain_of(self.cover.size).vanishing(self.zeta) * self.q
+        return self.k * b_bar - self.v * a_bar - polynomial(self.g) + polynomial([constant % ORDER])
+
+    def _put_slope(self, value: int) -> None:
+        self.g[1] = value
+        self.g_bar = (self.g[0] + value * self.shifted) % ORDER
+
+    def _solve(self, put: Callable[[int], None]) -> None:
+        put(0)
+        at_zero = int(self._opened()(self.zeta))
+        put(1)
+        slope = int(self._opened()(self.zeta)) - at_zero
+        put(-at_zero * inverse(slope) % ORDER)
+
+    def _poly(self, witness: Witness) -> Poly:
+        rest = [0] * (self.cover.size - len(witness.values))
+        return Masked([*witness.values, *rest], list(witness.blinders)).poly()
+
+
+def _commit(found: Sequence[int]) -> bytes:
+    return encode_point(multi_scalar(powers_g1()[: len(found)], found))
