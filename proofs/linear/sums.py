@@ -1,8 +1,8 @@
 """Sums over a shard's accounts for S and t; joint = δ^(k·columns), own = δ^(k·columns + c), the table at k = c = 0.
 
 Rule: no polynomial is multiplied for an account. Write f = F + Z_H·g and D = E + Z_H·d with F, E of degree < n. Then
-[f(α + D) − 1] / Z_H = V + g·(α + E) + Z_H·g·d with V = [F·(α + E + Z_H·d) − 1] / Z_H of degree <= n, which follows from
-its n values on gH and its highest coefficient, that of X·F times d_1. What is left is linear in values on H.
+[f(α + D) − 1] / Z_H = V + αg + gE + dF + Z_H·g·d with V = [F·(α + E) − 1] / Z_H of degree < n, which follows from its
+values on gH. What is left is linear in values on H.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from proofs.coset import SHIFT, interpolate_coset, limbs_on_coset, shifted_points, shifted_vanishing
-from proofs.domain import domain_of
-from proofs.field import ORDER, inner_product, inverse
+from proofs.coset import interpolate_coset, limbs_on_coset, shifted_vanishing
+from proofs.field import ORDER, inverse
 from proofs.layout import Layout
 from proofs.limbs import Limbs, integers_of, zero_limbs
 from proofs.linear.columns import DigitColumn, Lookups
@@ -29,11 +28,9 @@ class QuotientSums:
     """Σ own·[f(α+D) − 1] / Z_H over the columns without the table, in parts."""
 
     coset: list[int]
-    """Σ own·F·(α + E + Z_H·d) on gH."""
-    top: int
-    """Σ own·d_1·(coefficient of X^(n−1) in F(gX))·n."""
+    """Σ own·F·(α + E) on gH."""
     blinded: list[list[int]]
-    """Σ own·g_i·E on H, for i = 0, 1."""
+    """Σ own·(g_i·E + d_i·F) on H, for i = 0, 1."""
     g: list[int]
     """Σ own·g."""
     gd: list[int]
@@ -44,17 +41,14 @@ class QuotientSums:
         size = len(self.coset)
         scale = inverse(shifted_vanishing(size))
         on_coset = interpolate_coset([(value - others) * scale % ORDER for value in self.coset])
-        top = self.top * inverse(size * pow(SHIFT, size - 1, ORDER)) % ORDER
-        wrapped = polynomial([-top * pow(SHIFT, size, ORDER)]) + polynomial([top]).left_shift(size)
         low, high = (interpolate(values) for values in self.blinded)
         hidden = polynomial(self.gd)
         hidden = hidden.left_shift(size) - hidden
-        return on_coset + wrapped + low + high.left_shift(1) + polynomial(self.g) * alpha + hidden
+        return on_coset + low + high.left_shift(1) + polynomial(self.g) * alpha + hidden
 
     def add(self, other: "QuotientSums") -> None:
         """self += other."""
         add_scaled(self.coset, 1, other.coset)
-        self.top += other.top
         for mine, theirs in zip(self.blinded, other.blinded, strict=True):
             add_scaled(mine, 1, theirs)
         add_scaled(self.g, 1, other.g)
@@ -97,12 +91,9 @@ class Summing:
         self._f = zero_limbs(size)
         self._hidden_f = [0] * BLINDERS
         self._blinded = [zero_limbs(size) for _ in range(BLINDERS)]
-        self._quotient = QuotientSums([0] * size, 0, [], [0] * BLINDERS, [0] * (2 * BLINDERS - 1))
+        self._quotient = QuotientSums([0] * size, [], [0] * BLINDERS, [0] * (2 * BLINDERS - 1))
         self._table: tuple[Masked, Masked, Masked] | None = None
-        self._points = shifted_points(size)
-        self._vanishing = shifted_vanishing(size)
-        self._roots = domain_of(size).roots
-        self._waiting: list[tuple[Limbs, DigitColumn, list[int]]] = []
+        self._waiting: list[tuple[Limbs, DigitColumn]] = []
 
     def add_values(self, joint: int, witness: Witness) -> None:
         """Σ joint·W."""
@@ -118,17 +109,18 @@ class Summing:
         """The column with the table, which whoever makes t multiplies out."""
         self._table = (f, m, digits)
 
-    def add_lookup(self, own: int, column: DigitColumn, d: list[int], g: Sequence[int]) -> None:
+    def add_lookup(self, own: int, column: DigitColumn, d: Sequence[int], g: Sequence[int]) -> None:
         """A column without the table: its f and its share of the quotient."""
         self._f += column.looked_up(self._lookups, 1)
         add_scaled(self._hidden_f, 1, g)
-        for i, value in enumerate(g):
-            weight = own * value % ORDER
+        for i in range(BLINDERS):
+            weight = own * g[i] % ORDER
             column.add_to(self._blinded[i], weight)
+            self._blinded[i] += column.looked_up(self._lookups, own * d[i] % ORDER)
             self._quotient.g[i] += weight
             for j, other in enumerate(d):
                 self._quotient.gd[i + j] += weight * other
-        self._waiting.append((column.looked_up(self._lookups, own), column, d))
+        self._waiting.append((column.looked_up(self._lookups, own), column))
         if len(self._waiting) == TOGETHER:
             self._multiply()
 
@@ -146,19 +138,14 @@ class Summing:
         )
 
     def _multiply(self) -> None:
-        """Σ own·F·(α + E + Z_H·d) on gH of those that wait, and the highest coefficient of F."""
+        """Σ own·F·(α + E) on gH of those that wait."""
         if not self._waiting:
             return
-        shifted = limbs_on_coset(np.stack([f for f, _, _ in self._waiting]))
-        total, points = self._quotient.coset, self._points
-        for (_, column, d), on_coset in zip(self._waiting, shifted, strict=True):
-            f = integers_of(on_coset)
-            constant = (self._lookups.alpha + self._vanishing * d[0]) % ORDER
-            slope = self._vanishing * d[1] % ORDER
-            values = zip(total, f, column.on_coset(), points, strict=True)
-            total = [so_far + a * (b + constant + slope * x) for so_far, a, b, x in values]
-            # F(gX) has the highest coefficient Σ F(gω^i)·ω^i / n.
-            self._quotient.top += d[1] * inner_product(f, self._roots)
+        shifted = limbs_on_coset(np.stack([f for f, _ in self._waiting]))
+        total, alpha = self._quotient.coset, self._lookups.alpha
+        for (_, column), on_coset in zip(self._waiting, shifted, strict=True):
+            values = zip(total, integers_of(on_coset), column.on_coset(), strict=True)
+            total = [so_far + f * (alpha + digit) for so_far, f, digit in values]
         self._quotient.coset = total
         self._waiting.clear()
 
