@@ -19,7 +19,16 @@ from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
-from node.api.shapes import AccountView, HeaderView, Problem, Readiness, ReceiptPage, StateView, SubmitResults
+from node.api.shapes import (
+    AccountView,
+    HeaderView,
+    PackagePage,
+    Problem,
+    Readiness,
+    ReceiptPage,
+    StateView,
+    SubmitResults,
+)
 from node.api.statement_shapes import MemberStatement
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
@@ -114,6 +123,10 @@ class NodeClient:
         except (KeyError, ValueError) as error:
             raise self._nonsense(target, repr(error)) from None
         return (*told, response.content)
+
+    async def packages(self, after: str = "") -> PackagePage:
+        """One page of the packages that the node keeps."""
+        return await self._get("/v1/proofs" + (f"?after={after}" if after else ""), PackagePage)
 
     async def submit(self, transactions: tuple[Transaction, ...]) -> SubmitResults:
         """Hand in signed transactions; each is answered on its own."""

@@ -18,11 +18,13 @@ from node.api.bodies import SubmitBody, transaction_of
 from node.api.problems import ApiRefusal, problem_of, respond
 from node.api.render import hexed, receipt_view
 from node.api.shapes import (
+    PACKAGES_MAX,
     RECEIPTS_MAX,
     TRANSACTIONS_MAX,
     CollateralEventBody,
     CollateralEventResult,
     Health,
+    PackagePage,
     Readiness,
     ReceiptPage,
     SubmitResult,
@@ -98,6 +100,13 @@ def header(call: Call) -> object:
     if found is None:
         raise ApiRefusal(404, NodeCode.API_NOT_FOUND, "height", height=call.parameters["height"])
     return found
+
+
+def proofs(call: Call) -> object:
+    """One page of the packages that this node keeps."""
+    after = int(call.parameters.get("after", "-1"))
+    found = tuple(call.view.packages(after, PACKAGES_MAX))
+    return PackagePage(packages=found, next=str(found[-1].epoch) if len(found) == PACKAGES_MAX else "")
 
 
 def proof(call: Call) -> Response:

@@ -21,6 +21,7 @@ from node.api.shapes import (
     CollateralEventResult,
     HeaderView,
     Health,
+    PackagePage,
     Readiness,
     ReceiptPage,
     StateView,
@@ -173,6 +174,15 @@ ROUTES: tuple[Route, ...] = (
         handlers.header,
         HeaderView,
         parameters=(Parameter("height", "path", "latest|[1-9][0-9]{0,17}", "height, or `latest`"),),
+    ),
+    Route(
+        "GET",
+        "/v1/proofs",
+        "proofs",
+        "The epoch packages that this node keeps, page by page. Each epoch is proven by some of the validators only.",
+        handlers.proofs,
+        PackagePage,
+        parameters=(Parameter("after", "query", ACCOUNT, "`next` of the page before", required=False),),
     ),
     Route(
         "GET",

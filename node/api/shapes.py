@@ -18,6 +18,7 @@ Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 SmallId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 TRANSACTIONS_MAX = 100
 RECEIPTS_MAX = 500
+PACKAGES_MAX = 500
 
 
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,6 +222,23 @@ class ReceiptPage(Body, frozen=True):
     """Receipts in order. `next` is the `after` of the next page; empty at the end."""
 
     receipts: tuple[ReceiptView, ...]
+    next: str
+
+
+class PackageLine(Body, frozen=True):
+    """An epoch package that this node keeps. `sha256`: of the file; two provers of one epoch write different files."""
+
+    epoch: Id
+    height: Id
+    """Of the snapshot."""
+    bytes: Id
+    sha256: Hash
+
+
+class PackagePage(Body, frozen=True):
+    """Packages by epoch. `next` is the `after` of the next page; empty at the end."""
+
+    packages: tuple[PackageLine, ...]
     next: str
 
 

@@ -16,7 +16,7 @@ from clearing.transactions import Transaction
 from consensus.application import Misbehaviour
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
-from node.api.shapes import AccountView, Check, HeaderView, StateView
+from node.api.shapes import AccountView, Check, HeaderView, PackageLine, StateView
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.pool.mempool import Accepted
@@ -103,6 +103,10 @@ class NodeView(Protocol):
 
     def package(self, epoch: int | None) -> PackageAt | None:
         """The package of an epoch, by default the newest."""
+        ...
+
+    def packages(self, after: int, limit: int) -> Sequence[PackageLine]:
+        """At most `limit` packages of epochs later than `after`, in order."""
         ...
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:

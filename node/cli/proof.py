@@ -15,7 +15,7 @@ _ALLOWED = {"gaps": "EPOCH_MISSING", "unlinked": "SET_NOT_LINKED"}
 
 @click.group()
 def proof() -> None:
-    """Make, check and look into proofs: of one account, of an epoch, of many epochs. Needs neither node nor network."""
+    """Make, check and look into proofs: of one account, of an epoch, of many epochs. Only `fetch` needs a network."""
 
 
 @proof.command()
@@ -95,7 +95,10 @@ def verify(
 @click.argument("file", type=_FILE)
 @click.option("--raw", is_flag=True, help="The MessagePack as it is, of whatever file.")
 def show_file(file: Path, raw: bool) -> None:
-    """Print a package or a proof of one account as JSON: fields by name, rows in words, bytes as hex. Checks nothing."""
+    """Print a package or a proof of one account as JSON: fields by name, rows in words, bytes as hex.
+
+    Checks nothing.
+    """
     if raw:
         from node.show import FILE_BYTES_MAX, show_messagepack
 
@@ -142,3 +145,25 @@ def history(
     report = history_of(paths, anchor, [ProofCode[_ALLOWED[each]] for each in allowed], thorough=thorough)
     show(report, history_in_words(report), output)
     return Exit.OK if report.ok else Exit.VERIFICATION
+
+
+@proof.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--url", "urls", multiple=True, required=True, help="A node's API; repeat: each keeps what it proved.")
+def fetch(folder: Path, urls: tuple[str, ...]) -> int:
+    """Bring the epoch packages that nodes keep into FOLDER, for `history`. The only verb here that uses a network.
+
+    Nothing is believed: files are named by their hashes, and two of one epoch stay side by side. Exits with 4 when a
+    node did not answer to the end.
+    """
+    import trio
+
+    from node.fetch_packages import fetch_packages
+    from proofs.verdict import printable
+
+    folder.mkdir(parents=True, exist_ok=True)
+    results = trio.run(fetch_packages, urls, folder, say)
+    for each in results:
+        failed = f", then {printable(each.failure)}" if each.failure else ""
+        click.echo(f"{each.url}: {each.new} new packages, {each.known} known{failed}")
+    return Exit.UNREACHABLE if any(each.failure for each in results) else Exit.OK

@@ -18,6 +18,7 @@ from node.store.records import BlockRecord, CursorRecord, FactRecord, PackageRec
 from node.store.schema import SCHEMA, VERSION
 
 RECEIPTS_PAGE_MAX = 1000
+PACKAGES_PAGE_MAX = 1000
 SNAPSHOTS_KEPT = 3
 _Write = Callable[[sqlite3.Connection], None]
 
@@ -206,6 +207,14 @@ class Store:
             parameters,
         )
         return PackageRecord(*rows[0]) if rows else None
+
+    def packages(self, after: int, limit: int) -> tuple[PackageRecord, ...]:
+        """At most `limit` packages of epochs later than `after`, in order."""
+        rows = self._database.read(
+            "SELECT epoch, height, path, size, digest FROM packages WHERE epoch > ? ORDER BY epoch LIMIT ?",
+            (after, min(limit, PACKAGES_PAGE_MAX)),
+        )
+        return tuple(PackageRecord(*row) for row in rows)
 
     # Bridge
 

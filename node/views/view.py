@@ -28,6 +28,7 @@ from node.api.shapes import (
     CashHolding,
     Check,
     HeaderView,
+    PackageLine,
     Position,
     StateView,
     TokenHolding,
@@ -208,6 +209,13 @@ class LiveView:
         if sha256(data) != record.digest:
             return None
         return PackageAt(record.epoch, record.height, record.digest, data)
+
+    def packages(self, after: int, limit: int) -> Sequence[PackageLine]:
+        """What the store has on record; the files are looked at when they are asked for."""
+        return [
+            PackageLine(epoch=each.epoch, height=each.height, bytes=each.size, sha256=hexed(each.digest))
+            for each in self._store.packages(after, limit)
+        ]
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         """Into the pool, and on to the peers."""

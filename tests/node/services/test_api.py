@@ -33,7 +33,7 @@ from node.api.rates import CLIENTS_MAX, RateLimiter
 from node.api.render import named, receipt_accounts
 from node.api.routes import ROUTES
 from node.api.server import build_api, serve_api
-from node.api.shapes import AccountView, Check, HeaderView, Problem, StateView, SubmitResults
+from node.api.shapes import AccountView, Check, HeaderView, PackageLine, PackagePage, Problem, StateView, SubmitResults
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
@@ -137,6 +137,10 @@ class FakeView:
     def package(self, epoch: int | None) -> PackageAt | None:
         return PackageAt(1, 3, b"d" * 32, b"package") if epoch in (None, 1) else None
 
+    def packages(self, after: int, limit: int) -> Sequence[PackageLine]:
+        epochs = range(max(1, after + 1), 700)
+        return [PackageLine(epoch=e, height=3 * e, bytes=7, sha256="0x" + "64" * 32) for e in epochs][:limit]
+
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         if transaction.not_after_ms == 0:
             return reject(ClearingCode.REQUEST_EXPIRED, "not_after_ms", not_after_ms=0)
@@ -215,6 +219,15 @@ async def test_state_headers_and_packages_are_public(client: httpx.AsyncClient) 
     for path in ("/v1/headers/4", "/v1/proofs/2"):
         missing = await client.get(path)
         assert (missing.status_code, code_of(missing)) == (404, "R0840")
+
+
+async def test_packages_are_listed_page_by_page(client: httpx.AsyncClient) -> None:
+    first = msgspec.json.decode((await client.get("/v1/proofs")).content, type=PackagePage)
+    assert [each.epoch for each in first.packages] == list(range(1, 501))
+    second = msgspec.json.decode((await client.get(f"/v1/proofs?after={first.next}")).content, type=PackagePage)
+    assert ([each.epoch for each in second.packages], second.next) == (list(range(501, 700)), "")
+    refused = await client.get("/v1/proofs?after=-1")
+    assert (refused.status_code, code_of(refused)) == (400, "R0842")
 
 
 async def test_who_agrees_is_public(client: httpx.AsyncClient) -> None:

@@ -1,0 +1,157 @@
+"""Rules of `crossclear proof fetch`: all that servers keep, believed by nobody, bounded whatever they answer."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from clearing.base.hashing import sha256
+from clearing.base.ids import ZERO_HASH, NetworkId
+from node import fetch_packages as fetching
+from node.api.view import PackageAt
+from node.cli.main import run
+from node.client import NodeClient
+from node.fetch_packages import Fetched, fetch_packages
+from tests.node.services.test_api import FakeView, client_of
+
+Answer = Callable[[httpx.Request], httpx.Response]
+URL = "http://node"
+
+
+def files_in(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def lines(*epochs: int, digest: bytes = b"d" * 32) -> list[dict[str, object]]:
+    return [{"epoch": each, "height": each, "bytes": 7, "sha256": "0x" + digest.hex()} for each in epochs]
+
+
+def reply(status: int, data: bytes, **headers: str) -> httpx.Response:
+    return httpx.Response(status, stream=httpx.ByteStream(data), headers=headers)
+
+
+def page(listed: list[dict[str, object]], following: str = "") -> httpx.Response:
+    return reply(200, json.dumps({"packages": listed, "next": following}).encode())
+
+
+def package(epoch: int, data: bytes) -> httpx.Response:
+    return reply(200, data, **{"crossclear-epoch": str(epoch), "crossclear-height": "3"})
+
+
+def connected(http: httpx.AsyncClient) -> Callable[[str], NodeClient]:
+    def connect(url: str) -> NodeClient:
+        client = NodeClient(url, NetworkId(ZERO_HASH))
+        client._http = http
+        return client
+
+    return connect
+
+
+async def fetch(answer: Answer, folder: Path) -> Fetched:
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=URL)
+    (found,) = await fetch_packages([URL], folder, lambda _: None, connected(http))
+    return found
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+async def test_what_the_api_lists_is_fetched_once_and_named_by_its_hash(tmp_path: Path, epoch: int) -> None:
+    view = FakeView()
+    data = b"package"
+    view.package = lambda wanted: PackageAt(epoch, 3, sha256(data), data) if wanted == epoch else None  # type: ignore
+    view.packages = lambda after, _: [  # type: ignore[method-assign]
+        fetching.PackageLine(epoch=e, height=3, bytes=7, sha256="0x" + sha256(data).hex())
+        for e in (epoch, 9)
+        if e > after
+    ]
+    (found,) = await fetch_packages([URL], tmp_path, lambda _: None, connected(client_of(view)))
+    assert (found.new, found.known, found.failure) == (1, 0, "")
+    (path,) = files_in(tmp_path)
+    assert path.read_bytes() == data
+    assert path.name == f"epoch-{epoch:06d}-{sha256(data).hex()[:16]}.ccp"
+    (found,) = await fetch_packages([URL], tmp_path, lambda _: None, connected(client_of(view)))
+    assert (found.new, found.known) == (0, 1)
+
+
+async def test_two_packages_of_one_epoch_stay_side_by_side(tmp_path: Path) -> None:
+    for data in (b"one", b"two"):
+
+        def answer(request: httpx.Request, data: bytes = data) -> httpx.Response:
+            return page(lines(5)) if request.url.path == "/v1/proofs" else package(5, data)
+
+        assert (await fetch(answer, tmp_path)).new == 1
+    assert len(files_in(tmp_path)) == 2
+
+
+async def test_a_server_that_goes_in_circles_is_left(tmp_path: Path) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return page(lines(5), "5") if request.url.path == "/v1/proofs" else package(5, b"x")
+
+    found = await fetch(answer, tmp_path)
+    assert found.new == 1
+    assert "epoch=5" in found.failure
+
+
+async def test_a_server_without_end_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "EPOCHS_MAX", 20)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/proofs":
+            after = int(request.url.params.get("after", "0"))
+            return page(lines(*range(after + 1, after + 4)), str(after + 3))
+        epoch = int(request.url.path.rpartition("/")[2])
+        return package(epoch, str(epoch).encode())
+
+    found = await fetch(answer, tmp_path)
+    assert found.new == 20
+    assert found.failure
+
+
+@pytest.mark.parametrize("digest", ["0x../../../../etc/passwd", "0x" + "../" * 21 + "x", "", "0x" + "AB" * 32])
+async def test_a_digest_that_is_none_names_no_file(tmp_path: Path, digest: str) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return page([{"epoch": 1, "height": 1, "bytes": 1, "sha256": digest}])
+
+    inside = made(tmp_path / "inside")
+    found = await fetch(answer, inside)
+    assert "node_answer" in found.failure
+    assert files_in(tmp_path) == [inside]
+    assert files_in(inside) == []
+
+
+async def test_a_server_that_says_too_often_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "PAUSE_SECONDS", 0.0)
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        if len(asked) % 3:
+            return reply(429, b'{"code":"R0845","message":"","at":"rate","remedy":""}')
+        return page(lines(5)) if request.url.path == "/v1/proofs" else package(5, b"x")
+
+    assert (await fetch(answer, tmp_path)).new == 1
+    assert len(asked) == 6
+
+
+async def test_a_package_that_is_listed_and_not_there_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+    problem = b'{"code":"R0840","message":"","at":"epoch","remedy":""}'
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return page(lines(5)) if request.url.path == "/v1/proofs" else reply(404, problem)
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url=URL)
+    (found,) = await fetch_packages([URL], tmp_path, told.append, connected(http))
+    assert (found.new, found.failure) == (0, "")
+    assert told == ["http://node: epoch 5 is on its list, but not there"]
+
+
+def test_a_node_that_is_away_is_told_and_exits_with_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["proof", "fetch", str(tmp_path), "--url", "http://127.0.0.1:9"]) == 4
+    assert "node_unreachable" in capsys.readouterr().out
