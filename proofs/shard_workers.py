@@ -1,20 +1,21 @@
 """One proof spread over processes: each further process holds a shard of the accounts through all rounds.
 
 Rule: a shard's blinders never leave its process; what comes back are commitments and sums, the same as from a shard of
-this process: integers and bytes. A process serves one proof and ends with it, or with whoever started it, however that one ends. When one
-dies the proof fails as a whole (BrokenExecutor): a retry draws everything anew.
+this process: integers and bytes. A process serves one proof and ends with it, or with whoever started it, however that
+one ends. When one dies the proof fails as a whole (BrokenExecutor): a retry draws everything anew.
 """
 
 import os
 import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.sharedctypes import RawArray
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from proofs.layout import Layout
 from proofs.linear.prover import ProverShard, prove_shards, random_scalar
@@ -28,10 +29,11 @@ from proofs.transcript import Transcript
 
 if TYPE_CHECKING:
     from ctypes import Array, c_uint64
+    from multiprocessing.connection import Connection
 
 SHARD_ACCOUNTS_MIN = 32
 """Fewer accounts are proven sooner than a process starts (half a second)."""
-T = TypeVar("T")
+_HOLD = "hold"
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class ShardWorkers:
 
     count: int
     board: ProgressBoard
-    _others: list[ProcessPoolExecutor] = field(default_factory=list)
+    _others: list["ShardProcess"] = field(default_factory=list)
 
     def __enter__(self) -> "ShardWorkers":
         return self
@@ -81,17 +83,13 @@ class ShardWorkers:
     def start(self, accounts: int) -> None:
         """Start as many processes as so many accounts are worth, ahead of `prove`, while it is being prepared."""
         self.board.begin(accounts)
-        context = get_context("spawn")
         for slot in range(1, min(self.count, max(accounts // SHARD_ACCOUNTS_MIN, 1))):
-            niceness = os.getpriority(os.PRIO_PROCESS, 0)
-            other = ProcessPoolExecutor(1, context, initializer=_begin_worker, initargs=(self.board, slot, niceness))
-            other.submit(_warm)
-            self._others.append(other)
+            self._others.append(ShardProcess(self.board, slot))
 
     def prove(
         self, statement: LinearStatement, witnesses: Sequence[Witness], *, check_witness: bool = True
     ) -> tuple[bytes, Transcript]:
-        """As `proofs.linear.prover.prove`."""
+        """As `proofs.linear.prover.prove`. Raises BrokenExecutor when a process of a shard dies."""
         parts = _split(witnesses, 1 + len(self._others))
         own = Shard(
             statement.layout,
@@ -102,48 +100,85 @@ class ShardWorkers:
         )
         shards: list[tuple[ProverShard, int]] = [(own, len(parts[0]))]
         for other, part in zip(self._others, parts[1:], strict=True):
-            shards.append((RemoteShard(other, statement.layout, part), len(part)))
+            other.hold(statement.layout, part)
+            shards.append((other, len(part)))
         return prove_shards(statement, shards, check_witness=check_witness)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for other in self._others:
-            other.shutdown(wait=kind is None, cancel_futures=True)
+            other.end()
         self.board.begin(0)
 
 
-class RemoteShard:
-    """A shard in another process, with the calls of `Shard`; each waits for the answer."""
+class ShardProcess:
+    """A process with a shard in it, and the calls of `Shard`; each waits for the answer."""
 
-    def __init__(self, process: ProcessPoolExecutor, layout: Layout, witnesses: Sequence[Witness]) -> None:
-        self._process = process
-        self._opened = process.submit(_open, layout, list(witnesses))
+    def __init__(self, board: ProgressBoard, slot: int) -> None:
+        # "spawn": a forked copy of a process with threads may hold locks for ever.
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        niceness = os.getpriority(os.PRIO_PROCESS, 0)
+        self._process = context.Process(target=_serve, args=(theirs, board, slot, niceness), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid or 0
+
+    def hold(self, layout: Layout, witnesses: Sequence[Witness]) -> None:
+        """Make the shard of these accounts."""
+        self._ask(_HOLD, layout, list(witnesses))
 
     def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
         """See `Shard`."""
-        self._opened.result()
-        return self._process.submit(_commit_digits).result()
+        found: tuple[list[tuple[bytes, ...]], list[int]] = self._ask("commit_digits")
+        return found
 
     def carry_table(self, counts: Sequence[int]) -> bytes:
         """See `Shard`."""
-        return self._process.submit(_carry_table, list(counts)).result()
+        found: bytes = self._ask("carry_table", list(counts))
+        return found
 
     def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
         """See `Shard`."""
-        return self._process.submit(_commit_lookups, alpha).result()
+        found: list[tuple[bytes, ...]] = self._ask("commit_lookups", alpha)
+        return found
 
     def sums(self, deltas: Sequence[int]) -> ShardSums:
         """See `Shard`."""
-        return self._process.submit(_sums, list(deltas)).result()
+        found: ShardSums = self._ask("sums", list(deltas))
+        return found
 
     def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
         """See `Shard`."""
-        return self._process.submit(_evaluate, list(lagrange), vanishing, zeta).result()
+        found: list[tuple[int, ...]] = self._ask("evaluate", list(lagrange), vanishing, zeta)
+        return found
 
     def opening(self, weights: OpeningWeights) -> Masked:
         """See `Shard`."""
-        return self._process.submit(_opening, weights).result()
+        found: Masked = self._ask("opening", weights)
+        return found
+
+    def end(self) -> None:
+        """End the process, which has nothing to lose, and wait for it."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+    def _ask(self, call: str, *arguments: object) -> Any:
+        try:
+            self._pipe.send((call, arguments))
+            answer = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise BrokenExecutor("a process that held a shard died") from error
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
 
 def _split(witnesses: Sequence[Witness], parts: int) -> list[Sequence[Witness]]:
@@ -165,47 +200,23 @@ def follow_parent() -> None:
         Thread(target=wait, daemon=True).start()
 
 
-class _Serving:
-    """What this process holds when it is a worker."""
-
-    advance: Callable[[int], None]
-    shard: Shard
-
-
-def _begin_worker(board: ProgressBoard, slot: int, niceness: int) -> None:
+def _serve(pipe: "Connection[Any, Any]", board: ProgressBoard, slot: int, niceness: int) -> None:
+    """In the process of a shard: answer call after call until the other end is closed."""
     follow_parent()
     if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
         os.setpriority(os.PRIO_PROCESS, 0, niceness)
-    _Serving.advance = lambda accounts: board.advance(slot, accounts)
-
-
-def _warm() -> None:
-    """Having started is all."""
-
-
-def _open(layout: Layout, witnesses: list[Witness]) -> None:
-    _Serving.shard = Shard(layout, basis(layout.size), witnesses, random_scalar, _Serving.advance)
-
-
-def _commit_digits() -> tuple[list[tuple[bytes, ...]], list[int]]:
-    return _Serving.shard.commit_digits()
-
-
-def _carry_table(counts: list[int]) -> bytes:
-    return _Serving.shard.carry_table(counts)
-
-
-def _commit_lookups(alpha: int) -> list[tuple[bytes, ...]]:
-    return _Serving.shard.commit_lookups(alpha)
-
-
-def _sums(deltas: list[int]) -> ShardSums:
-    return _Serving.shard.sums(deltas)
-
-
-def _evaluate(lagrange: list[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
-    return _Serving.shard.evaluate(lagrange, vanishing, zeta)
-
-
-def _opening(weights: OpeningWeights) -> Masked:
-    return _Serving.shard.opening(weights)
+    shard: Shard | None = None
+    while True:
+        try:
+            call, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if call == _HOLD:
+                layout, witnesses = arguments
+                shard = Shard(layout, basis(layout.size), witnesses, random_scalar, partial(board.advance, slot))
+                pipe.send(None)
+            else:
+                pipe.send(getattr(shard, call)(*arguments))
+        except Exception as error:  # whoever asked decides what it means
+            pipe.send(error)

@@ -65,7 +65,7 @@ def test_a_shard_whose_process_died_fails_the_proof(monkeypatch):
     statement, witnesses = build(2)
     with ShardWorkers(2, ProgressBoard(2)) as workers:
         workers.start(2)
-        os.kill(workers._others[0].submit(os.getpid).result(), signal.SIGKILL)
+        os.kill(workers._others[0].pid, signal.SIGKILL)
         with pytest.raises(BrokenExecutor):
             workers.prove(statement, witnesses)
 
@@ -75,7 +75,8 @@ def test_what_a_remote_shard_refuses_is_raised_here(monkeypatch):
     _, witnesses = build(2)
     with ShardWorkers(2, ProgressBoard(2)) as workers:
         workers.start(2)
-        remote = shard_workers.RemoteShard(workers._others[0], LAYOUT, witnesses)
+        remote = workers._others[0]
+        remote.hold(LAYOUT, witnesses)
         with pytest.raises(LocalFault, match="blinders_reused"):
             remote.sums([1, 2])
 
@@ -106,7 +107,7 @@ from proofs.shard_workers import ProgressBoard, ShardWorkers
 if __name__ == "__main__":
     with ShardWorkers(2, ProgressBoard(2)) as workers:
         workers.start(64)
-        print(workers._others[0].submit(os.getpid).result(), flush=True)
+        print(workers._others[0].pid, flush=True)
         time.sleep(600)
 """
 
