@@ -1,0 +1,159 @@
+"""Which challenges each message moves: all that come after it, by the notes' table, and none before.
+
+Rule: a message that moves no later challenge could be chosen last; one that moves an earlier challenge would mean that
+the prover was asked before it had answered. Bytes are changed without being points: challenges look at bytes alone.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from proofs.cover.link import LINK_BYTES, PROTOCOL, after_openings, after_running_sum, begin_link
+from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.linear.encoding import AccountPart, LinearProof
+from proofs.linear.statement import LinearStatement
+from proofs.linear.verifier import Equation
+from proofs.onchain.encoding import proof_bytes, split_rounds
+from proofs.onchain.transcript import replay
+from proofs.transcript import Transcript
+from tests.proofs.forgers.onchain import CUTS
+
+LINEAR = ("alpha", "y", "beta", "delta", "gamma", "zeta", "r", "mu")
+ONCHAIN = ("alpha", "beta", "delta", "gamma", "zeta", "r", "mu")
+LAYOUT = lay_out(256, (SlotRange(8, 2**63),) * 40, (RowRange(8, ((0, 1),), 0, shortfall=True),))
+"""Two columns of digits."""
+STATEMENT = LinearStatement(LAYOUT, bytes(32), (1, 2), (0, 0), (bytes(48), bytes(48)))
+PART = AccountPart((bytes(48),) * 2, (bytes(48),) * 2, (0, 0))
+PROOF = LinearProof((PART, PART), bytes(48), bytes(48), bytes(48), bytes(48), 0, bytes(48), bytes(48))
+OTHER = b"\1" * 48
+
+
+def drawn(statement: LinearStatement = STATEMENT, proof: LinearProof = PROOF) -> dict[str, int]:
+    equation = Equation(statement, proof, [])
+    equation.draw(statement.transcript())
+    first = equation.first
+    found = (first.alpha, first.y, first.beta, equation.delta, equation.gamma, equation.zeta, equation.r, equation.mu)
+    return dict(zip(LINEAR, found, strict=True))
+
+
+def moved(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(name for name in before if before[name] != after[name])
+
+
+def with_part(account: int, column: int, name: str) -> LinearProof:
+    values: list[Any] = list(getattr(PART, name))
+    values[column] = 1 if name == "d_bar" else OTHER
+    parts = list(PROOF.parts)
+    parts[account] = replace(PART, **{name: tuple(values)})
+    return replace(PROOF, parts=tuple(parts))
+
+
+PLACES = [(account, column) for account in range(2) for column in range(2)]
+
+
+@pytest.mark.parametrize(("account", "column"), PLACES)
+@pytest.mark.parametrize(("name", "first"), [("c_d", "alpha"), ("c_f", "delta"), ("d_bar", "r")])
+def test_a_message_of_any_account_and_column_moves_every_later_challenge_and_no_earlier_one(
+    name: str, first: str, account: int, column: int
+) -> None:
+    assert moved(drawn(), drawn(proof=with_part(account, column, name))) == LINEAR[LINEAR.index(first) :]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("c_m", "alpha"),
+        ("c_s", "gamma"),
+        ("c_t1", "zeta"),
+        ("c_t2", "zeta"),
+        ("s_bar", "r"),
+        ("pi_1", "mu"),
+        ("pi_2", "mu"),
+    ],
+)
+def test_a_message_of_all_moves_every_later_challenge_and_no_earlier_one(name: str, first: str) -> None:
+    changed: Any = 1 if name == "s_bar" else OTHER
+    assert moved(drawn(), drawn(proof=replace(PROOF, **{name: changed}))) == LINEAR[LINEAR.index(first) :]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layout": lay_out(512, LAYOUT.table.slots, LAYOUT.table.rows)},
+        {"layout": lay_out(256, LAYOUT.table.slots, ())},
+        {"context": b"\1" * 32},
+        {"accounts": (1, 3)},
+        {"accounts": (0, 2)},
+        {"shortfalls": (0, 1)},
+        {"shortfalls": (1, 0)},
+        {"commitments": (bytes(48), OTHER)},
+        {"commitments": (OTHER, bytes(48))},
+    ],
+)
+def test_every_item_of_the_statement_moves_every_challenge(change: dict[str, Any]) -> None:
+    assert moved(drawn(), drawn(replace(STATEMENT, **change))) == LINEAR
+
+
+def test_no_two_challenges_of_a_proof_are_equal() -> None:
+    assert len(set(drawn().values())) == len(LINEAR)
+
+
+def of_chain(data: bytes, keys: bytes = bytes(32), leaf: bytes = bytes(32)) -> dict[str, int]:
+    found = replay(keys, leaf, split_rounds(data, 1))
+    return {name: getattr(found, name) for name in ONCHAIN}
+
+
+@pytest.mark.parametrize("item", CUTS)
+def test_every_byte_of_an_on_chain_item_moves_every_later_challenge_and_no_earlier_one(item: str) -> None:
+    first = ("alpha", "delta", "zeta", "r", "mu")[CUTS[item][0]]
+    sizes = (128, 256, 256, 160, 256)
+    base = bytearray(proof_bytes(1))
+    assert sum(sizes) == len(base)
+    offset = sum(sizes[: CUTS[item][0]])
+    before = of_chain(bytes(base))
+    for place in (CUTS[item][1], CUTS[item][2] - 1):
+        changed = bytearray(base)
+        changed[offset + place] ^= 1
+        assert moved(before, of_chain(bytes(changed))) == ONCHAIN[ONCHAIN.index(first) :]
+
+
+def test_keys_and_leaf_move_every_challenge_of_an_on_chain_proof() -> None:
+    base = bytes(proof_bytes(1))
+    for other in (of_chain(base, keys=b"\1" * 32), of_chain(base, leaf=b"\1" * 32)):
+        assert moved(of_chain(base), other) == ONCHAIN
+
+
+def of_link(parent: bytes, c_g: bytes, c_q: bytes, g_bar: int, pi_1: bytes, pi_2: bytes) -> dict[str, int]:
+    own = Transcript("crossclear/test/v1")
+    own.append_bytes("joint", parent)
+    link = begin_link(own)
+    found = {name: link.challenge(name) for name in ("r", "y")}
+    found["zeta"] = after_running_sum(link, c_g, c_q)
+    found["mu"] = after_openings(link, g_bar, pi_1, pi_2)
+    return found
+
+
+def test_each_message_of_the_covers_link_moves_every_later_challenge_and_no_earlier_one() -> None:
+    base: list[Any] = [b"", bytes(48), bytes(48), 0, bytes(48), bytes(48)]
+    firsts = ("r", "zeta", "zeta", "mu", "mu", "mu")
+    before = of_link(*base)
+    for index, first in enumerate(firsts):
+        changed = list(base)
+        changed[index] = 1 if index == 3 else OTHER
+        assert moved(before, of_link(*changed)) == tuple(before)[tuple(before).index(first) :]
+    assert LINK_BYTES == 4 * 48 + 32
+    assert PROTOCOL == "crossclear/cover-link/v1"
+
+
+def test_a_fork_moves_with_its_parent_and_leaves_it_alone() -> None:
+    def states(data: bytes, then: Callable[[Transcript], object]) -> tuple[int, int]:
+        parent = Transcript("crossclear/test/v1")
+        parent.append_bytes("item", data)
+        then(parent)
+        return parent.fork("crossclear/test/fork").challenge("x"), parent.challenge("x")
+
+    alone = states(b"a", lambda parent: None)
+    assert alone == states(b"a", lambda parent: parent.fork("crossclear/test/other").challenge("x"))
+    assert all(one != other for one, other in zip(alone, states(b"b", lambda parent: None), strict=True))
