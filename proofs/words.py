@@ -73,13 +73,16 @@ def _further_terms(statement: RiskStatement) -> str:
     return f"with {', '.join(terms)}, " if terms else ""
 
 
-def limits_of(package: EpochPackage, *, trusted: bool) -> tuple[str, ...]:
+def limits_of(package: EpochPackage, *, trusted: bool, listed: bool = False) -> tuple[str, ...]:
     """What is not proven, one sentence each. `trusted`: whether the caller brought a validator set."""
     limits = (
         "Positions are hidden from everybody outside the validator set, not from validators.",
         "Prices and rows are those that more than two thirds of the validators certified.",
-        *custody_limits(package.statement, standings(package.statement, package.custody)),
-        "An account whose owner never checks its own leaf is bound only in sum with other such accounts.",
+        *custody_limits(package.statement, standings(package.statement, package.custody), listed=listed),
+        "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below "
+        "zero, and backed by their collateral.",
+        "An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's "
+        "and those that nobody claims count among them.",
         "A listed shortfall is an upper bound; whether the default fund covers it is not part of this package.",
         "A book of two accounts reveals each one's positions to the other.",
     )
