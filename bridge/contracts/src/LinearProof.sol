@@ -36,7 +36,8 @@ library LinearProof {
     /// A point and its scalar.
     uint256 private constant TERM = 160;
 
-    bytes32 private constant PROTOCOL = sha256("crossclear/onchain/linear/v1");
+    /// SHA-256 of "crossclear/onchain/linear/v1".
+    bytes32 private constant PROTOCOL = 0x0a27fe95876267abd3f35d7d7fd7d071c2ac496d1e2e7d2e940685fa25fe3d78;
 
     bytes private constant GENERATOR =
         hex"0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"

@@ -17,8 +17,10 @@ contract SolvencyVerifier {
         bytes aggregate;
     }
 
-    bytes32 internal constant KEYS_TAG = sha256("crossclear/onchain/epoch-keys/v1");
-    bytes32 internal constant CERTIFIED_TAG = sha256("crossclear/onchain/certified-keys/v1");
+    /// SHA-256 of "crossclear/onchain/epoch-keys/v1".
+    bytes32 internal constant KEYS_TAG = 0x7ad946f5b8735e5788f09707f963b21cf610daa59f6a8edfa6a6d6e65166ff02;
+    /// SHA-256 of "crossclear/onchain/certified-keys/v1".
+    bytes32 internal constant CERTIFIED_TAG = 0x35fe037e345f5214398908ed96f26f1ae9d0838458764c4525f6bf1b28517bcd;
     uint256 internal constant COLUMNS_MAX = 16;
     uint256 internal constant ACCOUNTS_MAX = 2 ** 20;
 

@@ -13,7 +13,8 @@ from bridge.contracts.calldata import validator_words
 from bridge.deploy import deploy
 from clearing.base.certificate import VoteKind, vote_digest
 from clearing.base.codec import u256
-from clearing.base.hashing import sha256
+from clearing.base.hashing import sha256, tag_word
+from clearing.base.merkle import LEAF_TAG, NODE_TAG, ROOT_TAG
 from node.devnet.anvil import Anvil, anvil_chain
 from proofs.domain import domain_of
 from proofs.errors import Refused as Disproved
@@ -21,9 +22,10 @@ from proofs.field import ORDER, inverse, scalar_bytes
 from proofs.group import GENERATOR, GENERATOR_2, encode_point
 from proofs.linear.statement import weights_of
 from proofs.linear.witness import Witness
-from proofs.onchain.keys import EpochKeys, certified_digest, check_keys, row_polynomials
+from proofs.onchain.keys import CERTIFIED_TAG, KEYS_TAG, EpochKeys, certified_digest, check_keys, row_polynomials
 from proofs.onchain.leaves import row_challenge
 from proofs.onchain.points import padded_point, read_padded
+from proofs.onchain.transcript import PROTOCOL
 from proofs.onchain.verifier import table_point, verify_account
 from proofs.srs import basis, tau_g2
 from tests.bridge.contracts.solvency_chain import SolvencyChain
@@ -34,6 +36,11 @@ from tests.proofs.test_onchain_proof import BAD_POINTS, POINTS, SCALARS, FalseCl
 
 pytestmark = pytest.mark.chain
 GAS_MAX = 320_000
+TAGS = {
+    "MerkleTree.sol": (LEAF_TAG, NODE_TAG, ROOT_TAG),
+    "LinearProof.sol": (PROTOCOL,),
+    "SolvencyVerifier.sol": (KEYS_TAG, CERTIFIED_TAG),
+}
 FIELDS = ("epoch", "height", "commitments_root", "layout", "leaves_root", "accounts", "constant", "sigma", "u", "v")
 
 
@@ -330,6 +337,10 @@ def test_the_contracts_constants_are_the_domains(solvency: SolvencyChain) -> Non
     assert f"{inverse(2048):#066x};" in source
     assert f"{ORDER:#066x};" in source
     second = [bytes(point.to_xy_bytes_be()) for point in (tau_g2(), -GENERATOR_2)]
+    for file, tags in TAGS.items():
+        text = (FOLDER / "src" / file).read_text()
+        assert all(f'"{tag}".' in text and f"= 0x{tag_word(tag).hex()};" in text for tag in tags)
+        assert text.count('/// SHA-256 of "') == len(tags)
     wanted = [padded_point(GENERATOR), padded_point(table_point(2048))]
     wanted += [b"".join(bytes(16) + xy[i : i + 48] for i in range(0, 192, 48)) for xy in second]
     assert all(f'hex"{point.hex()}"' in joined for point in wanted)
