@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.listed_custody import ListedCustody, listed_custody
 from node.keys.files import read_secret
 from proofs.own import own_account as own_account_in
 from proofs.package import PACKAGE_BYTES_MAX, read_package
@@ -30,6 +31,8 @@ class Anchor:
 
     network: bytes | None = None
     validators_hash: bytes | None = None
+    listed: frozenset[ListedCustody] | None = None
+    """Vaults and tokens of a trusted genesis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,11 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def anchor_of_genesis(data: bytes) -> Anchor:
-    """Network and validator set of a genesis file's JSON. Raises RemoteFault BAD_GENESIS."""
+    """Network, validator set and custody of a genesis file's JSON. Raises RemoteFault BAD_GENESIS."""
     from clearing.genesis import genesis_from_json, network_id
 
     genesis = genesis_from_json(data)
-    return Anchor(network_id(genesis), genesis.validators.hash)
+    return Anchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis))
 
 
 def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Report, Verdict]:
@@ -95,6 +98,7 @@ def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Rep
         data,
         network=anchor.network,
         validators_hash=anchor.validators_hash,
+        listed=anchor.listed,
         own=own_account(data, own) if own is not None else None,
         clock=time.perf_counter,
     )

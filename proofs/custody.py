@@ -5,11 +5,12 @@ certified, and must be equal; evidence that proves nothing of the statement is r
 taken for proven: its standing says what is left to believe. It must not know how evidence is gathered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 
 from clearing.base.errors import RemoteFault
 from clearing.base.evm.evidence import NATIVE, BlockEvidence, ProvenState, ShownNodes, read_counters
+from clearing.listed_custody import ListedCustody
 from clearing.margin.snapshot import CustodyTerm, RiskStatement, SlotKind
 from proofs.errors import ProofCode, Refused
 
@@ -51,6 +52,30 @@ def check_reserves(statement: RiskStatement) -> str:
         if slot.kind is not SlotKind.POSITION and total.total != held.get(total.slot, 0):
             raise Refused(ProofCode.RESERVES_SHORT, slot.name, total=total.total, held=held.get(total.slot, 0))
     return f"{len(statement.custody)} custody balances cover what the ledger owes"
+
+
+def check_listed(statement: RiskStatement, listed: Collection[ListedCustody]) -> str:
+    """Whether the custody terms are those of the assets that a trusted genesis lists, all of them and no others.
+
+    Raises Refused CUSTODY_UNLISTED.
+    """
+    missing = {(each.chain_id, each.token) for each in listed}
+    for term in statement.custody:
+        slot = statement.slots[term.slot].name
+        stated = ListedCustody(term.chain_id, term.vault, term.token, term.balances, term.unit, slot)
+        if stated not in listed:
+            raise Refused(
+                ProofCode.CUSTODY_UNLISTED,
+                f"chain {term.chain_id}",
+                vault=term.vault,
+                token=term.token,
+                unit=term.unit,
+                slot=slot,
+            )
+        missing.discard((term.chain_id, term.token))
+    for chain_id, token in sorted(missing):
+        raise Refused(ProofCode.CUSTODY_UNLISTED, f"chain {chain_id} missing", token=token)
+    return "; vaults, tokens and units are those of genesis"
 
 
 def check_custody(statement: RiskStatement, evidence: Sequence[BlockEvidence]) -> tuple[Standing, ...]:
@@ -138,15 +163,25 @@ def custody_detail(found: Sequence[Standing]) -> str:
     return f"{words}, {attested} attested by the quorum and not proven" if attested else words
 
 
-def custody_limits(statement: RiskStatement, found: Sequence[Standing]) -> tuple[str, ...]:
-    """What is left to believe about custody, one sentence for each kind of term."""
+def custody_limits(statement: RiskStatement, found: Sequence[Standing], *, listed: bool = False) -> tuple[str, ...]:
+    """What is left to believe about custody, one sentence for each kind of term.
+
+    `listed`: whether vaults and tokens were held against a trusted genesis.
+    """
     named = [f"{term.token.hex()} on chain {term.chain_id}" for term in statement.custody]
     attested = [name for name, each in zip(named, found, strict=True) if each is Standing.ATTESTED]
     counters = [name for name, each in zip(named, found, strict=True) if each is Standing.COUNTERS_PROVEN]
-    limits = [
-        "That the vaults and tokens named are those of genesis, and that the blocks whose states prove custody are "
-        "final on their chains, is the word of more than two thirds of the validators."
-    ]
+    limits = []
+    if any(each is not Standing.ATTESTED for each in found):
+        limits.append(
+            "That the blocks whose states prove custody are final on their chains is the word of more than two thirds "
+            "of the validators."
+        )
+    if not listed:
+        limits.append(
+            "That the vaults, tokens and units named are the network's is the word of more than two thirds of the "
+            "validators: a trusted genesis file would tell."
+        )
     if attested:
         limits.append(
             f"The package holds no storage proof of custody for {', '.join(attested)}: counters and balance are "
@@ -157,4 +192,4 @@ def custody_limits(statement: RiskStatement, found: Sequence[Standing]) -> tuple
             f"Genesis names no storage place of the balances of {', '.join(counters)}: the balance is attested by the "
             "quorum, not proven; the vault's counters are."
         )
-    return tuple(limits if len(attested) < len(found) else limits[1:])
+    return tuple(limits)

@@ -30,6 +30,7 @@ class ProofCode(CodeBook):
     CUSTODY_NOT_PROVEN = 720
     CUSTODY_DIFFERS = 721
     CUSTODY_STRAY = 722
+    CUSTODY_UNLISTED = 723
     EQUIVOCATION = 730
     SET_NOT_LINKED = 731
     HISTORY_BACKWARDS = 732
@@ -62,6 +63,8 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.CUSTODY_NOT_PROVEN: "Header and nodes of a chain do not prove a vault's counters. Was the file changed?",
     ProofCode.CUSTODY_DIFFERS: "A chain's state proves another number than the quorum certified. The values name it.",
     ProofCode.CUSTODY_STRAY: "A storage proof is of a block that no custody term names, or out of order.",
+    ProofCode.CUSTODY_UNLISTED: "Custody is named of a vault, token, unit or slot that the trusted genesis has not, or "
+    "none of an asset that it has.",
     ProofCode.EQUIVOCATION: "Validators certified two things of one height or epoch. Believe neither, keep both files.",
     ProofCode.SET_NOT_LINKED: "A package's validators are not those that the package before names: the set changed "
     "more than once in between. Follow the sets (`crossclear light follow`), verify that package with `--light-store`.",

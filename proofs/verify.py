@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from clearing.base.certificate import verify_finality
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import check_validator_set
+from clearing.listed_custody import ListedCustody
 from clearing.margin.snapshot import AccountHoldings, SlotKind
 from proofs.book import verify_book
 from proofs.commitment import CommitmentContext, commit_holdings
 from proofs.cover.verifier import check_cover
-from proofs.custody import check_custody, check_reserves, custody_detail
+from proofs.custody import check_custody, check_listed, check_reserves, custody_detail
 from proofs.errors import ProofCode, Refused
 from proofs.group import Point, decode_point
 from proofs.linear.statement import LinearStatement
@@ -45,13 +46,14 @@ def verify_package(
     *,
     network: bytes | None = None,
     validators_hash: bytes | None = None,
+    listed: frozenset[ListedCustody] | None = None,
     own: OwnAccount | None = None,
     clock: Clock | None = None,
 ) -> Verdict:
     """Check a package's bytes.
 
-    `network` and `validators_hash` are what the caller trusts; without them the package's own are taken, and the
-    limits say so. Never raises for bad input.
+    `network`, `validators_hash` and `listed` (`clearing.listed_custody`) are what the caller trusts; without them the
+    package's own are taken, and the limits say so. Never raises for bad input.
     """
     started = clock() if clock is not None else 0.0
     try:
@@ -59,7 +61,7 @@ def verify_package(
     except RemoteFault as fault:
         return Verdict((failed("encoding", fault),))
     seconds = clock() - started if clock is not None else 0.0
-    checks = PackageChecks(package, network, validators_hash, own).in_order()
+    checks = PackageChecks(package, network, validators_hash, own, listed).in_order()
     encoding = replace(passed("encoding", f"{len(data)} bytes, canonical"), seconds=seconds)
     results = (encoding, *run_checks(checks, clock))
     verdict = Verdict(
@@ -72,7 +74,7 @@ def verify_package(
     )
     if not verdict.ok:  # nothing in it may be believed, so nothing is told of it
         return verdict
-    limits = limits_of(package, trusted=validators_hash is not None)
+    limits = limits_of(package, trusted=validators_hash is not None, listed=listed is not None)
     return replace(verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)))
 
 
@@ -87,6 +89,7 @@ class PackageChecks:
     network: bytes | None = None
     validators_hash: bytes | None = None
     own: OwnAccount | None = None
+    listed: frozenset[ListedCustody] | None = None
     linear: LinearStatement | None = None
     points: list[Point] = field(default_factory=list)
     transcript: Transcript | None = None
@@ -164,7 +167,9 @@ class PackageChecks:
 
     def custody(self) -> str:
         """The chains' states prove the custody numbers, as far as the package has evidence."""
-        return custody_detail(check_custody(self.package.statement, self.package.custody))
+        statement = self.package.statement
+        found = custody_detail(check_custody(statement, self.package.custody))
+        return found if self.listed is None else found + check_listed(statement, self.listed)
 
     def cover(self) -> str:
         """The default fund covers the two largest members' uncovered losses, where stress scenarios are stated."""

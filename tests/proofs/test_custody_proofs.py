@@ -21,10 +21,12 @@ from clearing.base.evm.evidence import (
 )
 from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.hashing import keccak256
+from clearing.listed_custody import ListedCustody, listed_custody
 from proofs.custody import Standing, check_custody, custody_limits, standings, terms_of_blocks
 from proofs.errors import ProofCode
 from proofs.package import attach_custody, read_package
 from proofs.verify import verify_package
+from tests.clearing.collateral.test_depeg_guard import guarded
 from tests.evm_state import MadeState
 
 FLAGGED = BalanceWord(BalanceOrder.SLOT_FIRST, u256(9), 255)
@@ -319,3 +321,44 @@ def test_whatever_a_state_holds_is_read_and_shown_nodes_are_all_needed(held, ask
 
 def test_evidence_survives_the_file(proven_package, stated):
     assert read_package(proven_package).custody == stated[1]
+
+
+def listed_of(statement):
+    return frozenset(
+        ListedCustody(term.chain_id, term.vault, term.token, term.balances, term.unit, statement.slots[term.slot].name)
+        for term in statement.custody
+    )
+
+
+def test_with_a_genesis_every_vault_token_unit_and_slot_must_be_its_own(proven_package, stated):
+    listed = listed_of(stated[0])
+    verdict = verify_package(proven_package, listed=listed)
+    assert verdict.ok, verdict.checks[-1]
+    assert not any("trusted genesis" in limit for limit in verdict.not_proven)
+    assert any("trusted genesis" in limit for limit in verify_package(proven_package).not_proven)
+    first, *others = sorted(listed)
+    for other in (
+        first._replace(vault=b"\xee" * 20),
+        first._replace(token=b"\xee" * 20),
+        first._replace(chain_id=3),
+        first._replace(balances=BalanceWord(BalanceOrder.SLOT_FIRST)),
+        first._replace(unit=10**6),
+        first._replace(slot="cash:EUR"),
+    ):
+        verdict = verify_package(proven_package, listed=frozenset((other, *others)))
+        assert (verdict.failed, verdict.checks[-1].code) == ("custody", ProofCode.CUSTODY_UNLISTED)
+    more = frozenset((*listed, first._replace(token=b"\xee" * 20)))
+    assert verify_package(proven_package, listed=more).checks[-1].code == ProofCode.CUSTODY_UNLISTED
+    left = frozenset((*listed, first._replace(unit=10**6, slot="token:1:USD")))
+    assert verify_package(proven_package, listed=left).ok, "a token may be cash or collateral: one of them is stated"
+
+
+def test_a_genesis_lists_each_asset_as_it_is_and_as_it_may_become():
+    genesis = guarded().genesis
+    listed = listed_custody(genesis)
+    assert {(each.chain_id, each.token) for each in listed} == {(a.chain_id, a.token) for a in genesis.assets}
+    leaving = [asset for asset in genesis.assets if asset.may_leave]
+    assert leaving
+    for asset in leaving:
+        both = {(each.slot, each.unit) for each in listed if each.token == asset.token}
+        assert both == {("cash:USD", 1), (f"token:{asset.chain_id}:{asset.name}", asset.as_collateral.base_units)}

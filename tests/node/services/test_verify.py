@@ -224,6 +224,7 @@ def test_a_genesis_file_is_an_anchor(package: Path, tmp_path: Path, capsys: pyte
         genesis_to_json,
         network_id,
     )
+    from clearing.listed_custody import listed_custody
     from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 
     house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
@@ -232,7 +233,7 @@ def test_a_genesis_file_is_an_anchor(package: Path, tmp_path: Path, capsys: pyte
     genesis = Genesis("other", 0, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
     path = tmp_path / "genesis.json"
     path.write_bytes(genesis_to_json(genesis))
-    assert anchor_of_genesis(path.read_bytes()) == Anchor(network_id(genesis), validators.hash)
+    assert anchor_of_genesis(path.read_bytes()) == Anchor(network_id(genesis), validators.hash, listed_custody(genesis))
     assert run(["verify", str(package), "--genesis", str(path), "--output", "json"]) == 6
     assert json.loads(capsys.readouterr().out)["checks"][-1]["name"] == "certificate"
     path.write_bytes(b"{}")
