@@ -7,7 +7,17 @@ import msgpack
 
 from proofs.verify import verify_package
 
-CHECKS = ("encoding", "certificate", "roots", "statement", "ranges_and_rows", "matched_book", "reserves")
+CHECKS = (
+    "encoding",
+    "certificate",
+    "roots",
+    "statement",
+    "ranges_and_rows",
+    "matched_book",
+    "reserves",
+    "custody",
+    "cover",
+)
 SEED = 20_200_312
 
 

@@ -9,12 +9,11 @@ import psutil
 import pytest
 
 from node.devnet.report import Summary
+from tests.e2e.bit_flips import CHECKS
 from tests.e2e.demo_folder import DemoFolder, command_line
 from tests.e2e.leftovers import ROOT, files_under, processes_of
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
-
-CHECKS = ["encoding", "certificate", "roots", "statement", "ranges_and_rows", "matched_book", "reserves"]
 
 
 def test_the_demo_exits_0_and_tells_on_stderr_what_it_showed(demo_run: DemoFolder) -> None:
@@ -98,14 +97,26 @@ def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
     answer = command_line("verify", str(demo_run.package), "--genesis", str(demo_run.genesis_path), "--output", "json")
     assert answer.returncode == 0, answer.stderr
     report = json.loads(answer.stdout)
-    assert list(report) == ["ok", "height", "network", "checks", "bytes", "seconds"]
+    fields = ["ok", "height", "network", "checks", "bytes", "seconds"]
+    assert list(report) == [*fields, "epoch", "not_run", "claim", "not_proven", "file"]
     assert report["ok"] is True
     assert report["height"] == demo_run.summary["package_height"]
     assert report["network"] == demo_run.summary["network"]
-    assert [check["name"] for check in report["checks"]] == CHECKS
-    assert all(list(check) == ["name", "ok", "detail"] and check["ok"] for check in report["checks"])
+    assert [check["name"] for check in report["checks"]] == list(CHECKS)
+    told = ["name", "ok", "detail", "meaning", "code", "seconds"]
+    assert all(list(check) == told and check["ok"] and check["meaning"] for check in report["checks"])
     assert report["bytes"] == demo_run.package.stat().st_size
     assert report["seconds"] > 0
+
+
+def test_the_packages_of_all_validators_are_one_history(demo_run: DemoFolder) -> None:
+    folders = [str(home / "packages") for home in demo_run.homes]
+    answer = command_line("proof", "history", *folders, "--genesis", str(demo_run.genesis_path), "--output", "json")
+    assert answer.returncode == 0, answer.stdout
+    report = json.loads(answer.stdout)
+    assert report["epochs"][0] == 1
+    assert len(report["packages"]) >= len(report["epochs"]) > 1
+    assert report["findings"] == []
 
 
 def test_verify_imports_nothing_that_talks_to_chains_or_peers(demo_run: DemoFolder) -> None:

@@ -76,6 +76,20 @@ def test_every_member_finds_exactly_its_own_holdings(demo_run: DemoFolder, histo
         assert (code, last["name"], last["ok"]) == (0, "inclusion", True), (account, last)
 
 
+def test_a_member_shows_its_account_solvent_by_itself(demo_run: DemoFolder, history: History, tmp_path: Path) -> None:
+    seed, holdings, out = tmp_path / "seed", tmp_path / "holdings.json", tmp_path / "mine.ccs"
+    seed.touch(mode=0o600)
+    seed.write_text(account_seed(demo_run.network_seed, 6).hex())
+    holdings.write_text(json.dumps({name: str(amount) for name, amount in history.holdings[6].items()}))
+    own = ["--account", "6", "--seed-file", str(seed), "--holdings", str(holdings)]
+    anchor = ["--genesis", str(demo_run.genesis_path)]
+    answer = command_line("proof", "make", str(demo_run.package), *own, *anchor, "--out", str(out))
+    assert answer.returncode == 0, answer.stderr
+    answer = command_line("proof", "verify", str(out), "--package", str(demo_run.package), *anchor)
+    assert answer.returncode == 0, answer.stdout
+    assert "account 6 meets its maintenance requirement" in answer.stdout
+
+
 def test_a_wrong_holding_is_refused_by_inclusion(demo_run: DemoFolder, history: History, tmp_path: Path) -> None:
     account = 6
     seed, own = account_seed(demo_run.network_seed, account), history.holdings[account]

@@ -1,0 +1,101 @@
+"""What a node really writes, epoch after epoch, is one history to the tools, and enough for a member's own proof."""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from clearing.base.certificate import Certificate
+from clearing.base.header import Header
+from clearing.base.validators import ValidatorSet
+from clearing.extension import VoteExtension
+from clearing.genesis import genesis_to_json
+from clearing.holdings import holdings_of
+from clearing.margin.snapshot import RiskSnapshot
+from node.cli.main import run
+from node.epochs.service import account_seed, write_package
+from node.store.store import Store
+from proofs.epoch import commit_epoch, prove_epoch
+from proofs.package import read_package
+from proofs.verify import verify_package
+from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
+
+EPOCHS = 2
+
+
+class Prover(QuickProver):
+    """In this process, at once."""
+
+    def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
+        future: Future[tuple[tuple[int, bytes], ...]] = Future()
+        future.set_result(commit_epoch(snapshot, seeds))
+        return future
+
+    def prove(
+        self,
+        snapshot: RiskSnapshot,
+        seeds: Mapping[int, bytes],
+        header: Header,
+        certificate: Certificate,
+        validators: ValidatorSet,
+    ) -> "Future[bytes]":
+        future: Future[bytes] = Future()
+        future.set_result(prove_epoch(snapshot, seeds, header, certificate, validators))
+        return future
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with genesis, the packages of a station, and one member's files as of each epoch."""
+    folder = tmp_path_factory.mktemp("history")
+    home = make_home(folder / "net")
+    (folder / "genesis.json").write_bytes(genesis_to_json(home.genesis))
+    last = EPOCHS * MARKET.epoch_blocks + MARKET.snapshot_delay_blocks
+    with Store(folder / "s.sqlite", home.network) as store:
+        station = Station(home, store, Prover())
+        words = World(home.genesis)
+        for height in range(1, last + 1):
+            words.state = station.state
+            prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
+            committed = station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
+            if height % MARKET.epoch_blocks == 0:
+                held = holdings_of(station.state, 1)
+                (folder / f"held-{height // MARKET.epoch_blocks}.json").write_text(
+                    json.dumps([*held.cash, *held.tokens, *held.lots])
+                )
+            header = committed.block.header
+            snapshot = station.epochs.provable(height)
+            if snapshot is not None:
+                seeds = {each.account: account_seed(bytes(32), each.account) for each in snapshot.accounts}
+                future = station.prover.prove(snapshot, seeds, header, committed.certificate, home.genesis.validators)
+                write_package(folder / "packages", folder, snapshot.statement.epoch, height, future.result())
+    (folder / "seed").touch(mode=0o600)
+    (folder / "seed").write_text(account_seed(bytes(32), 1).hex())
+    return folder
+
+
+def test_the_packages_of_a_node_are_one_history(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    anchor = ["--genesis", str(written / "genesis.json"), "--output", "json"]
+    assert run(["proof", "history", str(written / "packages"), *anchor]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["epochs"] == list(range(1, EPOCHS + 1))
+    assert report["findings"] == []
+
+
+def test_a_member_of_a_real_network_proves_its_account(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    package = written / "packages" / f"epoch-{EPOCHS:06d}.ccp"
+    statement = read_package(package.read_bytes()).statement
+    names = [slot.name for slot in statement.slots if slot.is_public]
+    values = json.loads((written / f"held-{EPOCHS}.json").read_text())
+    (written / "holdings.json").write_text(json.dumps(dict(zip(names, map(str, values), strict=True))))
+    own = ["--account", "1", "--seed-file", str(written / "seed"), "--holdings", str(written / "holdings.json")]
+    anchor = ["--genesis", str(written / "genesis.json")]
+    out = written / "mine.ccs"
+    assert run(["verify", str(package), *own, *anchor]) == 0, capsys.readouterr().out
+    assert run(["proof", "make", str(package), *own, *anchor, "--out", str(out)]) == 0
+    assert run(["proof", "verify", str(out), "--package", str(package), *anchor]) == 0
+    assert run(["proof", "show", str(package)]) == 0
+    assert verify_package(package.read_bytes()).ok
