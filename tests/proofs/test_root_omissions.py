@@ -289,3 +289,59 @@ def test_what_the_header_says_too_may_be_left_out_of_the_vote(market: SimpleName
         assert verify_package(with_certificate(package, moved, certificate)).failed == "certificate"
         claimed = msgspec.structs.replace(certificate, value=moved.hash)
         assert verify_package(with_certificate(package, moved, claimed)).failed == "certificate"
+
+
+def without_in_set(**neutral: object) -> Weakened:
+    """A validator set whose hash skips these fields of its validators."""
+    real = ValidatorSet.hash.func  # type: ignore[attr-defined]
+
+    def hashed(self: ValidatorSet) -> bytes:
+        alike = (msgspec.structs.replace(validator, **neutral) for validator in self.validators)
+        return bytes(real(ValidatorSet(tuple(alike))))
+
+    return lambda patch: patch.setattr(ValidatorSet, "hash", property(hashed))
+
+
+def test_without_the_powers_in_the_hash_of_the_set_one_validator_is_a_quorum(market: SimpleNamespace) -> None:
+    """A member trusts a set by its hash; the package shows that set with another weight for the one that lies."""
+    _, _, trusted = market.certified(bytes(32))
+    first, second = trusted.validators
+    heavy = ValidatorSet((msgspec.structs.replace(first, power=1000), second))
+    check_forged_set(market, trusted, heavy, market.SECRETS[:1], without_in_set(power=1))
+
+
+def test_without_the_keys_in_the_hash_of_the_set_anybody_is_a_quorum(market: SimpleNamespace) -> None:
+    _, _, trusted = market.certified(bytes(32))
+    secrets = [bls.secret_from_seed(bytes([90 + i]) * 32) for i in range(2)]
+    own = ValidatorSet(
+        tuple(
+            msgspec.structs.replace(each, bls_key=bls.public_key(secret), possession=bls.prove_possession(secret))
+            for each, secret in zip(trusted.validators, secrets, strict=True)
+        )
+    )
+    check_forged_set(market, trusted, own, secrets, without_in_set(bls_key=trusted.validators[0].bls_key))
+
+
+def check_forged_set(
+    market: SimpleNamespace, trusted: ValidatorSet, shown: ValidatorSet, secrets: Sequence[int], weak: Weakened
+) -> None:
+    """A made-up epoch that only `secrets` signed, shown with another set to a member who trusts a hash."""
+
+    def forged() -> tuple[bytes, bytes]:
+        package, known = made_up(market), ValidatorSet(trusted.validators).hash
+        header = msgspec.structs.replace(package.header, validators_hash=known)
+        fresh = ValidatorSet(shown.validators)
+        digest = certificate_module.vote_digest(
+            market.NETWORK, fresh.hash, VoteKind.PRECOMMIT, header.height, 1, header.hash
+        )
+        shares = {i: bls.sign(secret, digest) for i, secret in enumerate(secrets)}
+        certificate = make_certificate(VoteKind.PRECOMMIT, header.height, 1, header.hash, fresh, shares)
+        return with_head(write_package(package), (header, certificate, fresh)), known
+
+    with weakened(weak):
+        data, known = forged()
+        assert verify_package(data, validators_hash=known).ok
+    assert verify_package(data, validators_hash=trusted.hash).failed == "certificate"
+    data, known = forged()
+    assert known == trusted.hash
+    assert verify_package(data, validators_hash=known).failed == "certificate"
