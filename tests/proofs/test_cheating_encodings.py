@@ -3,7 +3,9 @@
 Every control runs the very same bytes past a lenient decoder first, and there they pass.
 """
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from py_arkworks_bls12381 import G1Point, Scalar
@@ -261,3 +263,22 @@ def test_what_a_cofactor_is_times_any_point_of_small_order_is_infinity():
         assert multiply_small(found, order) == infinity() != found
         assert not found.is_in_subgroup()
         assert multiply(GENERATOR, order) != infinity()
+
+
+PINNED = {
+    ("proofs/srs.py", "from_compressed_bytes_unchecked"): "a constant, and a file pinned by its hash",
+    ("proofs/srs.py", "from_xy_bytes_unchecked_be"): "a file pinned by its hash",
+    ("proofs/group.py", "multiexp_unchecked"): "checks the lengths before",
+    ("clearing/base/bls.py", "from_compressed_bytes_unchecked"): "checks the subgroup of the sum, or itself",
+}
+
+
+def test_constructors_without_checks_stand_only_where_something_else_checks():
+    """A new one needs a reason here: what a stranger sends must not reach it."""
+    root, found = Path(__file__).parents[2], set()
+    for package in ("proofs", "clearing", "bridge", "consensus", "node"):
+        for path in sorted((root / package).rglob("*.py")):
+            text, at = path.read_text(encoding="utf-8"), path.relative_to(root).as_posix()
+            found |= {(at, name) for name in re.findall(r"\b(?:G[12]Point|GT)\.(\w*unchecked\w*)", text)}
+            assert not re.search(r"\bScalar\(", text), f"{at}: Scalar(int) wraps silently"
+    assert found == set(PINNED)

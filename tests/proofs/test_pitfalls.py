@@ -61,6 +61,7 @@ Constructors without checks: points outside of the subgroup
     cheating_encodings::a_point_of_small_order_would_make_a_second_commitment_of_the_same_holdings_and_is_refused
     cheating_encodings::points_of_order_three_are_refused_every_time
     cheating_encodings::points_of_small_order_that_cancel_out_are_refused
+    cheating_encodings::constructors_without_checks_stand_only_where_something_else_checks
 A challenge at which α + D_i = 0
     cheating_challenges::a_lookup_challenge_at_a_pole_of_the_table_would_prove_anything_and_is_refused
     cheating_challenges::a_digit_at_a_pole_is_in_no_table
