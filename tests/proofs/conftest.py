@@ -1,5 +1,6 @@
 """A small market: three accounts, two instruments in two risk groups, cash on two chains, one collateral token."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -31,6 +32,9 @@ from proofs.linear.witness import Witness, make_witness
 from proofs.package import commitments_root
 from proofs.solvency import complete_holdings, layout_of
 from proofs.srs import basis
+from proofs.verify import verify_package
+from tests.proofs import cheated_package
+from tests.proofs.slow_package import failed_check
 
 N = 256
 NETWORK = bytes([7]) * 32
@@ -185,6 +189,32 @@ class Cheat:
         )
         head = certified(commitments_root(stated, commitments, N))
         return assemble(proven or stated, commitments, witnesses, *head, domain=N, check_witness=False)
+
+
+COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
+NOT_JUDGED = ("statement", "inclusion")
+"""Checks of which the slow verifier leaves something out: the rules, and what one account knows of itself."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def both_verifiers(request):
+    """In a complete run, every package that a test verifies is shown to the slow verifier too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (request.module, cheated_package):
+            if COMPLETE and getattr(module, "verify_package", None) is verify_package:
+                patch.setattr(module, "verify_package", verified_by_both)
+        yield
+
+
+def verified_by_both(data, **trusted):
+    verdict = verify_package(data, **trusted)
+    if len(data) < 1 << 18 and not (trusted and verdict.failed == "certificate"):
+        found = failed_check(data)
+        if verdict.ok or verdict.failed not in ("encoding", *NOT_JUDGED):
+            assert found == (verdict.failed or "")
+        else:
+            assert found or verdict.failed in NOT_JUDGED
+    return verdict
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,21 @@ OTHERS = ("zk_prover/README.md", "prover/README.md", "README.md")
 """Files of other projects."""
 LABELS = frozenset(
     {"bytes", "integer", "scalar", "point", "srs", "n", "layout", "context", "accounts", "account", "sigma", "C_W"}
-    | {"alpha", "y", "beta", "delta", "gamma", "zeta", "D(zeta)", "S(omega zeta)", "r", "pi_1", "pi_2", "mu"}
+    | {
+        "alpha",
+        "y",
+        "beta",
+        "delta",
+        "gamma",
+        "zeta",
+        "D(zeta)",
+        "S(omega zeta)",
+        "G(omega zeta)",
+        "r",
+        "pi_1",
+        "pi_2",
+        "mu",
+    }
     | {"challenge", "tagged(tag, data)", "parent", "weight", "auxiliary", "slot", "total", "R"}
 )
 """Labels and types of transcripts."""

@@ -138,4 +138,4 @@ def proofs_over(q: int, generator: int, tau: int) -> SimpleNamespace:
     parts = ("field", "srs", "group", "domain", "layout", "transcript", "commitment", "book")
     linear = ("witness", "statement", "prover", "verifier", "encoding")
     found = {part: load(part) for part in parts} | {part: load(f"linear.{part}") for part in linear}
-    return SimpleNamespace(q=q, tau=tau, **found)
+    return SimpleNamespace(q=q, tau=tau, solvency=load("solvency"), cover=load("cover.prover"), **found)
