@@ -12,7 +12,7 @@ from web3 import Web3
 from benchmarks.figures import Figure, of_times, repeated
 from benchmarks.proofs import accounts_of, layout_of_the_design
 from bridge.contracts import load_artifact
-from bridge.deploy import deploy
+from bridge.deploy import deploy_solvency_verifier
 from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from clearing.base.validators import ValidatorSet
@@ -44,7 +44,7 @@ def solvency_figures(
     proving = repeated(lambda: prove_account(alone, [own], 0, witness, SEED), 3)
     checking = repeated(lambda: verify_account(keys, own, SHOWN, path, proof), 15)
 
-    verifier = deploy(meter.web3, key, "SolvencyVerifier", Web3.to_checksum_address(vault))
+    verifier = deploy_solvency_verifier(meter.web3, key, vault)
     contract = meter.web3.eth.contract(
         address=Web3.to_checksum_address(verifier.address), abi=load_artifact("SolvencyVerifier").abi
     )

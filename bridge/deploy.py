@@ -91,6 +91,11 @@ def deploy_vault(web3: Web3, secret: bytes, verifier: bytes, terms: VaultTerms) 
     return deploy(web3, secret, "Vault", settings, validator_words(terms.validators), assets)
 
 
+def deploy_solvency_verifier(web3: Web3, secret: bytes, vault: bytes) -> Deployed:
+    """A verifier of single accounts that believes whom this vault believes. Raises LocalFault TRANSACTION_REVERTED."""
+    return deploy(web3, secret, "SolvencyVerifier", to_checksum_address(vault))
+
+
 def deploy(web3: Web3, secret: bytes, name: str, *arguments: Any) -> Deployed:
     """Any of our contracts, by the name of its artifact. Raises LocalFault TRANSACTION_REVERTED."""
     artifact, account = load_artifact(name), _account(secret)

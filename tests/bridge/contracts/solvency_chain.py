@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bridge.deploy import deploy
+from bridge.deploy import deploy_solvency_verifier
 from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from proofs.onchain.keys import EpochKeys, certified_digest
@@ -15,7 +15,7 @@ class SolvencyChain:
 
     def __init__(self, vault: VaultChain) -> None:
         self.vault = vault
-        self.at = deploy(vault.user.web3, USER, "SolvencyVerifier", vault.vault.address)
+        self.at = deploy_solvency_verifier(vault.user.web3, USER, vault.vault_at.address)
         self.contract = vault.user.contract("SolvencyVerifier", self.at)
 
     def certify(

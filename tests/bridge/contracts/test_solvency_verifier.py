@@ -11,8 +11,11 @@ import pytest
 from bridge.contracts import FOLDER
 from bridge.contracts.calldata import validator_words
 from bridge.deploy import deploy
-from clearing.base.certificate import VoteKind, vote_digest
+from bridge.solvency import Shown, certify_call, check_call, keys_of_call, read_checked, show_call
+from clearing.base import bls
+from clearing.base.certificate import VoteKind, signer_bitmap, vote_digest
 from clearing.base.codec import u256
+from clearing.base.errors import RemoteFault
 from clearing.base.hashing import sha256, tag_word
 from clearing.base.merkle import LEAF_TAG, NODE_TAG, ROOT_TAG
 from node.devnet.anvil import Anvil, anvil_chain
@@ -89,6 +92,25 @@ def test_a_view_tells_other_contracts_without_a_transaction(
 ) -> None:
     arguments = epoch.keys.words, epoch.leaves[1].words, 1, list(epoch.path(1)), proof
     assert solvency.contract.functions.check(*arguments).call() == [3, 2, 0]
+
+
+def test_the_adapters_calls_are_the_contracts(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
+    web3, functions = solvency.vault.user.web3, solvency.contract.functions
+    shown = Shown(epoch.keys.words, epoch.leaves[1].words, 1, epoch.path(1), proof)
+    arguments = shown.keys, shown.leaf, shown.index, list(shown.path), shown.proof
+    assert show_call(shown) == bytes.fromhex(functions.show(*arguments)._encode_transaction_data()[2:])
+    to = solvency.contract.address
+    assert read_checked(bytes(web3.eth.call({"to": to, "data": check_call(shown)}))) == (3, 2, 0)
+    assert bytes(web3.eth.call({"to": to, "data": keys_of_call(3)})) == epoch.keys.hash
+    assert bytes(web3.eth.call({"to": to, "data": keys_of_call(4)})) == bytes(32)
+    signers = solvency.vault.signers
+    shares = [bls.sign(secret, certified_digest(epoch.keys, signers.validators.hash)) for secret in signers.secrets]
+    total = bls.aggregate(shares)
+    wanted = functions.certify(shown.keys, (15, bls.signature_coordinates(total)))._encode_transaction_data()
+    assert certify_call(shown.keys, signer_bitmap((0, 1, 2, 3)), total) == bytes.fromhex(wanted[2:])
+    for bad in (b"", bytes(95), bytes(97), bytes([255]) * 96):
+        with pytest.raises(RemoteFault):
+            read_checked(bad)
 
 
 def test_among_a_thousand_accounts_one_is_shown_below_the_gas_goal(solvency: SolvencyChain) -> None:
