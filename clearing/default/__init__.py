@@ -1,0 +1,1 @@
+"""What happens when a member cannot pay: who bears the loss, in which order, and how it ends."""
