@@ -9,6 +9,7 @@ from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.evm.rlp_coding import decode, encode
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceOrder, BalanceWord, vault_place
 from clearing.base.hashing import keccak256
+from clearing.listed_custody import ListedCustody
 from clearing.margin.snapshot import CustodyTerm, RiskStatement
 from proofs.custody import Standing, check_custody
 from proofs.errors import ProofCode, Refused
@@ -256,3 +257,37 @@ def test_a_word_that_no_client_writes_is_no_number(market, word):
     with pytest.raises(RemoteFault) as fault:
         shown.chains[1].evidence(shown.terms[:1])
     assert fault.value.code is BaseCode.BAD_TRIE_PROOF
+
+
+def test_a_vault_of_the_quorums_own_making_is_found_by_whoever_has_the_genesis(market, shown):
+    """A contract whose storage says what is wanted proves itself: only genesis says which vault is the network's."""
+    listed = frozenset(
+        ListedCustody(
+            term.chain_id, term.vault, term.token, term.balances, term.unit, shown.statement.slots[term.slot].name
+        )
+        for term in shown.terms
+    )
+    shot = market.snapshot()
+    good = read_package(market.honest(replace(shot, statement=shown.statement)))
+    honest = write_package(replace(good, custody=shown.evidence))
+    assert verify_package(honest, listed=listed).ok
+    first, *rest = shot.statement.custody
+    for changes in ({"vault": bytes([200]) * 20}, {"token": bytes([0, 1]) * 10}, {"unit": 1}):
+        lie = replace(first, **changes)
+        if "unit" in changes:  # the same coins, a hundred times as many claims
+            others = lie.owed - lie.held
+            lie = replace(lie, deposited=u256(lie.held + others), withdrawn=bytes(32), balance=u256(lie.held + others))
+        made = chains_of((lie, *rest))
+        terms = dated((lie, *rest), made)
+        stated = replace(shot.statement, custody=terms)
+        package = read_package(market.honest(replace(shot, statement=stated)))
+        evidence = tuple(
+            chain.evidence([term for term in terms if term.chain_id == number])
+            for number, chain in sorted(made.items())
+        )
+        data = write_package(replace(package, custody=evidence))
+        alone = verify_package(data)
+        assert alone.ok, "the file alone cannot tell"
+        assert any("a trusted genesis file would tell" in limit for limit in alone.not_proven)
+        verdict = verify_package(data, listed=listed)
+        assert (verdict.failed, verdict.checks[-1].code) == ("custody", ProofCode.CUSTODY_UNLISTED)

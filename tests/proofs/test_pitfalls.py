@@ -100,6 +100,7 @@ Custody proofs forged
     cheating_custody::another_contracts_counters_are_not_the_vaults
     cheating_custody::an_older_block_with_more_in_the_vault_is_not_the_certified_one
     cheating_custody::a_balance_without_a_place_is_never_called_proven
+    cheating_custody::a_vault_of_the_quorums_own_making_is_found_by_whoever_has_the_genesis
 Keys of validators that cancel each other
     cheating_signatures::a_validator_key_made_to_cancel_the_others_certifies_nothing
 Errors of several proofs that cancel in a batch
