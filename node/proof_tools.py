@@ -112,7 +112,9 @@ def history_of(paths: Sequence[Path], anchor: Anchor, allowed: Sequence[ProofCod
     One file is in memory at a time.
     """
     started = time.perf_counter()
-    history = PackageHistory(anchor.network, anchor.validators_hash, thorough=thorough, clock=time.perf_counter)
+    history = PackageHistory(
+        anchor.network, anchor.validators_hash, anchor.listed, thorough=thorough, clock=time.perf_counter
+    )
     skipped = 0
     for path in paths:
         files, others = _packages_in(path)

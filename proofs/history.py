@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from clearing.base.errors import CrossclearError
+from clearing.listed_custody import ListedCustody
 from proofs.errors import ProofCode
 from proofs.history_order import (
     Entry,
@@ -27,6 +28,7 @@ from proofs.verify import verify_package
 
 FINDINGS_MAX = 1000
 LIMITS = (
+    "What each package by itself leaves open: `crossclear verify` tells it.",
     "An epoch after the last or before the first of these packages: nothing here shows whether there is one.",
     "Blinders are found reused where commitments or proof messages repeat, or where two commitments of one account "
     "differ by a small multiple of one slot; a reuse behind larger changes leaves no trace that anybody could search.",
@@ -78,13 +80,15 @@ class HistoryVerdict:
 
 @dataclass
 class PackageHistory:
-    """Add packages in any order, then `finish`. `network` and `validators_hash` (of the earliest) are what is trusted.
+    """Add packages in any order, then `finish`.
 
+    `network`, `validators_hash` (of the earliest package) and `listed` (custody of genesis) are what is trusted.
     `thorough` searches for reused blinders behind two changed slots, too: a tenth of a second an account and epoch.
     """
 
     network: bytes | None = None
     validators_hash: bytes | None = None
+    listed: frozenset[ListedCustody] | None = None
     thorough: bool = False
     clock: Clock | None = None
     _results: list[PackageResult] = field(default_factory=list)
@@ -96,7 +100,7 @@ class PackageHistory:
 
     def add(self, name: str, data: bytes) -> PackageResult:
         """Judge one package by itself and remember what the others are compared with. Never raises for bad input."""
-        verdict = verify_package(data, clock=self.clock)
+        verdict = verify_package(data, listed=self.listed, clock=self.clock)
         package, last = verdict.package, verdict.checks[-1]
         result = PackageResult(
             name=name,

@@ -326,3 +326,9 @@ def test_what_is_not_compared_any_more_is_said(monkeypatch, three):
 
 def test_findings_are_bounded(monkeypatch):
     assert len(judged([b""] * (FINDINGS_MAX + 5)).findings) == FINDINGS_MAX
+
+
+def test_custody_that_a_trusted_genesis_does_not_list_is_found(three):
+    verdict = judged(three, listed=frozenset())
+    assert [result.failed for result in verdict.packages] == ["custody"] * 3
+    assert not verdict.ok
