@@ -42,6 +42,7 @@ LAYOUT = lay_out(
     (CASH, TOKEN, POSITION),
     tuple(RowRange(8, ((0, 1), (1, 3), (2, move)), 0, shortfall=True) for move in (-900, -300, -1, 1, 300, 700)),
 )
+TWO_COLUMNS = lay_out(N, (TOKEN,) * 40, (RowRange(8, ((0, 1),), 0, shortfall=False),))
 RUINED = (5, -1, 2**38)
 """A negative token, and rows that are far below zero: false whatever σ and the rows' constants are."""
 
@@ -85,6 +86,22 @@ def test_without_one_accounts_message_in_the_transcript_anything_is_proven_and_t
     assert is_false(statement, forger.vectors, forger.rho)
     assert refused(statement, proof)
     assert refused(*Forger(LAYOUT, [RUINED] * accounts, which=which).forge(item))
+
+
+@pytest.mark.parametrize("which", [0, 1, 3])
+@pytest.mark.parametrize("item", ["C_D", "C_f", "D(zeta)"])
+def test_without_one_columns_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it(
+    item: str, which: int
+) -> None:
+    assert TWO_COLUMNS.columns == 2
+    vectors = [(-1,) * 40] * 2
+    forger = Forger(TWO_COLUMNS, vectors, which=which)
+    with leaving_out(item, only=which):
+        statement, proof = forger.forge(item)
+        assert not refused(statement, proof)
+    assert is_false(statement, forger.vectors, forger.rho)
+    assert refused(statement, proof)
+    assert refused(*Forger(TWO_COLUMNS, vectors, which=which).forge(item))
 
 
 def test_shortfalls_left_out_are_chosen_after_the_challenges() -> None:

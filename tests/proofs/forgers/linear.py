@@ -7,6 +7,7 @@ Symbols as in `proofs/notes/protocol.md`, and L = Lz + Σ r^(i+1)(D_i − D̄_i)
 """
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -26,20 +27,24 @@ from tests.proofs.forgers.lattice import small_solution
 from tests.proofs.forgers.openings import LastRound
 
 Forgery = tuple[LinearStatement, bytes]
+T = TypeVar("T")
 
 
 class Forger:
-    """One proof for accounts whose values may break any range and any row. Layouts of one column."""
+    """One proof for accounts whose values may break any range and any row.
+
+    Columns of all accounts are numbered i = k·columns + c, as in the notes.
+    """
 
     def __init__(self, layout: Layout, vectors: Sequence[Sequence[int]], *, which: int = 0) -> None:
-        """`which` account's message is the unbound one, where every account has its own."""
-        count = len(vectors)
+        """`which` of the messages of one kind is the unbound one, where every account or column has its own."""
+        count, columns = len(vectors), len(vectors) * layout.columns
         self.layout, self.vectors, self.which = layout, vectors, which
         self.size = layout.size
         """n of the basis that C_W is committed in; the layout's may change later."""
         self.context, self.accounts, self.sigma = bytes(32), tuple(range(count)), [0] * count
         self.rho = [[random_scalar(), random_scalar()] for _ in vectors]
-        self.d, self.f = ([random_scalar() for _ in vectors] for _ in range(2))
+        self.d, self.f = ([random_scalar() for _ in range(columns)] for _ in range(2))
         self.m, self.t_1, self.t_2 = (random_scalar() for _ in range(3))
         self.s = [random_scalar(), random_scalar()]
         self.d_bar, self.s_bar, self.r = list(self.d), 0, 0
@@ -62,23 +67,21 @@ class Forger:
             self._solve_small(*self._small_unknowns()[unbound])
         elif unbound not in ("D(zeta)", "S(omega zeta)", "pi_2", "nothing"):
             raise ValueError(unbound)
-        evaluations = [[value] for value in self.d_bar]
-        self.r = challenges.after_evaluations(self.transcript, evaluations, self.s_bar)
+        self.r = challenges.after_evaluations(self.transcript, self._by_account(self.d_bar), self.s_bar)
         if unbound == "D(zeta)":
             self._solve(self._put_d_bar)
         pi_1, pi_2 = self._openings(unbound)
         self.error = self._residue()
-        parts = tuple(
-            AccountPart((_constant(d),), (_constant(f),), (d_bar,))
-            for d, f, d_bar in zip(self.d, self.f, self.d_bar, strict=True)
-        )
+        points = self._by_account([_constant(d) for d in self.d]), self._by_account([_constant(f) for f in self.f])
+        parts = tuple(AccountPart(*part) for part in zip(*points, self._by_account(self.d_bar), strict=True))
         s, t_1, t_2 = _commit(self.s), _constant(self.t_1), _constant(self.t_2)
         return self.statement(), write_proof(LinearProof(parts, _constant(self.m), s, t_1, t_2, self.s_bar, pi_1, pi_2))
 
     def _draw_until_zeta(self) -> None:
         self.transcript = self.statement().transcript()
-        self.first = challenges.after_digits(self.transcript, [(_constant(d),) for d in self.d], _constant(self.m))
-        self.delta = challenges.after_lookups(self.transcript, [(_constant(f),) for f in self.f])
+        c_d, c_f = (self._by_account([_constant(each) for each in found]) for found in (self.d, self.f))
+        self.first = challenges.after_digits(self.transcript, c_d, _constant(self.m))
+        self.delta = challenges.after_lookups(self.transcript, c_f)
         self.gamma = challenges.after_sum(self.transcript, _commit(self.s))
         self.zeta = challenges.after_quotient(self.transcript, _constant(self.t_1), _constant(self.t_2))
         self.shifted = domain_of(self.layout.size).omega * self.zeta % ORDER
@@ -162,20 +165,29 @@ class Forger:
         domain = domain_of(self.layout.size)
         weights = weights_of(self.layout, self.first.y)
         lagrange = domain.lagrange(self.zeta, used_positions(self.layout))
-        (u_bar,), v_bar = public_evaluations(self.layout, weights, lagrange)
+        u_bar, v_bar = public_evaluations(self.layout, weights, lagrange)
         alpha, gamma, gamma_beta = self.first.alpha, self.gamma, self.gamma * self.first.beta
         table, inverse_n = alpha + domain.table(self.zeta), inverse(self.layout.size)
         total = polynomial(self.s) * -gamma
         constant = gamma * self.s_bar + self.m * (alpha + self.d_bar[0])
         constant -= domain.vanishing(self.zeta) * (self.t_1 + pow(self.zeta, self.layout.size + 2, ORDER) * self.t_2)
-        opening = powers(self.r, len(self.d) + 1)[1:]
-        for k, joint in enumerate(powers(self.delta, len(self.d))):
-            factor = 1 if k else table
-            constant += self.f[k] * (joint * (alpha + self.d_bar[k]) * factor - gamma) - joint * factor
-            constant += joint * gamma_beta * (weights.c(self.sigma[k]) * inverse_n - u_bar * self.d_bar[k])
-            constant += opening[k] * (self.d[k] - self.d_bar[k])
+        owns, openings = powers(self.delta, len(self.d)), powers(self.r, len(self.d) + 1)[1:]
+        for i, (own, opening) in enumerate(zip(owns, openings, strict=True)):
+            factor = 1 if i else table
+            constant += self.f[i] * (own * (alpha + self.d_bar[i]) * factor - gamma) - own * factor
+            constant += opening * (self.d[i] - self.d_bar[i])
+        for k, (joint, d_bar) in enumerate(
+            zip(owns[:: self.layout.columns], self._by_account(self.d_bar), strict=True)
+        ):
+            claimed = sum(map(int.__mul__, u_bar, d_bar))
+            constant += joint * gamma_beta * (weights.c(self.sigma[k]) * inverse_n - claimed)
             total += self.committed(k) * (joint * gamma_beta % ORDER * v_bar % ORDER)
         return total + polynomial([constant % ORDER])
+
+    def _by_account(self, items: Sequence[T]) -> list[tuple[T, ...]]:
+        """One tuple of columns an account."""
+        step = self.layout.columns
+        return [tuple(items[at : at + step]) for at in range(0, len(items), step)]
 
     def committed(self, k: int) -> Poly:
         """W of account k."""
