@@ -15,6 +15,7 @@ from clearing.margin.snapshot import RiskStatement, Row, RowKind
 from proofs.book import BLINDERS
 from proofs.cover.link import LINK_BYTES
 from proofs.cover.terms import cover_of
+from proofs.custody_view import custody_view, evidence_view
 from proofs.field import SCALAR_BYTES
 from proofs.group import POINT_BYTES
 from proofs.linear.encoding import TAIL_BYTES, LinearProof, part_bytes, read_proof
@@ -40,6 +41,8 @@ def package_view(package: EpochPackage) -> View:
         view["says"] = row_in_words(row, names)
         del view["coefficients"]
     shown["statement"] = {"digest": _hex(package.statement.digest()), **shown["statement"]}
+    shown["statement"]["custody"] = custody_view(package)
+    shown["custody"] = evidence_view(package)
     shown["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
     shown["proof"] = _joint_view(package)
     shown["book"] = _book_view(package.book, package.statement)

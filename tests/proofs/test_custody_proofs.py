@@ -3,6 +3,8 @@
 The chains' real states are in `tests/bridge/contracts/test_storage_proofs.py`; here the lies have a quorum behind them.
 """
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +28,7 @@ from proofs.custody import Standing, check_custody, custody_limits, standings, t
 from proofs.errors import ProofCode
 from proofs.package import attach_custody, read_package
 from proofs.verify import verify_package
+from proofs.view import view_of
 from tests.clearing.collateral.test_depeg_guard import guarded
 from tests.evm_state import MadeState
 
@@ -362,3 +365,18 @@ def test_a_genesis_lists_each_asset_as_it_is_and_as_it_may_become():
     for asset in leaving:
         both = {(each.slot, each.unit) for each in listed if each.token == asset.token}
         assert both == {("cash:USD", 1), (f"token:{asset.chain_id}:{asset.name}", asset.as_collateral.base_units)}
+
+
+def test_people_read_amounts_as_numbers_and_what_vouches_for_them(proven_package, stated):
+    shown = view_of(attach_custody(proven_package, stated[1][1:]))
+    first, second, _ = shown["statement"]["custody"]
+    term = stated[0].custody[0]
+    assert (first["deposited"], first["balance"]) == tuple(map(str, (words_of(term)[0], words_of(term)[2])))
+    assert (first["released"], first["later"], first["strays"], first["dust"]) == ("7", "11", "5", "3")
+    assert first["owed"] == str(words_of(term)[0] - words_of(term)[1])
+    assert first["backs"] == "cash:USD"
+    assert first["vouched_by"] == "the quorum's word: no storage proof"
+    assert second["vouched_by"] == "storage proofs of counters and balance"
+    (evidence,) = shown["custody"]
+    assert evidence["nodes"] == len(stated[1][1].nodes)
+    json.dumps(shown)
