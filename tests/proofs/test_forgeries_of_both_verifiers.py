@@ -14,7 +14,7 @@ import pytest
 from proofs.linear.verifier import verify
 from tests.proofs.forgers.linear import Forger, Forgery
 from tests.proofs.forgers.weakened import leaving_out
-from tests.proofs.slow_verifier import Script, plain_statement, why_refused
+from tests.proofs.slow_verifier import Script, plain_statement, state_after, why_refused
 from tests.proofs.test_transcript_omissions import LAYOUT, RUINED
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
@@ -35,7 +35,9 @@ def forgetting(item: str) -> Iterator[None]:
                 real(self, label, kind, data) if label != item or kind == "challenge" else None
             ),
         )
+        state_after.cache_clear()  # what is remembered was judged with the item
         yield
+    state_after.cache_clear()
 
 
 def forged(item: str) -> Forgery:
