@@ -43,6 +43,7 @@ def make_witness(
         free = width == 0 and index < slots
         if check and not free and not 0 <= value < max(BASE**width, 1):
             where = f"slot {index}" if index < slots else f"row {index - slots}"
-            raise LocalFault(ProofCode.WITNESS_OUT_OF_RANGE, where, value=str(value), width=width)
+            # Never the value: faults are logged, and logs leave the machine.
+            raise LocalFault(ProofCode.WITNESS_OUT_OF_RANGE, where, width=width)
         columns[column][start : start + width] = (value % BASE**width).to_bytes(width, "little")
     return Witness(tuple(values), tuple(map(tuple, columns)), tuple(blinders))

@@ -332,3 +332,16 @@ def test_a_member_that_mistypes_its_holdings_is_not_told_a_commitment_to_them(ma
         prove_account(good, own)
     assert fault.value.code is ProofCode.NOT_INCLUDED
     assert told not in fault.value.values.values()
+
+
+@pytest.mark.parametrize("held", [(-123_457, 0), (0, 2**40 + 123_457), (0, 5 * 123_457)])
+def test_a_fault_about_holdings_tells_where_and_not_how_much(held):
+    """Faults end in logs, and logs leave the machine."""
+    with pytest.raises(LocalFault) as fault:
+        make_witness(LAYOUT, held, 0, (1, 2))
+    assert fault.value.code is ProofCode.WITNESS_OUT_OF_RANGE
+    told = [fault.value.at, *map(str, fault.value.values.values())]
+    assert fault.value.at.split()[0] in ("slot", "row")
+    assert not any(
+        str(abs(number)) in each for number in (*held, held[0] - 3 * held[1] + 10) if number for each in told
+    )
