@@ -133,15 +133,19 @@ def sign_keys(keys: EpochKeys, validators: ValidatorSet, validator: int, secret:
     return KeysShare(validators_hash=validators.hash, validator=validator, signature=signature)
 
 
-def certificate_of(epoch: OnchainEpoch, validators: ValidatorSet) -> KeysCertificate:
-    """The quorum's certificate out of the shares of this set; false shares are left out.
+def good_shares(epoch: OnchainEpoch, validators: ValidatorSet) -> dict[int, bytes]:
+    """Signatures of this set's validators that are good, by index; false ones are left out."""
+    digest = certified_digest(epoch.keys, validators.hash)
+    return {
+        share.validator: share.signature
+        for share in epoch.shares
+        if share.validators_hash == validators.hash and _is_good(share, validators, digest)
+    }
 
-    Raises RemoteFault UNDER_QUORUM with the power that signed.
-    """
-    digest, good = certified_digest(epoch.keys, validators.hash), {}
-    for share in epoch.shares:
-        if share.validators_hash == validators.hash and _is_good(share, validators, digest):
-            good[share.validator] = share.signature
+
+def certificate_of(epoch: OnchainEpoch, validators: ValidatorSet) -> KeysCertificate:
+    """The quorum's certificate out of the good shares. Raises RemoteFault UNDER_QUORUM with the power that signed."""
+    good = good_shares(epoch, validators)
     power = sum(validators.validators[index].power for index in good)
     if not validators.is_quorum(power):
         raise RemoteFault(BaseCode.UNDER_QUORUM, "epoch keys", power=power, total=validators.total_power)

@@ -1,0 +1,205 @@
+"""`crossclear onchain make|join|check|prove|verify|calldata`: one account's solvency, for contracts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node.cli.anchors import anchor_of, anchor_options, own_options
+from node.cli.exits import Exit
+from node.cli.output import output_option, say, show
+
+if TYPE_CHECKING:
+    from node.onchain_tools import EpochReport
+    from proofs.package import EpochPackage
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_NEW = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def onchain() -> None:
+    """Show a contract on a chain that one account is solvent, without its holdings.
+
+    Validators derive an epoch's keys and sign them (`make`, `join`); a member proves its account under keys that a
+    quorum signed (`prove`); `calldata` is what a transaction to the contract SolvencyVerifier carries.
+    """
+
+
+@onchain.command()
+@click.argument("package", type=_FILE)
+@click.option("--home", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--sign/--no-sign", default=True, show_default=True, help="Sign the keys as the home's validator.")
+@click.option("--out", type=_NEW, required=True, help="The epoch's keys, leaves and the own signature.")
+@anchor_options
+def make(
+    package: Path,
+    home: Path,
+    sign: bool,
+    out: Path,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+) -> int:
+    """Derive the keys of PACKAGE's epoch from a stopped validator's home, and sign them."""
+    from node.onchain_tools import derive_from_state, state_of_home
+    from node.store.files import write_new
+    from proofs.onchain.file import write_file
+
+    certified = _package(package, genesis, validators_hash, network, strict=True)
+    state, secrets = state_of_home(home, certified.statement.height, sign=sign)
+    made = derive_from_state(certified, state, secrets)
+    write_new(out, write_file(made))
+    say(f"{out}: epoch {made.keys.epoch}, {made.keys.accounts} accounts, {len(made.shares)} signature(s)")
+    return Exit.OK
+
+
+@onchain.command()
+@click.argument("files", type=_FILE, nargs=-1, required=True)
+@click.option("--package", type=_FILE, required=True, help="The epoch's package.")
+@click.option("--out", type=_NEW, required=True, help="One file with all signatures.")
+@anchor_options
+@output_option
+def join(
+    files: tuple[Path, ...],
+    package: Path,
+    out: Path,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+    output: str,
+) -> int:
+    """Join the signatures of several validators. Exits with 6 when they are no quorum yet."""
+    from node.onchain_tools import join_epochs, report_of_epoch
+    from node.store.files import write_new
+    from proofs.onchain.file import write_file
+
+    certified = _package(package, genesis, validators_hash, network)
+    joined = join_epochs(files, certified)
+    report = report_of_epoch(joined, certified)
+    write_new(out, write_file(joined))
+    show(report, _words(report), output)
+    return Exit.OK if report.certified else Exit.VERIFICATION
+
+
+@onchain.command()
+@click.argument("file", type=_FILE)
+@click.option("--package", type=_FILE, required=True, help="The epoch's package.")
+@anchor_options
+@output_option
+def check(
+    file: Path,
+    package: Path,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+    output: str,
+) -> int:
+    """Derive the keys of FILE again from its leaves and the package, and count who signed them.
+
+    This is what a contract cannot do: it takes the keys from the quorum.
+    """
+    from node.onchain_tools import read_epoch, report_of_epoch
+
+    report = report_of_epoch(read_epoch(file), _package(package, genesis, validators_hash, network))
+    show(report, _words(report), output)
+    return Exit.OK if report.certified else Exit.VERIFICATION
+
+
+@onchain.command()
+@click.argument("file", type=_FILE)
+@click.option("--package", type=_FILE, required=True, help="The epoch's package.")
+@own_options
+@click.option("--out", type=_NEW, required=True, help="What your account shows.")
+@anchor_options
+def prove(
+    file: Path,
+    package: Path,
+    account: int | None,
+    seed_file: Path | None,
+    holdings: Path | None,
+    out: Path,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+) -> int:
+    """Prove your own account under the keys in FILE, which a quorum must have signed.
+
+    It tells which account it is, and its public shortfall. However often you prove, it is the same bytes.
+    """
+    from node.onchain_tools import prove_own, read_epoch
+    from node.store.files import write_new
+    from node.verify import Own, read_limited
+    from proofs.package import PACKAGE_BYTES_MAX
+
+    if account is None or seed_file is None or holdings is None:
+        raise click.UsageError("--account, --seed-file and --holdings are all needed")
+    certified = _package(package, genesis, validators_hash, network, strict=True)
+    own = Own(account, seed_file, holdings)
+    data = prove_own(read_epoch(file), certified, own, read_limited(package, PACKAGE_BYTES_MAX))
+    write_new(out, data)
+    say(f"{out}: {len(data)} bytes")
+    return Exit.OK
+
+
+@onchain.command()
+@click.argument("account", type=_FILE)
+@click.option("--epoch", type=_FILE, required=True, help="The epoch's keys; `check` says whether to trust them.")
+@output_option
+def verify(account: Path, epoch: Path, output: str) -> int:
+    """Check what an account shows, exactly as the contract does."""
+    from node.onchain_tools import check_account, read_epoch
+
+    report = check_account(account, read_epoch(epoch))
+    short = f", short by a public {report.shortfall}" if report.shortfall else ""
+    text = (
+        f"account {report.account} keeps every row of epoch {report.epoch}{short}\n"
+        f"under keys {report.keys}, of which a quorum's word is taken here: `onchain check` derives them again"
+    )
+    show(report, text, output)
+    return Exit.OK
+
+
+@onchain.command()
+@click.argument("file", type=_FILE)
+@click.option("--package", type=_FILE, help="The epoch's package: FILE holds keys to be certified.")
+@anchor_options
+@output_option
+def calldata(
+    file: Path,
+    package: Path | None,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+    output: str,
+) -> int:
+    """What a transaction carries: `certify` for an epoch's keys (with --package), `show` for an account's file."""
+    from node.onchain_tools import calldata_of_account, calldata_of_epoch, read_epoch
+
+    if package is None:
+        found = calldata_of_account(file)
+    else:
+        found = calldata_of_epoch(read_epoch(file), _package(package, genesis, validators_hash, network))
+    show(found, found.data, output)
+    return Exit.OK
+
+
+def _package(
+    path: Path, genesis: Path | None, validators_hash: str | None, network: str | None, *, strict: bool = False
+) -> "EpochPackage":
+    """A package under what is trusted; `strict`: a secret is about to be used, so all of it must be said."""
+    from node.onchain_tools import trusted_package
+
+    anchor, _ = anchor_of(None, genesis, validators_hash, network)
+    if strict and (anchor.network is None or anchor.validators_hash is None):
+        raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash")
+    return trusted_package(path, anchor)
+
+
+def _words(report: "EpochReport") -> str:
+    state = "certified by" if report.certified else "NOT certified: signed by only"
+    return (
+        f"epoch {report.epoch}, {report.accounts} accounts\n"
+        f"keys {report.keys}, derived again from the leaves and the statement\n"
+        f"{state} {report.signed_power} of {report.total_power} power"
+    )

@@ -1,0 +1,258 @@
+"""From a validator's home to a contract that believes an account: all verbs of `crossclear onchain`, on a real chain."""
+
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from eth_account import Account
+
+from bridge.contracts import load_artifact
+from bridge.deploy import VaultTerms, connect, deploy_solvency_verifier, deploy_token, deploy_vault, deploy_verifier
+from bridge.solvency import keys_of_call
+from clearing.base.certificate import Certificate
+from clearing.base.header import Header
+from clearing.base.validators import ValidatorSet
+from clearing.extension import VoteExtension
+from clearing.genesis import genesis_to_json
+from clearing.holdings import holdings_of
+from clearing.margin.snapshot import RiskSnapshot
+from node.cli.main import run
+from node.devnet.anvil import Anvil
+from node.epochs.service import AccountSeeds, write_package
+from node.store.store import Store
+from proofs.epoch import commit_epoch, prove_epoch
+from proofs.onchain.file import epoch_file, read_epoch_file, sign_keys, write_file
+from proofs.package import read_package
+from tests.chain_fixtures import anvil, anvil_binary
+from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.node.assembly.station import MARKET, Home, QuickProver, Station, make_home, time_of
+
+__all__ = ["anvil", "anvil_binary"]
+KEY = bytes([7]) * 32
+Output = pytest.CaptureFixture[str]
+
+
+class Prover(QuickProver):
+    """In this process, at once."""
+
+    def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
+        return _done(commit_epoch(snapshot, seeds))
+
+    def prove(
+        self,
+        snapshot: RiskSnapshot,
+        seeds: Mapping[int, bytes],
+        header: Header,
+        certificate: Certificate,
+        validators: ValidatorSet,
+    ) -> "Future[bytes]":
+        return _done(prove_epoch(snapshot, seeds, header, certificate, validators))
+
+
+def _done(value: Any) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+@dataclass(frozen=True)
+class Written:
+    """A validator's home after its first epoch, and what a member has."""
+
+    home: Home
+    package: Path
+    folder: Path
+
+    @property
+    def anchor(self) -> list[str]:
+        return ["--genesis", str(self.folder / "genesis.json")]
+
+    @property
+    def own(self) -> list[str]:
+        return [
+            "--account",
+            "1",
+            "--seed-file",
+            str(self.folder / "seed"),
+            "--holdings",
+            str(self.folder / "held.json"),
+        ]
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    folder = tmp_path_factory.mktemp("onchain")
+    home = make_home(folder / "net")
+    (folder / "genesis.json").write_bytes(genesis_to_json(home.genesis))
+    seeds = AccountSeeds(home.keys.network_seed)
+    with Store(home.config.path("node.sqlite"), home.network) as store:
+        station = Station(home, store, Prover())
+        station.epochs._seeds = seeds
+        words = World(home.genesis)
+        for height in range(1, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks + 1):
+            words.state = station.state
+            prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
+            committed = station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
+            if height == MARKET.epoch_blocks:
+                held = holdings_of(station.state, 1)
+            snapshot = station.epochs.provable(height)
+            if snapshot is not None:
+                own = {each.account: seeds[each.account] for each in snapshot.accounts}
+                data = station.prover.prove(
+                    snapshot, own, committed.block.header, committed.certificate, home.genesis.validators
+                )
+                write_package(folder / "packages", folder, snapshot.statement.epoch, height, data.result())
+    package = folder / "packages" / "epoch-000001.ccp"
+    names = [slot.name for slot in read_package(package.read_bytes()).statement.slots if slot.is_public]
+    amounts = map(str, [*held.cash, *held.tokens, *held.lots])
+    (folder / "held.json").write_text(json.dumps(dict(zip(names, amounts, strict=True))))
+    (folder / "seed").touch(mode=0o600)
+    (folder / "seed").write_text(seeds[1].hex())
+    found = Written(home, package, folder)
+    made = ["onchain", "make", str(package), "--home", str(home.path), *found.anchor]
+    assert run([*made, "--out", found.path("signed.cco")]) == 0
+    assert run([*made, "--no-sign", "--out", found.path("bare.cco")]) == 0
+    return found
+
+
+@pytest.fixture(scope="module")
+def mine(written: Written) -> Path:
+    out = written.path("mine.cca")
+    prove = ["onchain", "prove", written.path("signed.cco"), "--package", str(written.package), *written.own]
+    assert run([*prove, *written.anchor, "--out", out]) == 0
+    return Path(out)
+
+
+def test_a_home_derives_the_keys_that_its_header_certifies(written: Written, capsys: Output) -> None:
+    check = ["onchain", "check", written.path("signed.cco"), "--package", str(written.package), *written.anchor]
+    assert run([*check, "--output", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["epoch"], report["certified"], report["signed_power"]) == (1, True, report["total_power"])
+    bare = ["onchain", "check", written.path("bare.cco"), "--package", str(written.package), *written.anchor]
+    assert run(bare) == 6
+    assert "NOT certified" in capsys.readouterr().out
+
+
+def test_signatures_are_joined(written: Written, tmp_path: Path) -> None:
+    out = tmp_path / "joined.cco"
+    parts = [written.path("bare.cco"), written.path("signed.cco")]
+    assert run(["onchain", "join", *parts, "--package", str(written.package), *written.anchor, "--out", str(out)]) == 0
+    assert out.read_bytes() == Path(written.path("signed.cco")).read_bytes()
+    again = ["onchain", "join", parts[0], "--package", str(written.package), "--out", str(tmp_path / "bare.cco")]
+    assert run(again) == 6
+
+
+def test_a_member_proves_and_anybody_checks(written: Written, mine: Path, tmp_path: Path, capsys: Output) -> None:
+    assert run(["onchain", "verify", str(mine), "--epoch", written.path("bare.cco"), "--output", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["epoch"], report["account"], report["shortfall"]) == (1, 1, 0)
+    prove = ["onchain", "prove", written.path("signed.cco"), "--package", str(written.package), *written.own]
+    assert run([*prove, *written.anchor, "--out", str(tmp_path / "again.cca")]) == 0
+    assert (tmp_path / "again.cca").read_bytes() == mine.read_bytes()
+
+
+def test_nothing_is_proven_under_keys_that_no_quorum_signed(written: Written, tmp_path: Path, capsys: Output) -> None:
+    out = tmp_path / "none.cca"
+    prove = ["--package", str(written.package), *written.own, *written.anchor, "--out", str(out)]
+    assert run(["onchain", "prove", written.path("bare.cco"), *prove]) == 6
+    assert "under_quorum" in capsys.readouterr().err
+    assert run(["onchain", "prove", written.path("signed.cco"), *prove[:2], *written.own, "--out", str(out)]) == 2
+    assert run(["onchain", "prove", written.path("signed.cco"), *prove[:2], *written.anchor, "--out", str(out)]) == 2
+    assert not out.exists()
+
+
+def test_false_keys_are_found_though_a_validator_signed_them(written: Written, tmp_path: Path, capsys: Output) -> None:
+    epoch = read_epoch_file(Path(written.path("bare.cco")).read_bytes())
+    false = msgspec.structs.replace(epoch.keys, constant=bytes(32))
+    share = sign_keys(false, written.home.genesis.validators, 0, written.home.keys.validator)
+    path = tmp_path / "false.cco"
+    path.write_bytes(write_file(epoch_file(false, epoch.all_leaves, [share])))
+    for verb in (["check"], ["calldata"], ["prove", *written.own, "--out", str(tmp_path / "x.cca")]):
+        call = ["onchain", verb[0], str(path), "--package", str(written.package), *verb[1:], *written.anchor]
+        assert run(call) == 6, verb
+        assert "keys_differ" in capsys.readouterr().err
+    assert (
+        run(
+            [
+                "onchain",
+                "join",
+                str(path),
+                written.path("bare.cco"),
+                "--package",
+                str(written.package),
+                "--out",
+                str(tmp_path / "y.cco"),
+            ]
+        )
+        == 6
+    )
+    assert run(["onchain", "verify", written.path("mine.cca"), "--epoch", str(path)]) == 6
+
+
+def test_wrong_holdings_prove_nothing(written: Written, tmp_path: Path) -> None:
+    held = json.loads((written.folder / "held.json").read_text())
+    held[next(iter(held))] = "5"
+    (tmp_path / "held.json").write_text(json.dumps(held))
+    own = [*written.own[:-1], str(tmp_path / "held.json")]
+    prove = ["onchain", "prove", written.path("signed.cco"), "--package", str(written.package), *own]
+    assert run([*prove, *written.anchor, "--out", str(tmp_path / "x.cca")]) in (1, 6)
+    assert not (tmp_path / "x.cca").exists()
+
+
+def test_another_homes_state_gives_no_keys(written: Written, tmp_path: Path) -> None:
+    other = make_home(tmp_path / "other")
+    make = ["onchain", "make", str(written.package), "--home", str(other.path), *written.anchor]
+    assert run([*make, "--out", str(tmp_path / "x.cco")]) not in (0, 2)
+    assert not (tmp_path / "x.cco").exists()
+
+
+def test_junk_is_refused(written: Written, tmp_path: Path) -> None:
+    junk = tmp_path / "junk"
+    for data in (b"", b"\xc1", bytes(1000), written.package.read_bytes()):
+        junk.write_bytes(data)
+        assert run(["onchain", "check", str(junk), "--package", str(written.package)]) == 6
+        assert run(["onchain", "verify", str(junk), "--epoch", written.path("signed.cco")]) == 6
+        assert run(["onchain", "calldata", str(junk)]) == 6
+
+
+@pytest.mark.chain
+def test_a_contract_believes_what_the_members_transaction_carries(
+    written: Written, mine: Path, anvil: Callable[..., Anvil], capsys: Output
+) -> None:
+    chain = anvil()
+    address = str(Account.from_key(KEY).address)
+    chain.fund(address)
+    web3 = connect(chain.url)
+    token = deploy_token(web3, KEY, "Dollar", "USD", 6)
+    terms = VaultTerms(
+        written.home.network, written.home.genesis.validators, bytes.fromhex(address[2:]), ((token.address, 1),)
+    )
+    vault = deploy_vault(web3, KEY, deploy_verifier(web3, KEY).address, terms)
+    verifier = deploy_solvency_verifier(web3, KEY, vault.address)
+    to = web3.to_checksum_address(verifier.address)
+
+    def send(arguments: list[str]) -> Any:
+        capsys.readouterr()
+        assert run(["onchain", "calldata", *arguments]) == 0
+        data = capsys.readouterr().out.strip()
+        nonce = web3.eth.get_transaction_count(address)  # type: ignore[arg-type]
+        fields = {"to": to, "data": data, "nonce": nonce, "gas": 4_000_000, "chainId": chain.chain_id}
+        raw = Account.from_key(KEY).sign_transaction({**fields, "gasPrice": 10**10}).raw_transaction
+        return web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(raw), poll_latency=0.01)
+
+    assert send([str(mine)])["status"] == 0  # nobody has certified the epoch yet
+    assert send([written.path("signed.cco"), "--package", str(written.package), *written.anchor])["status"] == 1
+    keys = read_epoch_file(Path(written.path("signed.cco")).read_bytes()).keys
+    assert bytes(web3.eth.call({"to": to, "data": keys_of_call(1)})) == keys.hash
+    receipt = send([str(mine)])
+    contract = web3.eth.contract(address=to, abi=load_artifact("SolvencyVerifier").abi)
+    (event,) = contract.events.Solvent().process_receipt(receipt)
+    assert dict(event["args"]) == {"epoch": 1, "account": 1, "shortfall": 0}
