@@ -170,6 +170,13 @@ class Asset(Wire, frozen=True):
         )
 
 
+def collateral_tokens(assets: Iterable[Asset]) -> tuple[Asset, ...]:
+    """What may be held as collateral, in the order of the assets: tokens, and what cash tokens that leave become."""
+    return tuple(
+        each.as_collateral if each.may_leave else each for each in assets if each.may_leave or not each.is_cash
+    )
+
+
 def check_assets(assets: Iterable[Asset], cash_groups: Sequence[CashGroup], feeds: Iterable[Feed]) -> None:
     """Check ids (from 1, strictly rising), one entry per (chain, token), references and ranges.
 

@@ -1,12 +1,13 @@
 """The verifier of epoch packages: bytes in, one named result per check out. Pure, offline, from the file alone.
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer:
-encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → cover →
-inclusion (for an own account).
+encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → cover → rules
+→ inclusion (for an own account).
 It must import neither provers nor anything that talks to a network.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from clearing.base.certificate import verify_finality
 from clearing.base.errors import RemoteFault
@@ -22,6 +23,7 @@ from proofs.group import Point, decode_point
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
 from proofs.package import EpochPackage, commitments_root, linear_statement, read_package
+from proofs.rulebook import check_rulebook
 from proofs.solvency import auxiliary_slots, check_statement, complete_holdings
 from proofs.srs import CEREMONY_SHA256, basis
 from proofs.transcript import Transcript
@@ -38,6 +40,9 @@ from proofs.verdict import (
 )
 from proofs.words import claim_of, limits_of
 
+if TYPE_CHECKING:
+    from clearing.genesis import Genesis
+
 __all__ = ["CheckResult", "OwnAccount", "PackageChecks", "Verdict", "verify_package"]
 
 
@@ -48,12 +53,14 @@ def verify_package(
     validators_hash: bytes | None = None,
     listed: frozenset[ListedCustody] | None = None,
     own: OwnAccount | None = None,
+    genesis: "Genesis | None" = None,
     clock: Clock | None = None,
 ) -> Verdict:
     """Check a package's bytes.
 
-    `network`, `validators_hash` and `listed` (`clearing.listed_custody`) are what the caller trusts; without them the
-    package's own are taken, and the limits say so. Never raises for bad input.
+    `network`, `validators_hash`, `listed` (`clearing.listed_custody`) and `genesis` (a checked one, with which the
+    stated parameters are compared) are what the caller trusts; without them the package's own are taken, and the limits
+    say so. Never raises for bad input.
     """
     started = clock() if clock is not None else 0.0
     try:
@@ -61,7 +68,7 @@ def verify_package(
     except RemoteFault as fault:
         return Verdict((failed("encoding", fault),))
     seconds = clock() - started if clock is not None else 0.0
-    checks = PackageChecks(package, network, validators_hash, own, listed).in_order()
+    checks = PackageChecks(package, network, validators_hash, own, listed, genesis=genesis).in_order()
     encoding = replace(passed("encoding", f"{len(data)} bytes, canonical"), seconds=seconds)
     results = (encoding, *run_checks(checks, clock))
     verdict = Verdict(
@@ -74,7 +81,8 @@ def verify_package(
     )
     if not verdict.ok:  # nothing in it may be believed, so nothing is told of it
         return verdict
-    limits = limits_of(package, trusted=validators_hash is not None, listed=listed is not None)
+    known = {"listed": listed is not None, "with_genesis": genesis is not None}
+    limits = limits_of(package, trusted=validators_hash is not None, **known)
     return replace(verdict, claim=printable(claim_of(package)), not_proven=tuple(map(printable, limits)))
 
 
@@ -90,6 +98,7 @@ class PackageChecks:
     validators_hash: bytes | None = None
     own: OwnAccount | None = None
     listed: frozenset[ListedCustody] | None = None
+    genesis: "Genesis | None" = None
     linear: LinearStatement | None = None
     points: list[Point] = field(default_factory=list)
     transcript: Transcript | None = None
@@ -105,6 +114,7 @@ class PackageChecks:
             ("reserves", self.reserves),
             ("custody", self.custody),
             ("cover", self.cover),
+            ("rules", self.rules),
         ]
         return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
 
@@ -179,6 +189,10 @@ class PackageChecks:
         return check_cover(
             package.statement, package.commitments, self.points, package.domain, package.cover, self.transcript
         )
+
+    def rules(self) -> str:
+        """Slots, rows and prices are those of the stated parameters, and with a genesis these are its own."""
+        return check_rulebook(self.package.statement, self.genesis)
 
     def inclusion(self) -> str:
         """The own account is in the certified list."""

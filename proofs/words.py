@@ -5,6 +5,7 @@ Rule: never more than was checked. Every verifier prints both.
 
 from clearing.margin.snapshot import RiskStatement, SlotKind
 from proofs.custody import Standing, custody_limits, standings
+from proofs.outside import cover_limits, outside_limits, rules_limit
 from proofs.package import EpochPackage
 from proofs.rules import bounds_of
 
@@ -22,6 +23,8 @@ MEANINGS = {
     "balances, as far as the file has proofs of them.",
     "cover": "The default fund, which its account holds, covers what its two largest members would lack in every "
     "stress scenario, or falls short by no more than is listed. Without stated scenarios, none of this is said.",
+    "rules": "Every row is what the stated parameters and prices make of the rulebook, to the last coefficient; with a "
+    "genesis, the parameters are its own.",
     "listed": "The proof is about exactly one account of the certified list.",
     "solvency": "This account's hidden holdings are in range and meet its maintenance requirement, or fall short by no "
     "more than is listed.",
@@ -73,18 +76,21 @@ def _further_terms(statement: RiskStatement) -> str:
     return f"with {', '.join(terms)}, " if terms else ""
 
 
-def limits_of(package: EpochPackage, *, trusted: bool, listed: bool = False) -> tuple[str, ...]:
+def limits_of(
+    package: EpochPackage, *, trusted: bool, listed: bool = False, with_genesis: bool = False
+) -> tuple[str, ...]:
     """What is not proven, one sentence each. `trusted`: whether the caller brought a validator set."""
     limits = (
         "Positions are hidden from everybody outside the validator set, not from validators.",
-        "Prices and rows are those that more than two thirds of the validators certified.",
+        rules_limit(with_genesis=with_genesis),
         *custody_limits(package.statement, standings(package.statement, package.custody), listed=listed),
         "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below "
         "zero, and backed by their collateral.",
         "An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's "
         "and those that nobody claims count among them.",
-        "A listed shortfall is an upper bound; whether the default fund covers it is not part of this package.",
+        *cover_limits(package.statement),
         "A book of two accounts reveals each one's positions to the other.",
+        *outside_limits(package.statement),
     )
     if trusted:
         return limits

@@ -18,12 +18,9 @@ from clearing.margin.bulk_options import Moved, option_rows
 from clearing.margin.bulk_rows import Block, marked_values, marks_used
 from clearing.margin.kernel import GroupMatrix, Integers, group_matrix, joined_matrix
 from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.plain import COEFFICIENT_MAX
 from clearing.margin.plan import ArrayPlan, make_plan, sorted_tokens
 from clearing.margin.tariff import Tariff, build_tariff
-
-COEFFICIENT_MAX = 2**62 - 1
-"""Every entry and every row coefficient is at most this: the soundness bound of the solvency proof."""
-
 
 Inputs = tuple[int, int, tuple[int, ...]]
 """Index (0: none), time where it matters, and marks of one block: its rows are a function of these."""

@@ -15,13 +15,17 @@ It must not know how rows are proven.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from clearing.instruments import Instrument
-from clearing.margin.arrays import RiskArrays
 from clearing.margin.joint import tail_threshold
-from clearing.margin.requirement import AccountMargin
+from clearing.margin.plain import ValuedListing
 from clearing.margin.snapshot import Row, RowKind, Slot, SlotKind
 from clearing.margin.terms import joint_losses
+
+if TYPE_CHECKING:  # whoever writes rows without the engine loads no numpy
+    from clearing.margin.arrays import RiskArrays
+    from clearing.margin.requirement import AccountMargin
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Places:
     """Auxiliary slots by name."""
 
 
-def auxiliary_slots(arrays: RiskArrays) -> tuple[Slot, ...]:
+def auxiliary_slots(arrays: ValuedListing) -> tuple[Slot, ...]:
     """The slots after the group maxima, in order; none where the tariff is off."""
     tariff = arrays.tariff
     names = [f"short:{each.name}" for each, rate in _instruments(arrays, tariff.short_rates) if rate]
@@ -53,7 +57,7 @@ def auxiliary_slots(arrays: RiskArrays) -> tuple[Slot, ...]:
     return tuple(slots)
 
 
-def places_of(arrays: RiskArrays) -> Places:
+def places_of(arrays: ValuedListing) -> Places:
     """Where the slots of `build_slots` lie."""
     tokens = len(arrays.cash_groups)
     positions = tokens + len(arrays.assets)
@@ -63,7 +67,7 @@ def places_of(arrays: RiskArrays) -> Places:
     return Places(tokens, positions, maxima, named)
 
 
-def auxiliary_rows(arrays: RiskArrays, places: Places) -> tuple[Row, ...]:
+def auxiliary_rows(arrays: ValuedListing, places: Places) -> tuple[Row, ...]:
     """The rows that say what each auxiliary slot is at least, and what they do to the group maxima."""
     return (
         *_short_rows(arrays, places),
@@ -73,7 +77,7 @@ def auxiliary_rows(arrays: RiskArrays, places: Places) -> tuple[Row, ...]:
     )
 
 
-def charged_slots(arrays: RiskArrays, places: Places) -> tuple[int, ...]:
+def charged_slots(arrays: ValuedListing, places: Places) -> tuple[int, ...]:
     """The auxiliary slots that add up to initial margin: G or the group maxima, charges and concentration."""
     if arrays.tariff.credits_groups:
         groups = [places.auxiliary["groups"]]
@@ -84,7 +88,7 @@ def charged_slots(arrays: RiskArrays, places: Places) -> tuple[int, ...]:
 
 
 def auxiliary_values(
-    arrays: RiskArrays, margin: AccountMargin, tokens: Sequence[int], positions: Sequence[int]
+    arrays: "RiskArrays", margin: "AccountMargin", tokens: Sequence[int], positions: Sequence[int]
 ) -> tuple[int, ...]:
     """The least values of an account's auxiliary slots, in the order of `auxiliary_slots`; `margin` is its margin."""
     tariff, terms = arrays.tariff, margin.terms
@@ -101,7 +105,7 @@ def auxiliary_values(
     return tuple(found)
 
 
-def _scenario_losses(arrays: RiskArrays, positions: Sequence[int]) -> list[list[int]]:
+def _scenario_losses(arrays: "RiskArrays", positions: Sequence[int]) -> list[list[int]]:
     """[g][1 + S] loss of each group in each column."""
     found = []
     for matrix in arrays.matrices:
@@ -114,7 +118,7 @@ def _scenario_losses(arrays: RiskArrays, positions: Sequence[int]) -> list[list[
     return found
 
 
-def _short_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
+def _short_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     short = {
         at: places.auxiliary[f"short:{each.name}"]
         for at, (each, rate) in enumerate(_instruments(arrays, arrays.tariff.short_rates))
@@ -129,7 +133,7 @@ def _short_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
             yield _row(f"short-options:{group.name}", {places.maxima + number: 1, **needed})
 
 
-def _charge_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
+def _charge_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     for at, each in enumerate(arrays.instruments):
         for number, (slope, intercept) in enumerate(arrays.tariff.size_lines(at).lines, start=1):
             slot = places.auxiliary[f"charge:{each.name}"]
@@ -137,14 +141,14 @@ def _charge_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
             yield _row(f"charge:{each.name}:{number}:short", {places.positions + at: slope, slot: 1}, intercept)
 
 
-def _concentration_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
+def _concentration_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     for at, (asset, tiers) in enumerate(zip(arrays.assets, arrays.tariff.concentration, strict=True)):
         name = f"concentration:{asset.chain_id}:{asset.name}"
         for number, (slope, intercept) in enumerate(tiers.lines, start=1):
             yield _row(f"{name}:{number}", {places.tokens + at: -slope, places.auxiliary[name]: 1}, intercept)
 
 
-def _joint_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
+def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     tariff, auxiliary = arrays.tariff, places.auxiliary
     tail, joint = auxiliary["tail"], auxiliary["joint"]
     expected = {tail: -tariff.joint.tail, joint: tariff.joint.tail}
@@ -152,8 +156,8 @@ def _joint_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
         beyond = auxiliary[f"beyond:{number}"]
         changes = {
             places.positions + at: arrays.rows[at][column] - arrays.rows[at][0]
-            for matrix, column in zip(arrays.matrices, scenario.columns, strict=True)
-            for at in matrix.members
+            for group, column in zip(arrays.groups, scenario.columns, strict=True)
+            for at in arrays.members(group)
         }
         yield _row(f"beyond:{number}", {**changes, tail: 1, beyond: 1})
         expected[beyond] = -scenario.count
@@ -169,7 +173,7 @@ def _joint_rows(arrays: RiskArrays, places: Places) -> Iterable[Row]:
     yield _row("groups", {**maxima, joint: -weight, auxiliary["groups"]: whole})
 
 
-def _instruments(arrays: RiskArrays, values: Sequence[int]) -> Iterable[tuple[Instrument, int]]:
+def _instruments(arrays: ValuedListing, values: Sequence[int]) -> Iterable[tuple[Instrument, int]]:
     return zip(arrays.instruments, values, strict=True)
 
 

@@ -13,10 +13,10 @@ no part of the requirement.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from clearing.base.errors import Bug
 from clearing.base.ids import Hash32, NetworkId
-from clearing.margin.arrays import COEFFICIENT_MAX, RiskArrays
 from clearing.margin.auxiliary import (
     Places,
     auxiliary_rows,
@@ -26,7 +26,7 @@ from clearing.margin.auxiliary import (
     places_of,
 )
 from clearing.margin.parameters import RiskGroup, RiskParameters
-from clearing.margin.requirement import AccountMargin, account_margin
+from clearing.margin.plain import COEFFICIENT_MAX, ValuedListing
 from clearing.margin.snapshot import (
     AccountHoldings,
     CoverTerms,
@@ -42,11 +42,15 @@ from clearing.margin.snapshot import (
 )
 from clearing.margin.stress import NO_STRESS, StressArrays, stress_rows, stress_slots
 
+if TYPE_CHECKING:  # whoever writes rows without the engine loads no numpy
+    from clearing.margin.arrays import RiskArrays
+    from clearing.margin.requirement import AccountMargin
+
 CONSTANT_MAX = 2**63 - 1
 
 
 def build_statement(
-    arrays: RiskArrays,
+    arrays: ValuedListing,
     parameters: RiskParameters,
     *,
     network: NetworkId,
@@ -114,7 +118,7 @@ def build_snapshot(statement: RiskStatement, accounts: Iterable[AccountHoldings]
     return RiskSnapshot(statement=statement, accounts=ordered)
 
 
-def build_slots(arrays: RiskArrays, stress: StressArrays = NO_STRESS) -> tuple[Slot, ...]:
+def build_slots(arrays: ValuedListing, stress: StressArrays = NO_STRESS) -> tuple[Slot, ...]:
     """All slots in order."""
     return (
         *(Slot(f"cash:{group.name}", SlotKind.CASH) for group in arrays.cash_groups),
@@ -126,7 +130,7 @@ def build_slots(arrays: RiskArrays, stress: StressArrays = NO_STRESS) -> tuple[S
     )
 
 
-def build_rows(arrays: RiskArrays, parameters: RiskParameters, stress: StressArrays = NO_STRESS) -> tuple[Row, ...]:
+def build_rows(arrays: ValuedListing, parameters: RiskParameters, stress: StressArrays = NO_STRESS) -> tuple[Row, ...]:
     """All rows in order: losses by group and scenario, auxiliary ones, maintenance, cash limits by group, stress."""
     places = places_of(arrays)
     losses = (row for at, group in enumerate(arrays.groups) for row in _loss_rows(arrays, group, places.maxima + at))
@@ -145,33 +149,35 @@ def build_rows(arrays: RiskArrays, parameters: RiskParameters, stress: StressArr
     return rows
 
 
-def shortfall_of(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> int:
+def shortfall_of(arrays: "RiskArrays", cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> int:
     """The smallest shortfall with which an account's rows hold; 0 for an account that needs none.
 
     Unit: that of the rows it is added to. In the maintenance row that is micros divided by the maintenance denominator,
     so the account lacks `shortfall / denominator` micros of equity there; in a cash row it is micros.
     """
-    return _shortfall(arrays, account_margin(arrays, cash, tokens, positions), cash)
+    return _shortfall(arrays, _margin(arrays, cash, tokens, positions), cash)
 
 
-def _shortfall(arrays: RiskArrays, margin: AccountMargin, cash: Sequence[int]) -> int:
+def _shortfall(arrays: "RiskArrays", margin: "AccountMargin", cash: Sequence[int]) -> int:
     parameters = arrays.parameters
     needed = parameters.maintenance_numerator * margin.initial - parameters.maintenance_denominator * margin.equity
     overdrawn = (-claim - parameters.cash_limit_micros for claim in cash)
     return max(0, needed, *overdrawn)
 
 
-def group_maxima(arrays: RiskArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> list[int]:
+def group_maxima(
+    arrays: "RiskArrays", cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> list[int]:
     """The smallest r_g that satisfy their rows: the group losses, or the short-option minimums where those are more."""
-    margin = account_margin(arrays, cash, tokens, positions)
+    margin = _margin(arrays, cash, tokens, positions)
     return list(margin.terms.groups(margin.group_losses))
 
 
 def account_holdings(
-    arrays: RiskArrays, account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+    arrays: "RiskArrays", account: int, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
 ) -> AccountHoldings:
     """One account as the snapshot has it: holdings, what it is short by, and the least auxiliary values."""
-    margin = account_margin(arrays, cash, tokens, positions)
+    margin = _margin(arrays, cash, tokens, positions)
     return AccountHoldings(
         account=account,
         values=(*cash, *tokens, *positions),
@@ -186,21 +192,29 @@ def row_value(row: Row, values: Sequence[int], shortfall: int) -> int:
     return total + row.constant + (shortfall if row.shortfall else 0)
 
 
-def _held_slots(arrays: RiskArrays) -> int:
+def _margin(
+    arrays: "RiskArrays", cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
+) -> "AccountMargin":
+    from clearing.margin.requirement import account_margin
+
+    return account_margin(arrays, cash, tokens, positions)
+
+
+def _held_slots(arrays: ValuedListing) -> int:
     return len(arrays.cash_groups) + len(arrays.assets) + len(arrays.instruments)
 
 
-def _loss_rows(arrays: RiskArrays, group: RiskGroup, maximum: int) -> Iterable[Row]:
+def _loss_rows(arrays: ValuedListing, group: RiskGroup, maximum: int) -> Iterable[Row]:
     first = len(arrays.cash_groups) + len(arrays.assets)
-    held = [(first + at, arrays.values[at].tolist()) for at in arrays.members(group)]
+    held = [(first + at, arrays.rows[at]) for at in arrays.members(group)]
     for scenario in range(1, 1 + arrays.scenarios):
         changes = ((slot, values[scenario] - values[0]) for slot, values in held)
         coefficients = (*((slot, change) for slot, change in changes if change), (maximum, 1))
         yield Row(f"loss:{group.name}:{scenario}", RowKind.AT_LEAST_ZERO, coefficients)
 
 
-def _maintenance_row(arrays: RiskArrays, parameters: RiskParameters, places: Places) -> Row:
-    worth = [1] * len(arrays.cash_groups) + arrays.token_values.tolist() + arrays.values[:, 0].tolist()
+def _maintenance_row(arrays: ValuedListing, parameters: RiskParameters, places: Places) -> Row:
+    worth = [1] * len(arrays.cash_groups) + arrays.token_prices + [row[0] for row in arrays.rows]
     held = ((slot, parameters.maintenance_denominator * value) for slot, value in enumerate(worth))
     charged = ((slot, -parameters.maintenance_numerator) for slot in charged_slots(arrays, places))
     ordered = tuple((slot, value) for slot, value in (*held, *charged) if value)

@@ -13,8 +13,8 @@ from clearing.base.codec import U32, U63, Wire, decode, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import PPM
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
-from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.parameters import RiskParameters, check_parameters
+from clearing.margin.plain import PlainArrays, build_plain_arrays
 from clearing.margin.rows import build_rows, build_slots
 from clearing.margin.snapshot import RULES_BYTES_MAX, PriceUsed, Row, Slot
 from clearing.margin.stress import StressArrays, build_stress
@@ -88,10 +88,10 @@ class Rulebook(Wire, frozen=True):
         """Ticks of each feed that counts."""
         return {each.feed: each.ticks for each in self.feeds if each.used}
 
-    def arrays(self) -> RiskArrays:
+    def arrays(self) -> PlainArrays:
         """The risk arrays."""
         marks = {each.instrument: each.ticks for each in self.marks}
-        return build_risk_arrays(
+        return build_plain_arrays(
             self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms
         )
 

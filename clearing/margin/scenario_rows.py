@@ -12,7 +12,6 @@ from clearing.base.units import PPM, mul_div_up
 from clearing.instruments import Instrument
 from clearing.margin.parameters import RiskGroup, Scenario
 from clearing.pricing.carry import forward_ticks
-from clearing.pricing.mark import option_value
 from clearing.pricing.surface import (
     bounded_volatility,
     log_moneyness,
@@ -68,6 +67,8 @@ def option_row(
     time_ms: int,
 ) -> list[int]:
     """[1 + S] value of one lot in micros: the base, and the base plus the weighted change, rounded down."""
+    from clearing.pricing.mark import option_value  # here, for a verifier of a listing without options loads no numpy
+
     scale, tenor_ms = option.micros_per_tick, option.expiry_ms - time_ms
     forward = float(forward_ticks(index_ticks, option.expiry_ms, rate_ppm, time_ms))
     strike = float(option.strike_ticks)

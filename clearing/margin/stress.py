@@ -18,10 +18,9 @@ from clearing.assets import Asset, CashGroup
 from clearing.base.errors import Bug
 from clearing.base.units import PPM
 from clearing.instruments import INDEX_TICKS_MAX, Instrument
-from clearing.margin.arrays import COEFFICIENT_MAX, build_risk_arrays
 from clearing.margin.joint import JointCredit
 from clearing.margin.parameters import RiskParameters
-from clearing.margin.plan import sorted_tokens
+from clearing.margin.plain import COEFFICIENT_MAX, build_plain_arrays
 from clearing.margin.scenario_rows import shocked_index
 from clearing.margin.snapshot import Row, RowKind, Slot, SlotKind
 
@@ -49,18 +48,17 @@ def build_stress(
     parameters: RiskParameters,
     time_ms: int,
 ) -> StressArrays:
-    """Arguments as of `build_risk_arrays`, whose columns these are under a grid of stress scenarios."""
+    """Arguments as of `build_plain_arrays`, whose columns these are under a grid of stress scenarios."""
     if not parameters.stress:
         return NO_STRESS
     grid = _grid_of(parameters)
-    arrays = build_risk_arrays(instruments, assets, cash_groups, marks, index, grid, time_ms)
-    columns = arrays.values.T.tolist()[1 : 1 + len(parameters.stress)]
+    arrays = build_plain_arrays(instruments, assets, cash_groups, marks, index, grid, time_ms)
+    numbers = range(len(parameters.stress))
     return StressArrays(
         names=tuple(each.name for each in parameters.stress),
-        instruments=tuple(map(tuple, columns)),
+        instruments=tuple(tuple(row[1 + number] for row in arrays.rows) for number in numbers),
         tokens=tuple(
-            tuple(_token_value(token, index, parameters, number) for token in sorted_tokens(assets))
-            for number in range(len(parameters.stress))
+            tuple(_token_value(token, index, parameters, number) for token in arrays.assets) for number in numbers
         ),
     )
 

@@ -5,7 +5,7 @@ Rule: derived from genesis alone and never changed. It must not hold anything th
 
 from functools import cached_property
 
-from clearing.assets import Asset, CashGroup
+from clearing.assets import Asset, CashGroup, collateral_tokens
 from clearing.base.ids import NetworkId
 from clearing.genesis import ChainTerms, Genesis, network_id
 from clearing.instruments import Instrument
@@ -30,11 +30,7 @@ class Terms:
             sorted({each.chain_id for each in genesis.assets if each.haircut.outage_ms or each.depeg.halt_ms})
         )
         """Chains whose silence changes what a token counts for."""
-        self.tokens: tuple[Asset, ...] = tuple(
-            self.collateral_of.get(asset.id, asset)
-            for asset in genesis.assets
-            if not asset.is_cash or asset.id in self.collateral_of
-        )
+        self.tokens: tuple[Asset, ...] = collateral_tokens(genesis.assets)
         self.asset_of: dict[tuple[int, bytes, bytes], Asset] = {
             (asset.chain_id, asset.vault, asset.token): asset for asset in genesis.assets
         }

@@ -7,16 +7,19 @@ from types import SimpleNamespace
 
 import pytest
 
+from clearing.assets import Asset, CashGroup
 from clearing.base import bls
 from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
 from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
+from clearing.instruments import Instrument, InstrumentKind
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
+from clearing.margin.rulebook import VERSION, FeedPrice, MarkPrice, Rulebook, write_rulebook
 from clearing.margin.snapshot import (
     AccountHoldings,
     CustodyTerm,
-    PriceUsed,
     PublicTotal,
     RiskSnapshot,
     RiskStatement,
@@ -46,8 +49,8 @@ SLOTS = (
     Slot("token:31337:WETH", SlotKind.TOKEN),
     Slot("position:BTC-PERP", SlotKind.POSITION),
     Slot("position:ETH-PERP", SlotKind.POSITION),
-    Slot("max:BTC", SlotKind.GROUP_MAX, 0),
-    Slot("max:ETH", SlotKind.GROUP_MAX, 1),
+    Slot("max:BTC", SlotKind.GROUP_MAX, 1),
+    Slot("max:ETH", SlotKind.GROUP_MAX, 2),
 )
 MOVES = {"BTC": (BTC, R_BTC, (900, -700)), "ETH": (ETH, R_ETH, (80, -60))}
 TOKEN_VALUE = 3
@@ -62,10 +65,43 @@ def rows(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -> tuple
     # equity·10 − 8·Σ r_g + σ ≥ 0
     maintenance = ((CASH, 10), (TOKEN, 10 * TOKEN_VALUE), (R_BTC, -8), (R_ETH, -8))
     found.append(Row("maintenance", RowKind.AT_LEAST_ZERO, maintenance, 0, shortfall=True))
-    found.append(Row("cash-limit", RowKind.AT_LEAST_ZERO, ((CASH, 1),), 10**12))
+    found.append(Row("cash-limit", RowKind.AT_LEAST_ZERO, ((CASH, 1),), 10**12, shortfall=True))
     return tuple(found)
 
 
+def _group(number: int, name: str, changes: tuple[int, ...], mark: int) -> RiskGroup:
+    """Scenarios of a group whose perpetual, marked at so many ticks of one micro, changes by these."""
+    grid = tuple(Scenario(change, mark, 0, of_index=True) for change in changes)
+    return RiskGroup(number, name, number, 1, 1, 0, scenarios=grid)
+
+
+MARKS = {"BTC": 1_000, "ETH": 100}
+
+
+def rulebook_of(moves: Mapping[str, tuple[int, int, tuple[int, ...]]] = MOVES) -> Rulebook:
+    """Parameters and prices that make `rows(moves)`."""
+    names = dict(enumerate(moves, start=1))
+    return Rulebook(
+        version=VERSION,
+        parameters=RiskParameters(
+            tuple(_group(at, name, moves[name][2], MARKS[name]) for at, name in names.items()),
+            scenarios=(Scenario(1, 1, 0),),
+            maintenance_numerator=8,
+            maintenance_denominator=10,
+            cash_limit_micros=10**12,
+        ),
+        instruments=tuple(
+            Instrument(at, f"{name}-PERP", InstrumentKind.PERPETUAL, at, at, 1, 1) for at, name in names.items()
+        ),
+        cash_groups=(CashGroup(1, "USD"),),
+        tokens=(Asset(3, "WETH", 31337, bytes(20), bytes(20), 18, 6, 0, 2, 0, 10**15),),
+        feeds=(FeedPrice(1, "BTC", 1_000, used=True), FeedPrice(2, "ETH", 100 * TOKEN_VALUE, used=True)),
+        marks=tuple(MarkPrice(at, MARKS[name]) for at, name in names.items()),
+        time_ms=1_584_000_000_000,
+    )
+
+
+RULEBOOK = rulebook_of()
 HOLDINGS = ((0, (5_000, 10, 0, 3)), (1, (9_000, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
 
 
@@ -102,10 +138,12 @@ def statement(holdings=HOLDINGS, shortfalls=(), system=None) -> RiskStatement:
         groups=("BTC", "ETH"),
         slots=SLOTS,
         rows=rows() if system is None else system,
-        prices=(PriceUsed("BTC", 500_000), PriceUsed("ETH", 12_345)),
+        prices=RULEBOOK.prices,
         totals=tuple(PublicTotal(j, sums[j]) for j in range(4)),
         custody=(term(1, 1, CASH, first), term(2, 1, CASH, sums[CASH] - first), term(2, 2, TOKEN, sums[TOKEN])),
         shortfalls=tuple(shortfalls),
+        rules=write_rulebook(RULEBOOK),
+        outside=RULEBOOK.outside,
     )
 
 

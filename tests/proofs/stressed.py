@@ -7,6 +7,7 @@ from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceWord
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.instruments import Instrument, InstrumentKind
+from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.fund import cover_terms
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
 from clearing.margin.rows import account_holdings, build_snapshot, build_statement
@@ -73,7 +74,10 @@ def snapshot_of(
 ) -> RiskSnapshot:
     """The snapshot of a book; an account without a member here is a member of its own."""
     book = book_of(vectors) if matched else dict(vectors)
-    arrays, stress = rulebook.arrays(), rulebook.stress()
+    stress, index = rulebook.stress(), rulebook.index
+    listed = (rulebook.instruments, rulebook.tokens, rulebook.cash_groups)
+    marks = {each.instrument: each.ticks for each in rulebook.marks}
+    arrays = build_risk_arrays(*listed, marks, index, rulebook.parameters, rulebook.time_ms)
     accounts = [account_holdings(arrays, k, v[:1], v[1:2], v[2:]) for k, v in sorted(book.items())]
     totals = [sum(column) for column in zip(*book.values(), strict=True)]
     owners = {account: members.get(account, account) for account in book}

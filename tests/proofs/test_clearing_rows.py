@@ -12,6 +12,7 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.margin.rows import build_snapshot, build_statement, group_maxima, shortfall_of
+from clearing.margin.rulebook import VERSION, FeedPrice, Rulebook, write_rulebook
 from clearing.margin.snapshot import AccountHoldings, CustodyTerm, PublicTotal
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.linear.witness import make_witness
@@ -51,6 +52,16 @@ INSTRUMENTS = (
     listed(4, "ETH-PERP", InstrumentKind.PERPETUAL, 2),
 )
 ARRAYS = build_risk_arrays(INSTRUMENTS, [WETH], [CashGroup(1, "USD")], {}, {1: 800_000, 2: 20_000}, PARAMETERS, NOW_MS)
+RULEBOOK = Rulebook(
+    VERSION,
+    PARAMETERS,
+    INSTRUMENTS,
+    (CashGroup(1, "USD"),),
+    (WETH,),
+    (FeedPrice(1, "BTC", 800_000, used=True), FeedPrice(2, "ETH", 20_000, used=True)),
+    (),
+    NOW_MS,
+)
 
 
 def statement_for(vectors, shortfalls, network):
@@ -84,7 +95,9 @@ def statement_for(vectors, shortfalls, network):
         height=40,
         epoch=4,
         state_root=bytes([9]) * 32,
-        prices=[],
+        prices=RULEBOOK.prices,
+        rules=write_rulebook(RULEBOOK),
+        outside=RULEBOOK.outside,
         totals=[PublicTotal(slot, total) for slot, total in enumerate(totals)],
         custody=[term(1, 1, 0), term(31337, 2, 1)],
         shortfalls=shortfalls,

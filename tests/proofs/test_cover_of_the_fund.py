@@ -4,14 +4,13 @@ import msgspec
 import pytest
 
 from clearing.base.codec import encode
-from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.margin.snapshot import SNAPSHOT_TAG, RiskStatement
 from clearing.margin.stress import uncovered_losses
 from proofs.epoch import commit_epoch, prove_epoch
-from proofs.package import commitments_root, read_package, write_package
+from proofs.package import commitments_root
 from proofs.verify import verify_package
-from tests.proofs.stressed import N, NETWORK, STRESSES, seeds_of, snapshot_of
+from tests.proofs.stressed import NETWORK, STRESSES, N, seeds_of, snapshot_of
 
 PERP = 2
 LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP
@@ -51,7 +50,7 @@ def test_a_fund_that_covers_its_two_largest_members_is_shown_to(covered, shot):
 
 
 def test_without_the_cover_terms_in_the_root_a_larger_fund_is_shown(market, shot, monkeypatch):
-    """The real root refuses it. The house has the cash for the larger fund, so only what is certified binds its size."""
+    """The house has the cash for the larger fund, so only what is certified binds its size: the real root refuses."""
     short = snapshot_of(LEVERED, MEMBERS, fund=10**9)
     stated, terms = short.statement, short.statement.cover[0]
     assert any(terms.deficits)

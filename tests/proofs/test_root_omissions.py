@@ -20,6 +20,7 @@ from clearing.base.hashing import tagged_hash
 from clearing.base.header import Header
 from clearing.base.merkle import merkle_root
 from clearing.base.validators import ValidatorSet
+from clearing.margin.rulebook import write_rulebook
 from clearing.margin.snapshot import SNAPSHOT_TAG, PriceUsed, RiskStatement
 from proofs import package as package_module
 from proofs import verify as verify_module
@@ -30,6 +31,7 @@ from proofs.linear.witness import Witness
 from proofs.package import COMMITMENTS_TAG, EpochPackage, commitments_root, read_package, write_package
 from proofs.srs import basis
 from proofs.verify import OwnAccount, verify_package
+from tests.proofs.conftest import rulebook_of
 
 Weakened = Callable[[pytest.MonkeyPatch], None]
 SOFT = {"BTC": (2, 4, (90, -70)), "ETH": (3, 5, (8, -6))}
@@ -120,8 +122,10 @@ OTHERWISE = {
     "height": "roots",
     "scenarios": "statement",
     "totals": "matched_book",
+    **dict.fromkeys(("groups", "slots", "rows", "prices", "rules", "outside"), "rules"),
 }
-"""Fields that another check binds, too: the header's network and height, the rows' names, the book. `cover` is attacked
+"""Fields that another check binds, too: the header's network and height, the rows' names, the book, and those that are
+a function of the rulebook, or the rulebook of them. `cover` is attacked
 in `test_cover_of_the_fund`, whose market has stress scenarios."""
 
 
@@ -138,7 +142,7 @@ def test_without_the_statement_in_the_root_an_insolvent_account_passes_under_sof
     market: SimpleNamespace,
 ) -> None:
     stated = market.statement(THIN)
-    soft = msgspec.structs.replace(stated, rows=market.rows(SOFT))
+    soft = msgspec.structs.replace(stated, rows=market.rows(SOFT), rules=write_rulebook(rulebook_of(SOFT)))
     with weakened(without_part("statement")):
         data = prove_for(market, THIN, stated, soft)
         verdict = verify_package(data)

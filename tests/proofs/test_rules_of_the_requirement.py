@@ -15,6 +15,7 @@ from clearing.margin.charges import ConcentrationTier, LotCharge
 from clearing.margin.joint import JointCredit, collapse
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.rows import account_holdings, build_snapshot, build_statement, group_maxima
+from clearing.margin.rulebook import VERSION, FeedPrice, Rulebook, write_rulebook
 from clearing.margin.snapshot import AccountHoldings, CustodyTerm, PublicTotal, Row, RowKind, Slot, SlotKind
 from proofs.epoch import commit_epoch
 from proofs.linear.witness import make_witness
@@ -52,6 +53,16 @@ INSTRUMENTS = (
 )
 INDEX = {1: 800_000, 2: 20_000}
 ARRAYS = build_risk_arrays(INSTRUMENTS, [WETH], [CashGroup(1, "USD")], {}, INDEX, PARAMETERS, NOW_MS)
+RULEBOOK = Rulebook(
+    VERSION,
+    PARAMETERS,
+    INSTRUMENTS,
+    (CashGroup(1, "USD"),),
+    (WETH,),
+    (FeedPrice(1, "BTC", 800_000, used=True), FeedPrice(2, "ETH", 20_000, used=True)),
+    (),
+    NOW_MS,
+)
 VECTORS = {
     0: (10**12, 3_000_000, 200, 300, 5, 4_000),
     1: (10**11, 2_000_000, -500, 40, -30, -4_010),
@@ -77,7 +88,9 @@ def statement_for(vectors, network=bytes(32), shortfalls=()):
         height=40,
         epoch=4,
         state_root=bytes([9]) * 32,
-        prices=[],
+        prices=RULEBOOK.prices,
+        rules=write_rulebook(RULEBOOK),
+        outside=RULEBOOK.outside,
         totals=[PublicTotal(slot, total) for slot, total in enumerate(totals)],
         custody=[term(1, 0), term(31337, 1)],
         shortfalls=dict(shortfalls),

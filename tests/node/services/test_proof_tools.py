@@ -161,7 +161,7 @@ class TestShow:
         assert shown["statement"]["slots"][0]["kind"] == "CASH"
         rows = {row["name"]: row["says"] for row in shown["statement"]["rows"]}
         assert rows["BTC/1"] == "−700·position:BTC-PERP + max:BTC ≥ 0"
-        assert rows["cash-limit"] == "cash:USD + 1000000000000 ≥ 0"
+        assert rows["cash-limit"] == "cash:USD + 1000000000000 + shortfall ≥ 0"
         assert rows["maintenance"].endswith("− 8·max:ETH + shortfall ≥ 0")
         assert shown["commitments"][1] == {"account": 1, "C_W": "0x" + good.commitments[1][1].hex()}
         assert len(shown["proof"]["accounts"]) == 3

@@ -1,0 +1,129 @@
+"""Whether slots, rows and prices are those of the rulebook that the statement carries, and the rulebook the genesis'.
+
+Rule: everything is computed again from parameters, listing and prices by the engine's definition, and compared whole:
+a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose
+hash the network's name is, nothing but ranges, volatilities, joint scenarios, haircuts, rates and prices is left to the
+validators' word. Without it the parameters are their word, too.
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from clearing.base.errors import CrossclearError
+from clearing.base.units import PPM, mul_div_up
+from clearing.margin.snapshot import RiskStatement, Row, Slot
+from proofs.errors import ProofCode, Refused
+
+if TYPE_CHECKING:  # parameters and pricing are loaded where a package is checked, not where the verifier starts
+    from clearing.genesis import Genesis
+    from clearing.margin.joint import JointCredit
+    from clearing.margin.parameters import RiskGroup, RiskParameters
+    from clearing.margin.rulebook import Rulebook
+    from clearing.ranges.parameters import RangeParameters
+
+
+def check_rulebook(statement: RiskStatement, genesis: "Genesis | None" = None) -> str:
+    """Compute slots, rows and prices again, and compare the parameters with the genesis; what was found, in words.
+
+    Raises Refused RULES_DIFFER naming the first difference, BAD_STATEMENT for a rulebook that makes no rows.
+    """
+    book = _read(statement)
+    slots, rows = _computed(book)
+    _same("slots", [slot.name for slot in statement.slots], [slot.name for slot in slots])
+    _same("slots", statement.slots, slots)
+    _same_rows(statement.rows, rows)
+    _same("groups", statement.groups, tuple(group.name for group in book.parameters.groups))
+    _same("scenarios", (statement.scenarios,), (book.parameters.width,))
+    _same("prices", statement.prices, book.prices)
+    _same("outside", statement.outside, book.outside)
+    found = f"{len(rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
+    if genesis is None:
+        return f"{found} under the stated parameters"
+    _check_genesis(statement, book, genesis)
+    return f"{found} under the genesis' parameters"
+
+
+def _read(statement: RiskStatement) -> "Rulebook":
+    from clearing.margin.rulebook import read_rulebook
+
+    if not statement.rules:
+        raise Refused(ProofCode.RULES_DIFFER, "no rulebook")
+    try:
+        return read_rulebook(statement.rules, len(statement.slots))
+    except CrossclearError as fault:
+        raise Refused(ProofCode.BAD_STATEMENT, "rulebook", why=str(fault)[:200]) from None
+
+
+def _computed(book: "Rulebook") -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
+    try:
+        return book.slots_and_rows()
+    except (CrossclearError, ArithmeticError, ValueError) as fault:  # prices and sizes that no network would agree on
+        raise Refused(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
+
+
+def _same_rows(stated: tuple[Row, ...], computed: tuple[Row, ...]) -> None:
+    """Rows by what they say; their names only tell where the first difference is."""
+    for ours, theirs in zip(computed, stated, strict=False):
+        if msgspec.structs.replace(theirs, name=ours.name) != ours:
+            raise Refused(ProofCode.RULES_DIFFER, f"row {ours.name[:64]}", stated=theirs.name[:64])
+    _same("number of rows", len(stated), len(computed))
+
+
+def _same(what: str, stated: object, computed: object) -> None:
+    if stated != computed:
+        raise Refused(ProofCode.RULES_DIFFER, what, stated=str(stated)[:200], computed=str(computed)[:200])
+
+
+def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis") -> None:
+    """Whether nothing differs from the genesis but what its own rules let move."""
+    from clearing.assets import collateral_tokens
+    from clearing.genesis import network_id
+
+    _same("network", statement.network, network_id(genesis))
+    _same("instruments", book.instruments, genesis.instruments)
+    _same("cash groups", book.cash_groups, genesis.cash_groups)
+    named = {feed.id: feed.name for feed in genesis.feeds}
+    _same("feeds", [each.name for each in book.feeds], [named.get(each.feed) for each in book.feeds])
+    tokens = collateral_tokens(genesis.assets)
+    _same("tokens", tuple(token.id for token in book.tokens), tuple(token.id for token in tokens))
+    for token, listed in zip(book.tokens, tokens, strict=True):
+        fixed = {"rate_ticks": 0, "haircut_ppm": listed.haircut_ppm}
+        _same(f"token {listed.name}", msgspec.structs.replace(token, **fixed), listed)
+        moves = token.haircut_ppm == listed.haircut_ppm or (
+            listed.haircut.moves and token.haircut_ppm > listed.haircut_ppm
+        )
+        if not moves:
+            raise Refused(ProofCode.RULES_DIFFER, f"haircut of {listed.name}", stated=token.haircut_ppm)
+    _same_parameters(book.parameters, genesis)
+
+
+def _same_parameters(stated: "RiskParameters", genesis: "Genesis") -> None:
+    """Equal, but for what a genesis that observes the market lets move, and that within its bounds."""
+    fixed, ranges = genesis.risk, genesis.ranges
+    if not ranges.enabled:
+        _same("parameters", stated, fixed)
+        return
+    _same("risk groups", tuple(map(_still, stated.groups)), tuple(map(_still, fixed.groups)))
+    for ours, theirs in zip(fixed.groups, stated.groups, strict=True):
+        if theirs.range_ppm != ours.range_ppm and not ranges.range_min_ppm <= theirs.range_ppm <= ranges.range_max_ppm:
+            raise Refused(ProofCode.RULES_DIFFER, f"range of {ours.name}", stated=theirs.range_ppm)
+    _same("parameters", msgspec.structs.replace(stated, groups=fixed.groups, joint=fixed.joint), fixed)
+    if stated.joint != fixed.joint:
+        _check_joint(stated.joint, fixed.joint, ranges)
+
+
+def _check_joint(stated: "JointCredit", fixed: "JointCredit", ranges: "RangeParameters") -> None:
+    """Joint scenarios of history: how many there may be, and how many of the worst are averaged, is the genesis'."""
+    total = sum(each.count for each in stated.scenarios)
+    tail = max(mul_div_up(total, ranges.joint_tail_ppm, PPM), 1)
+    kept = ranges.joint_scenarios + 1  # and one more, in which the mild ones are counted
+    known = ranges.joint_scenarios and ranges.window_min <= total <= ranges.window and len(stated.scenarios) <= kept
+    if not known or stated.tail != tail:
+        raise Refused(ProofCode.RULES_DIFFER, "joint scenarios", stated=len(stated.scenarios), tail=stated.tail)
+    _same("credit", msgspec.structs.replace(stated, scenarios=fixed.scenarios, tail=fixed.tail), fixed)
+
+
+def _still(group: "RiskGroup") -> "RiskGroup":
+    """A risk group without what the market moves."""
+    return msgspec.structs.replace(group, range_ppm=0, volatility_ppm=0, volatility_range_ppm=0)
