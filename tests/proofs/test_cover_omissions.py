@@ -31,7 +31,7 @@ from proofs.transcript import Transcript
 from proofs.verify import verify_package
 from tests.proofs.forgers.lattice import small_solution
 from tests.proofs.forgers.link import LinkForger
-from tests.proofs.forgers.weakened import leaving_out
+from tests.proofs.forgers.weakened import leaving_out, without_names_of_challenges
 from tests.proofs.stressed import NETWORK, N, seeds_of, snapshot_of
 from tests.proofs.test_cover_of_the_fund import LEVERED, MEMBERS
 
@@ -171,6 +171,41 @@ def test_with_weights_of_the_link_known_before_the_vectors_a_lattice_makes_vecto
         assert verdict.ok, verdict.checks[-1]
     assert verify_package(data, network=NETWORK).failed == "cover"
     assert verify_package(forged(), network=NETWORK).failed == "cover"
+
+
+def test_with_one_weight_for_members_and_stresses_losses_move_from_one_to_another(world: World) -> None:
+    """Challenges that are drawn without their names are equal: r = y, and r^m·y^s tells only m + s.
+
+    In the first stress only member 0 still lacks something; what member m + 1 lacked, member m lacks in the second.
+    """
+    cover = world.cover
+    first, second = (lacking(cover, world.by_account, slot) for slot in cover.uncovered)
+    moved = [[first[0], *[0] * (len(first) - 1)], [a + b for a, b in zip(second, [*first[1:], 0], strict=True)]]
+    true, claimed = (
+        [max(0, sum(sorted(owed)[-2:]) - cover.terms.fund) for owed in each] for each in ((first, second), moved)
+    )
+    assert claimed[0] < true[0]
+    said = msgspec.structs.replace(cover.terms, deficits=tuple(claimed))
+    liars = World(world.market, msgspec.structs.replace(world.statement, cover=(said,)), world.witnesses)
+
+    def forged() -> bytes:
+        package = liars.package()
+        arguments = (liars.statement, liars.commitments, liars.witnesses, N, liars.transcript(package))
+        vectors = [least_vector(owed) for owed in moved]
+        return liars.with_cover(package, prove_cover(*arguments, vectors=vectors, check_witness=False))
+
+    with without_names_of_challenges():
+        data = forged()
+        verdict = verify_package(data, network=NETWORK)
+        assert verdict.ok, verdict.checks[-1]
+    assert verify_package(forged(), network=NETWORK).failed == "cover"
+
+
+def least_vector(owed: Sequence[int]) -> list[int]:
+    """V_s for these losses: t is the second largest."""
+    t = sorted(owed)[-2]
+    x = [max(0, each - t) for each in owed]
+    return [*x, *(t + beyond - each for beyond, each in zip(x, owed, strict=True)), t]
 
 
 def test_with_weights_of_the_link_known_before_the_accounts_commit_they_overstate_until_it_fits(world: World) -> None:

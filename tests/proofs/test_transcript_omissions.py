@@ -10,6 +10,7 @@ Rule: each forgery is built, accepted by the verifier without that one item, fal
 | R of the book | any book, matched or not |
 | total, parent of the book | a book that is matched modulo p by full-size numbers |
 | μ of the batch, the weights' name | two false proofs whose errors cancel |
+| the names of the link's challenges | losses that move from one member and stress to another |
 | protocol, context, account | a true proof told about something else: replay |
 | C_G, C_q, Ḡ, π_1, π_2 of the cover proof's link | a fund that covers nothing |
 | what came before the cover proof, or its link | a fund that covers nothing: a lattice fits small numbers |
