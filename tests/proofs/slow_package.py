@@ -87,8 +87,8 @@ def failed_check(data: bytes) -> str:
         for check in (certificate, roots, statement, ranges_and_rows, matched_book, reserves, custody, cover):
             name = check.__name__
             check(judged)
-    except No:
-        return name
+    except (No, TypeError, ValueError, OverflowError, KeyError, IndexError):
+        return name  # what is not even of a kind is refused like what is wrong
     return ""
 
 

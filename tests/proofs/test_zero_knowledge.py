@@ -8,7 +8,7 @@ any bound on time sees, at fixed challenges. Power of the tests, for q = 769:
   themselves, so 28 proofs do for those (2^-106).
 - collisions: in 200 proofs two values agree together 0.034 times (Poisson) if they are uniform, 25.9 times if one
   determines the other. A limit of 5 gives a false alarm with 2^-31 a pair and misses with 2^-22.
-- counts: chi-square of 16 buckets, 200 or 100 honest against 200 simulated proofs, limit 60 (probability 2^-21 a value).
+- counts: chi-square of 16 buckets, 200 or 100 honest against 200 simulated proofs, limit 60 (2^-21 a value).
 """
 
 import random
@@ -277,6 +277,21 @@ def test_values_of_a_joint_proof_over_two_columns_are_in_no_relation_of_the_firs
     shown = [[1, *row[:-2]] for row in values]
     assert len(shown[0]) == 1 + 2 + 3 * 4 + 5
     assert nmod_mat(shown, Q).rank() == len(shown[0])
+
+
+def test_two_proofs_about_one_commitment_show_no_more_together_than_each_alone(toy):
+    """As a joint and a standalone proof of an account do: both show W(τ), which the commitment shows already."""
+    layout, values = toy_layout(toy), []
+    for number in range(36):
+        hiding = random.Random(-number - 1)
+        witness = toy.witness.make_witness(layout, HOLDINGS, 0, (hiding.randrange(Q), hiding.randrange(Q)))
+        statement = statement_of(toy, layout, [witness])
+        pair = [toy.prover.prove(statement, [witness], scalars=Blinders(2 * number + i))[0] for i in range(2)]
+        one, two = (published(toy, statement, proof)[:-2] for proof in pair)
+        products = [row[a] * row[b] % Q for row in (one, two) for a, b in QUOTIENT]
+        values.append([1, *one, *two[1:], *products])
+        assert one[0] == two[0]
+    assert nmod_mat(values, Q).rank() == len(values[0]) == 26
 
 
 def test_honest_proofs_of_any_holdings_are_distributed_as_simulated_ones(toy):
