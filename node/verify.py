@@ -56,6 +56,8 @@ class Checked(msgspec.Struct, frozen=True):
     code: str = ""
     """The stable code where it failed; `crossclear explain` tells more."""
     seconds: float = 0.0
+    complete: bool = True
+    """False where nothing is wrong, but what the check means is not, or not wholly, shown."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -127,7 +129,15 @@ def report_of(file: str, size: int, verdict: Verdict, anchor: Anchor, seconds: f
 
 def _checked(check: CheckResult) -> Checked:
     code = f"{check.code.label} {check.code.name.lower()}" if check.code is not None else ""
-    return Checked(check.name, check.ok, check.detail, MEANINGS.get(check.name, ""), code, round(check.seconds, 6))
+    return Checked(
+        name=check.name,
+        ok=check.ok,
+        detail=check.detail,
+        meaning=MEANINGS.get(check.name, ""),
+        code=code,
+        seconds=round(check.seconds, 6),
+        complete=check.complete,
+    )
 
 
 def own_account(data: bytes, own: Own) -> OwnAccount | None:
@@ -157,8 +167,9 @@ def in_words(report: Report) -> str:
     """The report as text: each check with what it means, the claim, and what is not proven."""
     lines: list[str] = []
     for each in report.checks:
-        lines.append(f"{'ok  ' if each.ok else 'FAIL'} {each.name:<16} {each.detail}")
-        if each.ok and each.meaning:
+        standing = ("ok  " if each.complete else "open") if each.ok else "FAIL"
+        lines.append(f"{standing} {each.name:<16} {each.detail}")
+        if each.ok and each.complete and each.meaning:
             lines.append(f"{'':22}{each.meaning}")
     lines += [f"--   {name:<16} not run" for name in report.not_run]
     lines.append("")

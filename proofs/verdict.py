@@ -20,6 +20,12 @@ NamedCheck = tuple[str, Callable[[], str]]
 """A check's stable name, and the call that returns what was seen or raises `Refused`."""
 
 
+class Open(str):
+    """What a check returns that found nothing wrong and could not, or not wholly, show what it is there to show."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """One check: its stable name, whether it passed, what was seen; the stable code where it failed."""
@@ -29,6 +35,8 @@ class CheckResult:
     detail: str
     code: CodeBook | None = None
     seconds: float = 0.0
+    complete: bool = True
+    """False where nothing is wrong, but what the check means is not, or not wholly, shown."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ def run_checks(checks: Sequence[NamedCheck], clock: Clock | None = None) -> tupl
 
 def passed(name: str, detail: str) -> CheckResult:
     """A check that passed, and what it saw."""
-    return CheckResult(name, ok=True, detail=printable(detail))
+    return CheckResult(name, ok=True, detail=printable(detail), complete=not isinstance(detail, Open))
 
 
 def failed(name: str, fault: CrossclearError, where: str = "") -> CheckResult:

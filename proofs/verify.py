@@ -17,7 +17,7 @@ from clearing.margin.snapshot import AccountHoldings, SlotKind
 from proofs.book import verify_book
 from proofs.commitment import CommitmentContext, commit_holdings
 from proofs.cover.verifier import check_cover
-from proofs.custody import check_custody, check_listed, check_reserves, custody_detail
+from proofs.custody import Standing, check_custody, check_listed, check_reserves, custody_detail
 from proofs.errors import ProofCode, Refused
 from proofs.group import Point, decode_point
 from proofs.linear.statement import LinearStatement
@@ -31,6 +31,7 @@ from proofs.verdict import (
     CheckResult,
     Clock,
     NamedCheck,
+    Open,
     OwnAccount,
     Verdict,
     failed,
@@ -178,17 +179,19 @@ class PackageChecks:
     def custody(self) -> str:
         """The chains' states prove the custody numbers, as far as the package has evidence."""
         statement = self.package.statement
-        found = custody_detail(check_custody(statement, self.package.custody))
-        return found if self.listed is None else found + check_listed(statement, self.listed)
+        found = check_custody(statement, self.package.custody)
+        told = custody_detail(found) + (check_listed(statement, self.listed) if self.listed is not None else "")
+        return told if all(each is Standing.PROVEN for each in found) else Open(told)
 
     def cover(self) -> str:
         """The default fund covers the two largest members' uncovered losses, where stress scenarios are stated."""
         package = self.package
         if self.transcript is None:
             raise Refused(ProofCode.BAD_STATEMENT, "no transcript")
-        return check_cover(
+        told = check_cover(
             package.statement, package.commitments, self.points, package.domain, package.cover, self.transcript
         )
+        return told if package.statement.cover else Open(told)
 
     def rules(self) -> str:
         """Slots, rows and prices are those of the stated parameters, and with a genesis these are its own."""

@@ -103,7 +103,7 @@ def test_verify_prints_its_fields_as_json(demo_run: DemoFolder) -> None:
     assert report["height"] == demo_run.summary["package_height"]
     assert report["network"] == demo_run.summary["network"]
     assert [check["name"] for check in report["checks"]] == list(CHECKS)
-    told = ["name", "ok", "detail", "meaning", "code", "seconds"]
+    told = ["name", "ok", "detail", "meaning", "code", "seconds", "complete"]
     assert all(list(check) == told and check["ok"] and check["meaning"] for check in report["checks"])
     assert report["bytes"] == demo_run.package.stat().st_size
     assert report["seconds"] > 0

@@ -11,7 +11,6 @@ from proofs.commitment import blinders
 from proofs.epoch import commit_epoch, context_of
 from proofs.linear.prover import prove
 from proofs.linear.witness import make_witness
-from proofs.standalone_prover import make_standalone, prove_account
 from proofs.package import commitments_root, linear_statement, read_package, write_package
 from proofs.solvency import complete_holdings, layout_of
 from proofs.standalone import (
@@ -23,6 +22,7 @@ from proofs.standalone import (
     verify_standalones,
     write_standalone,
 )
+from proofs.standalone_prover import make_standalone, prove_account
 from proofs.verify import OwnAccount
 
 CHECKS = ("encoding", "certificate", "roots", "statement", "listed", "solvency")

@@ -12,7 +12,7 @@ from proofs.history_reuse import messages
 from proofs.package import commitments_root, read_package, write_package
 from proofs.standalone import verify_standalone
 from proofs.standalone_prover import prove_account
-from proofs.verify import OwnAccount
+from proofs.verify import OwnAccount, verify_package
 from proofs.view import view_of
 from tests.proofs.stressed import N, seeds_of, snapshot_of
 
@@ -49,6 +49,11 @@ def test_a_member_proves_its_account_beside_the_stress_slots(covered, shot):
     made = prove_account(read_package(covered), OwnAccount(2, account.values, seeds_of([2])[2]))
     verdict = verify_standalone(made, covered)
     assert verdict.ok, verdict.checks[-1]
+
+
+def test_a_fund_that_is_tested_is_no_open_check(covered):
+    complete = {check.name: check.complete for check in verify_package(covered).checks}
+    assert (complete["cover"], complete["custody"]) == (True, False)
 
 
 def test_the_funds_proof_is_shown_by_its_parts(covered, shot):
