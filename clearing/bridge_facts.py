@@ -5,7 +5,6 @@ credited with is kept on record, never dropped and never a reason to stop. A val
 the state remembers is bounded by the window of nonces. It must not know how a fact was seen.
 """
 
-
 from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.claims import add_word, agreed_power
