@@ -1,4 +1,4 @@
-"""From a validator's home to a contract that believes an account: all verbs of `crossclear onchain`, on a real chain."""
+"""From a validator's home to a contract that believes an account: the verbs of `crossclear onchain`, on a chain."""
 
 import json
 from collections.abc import Callable, Mapping
