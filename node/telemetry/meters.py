@@ -106,6 +106,9 @@ class Meters:
             metrics.oracle_age.labels(feed=str(report.feed)).set((now - report.time_ms) / 1000)
         for chain_id, watcher in self._bridge.watchers.items():
             metrics.chain_height.labels(chain=str(chain_id)).set(watcher.status.final_number)
+        for chain_id, keeper in self._bridge.keepers.items():
+            metrics.custody_proven.labels(chain=str(chain_id)).set(keeper.proven)
+            metrics.custody_unproven.labels(chain=str(chain_id)).set(1 if keeper.last_fault else 0)
         for chain_id, pulse in self._bridge.pulses.items():
             metrics.chain_lag.labels(chain=str(chain_id)).set(trio.current_time() - pulse.moved)
         self._count_traffic()

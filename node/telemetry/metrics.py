@@ -64,6 +64,12 @@ class Metrics:
         self.outliers = self._counter("clearing_outliers", "Price reports left out as outliers", ("feed",))
         self.oracle_age = self._gauge("oracle_age_seconds", "Age of the own price report", ("feed",))
         self.chain_height = self._gauge("bridge_chain_final_height", "Final block seen", ("chain",))
+        self.custody_proven = self._gauge(
+            "bridge_custody_blocks_proven", "Blocks whose custody was proven by storage proofs since start", ("chain",)
+        )
+        self.custody_unproven = self._gauge(
+            "bridge_custody_unproven", "1 while the newest custody block has no storage proof", ("chain",)
+        )
         self.chain_lag = self._gauge("bridge_chain_lag_seconds", "Time since a new final block was seen", ("chain",))
         self.proof_epoch = self._gauge("proofs_epoch", "Epoch of the newest package")
         self.proof_time = self._histogram("proofs_proving_seconds", "Time to prove an epoch", _PROOF_SECONDS)

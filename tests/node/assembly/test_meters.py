@@ -33,7 +33,7 @@ def build() -> tuple[Meters, Any, Any]:
     peer = SimpleNamespace(bytes_out=Counter(CONSENSUS=7), bytes_in=Counter(), dropped_out=Counter(DATA=1))
     network: Any = SimpleNamespace(peers=frozenset((b"a",)), stats=SimpleNamespace(peers={"a": peer}))
     oracle: Any = SimpleNamespace(reports=())
-    bridge: Any = SimpleNamespace(watchers={}, pulses={})
+    bridge: Any = SimpleNamespace(watchers={}, pulses={}, keepers={})
     packages: Any = SimpleNamespace(newest_epoch=3, newest_bytes=6030, seconds=deque((1.5,)))
     transactions: Any = SimpleNamespace(refused=Counter(R0203=2))
     four: Any = SimpleNamespace(validators=(1, 2, 3, 4), total_power=4)
