@@ -8,7 +8,7 @@ written here. It judges everything but whether the rows are the whole rule, whic
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import distribution
 from pathlib import Path
@@ -89,6 +89,26 @@ def failed_check(data: bytes) -> str:
             check(judged)
     except (No, TypeError, ValueError, OverflowError, KeyError, IndexError):
         return name  # what is not even of a kind is refused like what is wrong
+    return ""
+
+
+def failed_standalone(data: bytes, package: bytes) -> str:
+    """The name of the first check that fails of a proof of one account beside its package; empty when accepted."""
+    name = "encoding"
+    try:
+        judged = read(package)
+        need(data[:4] == b"ccs\x01", "encoding")
+        for check in (certificate, roots, statement):
+            name = check.__name__
+            check(judged)
+        name, linear = "listed", judged.linear
+        found = [each for each in (linear.accounts if linear else ()) if each[2] == data[4:52]]
+        need(len(found) == 1 and linear is not None, "listed")
+        name = "solvency"
+        context = tagged("crossclear/standalone/v1", commitments_root(judged))
+        check_proof(replace(linear, context=context, accounts=(found[0],)), data[52:])  # type: ignore[type-var]
+    except (No, TypeError, ValueError, OverflowError, KeyError, IndexError):
+        return name
     return ""
 
 

@@ -19,9 +19,11 @@ from proofs.linear.witness import make_witness
 from proofs.package import attach_custody, commitments_root, read_package, write_package
 from proofs.solvency import complete_holdings, layout_of
 from proofs.srs import basis
-from proofs.verify import verify_package
+from proofs.standalone import verify_standalone
+from proofs.standalone_prover import prove_account
+from proofs.verify import OwnAccount, verify_package
 from tests.evm_state import MadeState
-from tests.proofs.slow_package import failed_check
+from tests.proofs.slow_package import failed_check, failed_standalone
 from tests.proofs.stressed import N, seeds_of, snapshot_of
 
 replace = msgspec.structs.replace
@@ -204,3 +206,27 @@ def test_both_find_a_cover_proof_that_changed_anywhere(covered):
         assert agreed(write_package(replace(good, cover=other))) == "cover"
     for other in (b"", good.cover[:-1], good.cover + b"\0"):
         assert agreed(write_package(replace(good, cover=other))) == "cover"
+
+
+# One account.
+
+
+def test_both_judge_proofs_of_one_account_alike(market, package):
+    own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
+    good = prove_account(read_package(package), own)
+    joint = read_package(package)
+    other = dict(joint.commitments)[5]
+    told = set()
+    for data in (
+        good,
+        good[:-1],
+        b"ccs\x02" + good[4:],
+        good[:4] + other + good[52:],
+        good[:4] + bytes(48) + good[52:],
+        *(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :] for at in range(60, len(good), 90)),
+    ):
+        failed = verify_standalone(data, package).failed or ""
+        found = failed_standalone(data, package)
+        assert found == failed or (failed == "encoding" and found)
+        told.add(failed)
+    assert told == {"", "encoding", "listed", "solvency"}
