@@ -48,7 +48,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.j
 	touch $@
 
 lock: ## pin every dependency anew (needs the network)
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --override requirements.override --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --override requirements.override --generate-hashes \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
 

@@ -144,6 +144,9 @@ class Proofs(Section, frozen=True):
 
     enabled: bool = True
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Processes over which a proof's accounts are spread."""
+    prover: Annotated[str, Meta(pattern=r"^(local|dask://[^/?#@\s]+:[0-9]{1,5})$")] = "local"
+    """`local`, or the scheduler of a Dask cluster whose workers take the accounts instead."""
     folder: str = "packages"
 
 

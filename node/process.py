@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -31,6 +32,7 @@ from node.store.store import Store
 from node.sync.joining import begin_from_peers
 from node.telemetry.crash import Standing, bugs_in, write_crash
 from node.telemetry.logs import configure_logs
+from proofs.prover_pool import LocalProverPool
 
 _STOPPED = (0, -1, "STOPPED")
 
@@ -116,7 +118,8 @@ def open_node(config: NodeConfig) -> Iterator[Node]:
         guard = SignStateFile(config.path("sign-state"))
         stack.callback(guard.close)
         store = stack.enter_context(Store(config.path("node.sqlite"), network_id(genesis)))
-        prover = NodeProver(config.proofs.workers)
+        cluster = "" if config.proofs.prover == "local" else config.proofs.prover
+        prover = NodeProver(config.proofs.workers, partial(LocalProverPool, cluster=cluster))
         stack.callback(prover.close)
         journal = PoolJournal(config.path("pool.journal"))
         stack.callback(journal.close)

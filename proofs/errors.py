@@ -37,6 +37,7 @@ class ProofCode(CodeBook):
     CHAIN_CONFLICT = 733
     EPOCH_MISSING = 734
     COUNTED_TWICE = 740
+    BAD_CLUSTER = 750
     KEYS_DIFFER = 755
 
 
@@ -73,6 +74,8 @@ REMEDIES: dict[ProofCode, str] = {
     ProofCode.EPOCH_MISSING: "There is no good package of an epoch between two others. Ask another node for it.",
     ProofCode.COUNTED_TWICE: "Custody terms contradict each other: one token, or one block, could stand for two. The "
     "values name chain, block and token.",
+    ProofCode.BAD_CLUSTER: "The cluster of `proofs.prover` does not answer or has no workers, or the extra `dask` is "
+    "missing.",
     ProofCode.KEYS_DIFFER: "Keys for a contract are not those that the certified statement and the leaves give. The "
     "place names the first that differs. Whoever signed such keys could have false proofs taken for true.",
 }

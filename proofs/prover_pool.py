@@ -18,7 +18,7 @@ from clearing.margin.snapshot import RiskSnapshot
 from proofs.committer import Committer
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import PACKAGE_BYTES_MAX
-from proofs.shard_workers import Progress, ProgressBoard, ShardWorkers, follow_parent
+from proofs.shard_workers import SHARDS_MAX, Progress, ProgressBoard, ShardWorkers, follow_parent
 from proofs.solvency import DOMAIN
 from proofs.srs import basis
 
@@ -75,12 +75,13 @@ class ProveJob(Wire, frozen=True):
 class LocalProverPool:
     """A worker process on this machine; jobs wait in order. It spreads a proof's accounts over `workers` processes."""
 
-    def __init__(self, workers: int = 1, domain: int = DOMAIN) -> None:
+    def __init__(self, workers: int = 1, domain: int = DOMAIN, cluster: str = "") -> None:
+        """`cluster` (`dask://host:port`) takes the accounts in the place of further processes of this machine."""
         self._domain = domain
-        self._board = ProgressBoard(workers)
+        self._board = ProgressBoard(SHARDS_MAX if cluster else workers)
         # "spawn": a forked copy of a process with threads and an event loop may hold locks for ever.
         self._pool = ProcessPoolExecutor(
-            1, get_context("spawn"), initializer=_begin_prover, initargs=(workers, self._board)
+            1, get_context("spawn"), initializer=_begin_prover, initargs=(workers, self._board, cluster)
         )
 
     @property
@@ -117,15 +118,16 @@ class _Serving:
 
     workers = 1
     board: ProgressBoard | None = None
+    cluster = ""
     committer: Committer | None = None
     """Made with the second epoch that this process commits to."""
     domain = 0
     """Of the epoch before."""
 
 
-def _begin_prover(workers: int, board: ProgressBoard) -> None:
+def _begin_prover(workers: int, board: ProgressBoard, cluster: str) -> None:
     follow_parent()
-    _Serving.workers, _Serving.board = workers, board
+    _Serving.workers, _Serving.board, _Serving.cluster = workers, board, cluster
 
 
 def _step_back(niceness: int) -> None:
@@ -151,5 +153,5 @@ def run_prove(data: bytes) -> bytes:
     commit = job.commit
     seeds, head = dict(commit.seeds), (job.header, job.certificate, job.validators)
     board = _Serving.board or ProgressBoard(_Serving.workers)
-    with ShardWorkers(_Serving.workers, board) as workers:
+    with ShardWorkers(_Serving.workers, board, _Serving.cluster) as workers:
         return prove_epoch(commit.snapshot, seeds, *head, domain=commit.domain, workers=workers)

@@ -9,13 +9,14 @@ import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.sharedctypes import RawArray
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proofs.layout import Layout
 from proofs.linear.prover import ProverShard, prove_shards, random_scalar
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SHARD_ACCOUNTS_MIN = 32
 """Fewer accounts are proven sooner than a process starts (half a second)."""
+SHARDS_MAX = 256
 _HOLD = "hold"
 
 
@@ -75,7 +77,10 @@ class ShardWorkers:
 
     count: int
     board: ProgressBoard
-    _others: list["ShardProcess"] = field(default_factory=list)
+    cluster: str = ""
+    """`dask://host:port`: the further shards live on that cluster's workers instead, one each."""
+    _others: list["HeldShard"] = field(default_factory=list)
+    _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "ShardWorkers":
         return self
@@ -83,8 +88,18 @@ class ShardWorkers:
     def start(self, accounts: int) -> None:
         """Start as many processes as so many accounts are worth, ahead of `prove`, while it is being prepared."""
         self.board.begin(accounts)
-        for slot in range(1, min(self.count, max(accounts // SHARD_ACCOUNTS_MIN, 1))):
-            self._others.append(ShardProcess(self.board, slot))
+        worthwhile = max(accounts // SHARD_ACCOUNTS_MIN, 1)
+        if self.cluster and worthwhile > 1:
+            # Imported here: it needs an optional library.
+            from proofs.dask_shards import Cluster
+
+            cluster = Cluster(self.cluster)
+            self._stack.callback(cluster.close)
+            for number in range(min(len(cluster.workers), worthwhile - 1)):
+                self._others.append(cluster.shard(number, self.board))
+        elif not self.cluster:
+            for slot in range(1, min(self.count, worthwhile)):
+                self._others.append(ShardProcess(self.board, slot))
 
     def prove(
         self, statement: LinearStatement, witnesses: Sequence[Witness], *, check_witness: bool = True
@@ -99,17 +114,30 @@ class ShardWorkers:
             lambda accounts: self.board.advance(0, accounts),
         )
         shards: list[tuple[ProverShard, int]] = [(own, len(parts[0]))]
+        shards += [(other, len(part)) for other, part in zip(self._others, parts[1:], strict=True)]
         for other, part in zip(self._others, parts[1:], strict=True):
             other.hold(statement.layout, part)
-            shards.append((other, len(part)))
         return prove_shards(statement, shards, check_witness=check_witness)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for other in self._others:
-            other.end()
+        with self._stack:
+            for other in self._others:
+                other.end()
         self.board.begin(0)
+
+
+class HeldShard(ProverShard, Protocol):
+    """A shard that lives elsewhere."""
+
+    def hold(self, layout: Layout, witnesses: Sequence[Witness]) -> None:
+        """Make it, of these accounts."""
+        ...
+
+    def end(self) -> None:
+        """Have no more of it."""
+        ...
 
 
 class ShardProcess:

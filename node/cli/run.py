@@ -11,9 +11,12 @@ from node.cli.settings import config_option, effective_config, set_option
 @click.command()
 @config_option
 @set_option
+@click.option("--prover", help="Where proofs are made: `local`, or `dask://host:port` (as `--set proofs.prover=…`).")
 @click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: never outlive the starter.")
-def start(config_path: Path, assignments: tuple[str, ...], *, until_stdin_closes: bool) -> int:
+def start(config_path: Path, assignments: tuple[str, ...], prover: str | None, *, until_stdin_closes: bool) -> int:
     """Run a node in the foreground until SIGTERM or Ctrl-C."""
+    if prover is not None:
+        assignments = (*assignments, f"proofs.prover={prover}")
     config = effective_config(config_path, assignments).config
     # Before numpy is imported: threads of linear algebra that wait for busy cores cost many times what they gain.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,0 +1,153 @@
+"""Shards of a proof on a Dask cluster: one actor a worker of the cluster, with the calls of `Shard`.
+
+Rule: the cluster's workers see the holdings, as those of this machine do, so the way to them is encrypted (TLS, whose
+certificates Dask takes from its own configuration) unless the scheduler runs on this machine. Anything that goes wrong
+there fails the proof as a whole (BrokenExecutor): a retry draws everything anew. Needs the extra `dask`.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+from clearing.base.errors import CrossclearError, LocalFault
+from proofs.errors import ProofCode
+from proofs.layout import Layout
+from proofs.linear.prover import random_scalar
+from proofs.linear.shard import OpeningWeights, Shard
+from proofs.linear.sums import ShardSums
+from proofs.linear.witness import Witness
+from proofs.polynomial import Masked
+from proofs.shard_workers import SHARDS_MAX, ProgressBoard
+from proofs.srs import basis
+
+SCHEME = "dask"
+CONNECT_SECONDS = 30
+ANSWER_SECONDS = 600
+"""A worker that needs longer for one round of its accounts counts as lost."""
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class ClusterShard(Shard):
+    """What lives on a worker of the cluster."""
+
+    def __init__(self, layout: Layout, witnesses: Sequence[Witness]) -> None:
+        super().__init__(layout, basis(layout.size), witnesses, random_scalar)
+
+
+class Cluster:
+    """A connection to a scheduler. Raises LocalFault BAD_CLUSTER for an address that is none or answers not."""
+
+    def __init__(self, address: str) -> None:
+        url = scheduler_url(address)
+        try:
+            # Imported here: an optional extra, and two seconds for who needs none.
+            from distributed import Client, Security
+        except ImportError as error:
+            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"the extra `dask` is missing: {error}") from None
+        security = Security(require_encryption=True) if url.startswith("tls:") else None
+        try:
+            self._client = Client(url, security=security, timeout=CONNECT_SECONDS, set_as_default=False)
+            self.workers = sorted(self._client.scheduler_info(n_workers=-1)["workers"])[: SHARDS_MAX - 1]
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
+            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=str(error)) from None
+        if not self.workers:
+            self.close()
+            raise LocalFault(ProofCode.BAD_CLUSTER, address, why="no workers")
+
+    def shard(self, number: int, board: ProgressBoard) -> "DaskShard":
+        """A shard for one of the workers; it counts as shard `number + 1` of the board."""
+        return DaskShard(self._client, self.workers[number], board, number + 1)
+
+    def close(self) -> None:
+        """Let go of all shards."""
+        self._client.close()
+
+
+class DaskShard:
+    """A shard on a worker of a cluster; each call waits for the answer."""
+
+    def __init__(self, client: Any, worker: str, board: ProgressBoard, slot: int) -> None:
+        self._client = client
+        self._worker = worker
+        self._board = board
+        self._slot = slot
+        self._accounts = 0
+        self._future: Any = None
+        self._actor: Any = None
+
+    def hold(self, layout: Layout, witnesses: Sequence[Witness]) -> None:
+        """Make the shard of these accounts."""
+        self._accounts = len(witnesses)
+        where = {"workers": [self._worker], "allow_other_workers": False, "pure": False, "actor": True}
+        try:
+            # The actor lives as long as this future does.
+            self._future = self._client.submit(ClusterShard, layout, list(witnesses), **where)
+            with self._client.as_current():
+                self._actor = self._future.result(ANSWER_SECONDS)
+        except CrossclearError:
+            raise
+        except Exception as error:
+            raise BrokenExecutor(f"{self._worker} holds no shard") from error
+
+    def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
+        """See `Shard`."""
+        found: tuple[list[tuple[bytes, ...]], list[int]] = self._ask("commit_digits")
+        return found
+
+    def carry_table(self, counts: Sequence[int]) -> bytes:
+        """See `Shard`."""
+        found: bytes = self._ask("carry_table", list(counts))
+        return found
+
+    def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
+        """See `Shard`."""
+        found: list[tuple[bytes, ...]] = self._ask("commit_lookups", alpha)
+        return found
+
+    def sums(self, deltas: Sequence[int]) -> ShardSums:
+        """See `Shard`."""
+        found: ShardSums = self._ask("sums", list(deltas))
+        return found
+
+    def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
+        """See `Shard`."""
+        found: list[tuple[int, ...]] = self._ask("evaluate", list(lagrange), vanishing, zeta)
+        return found
+
+    def opening(self, weights: OpeningWeights) -> Masked:
+        """See `Shard`."""
+        found: Masked = self._ask("opening", weights)
+        return found
+
+    def end(self) -> None:
+        """Let go of it, so that the worker forgets it."""
+        self._future = self._actor = None
+
+    def _ask(self, call: str, *arguments: object) -> Any:
+        try:
+            with self._client.as_current():  # an actor finds its way by the client of the thread
+                answer = getattr(self._actor, call)(*arguments).result(ANSWER_SECONDS)
+        except CrossclearError:
+            raise
+        except Exception as error:
+            raise BrokenExecutor(f"{self._worker} gave no answer") from error
+        if call != "carry_table":
+            self._board.advance(self._slot, self._accounts)
+        return answer
+
+
+def scheduler_url(address: str) -> str:
+    """The URL that Dask understands for `dask://host:port`. Raises LocalFault BAD_CLUSTER.
+
+    Only a scheduler on this machine is spoken to without TLS.
+    """
+    try:
+        found = urlsplit(address)
+        host, port = found.hostname, found.port
+    except ValueError:
+        host = port = None
+    if host is None or port is None or found.scheme != SCHEME or found.path or found.query or found.username:
+        raise LocalFault(ProofCode.BAD_CLUSTER, address, why="expected dask://host:port")
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'tcp' if host in _LOOPBACK else 'tls'}://{shown}:{port}"
