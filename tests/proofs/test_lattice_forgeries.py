@@ -44,7 +44,8 @@ FALSE = {
 def stated(layout: Layout, vectors: Sequence[Sequence[int]]) -> tuple[LinearStatement, list[tuple[int, int]]]:
     blinders = [(random_scalar(), random_scalar()) for _ in vectors]
     commitments = tuple(
-        encode_point(commit(basis(N), vector, hiding)) for vector, hiding in zip(vectors, blinders, strict=True)
+        encode_point(commit(basis(layout.size), vector, hiding))
+        for vector, hiding in zip(vectors, blinders, strict=True)
     )
     count = len(vectors)
     return LinearStatement(layout, bytes(32), tuple(range(count)), (0,) * count, commitments), blinders
@@ -85,6 +86,20 @@ def test_with_a_y_known_before_the_digits_any_false_row_is_proven_and_the_real_o
     assert all(0 <= digit < BASE for column in witness.digits for digit in column)
     with y_before_digits():
         proof, _ = prove(statement, [witness])  # the prover's own checks find nothing
+        assert not refused(statement, proof)
+    assert refused(statement, proof)
+
+
+def test_the_attack_takes_no_longer_on_the_domain_that_networks_use() -> None:
+    """n = 2048, 33 scenarios: the lattice has as many dimensions as digits are chosen, not as there are."""
+    moves = [(s - 16) * 50 or 1 for s in range(33)]
+    rows = tuple(RowRange(8, ((0, 1), (1, 3), (2, move)), 0, shortfall=True) for move in moves)
+    layout, values = lay_out(2048, (CASH, TOKEN, POSITION), rows), (0, 0, 2**38)
+    assert is_false(layout, values)
+    statement, (blinders,) = stated(layout, [values])
+    witness = forged(statement, values, blinders, early_y(statement.transcript()))
+    with y_before_digits():
+        proof, _ = prove(statement, [witness])
         assert not refused(statement, proof)
     assert refused(statement, proof)
 
