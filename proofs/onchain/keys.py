@@ -8,6 +8,9 @@ What is hashed leaves out the validator set, so keys certified again by a later 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
+
+import msgspec
 
 from clearing.base.codec import U32, U63, Bytes32, Bytes48, Wire, u256
 from clearing.base.hashing import sha256, tag_word
@@ -44,7 +47,7 @@ class EpochKeys(Wire, frozen=True):
     accounts: U32
     constant: Bytes32
     sigma: Bytes32
-    u: tuple[Bytes48, ...]
+    u: Annotated[tuple[Bytes48, ...], msgspec.Meta(min_length=1, max_length=COLUMNS_MAX)]
     """[U] of each column."""
     v: Bytes48
 

@@ -123,7 +123,7 @@ class LeafProver:
             factor = deltas[c] * (1 if c else alpha + t_bar)
             combined += f[c] * ((factor * (alpha + d_bar[c]) - gamma) % ORDER)
         combined += self.joined(opened, r)
-        openings = self._commit_list(divide_by_root(combined, zeta)) + self._commit_list(divide_by_root(s, shifted))
+        openings = self.openings(combined, s, zeta)
         self.chain.draw(openings)
         return Rounds(table, looked_up, quotient, evaluations, openings)
 
@@ -137,6 +137,11 @@ class LeafProver:
         for weight, each in zip(powers(r, len(opened) + 1)[1:], opened, strict=True):
             total += each * weight
         return total
+
+    def openings(self, combined: Poly, running: Poly, zeta: int) -> bytes:
+        """π_1, π_2."""
+        shifted = self.domain.omega * zeta % ORDER
+        return self._commit_list(divide_by_root(combined, zeta)) + self._commit_list(divide_by_root(running, shifted))
 
     def _multiplicities(self) -> Masked:
         counts = [0] * self.size

@@ -14,7 +14,7 @@ from proofs.domain import TABLE_SIZE, domain_of
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, inner_product, inverse, powers, read_scalar
 from proofs.group import GENERATOR, GENERATOR_2, Point, decode_point, multi_scalar, multiply, pairings_equal
-from proofs.layout import SHORTFALL_MAX
+from proofs.layout import COLUMNS_MAX, SHORTFALL_MAX
 from proofs.onchain.encoding import OnchainProof, read_rounds, split_rounds
 from proofs.onchain.keys import EpochKeys
 from proofs.onchain.leaves import Leaf
@@ -29,6 +29,7 @@ def verify_account(keys: EpochKeys, leaf: Leaf, index: int, path: Sequence[bytes
 
     Keys are not judged here: `keys.check_keys` derives them, or a quorum certified them.
     """
+    _check_leaf(keys, leaf)
     try:
         verify_merkle_proof(keys.leaves_root, keys.accounts, index, leaf.words, path)
     except RemoteFault as fault:
@@ -38,10 +39,8 @@ def verify_account(keys: EpochKeys, leaf: Leaf, index: int, path: Sequence[bytes
 
 def verify_leaf(keys: EpochKeys, leaf: Leaf, data: bytes) -> None:
     """Check a proof against a leaf. Raises Refused."""
+    _check_leaf(keys, leaf)
     columns = len(keys.u)
-    in_range = 0 <= leaf.shortfall < SHORTFALL_MAX and 0 <= leaf.account < ACCOUNT_MAX
-    if len(leaf.c_d) != columns or not in_range:
-        raise Refused(ProofCode.BAD_STATEMENT, "leaf", account=leaf.account, shortfall=leaf.shortfall)
     rounds = split_rounds(data, columns)
     proof = read_rounds(rounds, columns)
     drawn = replay(keys.hash, leaf.hash, rounds)
@@ -49,6 +48,13 @@ def verify_leaf(keys: EpochKeys, leaf: Leaf, data: bytes) -> None:
     left = proof.pi_1 + multiply(proof.pi_2, drawn.mu)
     if not pairings_equal(left, tau_g2(), multi_scalar(points, scalars), GENERATOR_2):
         raise Refused(ProofCode.PROOF_REFUSED, "pairing equation", account=leaf.account)
+
+
+def _check_leaf(keys: EpochKeys, leaf: Leaf) -> None:
+    """Before anything of it is hashed: numbers have their range, and points are as many as columns."""
+    in_range = 0 <= leaf.shortfall < SHORTFALL_MAX and 0 <= leaf.account < ACCOUNT_MAX
+    if not in_range or not 0 < len(keys.u) <= COLUMNS_MAX or len(leaf.c_d) != len(keys.u):
+        raise Refused(ProofCode.BAD_STATEMENT, "leaf", account=leaf.account, shortfall=leaf.shortfall)
 
 
 @lru_cache(maxsize=4)

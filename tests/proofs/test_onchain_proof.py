@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from py_arkworks_bls12381 import G1Point
 
-from clearing.base.errors import Bug, LocalFault
+from clearing.base.codec import decode, encode
+from clearing.base.errors import Bug, LocalFault, RemoteFault
 from proofs.domain import domain_of
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, inner_product, inverse, scalar_bytes
@@ -372,6 +373,18 @@ def test_an_account_or_shortfall_out_of_range_is_refused(epoch: Epoch, account: 
         with pytest.raises(Refused) as fault:
             verify_leaf(epoch.keys, replace(epoch.leaves[0], **changes), epoch.prove(0))
         assert fault.value.code is ProofCode.BAD_STATEMENT
+        with pytest.raises(Refused) as fault:
+            verify_account(epoch.keys, replace(epoch.leaves[0], **changes), 0, epoch.path(0), epoch.prove(0))
+        assert fault.value.code is ProofCode.BAD_STATEMENT
+
+
+def test_keys_of_too_many_or_no_columns_are_refused(epoch: Epoch) -> None:
+    for columns in (0, 17):
+        keys = msgspec.structs.replace(epoch.keys, u=(OTHER,) * columns)
+        with pytest.raises(Refused):
+            verify_leaf(keys, replace(epoch.leaves[0], c_d=(OTHER,) * columns), epoch.prove(0))
+        with pytest.raises(RemoteFault):
+            decode(encode(keys), EpochKeys)
 
 
 def test_a_challenge_on_a_forbidden_point_is_refused() -> None:

@@ -1,0 +1,174 @@
+"""Each round of the on-chain transcript, left out in turn, admits a false row; the real transcript refuses that proof.
+
+Rule: the forger really builds the proof: a verifier whose challenge does not depend on that round accepts it. Each is
+the attack that the round's place in the transcript is there to stop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from proofs.errors import Refused
+from proofs.field import ORDER, inner_product, inverse
+from proofs.onchain import transcript
+from proofs.onchain.prover import LeafProver
+from proofs.onchain.transcript import Chain
+from proofs.onchain.verifier import verify_leaf
+from proofs.polynomial import Masked, Poly, divide_by_root, polynomial
+from tests.proofs.onchain_epoch import Epoch, make_epoch
+
+ROUNDS = ("C_m", "C_f and C_S", "C_t1 and C_t2", "claims", "openings")
+U = 1
+
+
+def deaf(to: int) -> type[Chain]:
+    """A chain whose challenge does not depend on round `to`."""
+
+    class Deaf(Chain):
+        def __init__(self, *arguments) -> None:
+            super().__init__(*arguments)
+            self.drawn: list[tuple[int, int]] = []
+
+        def draw(self, data: bytes) -> tuple[int, int]:
+            self.drawn.append(super().draw(b"" if len(self.drawn) == to else data))
+            return self.drawn[-1]
+
+        def next(self) -> tuple[int, int]:
+            """What the next draw will give, whatever is sent: only a deaf round can be asked."""
+            before = self._state
+            found = super().draw(b"")
+            self._state = before
+            return found
+
+    return Deaf
+
+
+class Forger(LeafProver):
+    """Proves a false row against a transcript that is deaf to one round."""
+
+    def __init__(self, epoch: Epoch, round_: int) -> None:
+        leaf, witness, seed = epoch.leaves[0], epoch.witnesses[0], epoch.seeds[0]
+        super().__init__(epoch.layout, epoch.weights, epoch.keys, leaf, witness, seed)
+        self.chain = self.record = deaf(round_)(epoch.keys.hash, leaf.hash)
+        self.round = round_
+        u, d = self.u[0].values, self.digits[0].values
+        # ⟨u, D⟩ − ⟨v, W⟩ − c: what is false.
+        self.error = (inner_product(u, d) - inner_product(self.v.values, self.values.values)) % ORDER
+        self.error = (self.error - self.constant * self.size) % ORDER
+
+    def _multiplicities(self) -> Masked:
+        self.m = super()._multiplicities()
+        if self.round == 0:  # α and β are known: a count that is none pays for the error
+            alpha, beta = self.record.next()
+            self.m.values[0] = (self.m.values[0] + alpha * beta * self.error) % ORDER
+        return self.m
+
+    def _running_sum(self, lookups: Sequence[Masked], beta: int, check: bool) -> Masked:
+        self.lookups = list(lookups)
+        running = super()._running_sum(lookups, beta, check)
+        if self.round == 1:  # γ is known: where S does not close, a false inverse pays for it
+            alpha, (_, gamma) = self.record.drawn[0][0], self.record.next()
+            last = self.size - 1
+            product = (alpha + self.digits[0].values[last]) * (alpha + self.table.values[last])
+            paid = gamma * beta * self.error * inverse(product - gamma)
+            lookups[0].values[last] = (lookups[0].values[last] + paid) % ORDER
+        return running
+
+    def split(self, numerator: Poly, check: bool) -> tuple[Poly, Poly]:
+        t1, t2 = super().split(numerator, check)
+        if self.round == 2:  # ζ is known: a quotient that is right there
+            zeta, _ = self.record.next()
+            vanishing = self.domain.vanishing(zeta)
+            missing = int(numerator(zeta)) - vanishing * int((t1 + t2 * pow(zeta, self.size + 2, ORDER))(zeta))
+            t1 += polynomial([missing * inverse(vanishing)])
+        self.numerator, self.halves = numerator, (t1, t2)
+        return t1, t2
+
+    def claims(self, opened: Sequence[Poly], zeta: int) -> list[int]:
+        claimed = super().claims(opened, zeta)
+        if self.round == 3:  # r is known: a false claim whose lack is hidden by what it does to Lz
+            (_, beta), (_, gamma), (r, _) = *self.record.drawn[:2], self.record.next()
+            slope = -gamma * beta * claimed[0] - pow(r, U + 1, ORDER)
+            claimed[U] = (claimed[U] - self.missing(zeta) * inverse(slope)) % ORDER
+        return claimed
+
+    def openings(self, combined: Poly, running: Poly, zeta: int) -> bytes:
+        if self.round != 4:
+            return super().openings(combined, running, zeta)
+        # μ is known: a false π_2 pays for what A lacks at ζ. `combined` is A but for a constant: A(ζ) = missing.
+        mu, _ = self.record.next()
+        shifted = self.domain.omega * zeta % ORDER
+        extra = self.missing(zeta) * inverse(mu * (zeta - shifted)) % ORDER
+        second = polynomial(divide_by_root(running, shifted)) + polynomial([extra])
+        # (X − ζ)π_1 = A − μ(X − ωζ)·extra, which has the root ζ.
+        rest = combined - polynomial([-mu * extra * shifted, mu * extra])
+        return self._commit_list(divide_by_root(rest, zeta)) + self._commit_poly(second)
+
+    def missing(self, zeta: int) -> int:
+        """Lz(ζ) with true claims: zero for an honest prover."""
+        t1, t2 = self.halves
+        whole = int((t1 + t2 * pow(zeta, self.size + 2, ORDER))(zeta))
+        return (int(self.numerator(zeta)) - self.domain.vanishing(zeta) * whole) % ORDER
+
+
+def accepted(epoch: Epoch, proof: bytes) -> bool:
+    try:
+        verify_leaf(epoch.keys, epoch.leaves[0], proof)
+    except Refused:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("round_", range(5), ids=ROUNDS)
+def test_a_round_left_out_of_the_transcript_lets_a_false_row_pass(round_: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    epoch = make_epoch(holdings=[(-11, 0, 0)], shortfalls=(0,), check=False)
+    proof = Forger(epoch, round_).run(check=False).data
+    assert not accepted(epoch, proof)
+    monkeypatch.setattr(transcript, "Chain", deaf(round_))
+    assert accepted(epoch, proof)
+    # The forgery needs the deafness: a proof without it is refused by the weakened verifier, too.
+    assert not accepted(epoch, epoch.prove(0))
+
+
+def test_keys_left_out_of_the_transcript_would_let_an_epoch_stand_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The equation knows [U], [V] and c, but no epoch, height or network."""
+
+    class Unbound(Chain):
+        def __init__(self, keys_hash: bytes, leaf_hash: bytes) -> None:
+            super().__init__(bytes(32), leaf_hash)
+
+    epoch = make_epoch()
+    proof = epoch.prove(0)
+    for changes in ({"epoch": 9}, {"height": 9}, {"network": bytes(32)}):
+        other = msgspec.structs.replace(epoch.keys, **changes)
+        with pytest.raises(Refused):
+            verify_leaf(other, epoch.leaves[0], proof)
+    prover = LeafProver(epoch.layout, epoch.weights, epoch.keys, epoch.leaves[0], epoch.witnesses[0], epoch.seeds[0])
+    prover.chain = Unbound(epoch.keys.hash, epoch.leaves[0].hash)
+    unbound = prover.run(check=True).data
+    monkeypatch.setattr(transcript, "Chain", Unbound)
+    verify_leaf(msgspec.structs.replace(epoch.keys, epoch=9), epoch.leaves[0], unbound)
+
+
+def test_a_leaf_left_out_would_let_one_account_stand_for_another_with_the_same_points(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """C_W, C_D and σ are in the equation, the account's number is not."""
+
+    class Unbound(Chain):
+        def __init__(self, keys_hash: bytes, leaf_hash: bytes) -> None:
+            super().__init__(keys_hash, bytes(32))
+
+    epoch = make_epoch()
+    prover = LeafProver(epoch.layout, epoch.weights, epoch.keys, epoch.leaves[0], epoch.witnesses[0], epoch.seeds[0])
+    prover.chain = Unbound(epoch.keys.hash, epoch.leaves[0].hash)
+    unbound = prover.run(check=True).data
+    twin = replace(epoch.leaves[0], account=77)
+    with pytest.raises(Refused):
+        verify_leaf(epoch.keys, twin, epoch.prove(0))
+    monkeypatch.setattr(transcript, "Chain", Unbound)
+    verify_leaf(epoch.keys, twin, unbound)
