@@ -1,14 +1,17 @@
 """A genesis under which an agreed price, or money that was taken in, could leave the range of a number is refused."""
 
+import json
+
 import msgspec
 import pytest
 
 from clearing.assets import Asset
 from clearing.base import bls
 from clearing.base.errors import LocalFault
+from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.collateral.terms import DepegTerms
-from clearing.genesis import Genesis, check_genesis
+from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_to_json, network_id
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.margin.arrays import build_risk_arrays
 from tests.clearing.state.world import BTC, BTC_CALL, BTC_FUT, START_MS, make_genesis
@@ -87,3 +90,33 @@ def test_spans_whose_end_the_state_could_not_keep_are_refused(genesis: Genesis, 
 
 def _decimals(asset: Asset, decimals: int) -> Asset:
     return msgspec.structs.replace(asset, token_decimals=decimals)
+
+
+@pytest.mark.parametrize(
+    "balances",
+    [
+        BalanceWord(BalanceOrder.KEY_FIRST, bytes(32), 0),
+        BalanceWord(BalanceOrder.SLOT_FIRST, bytes(32), 257),
+        BalanceWord(BalanceOrder.UNKNOWN, b"\x01" * 32),
+        BalanceWord(BalanceOrder.UNKNOWN, bytes(32), 255),
+    ],
+)
+def test_a_place_of_balances_that_is_none_is_refused(genesis: Genesis, balances: BalanceWord) -> None:
+    first, *others = genesis.assets
+    with pytest.raises(LocalFault, match="balances"):
+        check_genesis(
+            msgspec.structs.replace(genesis, assets=(msgspec.structs.replace(first, balances=balances), *others))
+        )
+
+
+def test_a_place_of_balances_survives_the_file(genesis: Genesis) -> None:
+    first, *others = genesis.assets
+    listed = msgspec.structs.replace(first, balances=BalanceWord(BalanceOrder.KEY_FIRST, bytes(31) + b"\x09", 255))
+    named = msgspec.structs.replace(genesis, assets=(listed, *others))
+    check_genesis(named)
+    assert genesis_from_json(genesis_to_json(named)) == named
+    assert network_id(named) != network_id(genesis), "it is part of what all agree on"
+    without = json.loads(genesis_to_json(genesis))
+    for asset in without["assets"]:
+        del asset["balances"]
+    assert genesis_from_json(json.dumps(without).encode()) == genesis
