@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from clearing.base.errors import CrossclearError
+from clearing.base.errors import Bug, CrossclearError
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.snapshot import RiskStatement, Row, Slot
 from proofs.errors import ProofCode, Refused
@@ -58,7 +58,7 @@ def _read(statement: RiskStatement) -> "Rulebook":
 def _computed(book: "Rulebook") -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
     try:
         return book.slots_and_rows()
-    except (CrossclearError, ArithmeticError, ValueError) as fault:  # prices and sizes that no network would agree on
+    except (Bug, CrossclearError, ArithmeticError, ValueError) as fault:  # what no network's own checks let pass
         raise Refused(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
 
 

@@ -1,0 +1,256 @@
+"""Slots, rows and prices are those of the stated rulebook, and this is the genesis': every other one is refused."""
+
+import msgspec
+import pytest
+
+from clearing.base.codec import encode
+from clearing.epoch import rulebook_of, take_snapshot
+from clearing.instruments import InstrumentKind
+from clearing.margin.charges import ConcentrationTier, LotCharge
+from clearing.margin.joint import JointCredit, JointScenario, collapse
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
+from clearing.margin.rulebook import OUTSIDE, UNTESTED, read_rulebook, write_rulebook
+from clearing.margin.snapshot import RULES_BYTES_MAX, Slot, SlotKind
+from clearing.ranges.parameters import RangeParameters
+from clearing.state.records import Haircut
+from proofs.errors import ProofCode, Refused
+from proofs.outside import SENTENCES, outside_limits
+from proofs.rulebook import check_rulebook
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    ETH,
+    WETH_1,
+    World,
+    funded,
+    make_genesis,
+)
+
+replace = msgspec.structs.replace
+PARAMETERS = RiskParameters(
+    (
+        RiskGroup(1, "BTC", BTC, 200_000, 800_000, 200_000, short_option_ppm=30_000),
+        RiskGroup(2, "ETH", ETH, 250_000, 900_000, 200_000, scenarios=(Scenario(1, 1, 1), Scenario(-1, 1, 1))),
+    ),
+    cash_limit_micros=10**9,
+    rate_ppm=20_000,
+    joint=JointCredit(collapse([(11, 1), (12, 2), (13, 2), (5, 0)]), tail=2, keep_largest=True),
+    charges=(LotCharge(1, 5_000, 0, 300, 0, 20_000), LotCharge(3, 0, 10_000)),
+    concentration=(ConcentrationTier(3, 1_000_000, 100_000),),
+    stress=(StressScenario("crash", (Scenario(-40, 100, 1, of_index=True), Scenario(-50, 100, 1, of_index=True))),),
+    default_fund_micros=10**9,
+)
+
+
+def world_of(**changes) -> World:
+    world = funded(genesis=replace(make_genesis(risk=PARAMETERS), **changes))
+    world.deposit(CAROL, WETH_1, 3_000_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
+    world.block(facts=world.custody_facts(400))
+    return world
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return world_of()
+
+
+@pytest.fixture(scope="module")
+def statement(world):
+    return take_snapshot(world.state).statement
+
+
+def test_a_networks_statement_is_computed_again_and_found_to_be_the_genesis(world, statement):
+    assert "under the stated parameters" in check_rulebook(statement)
+    assert "under the genesis' parameters" in check_rulebook(statement, world.genesis)
+    assert {slot.name.split(":")[0] for slot in statement.slots} == {
+        *("cash", "token", "position", "max", "short", "charge", "concentration", "tail", "beyond", "joint", "groups"),
+        "uncovered",
+    }
+
+
+def refused(statement, code=ProofCode.RULES_DIFFER, genesis=None):
+    with pytest.raises(Refused) as caught:
+        check_rulebook(statement, genesis)
+    assert caught.value.code is code
+
+
+def test_every_row_is_held_to_its_coefficients_its_constant_and_its_kind(statement):
+    for at, row in enumerate(statement.rows):
+        slot, value = row.coefficients[-1]
+        for other in (
+            replace(row, coefficients=(*row.coefficients[:-1], (slot, value - 1))),
+            replace(row, coefficients=row.coefficients[1:]),
+            replace(row, constant=row.constant + 1),
+            replace(row, shortfall=not row.shortfall),
+        ):
+            refused(replace(statement, rows=(*statement.rows[:at], other, *statement.rows[at + 1 :])))
+        refused(replace(statement, rows=(*statement.rows[:at], *statement.rows[at + 1 :])))
+
+
+def test_slots_groups_scenarios_prices_and_names_of_what_is_outside_are_the_rulebooks(statement):
+    first, *others = statement.slots
+    refused(replace(statement, slots=(replace(first, name="cash:EUR"), *others)))
+    refused(replace(statement, slots=(*statement.slots, Slot("spare", SlotKind.TOKEN))))
+    refused(replace(statement, groups=statement.groups[::-1]))
+    refused(replace(statement, scenarios=statement.scenarios + 1))
+    refused(replace(statement, prices=statement.prices[1:]))
+    refused(replace(statement, prices=(replace(statement.prices[0], ticks=1), *statement.prices[1:])))
+    refused(replace(statement, outside=statement.outside[1:]))
+
+
+def changed(statement, **fields):
+    """A statement whose rulebook differs and whose slots and rows follow."""
+    book = replace(read_rulebook(statement.rules, 10**6), **fields)
+    slots, rows = book.slots_and_rows()
+    return replace(
+        statement,
+        slots=slots,
+        rows=rows,
+        prices=book.prices,
+        outside=book.outside,
+        rules=write_rulebook(book),
+        groups=tuple(group.name for group in book.parameters.groups),
+        scenarios=book.parameters.width,
+    )
+
+
+LOOSER = {
+    "a smaller range": {"groups": (replace(PARAMETERS.groups[0], range_ppm=100_000), PARAMETERS.groups[1])},
+    "no minimum": {"groups": (replace(PARAMETERS.groups[0], short_option_ppm=0), PARAMETERS.groups[1])},
+    "a lower maintenance level": {"maintenance_numerator": 3},
+    "a larger overdraft": {"cash_limit_micros": 10**12},
+    "no charges": {"charges": ()},
+    "a cheaper charge": {"charges": (replace(PARAMETERS.charges[0], contingency_ppm=1), PARAMETERS.charges[1])},
+    "no concentration limit": {"concentration": ()},
+    "more credit": {"joint": replace(PARAMETERS.joint, weight_ppm=999_999)},
+    "a longer tail": {"joint": replace(PARAMETERS.joint, tail=3)},
+    "milder joint scenarios": {"joint": replace(PARAMETERS.joint, scenarios=(JointScenario((5, 0), 4),))},
+    "a milder stress": {"stress": (replace(PARAMETERS.stress[0], moves=(Scenario(-1, 9, 0), Scenario(-1, 9, 0))),)},
+    "no stress": {"stress": (), "default_fund_micros": 0},
+    "another fund": {"default_fund_micros": 10**10},
+    "fewer scenarios": {
+        "scenarios": PARAMETERS.scenarios[:13],
+        "joint": replace(PARAMETERS.joint, scenarios=PARAMETERS.joint.scenarios),
+    },
+    "another rate": {"rate_ppm": 0},
+}
+
+
+@pytest.mark.parametrize("what", LOOSER)
+def test_a_rulebook_of_looser_parameters_is_told_by_the_genesis(world, statement, what):
+    looser = changed(statement, parameters=replace(PARAMETERS, **LOOSER[what]))
+    assert check_rulebook(looser)
+    refused(looser, genesis=world.genesis)
+
+
+def test_a_rulebook_of_another_listing_is_told_by_the_genesis(world, statement):
+    book = rulebook_of(world.state)
+    call = next(each for each in book.instruments if each.kind is InstrumentKind.CALL)
+    strike = tuple(replace(each, strike_ticks=1) if each is call else each for each in book.instruments)
+    token = book.tokens[0]
+    for fields in (
+        {"instruments": strike},
+        {"tokens": (replace(token, haircut_ppm=token.haircut_ppm - 1),)},
+        {"tokens": (replace(token, haircut_ppm=token.haircut_ppm + 1),)},
+        {"tokens": (replace(token, feed_tokens=2),)},
+        {"feeds": tuple(replace(each, name=f"{each.name}2") for each in book.feeds)},
+    ):
+        other = changed(statement, **fields)
+        assert check_rulebook(other)
+        refused(other, genesis=world.genesis)
+    refused(statement, genesis=replace(world.genesis, name="another"))
+
+
+RANGES = RangeParameters(
+    interval_ms=1_000, range_min_ppm=50_000, range_max_ppm=400_000, joint_scenarios=4, window_min=4
+)
+
+
+def test_what_the_market_moves_may_differ_within_the_genesis_bounds():
+    """Ranges, volatilities and joint scenarios; and the haircut of a token whose terms let it grow."""
+    genesis = make_genesis(risk=PARAMETERS)
+    assets = tuple(
+        replace(each, haircut=replace(each.haircut, range_share_ppm=100_000)) if not each.is_cash else each
+        for each in genesis.assets
+    )
+    moving = world_of(ranges=RANGES, assets=assets)
+    moving.state.haircuts.put(WETH_1, Haircut(170_000))
+    moving.state.arrays_cache = moving.state.arrays_before = None
+    stated = take_snapshot(moving.state).statement
+    assert check_rulebook(stated, moving.genesis)
+
+    def under(**changes):
+        return changed(stated, parameters=replace(PARAMETERS, **changes))
+
+    def ranged(ppm):
+        return (replace(PARAMETERS.groups[0], range_ppm=ppm, volatility_ppm=900_000), PARAMETERS.groups[1])
+
+    joint = replace(PARAMETERS.joint, scenarios=(JointScenario((11, 1), 2), JointScenario((12, 2), 2)), tail=1)
+    for good in ({"groups": ranged(50_000)}, {"groups": ranged(400_000)}, {"joint": joint}):
+        assert check_rulebook(under(**good), moving.genesis)
+    for bad in (
+        {"groups": ranged(49_999)},
+        {"groups": ranged(400_001)},
+        {"groups": (replace(PARAMETERS.groups[0], short_option_ppm=0), PARAMETERS.groups[1])},
+        {"joint": replace(joint, tail=2)},
+        {"joint": replace(joint, weight_ppm=900_000)},
+        {"joint": replace(joint, keep_largest=False)},
+        {"joint": replace(joint, scenarios=joint.scenarios[:1])},
+        {"joint": replace(joint, scenarios=tuple(JointScenario((n, 0), 1) for n in range(6)))},
+        {"joint": JointCredit()},
+        {"maintenance_numerator": 3},
+    ):
+        refused(under(**bad), genesis=moving.genesis)
+
+
+def hostile(statement, **fields):
+    book = replace(read_rulebook(statement.rules, 10**6), **fields)
+    return replace(statement, rules=encode(book))
+
+
+def test_a_rulebook_that_is_none_is_refused(world, statement):
+    book = rulebook_of(world.state)
+    token, group = book.tokens[0], PARAMETERS.groups[0]
+    refused(replace(statement, rules=b""))
+    for rules in (b"\0", statement.rules + b"\0", statement.rules[:-1], bytes(RULES_BYTES_MAX + 1)):
+        refused(replace(statement, rules=rules), ProofCode.BAD_STATEMENT)
+    for fields in (
+        {"version": 2},
+        {"instruments": book.instruments[::-1]},
+        {"instruments": (replace(book.instruments[0], group=9), *book.instruments[1:])},
+        {"instruments": (replace(book.instruments[0], micros_per_tick=2**62), *book.instruments[1:])},
+        {"cash_groups": book.cash_groups * 2},
+        {"tokens": (token, token)},
+        {"tokens": (replace(token, haircut_ppm=10**6 + 1),)},
+        {"tokens": (replace(token, unit_decimals=200),)},
+        {"tokens": (replace(token, feed_tokens=0),)},
+        {"tokens": (replace(token, yields=replace(token.yields, feed=1, unit_ticks=0)),)},
+        {"tokens": (replace(token, cash_group=1),)},
+        {"tokens": (replace(token, rate_ticks=2**62, yields=replace(token.yields, feed=1, unit_ticks=1)),)},
+        {"feeds": book.feeds[::-1]},
+        {"feeds": tuple(replace(each, ticks=0) for each in book.feeds)},
+        {"feeds": tuple(replace(each, ticks=2**40) for each in book.feeds)},
+        {"marks": (*book.marks, replace(book.marks[-1], instrument=99))},
+        {"parameters": replace(PARAMETERS, groups=(group, group))},
+        {"parameters": replace(PARAMETERS, scenarios=())},
+        {"parameters": replace(PARAMETERS, joint=replace(PARAMETERS.joint, scenarios=(JointScenario((99, 0)),)))},
+        {"parameters": replace(PARAMETERS, charges=(LotCharge(1, 1, depth_lots=1, sizes_ppm=()),))},
+    ):
+        refused(hostile(statement, **fields), ProofCode.BAD_STATEMENT)
+
+
+def test_a_rulebook_of_more_than_the_slots_is_refused_before_it_is_computed(statement):
+    few = replace(statement, slots=statement.slots[:3])
+    refused(few, ProofCode.BAD_STATEMENT)
+
+
+def test_every_rule_outside_has_its_sentence_and_an_unknown_one_its_name(statement):
+    assert set(SENTENCES) == {*OUTSIDE, UNTESTED}
+    assert statement.outside == OUTSIDE
+    assert UNTESTED in changed(statement, parameters=replace(PARAMETERS, stress=(), default_fund_micros=0)).outside
+    assert outside_limits(replace(statement, outside=("later_rule",))) == ("Outside: later_rule.",)
+    assert list(OUTSIDE) == sorted(OUTSIDE)
