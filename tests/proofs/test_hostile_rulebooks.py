@@ -1,0 +1,65 @@
+"""Rulebooks made to break the verifier, which computes by them: each is judged, none raises or takes for ever."""
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.base.errors import RemoteFault
+from clearing.margin.rulebook import Rulebook, read_rulebook, write_rulebook
+from proofs.errors import ProofCode
+from proofs.rulebook import check_rulebook
+from tests.proofs.stressed import snapshot_of
+from tests.proofs.test_hostile_packages import places
+from tests.proofs.test_rules_of_the_requirement import STATED as UNDER_EVERY_RULE
+
+STRESSED = snapshot_of({1: (9 * 10**9, 0, 5_000, 0, 0), 2: (10**9, 200_000, 0, 0, -2_000)}, {}).statement
+STATEMENTS = (STRESSED, UNDER_EVERY_RULE)
+EXTREMES = (0, 1, -1, 3, 10**6, 10**6 + 1, 10**9, 10**12, 2**31, 2**32 - 1, 2**53, 2**62, 2**63 - 1, 1 - 2**63)
+
+
+def changed(value, path, data):
+    """The same tree with what is at `path` replaced, dropped, tripled or reversed."""
+    if path:
+        copy = list(value)
+        copy[path[0]] = changed(copy[path[0]], path[1:], data)
+        return copy
+    if isinstance(value, list):
+        return data.draw(st.sampled_from([[], value[:-1], value * 3, value[::-1]]))
+    if isinstance(value, bytes):
+        return bytes(len(value))
+    return data.draw(st.sampled_from((*EXTREMES, value + 1, value - 1, 2 * value)))
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_rulebook_of_any_shape_is_judged_and_never_raises(data):
+    stated = data.draw(st.sampled_from(STATEMENTS))
+    tree = msgspec.msgpack.decode(stated.rules)
+    path = data.draw(st.sampled_from(sorted(places(tree), key=str)))
+    tree = changed(tree, path, data)
+    try:
+        msgspec.msgpack.decode(rules := msgspec.msgpack.encode(tree), type=Rulebook)
+    except (msgspec.DecodeError, OverflowError):
+        return
+    lying = msgspec.structs.replace(stated, rules=rules)
+    try:
+        check_rulebook(lying)
+    except RemoteFault as fault:
+        assert fault.code in (ProofCode.RULES_DIFFER, ProofCode.BAD_STATEMENT)
+    else:
+        # What changed makes no row: a name, an address, a parameter of what is outside of the statement.
+        assert read_rulebook(rules, len(stated.slots)).slots_and_rows() == (stated.slots, stated.rows)
+
+
+def test_a_rulebook_whose_rows_leave_their_bounds_is_refused_and_is_no_bug_of_ours():
+    """A bug stops a node; this is somebody else's lie."""
+    book = read_rulebook(UNDER_EVERY_RULE.rules, len(UNDER_EVERY_RULE.slots))
+    (tier,) = book.parameters.concentration
+    parameters = msgspec.structs.replace(
+        book.parameters, concentration=(msgspec.structs.replace(tier, above_units=2**62),)
+    )
+    rules = write_rulebook(msgspec.structs.replace(book, parameters=parameters))
+    with pytest.raises(RemoteFault) as fault:
+        check_rulebook(msgspec.structs.replace(UNDER_EVERY_RULE, rules=rules))
+    assert (fault.value.code, fault.value.at) == (ProofCode.BAD_STATEMENT, "rulebook makes no rows")
