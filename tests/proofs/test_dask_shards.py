@@ -9,10 +9,14 @@ from distributed import LocalCluster, Security
 from clearing.base.errors import LocalFault
 from proofs import dask_shards, shard_workers
 from proofs.dask_shards import Cluster, scheduler_url
+from proofs.epoch import commit_epoch
 from proofs.errors import ProofCode
 from proofs.linear.shard import ROUNDS
 from proofs.linear.verifier import verify
-from proofs.shard_workers import Progress, ProgressBoard, ShardWorkers
+from proofs.package import commitments_root
+from proofs.prover_pool import LocalProverPool
+from proofs.shard_workers import SHARD_ACCOUNTS_MIN, Progress, ProgressBoard, ShardWorkers
+from proofs.verify import verify_package
 from tests.proofs.test_shard_workers import LAYOUT, build
 
 
@@ -49,6 +53,18 @@ def test_a_proof_spread_over_a_cluster_verifies(cluster, monkeypatch):
         proof, _ = workers.prove(statement, witnesses)
         assert board.read() == Progress(7 * ROUNDS, 7 * ROUNDS)
     verify(statement, proof)
+
+
+def test_the_pool_of_a_node_proves_an_epoch_on_a_cluster(cluster, market):
+    holdings = tuple((account, (1_000 + account, 3, 0, 0)) for account in range(2 * SHARD_ACCOUNTS_MIN))
+    shot, keys = market.snapshot(holdings), market.seeds(holdings)
+    head = market.certified(commitments_root(shot.statement, commit_epoch(shot, keys, market.N), market.N))
+    pool = LocalProverPool(1, market.N, address_of(cluster))
+    try:
+        assert verify_package(pool.prove(shot, keys, *head).result()).ok
+        assert pool.progress == Progress()
+    finally:
+        pool.close()
 
 
 def test_another_machine_is_spoken_to_by_tls(tmp_path, monkeypatch):

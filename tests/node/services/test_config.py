@@ -142,3 +142,17 @@ def test_no_text_crashes_the_reader(text: str) -> None:
             load_config(None, {}, flags)
         except LocalFault as refusal:
             assert refusal.code.label
+
+
+@pytest.mark.parametrize("prover", ["local", "dask://127.0.0.1:8786", "dask://provers.example:8786", "dask://[::1]:1"])
+def test_a_prover_is_this_machine_or_a_cluster(tmp_path: Path, prover: str) -> None:
+    assert load_config(write(tmp_path, ""), {}, {"proofs.prover": prover}).config.proofs.prover == prover
+
+
+@pytest.mark.parametrize(
+    "prover", ["", "remote", "dask://", "dask://host", "tcp://host:1", "dask://u@host:1", "dask://h:1/"]
+)
+def test_no_other_prover_is_taken(tmp_path: Path, prover: str) -> None:
+    with pytest.raises(LocalFault) as fault:
+        load_config(write(tmp_path, ""), {}, {"proofs.prover": prover})
+    assert fault.value.at == "proofs.prover"
