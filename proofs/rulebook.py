@@ -58,11 +58,7 @@ def _read(statement: RiskStatement) -> "Rulebook":
 def _computed(book: "Rulebook") -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
     try:
         return book.slots_and_rows()
-<<<<<<< proofs/rulebook.py
-    except (CrossclearError, Bug, ArithmeticError, ValueError) as fault:  # prices and sizes no network would agree on
-=======
     except (Bug, CrossclearError, ArithmeticError, ValueError) as fault:  # what no network's own checks let pass
->>>>>>> /tmp/p1wt/proofs/rulebook.py
         raise Refused(ProofCode.BAD_STATEMENT, "rulebook makes no rows", why=str(fault)[:200]) from None
 
 
