@@ -1,12 +1,14 @@
 """`EvidenceKeeper`: asks for the proofs of the counters that a watcher told, while nodes still have the states.
 
-Rule: facts never wait for evidence, and what is wrong with evidence is no fault of the watcher: it is asked for again
-a few times, and then the package of the epoch says what is not proven.
+Rule: facts never wait for evidence, so it is asked for beside the watcher; and what is wrong with evidence is no fault
+of the watcher: it is asked for again a few times, and then the package of the epoch says what is not proven.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import trio
 
 from bridge.chain import WatchedChain
 from bridge.quorum import EndpointQuorum
@@ -16,7 +18,8 @@ from clearing.base.evm.evidence import BlockEvidence
 from clearing.facts import CustodySeen
 
 TRIES = 8
-"""For each block, one a poll."""
+"""For each block."""
+PAUSE_SECONDS = 2.0
 WAITING_MAX = 4
 
 
@@ -36,6 +39,7 @@ class EvidenceKeeper:
         self._quorum = quorum
         self._keep = keep
         self._waiting: deque[_Waiting] = deque(maxlen=WAITING_MAX)
+        self._wanted = trio.Event()
         self.proven = 0
         """Blocks whose counters were proven."""
         self.last_fault = ""
@@ -45,6 +49,17 @@ class EvidenceKeeper:
         """Counters at one block were told: their evidence is wanted."""
         if facts:
             self._waiting.append(_Waiting(tuple(facts)))
+            self._wanted.set()
+
+    async def run(self, pause: float = PAUSE_SECONDS) -> None:
+        """Ask for what is told, for ever."""
+        while True:
+            await self._wanted.wait()
+            await self.ask()
+            if self._waiting:
+                await trio.sleep(pause)
+            else:
+                self._wanted = trio.Event()
 
     async def ask(self) -> None:
         """Ask once for all that is wanted."""
@@ -55,10 +70,14 @@ class EvidenceKeeper:
                 self.last_fault = str(fault)
                 each.tries -= 1
                 if each.tries == 0:
-                    self._waiting.remove(each)
+                    self._drop(each)
             else:
-                self._waiting.remove(each)
+                self._drop(each)
                 self._store(each.facts[0].block_number, evidence)
+
+    def _drop(self, done: _Waiting) -> None:
+        """It may have been pushed out meanwhile, by newer ones."""
+        self._waiting = deque((each for each in self._waiting if each is not done), maxlen=WAITING_MAX)
 
     def _store(self, number: int, evidence: BlockEvidence) -> None:
         try:

@@ -100,8 +100,6 @@ class Watcher:
             try:
                 progressed = await self.step()
                 await self.look_ahead()
-                if self._evidence is not None:
-                    await self._evidence.ask()
             except RemoteFault:
                 progressed = False
                 pause = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))

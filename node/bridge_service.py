@@ -119,6 +119,7 @@ class BridgeService:
                 self.watchers[chain.chain_id] = watcher
                 first_endpoints[chain.chain_id] = endpoints[0]
                 nursery.start_soon(self._watch, watcher)
+                nursery.start_soon(keeper.run)
             nursery.start_soon(self._prove_submissions, first_endpoints, network, changed)
 
     def look_for(self, chain_id: int, transaction: bytes) -> bool:

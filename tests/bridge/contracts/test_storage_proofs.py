@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 
 from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
 from bridge.cursor import FileFactStore
 from bridge.custody import NATIVE, read_custody
-from bridge.evidence_keeper import TRIES, EvidenceKeeper
+from bridge.evidence_keeper import TRIES, WAITING_MAX, EvidenceKeeper
 from bridge.evidence_store import EvidenceStore
 from bridge.quorum import EndpointQuorum
 from bridge.rpc import Call, Endpoint, Result
@@ -316,3 +317,46 @@ async def test_a_full_disk_stops_no_facts(vault: VaultChain) -> None:
         await keeper.ask()
     assert "no space left" in keeper.last_fault
     assert keeper.proven == 0
+
+
+async def test_evidence_is_asked_for_beside_the_watcher_and_a_hanging_endpoint_delays_no_fact(
+    own_vault: VaultChain, tmp_path: Path
+) -> None:
+    busy(own_vault)
+    chain, facts, kept = watched(own_vault), list[Any](), list[int]()
+
+    async def emit(fact: Any) -> None:
+        facts.append(fact)
+
+    async with Endpoint(own_vault.chain.url) as endpoint, trio.open_nursery() as nursery:
+        silent = Liar(endpoint, silent=True)
+        hanging = EvidenceKeeper(chain, EndpointQuorum((silent,), 1), lambda number, _: kept.append(number))
+        nursery.start_soon(hanging.run, 0.01)
+        quorum = EndpointQuorum((endpoint,), 1)
+        watcher = Watcher(chain, quorum, FileFactStore(tmp_path / "facts"), emit, evidence=hanging)
+        while await watcher.step():
+            pass
+        told = {fact.block_number for fact in facts if isinstance(fact, CustodySeen)}
+        assert told
+        assert not kept
+        send, receive = trio.open_memory_channel[int](9)
+        working = EvidenceKeeper(chain, quorum, lambda number, _: send.send_nowait(number))
+        nursery.start_soon(working.run, 0.01)
+        for number in sorted(told)[-2:]:
+            working.told([fact for fact in facts if isinstance(fact, CustodySeen) and fact.block_number == number])
+            assert await receive.receive() == number
+        nursery.cancel_scope.cancel()
+    assert not kept
+
+
+async def test_newer_counters_push_out_older_ones_that_still_wait(vault: VaultChain) -> None:
+    busy(vault)
+    chain, kept = watched(vault), list[int]()
+    async with Endpoint(vault.chain.url) as endpoint:
+        quorum = EndpointQuorum((endpoint,), 1)
+        keeper = EvidenceKeeper(chain, quorum, lambda number, _: kept.append(number))
+        numbers = [head(vault) - behind for behind in range(WAITING_MAX + 1, -1, -1)]
+        for number in numbers:
+            keeper.told(await facts_of(chain, quorum, number))
+        await keeper.ask()
+    assert kept == numbers[-WAITING_MAX:]
