@@ -230,7 +230,7 @@ class Cheat:
 
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
-NOT_JUDGED = ("statement", "inclusion")
+NOT_JUDGED = ("statement", "rules", "inclusion")
 """Checks of which the slow verifier leaves something out: the rules, and what one account knows of itself."""
 
 
