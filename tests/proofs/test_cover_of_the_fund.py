@@ -4,15 +4,23 @@ import msgspec
 import pytest
 
 from clearing.base.codec import encode
+from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
-from clearing.margin.snapshot import SNAPSHOT_TAG, RiskStatement
-from clearing.margin.stress import uncovered_losses
-from proofs.epoch import commit_epoch, prove_epoch
+from clearing.margin.snapshot import SNAPSHOT_TAG, RiskStatement, RowKind, SlotKind
+from clearing.margin.stress import stressed_equity, uncovered_losses
+from proofs.commitment import blinders
+from proofs.cover.prover import prove_cover
+from proofs.cover.terms import cover_of
+from proofs.cover.verifier import check_cover
+from proofs.epoch import commit_epoch, context_of, prove_epoch
+from proofs.group import decode_point
+from proofs.linear.witness import make_witness
 from proofs.package import commitments_root
+from proofs.solvency import check_statement, complete_holdings, layout_of
+from proofs.transcript import Transcript
 from proofs.verify import verify_package
 from tests.proofs.stressed import NETWORK, STRESSES, N, seeds_of, snapshot_of
 
-PERP = 2
 LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP
     1: (9 * 10**9, 0, 5_000, 0, 0),
     2: (10**9, 200_000, 0, 0, -2_000),
@@ -64,3 +72,148 @@ def test_without_the_cover_terms_in_the_root_a_larger_fund_is_shown(market, shot
         data = package_of(market, msgspec.structs.replace(short, statement=shown))
         assert verify_package(data, network=NETWORK).ok
     assert verify_package(data, network=NETWORK).failed == "roots"
+
+
+def shown(shot, statement=None, size=N) -> str:
+    """Prove and check the cover alone, without the accounts' own proof; what the check says."""
+    stated = shot.statement if statement is None else statement
+    commitments = commit_epoch(shot, seeds_of([each.account for each in shot.accounts]), size)
+    layout, witnesses = layout_of(shot.statement, size), []
+    for each in shot.accounts:
+        hiding = blinders(seeds_of([each.account])[each.account], context_of(shot.statement, each.account))
+        full = complete_holdings(shot.statement, each)
+        witnesses.append(make_witness(layout, full, each.shortfall, hiding))
+    data = prove_cover(stated, commitments, witnesses, size, Transcript("test"))
+    points = [decode_point(commitment, "C_W") for _, commitment in commitments]
+    return check_cover(stated, commitments, points, size, data, Transcript("test"))
+
+
+def account(number: int):
+    """Something else for everybody; every third lacks something in the crash, others in the rally or never."""
+    return (10**9 + number * 10**7, 0, (1_000, -700, 3)[number % 3] + number, 0, number - 50)
+
+
+@pytest.mark.parametrize("members", [0, 1, 2, 3, 100])
+def test_a_book_of_any_number_of_members_is_tested(members):
+    book = {k: account(k) for k in range(1, members + 1)}
+    owners = {k: 1 + (k - 1) % members for k in book} if members else {}
+    for fund in (0, 10**6, 10**11):
+        shot = snapshot_of(book, owners, fund=fund)
+        terms = shot.statement.cover[0]
+        said = shown(shot)
+        assert f"of {members} members" in said
+        assert ("short by" in said) is any(terms.deficits)
+        assert (fund < 10**11 and members > 0) is any(terms.deficits)
+
+
+def test_accounts_of_one_member_lack_each_by_itself_and_count_together():
+    """One client's surplus pays for no other; two clients' losses are one member's."""
+    poor, rich = (10**9, 0, 1_000, 0, 0), (10**11, 0, 0, 0, 0)
+    lacking = uncovered_losses(STRESSES, poor[:1], poor[1:2], poor[2:])[0]
+    assert lacking
+    apart = snapshot_of({1: poor, 2: rich, 3: poor, 4: poor}, {1: 1, 2: 1, 3: 3, 4: 4}, fund=0)
+    assert apart.statement.cover[0].deficits[0] == 2 * lacking
+    together = snapshot_of({1: poor, 2: rich, 3: poor, 4: poor}, {1: 1, 2: 1, 3: 1, 4: 4}, fund=0)
+    assert together.statement.cover[0].deficits[0] == 3 * lacking
+    assert f"short by {3 * lacking} in crash" in shown(together)
+
+
+def test_a_fund_counts_no_further_than_its_account_keeps_it():
+    book = {0: (5 * 10**9, 0, 0, 0, 0), 1: (9 * 10**9, 0, 5_000, 0, 0)}
+    shot = snapshot_of(book, {}, fund=20 * 10**9)
+    house = shot.accounts[0].values
+    kept = min(5 * 10**9, *stressed_equity(STRESSES, house[:1], house[1:2], house[2:]))
+    assert shot.statement.cover[0].fund == max(kept, 0) < 5 * 10**9
+    assert shown(shot)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_honest_prover_proves_no_deficit_smaller_than_it_is(at):
+    shot = snapshot_of(LEVERED, MEMBERS, fund=10**9)
+    terms = shot.statement.cover[0]
+    fewer = tuple(deficit - (number == at) for number, deficit in enumerate(terms.deficits))
+    with pytest.raises(LocalFault, match="witness_out_of_range"):
+        shown(shot, msgspec.structs.replace(shot.statement, cover=(msgspec.structs.replace(terms, deficits=fewer),)))
+
+
+def test_a_statement_whose_cover_terms_do_not_fit_its_accounts_is_refused(shot):
+    stated, terms = shot.statement, shot.statement.cover[0]
+    replace = msgspec.structs.replace
+    for cover in (
+        (),
+        (terms, terms),
+        (replace(terms, deficits=(0,)),),
+        (replace(terms, members=terms.members[1:]),),
+        (replace(terms, members=terms.members[::-1]),),
+        (replace(terms, members=((0, 1), *terms.members)),),
+        (replace(terms, fund_account=99),),
+    ):
+        with pytest.raises(RemoteFault, match="bad_statement"):
+            cover_of(replace(stated, cover=cover), [0, *LEVERED], N)
+
+
+def test_more_members_than_a_vector_holds_are_refused(shot):
+    terms = shot.statement.cover[0]
+    many = tuple((k, k) for k in range(1, 200))
+    cover = cover_of(
+        msgspec.structs.replace(shot.statement, cover=(msgspec.structs.replace(terms, members=many),)), range(200), N
+    )
+    with pytest.raises(RemoteFault, match="bad_layout"):
+        assert cover.layout
+
+
+def test_a_proof_grows_with_scenarios_and_not_with_accounts(shot):
+    """100 members in 2 scenarios: seven columns each on this small domain, and no more than one at n = 2048."""
+    terms = msgspec.structs.replace(shot.statement.cover[0], members=tuple((k, k) for k in range(1, 101)))
+    stated = msgspec.structs.replace(shot.statement, cover=(terms,))
+    assert cover_of(stated, range(101), N).layout.columns == 7
+    assert cover_of(stated, range(101), 2048).layout.columns == 1
+
+
+def _stressed_rows(change):
+    """The statement with its first stress row changed; `change` gets the row and slots by name, and gives rows."""
+
+    def apply(stated):
+        slot = {each.name: at for at, each in enumerate(stated.slots)}
+        row = next(each for each in stated.rows if each.name == "stress:crash")
+        rest = [each for each in stated.rows if each is not row]
+        return msgspec.structs.replace(stated, rows=(*rest, *change(row, slot)))
+
+    return apply
+
+
+def _with(row, *coefficients, **fields):
+    merged = {**dict(row.coefficients), **dict(coefficients)}
+    ordered = tuple((slot, value) for slot, value in sorted(merged.items()) if value)
+    return msgspec.structs.replace(row, coefficients=ordered, **fields)
+
+
+BENT = {
+    "no row": lambda row, slot: (),
+    "two rows": lambda row, slot: (row, msgspec.structs.replace(row, name="again")),
+    "an allowance": lambda row, slot: (_with(row, constant=1),),
+    "the account's shortfall": lambda row, slot: (_with(row, shortfall=True),),
+    "cash that counts twice": lambda row, slot: (_with(row, (slot["cash:USD"], 2)),),
+    "cash left out": lambda row, slot: (_with(row, (slot["cash:USD"], 0)),),
+    "half of what is lacking": lambda row, slot: (_with(row, (slot["uncovered:crash"], 2)),),
+    "paid by another scenario's": lambda row, slot: (_with(row, (slot["uncovered:rally"], -1)),),
+    "paid by a group's maximum": lambda row, slot: (_with(row, (slot["max:BTC"], 1)),),
+    "equality": lambda row, slot: (_with(row, kind=RowKind.EQUAL_ZERO),),
+}
+
+
+@pytest.mark.parametrize("what", BENT)
+def test_a_stress_row_of_another_shape_is_refused(shot, what):
+    check_statement(shot.statement)
+    with pytest.raises(RemoteFault, match="bad_statement"):
+        check_statement(_stressed_rows(BENT[what])(shot.statement))
+
+
+def test_what_is_lacking_in_stress_pays_no_margin(shot):
+    stated = shot.statement
+    slot = next(at for at, each in enumerate(stated.slots) if each.kind is SlotKind.UNCOVERED)
+    for row in (each for each in stated.rows if each.name in ("maintenance", "loss:BTC:1")):
+        for amount in (1, -1, -4):
+            rows = tuple(_with(each, (slot, amount)) if each is row else each for each in stated.rows)
+            with pytest.raises(RemoteFault, match="bad_statement"):
+                check_statement(msgspec.structs.replace(stated, rows=rows))
