@@ -9,7 +9,7 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
 
 SEEDS ?= 0:1000
 
-.PHONY: demo devnet test testnet sim check bench setup lock contracts docs clean
+.PHONY: demo devnet test testnet sim fuzz check bench setup lock contracts docs clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -25,6 +25,9 @@ testnet: setup ## a network of processes with faults: make testnet MANIFEST=test
 
 sim: setup ## the whole network in one process under simulated faults: make sim SEEDS=0:1000
 	$(BIN)/python -m tests.sim.consensus --seeds $(SEEDS)
+
+fuzz: setup ## members with strategies against the whole rulebook: make fuzz SEEDS=0:100
+	$(BIN)/python -m tests.sim.clearing --seeds $(SEEDS)
 
 check: setup ## lint, types, import contracts
 	$(BIN)/ruff check .

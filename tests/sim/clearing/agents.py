@@ -1,0 +1,229 @@
+"""Strategies of members. Each has one member's keys, its own chance, and sees what a member may see.
+
+Rule: an agent asks; it never writes. Two-sided trades go through `Offer`: what one proposes another may take.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+import msgspec
+
+from clearing.facts import Fact
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.ledger import balance, cash_currency
+from clearing.transactions import Transaction
+from tests.clearing.state.world import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
+from tests.sim.clearing.exchange import CASH, CLIENT, Exchange
+
+INSTRUMENTS = (BTC_PERP, BTC_PERP, ETH_PERP, ETH_PERP, BTC_FUT, BTC_CALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A trade that somebody wants: positive lots are bought by `account`."""
+
+    account: int
+    instrument: int
+    lots: int
+    ticks: int
+
+
+class Agent:
+    """Honest: trades a little near the mark, keeps a cushion, brings cash when called, takes out what is spare."""
+
+    start_dollars = 60_000
+    lots = 400
+    spread_ppm = 500
+    takes_ppm = 2_000
+    """How far from the mark a price may be that it agrees to."""
+
+    def __init__(self, account: int, seed: int) -> None:
+        self.account = account
+        self.chance = Random(seed)
+
+    def facts(self, world: Exchange) -> list[Fact]:
+        """What it pays in."""
+        record = world.state.accounts[self.account]
+        if world.state.now.height < 4:
+            return [world.pay(self.account, self.chance.choice(CASH), self.start_dollars * DOLLAR)]
+        if record.called_height and self.chance.random() < 0.5:
+            return [world.pay(self.account, self.chance.choice(CASH), self.chance.randint(1, 5_000) * DOLLAR)]
+        if self.chance.random() < 0.02:
+            return [world.pay(self.account, WETH_1, self.chance.randint(1, 5_000_000))]
+        return []
+
+    def offers(self, world: Exchange) -> list[Offer]:
+        """Trades it wants."""
+        if self.chance.random() > 0.5:
+            return []
+        return [self.offer(world, self.chance.randint(1, self.lots) * self.chance.choice((-1, 1)))]
+
+    def offer(self, world: Exchange, lots: int, account: int = 0) -> Offer:
+        """At a price near the mark."""
+        instrument = self.chance.choice(INSTRUMENTS)
+        mark = world.state.marks.get(instrument)
+        ticks = mark.ticks if mark else 1
+        away = ticks * self.chance.randint(-self.spread_ppm, self.spread_ppm) // 10**6
+        return Offer(account or self.account, instrument, lots, max(ticks + away, 0))
+
+    def takes(self, world: Exchange, offer: Offer) -> bool:
+        """Whether it agrees to be the other side."""
+        mark = world.state.marks.get(offer.instrument)
+        if mark is None or offer.account in (self.account, self.account + CLIENT):
+            return False
+        return abs(offer.ticks - mark.ticks) * 10**6 <= max(mark.ticks, 1) * self.takes_ppm
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """What it asks for by itself."""
+        if self.chance.random() > 0.15:
+            return []
+        spare = self.cash(world) // 20
+        if spare <= 0:
+            return []
+        other = self.account + CLIENT
+        if self.chance.random() < 0.5:
+            return [world.transfer(self.account, other, self.chance.randint(1, spare))]
+        return [world.withdrawal(self.account, self.chance.choice(CASH), self.chance.randint(1, spare))]
+
+    def cash(self, world: Exchange) -> int:
+        """Settlement cash of its own account."""
+        return balance(world.state, self.account, cash_currency(USD))
+
+    def free(self, world: Exchange) -> int:
+        """Micros above its initial margin."""
+        margin = margin_of(arrays_of(world.state), holdings_of(world.state, self.account))
+        return margin.equity - margin.initial
+
+
+class Aggressive(Agent):
+    """As many lots as its margin allows, and more when it wins."""
+
+    def offers(self, world: Exchange) -> list[Offer]:
+        """Large ones, about what its free equity carries; odd accounts are long."""
+        free = self.free(world)
+        if free <= 0:
+            return []
+        made = []
+        for _ in range(2):
+            offer = self.offer(world, 1)
+            mark = max(offer.ticks, 1) * world.state.terms.instruments[offer.instrument].micros_per_tick
+            lots = free * self.chance.randint(20, 110) // 100 * 5 // mark
+            if 0 < lots < 2**38:
+                made.append(replace(offer, lots=lots if self.account % 2 else -lots))
+        return made
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """Takes out nothing."""
+        return []
+
+
+class Insolvent(Aggressive):
+    """Never brings cash, and takes out whatever it may."""
+
+    start_dollars = 20_000
+
+    def facts(self, world: Exchange) -> list[Fact]:
+        """Once."""
+        return super().facts(world) if world.state.now.height < 4 else []
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """All that is above margin, and a little more."""
+        free = self.free(world)
+        if free <= 0:
+            return []
+        return [world.withdrawal(self.account, self.chance.choice(CASH), free + self.chance.choice((-5, 0, 1, 7)))]
+
+
+class Griefer(Agent):
+    """Floods with the smallest, the repeated, the forged and the senseless."""
+
+    def __init__(self, account: int, seed: int) -> None:
+        super().__init__(account, seed)
+        self.said: list[Transaction] = []
+
+    def facts(self, world: Exchange) -> list[Fact]:
+        """Dust for itself, for others and for nobody."""
+        if world.state.now.height < 4:
+            return super().facts(world)
+        to = self.chance.choice((self.account, self.account - 1, 999, 2**48))
+        return [
+            world.deposit_fact(to, self.chance.choice((USDC_1, USDC_2, WETH_1)), self.chance.choice((1, 999, 10**12)))
+        ]
+
+    def offers(self, world: Exchange) -> list[Offer]:
+        """One lot at a time, either way."""
+        return [self.offer(world, self.chance.choice((-1, 1))) for _ in range(3)]
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """Single units, and again what was said before, as it was and with another number."""
+        size = self.chance.choice((0, 1, 1, 1, 2**62))
+        made: list[Transaction] = [
+            world.withdrawal(self.account, self.chance.choice((USDC_1, USDC_2, WETH_1, 77)), size),
+            world.transfer(self.account, self.account + CLIENT, size),
+            world.swap(self.account, self.account + CLIENT, (USD, 1), (2**32 + WETH_1, 0)),
+            world.bid(self.account, self.account - 1, WETH_1, 1, 10**6),
+        ]
+        if self.said:
+            old = self.chance.choice(self.said)
+            made.append(old)
+            if hasattr(old, "nonce"):
+                made.append(msgspec.structs.replace(old, nonce=old.nonce + 1))
+        self.said = (self.said + made)[-30:]
+        return made
+
+
+class OracleAttacker(Agent):
+    """Has a validator lie about a price in the direction of its own position, and trades just before."""
+
+    lots = 5_000
+
+    def offers(self, world: Exchange) -> list[Offer]:
+        """Buys; the lie comes with the next block."""
+        world.lies = {}
+        if self.chance.random() < 0.3:
+            world.lies = {
+                BTC: world.ticks[BTC] * self.chance.choice((2, 11, 99)) // self.chance.choice((1, 10, 100)) + 1
+            }
+        return [self.offer(world, self.chance.randint(1, self.lots))]
+
+
+class WithdrawalRacer(Agent):
+    """Takes everything out whenever prices moved against it, before they are settled, on both chains at once."""
+
+    def __init__(self, account: int, seed: int) -> None:
+        super().__init__(account, seed)
+        self._seen = 0
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """All of it, twice."""
+        moved, self._seen = world.ticks[BTC] - self._seen, world.ticks[BTC]
+        if abs(moved) * 200 < self._seen:
+            return []
+        cash = self.cash(world)
+        if cash <= 0:
+            return []
+        halves = [world.withdrawal(self.account, asset, max(cash // 2, 1)) for asset in CASH]
+        return [
+            *halves,
+            world.withdrawal(self.account, USDC_1, cash),
+            world.transfer(self.account, self.account + CLIENT, cash),
+        ]
+
+
+class Bidder(Agent):
+    """Buys what is auctioned, and offers to take the other side of anything near the mark."""
+
+    start_dollars = 300_000
+    takes_ppm = 20_000
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """A bid for the collateral of everybody who was called for cash."""
+        calls = [account for account, _ in world.state.cash_calls.ordered() if account != self.account]
+        return [
+            world.bid(self.account, seller, WETH_1, self.chance.randint(1, 10**7), self.chance.choice((150, 190, 210)))
+            for seller in calls[:3]
+        ]
+
+
+KINDS: Sequence[type[Agent]] = (Agent, Agent, Aggressive, Insolvent, Griefer, OracleAttacker, WithdrawalRacer, Bidder)

@@ -1,0 +1,150 @@
+"""What must hold after each operation and each block, computed apart from the rules that it judges.
+
+Rule: formulas are written anew here, with exact fractions; of the product it uses the state and the receipts. Raises
+`Violation`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any
+
+import clearing.apply_block
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import POSITION_MAX
+from clearing.blocks import BlockResult
+from clearing.exits.close_out import close_out
+from clearing.holdings import book_of
+from clearing.invariants import check_state
+from clearing.ledger import held
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import FundingPaid, Liquidated, TradeNovated, WithdrawalReleased
+from clearing.run import Run
+from clearing.state.records import Mark
+from clearing.state.state import State
+from clearing.transactions import Transaction
+from tests.sim.clearing.exchange import STORY_MARKET
+
+rulebook: Any = clearing.apply_block
+
+
+class Violation(Exception):
+    """Something that must never be."""
+
+
+def require(holds: bool, what: str, **values: object) -> None:
+    if not holds:
+        raise Violation(f"{what}: " + ", ".join(f"{name}={value}" for name, value in values.items()))
+
+
+def audit_block(after: State, result: BlockResult, truth: dict[int, int]) -> None:
+    """Everything. `truth`: the ticks that honest validators told in this block, by feed."""
+    check_state(after)
+    for receipt in result.receipts:
+        if isinstance(receipt, TradeNovated):
+            audit_trade(after, receipt)
+        elif isinstance(receipt, Liquidated):
+            audit_liquidation(after, receipt, truth)
+        elif isinstance(receipt, WithdrawalReleased):
+            require(receipt.units > 0, "a withdrawal of nothing", nonce=receipt.nonce)
+        elif isinstance(receipt, FundingPaid):
+            require(0 <= receipt.rounding == receipt.paid - receipt.received, "funding that made money", told=receipt)
+    for feed, ticks in truth.items():
+        status = after.feeds.get(feed)
+        if status is not None and status.status == FeedStatus.OPEN:
+            require(status.ticks == ticks, "an open price that no honest validator told", feed=feed, ticks=status.ticks)
+    if result.snapshot:
+        promised: dict[int, int] = {}
+        for each in close_out(after):
+            promised[each.asset] = promised.get(each.asset, 0) + each.amount
+        for asset in after.terms.assets.values():
+            now = after.terms.collateral_of[asset.id] if held(after, asset) == 0 and asset.may_leave else asset
+            there = max(held(after, asset) * asset.base_units, held(after, now) * now.base_units)
+            require(promised.get(asset.id, 0) <= there, "exits beyond custody", asset=asset.id)
+
+
+def audit_trade(after: State, receipt: TradeNovated) -> None:
+    """Fee rounded up against both sides, variation exact."""
+    instrument = after.terms.instruments[receipt.instrument]
+    tick = instrument.micros_per_tick
+    at_least = Fraction(receipt.lots * receipt.ticks * tick * STORY_MARKET.trade_fee_ppm, 10**6)
+    require(receipt.fee_each >= at_least, "a fee rounded towards the member", receipt=receipt)
+    price = receipt.mark_ticks - receipt.ticks if instrument.is_marked else -receipt.ticks
+    require(receipt.buyer_received == price * receipt.lots * tick, "a trade paid at another price", receipt=receipt)
+
+
+def audit_liquidation(after: State, receipt: Liquidated, truth: dict[int, int]) -> None:
+    """Only on prices that are good, never more than there was, penalties rounded up and paid out of equity."""
+    require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
+    terms, owed = after.terms, Fraction(0)
+    numerator, denominator = receipt.fraction
+    for taken in receipt.positions:
+        instrument = terms.instruments[taken.instrument]
+        feed = after.feeds[instrument.feed]
+        fresh = feed.status == FeedStatus.OPEN and truth.get(instrument.feed) == feed.ticks
+        grace = feed.status == FeedStatus.STALE and (
+            after.now.height - feed.since_height < STORY_MARKET.prices.grace_blocks
+        )
+        require(fresh or grace, "liquidated on a price that is not good", feed=feed, truth=truth.get(instrument.feed))
+        require(taken.mark_ticks == after.marks[taken.instrument].ticks, "liquidated off the mark", taken=taken)
+        require(abs(taken.lots) <= abs(taken.of_lots) and taken.lots * taken.of_lots > 0, "took too much", taken=taken)
+        whole = abs(taken.of_lots) * numerator
+        require(
+            abs(taken.lots) * denominator >= whole or is_full(after, taken.instrument),
+            "fewer lots taken than the fraction",
+            taken=taken,
+        )
+        value = abs(taken.lots) * instrument.micros_per_tick * taken.mark_ticks
+        owed += Fraction(value * STORY_MARKET.liquidation_penalty_ppm, 10**6)
+    require(
+        receipt.penalty >= min(owed, max(receipt.equity, 0)),
+        "a penalty rounded towards the member",
+        penalty=receipt.penalty,
+        owed=float(owed),
+        equity=receipt.equity,
+    )
+    require(not receipt.deficits or receipt.equity_after >= 0, "a deficit covered and more owed", receipt=receipt)
+
+
+def is_full(after: State, instrument: int) -> bool:
+    """Whether the house can take no more lots."""
+    return abs(dict(book_of(after, HOUSE_ACCOUNT).lots).get(instrument, 0)) >= POSITION_MAX - 1
+
+
+class Watch:
+    """Looks on while a block is applied: after each request, and at the marks from the first request to the end."""
+
+    def __init__(self) -> None:
+        self.operations = 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """While it lasts, blocks are watched."""
+        judge, requests, conclude = rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block
+        marks: dict[int, Mark] = {}
+
+        def judged(run: Run, index: int, transaction: Transaction) -> Rejected | None:
+            before = len(run.journal.transfers), len(run.receipts), len(run.accepted)
+            rejected = judge(run, index, transaction)
+            run.journal.check_conserved()
+            run.positions.check_matched()
+            after = len(run.journal.transfers), len(run.receipts), len(run.accepted)
+            require(rejected is None or before == after, "a refused request left something", request=transaction)
+            self.operations += rejected is None
+            return rejected
+
+        def began(run: Run) -> None:
+            marks.clear()
+            marks.update(run.state.marks.ordered())
+            requests(run)
+
+        def ended(run: Run) -> None:
+            require(marks == dict(run.state.marks.ordered()), "a mark moved by requests or liquidations")
+            conclude(run)
+
+        rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block = judged, began, ended
+        try:
+            yield
+        finally:
+            rulebook.apply_transaction, rulebook.apply_transactions, rulebook.check_block = judge, requests, conclude

@@ -1,0 +1,148 @@
+"""The world of a story: a genesis with everything on, many members, prices that walk, jump and fail.
+
+Rule: all chance comes out of the story's seed. It knows no strategies.
+"""
+
+from random import Random
+
+import msgspec
+
+from clearing.accounts.kinds import AccountKind
+from clearing.base.secp256k1 import address
+from clearing.blocks import BlockResult
+from clearing.extension import PriceReport, VoteExtension
+from clearing.facts import ChainHeartbeat, Fact
+from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.prices.terms import FundingTerms, PriceTerms
+from clearing.transactions import Transaction
+from tests.clearing.collateral.test_cash_calls import CALL, INTEREST
+from tests.clearing.collateral.vaults import (
+    DEPEG,
+    HAIRCUT,
+    RATE_FEED,
+    SKEW,
+    SOFT,
+    STETH_2,
+    USDC_FEED,
+    Vaults,
+    genesis_with,
+)
+from tests.clearing.state.test_whole_requirement_in_the_state import genesis as whole_requirement
+from tests.clearing.state.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USDC_1, USDC_2, WETH_1, secret
+
+MEMBERS = 12
+FIRST = 10
+"""Member and account number of the first agent; an agent's client account is its own number + CLIENT."""
+CLIENT = 100
+LATER_MS = 4 * 3_600_000
+"""Expiries come after those of the smaller tests, but for one story in many within it."""
+FUNDING = FundingTerms(
+    premium_cap_ppm=50_000,
+    window_ms=60_000,
+    depth_lots=5_000,
+    interval_ms=10_000,
+    period_ms=28_800_000,
+    rate_cap_ppm=50_000,
+    interest_ppm=100,
+    dampener_ppm=500,
+)
+LIAR = 3
+"""The validator that tells other prices than the others, alone."""
+STORY_MARKET = MarketParameters(
+    move_cap_ppm=300_000,
+    epoch_blocks=5,
+    trade_fee_ppm=100,
+    request_ms_max=60_000,
+    reopen_blocks=2,
+    prices=PriceTerms(outlier_deviations=5, grace_blocks=2, settle_blocks=400),
+)
+
+
+def story_genesis(seed: int) -> Genesis:
+    """Everything on; which of two requirements depends on the seed."""
+    base = genesis_with(
+        haircut=HAIRCUT,
+        depeg=msgspec.structs.replace(DEPEG, halt_ms=60_000 if seed % 2 else 0),
+        skew=SKEW,
+        interest=INTEREST,
+        call=CALL,
+        soft=SOFT,
+        soft_ppm=700_000,
+        market=STORY_MARKET,
+    )
+    agents = tuple(
+        MemberTerms(
+            each,
+            f"agent-{each}",
+            address(secret(each)),
+            (AccountTerms(each, AccountKind.HOUSE), AccountTerms(each + CLIENT, AccountKind.CLIENT)),
+        )
+        for each in range(FIRST, FIRST + MEMBERS)
+    )
+    whole = whole_requirement().risk if seed % 2 else base.risk
+    change = msgspec.structs.replace
+    instruments = tuple(
+        change(each, expiry_ms=each.expiry_ms + LATER_MS) if each.expiry_ms else change(each, funding=FUNDING)
+        for each in base.instruments
+    )
+    return msgspec.structs.replace(base, members=(*base.members, *agents), risk=whole, instruments=instruments)
+
+
+class Exchange(Vaults):
+    """Blocks with prices, facts and requests; `ticks` is what honest validators see."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(story_genesis(seed), check=False)
+        self.chance = Random(seed)
+        for each in range(FIRST, FIRST + MEMBERS):
+            OWNER.update({each: each, each + CLIENT: each})
+        self.coming: list[Fact] = []
+        """Deposits that were sighted and will be final."""
+        self.silent: tuple[int, ...] = ()
+        self.unpriced: tuple[int, ...] = ()
+        self.lies: dict[int, int] = {}
+        """What the liar tells instead, by feed."""
+        self.go()
+        for asset in (USDC_1, USDC_2):
+            self.go(facts=[self.deposit_fact(HOUSE, asset, 200_000 * DOLLAR)])
+
+    def move(self) -> None:
+        """One step of every price: calm for most of the time, then a jump, a gap, or a chain that stands still."""
+        chance = self.chance
+        for feed, spread in ((BTC, 8_000), (ETH, 10_000), (RATE_FEED, 200)):
+            wild = 12 if chance.random() < 0.04 else 1
+            change = chance.randint(-spread * wild, spread * wild)
+            self.ticks[feed] = max(self.ticks[feed] * (10**6 + change) // 10**6, 2)
+        if chance.random() < 0.02:
+            self.ticks[USDC_FEED] = chance.choice((1_000_000, 1_000_000, 985_000, 950_000))
+        if chance.random() < 0.03:
+            self.silent = chance.choice(((), (), (1,), (2,)))
+        if chance.random() < 0.06:
+            self.unpriced = chance.choice(((), (), (BTC,), (ETH,), (USDC_FEED,)))
+
+    def play(self, requests: list[Transaction], facts: list[Fact]) -> BlockResult:
+        """One block of one second, seldom of more."""
+        chance = self.chance
+        after_ms = chance.choice((1_000,) * 12 + (400, 4_000)) if chance.random() < 0.995 else 3_700_000
+        for chain in self.heads:
+            if chain not in self.silent:
+                self.heads[chain] += 1
+                facts.append(ChainHeartbeat(chain, self.heads[chain], bytes(32)))
+        time_ms = self.state.now.time_ms + after_ms
+        told = {feed: ticks for feed, ticks in self.ticks.items() if feed not in self.unpriced}
+        honest = VoteExtension(_reports(told, time_ms), tuple(facts))
+        liar = VoteExtension(_reports({**told, **self.lies}, time_ms), tuple(facts))
+        extensions = [liar if at == LIAR else honest for at in range(4)]
+        return self.apply(self.make_block(requests, extensions, after_ms))
+
+    def pay(self, account: int, asset: int, units: int) -> Fact:
+        """A deposit that is final in this block."""
+        return self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units))
+
+
+def _reports(told: dict[int, int], time_ms: int) -> tuple[PriceReport, ...]:
+    return tuple(PriceReport(feed, ticks, 0, 3, time_ms) for feed, ticks in sorted(told.items()))
+
+
+TOKENS = (WETH_1, STETH_2)
+CASH = (USDC_1, USDC_2)

@@ -1,0 +1,104 @@
+"""One story: agents out of a seed, block after block, every operation counted and audited."""
+
+from collections import Counter
+from random import Random
+
+from clearing.codes import ClearingCode
+from clearing.facts import Fact
+from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed
+from clearing.transactions import Transaction
+from tests.clearing.state.world import executed
+from tests.sim.clearing.agents import KINDS, Agent, Offer
+from tests.sim.clearing.audit import Watch, audit_block
+from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
+
+
+class Story:
+    """`run` it; then `accepted`, `refused` and `told` say what happened."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(seed * 7919 + 1)
+        self.world = Exchange(seed)
+        self.agents: list[Agent] = [KINDS[at % len(KINDS)](FIRST + at, seed * 1000 + at) for at in range(MEMBERS)]
+        self.watch = Watch()
+        self.accepted: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.told: Counter[str] = Counter()
+        self.released: list[tuple[int, int]] = []
+
+    def run(self, blocks: int) -> None:
+        """So many blocks. Raises Violation or Bug."""
+        with self.watch.watching():
+            for _ in range(blocks):
+                self.block()
+
+    @property
+    def operations(self) -> int:
+        """Requests and facts that were taken in."""
+        return sum(self.accepted.values())
+
+    def block(self) -> None:
+        """Prices move, everybody acts, the block is applied and audited."""
+        world = self.world
+        world.move()
+        facts = [fact for agent in self.agents for fact in agent.facts(world)] + self.bridge()
+        requests = self.trades() + [each for agent in self.agents for each in agent.requests(world)]
+        self.chance.shuffle(requests)
+        result = world.play(requests, facts)
+        truth = {feed: ticks for feed, ticks in world.ticks.items() if feed not in world.unpriced}
+        audit_block(world.state, result, truth)
+        world.blocks.clear()
+        world.results.clear()
+        refused = {receipt.index: receipt.code for receipt in result.receipts if isinstance(receipt, Refused)}
+        for index, request in enumerate(requests):
+            name = type(request).__name__
+            if index in refused:
+                self.refused[f"{name} {ClearingCode(refused[index]).name}"] += 1
+            else:
+                self.accepted[name] += 1
+        for receipt in result.receipts:
+            self.told[type(receipt).__name__] += 1
+            if isinstance(receipt, DepositCredited | WithdrawalConfirmed):
+                self.accepted[type(receipt).__name__] += 1
+        for released in result.receipts:
+            if type(released).__name__ == "WithdrawalReleased":
+                self.released.append((released.chain_id, released.nonce))  # type: ignore[union-attr]
+
+    def trades(self) -> list[Transaction]:
+        """Offers that somebody takes, signed by both."""
+        made: list[Transaction] = []
+        for agent in self.agents:
+            for offer in agent.offers(self.world):
+                taker = next((each for each in self._others(agent) if each.takes(self.world, offer)), None)
+                if taker is not None:
+                    made.append(self._trade(offer, taker.account))
+        return made
+
+    def bridge(self) -> list[Fact]:
+        """Withdrawals are paid after a while, counters are told now and then."""
+        told: list[Fact] = []
+        while self.released and self.chance.random() < 0.5:
+            told.append(executed(*self.released.pop(0)))
+        if self.world.state.now.height % 4 == 0:
+            told += self.world.custody_facts(4 * self.world.state.now.height)
+        return told
+
+    def _others(self, agent: Agent) -> list[Agent]:
+        others = [each for each in self.agents if each is not agent]
+        self.chance.shuffle(others)
+        return others
+
+    def _trade(self, offer: Offer, taker: int) -> Transaction:
+        buyer, seller = (offer.account, taker) if offer.lots > 0 else (taker, offer.account)
+        return self.world.trade(buyer, seller, offer.instrument, abs(offer.lots), offer.ticks)
+
+
+def told_of(seed: int, blocks: int) -> tuple[int, str, Counter[str], Counter[str], Counter[str]]:
+    """Run one seed: its number, what failed, and the counters of accepted, refused and receipts."""
+    story = Story(seed)
+    fault = ""
+    try:
+        story.run(blocks)
+    except Exception as error:  # whatever it is, it is what a story looks for
+        fault = f"{type(error).__name__}: {error}"
+    return seed, fault, story.accepted, story.refused, story.told
