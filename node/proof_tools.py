@@ -81,7 +81,9 @@ def make_file(package: Path, anchor: Anchor, own: Own, out: Path) -> int:
     if account is None:
         view_of(data)  # raises what is wrong with it
         raise LocalFault(BaseCode.MALFORMED, str(package), why="no epoch package")
-    proof = make_standalone(data, account, network=anchor.network, validators_hash=anchor.validators_hash)
+    proof = make_standalone(
+        data, account, network=anchor.network, validators_hash=anchor.validators_hash, genesis=anchor.genesis
+    )
     write_new(out, proof)
     return len(proof)
 
@@ -92,7 +94,12 @@ def verify_files(files: Sequence[Path], package: Path, anchor: Anchor) -> list[R
     certified = read_limited(package, PACKAGE_BYTES_MAX)
     proofs = [read_limited(path, STANDALONE_BYTES_MAX) for path in files]
     verdicts = verify_standalones(
-        proofs, certified, network=anchor.network, validators_hash=anchor.validators_hash, clock=time.perf_counter
+        proofs,
+        certified,
+        network=anchor.network,
+        validators_hash=anchor.validators_hash,
+        genesis=anchor.genesis,
+        clock=time.perf_counter,
     )
     whole = time.perf_counter() - started
     return [
@@ -113,7 +120,12 @@ def history_of(paths: Sequence[Path], anchor: Anchor, allowed: Sequence[ProofCod
     """
     started = time.perf_counter()
     history = PackageHistory(
-        anchor.network, anchor.validators_hash, anchor.listed, thorough=thorough, clock=time.perf_counter
+        anchor.network,
+        anchor.validators_hash,
+        anchor.listed,
+        anchor.genesis,
+        thorough=thorough,
+        clock=time.perf_counter,
     )
     skipped = 0
     for path in paths:

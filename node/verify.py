@@ -5,8 +5,9 @@ here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: 
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +19,9 @@ from proofs.package import PACKAGE_BYTES_MAX, read_package
 from proofs.verdict import CheckResult, OwnAccount, Verdict, printable
 from proofs.verify import verify_package
 from proofs.words import MEANINGS
+
+if TYPE_CHECKING:
+    from clearing.genesis import Genesis
 
 HOLDINGS_BYTES_MAX = 1 << 20
 _UNTRUSTED = (
@@ -33,6 +37,8 @@ class Anchor:
     validators_hash: bytes | None = None
     listed: frozenset[ListedCustody] | None = None
     """Vaults and tokens of a trusted genesis."""
+    genesis: "Genesis | None" = field(default=None, repr=False, compare=False)
+    """The genesis itself: the parameters in force are compared with its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,7 @@ def anchor_of_genesis(data: bytes) -> Anchor:
     from clearing.genesis import genesis_from_json, network_id
 
     genesis = genesis_from_json(data)
-    return Anchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis))
+    return Anchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis)
 
 
 def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Report, Verdict]:
@@ -102,6 +108,7 @@ def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Rep
         validators_hash=anchor.validators_hash,
         listed=anchor.listed,
         own=own_account(data, own) if own is not None else None,
+        genesis=anchor.genesis,
         clock=time.perf_counter,
     )
     return report_of(str(path), len(data), verdict, anchor, time.perf_counter() - started), verdict
@@ -142,7 +149,7 @@ def _checked(check: CheckResult) -> Checked:
 
 def own_account(data: bytes, own: Own) -> OwnAccount | None:
     """The member's account in the package's slots; None when the package does not even parse. Raises LocalFault."""
-    seed = _read_seed(own.seed_file)
+    seed = read_hex32(own.seed_file)
     holdings = read_holdings(read_limited(own.holdings_file, HOLDINGS_BYTES_MAX))
     try:
         package = read_package(data)
@@ -195,7 +202,8 @@ def read_limited(path: Path, limit: int) -> bytes:
         raise LocalFault(BaseCode.MALFORMED, str(path), why=error.strerror or "unreadable") from None
 
 
-def _read_seed(path: Path) -> bytes:
+def read_hex32(path: Path) -> bytes:
+    """The 32 bytes of a secret file of 64 hex digits, mode 0600. Raises LocalFault MALFORMED, KEY_PERMISSIONS."""
     data = read_secret(path)
     try:
         seed = bytes.fromhex(data.decode("ascii").strip().removeprefix("0x"))

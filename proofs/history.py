@@ -8,6 +8,7 @@ files.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from clearing.base.errors import CrossclearError
 from clearing.listed_custody import ListedCustody
@@ -25,6 +26,9 @@ from proofs.history_order import (
 from proofs.history_reuse import ReuseSearch
 from proofs.verdict import Clock, printable
 from proofs.verify import verify_package
+
+if TYPE_CHECKING:
+    from clearing.genesis import Genesis
 
 FINDINGS_MAX = 1000
 LIMITS = (
@@ -82,13 +86,14 @@ class HistoryVerdict:
 class PackageHistory:
     """Add packages in any order, then `finish`.
 
-    `network`, `validators_hash` (of the earliest package) and `listed` (custody of genesis) are what is trusted.
+    `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are what is trusted.
     `thorough` searches for reused blinders behind two changed slots, too: a tenth of a second an account and epoch.
     """
 
     network: bytes | None = None
     validators_hash: bytes | None = None
     listed: frozenset[ListedCustody] | None = None
+    genesis: "Genesis | None" = None
     thorough: bool = False
     clock: Clock | None = None
     _results: list[PackageResult] = field(default_factory=list)
@@ -100,7 +105,7 @@ class PackageHistory:
 
     def add(self, name: str, data: bytes) -> PackageResult:
         """Judge one package by itself and remember what the others are compared with. Never raises for bad input."""
-        verdict = verify_package(data, listed=self.listed, clock=self.clock)
+        verdict = verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock)
         package, last = verdict.package, verdict.checks[-1]
         result = PackageResult(
             name=name,

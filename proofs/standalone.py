@@ -6,9 +6,10 @@ C_W, proof, and not a byte more. C_W names the account, for a list with one C_W 
 proves, nor import provers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.hashing import tagged_hash
@@ -24,7 +25,10 @@ from proofs.verdict import CheckResult, Clock, Verdict, failed, passed, run_chec
 from proofs.verify import PackageChecks
 from proofs.words import claim_of_account, limits_of_account
 
-CHECKS = ("encoding", "certificate", "roots", "statement", "listed", "solvency")
+if TYPE_CHECKING:
+    from clearing.genesis import Genesis
+
+CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "solvency")
 SUFFIX = ".ccs"
 MAGIC = b"ccs\x01"
 """Format and version."""
@@ -116,13 +120,17 @@ def verify_standalone(
     *,
     network: bytes | None = None,
     validators_hash: bytes | None = None,
+    genesis: "Genesis | None" = None,
     clock: Clock | None = None,
 ) -> Verdict:
     """Check one standalone proof against the bytes of its package; never raises for bad input.
 
-    encoding → certificate → roots → statement (of the package) → listed → solvency (of the account).
+    encoding → certificate → roots → statement → rules (of the package) → listed → solvency (of the account). What is
+    trusted is told as to `proofs.verify.verify_package`.
     """
-    return verify_standalones([data], package, network=network, validators_hash=validators_hash, clock=clock)[0]
+    return verify_standalones(
+        [data], package, network=network, validators_hash=validators_hash, genesis=genesis, clock=clock
+    )[0]
 
 
 def verify_standalones(
@@ -131,6 +139,7 @@ def verify_standalones(
     *,
     network: bytes | None = None,
     validators_hash: bytes | None = None,
+    genesis: "Genesis | None" = None,
     clock: Clock | None = None,
 ) -> list[Verdict]:
     """A verdict on each of many proofs against one package, all pairings in one batch; never raises for bad input.
@@ -141,18 +150,16 @@ def verify_standalones(
         read = read_package(package)
     except RemoteFault as fault:
         return [Verdict((failed("encoding", fault, "package: "),))] * len(files)
-    checks = PackageChecks(read, network, validators_hash)
-    common = run_checks(
-        [("certificate", checks.certificate), ("roots", checks.roots), ("statement", checks.statement)], clock
-    )
+    checks = PackageChecks(read, network, validators_hash, genesis=genesis)
+    common = run_checks(checks.of_its_public_part(), clock)
     claims = _Claims(AccountStatements(read), common)
     for data in files:
         claims.add(data)
     started = clock() if clock is not None else 0.0
     claims.decide()
     seconds = clock() - started if clock is not None else 0.0
-    trusted = validators_hash is not None
-    return [claims.verdict(index, seconds if index == 0 else 0.0, trusted=trusted) for index in range(len(files))]
+    known = {"trusted": validators_hash is not None, "with_genesis": genesis is not None}
+    return [claims.verdict(index, seconds if index == 0 else 0.0, known) for index in range(len(files))]
 
 
 class _Claims:
@@ -190,7 +197,7 @@ class _Claims:
             good = passed("solvency", "every slot and row of this account lies in its range")
             self._results[index].append(good if refused is None else failed("solvency", refused))
 
-    def verdict(self, index: int, seconds: float, *, trusted: bool) -> Verdict:
+    def verdict(self, index: int, seconds: float, known: Mapping[str, bool]) -> Verdict:
         """The answer on one file; `seconds` of the batch go to its last check."""
         results = self._results[index]
         results[-1] = replace(results[-1], seconds=results[-1].seconds + seconds)
@@ -207,7 +214,7 @@ class _Claims:
         if not verdict.ok:
             return verdict
         claim = claim_of_account(package, *self._claimed(index))
-        return replace(verdict, claim=claim, not_proven=limits_of_account(package, trusted=trusted))
+        return replace(verdict, claim=claim, not_proven=limits_of_account(package, **known))
 
     def _claimed(self, index: int) -> tuple[int, int]:
         statement, _ = self._open[index]

@@ -6,6 +6,8 @@ only what was committed to: holdings or a seed that give another C_W are refused
 what it made is verified before it is given out.
 """
 
+from typing import TYPE_CHECKING
+
 from clearing.base.errors import Bug, LocalFault
 from clearing.margin.snapshot import AccountHoldings
 from proofs.commitment import CommitmentContext, blinders, commit
@@ -21,20 +23,25 @@ from proofs.standalone import AccountStatements, StandaloneProof, verify_standal
 from proofs.verdict import OwnAccount
 from proofs.verify import PackageChecks
 
+if TYPE_CHECKING:
+    from clearing.genesis import Genesis
 
-def make_standalone(package: bytes, own: OwnAccount, *, network: bytes, validators_hash: bytes) -> bytes:
+
+def make_standalone(
+    package: bytes, own: OwnAccount, *, network: bytes, validators_hash: bytes, genesis: "Genesis | None" = None
+) -> bytes:
     """The bytes of the file, about an account of the package that this validator set of this network certified.
+
+    With a genesis that the caller has checked, its parameters must be that one's, too.
 
     Raises LocalFault NOT_INCLUDED when holdings and seed do not give the certified commitment, BAD_LENGTH,
     WITNESS_OUT_OF_RANGE; RemoteFault for a package that is not certified, lists no such account or contradicts itself.
     """
     read = read_package(package)
-    checks = PackageChecks(read, network, validators_hash)
-    checks.certificate()
-    checks.roots()
-    checks.statement()
+    for _, check in PackageChecks(read, network, validators_hash, genesis=genesis).of_its_public_part():
+        check()
     data = prove_account(read, own)
-    verdict = verify_standalone(data, package, network=network, validators_hash=validators_hash)
+    verdict = verify_standalone(data, package, network=network, validators_hash=validators_hash, genesis=genesis)
     if not verdict.ok:
         raise Bug(f"own standalone proof is refused: {verdict.checks[-1].detail}")
     return data

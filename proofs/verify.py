@@ -119,6 +119,15 @@ class PackageChecks:
         ]
         return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
 
+    def of_its_public_part(self) -> list[NamedCheck]:
+        """What must hold before any proof about the package's rows and commitments means something."""
+        return [
+            ("certificate", self.certificate),
+            ("roots", self.roots),
+            ("statement", self.statement),
+            ("rules", self.rules),
+        ]
+
     def certificate(self) -> str:
         """A quorum of the validator set signed the header."""
         package = self.package

@@ -112,11 +112,12 @@ def claim_of_account(package: EpochPackage, account: int, shortfall: int) -> str
     )
 
 
-def limits_of_account(package: EpochPackage, *, trusted: bool) -> tuple[str, ...]:  # noqa: ARG001 - as above
+def limits_of_account(package: EpochPackage, *, trusted: bool, with_genesis: bool = False) -> tuple[str, ...]:
     """What a standalone proof leaves open, one sentence each."""
     limits = (
         "This says nothing of any other account, of the matched book or of reserves: verify the package for those.",
-        "Prices and rows are those that more than two thirds of the validators certified.",
+        rules_limit(with_genesis=with_genesis),
         "Who owns the account is not part of the proof: whoever knows its holdings and seed can make one.",
+        *outside_limits(package.statement),
     )
     return limits if trusted else (*limits, _OWN_SET)

@@ -1,6 +1,7 @@
 """Options by which a caller says what it trusts, shared by all verbs that verify proofs offline."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,14 +76,20 @@ def anchor_of(
         if light_urls:
             raise click.UsageError("--light-url needs --light-store")
         return anchor, None
-    if anchor != Anchor():
-        raise click.UsageError("--light-store states network and validators: leave the other anchors out")
+    if genesis is None and anchor != Anchor():
+        raise click.UsageError("--light-store states network and validators: leave --network and --validators-hash out")
     from consensus.light.client import TrustPolicy
     from node.cli.light import TRUSTING_PERIOD_S
     from node.light.verify_package import anchor_of_light_store
 
     policy = TrustPolicy(TRUSTING_PERIOD_S * 1000)
-    return anchor_of_light_store(package, light_store, light_urls, policy, Path("light-evidence"))
+    followed, check = anchor_of_light_store(package, light_store, light_urls, policy, Path("light-evidence"))
+    if genesis is None:
+        return followed, check
+    # Network, custody and parameters as genesis says; the set as it was followed from there.
+    if followed.network not in (None, anchor.network):
+        raise click.UsageError("--light-store is of another network than --genesis")
+    return replace(anchor, validators_hash=followed.validators_hash or anchor.validators_hash), check
 
 
 def _hash(option: str, text: str | None) -> bytes | None:

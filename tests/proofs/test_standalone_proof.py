@@ -25,7 +25,7 @@ from proofs.standalone import (
 from proofs.standalone_prover import make_standalone, prove_account
 from proofs.verify import OwnAccount
 
-CHECKS = ("encoding", "certificate", "roots", "statement", "listed", "solvency")
+CHECKS = ("encoding", "certificate", "roots", "statement", "rules", "listed", "solvency")
 
 
 def own(market, member=1, **changes):
@@ -110,7 +110,7 @@ def certified_again(market, package, **changes):
 def test_a_proof_is_refused_for_the_same_commitment_under_another_statement(market, package, proof, change):
     stated = msgspec.structs.replace(read_package(package).statement, **change)
     other = certified_again(market, package, statement=stated)
-    expected = "roots" if "height" in change else "solvency"
+    expected = {"height": "roots", "prices": "rules"}.get(next(iter(change)), "solvency")
     assert verify_standalone(proof, other).failed == expected
 
 
