@@ -4,6 +4,8 @@ Rule: as in `test_transcript_omissions`. What a certified tree and certified key
 `verify_leaf` is judged alone, as if keys and leaf were the forger's.
 """
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -11,25 +13,24 @@ from proofs.commitment import commit
 from proofs.errors import ProofCode, Refused
 from proofs.field import ORDER, scalar_bytes
 from proofs.group import encode_point
-from proofs.layout import RowRange, SlotRange, lay_out
+from proofs.layout import Layout, RowRange, SlotRange, lay_out
 from proofs.linear.prover import random_scalar
-from proofs.linear.statement import LinearStatement, weights_of
-from proofs.linear.witness import Witness, constraint_values
+from proofs.linear.statement import LinearStatement, u_values, weights_of
+from proofs.linear.witness import Witness, constraint_values, make_witness
+from proofs.onchain import keys as keys_module
 from proofs.onchain.keys import EpochKeys, EpochStatement, check_keys, derive_keys, row_polynomials
-from proofs.onchain.leaves import Leaf, leaf_path, make_leaf, row_challenge
+from proofs.onchain.leaves import Leaf, leaf_path, leaves_root, make_leaf, row_challenge
 from proofs.onchain.prover import prove_leaf
 from proofs.onchain.verifier import verify_account, verify_leaf
 from proofs.srs import basis
-from tests.proofs.forgers.lattice import forge_digits
+from tests.proofs.forgers.lattice import forge_digits, small_solution
 from tests.proofs.forgers.onchain import CUTS, OnchainForger, cutting_out
 
 N = 256
 CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)
-LAYOUT = lay_out(
-    N,
-    (CASH, TOKEN, POSITION),
-    tuple(RowRange(8, ((0, 1), (1, 3), (2, move)), 0, shortfall=True) for move in (-900, -300, 300, 700)),
-)
+SLOTS = (CASH, TOKEN, POSITION)
+ROWS = tuple(RowRange(8, ((0, 1), (1, 3), (2, move)), 0, shortfall=True) for move in (-900, -300, -1, 1, 300, 700))
+LAYOUT = lay_out(N, SLOTS, ROWS)
 RUINED = (5, -1, 2**38)
 
 
@@ -100,6 +101,49 @@ def test_digits_forged_for_a_y_that_does_not_come_from_the_leaves_pass_and_such_
     assert true != y
     again = prove_leaf(LAYOUT, weights_of(LAYOUT, true), derived, leaf, witness, SEED, check_witness=False)
     assert refused(derived, leaf, again)
+
+
+@pytest.fixture
+def y_of_the_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A y that knows neither statement nor rows."""
+    monkeypatch.setattr(keys_module, "row_challenge", lambda context, layout, root: of_root_alone(root))
+
+
+def of_root_alone(root: bytes) -> int:
+    return row_challenge(bytes(32), bytes(32), root)
+
+
+def rows_fitted(witness: Witness, y: int) -> Layout:
+    """Rows whose constants, proper integers, make these digits fit these values in the one combination of y."""
+    bare = tuple(msgspec.structs.replace(row, constant=0) for row in ROWS)
+    layout = lay_out(N, SLOTS, bare)
+    weights = weights_of(layout, y)
+    found = sum(weight * witness.digits[0][at] for at, weight in u_values(layout, weights)[0].items())
+    wanted = found - sum(map(int.__mul__, weights.v, witness.values)) - weights.constant
+    constants = small_solution(weights.rho[len(SLOTS) :], wanted % ORDER, -(2**62), 2**62)
+    fitted = (msgspec.structs.replace(row, constant=b) for row, b in zip(bare, constants, strict=True))
+    return lay_out(N, SLOTS, tuple(fitted))
+
+
+def test_with_a_y_that_does_not_know_the_rows_they_are_fitted_to_it(y_of_the_root_alone: None) -> None:
+    """The leaf is there first, of a negative token, and its root makes y; the statement is written afterwards."""
+    values, rho = (5, -1, 0), (random_scalar(), random_scalar())
+    commitment = encode_point(commit(basis(N), values, rho))
+    first = LinearStatement(LAYOUT, bytes(32), (1,), (0,), (commitment,))
+    witness = Witness(values, make_witness(LAYOUT, values, 0, rho, check=False).digits, rho)
+    leaf = make_leaf(first, 0, witness, SEED, basis(N))
+    y = of_root_alone(leaves_root([leaf]))
+    fitted = replace(first, layout=rows_fitted(witness, y))
+    statement = EpochStatement(fitted, bytes(32), 3, 7)
+    keys = derive_keys(statement, [leaf])
+    proof = prove_leaf(fitted.layout, weights_of(fitted.layout, y), keys, leaf, witness, SEED)
+    check_keys(keys, statement, [leaf])
+    verify_account(keys, leaf, 0, leaf_path([leaf], 0), proof)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys_module, "row_challenge", row_challenge)
+        with pytest.raises(Refused, match="epoch keys"):
+            check_keys(keys, statement, [leaf])
+        assert refused(derive_keys(statement, [leaf]), leaf, proof)
 
 
 def test_y_depends_on_every_digit_of_every_leaf() -> None:

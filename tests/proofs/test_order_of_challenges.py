@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from proofs.cover.link import LINK_BYTES, PROTOCOL, after_openings, after_running_sum, begin_link
+from proofs.group import GENERATOR, encode_point, multiply
 from proofs.layout import RowRange, SlotRange, lay_out
 from proofs.linear.encoding import AccountPart, LinearProof
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import Equation
 from proofs.onchain.encoding import proof_bytes, split_rounds
+from proofs.onchain.keys import EpochKeys
+from proofs.onchain.leaves import Leaf, leaves_root
 from proofs.onchain.transcript import replay
 from proofs.transcript import Transcript
 from tests.proofs.forgers.onchain import CUTS
@@ -123,6 +127,45 @@ def test_keys_and_leaf_move_every_challenge_of_an_on_chain_proof() -> None:
     base = bytes(proof_bytes(1))
     for other in (of_chain(base, keys=b"\1" * 32), of_chain(base, leaf=b"\1" * 32)):
         assert moved(of_chain(base), other) == ONCHAIN
+
+
+POINT, OTHER_POINT = encode_point(GENERATOR), encode_point(multiply(GENERATOR, 2))
+KEYS = EpochKeys(
+    network=bytes(32),
+    epoch=1,
+    height=1,
+    commitments_root=bytes(32),
+    layout=bytes(32),
+    size=256,
+    leaves_root=bytes(32),
+    accounts=1,
+    constant=bytes(32),
+    sigma=bytes(32),
+    u=(POINT,),
+    v=POINT,
+)
+
+
+@pytest.mark.parametrize("name", EpochKeys.__struct_fields__)
+def test_every_field_of_the_keys_moves_their_hash(name: str) -> None:
+    other: Any = {"u": (OTHER_POINT,), "v": OTHER_POINT}.get(name)
+    if other is None:
+        value = getattr(KEYS, name)
+        other = value + 1 if isinstance(value, int) else b"\1" * 32
+    assert msgspec.structs.replace(KEYS, **{name: other}).hash != KEYS.hash
+
+
+def test_every_part_of_a_leaf_moves_its_hash_and_the_root() -> None:
+    leaf = Leaf(1, 0, POINT, (POINT,))
+    others = [
+        Leaf(2, 0, POINT, (POINT,)),
+        Leaf(1, 1, POINT, (POINT,)),
+        Leaf(1, 0, OTHER_POINT, (POINT,)),
+        Leaf(1, 0, POINT, (OTHER_POINT,)),
+        Leaf(1, 0, POINT, (POINT, POINT)),
+    ]
+    assert len({each.hash for each in (leaf, *others)}) == 6
+    assert len({leaves_root([each, leaf]) for each in (leaf, *others)} | {leaves_root([leaf])}) == 7
 
 
 def of_link(parent: bytes, c_g: bytes, c_q: bytes, g_bar: int, pi_1: bytes, pi_2: bytes) -> dict[str, int]:
