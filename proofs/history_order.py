@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from clearing.base.certificate import signer_indices
 from clearing.base.errors import CodeBook
+from clearing.margin.snapshot import RiskStatement
 from proofs.errors import ProofCode
 from proofs.package import EpochPackage
 
@@ -49,6 +50,8 @@ class Entry:
     proven: bool
     epoch: int
     chains: tuple[Chain, ...]
+    counters: tuple[tuple[str, int], ...] = ()
+    """(name, value) of every vault counter: they only grow."""
 
 
 def entry_of(name: str, package: EpochPackage, *, stated: bool, proven: bool) -> Entry:
@@ -70,7 +73,15 @@ def entry_of(name: str, package: EpochPackage, *, stated: bool, proven: bool) ->
         proven=proven,
         epoch=statement.epoch if stated else 0,
         chains=tuple(sorted({(t.chain_id, t.block_number, t.block_hash) for t in statement.custody})) if stated else (),
+        counters=tuple(_counters(statement)) if stated else (),
     )
+
+
+def _counters(statement: RiskStatement) -> Iterator[tuple[str, int]]:
+    for term in statement.custody:
+        place = f"chain {term.chain_id}, vault {term.vault.hex()}, token {term.token.hex()}"
+        yield f"deposited on {place}", int.from_bytes(term.deposited, "big")
+        yield f"withdrawn on {place}", int.from_bytes(term.withdrawn, "big")
 
 
 def equivocations(entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -128,6 +139,9 @@ def _growing(before: Entry, after: Entry) -> Iterator[tuple[str, int, int]]:
         blocks = {chain: number for chain, number, _ in after.chains}
         for chain, number, _ in before.chains:
             yield f"custody block of chain {chain}", number, blocks.get(chain, number)
+        counters = dict(after.counters)
+        for name, value in before.counters:
+            yield name, value, counters.get(name, value)
 
 
 def chain_conflicts(entries: Sequence[Entry]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from proofs.epoch import assemble, commit_epoch, prove_epoch
 from proofs.errors import ProofCode
 from proofs.group import encode_point
 from proofs.history import FINDINGS_MAX, PackageHistory
-from proofs.history_order import chain_conflicts, entry_of, unlinked
+from proofs.history_order import backwards, chain_conflicts, entry_of, unlinked
 from proofs.linear.witness import make_witness
 from proofs.package import commitments_root, read_package, write_package
 from proofs.solvency import complete_holdings, layout_of
@@ -210,6 +210,17 @@ def test_a_later_header_with_an_earlier_snapshot_or_epoch_goes_backwards(market,
     assert "snapshot height goes from 50" in told
     assert "epoch goes from 5" in told
     assert "custody block of chain 1 goes from 501" in told
+
+
+def test_a_vaults_counters_only_grow(market, three):
+    first, second = (entry_of("a", read_package(each), stated=True, proven=True) for each in three[:2])
+    assert not list(backwards([first, second]))
+    for place, (name, value) in enumerate(second.counters):
+        fewer = [*second.counters]
+        fewer[place] = (name, value - 1)
+        (found,) = backwards([first, type(second)(**{**second.__dict__, "counters": tuple(fewer)})])
+        assert found.code == ProofCode.HISTORY_BACKWARDS
+        assert found.detail.startswith(f"{name} goes from {value}")
 
 
 def test_one_block_of_a_chain_has_one_hash(market, three):
