@@ -37,6 +37,7 @@ class BridgeCode(CodeBook):
     TRANSACTION_REVERTED = 631
     TRANSACTION_NOT_MINED = 632
     VAULT_ASTRAY = 660
+    KEYS_ASTRAY = 661
     STORAGE_PROOF_DIFFERS = 670
 
 
@@ -72,6 +73,8 @@ REMEDIES: dict[BridgeCode, str] = {
     BridgeCode.TRANSACTION_NOT_MINED: "The transaction was not mined in time, at any of the fees tried.",
     BridgeCode.VAULT_ASTRAY: "The vault follows a validator set that this node does not know as the last or the next. "
     "Is the node behind? If it is not, somebody else rotated the vault: governance must look.",
+    BridgeCode.KEYS_ASTRAY: "The solvency verifier believes other keys of this epoch: a quorum signed two. Compare "
+    "both with `crossclear onchain check`; the false ones are evidence.",
     BridgeCode.STORAGE_PROOF_DIFFERS: "A block's state proves other counters than a quorum of endpoints told of it. Do "
     "the endpoints lie, or is the storage place that genesis names for the token's balances wrong?",
 }

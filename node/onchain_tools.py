@@ -4,9 +4,11 @@ Rule: a validator signs only keys that it has derived from its own state, under 
 final; a member proves only under keys that a quorum signed. Files are hostile; packages are judged as by `verify`.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -37,6 +39,10 @@ from proofs.onchain.snapshot import account_witness, derive_epoch
 from proofs.onchain.verifier import verify_account
 from proofs.package import PACKAGE_BYTES_MAX, EpochPackage, read_package
 from proofs.verify import PackageChecks
+
+if TYPE_CHECKING:
+    from bridge.solvency import Shown
+    from bridge.solvency_sender import SolvencySender
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -190,11 +196,9 @@ def calldata_of_epoch(epoch: OnchainEpoch, package: EpochPackage) -> Calldata:
 
 def calldata_of_account(path: Path) -> Calldata:
     """The call that shows an account; the contract is the one to check it. Raises RemoteFault."""
-    from bridge.solvency import Shown, show_call
+    from bridge.solvency import show_call
 
-    shown = read_account_file(read_limited(path, ACCOUNT_BYTES_MAX))
-    arguments = Shown(shown.keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)
-    return Calldata("show", "0x" + show_call(arguments).hex())
+    return Calldata("show", "0x" + show_call(_shown(path)).hex())
 
 
 def state_of_home(home: Path, height: int, *, sign: bool) -> tuple[State, HomeSecrets]:
@@ -224,3 +228,51 @@ def state_of_home(home: Path, height: int, *, sign: bool) -> tuple[State, HomeSe
     if found.differences:
         raise LocalFault(BaseCode.MALFORMED, str(home), why="the own state differs from the certified headers")
     return found.state, HomeSecrets(keys.network_seed, ed25519.public_key(keys.envelope), keys.validator)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to send to, and who pays."""
+
+    url: str
+    verifier: bytes
+    key_file: Path
+
+
+async def send_epoch(epoch: OnchainEpoch, package: EpochPackage, target: Target) -> str:
+    """Certify an epoch's keys at a contract; the transaction's hash, or nothing when it has them.
+
+    Raises RemoteFault UNDER_QUORUM, KEYS_DIFFER, KEYS_ASTRAY, TRANSACTION_REVERTED.
+    """
+    data = bytes.fromhex(calldata_of_epoch(epoch, package).data[2:])
+    async with _sender(target) as sender:
+        mined = await sender.certify(epoch.keys.epoch, epoch.keys.hash, data)
+    return "" if mined is None else mined.hash.hex()
+
+
+async def send_account(path: Path, target: Target) -> str:
+    """Show an account to a contract; the transaction's hash. Raises RemoteFault TRANSACTION_REVERTED."""
+    shown = _shown(path)
+    async with _sender(target) as sender:
+        return (await sender.show(shown)).hash.hex()
+
+
+@asynccontextmanager
+async def _sender(target: Target) -> "AsyncIterator[SolvencySender]":
+    from bridge.evm.hexadecimal import read_quantity
+    from bridge.rpc import Endpoint
+    from bridge.solvency_sender import SolvencySender
+    from bridge.transactions import Sender
+    from node.sync.home import read_seed
+
+    secret = read_seed(target.key_file)
+    async with Endpoint(target.url) as endpoint:
+        chain_id = read_quantity(await endpoint.call("eth_chainId"), "eth_chainId", 63)
+        yield SolvencySender(endpoint, Sender(endpoint, chain_id, secret), target.verifier)
+
+
+def _shown(path: Path) -> "Shown":
+    from bridge.solvency import Shown
+
+    shown = read_account_file(read_limited(path, ACCOUNT_BYTES_MAX))
+    return Shown(shown.keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)

@@ -1,4 +1,4 @@
-"""`crossclear onchain make|join|check|prove|verify|calldata`: one account's solvency, for contracts."""
+"""`crossclear onchain make|join|check|prove|verify|calldata|send`: one account's solvency, for contracts."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -182,6 +182,47 @@ def calldata(
         found = calldata_of_epoch(read_epoch(file), _package(package, genesis, validators_hash, network))
     show(found, found.data, output)
     return Exit.OK
+
+
+@onchain.command()
+@click.argument("file", type=_FILE)
+@click.option("--package", type=_FILE, help="The epoch's package: FILE holds keys to be certified.")
+@click.option("--rpc", required=True, metavar="URL", help="An endpoint of the chain.")
+@click.option("--verifier", required=True, metavar="ADDRESS", help="The contract SolvencyVerifier.")
+@click.option("--key-file", type=_FILE, required=True, help="Who pays: a secp256k1 key, 64 hex digits, mode 0600.")
+@anchor_options
+def send(
+    file: Path,
+    package: Path | None,
+    rpc: str,
+    verifier: str,
+    key_file: Path,
+    genesis: Path | None,
+    validators_hash: str | None,
+    network: str | None,
+) -> int:
+    """Send what `calldata` prints, and wait until it is mined. The key must be in no other program's use."""
+    import trio
+
+    from node.onchain_tools import Target, read_epoch, send_account, send_epoch
+
+    target = Target(rpc, _address(verifier), key_file)
+    if package is None:
+        sent = trio.run(send_account, file, target)
+    else:
+        sent = trio.run(send_epoch, read_epoch(file), _package(package, genesis, validators_hash, network), target)
+    say(f"mined: 0x{sent}" if sent else "the contract has these keys already")
+    return Exit.OK
+
+
+def _address(text: str) -> bytes:
+    try:
+        data = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        data = b""
+    if len(data) != 20:
+        raise click.BadParameter("expected 40 hex digits", param_hint="--verifier")
+    return data
 
 
 def _package(

@@ -3,18 +3,24 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import trio
 from eth_account import Account
 
+from bridge.codes import BridgeCode
 from bridge.contracts import load_artifact
 from bridge.deploy import VaultTerms, connect, deploy_solvency_verifier, deploy_token, deploy_vault, deploy_verifier
-from bridge.solvency import keys_of_call
+from bridge.rpc import Endpoint
+from bridge.solvency import Shown, keys_of_call
+from bridge.solvency_sender import SolvencySender
+from bridge.transactions import Sender
 from clearing.base.certificate import Certificate
+from clearing.base.errors import RemoteFault
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from clearing.extension import VoteExtension
@@ -26,7 +32,7 @@ from node.devnet.anvil import Anvil
 from node.epochs.service import AccountSeeds, write_package
 from node.store.store import Store
 from proofs.epoch import commit_epoch, prove_epoch
-from proofs.onchain.file import epoch_file, read_epoch_file, sign_keys, write_file
+from proofs.onchain.file import epoch_file, read_account_file, read_epoch_file, sign_keys, write_file
 from proofs.package import read_package
 from tests.chain_fixtures import anvil, anvil_binary
 from tests.clearing.state.world import BTC, ETH, World, reports
@@ -237,22 +243,47 @@ def test_a_contract_believes_what_the_members_transaction_carries(
     )
     vault = deploy_vault(web3, KEY, deploy_verifier(web3, KEY).address, terms)
     verifier = deploy_solvency_verifier(web3, KEY, vault.address)
-    to = web3.to_checksum_address(verifier.address)
 
-    def send(arguments: list[str]) -> Any:
-        capsys.readouterr()
-        assert run(["onchain", "calldata", *arguments]) == 0
-        data = capsys.readouterr().out.strip()
-        nonce = web3.eth.get_transaction_count(address)  # type: ignore[arg-type]
-        fields = {"to": to, "data": data, "nonce": nonce, "gas": 4_000_000, "chainId": chain.chain_id}
-        raw = Account.from_key(KEY).sign_transaction({**fields, "gasPrice": 10**10}).raw_transaction
-        return web3.eth.wait_for_transaction_receipt(web3.eth.send_raw_transaction(raw), poll_latency=0.01)
+    key = written.folder / "payer"
+    key.touch(mode=0o600)
+    key.write_text(KEY.hex())
+    to = ["--rpc", chain.url, "--verifier", verifier.address.hex(), "--key-file", str(key)]
+    package = ["--package", str(written.package), *written.anchor]
 
-    assert send([str(mine)])["status"] == 0  # nobody has certified the epoch yet
-    assert send([written.path("signed.cco"), "--package", str(written.package), *written.anchor])["status"] == 1
+    assert run(["onchain", "send", str(mine), *to]) not in (0, 2)
+    assert "transaction_reverted" in capsys.readouterr().err  # nobody has certified the epoch yet
+    assert run(["onchain", "send", written.path("bare.cco"), *package, *to]) == 6
+    assert run(["onchain", "send", written.path("signed.cco"), *package, *to]) == 0
     keys = read_epoch_file(Path(written.path("signed.cco")).read_bytes()).keys
-    assert bytes(web3.eth.call({"to": to, "data": keys_of_call(1)})) == keys.hash
-    receipt = send([str(mine)])
-    contract = web3.eth.contract(address=to, abi=load_artifact("SolvencyVerifier").abi)
+    at = web3.to_checksum_address(verifier.address)
+    assert bytes(web3.eth.call({"to": at, "data": keys_of_call(1)})) == keys.hash
+    assert run(["onchain", "send", written.path("signed.cco"), *package, *to]) == 0
+    assert "has these keys already" in capsys.readouterr().err
+
+    assert run(["onchain", "send", str(mine), *to]) == 0
+    sent = capsys.readouterr().err.split()[-1]
+    receipt = web3.eth.get_transaction_receipt(sent)  # type: ignore[arg-type]
+    assert run(["onchain", "calldata", str(mine)]) == 0
+    transaction = web3.eth.get_transaction(sent)  # type: ignore[arg-type]
+    assert capsys.readouterr().out.strip() == "0x" + bytes(transaction["input"]).hex()
+    contract = web3.eth.contract(address=at, abi=load_artifact("SolvencyVerifier").abi)
     (event,) = contract.events.Solvent().process_receipt(receipt)
     assert dict(event["args"]) == {"epoch": 1, "account": 1, "shortfall": 0}
+    assert run(["onchain", "send", str(mine), *to[:2], "--verifier", "0x12", *to[4:]]) == 2
+
+    shown = read_account_file(mine.read_bytes())
+
+    async def ask() -> None:
+        arguments = Shown(keys.words, shown.leaf.leaf.words, shown.index, shown.path, shown.proof)
+        async with Endpoint(chain.url) as endpoint:
+            sender = SolvencySender(endpoint, Sender(endpoint, chain.chain_id, KEY), verifier.address)
+            assert await sender.check(arguments) == (1, 1, 0)
+            assert await sender.keys_of(2) == bytes(32)
+            with pytest.raises(RemoteFault) as fault:
+                await sender.check(replace(arguments, index=shown.index + 1))
+            assert fault.value.code is BridgeCode.ENDPOINT_REFUSED
+            with pytest.raises(RemoteFault) as fault:
+                await sender.certify(1, bytes([1]) * 32, b"")
+            assert fault.value.code is BridgeCode.KEYS_ASTRAY
+
+    trio.run(ask)
