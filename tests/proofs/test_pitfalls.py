@@ -6,12 +6,19 @@ the same bytes to the real one. Below: the pitfall, then `file::test` without `t
 An item left out of the transcript
     transcript_omissions::without_one_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it
     book_omissions::without_r_a_whole_package_passes_whose_book_is_not_matched
+    cover_omissions::without_one_message_of_the_link_a_fund_covers_members_who_lack_nothing_by_its_word
+    onchain_omissions::without_one_item_in_the_chain_a_ruined_account_is_proven_and_the_real_one_refuses_it
+    root_omissions::without_a_field_of_the_statement_in_the_root_another_one_is_shown
     omissions_are_complete::every_item_that_packages_and_batches_absorb_is_left_out_by_a_test
 The last challenge does not bind both openings
     linear_proof::the_last_challenge_binds_both_openings
     transcript_omissions::without_one_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it
 A y that is known before the digits
     lattice_forgeries::with_a_y_known_before_the_digits_any_false_row_is_proven_and_the_real_order_refuses_it
+    cover_omissions::with_weights_of_the_link_known_before_the_vectors_a_lattice_makes_vectors_that_fit
+Another challenge that is known too early
+    challenges_too_early::with_an_alpha_known_before_the_multiplicities_any_digit_passes_and_the_real_order_refuses_it
+    challenges_too_early::with_a_delta_known_before_the_lookups_two_accounts_pay_for_a_false_row_and_the_real_order_refuses_it
 Slots of 1/3, of p - 1, negative tokens, equity of -1
     cheating_ranges::no_way_of_cheating_proves_a_range_or_row_that_is_false
     cheating_before_both_verifiers::neither_believes_a_lie_however_it_is_told
@@ -43,6 +50,8 @@ Blinders shared by a joint and a standalone proof, or by a retry
     cheating_leaks::digit_blinders_shared_by_a_joint_and_a_standalone_proof_would_show_the_holdings
     cheating_leaks::the_prover_shares_nothing_between_a_joint_and_a_standalone_proof
     cheating_leaks::a_retry_from_the_middle_is_refused_for_it_would_share_blinders
+Digits opened a second time, on chain
+    onchain_certified::a_second_list_of_leaves_would_let_holdings_be_guessed_and_no_quorum_signs_it
 Fewer blinders than published values
     cheating_leaks::a_digit_column_with_one_blinder_would_show_the_holdings
     cheating_leaks::commitments_without_blinders_would_show_the_holdings
@@ -149,7 +158,7 @@ def test_every_pitfall_has_tests_that_are_there_and_are_not_skipped(pitfall: str
 
 def test_the_table_names_every_pitfall() -> None:
     """So that a line lost from the table is seen."""
-    assert len({pitfall for pitfall, _ in table()}) == 24
+    assert len({pitfall for pitfall, _ in table()}) == 26
     assert len(list(table())) == len(set(table()))
 
 
