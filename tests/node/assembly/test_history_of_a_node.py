@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from clearing.base.certificate import Certificate
@@ -14,8 +15,10 @@ from clearing.extension import VoteExtension
 from clearing.genesis import genesis_to_json
 from clearing.holdings import holdings_of
 from clearing.margin.snapshot import RiskSnapshot
+from consensus.light.client import LightBlock
 from node.cli.main import run
 from node.epochs.service import account_seed, write_package
+from node.light.store import LightStore
 from node.store.store import Store
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import read_package
@@ -99,3 +102,24 @@ def test_a_member_of_a_real_network_proves_its_account(written: Path, capsys: py
     assert run(["proof", "verify", str(out), "--package", str(package), *anchor]) == 0
     assert run(["proof", "show", str(package)]) == 0
     assert verify_package(package.read_bytes()).ok
+
+
+def test_a_genesis_and_what_was_followed_from_it_go_together(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written / "packages" / f"epoch-{EPOCHS:06d}.ccp"
+    package = read_package(path.read_bytes())
+    block = LightBlock(package.header, package.certificate, package.validators, package.validators)
+    with LightStore(tmp_path / "light.sqlite") as store:
+        store.add([block])
+    both = ["--genesis", str(written / "genesis.json"), "--light-store", str(tmp_path / "light.sqlite")]
+    assert run(["verify", str(path), *both, "--output", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    rules = next(check for check in report["checks"] if check["name"] == "rules")
+    assert rules["detail"].endswith("under the genesis' parameters")
+    assert report["checks"][-1]["name"] == "light_client"
+    foreign = msgspec.structs.replace(block, header=msgspec.structs.replace(block.header, network=bytes(32)))
+    with LightStore(tmp_path / "foreign.sqlite") as store:
+        store.add([foreign])
+    both[-1] = str(tmp_path / "foreign.sqlite")
+    assert run(["verify", str(path), *both]) == 2
