@@ -55,9 +55,11 @@ class Agent:
 
     def offers(self, world: Exchange) -> list[Offer]:
         """Trades it wants."""
-        if self.chance.random() > 0.5:
-            return []
-        return [self.offer(world, self.chance.randint(1, self.lots) * self.chance.choice((-1, 1)))]
+        # Small, many, and both ways: what an ordinary day is made of.
+        wanted = self.chance.randint(0, 14)
+        return [
+            self.offer(world, self.chance.randint(1, self.lots) * self.chance.choice((-1, 1))) for _ in range(wanted)
+        ]
 
     def offer(self, world: Exchange, lots: int, account: int = 0) -> Offer:
         """At a price near the mark."""
@@ -153,7 +155,7 @@ class Griefer(Agent):
 
     def offers(self, world: Exchange) -> list[Offer]:
         """One lot at a time, either way."""
-        return [self.offer(world, self.chance.choice((-1, 1))) for _ in range(3)]
+        return [self.offer(world, self.chance.choice((-1, 1))) for _ in range(10)]
 
     def requests(self, world: Exchange) -> list[Transaction]:
         """Single units, and again what was said before, as it was and with another number."""
