@@ -15,7 +15,7 @@ import msgspec
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
 from clearing.margin.snapshot import AccountHoldings
 from clearing.state.state import State
-from node.verify import Anchor, Own, own_account, read_limited
+from node.verify import Anchor, Own, own_account, read_hex32, read_limited
 from proofs.errors import ProofCode
 from proofs.onchain.certified import prove_certified_account
 from proofs.onchain.file import (
@@ -263,9 +263,8 @@ async def _sender(target: Target) -> "AsyncIterator[SolvencySender]":
     from bridge.rpc import Endpoint
     from bridge.solvency_sender import SolvencySender
     from bridge.transactions import Sender
-    from node.sync.home import read_seed
 
-    secret = read_seed(target.key_file)
+    secret = read_hex32(target.key_file)
     async with Endpoint(target.url) as endpoint:
         chain_id = read_quantity(await endpoint.call("eth_chainId"), "eth_chainId", 63)
         yield SolvencySender(endpoint, Sender(endpoint, chain_id, secret), target.verifier)
