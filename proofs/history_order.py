@@ -139,7 +139,7 @@ def _growing(before: Entry, after: Entry) -> Iterator[tuple[str, int, int]]:
         blocks = {chain: number for chain, number, _ in after.chains}
         for chain, number, _ in before.chains:
             yield f"custody block of chain {chain}", number, blocks.get(chain, number)
-        counters = dict(after.counters)
+        counters = dict(after.counters) if after.epoch != before.epoch else {}
         for name, value in before.counters:
             yield name, value, counters.get(name, value)
 

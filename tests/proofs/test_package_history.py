@@ -5,6 +5,7 @@ import pytest
 
 from clearing.base import bls
 from clearing.base.certificate import VoteKind, make_certificate, vote_digest
+from clearing.base.codec import u256
 from clearing.base.header import DepositCursor
 from proofs import history_reuse
 from proofs.commitment import CommitmentContext, blinders, commit
@@ -19,6 +20,8 @@ from proofs.solvency import complete_holdings, layout_of
 from proofs.srs import basis
 
 SPACING = 10
+BUSY = 10**9
+"""Base units that come and go in an epoch, whoever holds what."""
 
 
 def shot_of(market, epoch, holdings=None, **changes):
@@ -26,7 +29,11 @@ def shot_of(market, epoch, holdings=None, **changes):
     shot = market.snapshot(holdings or market.HOLDINGS)
     custody = tuple(
         msgspec.structs.replace(
-            term, block_number=100 * epoch + term.chain_id, block_hash=bytes([term.chain_id, *[epoch] * 31])
+            term,
+            block_number=100 * epoch + term.chain_id,
+            block_hash=bytes([term.chain_id, *[epoch] * 31]),
+            deposited=u256(int.from_bytes(term.deposited, "big") + BUSY * epoch),
+            withdrawn=u256(int.from_bytes(term.withdrawn, "big") + BUSY * epoch),
         )
         for term in shot.statement.custody
     )
