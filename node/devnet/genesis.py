@@ -3,6 +3,7 @@
 Rule: a function of its arguments; it reads no file and starts nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +29,12 @@ from clearing.genesis import (
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import ConcentrationTier, LotCharge
 from clearing.margin.joint import JointCredit, JointScenario
-from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
 from clearing.prices.terms import FundingTerms, PriceTerms
 from clearing.pricing.surface import VolPillar, VolShock
 from clearing.ranges.parameters import RangeParameters
 from node.devnet.codes import DevnetCode
-from node.devnet.market import CashFigures, JointFigures, Market, Table
+from node.devnet.market import CashFigures, JointFigures, Market, StressFigures, Table
 
 DEVNET_BALANCES = 0
 """The slot in which `TestToken` keeps its balances."""
@@ -101,6 +102,8 @@ def build_genesis(
             joint=_joint(market.risk.joint),
             charges=_charges(market),
             concentration=_tiers(market, chains),
+            stress=_stress(market.risk.stress),
+            default_fund_micros=market.risk.default_fund_micros,
         ),
         market=MarketParameters(
             move_cap_ppm=market.market.move_cap_ppm,
@@ -185,6 +188,16 @@ def _joint(figures: JointFigures | None) -> JointCredit:
         return JointCredit()
     scenarios = tuple(JointScenario(tuple(columns), count) for *columns, count in sorted(figures.scenarios))
     return JointCredit(scenarios, figures.tail, figures.weight_ppm, figures.keep_largest)
+
+
+def _stress(figures: Sequence[StressFigures]) -> tuple[StressScenario, ...]:
+    return tuple(
+        StressScenario(
+            each.name,
+            tuple(Scenario(move, 100, each.volatility_direction, of_index=True) for move in each.moves_percent),
+        )
+        for each in figures
+    )
 
 
 def _charges(market: Market) -> tuple[LotCharge, ...]:

@@ -171,12 +171,23 @@ class JointFigures(Table, frozen=True):
     """Each a column of the grid for every group, then how often."""
 
 
+class StressFigures(Table, frozen=True):
+    """A scenario that the default fund is tested by; see `clearing.margin.parameters.StressScenario`."""
+
+    name: str
+    moves_percent: tuple[int, ...]
+    """Of each group's index, in their order."""
+    volatility_direction: int
+
+
 class RiskFigures(Table, frozen=True):
     """Levels."""
 
     rate_ppm: int
     cash_limit_micros: int
     joint: JointFigures | None = None
+    default_fund_micros: int = 0
+    stress: tuple[StressFigures, ...] = ()
 
 
 class PriceFigures(Table, frozen=True):

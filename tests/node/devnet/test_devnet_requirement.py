@@ -11,6 +11,7 @@ from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.requirement import account_margin
 from clearing.margin.rows import build_rows, build_slots, build_statement
 from clearing.margin.snapshot import PublicTotal, SlotKind
+from clearing.margin.stress import build_stress
 from clearing.ranges.parameters import JOINT_MAX
 from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from node.devnet.market import Market, load_market
@@ -49,7 +50,9 @@ def arrays_of(genesis: Genesis) -> RiskArrays:
 
 def test_the_statement_has_every_rule_and_fits_one_column_with_room_for_joint_scenarios(genesis: Genesis) -> None:
     arrays = arrays_of(genesis)
-    slots = build_slots(arrays)
+    listed = (genesis.instruments, genesis.assets, genesis.cash_groups, {}, INDEX)
+    stress = build_stress(*listed, genesis.risk, genesis.time_ms)
+    slots = build_slots(arrays, stress)
     statement = build_statement(
         arrays,
         genesis.risk,
@@ -61,10 +64,11 @@ def test_the_statement_has_every_rule_and_fits_one_column_with_room_for_joint_sc
         totals=[PublicTotal(at, 0) for at, slot in enumerate(slots) if slot.is_public],
         custody=[],
         shortfalls={},
+        stress=stress,
     )
     check_rules(statement)
     names = {slot.name.split(":")[0] for slot in slots if not slot.is_public}
-    assert names == {"max", "short", "charge", "concentration", "tail", "beyond", "joint", "groups"}
+    assert names == {"max", "short", "charge", "concentration", "tail", "beyond", "joint", "groups", "uncovered"}
     layout = layout_of(statement)
     assert layout.columns == 1
     scenarios = sum(slot.name.startswith("beyond:") for slot in slots)
