@@ -53,8 +53,23 @@ def claim_of(package: EpochPackage) -> str:
         f"{_further_terms(statement)}{len(statement.rows)} rows; "
         f"all positions in {instruments} instruments cancel out; "
         f"what the ledger owes in {len(statement.custody)} "
-        f"custody accounts is covered by the published balances, {proven} of which the chains' states prove. Certified "
-        f"by header {package.header.height}."
+        f"custody accounts is covered by the published balances, {proven} of which the chains' states prove"
+        f"{_fund(statement)}. Certified by header {package.header.height}."
+    )
+
+
+def _fund(statement: RiskStatement) -> str:
+    """What the test of the default fund shows, where there is one."""
+    if not statement.cover:
+        return ""
+    terms = statement.cover[0]
+    short = [deficit for deficit in terms.deficits if deficit]
+    count = len(terms.deficits)
+    covered = f"each of {count}" if not short else f"{count - len(short)} of {count}"
+    lacking = f", and lacks at most {max(short)} micros in the others" if short else ""
+    return (
+        f"; the default fund of {terms.fund} micros covers what its two largest members would lack in {covered} stress "
+        f"scenarios{lacking}"
     )
 
 

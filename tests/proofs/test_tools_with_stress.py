@@ -56,6 +56,17 @@ def test_a_fund_that_is_tested_is_no_open_check(covered):
     assert (complete["cover"], complete["custody"]) == (True, False)
 
 
+def test_the_claim_tells_what_the_fund_covers(covered, market):
+    assert (
+        "covers what its two largest members would lack in each of 2 stress scenarios" in verify_package(covered).claim
+    )
+    short = snapshot_of(HELD, MEMBERS, fund=10**9)
+    lacks = [each for each in short.statement.cover[0].deficits if each]
+    claim = verify_package(package_of(market, short)).claim
+    assert lacks
+    assert f"in {2 - len(lacks)} of 2 stress scenarios, and lacks at most {max(lacks)} micros in the others" in claim
+
+
 def test_the_funds_proof_is_shown_by_its_parts(covered, shot):
     shown = view_of(covered)
     json.dumps(shown)
