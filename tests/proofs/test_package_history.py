@@ -222,7 +222,7 @@ def test_a_later_header_with_an_earlier_snapshot_or_epoch_goes_backwards(market,
 def test_a_vaults_counters_only_grow(market, three):
     first, second = (entry_of("a", read_package(each), stated=True, proven=True) for each in three[:2])
     assert not list(backwards([first, second]))
-    for place, (name, value) in enumerate(second.counters):
+    for place, (name, value) in enumerate(first.counters):
         fewer = [*second.counters]
         fewer[place] = (name, value - 1)
         (found,) = backwards([first, type(second)(**{**second.__dict__, "counters": tuple(fewer)})])
