@@ -1,4 +1,4 @@
-"""Shards of a proof on a Dask cluster: one actor a worker of the cluster, with the calls of `Shard`.
+"""Shards of a proof on a Dask cluster: one actor a worker of the cluster.
 
 Rule: the cluster's workers see the holdings, as those of this machine do, so the way to them is encrypted (TLS, whose
 certificates Dask takes from its own configuration) unless the scheduler runs on this machine. Anything that goes wrong
@@ -14,11 +14,9 @@ from clearing.base.errors import CrossclearError, LocalFault
 from proofs.errors import ProofCode
 from proofs.layout import Layout
 from proofs.linear.prover import random_scalar
-from proofs.linear.shard import OpeningWeights, Shard
-from proofs.linear.sums import ShardSums
+from proofs.linear.shard import Shard
 from proofs.linear.witness import Witness
-from proofs.polynomial import Masked
-from proofs.shard_workers import SHARDS_MAX, ProgressBoard
+from proofs.shard_workers import SHARDS_MAX, ProgressBoard, RemoteShard
 from proofs.srs import basis
 
 SCHEME = "dask"
@@ -64,8 +62,8 @@ class Cluster:
         self._client.close()
 
 
-class DaskShard:
-    """A shard on a worker of a cluster; each call waits for the answer."""
+class DaskShard(RemoteShard):
+    """A shard on a worker of a cluster."""
 
     def __init__(self, client: Any, worker: str, board: ProgressBoard, slot: int) -> None:
         self._client = client
@@ -77,7 +75,7 @@ class DaskShard:
         self._actor: Any = None
 
     def hold(self, layout: Layout, witnesses: Sequence[Witness]) -> None:
-        """Make the shard of these accounts."""
+        """See `RemoteShard`."""
         self._accounts = len(witnesses)
         where = {"workers": [self._worker], "allow_other_workers": False, "pure": False, "actor": True}
         try:
@@ -90,41 +88,12 @@ class DaskShard:
         except Exception as error:
             raise BrokenExecutor(f"{self._worker} holds no shard") from error
 
-    def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
-        """See `Shard`."""
-        found: tuple[list[tuple[bytes, ...]], list[int]] = self._ask("commit_digits")
-        return found
-
-    def carry_table(self, counts: Sequence[int]) -> bytes:
-        """See `Shard`."""
-        found: bytes = self._ask("carry_table", list(counts))
-        return found
-
-    def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
-        """See `Shard`."""
-        found: list[tuple[bytes, ...]] = self._ask("commit_lookups", alpha)
-        return found
-
-    def sums(self, deltas: Sequence[int]) -> ShardSums:
-        """See `Shard`."""
-        found: ShardSums = self._ask("sums", list(deltas))
-        return found
-
-    def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
-        """See `Shard`."""
-        found: list[tuple[int, ...]] = self._ask("evaluate", list(lagrange), vanishing, zeta)
-        return found
-
-    def opening(self, weights: OpeningWeights) -> Masked:
-        """See `Shard`."""
-        found: Masked = self._ask("opening", weights)
-        return found
-
     def end(self) -> None:
         """Let go of it, so that the worker forgets it."""
         self._future = self._actor = None
 
-    def _ask(self, call: str, *arguments: object) -> Any:
+    def ask(self, call: str, *arguments: object) -> Any:
+        """See `RemoteShard`."""
         try:
             with self._client.as_current():  # an actor finds its way by the client of the thread
                 answer = getattr(self._actor, call)(*arguments).result(ANSWER_SECONDS)

@@ -7,6 +7,7 @@ one ends. When one dies the proof fails as a whole (BrokenExecutor): a retry dra
 
 import os
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.sharedctypes import RawArray
 from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from proofs.layout import Layout
 from proofs.linear.prover import ProverShard, prove_shards, random_scalar
@@ -79,7 +80,7 @@ class ShardWorkers:
     board: ProgressBoard
     cluster: str = ""
     """`dask://host:port`: the further shards live on that cluster's workers instead, one each."""
-    _others: list["HeldShard"] = field(default_factory=list)
+    _others: list["RemoteShard"] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "ShardWorkers":
@@ -128,20 +129,54 @@ class ShardWorkers:
         self.board.begin(0)
 
 
-class HeldShard(ProverShard, Protocol):
-    """A shard that lives elsewhere."""
+class RemoteShard(ABC):
+    """A shard that lives elsewhere, with the calls of `Shard`; each waits for the answer."""
 
+    @abstractmethod
     def hold(self, layout: Layout, witnesses: Sequence[Witness]) -> None:
-        """Make it, of these accounts."""
-        ...
+        """Make the shard of these accounts there."""
 
+    @abstractmethod
     def end(self) -> None:
         """Have no more of it."""
-        ...
+
+    @abstractmethod
+    def ask(self, call: str, *arguments: object) -> Any:
+        """What that call of `Shard` gives there. Raises what it raises, and BrokenExecutor when nobody answers."""
+
+    def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
+        """See `Shard`."""
+        found: tuple[list[tuple[bytes, ...]], list[int]] = self.ask("commit_digits")
+        return found
+
+    def carry_table(self, counts: Sequence[int]) -> bytes:
+        """See `Shard`."""
+        found: bytes = self.ask("carry_table", list(counts))
+        return found
+
+    def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
+        """See `Shard`."""
+        found: list[tuple[bytes, ...]] = self.ask("commit_lookups", alpha)
+        return found
+
+    def sums(self, deltas: Sequence[int]) -> ShardSums:
+        """See `Shard`."""
+        found: ShardSums = self.ask("sums", list(deltas))
+        return found
+
+    def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
+        """See `Shard`."""
+        found: list[tuple[int, ...]] = self.ask("evaluate", list(lagrange), vanishing, zeta)
+        return found
+
+    def opening(self, weights: OpeningWeights) -> Masked:
+        """See `Shard`."""
+        found: Masked = self.ask("opening", weights)
+        return found
 
 
-class ShardProcess:
-    """A process with a shard in it, and the calls of `Shard`; each waits for the answer."""
+class ShardProcess(RemoteShard):
+    """A shard in a process of its own."""
 
     def __init__(self, board: ProgressBoard, slot: int) -> None:
         # "spawn": a forked copy of a process with threads may hold locks for ever.
@@ -158,38 +193,8 @@ class ShardProcess:
         return self._process.pid or 0
 
     def hold(self, layout: Layout, witnesses: Sequence[Witness]) -> None:
-        """Make the shard of these accounts."""
-        self._ask(_HOLD, layout, list(witnesses))
-
-    def commit_digits(self) -> tuple[list[tuple[bytes, ...]], list[int]]:
-        """See `Shard`."""
-        found: tuple[list[tuple[bytes, ...]], list[int]] = self._ask("commit_digits")
-        return found
-
-    def carry_table(self, counts: Sequence[int]) -> bytes:
-        """See `Shard`."""
-        found: bytes = self._ask("carry_table", list(counts))
-        return found
-
-    def commit_lookups(self, alpha: int) -> list[tuple[bytes, ...]]:
-        """See `Shard`."""
-        found: list[tuple[bytes, ...]] = self._ask("commit_lookups", alpha)
-        return found
-
-    def sums(self, deltas: Sequence[int]) -> ShardSums:
-        """See `Shard`."""
-        found: ShardSums = self._ask("sums", list(deltas))
-        return found
-
-    def evaluate(self, lagrange: Sequence[int], vanishing: int, zeta: int) -> list[tuple[int, ...]]:
-        """See `Shard`."""
-        found: list[tuple[int, ...]] = self._ask("evaluate", list(lagrange), vanishing, zeta)
-        return found
-
-    def opening(self, weights: OpeningWeights) -> Masked:
-        """See `Shard`."""
-        found: Masked = self._ask("opening", weights)
-        return found
+        """See `RemoteShard`."""
+        self.ask(_HOLD, layout, list(witnesses))
 
     def end(self) -> None:
         """End the process, which has nothing to lose, and wait for it."""
@@ -198,7 +203,8 @@ class ShardProcess:
         self._process.join()
         self._process.close()
 
-    def _ask(self, call: str, *arguments: object) -> Any:
+    def ask(self, call: str, *arguments: object) -> Any:
+        """See `RemoteShard`."""
         try:
             self._pipe.send((call, arguments))
             answer = self._pipe.recv()

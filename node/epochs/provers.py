@@ -7,7 +7,7 @@ replaced and its job begun again; a job that keeps losing its worker fails with 
 from collections.abc import Callable, Mapping
 from concurrent.futures import BrokenExecutor, Future
 from multiprocessing import active_children
-from threading import Lock
+from threading import Lock, Thread
 from typing import TypeVar
 
 import structlog
@@ -72,7 +72,10 @@ class SteadyPool:
     def _settle(self, pool: EpochProver, job: Job[T], outcome: "Future[T]", left: int, done: "Future[T]") -> None:
         """In the thread of the pool that ran it."""
         if done.cancelled():
-            outcome.cancel()
+            if self._closed:
+                outcome.cancel()
+            else:  # its pool was replaced while it waited
+                self._attempt(job, outcome, left)
             return
         error = done.exception()
         if isinstance(error, BrokenExecutor):
@@ -87,8 +90,10 @@ class SteadyPool:
             if self._closed:
                 outcome.cancel()
                 return
-            if self._pool is pool:  # the first of its jobs to hear replaces it; a broken pool ends by itself
+            if self._pool is pool:  # the first of its jobs to hear replaces it
                 self._pool = self._make()
+                # It may be whole, and only a process that it had started is gone. Here we are in a thread of its own.
+                Thread(target=pool.close, daemon=True).start()
         log.error("prover worker died", attempts_left=left - 1)
         if left > 1:
             self._attempt(job, outcome, left - 1)

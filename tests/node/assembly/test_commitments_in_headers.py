@@ -3,12 +3,12 @@
 import os
 import signal
 import time
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children
 from pathlib import Path
-from threading import Timer
-from typing import Any
+from threading import Event, Timer
+from typing import Any, ClassVar
 
 import pytest
 
@@ -122,6 +122,42 @@ def test_an_error_of_the_job_is_not_tried_again() -> None:
     with pytest.raises(LocalFault, match="unknown_code"):
         steady.run(job).result(1)
     assert DyingPool.made == 1
+
+
+class KeptPool:
+    """One whose own worker lives: a process that the worker had started is gone, so its running job fails."""
+
+    made: ClassVar[list["KeptPool"]] = []
+
+    def __init__(self) -> None:
+        KeptPool.made.append(self)
+        self.jobs: list[Future[int]] = []
+        self.closed = Event()
+
+    def run(self) -> "Future[int]":
+        future: Future[int] = Future()
+        if self is KeptPool.made[0]:
+            self.jobs.append(future)
+        else:
+            future.set_result(len(KeptPool.made))
+        return future
+
+    def close(self) -> None:
+        for future in self.jobs:
+            future.cancel()
+        self.closed.set()
+
+
+def test_a_pool_that_outlives_a_lost_proof_is_closed_and_what_waited_there_is_done_elsewhere() -> None:
+    KeptPool.made.clear()
+    steady = SteadyPool(KeptPool)  # type: ignore[arg-type]
+    running: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
+    waiting: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
+    KeptPool.made[0].jobs[0].set_exception(BrokenExecutor("a process that held a shard died"))
+    assert running.result(1) == 2
+    assert waiting.result(10) == 2
+    assert KeptPool.made[0].closed.wait(10)
+    assert len(KeptPool.made) == 2
 
 
 def _snapshot(tmp_path: Path) -> tuple[Any, dict[int, bytes]]:
