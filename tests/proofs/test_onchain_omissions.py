@@ -18,6 +18,7 @@ from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, u_values, weights_of
 from proofs.linear.witness import Witness, constraint_values, make_witness
 from proofs.onchain import keys as keys_module
+from proofs.onchain.encoding import split_rounds
 from proofs.onchain.keys import EpochKeys, EpochStatement, check_keys, derive_keys, row_polynomials
 from proofs.onchain.leaves import Leaf, leaf_path, leaves_root, make_leaf, row_challenge
 from proofs.onchain.prover import prove_leaf
@@ -54,6 +55,15 @@ def test_without_one_item_in_the_chain_a_ruined_account_is_proven_and_the_real_o
     assert any(value < 0 for value in constraint_values(LAYOUT, RUINED, 0))
     assert refused(keys, leaf, proof)
     assert refused(*OnchainForger(LAYOUT, RUINED).forge(item))
+
+
+def test_the_items_that_are_left_out_are_all_bytes_of_a_proof() -> None:
+    rounds = split_rounds(bytes(range(256)) * 4 + bytes(32), 1)
+    parts = (rounds.table, rounds.lookups, rounds.quotient, rounds.evaluations, rounds.openings)
+    assert b"".join(parts[number][start:stop] for number, start, stop in CUTS.values()) == rounds.data
+    assert [len(part) for part in parts] == [
+        max(stop for number, _, stop in CUTS.values() if number == n) for n in range(len(parts))
+    ]
 
 
 def test_without_the_keys_in_the_chain_their_constant_is_chosen_after_the_challenges() -> None:
