@@ -85,12 +85,12 @@ class Calldata(msgspec.Struct, frozen=True):
 
 
 def trusted_package(path: Path, anchor: Anchor) -> EpochPackage:
-    """A package whose certificate, roots and statement hold. What it proves is not needed here. Raises RemoteFault."""
+    """A package whose public part holds: certificate, roots, statement, rules. Raises RemoteFault."""
     package = read_package(read_limited(path, PACKAGE_BYTES_MAX))
-    checks = PackageChecks(package, anchor.network, anchor.validators_hash)
-    checks.certificate()
-    checks.roots()
-    checks.statement()
+    for _, check in PackageChecks(
+        package, anchor.network, anchor.validators_hash, genesis=anchor.genesis
+    ).of_its_public_part():
+        check()
     return package
 
 

@@ -5,6 +5,7 @@ from leaves and package (`check_file`), or a quorum signed them (`certificate_of
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -55,7 +56,7 @@ class KeysShare(Wire, frozen=True):
     signature: Bytes96
 
 
-class OnchainEpoch(Wire, frozen=True):
+class OnchainEpoch(Wire, frozen=True, dict=True):
     """One epoch's public part. `shares` are ordered by set and index, each at most once; there may be none."""
 
     format: Literal["crossclear-onchain-epoch/1"]
@@ -63,7 +64,7 @@ class OnchainEpoch(Wire, frozen=True):
     leaves: Annotated[tuple[LeafRecord, ...], msgspec.Meta(min_length=1, max_length=ACCOUNTS_MAX)]
     shares: Annotated[tuple[KeysShare, ...], msgspec.Meta(max_length=SHARES_MAX)]
 
-    @property
+    @cached_property
     def all_leaves(self) -> tuple[Leaf, ...]:
         """The leaves, in order."""
         return tuple(record.leaf for record in self.leaves)

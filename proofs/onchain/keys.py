@@ -7,6 +7,7 @@ What is hashed leaves out the validator set, so keys certified again by a later 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated
 
@@ -32,7 +33,7 @@ CERTIFIED_TAG = "crossclear/onchain/certified-keys/v1"
 ACCOUNTS_MAX = 1 << 20
 
 
-class EpochKeys(Wire, frozen=True):
+class EpochKeys(Wire, frozen=True, dict=True):
     """The certified public part. `constant` and `sigma` make c = constant + sigma·σ of an account with shortfall σ."""
 
     network: Bytes32
@@ -51,7 +52,7 @@ class EpochKeys(Wire, frozen=True):
     """[U] of each column."""
     v: Bytes48
 
-    @property
+    @cached_property
     def words(self) -> bytes:
         """The bytes that are hashed and shown to the contract. Raises Refused BAD_POINT."""
         return b"".join(
@@ -73,7 +74,7 @@ class EpochKeys(Wire, frozen=True):
             )
         )
 
-    @property
+    @cached_property
     def hash(self) -> Hash32:
         """Names the keys in every transcript."""
         return sha256(self.words)

@@ -8,6 +8,7 @@ hides it. y = H(statement, layout, root): whoever could choose digits after y wo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
@@ -38,13 +39,13 @@ class Leaf:
     c_d: tuple[bytes, ...]
     """One a column."""
 
-    @property
+    @cached_property
     def words(self) -> bytes:
         """account ‖ σ ‖ C_W ‖ C_D of each column, points padded. Raises Refused BAD_POINT."""
         points = [pad_encoded(self.c_w, "C_W"), *(pad_encoded(point, "C_D") for point in self.c_d)]
         return u256(self.account) + u256(self.shortfall) + b"".join(points)
 
-    @property
+    @cached_property
     def hash(self) -> Hash32:
         """What the tree is made of, and what the proof's transcript opens with."""
         return leaf_hash(self.words)
