@@ -151,7 +151,7 @@ def test_points_of_order_three_are_refused_every_time(monkeypatch):
     """A check of random sums of points misses such a point once in three times: so it is tried often."""
     own = secret(LAYOUT, (100, 5))
     claims = []
-    for context in range(24):
+    for context in range(16):
         statement = state(LAYOUT, [own], context=bytes([context]) * 32)
         claims.append((statement, Shifted(statement, [own]).prove()))
     with monkeypatch.context() as weaker:

@@ -1,5 +1,6 @@
 """False ranges and rows, each by every way of cheating that we know; and what an unbounded A would let through."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,8 @@ from proofs.linear.statement import weights_of
 from proofs.polynomial import Poly, interpolate
 from tests.proofs.cheating import CheatingProver, Secret, believed, bytes_of, heaps_of, secret, state
 
+COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
+"""The ordinary run leaves out ways that differ little."""
 N = 256
 CASH, TOKEN, POSITION, FREE = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39), SlotRange(0, 0)
 SLOTS = (CASH, TOKEN, POSITION)
@@ -140,11 +143,11 @@ def test_each_way_of_cheating_proves_what_is_true(way):
 def test_no_way_of_cheating_proves_a_range_or_row_that_is_false(lie, digits):
     own = secret(LAYOUT, LIES[lie], digits=digits)
     statement = state(LAYOUT, [own])
-    for way in WAYS:
+    for way in WAYS if COMPLETE or digits is bytes_of else WAYS[:4]:
         assert not believed(statement, way(statement, [own]).prove()), way.__name__
 
 
-@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("lie", LIES if COMPLETE else list(LIES)[::3])
 def test_a_liar_does_not_hide_behind_honest_accounts(lie):
     secrets = [secret(LAYOUT, GOOD), secret(LAYOUT, LIES[lie], digits=heaps_of), secret(LAYOUT, (5, 6, 0))]
     statement = state(LAYOUT, secrets)
