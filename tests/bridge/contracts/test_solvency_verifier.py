@@ -187,6 +187,22 @@ def test_a_proof_is_of_its_account_alone(solvency: SolvencyChain, epoch: Epoch, 
         assert refused(solvency.show, epoch, 1, proof, leaf=words) == "OutOfRange"
 
 
+@pytest.mark.parametrize("accounts", [1, 2, 3, 6, 9])
+def test_a_tree_of_any_shape_is_the_networks(solvency: SolvencyChain, accounts: int) -> None:
+    """Odd levels, too. Who copies another's points has a leaf, but no proof."""
+    own = make_epoch(2048, [(1000, 5, -1)], shortfalls=(0,), number=20 + accounts)
+    tree = crowded(own, accounts)
+    solvency.certify(tree.keys)
+    proof = tree.prove(0)
+    assert solvency.shown(solvency.show(tree, 0, proof)) == (20 + accounts, 1, 0)
+    for place in range(1, accounts):
+        path = list(tree.path(place))
+        shown = {"leaf": tree.leaves[place].words, "place": place, "path": path}
+        assert refused(solvency.show, tree, 0, proof, **shown) == "ProofRefused"
+        changed = [*path[:-1], sha256(path[-1])]
+        assert refused(solvency.show, tree, 0, proof, **shown | {"path": changed}) == "NotInEpoch"
+
+
 def test_a_path_is_as_long_as_the_tree_is_deep(solvency: SolvencyChain, epoch: Epoch, proof: bytes) -> None:
     path = list(epoch.path(1))
     for index, shown in ((1, path[:-1]), (1, [*path, path[0]]), (1, []), (5, path), (2**255, path), (1, path * 14)):
