@@ -30,7 +30,7 @@ from proofs.package import attach_custody, read_package
 from proofs.verify import verify_package
 from proofs.view import view_of
 from tests.clearing.collateral.test_depeg_guard import guarded
-from tests.evm_state import MadeState
+from tests.made_state import MadeState
 
 FLAGGED = BalanceWord(BalanceOrder.SLOT_FIRST, u256(9), 255)
 

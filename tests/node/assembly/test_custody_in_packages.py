@@ -17,7 +17,7 @@ from clearing.facts import CustodySeen
 from clearing.margin.snapshot import CustodyTerm
 from node.epochs.custody_evidence import CustodyEvidence
 from proofs.custody import Standing, check_custody
-from tests.evm_state import MadeState
+from tests.made_state import MadeState
 
 PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)
 VAULT = b"\xaa" * 20
