@@ -298,6 +298,7 @@ def draw(script: Script, parts: Parts) -> Drawn:
 # Points.
 
 
+@lru_cache(maxsize=1024)
 def point(data: bytes) -> Any:
     """A point of its one encoding, in the subgroup, not infinity. Raises No."""
     try:
@@ -309,22 +310,19 @@ def point(data: bytes) -> Any:
 
 
 def combine(terms: Sequence[tuple[Any, int]]) -> Any:
-    """Σ scalar·point; many of them six bits at a time, each point into the bucket of its bits."""
-    total = multiply(G1, 0)
-    if len(terms) < 32:
+    """Σ scalar·point, some bits at a time: each point goes into the bucket of its bits."""
+    nothing = multiply(G1, 0)
+    total, width = nothing, 4 if len(terms) < 64 else 6
+    for shift in range(256 - 256 % width, -1, -width):
+        buckets = [nothing] * (1 << width)
         for base, scalar in terms:
-            total = add(total, multiply(base, scalar % P))
-        return total
-    for shift in range(252, -1, -6):
-        buckets = [multiply(G1, 0)] * 64
-        for base, scalar in terms:
-            bits = scalar % P >> shift & 63
-            buckets[bits] = add(buckets[bits], base)
-        running = window = multiply(G1, 0)
+            bits = (scalar % P >> shift) % (1 << width)
+            buckets[bits] = add(buckets[bits], base) if bits else nothing
+        running = window = nothing
         for bucket in reversed(buckets[1:]):
             running = add(running, bucket)
             window = add(window, running)
-        for _ in range(6):
+        for _ in range(width):
             total = add(total, total)
         total = add(total, window)
     return total
