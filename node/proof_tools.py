@@ -38,6 +38,8 @@ class FileReport(msgspec.Struct, frozen=True):
     accounts: int
     bytes: int
     seconds: float
+    linked: bool
+    """Whether its validator set leads from the trusted one, so that its word counts."""
 
 
 class FindingReport(msgspec.Struct, frozen=True):
@@ -124,6 +126,7 @@ def history_of(paths: Sequence[Path], anchor: Anchor, allowed: Sequence[ProofCod
         anchor.validators_hash,
         anchor.listed,
         anchor.genesis,
+        adopt=ProofCode.SET_NOT_LINKED in allowed,
         thorough=thorough,
         clock=time.perf_counter,
     )
@@ -147,7 +150,8 @@ def history_in_words(report: HistoryReport) -> str:
     lines = []
     for each in report.packages:
         told = f"epoch {each.epoch}, height {each.height}, {each.accounts} accounts" if each.ok else each.detail
-        lines.append(f"{'ok  ' if each.ok else 'FAIL'} {each.file}  {'' if each.ok else each.failed + ': '}{told}")
+        standing = ("ok  " if each.linked else "open") if each.ok else "FAIL"
+        lines.append(f"{standing} {each.file}  {'' if each.ok else each.failed + ': '}{told}")
     lines += [""] if lines else []
     for finding in report.findings:
         lines.append(f"{'allowed' if finding.allowed else 'FOUND'} {finding.code} {finding.name}: {finding.detail}")
@@ -190,6 +194,7 @@ def _report(verdict: HistoryVerdict, allowed: Sequence[ProofCode], skipped: int,
                 accounts=each.accounts,
                 bytes=each.bytes,
                 seconds=round(each.seconds, 6),
+                linked=each.linked,
             )
             for each in verdict.packages
         ),

@@ -7,7 +7,7 @@ files.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from clearing.base.errors import CrossclearError
@@ -21,7 +21,7 @@ from proofs.history_order import (
     entry_of,
     equivocations,
     gaps,
-    unlinked,
+    link,
 )
 from proofs.history_reuse import ReuseSearch
 from proofs.verdict import Clock, printable
@@ -58,6 +58,8 @@ class PackageResult:
     accounts: int = 0
     bytes: int = 0
     seconds: float = 0.0
+    linked: bool = False
+    """Whether its validator set leads from the trusted one, so that its word counts."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class HistoryVerdict:
     findings: tuple[Finding, ...]
     network: bytes = b""
     epochs: tuple[int, ...] = ()
-    """Epochs that a good package shows, ascending."""
+    """Epochs that a good package of a linked set shows, ascending."""
     not_proven: tuple[str, ...] = LIMITS
 
     @property
@@ -87,13 +89,15 @@ class PackageHistory:
     """Add packages in any order, then `finish`.
 
     `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are what is trusted.
-    `thorough` searches for reused blinders behind two changed slots, too: a tenth of a second an account and epoch.
+    `adopt`: follow a set that nothing links, after saying so. `thorough` searches for reused blinders behind two
+    changed slots, too: a tenth of a second an account and epoch.
     """
 
     network: bytes | None = None
     validators_hash: bytes | None = None
     listed: frozenset[ListedCustody] | None = None
     genesis: "Genesis | None" = None
+    adopt: bool = False
     thorough: bool = False
     clock: Clock | None = None
     _results: list[PackageResult] = field(default_factory=list)
@@ -129,7 +133,9 @@ class PackageHistory:
         if package.header.network != self.network:
             self._note(Finding(ProofCode.WRONG_NETWORK, (name,), f"network {package.header.network.hex()}"))
             return result
-        self._entries.append(entry_of(name, package, stated="roots" in passed, proven=verdict.ok))
+        self._entries.append(
+            entry_of(len(self._results) - 1, name, package, stated="roots" in passed, proven=verdict.ok)
+        )
         if verdict.ok:
             for detail, files in self._reuse.add(name, package):
                 self._note(Finding(ProofCode.BLINDERS_REUSED, files, detail))
@@ -143,11 +149,12 @@ class PackageHistory:
     def finish(self) -> HistoryVerdict:
         """Compare them all."""
         ordered = sorted(self._entries, key=lambda each: (each.height, each.name))
-        stated = [each for each in ordered if each.stated]
+        linked, strangers = link(ordered, self.validators_hash, adopt=self.adopt)
+        stated = [each for each in linked if each.stated]
         for found in (
-            equivocations(ordered),
-            unlinked(ordered, self.validators_hash),
-            backwards(ordered),
+            strangers,
+            equivocations(linked),
+            backwards(linked),
             chain_conflicts(stated),
             gaps([each for each in stated if each.proven]),
         ):
@@ -157,7 +164,9 @@ class PackageHistory:
         if self._reuse.full:
             limits = (*limits, _NOT_COMPARED)
         epochs = tuple(sorted({each.epoch for each in stated if each.proven}))
-        return HistoryVerdict(tuple(self._results), tuple(self._findings), self.network or b"", epochs, limits)
+        believed = {each.index for each in linked}
+        results = tuple(replace(each, linked=index in believed) for index, each in enumerate(self._results))
+        return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits)
 
     def _note(self, finding: Finding) -> None:
         if len(self._findings) < FINDINGS_MAX:

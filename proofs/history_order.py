@@ -1,7 +1,7 @@
 """What a row of certified packages must be: one history, without gaps, forwards, each set named by the one before.
 
-Rule: entries come ordered by the height of their headers. Every judgement is over headers whose certificates hold, so a
-contradiction is somebody's signature against their own. It must not know proofs.
+Rule: entries come ordered by the height of their headers. All but `link` judge headers whose certificates hold under
+sets that lead from a trusted one, so a contradiction is a quorum's word against itself. It must not know proofs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,6 +31,8 @@ class Finding:
 class Entry:
     """What is kept of a package whose certificate holds."""
 
+    index: int
+    """Place among all files."""
     name: str
     height: int
     """Of the header."""
@@ -54,10 +56,11 @@ class Entry:
     """(name, value) of every vault counter: they only grow."""
 
 
-def entry_of(name: str, package: EpochPackage, *, stated: bool, proven: bool) -> Entry:
+def entry_of(index: int, name: str, package: EpochPackage, *, stated: bool, proven: bool) -> Entry:
     """The summary of a package."""
     header, statement = package.header, package.statement
     return Entry(
+        index=index,
         name=name,
         height=header.height,
         hash=header.hash,
@@ -102,15 +105,27 @@ def equivocations(entries: Sequence[Entry]) -> Iterator[Finding]:
                 yield _equivocation(first, each, f"two snapshots of epoch {each.epoch}")
 
 
-def unlinked(entries: Sequence[Entry], trusted: bytes | None) -> Iterator[Finding]:
-    """Headers certified by another set than the one that the header before names as next."""
-    if entries and trusted is not None and entries[0].validators_hash != trusted:
-        yield Finding(ProofCode.SET_NOT_LINKED, (entries[0].name,), _set(entries[0]) + " is not the trusted one")
-    for before, after in pairwise(entries):
-        expected = before.next_validators_hash if after.height > before.height else before.validators_hash
-        if after.validators_hash != expected:
-            detail = f"{_set(after)} is not the one that follows height {before.height}, {expected.hex()[:16]}…"
-            yield Finding(ProofCode.SET_NOT_LINKED, (before.name, after.name), detail)
+def link(entries: Sequence[Entry], trusted: bytes | None, *, adopt: bool) -> tuple[list[Entry], list[Finding]]:
+    """The entries whose sets lead from the trusted one (or the first entry's) on, and a finding for each other one.
+
+    A set is linked when the linked header before names it as next. Anybody can make up a set, and certify what it
+    likes: what an unlinked one signed contradicts nobody. With `adopt`, a set at a later height is followed all the
+    same, for it may have changed twice since.
+    """
+    linked: list[Entry] = []
+    findings: list[Finding] = []
+    for entry in entries:
+        last = linked[-1] if linked else None
+        if last is None:
+            expected = entry.validators_hash if trusted is None else trusted
+        else:
+            expected = last.next_validators_hash if entry.height > last.height else last.validators_hash
+        if entry.validators_hash != expected:
+            findings.append(_not_linked(last, entry, expected))
+            if not adopt or (last is not None and last.height == entry.height):
+                continue
+        linked.append(entry)
+    return linked, findings
 
 
 def backwards(entries: Sequence[Entry]) -> Iterator[Finding]:
@@ -171,5 +186,9 @@ def _equivocation(first: Entry, second: Entry, what: str) -> Finding:
     return Finding(ProofCode.EQUIVOCATION, (first.name, second.name), what + signed)
 
 
-def _set(entry: Entry) -> str:
-    return f"validator set {entry.validators_hash.hex()[:16]}… of height {entry.height}"
+def _not_linked(last: Entry | None, entry: Entry, expected: bytes) -> Finding:
+    told = f"validator set {entry.validators_hash.hex()[:16]}… of height {entry.height}"
+    if last is None:
+        return Finding(ProofCode.SET_NOT_LINKED, (entry.name,), f"{told} is not the trusted one")
+    detail = f"{told} is not the one that follows height {last.height}, {expected.hex()[:16]}…"
+    return Finding(ProofCode.SET_NOT_LINKED, (last.name, entry.name), detail)

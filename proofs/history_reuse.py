@@ -23,6 +23,10 @@ REACH = 16
 """Largest |d| that is searched."""
 POINTS_MAX = 1_000_000
 """Points remembered, some 200 bytes each."""
+Change = tuple[int, int]
+"""(slot, |d|)."""
+_Table = dict[bytes, tuple[Change, Point]]
+"""x of d·[L_j], for d in [1, `REACH`]; −d has the same x."""
 
 
 class ReuseSearch:
@@ -34,7 +38,7 @@ class ReuseSearch:
         self._roots: set[bytes] = set()
         self._proofs: set[bytes] = set()
         self._last: dict[int, tuple[str, Point]] = {}
-        self._tables: dict[tuple[int, int], dict[bytes, tuple[int, int]]] = {}
+        self._tables: dict[tuple[int, int], _Table] = {}
         self.full = False
         """Whether packages were left out because there are too many points."""
 
@@ -74,29 +78,27 @@ class ReuseSearch:
                 change = " and ".join(f"{count} of {slots[j].name[:64]}" for j, count in found)
                 yield f"C_W of account {account} differs from an earlier one by {change} alone", (before[0], name)
 
-    def _combination(self, difference: Point, table: dict[bytes, tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-        """(slot, |d|) of the few slots that the difference is made of; none when it is not found."""
+    def _combination(self, difference: Point, table: _Table) -> tuple[Change, ...]:
+        """The few slots that the difference is made of; none when it is not found."""
         found = table.get(_abscissa(difference))
         if found is not None:
-            return (found,)
+            return (found[0],)
         if not self._thorough:
             return ()
-        for encoded, first in table.items():
-            step = decode_point(bytes([encoded[0] | _COMPRESSED]) + encoded[1:], "table")
+        for first, step in table.values():
             for rest in (difference + step, difference + -step):
                 second = table.get(_abscissa(rest))
                 if second is not None:
-                    return first, second
+                    return first, second[0]
         return ()
 
-    def _table(self, size: int, slots: int) -> dict[bytes, tuple[int, int]]:
-        """x of d·[L_j] to (j, d), for d in [1, `REACH`]; −d has the same x."""
+    def _table(self, size: int, slots: int) -> _Table:
         if (size, slots) not in self._tables:
-            table: dict[bytes, tuple[int, int]] = {}
+            table: _Table = {}
             for j, point in enumerate(basis(size).lagrange[:slots]):
                 multiple = point
                 for d in range(1, REACH + 1):
-                    table[_abscissa(multiple)] = (j, d)
+                    table[_abscissa(multiple)] = ((j, d), multiple)
                     multiple = multiple + point
             self._tables = {(size, slots): table}
         return self._tables[size, slots]
@@ -131,10 +133,11 @@ def _cover_messages(package: EpochPackage, cover: Cover) -> Iterator[tuple[str, 
     yield f"C_S of the fund's proof of epoch {epoch}", proof.c_s
 
 
-_COMPRESSED, _FLAGS = 0x80, 0x1F
+_X_BITS = 0x1F
+"""What of an encoding's first byte is the coordinate's."""
 
 
 def _abscissa(point: Point) -> bytes:
     """The x coordinate of a point's encoding."""
     data = encode_point(point)
-    return bytes([data[0] & _FLAGS]) + data[1:]
+    return bytes([data[0] & _X_BITS]) + data[1:]

@@ -13,7 +13,7 @@ from proofs.epoch import assemble, commit_epoch, prove_epoch
 from proofs.errors import ProofCode
 from proofs.group import encode_point
 from proofs.history import FINDINGS_MAX, PackageHistory
-from proofs.history_order import backwards, chain_conflicts, entry_of, unlinked
+from proofs.history_order import backwards, chain_conflicts, entry_of, link
 from proofs.linear.witness import make_witness
 from proofs.package import commitments_root, read_package, write_package
 from proofs.solvency import complete_holdings, layout_of
@@ -177,18 +177,46 @@ def test_a_set_that_the_header_before_does_not_name_is_not_linked(market, three)
 
 
 def test_a_set_is_linked_by_its_name_in_the_header_before(market, three):
-    first = entry_of("a", read_package(three[0]), stated=True, proven=True)
-    second = entry_of("b", read_package(three[1]), stated=True, proven=True)
+    first = entry_of(0, "a", read_package(three[0]), stated=True, proven=True)
+    second = entry_of(1, "b", read_package(three[1]), stated=True, proven=True)
     other = bytes([5]) * 32
 
     def changed(entry, **changes):
         return type(entry)(**{**entry.__dict__, **changes})
 
-    named = changed(first, next_validators_hash=other)
-    assert not list(unlinked([named, changed(second, validators_hash=other)], first.validators_hash))
-    assert list(unlinked([named, second], None))
+    def linked(*entries, trusted=None, adopt=False):
+        kept, findings = link(entries, trusted, adopt=adopt)
+        return "".join(entry.name for entry in kept), len(findings)
+
+    named, strange = changed(first, next_validators_hash=other), changed(second, validators_hash=other)
+    third = changed(second, name="c", height=second.height + 9)
+    assert linked(named, strange, trusted=first.validators_hash) == ("ab", 0)
+    assert linked(named, second) == ("a", 1)
     # At one height both must be of one set, whatever comes next.
-    assert not list(unlinked([named, changed(named, name="c")], None))
+    assert linked(named, changed(named, name="c")) == ("ac", 0)
+    # A stranger in between is passed over; when it may be followed, its word on who is next counts.
+    assert linked(first, strange, third) == ("ac", 1)
+    assert linked(first, strange, third, adopt=True) == ("abc", 1)
+    assert linked(first, changed(strange, next_validators_hash=other), third, adopt=True) == ("abc", 2)
+    # Of two sets at one height none is followed but the linked one.
+    assert linked(first, changed(first, name="b", validators_hash=other), adopt=True) == ("a", 1)
+    assert linked(first, second, trusted=other) == ("", 2)
+    assert linked(first, second, trusted=other, adopt=True) == ("ab", 1)
+
+
+def test_what_a_made_up_set_signed_contradicts_nobody(market, three, monkeypatch):
+    """Anybody can make keys, and with them a package of any height that passes every check but this one."""
+    honest = read_package(three[0]).validators.hash
+    secrets = tuple(bls.secret_from_seed(bytes([i + 77]) * 32) for i in range(2))
+    monkeypatch.setitem(market.certified.__globals__, "SECRETS", secrets)
+    monkeypatch.setattr(market, "SECRETS", secrets)
+    forged = package_of(market, 5, payload_root=bytes(32))
+    assert read_package(forged).validators.hash != honest
+    verdict = judged([*three, forged], validators_hash=honest)
+    assert codes(verdict) == {ProofCode.SET_NOT_LINKED}
+    assert [result.linked for result in verdict.packages] == [True, True, True, False]
+    assert verdict.packages[3].ok
+    assert verdict.epochs == (4, 5, 6)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +248,7 @@ def test_a_later_header_with_an_earlier_snapshot_or_epoch_goes_backwards(market,
 
 
 def test_a_vaults_counters_only_grow(market, three):
-    first, second = (entry_of("a", read_package(each), stated=True, proven=True) for each in three[:2])
+    first, second = (entry_of(0, "a", read_package(each), stated=True, proven=True) for each in three[:2])
     assert not list(backwards([first, second]))
     for place, (name, value) in enumerate(first.counters):
         fewer = [*second.counters]
@@ -231,7 +259,7 @@ def test_a_vaults_counters_only_grow(market, three):
 
 
 def test_one_block_of_a_chain_has_one_hash(market, three):
-    first = entry_of("a", read_package(three[0]), stated=True, proven=True)
+    first = entry_of(0, "a", read_package(three[0]), stated=True, proven=True)
     other = type(first)(**{**first.__dict__, "name": "b", "chains": ((1, 401, bytes(32)),)})
     found = list(chain_conflicts([first, other]))
     assert [finding.code for finding in found] == [ProofCode.CHAIN_CONFLICT]

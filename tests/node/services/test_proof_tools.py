@@ -226,7 +226,12 @@ class TestHistory:
 
     def test_another_anchor_is_a_finding(self, folder: Path, capsys: Output) -> None:
         assert run(["proof", "history", str(folder), "--validators-hash", "11" * 32]) == 6
-        assert "set_not_linked" in capsys.readouterr().out
+        text = capsys.readouterr().out
+        assert "set_not_linked" in text
+        assert "open " in text
+        assert "no good package" in text
+        assert run(["proof", "history", str(folder), "--validators-hash", "11" * 32, "--allow", "unlinked"]) == 0
+        capsys.readouterr()
         assert run(["proof", "history", str(folder), "--network", "11" * 32]) == 6
         assert "no good package" in capsys.readouterr().out
 
