@@ -79,6 +79,37 @@ def test_what_is_swapped_though_a_quorum_signs_it_is_refused_by_the_proof(market
     assert verdict.checks[-1].code is ProofCode.PROOF_REFUSED
 
 
+SOFTER = {
+    "the matrix": lambda stated: soft(stated, 0, ((2, 90), (4, 1))),
+    "the matrix, by one": lambda stated: soft(stated, 0, ((2, 899), (4, 1))),
+    "a haircut": lambda stated: soft(stated, 4, ((0, 10), (1, 31), (4, -8), (5, -8))),
+    "the maintenance fraction": lambda stated: soft(stated, 4, ((0, 10), (1, 30), (4, -7), (5, -7))),
+    "the cash limit": lambda stated: replace(
+        stated, rows=(*stated.rows[:5], replace(stated.rows[5], constant=10**12 + 1))
+    ),
+    "a row of its own": lambda stated: replace(
+        stated, rows=(*stated.rows, replace(stated.rows[5], name="another", constant=0))
+    ),
+    "the prices that are told": lambda stated: replace(stated, prices=(PriceUsed("BTC", 1), *stated.prices[1:])),
+}
+
+
+def soft(stated, at, coefficients):
+    """The statement with other coefficients in one row, and the same parameters."""
+    row = replace(stated.rows[at], coefficients=coefficients)
+    return replace(stated, rows=(*stated.rows[:at], row, *stated.rows[at + 1 :]))
+
+
+@pytest.mark.parametrize("what", SOFTER)
+def test_rules_softened_before_the_quorum_signed_are_refused_by_what_they_are_computed_from(market, what):
+    """All is proven, and certified, for the softer rule: only the stated parameters do not make it."""
+    shot = market.snapshot()
+    stated = SOFTER[what](shot.statement)
+    assert stated != shot.statement
+    verdict = cheated(market, stated, secrets_of(market, replace(shot, statement=stated)))
+    assert (verdict.failed, verdict.checks[-1].code) == ("rules", ProofCode.RULES_DIFFER)
+
+
 def test_a_package_of_another_network_is_refused(market, package):
     good = read_package(package)
     other = bytes([8]) * 32

@@ -33,6 +33,7 @@ Unbounded A
 Matrix, prices, account, epoch, chain, layout swapped
     cheating_packages::what_is_swapped_after_the_quorum_signed_is_refused_by_the_roots
     cheating_packages::what_is_swapped_though_a_quorum_signs_it_is_refused_by_the_proof
+    cheating_packages::rules_softened_before_the_quorum_signed_are_refused_by_what_they_are_computed_from
     cheating_packages::swapped_accounts_are_refused_by_the_roots_and_though_signed_by_the_proof
     cheating_packages::a_swapped_domain_is_refused_by_the_roots_and_though_signed_by_the_proof
     cheating_packages::a_package_of_another_network_is_refused
