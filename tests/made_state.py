@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bridge.evm.trie import trie_proof, trie_root
+from clearing.base.evm.evidence import NATIVE
 from clearing.base.evm.rlp_coding import encode
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, BalanceWord, vault_place
 from clearing.base.hashing import keccak256
@@ -46,7 +47,9 @@ class MadeState:
         deposited, withdrawn, balance = counters
         self.of(vault).storage[vault_place(VAULT_DEPOSITED, token)] = deposited
         self.of(vault).storage[vault_place(VAULT_WITHDRAWN, token)] = withdrawn
-        if balances.is_known:
+        if token == NATIVE:
+            self.of(vault).balance = balance
+        elif balances.is_known:
             self.of(token).storage[balances.place(vault)] = balance
 
     @property

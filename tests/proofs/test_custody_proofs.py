@@ -24,39 +24,16 @@ from clearing.base.evm.evidence import (
 from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.hashing import keccak256
 from clearing.listed_custody import ListedCustody, listed_custody
-from proofs.custody import Standing, check_custody, custody_limits, standings, terms_of_blocks
+from proofs.custody import Standing, check_custody, custody_limits, standings
 from proofs.errors import ProofCode
 from proofs.package import attach_custody, read_package
 from proofs.verify import verify_package
 from proofs.view import view_of
 from tests.clearing.collateral.test_depeg_guard import guarded
 from tests.made_state import MadeState
+from tests.proofs.proven_custody import proven, words_of
 
 FLAGGED = BalanceWord(BalanceOrder.SLOT_FIRST, u256(9), 255)
-
-
-def words_of(term):
-    return tuple(int.from_bytes(word, "big") for word in (term.deposited, term.withdrawn, term.balance))
-
-
-def proven(statement, **changes):
-    """The statement with block hashes of made-up states that hold its numbers, and the evidence out of them."""
-    states = {}
-    for term in statement.custody:
-        state = states.setdefault((term.chain_id, term.block_number), MadeState())
-        state.of(b"\x77" * 20).balance = 10**18
-        state.hold(term.vault, term.token, term.balances, words_of(term))
-    headers = {place: state.header(place[1], **changes) for place, state in states.items()}
-    custody = tuple(
-        msgspec.structs.replace(term, block_hash=keccak256(headers[term.chain_id, term.block_number]))
-        for term in statement.custody
-    )
-    evidence = []
-    for (chain, _), terms in terms_of_blocks(custody).items():
-        place = (chain, terms[0].block_number)
-        wanted = [Custodian(term.vault, term.token, term.balances) for term in terms]
-        evidence.append(select_evidence(chain, headers[place], states[place].nodes, wanted)[0])
-    return msgspec.structs.replace(statement, custody=custody), tuple(evidence)
 
 
 @pytest.fixture(scope="module")

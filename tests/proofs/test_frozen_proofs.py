@@ -31,6 +31,21 @@ def test_the_frozen_package_verifies():
     assert verdict.ok, verdict.checks[-1]
 
 
+def test_the_frozen_package_with_every_part_verifies_and_says_so():
+    package = read_package((VECTORS / "every-part.ccp").read_bytes())
+    assert package.cover
+    assert len(package.custody) == 2
+    verdict = verify_package((VECTORS / "every-part.ccp").read_bytes())
+    assert verdict.ok, verdict.checks[-1]
+    assert "2 of which the chains' states prove" in verdict.claim
+
+
+def test_the_prover_still_writes_the_frozen_package_with_every_part():
+    from tests.proofs.write_vectors import whole_package  # which imports this module
+
+    assert whole_package() == (VECTORS / "every-part.ccp").read_bytes()
+
+
 def test_the_frozen_proof_of_one_account_verifies():
     verdict = verify_standalone((VECTORS / "account-1.ccs").read_bytes(), (VECTORS / "three-accounts.ccp").read_bytes())
     assert verdict.ok, verdict.checks[-1]

@@ -4,12 +4,33 @@ The test market, its blinders out of a counter: the same bytes on every machine.
 """
 
 import sys
+from collections.abc import Callable
 
-from proofs.package import read_package
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.evm.storage import BalanceOrder, BalanceWord
+from proofs.package import attach_custody, read_package
 from proofs.standalone_prover import prove_account
 from proofs.verdict import OwnAccount
 from tests.proofs import conftest as market
+from tests.proofs import stressed
+from tests.proofs.proven_custody import proven
 from tests.proofs.test_frozen_proofs import VECTORS, counted_scalars
+
+BOOK = {1: (10**11, 2_000_000, 400, -20, 90), 2: (5 * 10**10, 0, -300, 10, 40), 5: (4 * 10**10, 0, 50, 0, -60)}
+MEMBERS = {1: 1, 2: 1, 5: 2}
+PLACE = BalanceWord(BalanceOrder.KEY_FIRST, u256(9), 255)
+
+
+def whole_package(scalars: Callable[[], int] | None = None) -> bytes:
+    """A package with every part that format v1 has: the fund's test, and storage proofs of a coin and a token."""
+    shot = stressed.snapshot_of(BOOK, MEMBERS)
+    terms = [msgspec.structs.replace(term, balances=PLACE) for term in shot.statement.custody]
+    stated, evidence = proven(msgspec.structs.replace(shot.statement, custody=tuple(terms)))
+    shot = msgspec.structs.replace(shot, statement=stated)
+    keys = stressed.seeds_of([each.account for each in shot.accounts])
+    return attach_custody(market.honest(shot, keys, scalars=scalars or counted_scalars()), evidence)
 
 
 def vectors() -> dict[str, bytes]:
@@ -17,7 +38,7 @@ def vectors() -> dict[str, bytes]:
     package = market.honest(market.snapshot(), scalars=counted_scalars())
     own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
     alone = prove_account(read_package(package), own, scalars=counted_scalars())
-    return {"three-accounts.ccp": package, "account-1.ccs": alone}
+    return {"three-accounts.ccp": package, "account-1.ccs": alone, "every-part.ccp": whole_package()}
 
 
 if __name__ == "__main__":
