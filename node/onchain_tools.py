@@ -168,12 +168,12 @@ def prove_own(epoch: OnchainEpoch, package: EpochPackage, own: Own, data: bytes)
     return write_file(shown)
 
 
-def check_account(path: Path, epoch: OnchainEpoch) -> AccountReport:
-    """Check an account's file under an epoch's keys. Raises RemoteFault KEYS_DIFFER, WRONG_ROOT, PROOF_REFUSED."""
+def check_account(path: Path, keys_hash: bytes) -> AccountReport:
+    """Check an account's file under keys of this hash. Raises RemoteFault KEYS_DIFFER, WRONG_ROOT, PROOF_REFUSED."""
     data = read_limited(path, ACCOUNT_BYTES_MAX)
     shown = read_account_file(data)
-    if shown.keys != epoch.keys:
-        raise RemoteFault(ProofCode.KEYS_DIFFER, "account's file", epoch=shown.keys.epoch, other=epoch.keys.epoch)
+    if shown.keys.hash != keys_hash:
+        raise RemoteFault(ProofCode.KEYS_DIFFER, "account's file", shown=shown.keys.hash, trusted=keys_hash)
     verify_account(shown.keys, shown.leaf.leaf, shown.index, shown.path, shown.proof)
     return AccountReport(
         epoch=shown.keys.epoch,

@@ -160,6 +160,10 @@ def test_a_member_proves_and_anybody_checks(written: Written, mine: Path, tmp_pa
     assert run(["onchain", "verify", str(mine), "--epoch", written.path("bare.cco"), "--output", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["epoch"], report["account"], report["shortfall"]) == (1, 1, 0)
+    assert run(["onchain", "verify", str(mine), "--keys", report["keys"]]) == 0
+    assert run(["onchain", "verify", str(mine), "--keys", "00" * 32]) == 6
+    assert run(["onchain", "verify", str(mine), "--keys", "00"]) == 2
+    assert run(["onchain", "verify", str(mine)]) == 2
     prove = ["onchain", "prove", written.path("signed.cco"), "--package", str(written.package), *written.own]
     assert run([*prove, *written.anchor, "--out", str(tmp_path / "again.cca")]) == 0
     assert (tmp_path / "again.cca").read_bytes() == mine.read_bytes()
