@@ -9,12 +9,15 @@ from clearing.base.errors import Bug
 from proofs import coset
 from proofs.coset import SHIFT, bytes_on_coset, interpolate_coset, limbs_on_coset, shifted_points, shifted_vanishing
 from proofs.domain import domain_of
-from proofs.field import ORDER, inverse
+from proofs.field import ORDER, batch_inverse, inverse
+from proofs.layout import SlotRange, lay_out
 from proofs.limbs import balanced, integers_of, limbs_of
 from proofs.linear.columns import DigitColumn, Lookups
-from proofs.polynomial import interpolate
+from proofs.linear.sums import TOGETHER, Summing
+from proofs.polynomial import Masked, divide_by_vanishing, interpolate, polynomial
 
 N = 256
+LAYOUT = lay_out(N, (SlotRange(8, 0),), ())
 SCALARS = st.integers(0, ORDER - 1)
 EDGES = (0, 1, ORDER - 1, 2**16 - 1, 2**254, ORDER // 2, (ORDER - 1) // 0xFFFF, 0x7FFF7FFF, 0x80008000, 0xFFFF8000)
 
@@ -92,3 +95,33 @@ def test_a_column_of_bytes_and_one_of_any_scalars_agree(data, alpha, weight):
     narrow.add_to(totals[0], weight)
     wide.add_to(totals[1], weight)
     assert integers_of(totals[0]) == integers_of(totals[1]) == [(7 + weight * byte) % ORDER for byte in data]
+
+
+def quotient_of(columns, alpha, owns, hidden):
+    """Σ own·[f(α + D) − 1] / Z_H by polynomial division."""
+    total = polynomial([])
+    for digits, own, (d, g) in zip(columns, owns, hidden, strict=True):
+        f = Masked(batch_inverse([alpha + digit for digit in digits]), list(g)).poly()
+        total += (f * (Masked(list(digits), list(d)).poly() + polynomial([alpha])) - polynomial([1])) * own
+    found, exact = divide_by_vanishing(total, N)
+    assert exact
+    return found
+
+
+@settings(max_examples=6)
+@given(st.data(), st.integers(1, TOGETHER + 3), st.booleans())
+def test_the_quotient_of_many_lookups_is_that_of_polynomial_division(data, count, forged):
+    scalar = lambda: data.draw(SCALARS)  # noqa: E731
+    alpha = data.draw(st.integers(1, ORDER - 2**20))
+    columns = [list(data.draw(st.binary(min_size=N, max_size=N))) for _ in range(count)]
+    if forged:
+        columns[-1][3] = 70_000
+    owns, hidden = [scalar() for _ in columns], [((scalar(), scalar()), (scalar(), scalar())) for _ in columns]
+    summing = [Summing(LAYOUT, Lookups(alpha)) for _ in range(2)]
+    for k, (digits, own, (d, g)) in enumerate(zip(columns, owns, hidden, strict=True)):
+        summing[k == 0].add_lookup(own, DigitColumn(digits), d, g)
+    sums, more = (each.result() for each in summing)
+    sums.add(more)
+    assert sums.quotient.poly(alpha, sum(owns)) == quotient_of(columns, alpha, owns, hidden)
+    lookups = [batch_inverse([alpha + digit for digit in digits]) for digits in columns]
+    assert sums.lookups.reduced().values == [sum(values) % ORDER for values in zip(*lookups, strict=True)]
