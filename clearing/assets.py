@@ -36,6 +36,8 @@ TOKEN_UNITS_MAX = 2**56 - 1
 """Largest holding of one token, in clearing units: the range of a TOKEN slot."""
 
 
+ASSETS_MAX = 1024
+"""Each has a custody term in every statement."""
 RATE_TIMES_MAX = 100
 """No agreed rate makes a share worth more than so many underlying tokens."""
 
@@ -183,6 +185,8 @@ def check_assets(assets: Iterable[Asset], cash_groups: Sequence[CashGroup], feed
     Raises LocalFault OUT_OF_RANGE naming the asset and the field.
     """
     listed = tuple(assets)
+    if len(listed) > ASSETS_MAX:
+        raise LocalFault(BaseCode.OUT_OF_RANGE, "assets", count=len(listed), limit=ASSETS_MAX)
     groups = {group.id for group in cash_groups}
     known = {feed.id for feed in feeds}
     for group in cash_groups:

@@ -19,6 +19,8 @@ from clearing.base.ids import Hash32
 
 RULES_BYTES_MAX = 1 << 20
 SNAPSHOT_TAG = "crossclear/risk-snapshot/v1"
+CUSTODY_TERMS_MAX = 1024
+"""One for each asset: bounds what a verifier reads out of chains' states."""
 
 
 class SlotKind(IntEnum):
@@ -171,7 +173,7 @@ class RiskStatement(Wire, frozen=True):
     prices: tuple[PriceUsed, ...]
     totals: tuple[PublicTotal, ...]
     """One for every public slot, ordered by slot."""
-    custody: tuple[CustodyTerm, ...]
+    custody: Annotated[tuple[CustodyTerm, ...], Meta(max_length=CUSTODY_TERMS_MAX)]
     shortfalls: tuple[tuple[U63, U63], ...]
     """(account, shortfall) of every listed account, ordered by account; all others prove a shortfall of zero."""
     rules: Annotated[bytes, Meta(max_length=RULES_BYTES_MAX)] = b""

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from clearing.assets import Asset
+from clearing.assets import ASSETS_MAX, Asset
 from clearing.base import bls
 from clearing.base.errors import LocalFault
 from clearing.base.evm.storage import BalanceOrder, BalanceWord
@@ -14,6 +14,7 @@ from clearing.collateral.terms import DepegTerms
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_to_json, network_id
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.margin.arrays import build_risk_arrays
+from clearing.margin.snapshot import CUSTODY_TERMS_MAX
 from tests.clearing.state.world import BTC, BTC_CALL, BTC_FUT, START_MS, make_genesis
 
 YEAR_MS = 365 * 86_400_000
@@ -120,3 +121,14 @@ def test_a_place_of_balances_survives_the_file(genesis: Genesis) -> None:
     for asset in without["assets"]:
         del asset["balances"]
     assert genesis_from_json(json.dumps(without).encode()) == genesis
+
+
+def test_more_assets_than_a_statement_has_custody_terms_for_are_refused(genesis: Genesis) -> None:
+    assert ASSETS_MAX == CUSTODY_TERMS_MAX
+    weth = genesis.assets[2]
+    many = tuple(
+        msgspec.structs.replace(weth, id=10 + number, name=f"T{number}", token=number.to_bytes(20, "big"))
+        for number in range(1, ASSETS_MAX + 1)
+    )
+    with pytest.raises(LocalFault, match="assets"):
+        check_genesis(msgspec.structs.replace(genesis, assets=(*genesis.assets, *many)))
