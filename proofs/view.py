@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from clearing.base.certificate import signer_indices
-from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.margin.snapshot import RiskStatement, Row, RowKind
 from proofs.book import BLINDERS
 from proofs.cover.link import LINK_BYTES
@@ -42,6 +42,7 @@ def package_view(package: EpochPackage) -> View:
         del view["coefficients"]
     shown["statement"] = {"digest": _hex(package.statement.digest()), **shown["statement"]}
     shown["statement"]["custody"] = custody_view(package)
+    shown["statement"]["rules"] = _rules_view(package.statement)
     shown["custody"] = evidence_view(package)
     shown["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
     shown["proof"] = _joint_view(package)
@@ -86,6 +87,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [plain(each) for each in value]
     return value
+
+
+def _rules_view(statement: RiskStatement) -> View:
+    """The rulebook by names, where the statement carries one that reads."""
+    from clearing.margin.rulebook import read_rulebook  # here, for only this view needs parameters and pricing
+
+    try:
+        return {"rulebook": plain(read_rulebook(statement.rules, len(statement.slots)))}
+    except CrossclearError as fault:
+        return {"unreadable": str(fault), "bytes": _hex(statement.rules)}
 
 
 def _joint_view(package: EpochPackage) -> View:

@@ -15,7 +15,9 @@ from clearing.ranges.parameters import RangeParameters
 from clearing.state.records import Haircut
 from proofs.errors import ProofCode, Refused
 from proofs.outside import SENTENCES, outside_limits
+from proofs.package import read_package, write_package
 from proofs.rulebook import check_rulebook
+from proofs.view import view_of
 from tests.clearing.state.world import (
     ALICE,
     BOB,
@@ -254,3 +256,14 @@ def test_every_rule_outside_has_its_sentence_and_an_unknown_one_its_name(stateme
     assert UNTESTED in changed(statement, parameters=replace(PARAMETERS, stress=(), default_fund_micros=0)).outside
     assert outside_limits(replace(statement, outside=("later_rule",))) == ("Outside: later_rule.",)
     assert list(OUTSIDE) == sorted(OUTSIDE)
+
+
+def test_a_shown_package_tells_its_rulebook_by_names(package):
+    shown = view_of(package)["statement"]
+    book = shown["rules"]["rulebook"]
+    assert book["parameters"]["groups"][0]["name"] == "BTC"
+    assert [each["name"] for each in book["instruments"]] == ["BTC-PERP", "ETH-PERP"]
+    assert shown["outside"][0] == "auction_liquidity"
+    bare = read_package(package)
+    unread = write_package(replace(bare, statement=replace(bare.statement, rules=b"\1")))
+    assert view_of(unread)["statement"]["rules"]["bytes"] == "0x01"
