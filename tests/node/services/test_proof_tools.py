@@ -159,6 +159,7 @@ class TestShow:
         assert shown["header"]["hash"] == "0x" + good.header.hash.hex()
         assert shown["certificate"]["signed_by"] == [0, 1]
         assert shown["statement"]["slots"][0]["kind"] == "CASH"
+        assert [group["name"] for group in shown["statement"]["rules"]["parameters"]["groups"]] == ["BTC", "ETH"]
         rows = {row["name"]: row["says"] for row in shown["statement"]["rows"]}
         assert rows["BTC/1"] == "−700·position:BTC-PERP + max:BTC ≥ 0"
         assert rows["cash-limit"] == "cash:USD + 1000000000000 + shortfall ≥ 0"
@@ -172,10 +173,21 @@ class TestShow:
     ) -> None:
         good = read_package(package.read_bytes())
         path = tmp_path / "forged.ccp"
-        path.write_bytes(write_package(msgspec.structs.replace(good, proof=b"\1", book=b"\2", domain=3)))
+        path.write_bytes(
+            write_package(
+                msgspec.structs.replace(
+                    good,
+                    proof=b"\1",
+                    book=b"\2",
+                    domain=3,
+                    statement=msgspec.structs.replace(good.statement, rules=b"\3"),
+                )
+            )
+        )
         assert run(["proof", "show", str(path)]) == 0
         shown = json.loads(capsys.readouterr().out)
         assert (shown["proof"]["bytes"], shown["book"]["bytes"]) == ("0x01", "0x02")
+        assert shown["statement"]["rules"]["bytes"] == "0x03"
 
     def test_a_proof_of_one_account_is_shown(self, made: Path, capsys: Output) -> None:
         assert run(["proof", "show", str(made)]) == 0
