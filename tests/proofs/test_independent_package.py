@@ -3,6 +3,8 @@
 With CROSSCLEAR_COMPLETE=1 every package that a test of this folder verifies is shown to the slow one too.
 """
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -26,6 +28,7 @@ from tests.proofs.slow_package import failed_check, failed_standalone
 from tests.proofs.stressed import N, seeds_of, snapshot_of
 
 replace = msgspec.structs.replace
+VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "proofs" / "v1"
 LEVERED = {
     1: (9 * 10**9, 0, 5_000, 0, 0),
     2: (10**9, 200_000, 0, 0, -2_000),
@@ -39,6 +42,13 @@ def agreed(data: bytes) -> str:
     found = verify_package(data).failed or ""
     assert failed_check(data) == found
     return found
+
+
+def test_the_slow_verifier_accepts_every_frozen_vector():
+    for path in VECTORS.glob("*.ccp"):
+        assert failed_check(path.read_bytes()) == "", path.name
+    for path in VECTORS.glob("*.ccs"):
+        assert failed_standalone(path.read_bytes(), (VECTORS / "three-accounts.ccp").read_bytes()) == "", path.name
 
 
 def signed_anew(market, package) -> bytes:
