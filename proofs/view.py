@@ -40,7 +40,6 @@ def package_view(package: EpochPackage) -> View:
     for view, row in zip(shown["statement"]["rows"], package.statement.rows, strict=True):
         view["says"] = row_in_words(row, names)
         del view["coefficients"]
-    shown["statement"]["rules"] = _rules_view(package.statement)
     shown["statement"] = {"digest": _hex(package.statement.digest()), **shown["statement"]}
     shown["statement"]["custody"] = custody_view(package)
     shown["statement"]["rules"] = _rules_view(package.statement)
@@ -51,16 +50,6 @@ def package_view(package: EpochPackage) -> View:
     if package.cover:
         shown["cover"] = _cover_view(package)
     return shown
-
-
-def _rules_view(statement: RiskStatement) -> Any:
-    """The parameters, listing and prices in force, by name; the bytes where they are none."""
-    from clearing.margin.rulebook import read_rulebook  # pricing comes with it
-
-    try:
-        return plain(read_rulebook(statement.rules, len(statement.slots)))
-    except CrossclearError as fault:
-        return {"unreadable": str(fault), "bytes": _hex(statement.rules)}
 
 
 def standalone_view(data: bytes) -> View:

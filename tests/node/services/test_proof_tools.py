@@ -159,7 +159,10 @@ class TestShow:
         assert shown["header"]["hash"] == "0x" + good.header.hash.hex()
         assert shown["certificate"]["signed_by"] == [0, 1]
         assert shown["statement"]["slots"][0]["kind"] == "CASH"
-        assert [group["name"] for group in shown["statement"]["rules"]["parameters"]["groups"]] == ["BTC", "ETH"]
+        assert [group["name"] for group in shown["statement"]["rules"]["rulebook"]["parameters"]["groups"]] == [
+            "BTC",
+            "ETH",
+        ]
         rows = {row["name"]: row["says"] for row in shown["statement"]["rows"]}
         assert rows["BTC/1"] == "−700·position:BTC-PERP + max:BTC ≥ 0"
         assert rows["cash-limit"] == "cash:USD + 1000000000000 + shortfall ≥ 0"
