@@ -46,6 +46,21 @@ def test_the_prover_still_writes_the_frozen_package_with_every_part():
     assert whole_package() == (VECTORS / "every-part.ccp").read_bytes()
 
 
+def test_the_frozen_package_under_every_rule_verifies():
+    """Its rows are computed again from its parameters and prices: a later rulebook must keep this one."""
+    data = (VECTORS / "every-rule.ccp").read_bytes()
+    verdict = verify_package(data)
+    assert verdict.ok, verdict.checks[-1]
+    names = {slot.name.split(":")[0] for slot in read_package(data).statement.slots}
+    assert names >= {"max", "short", "charge", "concentration", "tail", "beyond", "joint", "groups", "uncovered"}
+
+
+def test_the_prover_still_writes_the_frozen_package_under_every_rule():
+    from tests.proofs.write_vectors import package_under_every_rule  # which imports this module
+
+    assert package_under_every_rule() == (VECTORS / "every-rule.ccp").read_bytes()
+
+
 def test_the_frozen_proof_of_one_account_verifies():
     verdict = verify_standalone((VECTORS / "account-1.ccs").read_bytes(), (VECTORS / "three-accounts.ccp").read_bytes())
     assert verdict.ok, verdict.checks[-1]

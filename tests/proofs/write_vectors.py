@@ -10,6 +10,11 @@ import msgspec
 
 from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceOrder, BalanceWord
+from clearing.margin.charges import ConcentrationTier, LotCharge
+from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK
+from clearing.margin.joint import JointCredit, collapse
+from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.pricing.surface import VolPillar
 from proofs.package import attach_custody, read_package
 from proofs.standalone_prover import prove_account
 from proofs.verdict import OwnAccount
@@ -33,12 +38,43 @@ def whole_package(scalars: Callable[[], int] | None = None) -> bytes:
     return attach_custody(market.honest(shot, keys, scalars=scalars or counted_scalars()), evidence)
 
 
+EVERY_RULE = RiskParameters(
+    (
+        RiskGroup(
+            1, "BTC", 1, 200_000, 800_000, 500_000, short_option_ppm=30_000,
+            surface=(VolPillar(30 * 86_400_000, 820_000, -50_000, 20_000),), shock=OPTION_SHOCK, scenarios=OPTION_GRID,
+        ),
+        RiskGroup(2, "ETH", 2, 250_000, 900_000, 200_000),
+    ),
+    cash_limit_micros=5_000_000_000,
+    rate_ppm=20_000,
+    joint=JointCredit(collapse([(1, 1), (2, 2), (2, 2), (7, 12), (20, 0), (27, 16)]), tail=2, keep_largest=True),
+    charges=(LotCharge(1, 5_000, 1_000, 300, 5_000, 20_000), LotCharge(2, 0, 10_000), LotCharge(3, 2_000)),
+    concentration=(ConcentrationTier(3, 500_000, 100_000), ConcentrationTier(3, 1_000_000, 200_000)),
+    stress=stressed.STRESS,
+    default_fund_micros=stressed.FUND,
+)  # fmt: skip
+
+
+def package_under_every_rule(scalars: Callable[[], int] | None = None) -> bytes:
+    """A package whose rows are of every kind, its options under a surface: the rulebook is computed for ever alike."""
+    rulebook = msgspec.structs.replace(stressed.RULEBOOK, parameters=EVERY_RULE)
+    shot = stressed.snapshot_of(BOOK, MEMBERS, rulebook)
+    keys = stressed.seeds_of([each.account for each in shot.accounts])
+    return market.honest(shot, keys, scalars=scalars or counted_scalars())
+
+
 def vectors() -> dict[str, bytes]:
     """Each file by its name."""
     package = market.honest(market.snapshot(), scalars=counted_scalars())
     own = OwnAccount(1, dict(market.HOLDINGS)[1], market.seeds()[1])
     alone = prove_account(read_package(package), own, scalars=counted_scalars())
-    return {"three-accounts.ccp": package, "account-1.ccs": alone, "every-part.ccp": whole_package()}
+    return {
+        "three-accounts.ccp": package,
+        "account-1.ccs": alone,
+        "every-part.ccp": whole_package(),
+        "every-rule.ccp": package_under_every_rule(),
+    }
 
 
 if __name__ == "__main__":
