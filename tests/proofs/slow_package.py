@@ -7,6 +7,7 @@ written here. It judges everything but whether the rows are the whole rule, whic
     failed_check(data) == ""        # accepted; else the name of the check that fails
 """
 
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,6 +18,7 @@ from typing import Any
 import msgspec
 from Crypto.Hash import keccak
 from py_ecc.bls import G2ProofOfPossession
+from py_ecc.bls.g2_primitives import G1_to_pubkey
 from py_ecc.bls.point_compression import decompress_G1
 from py_ecc.optimized_bls12_381 import eq, normalize
 
@@ -273,6 +275,18 @@ def commit(n: int, values: dict[int, int], hiding: Sequence[int]) -> Any:
         coefficients[i] -= value
         coefficients[n + i] += value
     return combine([(power(i), value) for i, value in enumerate(coefficients) if value % P])
+
+
+def committed(n: int, values: Sequence[int], seed: bytes, bound: Sequence[bytes | int]) -> bytes:
+    """C_W of holdings and a seed. `bound`: network, account, epoch, state root, column."""
+    key = hmac.digest(bytes(32), seed, "sha256")
+    hiding = []
+    for i in range(2):
+        parts = [item if isinstance(item, bytes) else word(item) for item in (*bound, i)]
+        info = b"crossclear/proofs/blinder/v1" + b"".join(parts)
+        first = hmac.digest(key, info + b"\1", "sha256")
+        hiding.append(number(first + hmac.digest(key, first + info + b"\2", "sha256")) % P)
+    return bytes(G1_to_pubkey(commit(n, dict(enumerate(values)), hiding)))
 
 
 def matched_book(judged: Judged) -> None:

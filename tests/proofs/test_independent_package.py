@@ -24,7 +24,7 @@ from proofs.standalone import verify_standalone
 from proofs.standalone_prover import prove_account
 from proofs.verify import OwnAccount, verify_package
 from tests.made_state import MadeState
-from tests.proofs.slow_package import failed_check, failed_standalone
+from tests.proofs.slow_package import committed, failed_check, failed_standalone
 from tests.proofs.stressed import N, seeds_of, snapshot_of
 
 replace = msgspec.structs.replace
@@ -236,3 +236,14 @@ def test_both_judge_proofs_of_one_account_alike(market, package):
         assert found == failed or (failed == "encoding" and found)
         told.add(failed)
     assert told == {"", "encoding", "listed", "solvency"}
+
+
+def test_both_compute_the_same_commitment_of_holdings_and_seed(market, package):
+    good = read_package(package)
+    stated, listed = good.statement, dict(good.commitments)
+    for each in market.snapshot().accounts[:2]:
+        full = complete_holdings(stated, each)
+        bound = (stated.network, each.account, stated.epoch, stated.state_root, 0)
+        seed = market.seeds()[each.account]
+        assert committed(good.domain, full, seed, bound) == listed[each.account]
+        assert committed(good.domain, full, seed, (*bound[:4], 1)) != listed[each.account]
