@@ -8,8 +8,10 @@ old function is kept. What the rows do not speak of is named in `OUTSIDE`. It mu
 from collections.abc import Sequence
 from itertools import pairwise
 
+import msgspec
+
 from clearing.assets import Asset, CashGroup
-from clearing.base.codec import U32, U63, Wire, decode, encode
+from clearing.base.codec import U32, U63, Wire, encode
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import PPM
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
@@ -108,6 +110,9 @@ class Rulebook(Wire, frozen=True):
         return build_slots(arrays, stress), build_rows(arrays, self.parameters, stress)
 
 
+_DECODER = msgspec.msgpack.Decoder(Rulebook)
+
+
 def write_rulebook(rulebook: Rulebook) -> bytes:
     """The bytes that a statement carries."""
     return encode(rulebook)
@@ -116,9 +121,16 @@ def write_rulebook(rulebook: Rulebook) -> bytes:
 def read_rulebook(data: bytes, slots: int) -> Rulebook:
     """Read and check what a stranger wrote for a statement of so many `slots`, which bounds the work of computing it.
 
-    Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL, and LocalFault or RemoteFault OUT_OF_RANGE naming the field.
+    Trailing fields that have a default may be missing, in it and in whatever it holds: a later version, whose records
+    have further fields, off by default, still reads this one's bytes, which the statement's hash binds as they are.
+    Raises RemoteFault OVERSIZE, MALFORMED, and LocalFault or RemoteFault OUT_OF_RANGE naming the field.
     """
-    book = decode(data, Rulebook, RULES_BYTES_MAX)
+    if len(data) > RULES_BYTES_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "rulebook", bytes=len(data), limit=RULES_BYTES_MAX)
+    try:
+        book = _DECODER.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError, OverflowError) as error:
+        raise RemoteFault(BaseCode.MALFORMED, "rulebook", why=str(error)[:200]) from None
     listed = (book.instruments, book.cash_groups, book.tokens, book.parameters.groups, book.parameters.stress)
     _require("version", book.version, book.version == VERSION)
     _require("slots", slots, sum(map(len, listed)) <= slots)

@@ -245,6 +245,18 @@ def test_a_rulebook_that_is_none_is_refused(world, statement):
         refused(hostile(statement, **fields), ProofCode.BAD_STATEMENT)
 
 
+def test_a_rulebook_of_records_that_had_fewer_fields_is_read_with_their_defaults(world, statement):
+    """What a later version will meet: fields that this one has not, off by default."""
+    older = msgspec.msgpack.decode(statement.rules)
+    for instrument in older[2]:
+        del instrument[-2:]
+    for token in older[4]:
+        del token[-1:]
+    stated = replace(statement, rules=msgspec.msgpack.encode(older))
+    assert len(stated.rules) < len(statement.rules)
+    assert check_rulebook(stated, world.genesis) == check_rulebook(statement, world.genesis)
+
+
 def test_a_rulebook_of_more_than_the_slots_is_refused_before_it_is_computed(statement):
     few = replace(statement, slots=statement.slots[:3])
     refused(few, ProofCode.BAD_STATEMENT)
