@@ -259,7 +259,12 @@ class CheatingProver:
         return Masked(list(values), [random_scalar() for _ in range(count)]).poly()
 
     def on_domain(self, poly: Poly) -> list[int]:
-        return [int(poly(root)) for root in self.domain.roots]
+        folded = [0] * self.size
+        for power, each in enumerate(coefficients(poly, 0)):
+            folded[power % self.size] += each
+        # The inverse transform of coefficients gives the values in reverse order, over n.
+        back = coefficients(interpolate([each % ORDER for each in folded]), self.size)
+        return [each * self.size % ORDER for each in (back[0], *back[:0:-1])]
 
     def all_digits(self) -> list[list[int]]:
         return [column for each in self.secrets for column in each.digits]
