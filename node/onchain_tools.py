@@ -65,6 +65,8 @@ class EpochReport(msgspec.Struct, frozen=True):
     signed_power: int
     total_power: int
     certified: bool
+    anchored: bool
+    """Whether network and validator set are those that the caller trusts, and not the file's own."""
 
 
 class AccountReport(msgspec.Struct, frozen=True):
@@ -130,7 +132,7 @@ def join_epochs(paths: Sequence[Path], package: EpochPackage) -> OnchainEpoch:
     return joined
 
 
-def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage) -> EpochReport:
+def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage, *, anchored: bool) -> EpochReport:
     """Derive the keys again and count who signed. Raises RemoteFault KEYS_DIFFER, BAD_STATEMENT."""
     check_file(epoch, package)
     power = sum(package.validators.validators[index].power for index in good_shares(epoch, package.validators))
@@ -142,6 +144,7 @@ def report_of_epoch(epoch: OnchainEpoch, package: EpochPackage) -> EpochReport:
         signed_power=power,
         total_power=package.validators.total_power,
         certified=package.validators.is_quorum(power),
+        anchored=anchored,
     )
 
 

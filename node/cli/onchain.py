@@ -76,7 +76,7 @@ def join(
 
     certified = _package(package, genesis, validators_hash, network)
     joined = join_epochs(files, certified)
-    report = report_of_epoch(joined, certified)
+    report = report_of_epoch(joined, certified, anchored=_is_anchored(genesis, validators_hash, network))
     write_new(out, write_file(joined))
     show(report, _words(report), output)
     return Exit.OK if report.certified else Exit.VERIFICATION
@@ -101,7 +101,8 @@ def check(
     """
     from node.onchain_tools import read_epoch, report_of_epoch
 
-    report = report_of_epoch(read_epoch(file), _package(package, genesis, validators_hash, network))
+    certified = _package(package, genesis, validators_hash, network)
+    report = report_of_epoch(read_epoch(file), certified, anchored=_is_anchored(genesis, validators_hash, network))
     show(report, _words(report), output)
     return Exit.OK if report.certified else Exit.VERIFICATION
 
@@ -241,10 +242,22 @@ def _package(
     return trusted_package(path, anchor)
 
 
+def _is_anchored(genesis: Path | None, validators_hash: str | None, network: str | None) -> bool:
+    return genesis is not None or (validators_hash is not None and network is not None)
+
+
 def _words(report: "EpochReport") -> str:
     state = "certified by" if report.certified else "NOT certified: signed by only"
+    limit = (
+        ""
+        if report.anchored
+        else (
+            "\nnothing but the files themselves was trusted: pass --genesis, or --network with --validators-hash, or "
+            "anybody may have made them"
+        )
+    )
     return (
         f"epoch {report.epoch}, {report.accounts} accounts\n"
         f"keys {report.keys}, derived again from the leaves and the statement\n"
-        f"{state} {report.signed_power} of {report.total_power} power"
+        f"{state} {report.signed_power} of {report.total_power} power{limit}"
     )

@@ -142,6 +142,10 @@ def test_a_home_derives_the_keys_that_its_header_certifies(written: Written, cap
     assert run([*check, "--output", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["epoch"], report["certified"], report["signed_power"]) == (1, True, report["total_power"])
+    assert report["anchored"] is True
+    unanchored = [each for each in check if each not in written.anchor]
+    assert run(unanchored) == 0
+    assert "anybody may have made them" in capsys.readouterr().out
     bare = ["onchain", "check", written.path("bare.cco"), "--package", str(written.package), *written.anchor]
     assert run(bare) == 6
     assert "NOT certified" in capsys.readouterr().out
