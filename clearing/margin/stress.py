@@ -67,10 +67,11 @@ def stressed_equity(
     stress: StressArrays, cash: Sequence[int], tokens: Sequence[int], positions: Sequence[int]
 ) -> list[int]:
     """What an account's holdings are worth in every stress scenario, in micros."""
+    claims, held = sum(cash), [(at, lots) for at, lots in enumerate(positions) if lots]
     return [
-        sum(cash)
+        claims
         + sum(value * units for value, units in zip(of_tokens, tokens, strict=True))
-        + sum(value * lots for value, lots in zip(of_lots, positions, strict=True) if lots)
+        + sum(of_lots[at] * lots for at, lots in held)
         for of_lots, of_tokens in zip(stress.instruments, stress.tokens, strict=True)
     ]
 
