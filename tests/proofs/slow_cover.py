@@ -8,10 +8,9 @@ from typing import Any
 
 from py_ecc.optimized_bls12_381 import G1
 
+from tests.proofs.slow_script import P, Script
 from tests.proofs.slow_verifier import (
-    P,
     PlainStatement,
-    Script,
     check_proof,
     combine,
     lagrange,

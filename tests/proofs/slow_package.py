@@ -16,28 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from Crypto.Hash import keccak
 from py_ecc.bls import G2ProofOfPossession
 from py_ecc.bls.g2_primitives import G1_to_pubkey
 from py_ecc.bls.point_compression import decompress_G1
 from py_ecc.optimized_bls12_381 import eq, normalize
 
 from tests.proofs.slow_cover import check_cover
-from tests.proofs.slow_verifier import (
-    CEREMONY,
-    No,
-    P,
-    PlainStatement,
-    Script,
-    check_proof,
-    combine,
-    need,
-    omega,
-    packed,
-    point,
-    sha,
-    tagged,
-)
+from tests.proofs.slow_script import P, Script, packed, sha, tagged
+from tests.proofs.slow_state import State, hashed, number
+from tests.proofs.slow_verifier import CEREMONY, No, PlainStatement, check_proof, combine, need, omega, point
 
 
 def fields(text: str) -> list[str]:
@@ -337,10 +324,6 @@ def terms(judged: Judged) -> list[dict[str, Any]]:
     return [named(TERM, items) for items in judged.statement["custody"]]
 
 
-def number(data: bytes) -> int:
-    return int.from_bytes(data, "big")
-
-
 def reserves(judged: Judged) -> None:
     held: dict[int, int] = {}
     for term in terms(judged):
@@ -351,10 +334,6 @@ def reserves(judged: Judged) -> None:
     for slot, total in judged.statement["totals"]:
         if judged.statement["slots"][slot][1] != POSITION:
             need(total == held.get(slot, 0), "reserves")
-
-
-def hashed(data: bytes) -> bytes:
-    return keccak.new(digest_bits=256, data=data).digest()
 
 
 def custody(judged: Judged) -> None:
@@ -373,7 +352,7 @@ def custody(judged: Judged) -> None:
         need(state.used == nodes, "nodes")
 
 
-def check_term(state: "State", term: dict[str, Any]) -> None:
+def check_term(state: State, term: dict[str, Any]) -> None:
     vault = state.account(term["vault"])
     need(vault is not None and state.number == term["block_number"], "vault")
     for mapping, name in ((9, "deposited"), (10, "withdrawn")):
@@ -388,86 +367,3 @@ def check_term(state: "State", term: dict[str, Any]) -> None:
         owner = term["vault"].rjust(32, b"\0")
         place = hashed(owner + slot if order == 1 else slot + owner)
         need(state.word(token[2], place) % (1 << bits) == number(term["balance"]), "balance")
-
-
-class State:
-    """A block's state, as far as nodes show it (yellow paper, appendices B and D)."""
-
-    def __init__(self, header: bytes, nodes: list[bytes]):
-        fields = unrolled(header)
-        need(isinstance(fields, list) and len(fields) >= 15, "header")
-        self.root, self.number = fields[3], number(fields[8])
-        self.nodes = {hashed(node): node for node in nodes}
-        self.used: list[bytes] = []
-        self.accounts: dict[bytes, Any] = {}
-
-    def account(self, address: bytes) -> Any:
-        """[nonce, balance, storage root, code hash], or None."""
-        if address not in self.accounts:
-            value = self.find(self.root, address)
-            self.accounts[address] = None if value is None else unrolled(value)
-        found = self.accounts[address]
-        need(found is None or (isinstance(found, list) and len(found) == 4), "account")
-        return found
-
-    def word(self, root: bytes, place: bytes) -> int:
-        value = self.find(root, place)
-        return 0 if value is None else number(unrolled(value))
-
-    def find(self, root: bytes, key: bytes) -> bytes | None:
-        if root == hashed(b"\x80"):
-            return None
-        path, node = list(hashed(key).hex()), self.node(root)
-        while True:
-            if len(node) == 17:
-                need(bool(path), "path")
-                below, path = node[int(path[0], 16)], path[1:]
-                if not below:
-                    return None
-            else:
-                flag, own = node[0].hex()[0], list(node[0].hex()[1:] if node[0][0] & 16 else node[0].hex()[2:])
-                if path[: len(own)] != own:
-                    return None
-                below, path = node[1], path[len(own) :]
-                if flag in "23":
-                    return bytes(below) if not path else None
-            node = self.node(below)
-
-    def node(self, reference: Any) -> Any:
-        if isinstance(reference, list):
-            return reference
-        need(reference in self.nodes, "node")
-        if self.nodes[reference] not in self.used:
-            self.used.append(self.nodes[reference])
-        found = unrolled(self.nodes[reference])
-        need(isinstance(found, list) and len(found) in (2, 17), "node")
-        return found
-
-
-def unrolled(data: bytes) -> Any:
-    """RLP."""
-    item, rest = unroll(data)
-    need(not rest, "rlp")
-    return item
-
-
-def unroll(data: bytes) -> tuple[Any, bytes]:
-    need(bool(data), "rlp")
-    first, rest = data[0], data[1:]
-    if first < 0x80:
-        return data[:1], rest
-    base = 0x80 if first < 0xC0 else 0xC0
-    size = first - base
-    if size > 55:
-        wide = size - 55
-        size, rest = number(rest[:wide]), rest[wide:]
-        need(size > 55 and (len(data) - 1 - len(rest)) == wide and data[1] != 0, "rlp")
-    body, rest = rest[:size], rest[size:]
-    need(len(body) == size and not (base == 0x80 and size == 1 and first == 0x81 and body[0] < 0x80), "rlp")
-    if base == 0x80:
-        return body, rest
-    items = []
-    while body:
-        item, body = unroll(body)
-        items.append(item)
-    return items, rest

@@ -7,7 +7,6 @@ one at a time, weights and sums straight from their definitions. It takes plain 
     why_refused(plain_statement(statement), proof) == ""        # accepted
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,7 +19,6 @@ from py_ecc.optimized_bls12_381 import (
     G1,
     G2,
     add,
-    curve_order,
     final_exponentiate,
     is_inf,
     multiply,
@@ -28,7 +26,8 @@ from py_ecc.optimized_bls12_381 import (
     pairing,
 )
 
-P = curve_order
+from tests.proofs.slow_script import P, Script, packed, tagged
+
 CEREMONY = bytes.fromhex("d39b9f2d047cc9dca2de58f264b6a09448ccd34db967881a6713eacacf0f26b7")
 TAU_2 = bytes.fromhex(
     "b5bfd7dd8cdeb128843bc287230af38926187075cbfbefa81009a2ce615ac53d2914e5870cb452d2afaaab24f3499f72185cbfee53492714734429b7b38608e23926c911cceceac9a36851477ba4c60b087041de621000edc98edada20c1def2"
@@ -87,7 +86,7 @@ def why_refused(statement: PlainStatement, proof: bytes) -> str:
     return ""
 
 
-def check_proof(statement: PlainStatement, proof: bytes) -> "Script":
+def check_proof(statement: PlainStatement, proof: bytes) -> Script:
     """Raises No; returns the transcript, which has absorbed everything."""
     script = Script("")
     script.state = state_after(statement, proof)
@@ -102,74 +101,6 @@ def state_after(statement: PlainStatement, proof: bytes) -> bytes:
     drawn = draw(script, parts)
     check_openings(statement, places, columns, parts, drawn)
     return script.state
-
-
-# Transcript and encodings.
-
-
-def sha(*parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-def tagged(tag: str, *parts: bytes) -> bytes:
-    return sha(sha(tag.encode()), *parts)
-
-
-class Script:
-    """state' = SHA-256(state ‖ H(label) ‖ H(type) ‖ length in 8 bytes ‖ data)."""
-
-    def __init__(self, protocol: str):
-        self.state = tagged("crossclear/transcript/v1", sha(protocol.encode()))
-
-    def put(self, label: str, kind: str, data: bytes) -> None:
-        self.state = sha(self.state, sha(label.encode()), sha(kind.encode()), len(data).to_bytes(8, "big"), data)
-
-    def number(self, label: str, value: int, kind: str = "integer") -> None:
-        self.put(label, kind, value.to_bytes(32, "big"))
-
-    def draw(self, label: str) -> int:
-        self.put(label, "challenge", b"")
-        return int.from_bytes(sha(self.state, b"\x00") + sha(self.state, b"\x01"), "big") % P
-
-    def fork(self, protocol: str) -> "Script":
-        other = Script(protocol)
-        other.put("parent", "bytes", self.state)
-        return other
-
-
-def packed(value: Any) -> bytes:
-    """MessagePack in its shortest form, of what statements are made of."""
-    if isinstance(value, bool):
-        return b"\xc3" if value else b"\xc2"
-    if isinstance(value, int):
-        return packed_integer(value)
-    if isinstance(value, str):
-        return packed_head(len(value.encode()), 0xA0, 32, (0xD9, 0xDA, 0xDB)) + value.encode()
-    if isinstance(value, bytes):
-        return packed_head(len(value), 0, 0, (0xC4, 0xC5, 0xC6)) + value
-    if value is None:
-        return b"\xc0"
-    return packed_head(len(value), 0x90, 16, (None, 0xDC, 0xDD)) + b"".join(map(packed, value))
-
-
-def packed_head(length: int, fixed: int, below: int, codes: tuple[int | None, int, int]) -> bytes:
-    if length < below:
-        return bytes([fixed | length])
-    for code, size in zip(codes, (1, 2, 4), strict=True):
-        if code is not None and length < 256**size:
-            return bytes([code]) + length.to_bytes(size, "big")
-    raise OverflowError(length)
-
-
-def packed_integer(value: int) -> bytes:
-    if -32 <= value < 128:
-        return (value % 256).to_bytes(1, "big")
-    for power, size in enumerate((1, 2, 4, 8)):
-        if 0 <= value < 256**size:
-            return bytes([0xCC + power]) + value.to_bytes(size, "big")
-        if -(256**size) // 2 <= value < 0:
-            return bytes([0xD0 + power]) + value.to_bytes(size, "big", signed=True)
-    raise OverflowError(value)
 
 
 # The statement.
