@@ -25,11 +25,13 @@ from node.devnet.story import CATCH_UP_HEIGHTS, Notes, Story
 from node.epochs.service import account_seed
 from node.keys.files import read_password
 from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
+from node.proof_tools import history_of
 from node.replay import replay, state_salt
 from node.store.block_log import read_block_log, write_block_log
 from node.store.store import Store
 from node.testnet import Testnet, TestnetNode
-from node.verify import Report
+from node.verify import Report, anchor_of_genesis
+from proofs.errors import ProofCode
 from proofs.package import SUFFIX, read_package
 
 PACKAGE = "epoch.ccp"
@@ -98,6 +100,7 @@ def judge(options: DevnetOptions, testnet: Testnet, notes: Notes, stuck: str, se
         "the last epoch package must verify": verdict.ok,
         "each epoch up to the last package must have one": epochs_proven(testnet)
         >= {*range(1, notes.package_epoch + 1)},
+        "the packages of all validators must be one history": one_history(testnet),
     }
     lacks = missing(genesis, tally, checks)
     logs = sorted((folder / "logs").glob("*.log"))
@@ -138,6 +141,14 @@ def epochs_proven(testnet: Testnet) -> set[int]:
     """Epochs of which at least one validator keeps a package."""
     paths = [path for node in testnet.nodes for path in (node.home / node.config.proofs.folder).glob(f"*{SUFFIX}")]
     return {int(path.stem.rpartition("-")[2]) for path in paths}
+
+
+def one_history(testnet: Testnet) -> bool:
+    """Whether all packages pass every check and together contradict nothing; an end in mid-proof may leave a gap."""
+    folders = [node.home / node.config.proofs.folder for node in testnet.nodes]
+    anchor = anchor_of_genesis(testnet.genesis_path.read_bytes())
+    found = history_of([each for each in folders if each.is_dir()], anchor, [ProofCode.EPOCH_MISSING], thorough=False)
+    return found.ok
 
 
 def export_blocks(folder: Path, network: NetworkId, node: TestnetNode) -> Path:
