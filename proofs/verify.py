@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from clearing.base.certificate import verify_finality
 from clearing.base.errors import RemoteFault
 from clearing.base.validators import check_validator_set
-from clearing.listed_custody import ListedCustody
+from clearing.listed_custody import ListedCustody, listed_custody
 from clearing.margin.snapshot import AccountHoldings, SlotKind
 from proofs.book import verify_book
 from proofs.commitment import CommitmentContext, commit_holdings
@@ -60,10 +60,12 @@ def verify_package(
     """Check a package's bytes.
 
     `network`, `validators_hash`, `listed` (`clearing.listed_custody`) and `genesis` (a checked one, with which the
-    stated parameters are compared) are what the caller trusts; without them the package's own are taken, and the limits
-    say so. Never raises for bad input.
+    stated parameters, and whose custody is counted, are compared) are what the caller trusts; without them the
+    package's own are taken, and the limits say so. Never raises for bad input.
     """
     started = clock() if clock is not None else 0.0
+    if genesis is not None and listed is None:
+        listed = listed_custody(genesis)
     try:
         package = read_package(data)
     except RemoteFault as fault:

@@ -12,13 +12,17 @@ import trio
 from bridge.evidence_keeper import EvidenceKeeper
 from bridge.evidence_store import EvidenceStore
 from bridge.storage_proofs import check_counters
+from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError
 from clearing.base.evm.evidence import BlockEvidence, Custodian, select_evidence
 from clearing.base.hashing import keccak256
 from clearing.facts import CustodySeen
 from clearing.margin.snapshot import CustodyTerm, RiskStatement
 from proofs.custody import terms_of_blocks
+from proofs.package import CUSTODY_BLOCKS_MAX, PART_BYTES_MAX
 
+LIST_BYTES = 8
+"""What the list around the evidence may take."""
 FETCH_SECONDS_MAX = 20.0
 """For a block whose evidence was not kept."""
 
@@ -35,11 +39,13 @@ class CustodyEvidence:
 
     async def of(self, statement: RiskStatement) -> tuple[BlockEvidence, ...]:
         """The evidence for a package of this statement, in its order; blocks that nobody can prove are missing."""
-        found = []
+        found: list[BlockEvidence] = []
+        size = LIST_BYTES
         for (chain_id, block_hash), terms in terms_of_blocks(statement.custody).items():
             number = terms[0].block_number
             evidence = self._kept(chain_id, number, block_hash, terms) or await self._fetched(chain_id, terms)
-            if evidence is None:
+            size += len(encode(evidence)) if evidence is not None else 0
+            if evidence is None or size > PART_BYTES_MAX["custody"] or len(found) == CUSTODY_BLOCKS_MAX:
                 log.warning("custody is not proven", chain_id=chain_id, block=number, epoch=statement.epoch)
             else:
                 found.append(evidence)

@@ -15,8 +15,9 @@ from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.hashing import keccak256
 from clearing.facts import CustodySeen
 from clearing.margin.snapshot import CustodyTerm
-from node.epochs.custody_evidence import CustodyEvidence
+from node.epochs.custody_evidence import LIST_BYTES, CustodyEvidence
 from proofs.custody import Standing, check_custody
+from proofs.package import PART_BYTES_MAX
 from tests.made_state import MadeState
 
 PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)
@@ -108,6 +109,24 @@ async def test_kept_evidence_that_proves_other_numbers_is_not_used(store: Eviden
     keeper = Keeper()
     assert await CustodyEvidence(store, {7: keeper}).of(Statement(lie)) == ()  # type: ignore[dict-item,arg-type]
     assert len(keeper.asked) == 1
+
+
+async def test_evidence_that_no_package_can_carry_is_left_out(
+    store: EvidenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the package itself would be refused, and the epoch left without one."""
+    (first, first_nodes), (second, second_nodes) = made(32), made(64)
+    for number, header, nodes in ((32, first, first_nodes), (64, second, second_nodes)):
+        store.keep(number, select_evidence(7, header, nodes, ALL)[0])
+    statement = Statement(term(32, first, TOKENS[0]), term(64, second, TOKENS[0]))
+    both = await CustodyEvidence(store, {}).of(statement)  # type: ignore[arg-type]
+    assert len(both) == 2
+    monkeypatch.setitem(PART_BYTES_MAX, "custody", len(encode(both)))
+    assert await CustodyEvidence(store, {}).of(statement) == both[:1], "measured with some bytes to spare"  # type: ignore[arg-type]
+    monkeypatch.setitem(PART_BYTES_MAX, "custody", len(encode(both)) + LIST_BYTES)
+    assert await CustodyEvidence(store, {}).of(statement) == both  # type: ignore[arg-type]
+    monkeypatch.setattr("node.epochs.custody_evidence.CUSTODY_BLOCKS_MAX", 1)
+    assert await CustodyEvidence(store, {}).of(statement) == both[:1]  # type: ignore[arg-type]
 
 
 def test_a_store_keeps_the_newest_blocks_of_each_chain_and_reads_nothing_damaged(tmp_path: Path) -> None:
