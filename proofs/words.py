@@ -9,6 +9,8 @@ from proofs.outside import cover_limits, outside_limits, rules_limit
 from proofs.package import EpochPackage
 from proofs.rules import bounds_of
 
+NAMED_MAX = 10
+"""Listed shortfalls that are told one by one."""
 _OWN_SET = "The validator set is the package's own: compare its hash with one that you trust."
 MEANINGS = {
     "encoding": "The file is a whole epoch package in its one canonical form.",
@@ -44,7 +46,7 @@ def claim_of(package: EpochPackage) -> str:
         f"all {accounts} accounts meet their maintenance requirement"
         if not short
         else f"{accounts - len(short)} of {accounts} accounts meet their maintenance requirement; "
-        + ", ".join(f"account {account} is short by at most {sigma}" for account, sigma in short)
+        + _short(short)
         + " (in the unit of the listed rows)"
     )
     return (
@@ -56,6 +58,16 @@ def claim_of(package: EpochPackage) -> str:
         f"custody accounts is covered by the published balances, {proven} of which the chains' states prove"
         f"{_fund(statement)}. Certified by header {package.header.height}."
     )
+
+
+def _short(listed: tuple[tuple[int, int], ...]) -> str:
+    """The listed shortfalls, largest first: a long list is cut off where it is shown, and must not hide one."""
+    ordered = sorted(listed, key=lambda each: (-each[1], each[0]))
+    words = [f"account {account} is short by at most {sigma}" for account, sigma in ordered[:NAMED_MAX]]
+    rest = [sigma for _, sigma in ordered[NAMED_MAX:]]
+    if rest:
+        words.append(f"{len(rest)} others by at most {rest[0]} each and {sum(rest)} together")
+    return ", ".join(words)
 
 
 def _fund(statement: RiskStatement) -> str:

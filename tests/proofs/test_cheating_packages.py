@@ -11,7 +11,9 @@ from clearing.margin.snapshot import PriceUsed, PublicTotal, SlotKind
 from proofs.errors import ProofCode
 from proofs.package import read_package, write_package
 from proofs.solvency import layout_of
+from proofs.verdict import printable
 from proofs.verify import OwnAccount, verify_package
+from proofs.words import claim_of
 from tests.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
 from tests.proofs.cheating import bytes_of
 
@@ -235,6 +237,18 @@ def test_a_shortfall_is_listed_once_for_an_account_that_is_there_and_is_never_ne
     for sigma in (-1, 2**63, 1.5):
         tree[fields.index("statement")][at] = [[1, sigma]]
         assert verify_package(msgspec.msgpack.encode(tree)).failed == "encoding"
+
+
+def test_a_large_shortfall_is_not_hidden_behind_many_small_ones(package):
+    """What is told is cut off somewhere: the largest come first, and all of them are counted."""
+    good = read_package(package)
+    listed = (*((account, 7) for account in range(2_000)), (5_000, 9_999_999), (5_001, 8))
+    many = replace(good, statement=replace(good.statement, shortfalls=listed), commitments=good.commitments * 2_000)
+    claim = printable(claim_of(many))
+    assert "3998 of 6000 accounts meet" in claim
+    assert claim.index("account 5000 is short by at most 9999999") < claim.index("account 5001 is short by at most 8")
+    assert "1992 others by at most 7 each and 13944 together" in claim
+    assert f"Certified by header {good.header.height}." in claim, "nothing is cut off"
 
 
 def test_a_debtor_that_is_left_out_is_missed_by_the_book(market):

@@ -98,6 +98,7 @@ Reserves counted twice, or not there
 Listed shortfalls hidden
     cheating_packages::a_listed_shortfall_cannot_be_hidden_again
     cheating_packages::a_shortfall_that_is_not_listed_in_full_is_not_proven
+    cheating_packages::a_large_shortfall_is_not_hidden_behind_many_small_ones
     cheating_packages::a_debtor_that_is_left_out_is_missed_by_the_book
     cheating_ranges::a_shortfall_that_is_not_listed_is_not_proven
 Cover 2 forged
