@@ -92,10 +92,11 @@ def failed_standalone(data: bytes, package: bytes) -> str:
             check(judged)
         name, linear = "listed", judged.linear
         found = [each for each in (linear.accounts if linear else ()) if each[2] == data[4:52]]
-        need(len(found) == 1 and linear is not None, "listed")
+        need(len(found) == 1, "listed")
+        assert linear is not None
         name = "solvency"
         context = tagged("crossclear/standalone/v1", commitments_root(judged))
-        check_proof(replace(linear, context=context, accounts=(found[0],)), data[52:])  # type: ignore[type-var]
+        check_proof(replace(linear, context=context, accounts=(found[0],)), data[52:])
     except (No, TypeError, ValueError, OverflowError, KeyError, IndexError):
         return name
     return ""
@@ -232,8 +233,8 @@ def statement(judged: Judged) -> None:
 
 
 def ranges_and_rows(judged: Judged) -> None:
-    need(judged.linear is not None, "statement")
-    judged.script = check_proof(judged.linear, judged.package["proof"])  # type: ignore[arg-type]
+    assert judged.linear is not None
+    judged.script = check_proof(judged.linear, judged.package["proof"])
 
 
 # The book.
@@ -285,8 +286,8 @@ def matched_book(judged: Judged) -> None:
     need(len(data) == 48 + 32 * (2 + len(hidden)), "length")
     answers = [int.from_bytes(data[at : at + 32], "big") for at in range(48, len(data), 32)]
     need(max(answers) < P, "scalar")
-    need(judged.script is not None, "transcript")
-    own = judged.script.fork("crossclear/book/v1")  # type: ignore[union-attr]
+    assert judged.script is not None
+    own = judged.script.fork("crossclear/book/v1")
     for slot in hidden:
         own.number("auxiliary", slot)
     for slot, total in stated["totals"]:
@@ -313,8 +314,9 @@ def opened(
 
 
 def cover(judged: Judged) -> None:
-    need(judged.linear is not None and judged.script is not None, "statement")
-    check_cover(judged.statement, judged.linear, judged.package["cover"], judged.script)  # type: ignore[arg-type]
+    assert judged.linear is not None
+    assert judged.script is not None
+    check_cover(judged.statement, judged.linear, judged.package["cover"], judged.script)
 
 
 # Reserves and custody.

@@ -119,7 +119,7 @@ def places_of(statement: PlainStatement) -> tuple[list[tuple[int, int]], int]:
     for j, (width, _) in enumerate(slots):
         need(bool(width) or statement.ranged_elsewhere or any(ties(row, j, slots) for row in rows), "layout")
     places, column, position = [], 0, 0
-    for width, *_ in (*slots, *rows):
+    for width in [slot[0] for slot in slots] + [row[0] for row in rows]:
         if position + width > n:
             column, position = column + 1, 0
         places.append((column, position) if width else (0, 0))
@@ -316,7 +316,8 @@ def weights(
     rho = [pow(y, i, P) for i in range(len(slots) + len(rows))]
     of_row = rho[len(slots) :]
     u_bar = [0] * columns
-    for weight, (width, *_), (column, start) in zip(rho, (*slots, *rows), places, strict=True):
+    widths = [slot[0] for slot in slots] + [row[0] for row in rows]
+    for weight, width, (column, start) in zip(rho, widths, places, strict=True):
         u_bar[column] += sum(weight * 256**k * ell[start + k] for k in range(width))
     v = [rho[j] if slot[0] else 0 for j, slot in enumerate(slots)]
     for weight, (_, coefficients, _, _) in zip(of_row, rows, strict=True):

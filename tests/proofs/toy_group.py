@@ -52,7 +52,7 @@ def native_over(q: int) -> ModuleType:
             return type(self)(self.log * scalar.value)
 
         def __eq__(self, other: object) -> bool:
-            return isinstance(other, _Point) and self.log == other.log
+            return isinstance(other, _Point) and bool(self.log == other.log)
 
         def __hash__(self) -> int:
             return hash(self.log)
@@ -81,7 +81,7 @@ def native_over(q: int) -> ModuleType:
     class GT:
         @staticmethod
         def pairing_check(first: Sequence[Any], second: Sequence[Any]) -> bool:
-            return sum(a.log * b.log for a, b in zip(first, second, strict=True)) % q == 0
+            return bool(sum(a.log * b.log for a, b in zip(first, second, strict=True)) % q == 0)
 
     module = ModuleType(f"native{q}")
     vars(module).update(Scalar=Scalar, G1Point=G1Point, G2Point=G2Point, GT=GT)
