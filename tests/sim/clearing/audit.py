@@ -4,7 +4,7 @@ Rule: formulas are written anew here, with exact fractions; of the product it us
 `Violation`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
@@ -38,22 +38,27 @@ def require(holds: bool, what: str, **values: object) -> None:
         raise Violation(f"{what}: " + ", ".join(f"{name}={value}" for name, value in values.items()))
 
 
-def audit_block(after: State, result: BlockResult, truth: dict[int, int]) -> None:
-    """Everything. `truth`: the ticks that honest validators told in this block, by feed."""
+Told = Sequence[tuple[int, dict[int, int]]]
+"""What honest validators told, newest last: (block time, ticks by feed)."""
+
+
+def audit_block(after: State, result: BlockResult, told: Told) -> None:
+    """Everything."""
     check_state(after)
     for receipt in result.receipts:
         if isinstance(receipt, TradeNovated):
             audit_trade(after, receipt)
         elif isinstance(receipt, Liquidated):
-            audit_liquidation(after, receipt, truth)
+            audit_liquidation(after, receipt, told)
         elif isinstance(receipt, WithdrawalReleased):
             require(receipt.units > 0, "a withdrawal of nothing", nonce=receipt.nonce)
         elif isinstance(receipt, FundingPaid):
             require(0 <= receipt.rounding == receipt.paid - receipt.received, "funding that made money", told=receipt)
-    for feed, ticks in truth.items():
-        status = after.feeds.get(feed)
-        if status is not None and status.status == FeedStatus.OPEN:
-            require(status.ticks == ticks, "an open price that no honest validator told", feed=feed, ticks=status.ticks)
+    for feed, found in after.feeds.ordered():
+        open_ = found.status == FeedStatus.OPEN
+        require(
+            not open_ or is_fresh(after, feed, told), "an open price that nobody honest told", feed=feed, found=found
+        )
     if result.snapshot:
         promised: dict[int, int] = {}
         for each in close_out(after):
@@ -62,6 +67,12 @@ def audit_block(after: State, result: BlockResult, truth: dict[int, int]) -> Non
             now = after.terms.collateral_of[asset.id] if held(after, asset) == 0 and asset.may_leave else asset
             there = max(held(after, asset) * asset.base_units, held(after, now) * now.base_units)
             require(promised.get(asset.id, 0) <= there, "exits beyond custody", asset=asset.id)
+
+
+def is_fresh(after: State, feed: int, told: Told) -> bool:
+    """Whether an honest validator told the feed's price so lately that it may be used."""
+    oldest = after.now.time_ms - STORY_MARKET.report_age_ms_max
+    return any(ticks.get(feed) == after.feeds[feed].ticks for time_ms, ticks in told if time_ms >= oldest)
 
 
 def audit_trade(after: State, receipt: TradeNovated) -> None:
@@ -74,7 +85,7 @@ def audit_trade(after: State, receipt: TradeNovated) -> None:
     require(receipt.buyer_received == price * receipt.lots * tick, "a trade paid at another price", receipt=receipt)
 
 
-def audit_liquidation(after: State, receipt: Liquidated, truth: dict[int, int]) -> None:
+def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
     """Only on prices that are good, never more than there was, penalties rounded up and paid out of equity."""
     require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
     terms, owed = after.terms, Fraction(0)
@@ -82,11 +93,11 @@ def audit_liquidation(after: State, receipt: Liquidated, truth: dict[int, int]) 
     for taken in receipt.positions:
         instrument = terms.instruments[taken.instrument]
         feed = after.feeds[instrument.feed]
-        fresh = feed.status == FeedStatus.OPEN and truth.get(instrument.feed) == feed.ticks
+        fresh = feed.status == FeedStatus.OPEN and is_fresh(after, instrument.feed, told)
         grace = feed.status == FeedStatus.STALE and (
             after.now.height - feed.since_height < STORY_MARKET.prices.grace_blocks
         )
-        require(fresh or grace, "liquidated on a price that is not good", feed=feed, truth=truth.get(instrument.feed))
+        require(fresh or grace, "liquidated on a price that is not good", feed=feed)
         require(taken.mark_ticks == after.marks[taken.instrument].ticks, "liquidated off the mark", taken=taken)
         require(abs(taken.lots) <= abs(taken.of_lots) and taken.lots * taken.of_lots > 0, "took too much", taken=taken)
         whole = abs(taken.of_lots) * numerator

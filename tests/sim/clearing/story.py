@@ -25,6 +25,8 @@ class Story:
         self.refused: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.released: list[tuple[int, int]] = []
+        self.prices: list[tuple[int, dict[int, int]]] = []
+        """What honest validators told lately."""
 
     def run(self, blocks: int) -> None:
         """So many blocks. Raises Violation or Bug."""
@@ -45,8 +47,9 @@ class Story:
         requests = self.trades() + [each for agent in self.agents for each in agent.requests(world)]
         self.chance.shuffle(requests)
         result = world.play(requests, facts)
-        truth = {feed: ticks for feed, ticks in world.ticks.items() if feed not in world.unpriced}
-        audit_block(world.state, result, truth)
+        priced = {feed: ticks for feed, ticks in world.ticks.items() if feed not in world.unpriced}
+        self.prices = [*self.prices[-40:], (world.state.now.time_ms, priced)]
+        audit_block(world.state, result, self.prices)
         world.blocks.clear()
         world.results.clear()
         refused = {receipt.index: receipt.code for receipt in result.receipts if isinstance(receipt, Refused)}
