@@ -24,6 +24,9 @@ from proofs.solvency import auxiliary_slots, layout_of
 from proofs.standalone import MAGIC, read_standalone
 
 View = dict[str, Any]
+_FIELDS = EpochPackage.__struct_fields__
+_OWN_VIEW = ("commitments", "proof", "book", "cover", "custody")
+"""Long ones, of which no second form is built."""
 
 
 def view_of(data: bytes) -> View:
@@ -33,7 +36,7 @@ def view_of(data: bytes) -> View:
 
 def package_view(package: EpochPackage) -> View:
     """All of a package."""
-    shown: View = plain(package)
+    shown: View = {name: None if name in _OWN_VIEW else plain(getattr(package, name)) for name in _FIELDS}
     shown["header"] = {"hash": _hex(package.header.hash), **shown["header"]}
     shown["certificate"]["signed_by"] = list(signer_indices(package.certificate.signers))
     names = [slot.name for slot in package.statement.slots]
@@ -47,8 +50,7 @@ def package_view(package: EpochPackage) -> View:
     shown["commitments"] = [{"account": account, "C_W": _hex(c_w)} for account, c_w in package.commitments]
     shown["proof"] = _joint_view(package)
     shown["book"] = _book_view(package.book, package.statement)
-    if package.cover:
-        shown["cover"] = _cover_view(package)
+    shown["cover"] = _cover_view(package) if package.cover else _hex(package.cover)
     return shown
 
 
