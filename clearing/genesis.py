@@ -38,6 +38,8 @@ MEMBER_ACCOUNTS_MAX = 2**48
 """Account ids of members are below this; above are the accounts of the ledger itself (`clearing.ledger`)."""
 OPENED_ACCOUNTS = 2**47
 """Ids from here up to `MEMBER_ACCOUNTS_MAX` are given to accounts that members open (`clearing.accounts.lifecycle`)."""
+TESTED_MEMBERS_MAX = 1_023
+"""The proof that the default fund covers two members has room for so many, the house's own accounts counting as one."""
 REQUEST_MS_MAX = 7 * DAY_MS
 """A block looks at every second of the time since the last, as far as requests reach ahead."""
 SPAN_MS_MAX = 10 * 365 * DAY_MS
@@ -160,6 +162,8 @@ def check_genesis(genesis: Genesis) -> None:
     _ordered("cash_groups", [group.id for group in genesis.cash_groups])
     _ordered("members", [member.id for member in genesis.members])
     _require(len(genesis.chains) <= CHAINS_MAX, "chains", len(genesis.chains))
+    tested = bool(genesis.risk.stress)
+    _require(not tested or len(genesis.members) <= TESTED_MEMBERS_MAX, "members", len(genesis.members))
     _check_references(genesis)
     _check_members(genesis)
     _check_ranges(genesis)

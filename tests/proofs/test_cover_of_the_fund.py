@@ -1,11 +1,15 @@
 """Cover 2: what an honest fund says, and what no prover gets past the verifier."""
 
+from contextlib import nullcontext
+
 import msgspec
 import pytest
 
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
+from clearing.base.validators import ValidatorSet
+from clearing.genesis import TESTED_MEMBERS_MAX, MemberTerms, check_genesis
 from clearing.margin.snapshot import SNAPSHOT_TAG, RiskStatement, RowKind, SlotKind
 from clearing.margin.stress import stressed_equity, uncovered_losses
 from proofs.commitment import blinders
@@ -16,10 +20,11 @@ from proofs.epoch import commit_epoch, context_of, prove_epoch
 from proofs.group import decode_point
 from proofs.linear.witness import make_witness
 from proofs.package import commitments_root
-from proofs.solvency import check_statement, complete_holdings, layout_of
+from proofs.solvency import DOMAIN, check_statement, complete_holdings, layout_of
 from proofs.transcript import Transcript
 from proofs.verify import verify_package
-from tests.proofs.stressed import NETWORK, STRESSES, N, seeds_of, snapshot_of
+from tests.clearing.state.world import make_genesis
+from tests.proofs.stressed import NETWORK, PARAMETERS, STRESSES, N, seeds_of, snapshot_of
 
 LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP
     1: (9 * 10**9, 0, 5_000, 0, 0),
@@ -160,6 +165,33 @@ def test_more_members_than_a_vector_holds_are_refused(shot):
     )
     with pytest.raises(RemoteFault, match="bad_layout"):
         assert cover.layout
+
+
+def test_a_genesis_that_tests_its_fund_has_no_more_members_than_the_proof_has_room_for(shot):
+    def genesis_of(count, risk):
+        genesis = make_genesis(risk=risk)
+        house, *_ = genesis.members
+        others = tuple(MemberTerms(k, f"m{k}", bytes(20), ()) for k in range(1, count))
+        return msgspec.structs.replace(genesis, members=(house, *others), validators=ValidatorSet(()))
+
+    def check(genesis, monkeypatch):
+        monkeypatch.setattr("clearing.genesis.check_validator_set", lambda _: None)
+        check_genesis(genesis)
+
+    with pytest.MonkeyPatch.context() as patch:
+        check(genesis_of(TESTED_MEMBERS_MAX, PARAMETERS), patch)
+        check(
+            genesis_of(TESTED_MEMBERS_MAX + 1, msgspec.structs.replace(PARAMETERS, stress=(), default_fund_micros=0)),
+            patch,
+        )
+        with pytest.raises(LocalFault, match="members"):
+            check(genesis_of(TESTED_MEMBERS_MAX + 1, PARAMETERS), patch)
+    terms = shot.statement.cover[0]
+    for count, fits in ((TESTED_MEMBERS_MAX, True), (TESTED_MEMBERS_MAX + 1, False)):
+        many = msgspec.structs.replace(terms, members=tuple((k, k) for k in range(1, 1 + count)))
+        cover = cover_of(msgspec.structs.replace(shot.statement, cover=(many,)), range(1 + count), DOMAIN)
+        with nullcontext() if fits else pytest.raises(RemoteFault, match="bad_layout"):
+            assert cover.layout.columns == 8
 
 
 def test_a_proof_grows_with_scenarios_and_not_with_accounts(shot):
