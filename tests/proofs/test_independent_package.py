@@ -9,11 +9,8 @@ import msgspec
 import pytest
 
 from clearing.base.codec import u256
-from clearing.base.evm.evidence import Custodian, select_evidence
-from clearing.base.hashing import keccak256
 from clearing.margin.snapshot import PublicTotal
 from proofs.commitment import blinders, commit
-from proofs.custody import terms_of_blocks
 from proofs.epoch import assemble, commit_epoch, context_of, prove_epoch
 from proofs.group import encode_point
 from proofs.linear.witness import make_witness
@@ -23,7 +20,7 @@ from proofs.srs import basis
 from proofs.standalone import verify_standalone
 from proofs.standalone_prover import prove_account
 from proofs.verify import OwnAccount, verify_package
-from tests.made_state import MadeState
+from tests.proofs.proven_custody import proven
 from tests.proofs.slow_package import committed, failed_check, failed_standalone
 from tests.proofs.stressed import N, seeds_of, snapshot_of
 
@@ -123,25 +120,8 @@ def test_both_find_the_same_check_for_a_statement_that_a_quorum_certifies_and_th
         assert agreed(cheat.package(cheat.witnesses(), shown=replace(good, **changes))) == check
 
 
-def evidenced(statement):
-    """The statement with the block hashes of made-up states that hold its numbers, and the evidence out of them."""
-    states: dict = {}
-    for term in statement.custody:
-        state = states.setdefault((term.chain_id, term.block_number), MadeState())
-        numbers = tuple(int.from_bytes(word, "big") for word in (term.deposited, term.withdrawn, term.balance))
-        state.hold(term.vault, term.token, term.balances, numbers)
-    headers = {place: state.header(place[1]) for place, state in states.items()}
-    custody = tuple(replace(t, block_hash=keccak256(headers[t.chain_id, t.block_number])) for t in statement.custody)
-    evidence = []
-    for (chain, _), terms in terms_of_blocks(custody).items():
-        place = (chain, terms[0].block_number)
-        wanted = [Custodian(term.vault, term.token, term.balances) for term in terms]
-        evidence.append(select_evidence(chain, headers[place], states[place].nodes, wanted)[0])
-    return replace(statement, custody=custody), tuple(evidence)
-
-
 def test_both_read_the_same_out_of_a_chains_state(market):
-    statement, evidence = evidenced(market.statement())
+    statement, evidence = proven(market.statement())
     data = market.honest(replace(market.snapshot(), statement=statement))
     assert agreed(attach_custody(data, evidence)) == ""
     assert agreed(attach_custody(data, evidence[::-1])) == "custody"
