@@ -144,6 +144,14 @@ def test_two_certified_headers_count_even_when_the_second_proves_nothing(market,
     assert ProofCode.EQUIVOCATION in codes(judged([*three, stripped]))
 
 
+def test_a_file_that_somebody_spoiled_accuses_no_validator(three):
+    """Under an honest header another statement is the file's word, nobody's who signed."""
+    mixed = msgspec.structs.replace(read_package(three[1]), statement=read_package(three[0]).statement)
+    verdict = judged([*three, write_package(mixed)])
+    assert codes(verdict) == {ProofCode.WRONG_ROOT}
+    assert verdict.epochs == (4, 5, 6)
+
+
 def test_two_books_of_one_snapshot_or_epoch_are_equivocation(market, three):
     poorer = ((0, (4_000, 10, 0, 3)), *market.HOLDINGS[1:])
     at_other_height = package_of(market, 5, poorer, statement={"state_root": bytes(32)}, height=54)

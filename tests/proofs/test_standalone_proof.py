@@ -181,7 +181,9 @@ def test_many_proofs_are_judged_at_once_each_by_itself(market, package, proof):
 
 
 def test_nothing_is_believed_of_a_package_that_no_quorum_certified(market, package, proof):
-    assert verify_standalone(proof, package, network=bytes(32)).failed == "certificate"
+    refused = verify_standalone(proof, package, network=bytes(32))
+    assert [check.name for check in refused.checks] == ["encoding", "certificate"]
+    assert refused.not_run == ("roots", "statement", "rules", "listed", "solvency")
     assert verify_standalone(proof, package, validators_hash=bytes(32)).failed == "certificate"
     assert verify_standalone(proof, b"").failed == "encoding"
     forged = msgspec.structs.replace(read_package(package), srs=bytes(32))
