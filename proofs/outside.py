@@ -43,8 +43,11 @@ def cover_limits(statement: RiskStatement) -> tuple[str, ...]:
     """What the test of the default fund leaves open, where there is one."""
     if not statement.cover:
         return ("A listed shortfall is an upper bound; whether the default fund covers it is no part of this package.",)
-    return (
+    limits = (
         "A listed shortfall is an upper bound; the default fund is tested for two members' losses in each stated "
         "stress scenario, at its prices and today's haircuts, and in no other.",
         "Which account is which member's is what the validators certified.",
     )
+    if not any(statement.cover[0].deficits):
+        return limits
+    return (*limits, "What the fund falls short by is told exactly: it is what the two largest members lack, less it.")

@@ -19,6 +19,7 @@ from proofs.cover.verifier import check_cover
 from proofs.epoch import commit_epoch, context_of, prove_epoch
 from proofs.group import decode_point
 from proofs.linear.witness import make_witness
+from proofs.outside import cover_limits
 from proofs.package import commitments_root
 from proofs.solvency import DOMAIN, check_statement, complete_holdings, layout_of
 from proofs.transcript import Transcript
@@ -155,6 +156,15 @@ def test_a_statement_whose_cover_terms_do_not_fit_its_accounts_is_refused(shot):
     ):
         with pytest.raises(RemoteFault, match="bad_statement"):
             cover_of(replace(stated, cover=cover), [0, *LEVERED], N)
+
+
+def test_the_verdict_says_what_the_test_of_the_fund_leaves_open(shot):
+    enough, short = cover_limits(shot.statement), cover_limits(snapshot_of(LEVERED, MEMBERS, fund=1).statement)
+    assert any("which member's" in limit for limit in enough)
+    assert [limit for limit in short if limit not in enough] == [short[-1]]
+    assert "exactly" in short[-1]
+    untested = msgspec.structs.replace(shot.statement, cover=())
+    assert cover_limits(untested) != enough
 
 
 def test_more_members_than_a_vector_holds_are_refused(shot):
