@@ -1,7 +1,7 @@
 """`crossclear verify`: an epoch package against what the caller trusts, offline, without node or keys.
 
 Rule: it composes `proofs.verify` with a trust anchor (genesis, or hashes) and, for a member, its own holdings; nothing
-here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: it starts in a tenth of a second.
+here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: it starts in a fifth of a second.
 """
 
 import time
