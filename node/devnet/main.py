@@ -21,6 +21,8 @@ def main(options: DevnetOptions) -> int:
     SIGTERM and SIGHUP end it as Ctrl-C does: by themselves they would leave validators without an owner.
     """
     check_options(options)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console(stderr=True)
