@@ -105,7 +105,7 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.NOT_OWN_ACCOUNT: "Cash moves between accounts of one member only.",
     ClearingCode.PRICE_OUTSIDE_BAND: "The trade's price is too far from the mark. See the values.",
     ClearingCode.INSTRUMENT_EXPIRED: "The instrument has expired. Trade another expiry.",
-    ClearingCode.POSITION_LIMIT: "The position would reach the limit of 2^39 lots. Trade less.",
+    ClearingCode.POSITION_LIMIT: "The position, alone or with the account's others, would be too large. Trade less.",
     ClearingCode.CASH_LIMIT: "Settlement cash would fall below what genesis lets an account owe. Bring cash.",
     ClearingCode.BALANCE_TOO_SMALL: "The account holds less than is asked for.",
     ClearingCode.CHAIN_INVENTORY_TOO_SMALL: (

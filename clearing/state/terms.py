@@ -49,6 +49,11 @@ class Terms:
         return network_id(self.genesis)
 
     @cached_property
+    def genesis_accounts_max(self) -> int:
+        """How many accounts a member has at genesis, at most."""
+        return max(len(member.accounts) for member in self.genesis.members)
+
+    @cached_property
     def instruments_of_feed(self) -> dict[int, tuple[Instrument, ...]]:
         """By feed, ordered by id."""
         return {feed: tuple(each for each in self.instruments.values() if each.feed == feed) for feed in self.feeds}

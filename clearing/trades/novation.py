@@ -29,7 +29,8 @@ AT = "trade"
 TRADE_TICKS_MAX = 2**40
 NOTIONAL_MAX = 2**58
 """No trade makes one position worth more micros of the underlying, at the index or its strike. Instruments that need no
-margin (options far from the money) are bounded by nothing else, and payments must stay far from 2^62."""
+margin (options far from the money) are bounded by nothing else, and payments must stay far from 2^62. Where the default
+fund is tested, all positions of a member together: what it would lack under stress must fit the 64 bits of a proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +171,26 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
         return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
     if abs(after.lots[position]) > abs(before.lots[position]):
         largest = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
-        if notional(instrument, after.lots[position], largest) > NOTIONAL_MAX:
+        gross = notional(instrument, after.lots[position], largest)
+        if gross > NOTIONAL_MAX or (run.terms.risk.stress and _gross(run, after) > NOTIONAL_MAX // _accounts_max(run)):
             return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
     limit = run.terms.risk.cash_limit_micros
     if after.cash[group] < min(-limit, before.cash[group]):
         return reject(ClearingCode.CASH_LIMIT, AT, account=account, cash=after.cash[group], limit=limit)
     return _check_margin(run, account, before, after)
+
+
+def _gross(run: Run, held: Holdings) -> int:
+    """Micros of all positions of an account, without netting, each at the index or its strike."""
+    listed = zip(run.terms.instruments.values(), held.lots, strict=True)
+    return sum(
+        notional(each, lots, max(run.state.feeds[each.feed].ticks, each.strike_ticks)) for each, lots in listed if lots
+    )
+
+
+def _accounts_max(run: Run) -> int:
+    """Accounts that a member may have, by genesis."""
+    return max(run.terms.market.member_accounts_max, run.terms.genesis_accounts_max)
 
 
 def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
