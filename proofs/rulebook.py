@@ -2,8 +2,9 @@
 
 Rule: everything is computed again from parameters, listing and prices by the engine's definition, and compared whole:
 a rule that was left out or loosened, a coefficient that is off by one micro, is a difference. With the genesis, whose
-hash the network's name is, nothing but ranges, volatilities, joint scenarios, haircuts, rates and prices is left to the
-validators' word. Without it the parameters are their word, too.
+hash the network's name is, nothing but ranges, volatilities, joint scenarios, haircuts and prices is left to the
+validators' word, and ranges, volatilities and haircuts only as far as the genesis lets them move. Without it the
+parameters are their word, too.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from clearing.base.errors import Bug, CrossclearError
+from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import PPM, mul_div_up
 from clearing.margin.snapshot import RiskStatement, Row, Slot
 from proofs.errors import ProofCode, Refused
@@ -23,10 +25,13 @@ if TYPE_CHECKING:  # parameters and pricing are loaded where a package is checke
     from clearing.ranges.parameters import RangeParameters
 
 
-def check_rulebook(statement: RiskStatement, genesis: "Genesis | None" = None) -> str:
+def check_rulebook(
+    statement: RiskStatement, genesis: "Genesis | None" = None, *, certified_ms: int | None = None
+) -> str:
     """Compute slots, rows and prices again, and compare the parameters with the genesis; what was found, in words.
 
-    Raises Refused RULES_DIFFER naming the first difference, BAD_STATEMENT for a rulebook that makes no rows.
+    `certified_ms`: the time of the header that certifies the statement. Raises Refused RULES_DIFFER naming the first
+    difference, BAD_STATEMENT for a rulebook that makes no rows.
     """
     book = _read(statement)
     slots, rows = _computed(book)
@@ -37,6 +42,10 @@ def check_rulebook(statement: RiskStatement, genesis: "Genesis | None" = None) -
     _same("scenarios", (statement.scenarios,), (book.parameters.width,))
     _same("prices", statement.prices, book.prices)
     _same("outside", statement.outside, book.outside)
+    _check_prices(book)
+    _check_fund(statement, book)
+    if certified_ms is not None and book.time_ms > certified_ms:
+        raise Refused(ProofCode.RULES_DIFFER, "time after the header's", stated=book.time_ms, certified=certified_ms)
     found = f"{len(rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
     if genesis is None:
         return f"{found} under the stated parameters"
@@ -75,6 +84,34 @@ def _same(what: str, stated: object, computed: object) -> None:
         raise Refused(ProofCode.RULES_DIFFER, what, stated=str(stated)[:200], computed=str(computed)[:200])
 
 
+def _check_prices(book: "Rulebook") -> None:
+    """Every feed of an instrument or token has its price, or what is on it would count for nothing and nobody see it.
+
+    A rate is the price of its feed, up to its limit.
+    """
+    from clearing.assets import RATE_TIMES_MAX
+
+    listed = {each.feed: each for each in book.feeds}
+    tokens = [(f"token {each.name}", each) for each in book.tokens]
+    named = [*((each.name, each.feed) for each in book.instruments), *((name, each.feed) for name, each in tokens)]
+    named += [(name, each.yields.feed) for name, each in tokens if each.yields.feed]
+    for name, feed in named:
+        if feed not in listed:
+            raise Refused(ProofCode.RULES_DIFFER, f"no price of {name[:64]}", feed=feed)
+    for name, token in tokens:
+        rate = listed.get(token.yields.feed) if token.yields.feed else None
+        ticks = rate.ticks if rate is not None and rate.used else 0
+        _same(f"rate of {name[:64]}", token.rate_ticks, min(ticks, RATE_TIMES_MAX * token.yields.unit_ticks))
+
+
+def _check_fund(statement: RiskStatement, book: "Rulebook") -> None:
+    """The fund is the house's and no more than the parameters say: as the fund's, no other account is left out."""
+    for terms in statement.cover:
+        _same("account of the fund", terms.fund_account, HOUSE_ACCOUNT)
+        if terms.fund > book.parameters.default_fund_micros:
+            raise Refused(ProofCode.RULES_DIFFER, "fund", stated=terms.fund, named=book.parameters.default_fund_micros)
+
+
 def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis") -> None:
     """Whether nothing differs from the genesis but what its own rules let move."""
     from clearing.assets import collateral_tokens
@@ -83,8 +120,8 @@ def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis
     _same("network", statement.network, network_id(genesis))
     _same("instruments", book.instruments, genesis.instruments)
     _same("cash groups", book.cash_groups, genesis.cash_groups)
-    named = {feed.id: feed.name for feed in genesis.feeds}
-    _same("feeds", [each.name for each in book.feeds], [named.get(each.feed) for each in book.feeds])
+    named = sorted((feed.id, feed.name) for feed in genesis.feeds)
+    _same("feeds", [(each.feed, each.name) for each in book.feeds], named)
     tokens = collateral_tokens(genesis.assets)
     _same("tokens", tuple(token.id for token in book.tokens), tuple(token.id for token in tokens))
     for token, listed in zip(book.tokens, tokens, strict=True):
@@ -108,9 +145,22 @@ def _same_parameters(stated: "RiskParameters", genesis: "Genesis") -> None:
     for ours, theirs in zip(fixed.groups, stated.groups, strict=True):
         if theirs.range_ppm != ours.range_ppm and not ranges.range_min_ppm <= theirs.range_ppm <= ranges.range_max_ppm:
             raise Refused(ProofCode.RULES_DIFFER, f"range of {ours.name}", stated=theirs.range_ppm)
+        _check_volatility(theirs, ours, ranges)
     _same("parameters", msgspec.structs.replace(stated, groups=fixed.groups, joint=fixed.joint), fixed)
     if stated.joint != fixed.joint:
         _check_joint(stated.joint, fixed.joint, ranges)
+
+
+def _check_volatility(stated: "RiskGroup", fixed: "RiskGroup", ranges: "RangeParameters") -> None:
+    """A volatility moves by the weight of the observed one, and its range never falls below the genesis' own."""
+    volatility, shift = stated.volatility_ppm, stated.volatility_range_ppm
+    weight = ranges.volatility_weight_ppm
+    lowest = max(fixed.volatility_ppm * (PPM - weight) // PPM, 1)
+    if volatility < lowest or (not weight and volatility != lowest):
+        raise Refused(ProofCode.RULES_DIFFER, f"volatility of {fixed.name}", stated=volatility, lowest=lowest)
+    lowest = fixed.volatility_range_ppm
+    if shift < lowest or (not ranges.volatility_multiple_ppm and shift != lowest):
+        raise Refused(ProofCode.RULES_DIFFER, f"volatility range of {fixed.name}", stated=shift, lowest=lowest)
 
 
 def _check_joint(stated: "JointCredit", fixed: "JointCredit", ranges: "RangeParameters") -> None:

@@ -230,7 +230,7 @@ def test_what_a_made_up_set_signed_contradicts_nobody(market, three, monkeypatch
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"time_ms": 1}, "time_ms"),
+        ({"time_ms": 1_584_000_000_000}, "time_ms"),
         ({"withdrawals_count": 0}, "withdrawals"),
         ({"deposit_cursors": ()}, "deposit cursor of chain 1"),
         ({"deposit_cursors": (DepositCursor(1, bytes(20), 8),)}, "deposit cursor of chain 1"),

@@ -117,6 +117,7 @@ def changed(statement, **fields):
         rules=write_rulebook(book),
         groups=tuple(group.name for group in book.parameters.groups),
         scenarios=book.parameters.width,
+        cover=statement.cover if book.parameters.stress else (),
     )
 
 
@@ -168,7 +169,12 @@ def test_a_rulebook_of_another_listing_is_told_by_the_genesis(world, statement):
 
 
 RANGES = RangeParameters(
-    interval_ms=1_000, range_min_ppm=50_000, range_max_ppm=400_000, joint_scenarios=4, window_min=4
+    interval_ms=1_000,
+    range_min_ppm=50_000,
+    range_max_ppm=400_000,
+    volatility_weight_ppm=10**6,
+    joint_scenarios=4,
+    window_min=4,
 )
 
 

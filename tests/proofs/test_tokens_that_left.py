@@ -25,6 +25,7 @@ def test_a_package_after_a_token_left_verifies_and_names_its_reserves(market):
         height=statement.height + 3,
         commitments_height=statement.height,
         epoch=statement.epoch,
+        time_ms=world.state.now.arrays_time_ms + 1,
     )
     verdict = verify_package(prove_epoch(shot, keys, *head), network=statement.network)
     assert verdict.ok, verdict.checks[-1]
