@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from clearing.accounts.kinds import AccountKind
-from clearing.assets import Asset, CashGroup, Feed, check_assets
+from clearing.assets import Asset, CashGroup, Feed, check_assets, collateral_tokens
 from clearing.base.codec import U8, U32, U63, Bytes20, Wire, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
@@ -25,6 +25,7 @@ from clearing.margin.parameters import RiskParameters, check_parameters
 from clearing.margin.tariff import build_tariff
 from clearing.prices.terms import PriceTerms, check_price_terms
 from clearing.pricing.carry import forward_ticks
+from clearing.provable import provable_checks
 from clearing.ranges.parameters import RangeParameters, check_ranges
 from clearing.trades.venues import VenueTerms, check_venues
 
@@ -167,6 +168,7 @@ def check_genesis(genesis: Genesis) -> None:
     _check_references(genesis)
     _check_members(genesis)
     _check_ranges(genesis)
+    _check_provable(genesis)
     check_venues(genesis.venues, {each.id for member in genesis.members for each in member.accounts})
     for field, value, good in check_soft_credit(genesis.soft_credit):
         _require(good, f"soft_credit.{field}", value)
@@ -246,6 +248,16 @@ def _check_ranges(genesis: Genesis) -> None:
     for name, lines in named:
         largest = max((max(line) for line in lines.lines), default=0)
         _require(largest <= CHARGE_LINE_MAX, f"risk.charges.{name}", largest)
+
+
+def _check_provable(genesis: Genesis) -> None:
+    """Epochs of this listing can be proven."""
+    # History gives so many scenarios, and one for all that move less.
+    joint = genesis.ranges.joint_scenarios + 1 if genesis.ranges.enabled and genesis.ranges.joint_scenarios else 0
+    tokens = collateral_tokens(genesis.assets)
+    listed = (genesis.instruments, tokens, genesis.cash_groups, genesis.feeds)
+    for field, value, good in provable_checks(*listed, genesis.risk, joint):
+        _require(good, field, value)
 
 
 def _check_members(genesis: Genesis) -> None:

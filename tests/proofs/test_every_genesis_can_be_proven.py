@@ -1,0 +1,102 @@
+"""A genesis whose epochs could never be proven is refused; one that passes has a layout, at any of its sizes."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.assets import CashGroup
+from clearing.base import bls
+from clearing.base.errors import LocalFault
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.genesis import Genesis, check_genesis
+from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
+from clearing.margin.charges import LotCharge
+from clearing.margin.parameters import RiskGroup, Scenario, StressScenario
+from clearing.margin.plain import build_plain_arrays
+from clearing.margin.rows import build_rows, build_slots
+from clearing.margin.stress import build_stress
+from clearing.provable import DIGITS_MAX, SLOTS_MAX
+from clearing.ranges.parameters import RangeParameters
+from proofs.layout import COLUMNS_MAX, RowRange, SlotRange, lay_out
+from proofs.solvency import _RANGES, _ROW_WIDTHS, DOMAIN
+from tests.clearing.state.world import BTC, START_MS, USD, make_genesis
+
+replace = msgspec.structs.replace
+
+
+def validated(genesis: Genesis) -> Genesis:
+    secret = bls.secret_from_seed(b"a validator of provable epochs..")
+    validator = Validator(b"\x01" * 32, bls.public_key(secret), 1, bls.prove_possession(secret))
+    return replace(genesis, validators=ValidatorSet((validator,)))
+
+
+GENESIS = validated(make_genesis())
+
+
+def perpetuals(count: int) -> tuple[Instrument, ...]:
+    return tuple(Instrument(i, f"P{i}", InstrumentKind.PERPETUAL, BTC, 1, USD, 10) for i in range(1, 1 + count))
+
+
+def grouped(count: int, stresses: int = 0, grid: int = 16) -> dict[str, Any]:
+    groups = tuple(RiskGroup(i, f"G{i}", BTC, 200_000, 800_000, 200_000) for i in range(1, 1 + count))
+    moves = (Scenario(-40, 100, 1, of_index=True),) * count
+    stress = tuple(StressScenario(f"S{i}", moves) for i in range(stresses))
+    scenarios = tuple(Scenario(1, 1 + i, 1) for i in range(grid))
+    return {"groups": groups, "stress": stress, "scenarios": scenarios}
+
+
+WETH = GENESIS.assets[2]
+IMPOSSIBLE: dict[str, dict[str, Any]] = {
+    "feeds.name": {"feeds": tuple(replace(each, name="same") for each in GENESIS.feeds)},
+    "slots.name": {"assets": (*GENESIS.assets, replace(WETH, id=9, token=b"\xee" * 20))},
+    "slots.name ": {"cash_groups": (*GENESIS.cash_groups, CashGroup(2, "USD"))},
+    "listing": {"instruments": perpetuals(SLOTS_MAX)},
+    "listing.bytes": {"instruments": (replace(GENESIS.instruments[0], name="x" * (1 << 19)),)},
+    "slots": {
+        "instruments": perpetuals(1_200),
+        "risk": replace(GENESIS.risk, charges=tuple(LotCharge(i, 100) for i in range(1, 1_201))),
+    },
+    "rows": {"instruments": perpetuals(1), "risk": replace(GENESIS.risk, **grouped(64, grid=64))},
+}
+
+
+@pytest.mark.parametrize("field", IMPOSSIBLE)
+def test_what_no_proof_has_room_or_a_name_for_is_refused(field: str) -> None:
+    with pytest.raises(LocalFault, match=f"genesis.{field.strip()}: value"):
+        check_genesis(replace(GENESIS, **IMPOSSIBLE[field]))
+
+
+def test_what_history_may_come_to_give_has_room_too() -> None:
+    risk = replace(GENESIS.risk, **grouped(180))
+    full = replace(GENESIS, instruments=perpetuals(1_500), risk=risk)
+    check_genesis(full)
+    ranges = RangeParameters(interval_ms=3_600_000, window=64, window_min=64, joint_scenarios=64)
+    with pytest.raises(LocalFault, match="genesis.rows: value"):
+        check_genesis(replace(full, ranges=ranges))
+
+
+def test_the_sizes_are_those_of_the_proofs() -> None:
+    widest = max(each.width for each in _RANGES.values())
+    assert (DOMAIN, COLUMNS_MAX * (DOMAIN - widest + 1)) == (SLOTS_MAX, DIGITS_MAX)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 700), st.integers(1, 60), st.integers(0, 16), st.integers(1, 64))
+def test_a_genesis_that_passes_has_a_layout(instruments: int, groups: int, stresses: int, grid: int) -> None:
+    risk = replace(GENESIS.risk, **grouped(groups, stresses, grid))
+    genesis = replace(GENESIS, instruments=perpetuals(instruments), risk=risk)
+    try:
+        check_genesis(genesis)
+    except LocalFault as fault:
+        assert "genesis.rows" in str(fault)
+        return
+    marks, index = dict[int, int](), {BTC: INDEX_TICKS_MAX}
+    listed = (genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, risk, START_MS)
+    arrays, stress = build_plain_arrays(*listed), build_stress(*listed)
+    slots: tuple[SlotRange, ...] = tuple(_RANGES[each.kind] for each in build_slots(arrays, stress))
+    rows = build_rows(arrays, risk, stress)
+    ranged = tuple(RowRange(_ROW_WIDTHS[each.kind], each.coefficients, each.constant, each.shortfall) for each in rows)
+    lay_out(DOMAIN, slots, ranged)
