@@ -135,11 +135,24 @@ def backwards(entries: Sequence[Entry]) -> Iterator[Finding]:
             continue
         for what, earlier, later in _growing(before, after):
             if later < earlier:
-                detail = f"{what} goes from {earlier} at height {before.height} to {later} at height {after.height}"
-                yield Finding(ProofCode.HISTORY_BACKWARDS, (before.name, after.name), detail)
+                yield _backwards(what, earlier, later, before, after)
         if after.time_ms == before.time_ms:
             detail = f"the clock stands still between heights {before.height} and {after.height}"
             yield Finding(ProofCode.HISTORY_BACKWARDS, (before.name, after.name), detail)
+    # A package that says nothing of a chain or vault must not make what was said before forgotten.
+    told: dict[str, tuple[int, Entry]] = {}
+    for after in entries:
+        for what, later in _stated_growing(after):
+            earlier, before = told.get(what, (later, after))
+            # Two books of one epoch are an equivocation.
+            if later < earlier and before.height != after.height and before.epoch != after.epoch:
+                yield _backwards(what, earlier, later, before, after)
+            told[what] = later, after
+
+
+def _backwards(what: str, earlier: int, later: int, before: Entry, after: Entry) -> Finding:
+    detail = f"{what} goes from {earlier} at height {before.height} to {later} at height {after.height}"
+    return Finding(ProofCode.HISTORY_BACKWARDS, (before.name, after.name), detail)
 
 
 def _growing(before: Entry, after: Entry) -> Iterator[tuple[str, int, int]]:
@@ -149,14 +162,13 @@ def _growing(before: Entry, after: Entry) -> Iterator[tuple[str, int, int]]:
     later = {(chain, vault): nonce for chain, vault, nonce in after.cursors}
     for chain, vault, nonce in before.cursors:
         yield f"deposit cursor of chain {chain}, vault {vault.hex()}", nonce, later.get((chain, vault), -1)
-    if before.stated and after.stated:
-        yield "epoch", before.epoch, after.epoch
-        blocks = {chain: number for chain, number, _ in after.chains}
-        for chain, number, _ in before.chains:
-            yield f"custody block of chain {chain}", number, blocks.get(chain, number)
-        counters = dict(after.counters) if after.epoch != before.epoch else {}
-        for name, value in before.counters:
-            yield name, value, counters.get(name, value)
+
+
+def _stated_growing(entry: Entry) -> Iterator[tuple[str, int]]:
+    if entry.stated:
+        yield "epoch", entry.epoch
+        yield from {f"custody block of chain {chain}": number for chain, number, _ in entry.chains}.items()
+        yield from entry.counters
 
 
 def chain_conflicts(entries: Sequence[Entry]) -> Iterator[Finding]:

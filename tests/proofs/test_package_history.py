@@ -266,6 +266,19 @@ def test_a_vaults_counters_only_grow(market, three):
         assert found.detail.startswith(f"{name} goes from {value}")
 
 
+def test_a_package_that_says_nothing_of_a_chain_does_not_hide_that_its_numbers_became_less(market, three):
+    first, second, third = (
+        entry_of(0, "abc"[n], read_package(each), stated=True, proven=True) for n, each in enumerate(three)
+    )
+    silent = type(second)(**{**second.__dict__, "counters": (), "chains": ()})
+    assert not list(backwards([first, silent, third]))
+    ((name, value), *others), ((chain, _, hash_), *chains) = first.counters, first.chains
+    fewer = {"counters": ((name, value - 1), *others), "chains": ((chain, 1, hash_), *chains)}
+    found = list(backwards([first, silent, type(third)(**{**third.__dict__, **fewer})]))
+    assert {each.detail.split(" goes from ")[0] for each in found} == {name, f"custody block of chain {chain}"}
+    assert {each.files for each in found} == {("a", "c")}
+
+
 def test_one_block_of_a_chain_has_one_hash(market, three):
     first = entry_of(0, "a", read_package(three[0]), stated=True, proven=True)
     other = type(first)(**{**first.__dict__, "name": "b", "chains": ((1, 401, bytes(32)),)})
