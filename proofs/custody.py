@@ -179,8 +179,8 @@ def custody_limits(statement: RiskStatement, found: Sequence[Standing], *, liste
         )
     if not listed:
         limits.append(
-            "That the vaults, tokens and units named are the network's is the word of more than two thirds of the "
-            "validators: a trusted genesis file would tell."
+            "That the vaults, tokens and units named are the network's, and that balances are kept where it is said, "
+            "is the word of more than two thirds of the validators: a trusted genesis file would tell."
         )
     if attested:
         limits.append(

@@ -22,20 +22,27 @@ SENTENCES = {
 
 
 def outside_limits(statement: RiskStatement) -> tuple[str, ...]:
-    """One sentence a rule, in the statement's order."""
-    return tuple(SENTENCES.get(name, f"Outside: {name[:80]}.") for name in statement.outside)
+    """One sentence a rule, in the statement's order; and one for feeds that are said to have no price any more."""
+    named = tuple(SENTENCES.get(name, f"Outside: {name[:80]}.") for name in statement.outside)
+    prefix = "settled:"
+    settled = [price.name.removeprefix(prefix)[:80] for price in statement.prices if price.name.startswith(prefix)]
+    if not settled:
+        return named
+    listed = ", ".join(settled)
+    return (*named, f"Settled, by the validators' word: {listed}. What these feeds price counts here for nothing.")
 
 
 def rules_limit(*, with_genesis: bool) -> str:
     """Whose word the rules in force are."""
     if with_genesis:
         return (
-            "Prices, haircuts, and the ranges, volatilities and joint scenarios of the observed market are those that "
-            "more than two thirds of the validators certified; the rows follow from them and from the genesis."
+            "Prices, haircuts, the time as of which options are valued, and the ranges, volatilities and joint "
+            "scenarios of the observed market are those that more than two thirds of the validators certified; the "
+            "rows follow from them and from the genesis."
         )
     return (
-        "Prices and parameters are those that more than two thirds of the validators certified; the rows follow from "
-        "them. Give the genesis to have the parameters compared with it."
+        "Prices, parameters and the time as of which options are valued are those that more than two thirds of the "
+        "validators certified; the rows follow from them. Give the genesis to have the parameters compared with it."
     )
 
 

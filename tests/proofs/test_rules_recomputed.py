@@ -276,6 +276,15 @@ def test_every_rule_outside_has_its_sentence_and_an_unknown_one_its_name(stateme
     assert list(OUTSIDE) == sorted(OUTSIDE)
 
 
+def test_a_feed_that_is_said_to_be_settled_is_named_among_what_is_not_proven(world, statement):
+    """What it prices is worth nothing and risks nothing: its positions could be anything."""
+    assert not any("Settled" in limit for limit in outside_limits(statement))
+    feeds = rulebook_of(world.state).feeds
+    settled = changed(statement, feeds=(replace(feeds[0], used=False), *feeds[1:]))
+    assert check_rulebook(settled, world.genesis)
+    assert any(limit.startswith("Settled") and feeds[0].name in limit for limit in outside_limits(settled))
+
+
 def test_a_shown_package_tells_its_rulebook_by_names(package):
     shown = view_of(package)["statement"]
     book = shown["rules"]["rulebook"]
