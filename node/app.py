@@ -27,6 +27,7 @@ from node.consensus.engine import Engine, Hooks
 from node.consensus.engine import Genesis as ChainStart
 from node.consensus.wal import WalFile
 from node.epochs.custody_evidence import CustodyEvidence
+from node.epochs.own_holdings import EpochHoldings
 from node.epochs.packages import PackageService
 from node.epochs.service import AccountSeeds, EpochService
 from node.fact_pool import FactPool
@@ -111,7 +112,9 @@ class Node:
             own_key,
             restored.epochs,
         )
-        self._recorder = Recorder(store, self._epochs)
+        holdings = EpochHoldings(config.path("holdings"), self._epochs.seed_of)
+        self._recorder = Recorder(store, self._epochs, holdings=holdings)
+        self._recorder.restored(restored.height, restored.state)
         self._positions = PositionWatch()
         self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
         self._application = ClearingApplication(
@@ -208,6 +211,7 @@ class Node:
             checks=self._health.checks,
             render_metrics=self._meters.render,
             peers=self._network.status,
+            holdings=holdings,
         )
         committed = load_committed(blocks, self._application.height)
         if committed is not None:

@@ -18,6 +18,7 @@ from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
+from node.api.inclusion_shapes import InclusionView
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import (
     AccountView,
@@ -100,6 +101,11 @@ class NodeClient:
     async def statement(self, day: str) -> MemberStatement:
         """A recent day (YYYY-MM-DD, UTC) of all own accounts."""
         return await self._get(f"/v1/statements/{day}", MemberStatement, signed=True)
+
+    async def inclusion(self, account: int, epoch: int | None = None) -> InclusionView:
+        """Seed and holdings of an own account at an epoch's snapshot, by default of the node's newest package."""
+        target = f"/v1/accounts/{account}/inclusion/{'latest' if epoch is None else epoch}"
+        return await self._get(target, InclusionView, signed=True)
 
     async def receipts(self, account: int, after: str = "") -> ReceiptPage:
         """One page of an own account's receipts."""

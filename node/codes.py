@@ -51,6 +51,8 @@ class NodeCode(CodeBook):
     API_REPLAYED = 850
     API_NOT_READY = 851
     API_INTERNAL = 852
+    API_IN_CLEAR = 853
+    API_NO_SEEDS = 854
     OUTPUT_EXISTS = 855
     UNKNOWN_CODE = 856
     NODE_UNREACHABLE = 857
@@ -110,6 +112,9 @@ REMEDIES: dict[NodeCode, str] = {
     NodeCode.API_REPLAYED: "The request's nonce was used already. Sign again with a new nonce.",
     NodeCode.API_NOT_READY: "The node has no state to show yet. /readyz says what it waits for.",
     NodeCode.API_INTERNAL: "The node failed on this request; its log tells why.",
+    NodeCode.API_IN_CLEAR: "The answer holds secrets and would travel in clear. Ask over https, or on the node's own"
+    " machine; an operator whose proxy ends TLS before the API sets `api.behind_tls`.",
+    NodeCode.API_NO_SEEDS: "This node keeps no commitment seeds or no holdings of epochs. Ask a validator's node.",
     NodeCode.OUTPUT_EXISTS: "The output exists and is never overwritten. Choose another folder or file.",
     NodeCode.UNKNOWN_CODE: "No package has a code of this number or name. `crossclear explain --all` lists them.",
     NodeCode.NODE_UNREACHABLE: "No node answers at this address. Is it running, and is the API enabled?",

@@ -89,6 +89,8 @@ class Api(Section, frozen=True):
     """Of one client address, on average."""
     requests_burst: Annotated[int, Meta(ge=1, le=100_000)] = 200
     clock_skew_ms_max: Millis = 30_000
+    behind_tls: bool = False
+    """Only a proxy that ends TLS reaches `host`, which is not this machine alone: secrets may be answered there."""
 
 
 class Oracle(Section, frozen=True):

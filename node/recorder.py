@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
 import trio
 
+from clearing.base.errors import CrossclearError
+from clearing.state.state import State
 from node.application import Decided
+from node.epochs.own_holdings import EpochHoldings, HeldOfEpoch, held_of_epoch
 from node.epochs.service import EpochService
 from node.receipt_records import receipt_records
 from node.store.records import ReceiptRecord
@@ -22,35 +26,67 @@ SAVING_SHARE = 9
 """While heights are fetched, so many times as long as saving a state took, no other is saved: a tenth of the time."""
 
 
+log = structlog.get_logger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     receipts: tuple[ReceiptRecord, ...]
+    held: HeldOfEpoch | None
     saved: tuple[int, bytes] | None
 
 
 class Recorder:
     """`decided` is a listener of the application; `run` writes."""
 
-    def __init__(self, store: Store, epochs: EpochService, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        store: Store,
+        epochs: EpochService,
+        clock: Callable[[], float] = time.perf_counter,
+        holdings: EpochHoldings | None = None,
+    ) -> None:
         self._store = store
         self._epochs = epochs
+        self._holdings = holdings
         self._clock = clock
         self._not_before = 0.0
         # Unbounded: receipts of heights that a restart executes are queued before anything can drain them.
         self._send, self._receive = trio.open_memory_channel[_Outcome](math.inf)
 
     def decided(self, decided: Decided) -> None:
-        """Queue receipts, and the state where an epoch closed."""
-        saved = None
+        """Queue receipts, and what members may ask of the epoch and the state where one closed."""
+        saved, held = None, None
+        if decided.result.snapshot and self._holdings is not None:
+            snapshot = self._epochs.waiting_at(decided.header.height)
+            held = held_of_epoch(snapshot, decided.state) if snapshot is not None else None
         if decided.result.snapshot and not (decided.fetched and self._clock() < self._not_before):
             started = self._clock()
             saved = (decided.header.height, encode_saved(decided.header.height, decided.state, self._epochs.record()))
             ended = self._clock()
             self._not_before = ended + SAVING_SHARE * (ended - started)
-        self._send.send_nowait(_Outcome(receipt_records(decided.result), saved))
+        self._send.send_nowait(_Outcome(receipt_records(decided.result), held, saved))
+
+    def restored(self, height: int, state: State) -> None:
+        """Where the node starts: a state that peers gave is an epoch's, and no block here leads to it."""
+        snapshot = self._epochs.waiting_at(height)
+        if self._holdings is None or snapshot is None or snapshot.statement.epoch in self._holdings.epochs:
+            return
+        self._keep(self._holdings, held_of_epoch(snapshot, state))
 
     async def run(self) -> None:
         """Write for ever."""
         async for outcome in self._receive:
+            # Before the saved state: a restart from there does not execute this height again.
+            if outcome.held is not None and self._holdings is not None:
+                await trio.to_thread.run_sync(self._keep, self._holdings, outcome.held)
             if outcome.receipts or outcome.saved is not None:
                 await self._store.save_results_async(outcome.receipts, outcome.saved)
+
+    @staticmethod
+    def _keep(holdings: EpochHoldings, held: HeldOfEpoch) -> None:
+        """Members can ask another node: a disk that fails here must not end this one."""
+        try:
+            holdings.keep(held)
+        except (OSError, CrossclearError) as error:
+            log.error("holdings of an epoch are not kept", epoch=held.epoch, error=str(error))

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import handlers, light, margins, peers, statements
+from node.api import handlers, inclusion, light, margins, peers, statements
 from node.api.bodies import SubmitBody
 from node.api.handlers import Call
+from node.api.inclusion_shapes import InclusionView
 from node.api.light_shapes import EvidenceResult, LightBlockView
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.peer_shapes import PeersView
@@ -65,6 +66,8 @@ class Route:
     body: Any = None
     body_media: tuple[str, ...] = ()
     signed: bool = False
+    secret: bool = False
+    """Whether answers hold a secret: never cached, and refused where the API can be reached in clear from outside."""
     limited: bool = True
     """Whether requests count against the client's rate; health checks do not."""
 
@@ -121,6 +124,21 @@ ROUTES: tuple[Route, ...] = (
         body=SimulateBody,
         body_media=(JSON,),
         signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/accounts/{account}/inclusion/{epoch}",
+        "inclusion",
+        "Seed and holdings of an own account at an epoch's snapshot, for `crossclear verify`. Only on the node's own"
+        " machine or over TLS; the newest epochs are kept.",
+        inclusion.inclusion,
+        InclusionView,
+        parameters=(
+            Parameter("account", "path", ACCOUNT, "account id"),
+            Parameter("epoch", "path", f"latest|{ACCOUNT}", "epoch; `latest`: of the newest package here"),
+        ),
+        signed=True,
+        secret=True,
     ),
     Route(
         "GET",

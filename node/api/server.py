@@ -24,6 +24,7 @@ from starlette.routing import Route as StarletteRoute
 from clearing.base.errors import Bug
 from node.api.authentication import Authenticator, SignedPart
 from node.api.handlers import Call
+from node.api.inclusion import is_loopback
 from node.api.openapi import openapi
 from node.api.problems import ApiRefusal, internal_refusal, respond, respond_refusal
 from node.api.rates import RateLimiter
@@ -133,6 +134,8 @@ def _endpoint(route: Route, served: Served) -> Endpoint:
         except Exception:
             log.exception("request failed", route=route.name)
             response = respond_refusal(internal_refusal())
+        if route.secret:
+            response.headers["Cache-Control"] = "no-store"
         served.counted(route.name, response.status_code)
         return response
 
@@ -143,6 +146,8 @@ async def _answer(route: Route, served: Served, request: Request) -> Response:
     now_ms = served.clock_ms()
     if route.limited:
         _check_rate(served, request, now_ms)
+    if route.secret and not (served.settings.behind_tls or is_loopback(served.settings.host)):
+        raise ApiRefusal(403, NodeCode.API_IN_CLEAR, "request")
     parameters = _parameters(route, request)
     media = _media(route, request)
     body = await _body(request, served.settings.body_bytes_max if route.body is not None else 0)

@@ -16,6 +16,7 @@ from clearing.transactions import Transaction
 from consensus.application import Misbehaviour
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
+from node.api.inclusion_shapes import InclusionView
 from node.api.shapes import AccountView, Check, HeaderView, PackageLine, StateView
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
@@ -99,6 +100,13 @@ class NodeView(Protocol):
 
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         """At most `limit` receipts that concern an account, later than (height, index), in order."""
+        ...
+
+    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
+        """What the owner checks its account in an epoch's package with; by default of the newest package's epoch.
+
+        None: no such epoch is kept, or the account was not its present owner's then. Rejected: nothing is kept here.
+        """
         ...
 
     def package(self, epoch: int | None) -> PackageAt | None:

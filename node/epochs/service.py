@@ -143,6 +143,14 @@ class EpochService:
         root, height = self._carried
         return EpochRecord(root, height, tuple(each.snapshot for each in self._waiting))
 
+    def waiting_at(self, height: int) -> RiskSnapshot | None:
+        """The snapshot of this height, while no decided header carries its commitments."""
+        return next((each.snapshot for each in self._waiting if each.snapshot.statement.height == height), None)
+
+    def seed_of(self, account: int) -> bytes:
+        """The 32-byte commitment seed of an account; for its member and nobody else."""
+        return self._seeds[account]
+
     def is_ours(self, epoch: int, validators: ValidatorSet) -> bool:
         """Whether this node is among those of the set whose turn it is to prove."""
         own = validators.index_of.get(self._own_key)

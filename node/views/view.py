@@ -22,6 +22,7 @@ from consensus.application import Misbehaviour
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
+from node.api.inclusion_shapes import InclusionView
 from node.api.render import header_view, hexed
 from node.api.shapes import (
     AccountView,
@@ -37,6 +38,8 @@ from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
+from node.codes import NodeCode
+from node.epochs.own_holdings import EpochHoldings
 from node.p2p.status import PeerStatus
 from node.pool.mempool import Accepted
 from node.receipt_records import receipt_at
@@ -69,6 +72,7 @@ class LiveView:
         checks: Callable[[], Sequence[Check]],
         render_metrics: Callable[[], bytes],
         peers: Callable[[], Sequence[PeerStatus]] = tuple,
+        holdings: EpochHoldings | None = None,
     ) -> None:
         self._genesis = genesis
         self._application = application
@@ -81,6 +85,7 @@ class LiveView:
         self._checks = checks
         self._render_metrics = render_metrics
         self._peers = peers
+        self._holdings = holdings
         self._members = {member.trade_address for member in genesis.members}
         self._newest: Header | None = None
         self._statements = StatementDays(application.state)
@@ -198,6 +203,27 @@ class LiveView:
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         """Receipts that name the account."""
         return [receipt_at(record) for record in self._store.receipts_of(account, after, limit)]
+
+    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
+        """An account at a kept epoch, if it was then its present owner's."""
+        if self._holdings is None:
+            return Rejected(NodeCode.API_NO_SEEDS, "inclusion")
+        kept = self._holdings.epochs
+        if epoch is None:
+            package = self._store.package()
+            epoch = package.epoch if package is not None and package.epoch in kept else max(kept, default=0)
+        found = self._holdings.own(account, epoch)
+        if found is None or found.owner != self.owner(account):
+            return None
+        record = self._store.package(epoch)
+        return InclusionView(
+            epoch=found.epoch,
+            height=found.height,
+            account=account,
+            seed=found.seed.hex(),
+            holdings={name: str(amount) for name, amount in found.holdings.items()},
+            package=record is not None and (self._home / record.path).is_file(),
+        )
 
     def package(self, epoch: int | None) -> PackageAt | None:
         """A package as it is on disk; one that no longer matches its digest is not shown."""

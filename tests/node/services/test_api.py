@@ -28,6 +28,7 @@ from consensus.light.client import LightBlock
 from node.api import authentication
 from node.api.authentication import SignedPart, authorization
 from node.api.bodies import SubmitBody, body_of, transaction_of
+from node.api.inclusion_shapes import InclusionView
 from node.api.openapi import openapi
 from node.api.rates import CLIENTS_MAX, RateLimiter
 from node.api.render import named, receipt_accounts
@@ -133,6 +134,9 @@ class FakeView:
             for index in (0, 1)
         ]
         return [each for each in everything if (each.height, each.index) > after][:limit]
+
+    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
+        return None
 
     def package(self, epoch: int | None) -> PackageAt | None:
         return PackageAt(1, 3, b"d" * 32, b"package") if epoch in (None, 1) else None

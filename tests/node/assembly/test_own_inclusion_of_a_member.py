@@ -1,0 +1,261 @@
+"""Rules of own inclusion: a member gets from its node what it checks its account in a package with, and nobody else."""
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import trio
+from structlog.testing import capture_logs
+
+from clearing.base import secp256k1
+from clearing.base.errors import Rejected
+from clearing.extension import VoteExtension
+from clearing.holdings import holdings_of
+from node.api.inclusion_shapes import InclusionView
+from node.api.server import build_api
+from node.api.shapes import Problem
+from node.codes import NodeCode
+from node.config import Api
+from node.devnet.waiting import until
+from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch
+from node.epochs.service import account_seed
+from node.recorder import Recorder
+from node.store.store import Store
+from node.views.view import LiveView
+from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
+from tests.node.assembly.test_view_and_readiness import _view
+from tests.node.services.test_api import ALICE, BOB, NOW, FakeView
+from tests.node.services.test_margin_api import asked
+
+HELD = {"cash:USD": 9_000, "position:BTC-PERP": -2}
+OWNERS = {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}
+
+
+def seed_of(account: int) -> bytes:
+    return account_seed(bytes(32), account)
+
+
+def held(epoch: int, owner: bytes = OWNERS[1]) -> HeldOfEpoch:
+    accounts = (HeldAtEpoch(1, owner, ((0, 9_000), (2, -2))), HeldAtEpoch(2, OWNERS[2], ()))
+    return HeldOfEpoch(epoch, 5 * epoch, ("cash:USD", "token:1:WETH", "position:BTC-PERP"), accounts)
+
+
+class KeepingView(FakeView):
+    """`LiveView.inclusion` over the fake's accounts; epoch 1 has a package."""
+
+    def __init__(self, holdings: EpochHoldings | None) -> None:
+        super().__init__()
+        self._holdings = holdings
+        self._store, self._home = self, Path()
+
+    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
+        return LiveView.inclusion(self, account, epoch)  # type: ignore[arg-type]
+
+    def package(self, epoch: int | None = None) -> Any:
+        found = super().package(epoch)
+        return None if found is None else _Record(found.epoch)
+
+
+@dataclass
+class _Record:
+    epoch: int
+    path: str = __file__
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> EpochHoldings:
+    return EpochHoldings(tmp_path / "holdings", seed_of)
+
+
+async def ask(holdings: EpochHoldings | None, target: str, key: bytes = ALICE, **settings: Any) -> httpx.Response:
+    app = build_api(KeepingView(holdings), Api(**settings), lambda: NOW)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        return await asked(client, target, key)
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    assert response.headers["cache-control"] == "no-store"
+    return response.status_code, msgspec.json.decode(response.content, type=Problem).code
+
+
+async def test_a_member_gets_seed_and_holdings_of_its_own_account(kept: EpochHoldings) -> None:
+    kept.keep(held(1))
+    for epoch in ("1", "latest"):
+        response = await ask(kept, f"/v1/accounts/1/inclusion/{epoch}")
+        assert (response.status_code, response.headers["cache-control"]) == (200, "no-store")
+        told = msgspec.json.decode(response.content, type=InclusionView)
+        assert (told.epoch, told.height, told.account, told.seed) == (1, 5, 1, seed_of(1).hex())
+        assert told.holdings == {name: str(amount) for name, amount in HELD.items()}
+
+
+async def test_an_account_of_another_member_is_refused_like_one_that_is_not_there(kept: EpochHoldings) -> None:
+    kept.keep(held(1))
+    for account in (1, 99):
+        response = await ask(kept, f"/v1/accounts/{account}/inclusion/1", BOB)
+        assert problem(response) == (403, NodeCode.API_FORBIDDEN.label)
+        assert seed_of(account).hex() not in response.text
+
+
+async def test_a_request_that_nobody_signed_is_refused(kept: EpochHoldings) -> None:
+    app = build_api(KeepingView(kept), Api(), lambda: NOW)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        response = await client.get("/v1/accounts/1/inclusion/latest")
+    assert problem(response) == (401, NodeCode.API_UNAUTHENTICATED.label)
+
+
+async def test_an_epoch_that_is_not_kept_is_not_found(kept: EpochHoldings) -> None:
+    assert problem(await ask(kept, "/v1/accounts/1/inclusion/latest")) == (404, NodeCode.API_NOT_FOUND.label)
+    kept.keep(held(1))
+    assert problem(await ask(kept, "/v1/accounts/1/inclusion/2")) == (404, NodeCode.API_NOT_FOUND.label)
+    assert problem(await ask(kept, "/v1/accounts/1/inclusion/-1")) == (400, NodeCode.API_PARAMETER.label)
+
+
+async def test_latest_is_the_epoch_of_the_newest_package_here(kept: EpochHoldings) -> None:
+    for epoch in (1, 2):
+        kept.keep(held(epoch))
+    for epoch, expected in (("latest", (1, True)), ("2", (2, False))):
+        told = (await ask(kept, f"/v1/accounts/1/inclusion/{epoch}")).json()
+        assert (told["epoch"], told["package"]) == expected
+    later = EpochHoldings(kept._folder.parent / "later", seed_of)
+    later.keep(held(3))
+    assert (await ask(later, "/v1/accounts/1/inclusion/latest")).json()["epoch"] == 3
+
+
+async def test_who_was_ported_an_account_learns_nothing_of_the_time_before(kept: EpochHoldings) -> None:
+    kept.keep(held(1, OWNERS[2]))
+    assert problem(await ask(kept, "/v1/accounts/1/inclusion/1")) == (404, NodeCode.API_NOT_FOUND.label)
+
+
+async def test_a_node_without_seeds_says_so() -> None:
+    assert problem(await ask(None, "/v1/accounts/1/inclusion/latest")) == (501, NodeCode.API_NO_SEEDS.label)
+
+
+@pytest.mark.parametrize(
+    ("host", "behind_tls", "status"),
+    [
+        ("127.0.0.1", False, 200),
+        ("127.9.9.9", False, 200),
+        ("::1", False, 200),
+        ("[::1]", False, 200),
+        ("localhost", False, 200),
+        ("0.0.0.0", False, 403),  # noqa: S104 - that is the point
+        ("::", False, 403),
+        ("192.0.2.7", False, 403),
+        ("localhost.example.org", False, 403),
+        ("0.0.0.0", True, 200),  # noqa: S104
+    ],
+)
+async def test_secrets_are_told_only_where_nobody_reads_along(
+    kept: EpochHoldings, host: str, behind_tls: bool, status: int
+) -> None:
+    kept.keep(held(1))
+    response = await ask(kept, "/v1/accounts/1/inclusion/1", host=host, behind_tls=behind_tls)
+    assert response.status_code == status
+    if status == 403:
+        assert problem(response) == (403, NodeCode.API_IN_CLEAR.label)
+
+
+def test_what_is_kept_is_closed_to_others_and_outlives_a_restart(kept: EpochHoldings) -> None:
+    kept.keep(held(1))
+    folder = kept._folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()] == [0o600]
+    found = EpochHoldings(folder, seed_of).own(1, 1)
+    assert found is not None
+    assert (found.holdings, found.height, found.seed) == (HELD, 5, seed_of(1))
+
+
+def test_the_oldest_epochs_are_forgotten(tmp_path: Path) -> None:
+    by_count = EpochHoldings(tmp_path / "count", seed_of, epochs_max=3)
+    for epoch in range(1, 6):
+        by_count.keep(held(epoch))
+    assert by_count.epochs == (3, 4, 5)
+    assert by_count.own(1, 2) is None
+    size = next((tmp_path / "count").iterdir()).stat().st_size
+    by_bytes = EpochHoldings(tmp_path / "bytes", seed_of, bytes_max=2 * size)
+    for epoch in range(1, 6):
+        by_bytes.keep(held(epoch))
+    assert by_bytes.epochs == (4, 5)
+    tight = EpochHoldings(tmp_path / "tight", seed_of, bytes_max=1)
+    for epoch in (1, 2):
+        tight.keep(held(epoch))
+    assert tight.epochs == (2,)
+
+
+def test_a_damaged_file_is_an_epoch_that_is_not_kept(kept: EpochHoldings) -> None:
+    kept.keep(held(1))
+    path = next(kept._folder.iterdir())
+    for data in (b"", path.read_bytes()[:-1], path.read_bytes() + b"x"):
+        path.write_bytes(data)
+        with capture_logs() as logs:
+            assert kept.own(1, 1) is None
+        assert [(each["event"], each["epoch"]) for each in logs] == [("holdings of an epoch are damaged", 1)]
+
+
+async def _record(recorder: Recorder) -> None:
+    async def idle() -> bool | None:
+        return True if recorder._receive.statistics().tasks_waiting_receive else None
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.run)
+        await until("recorded", 60, idle)
+        nursery.cancel_scope.cancel()
+
+
+def _decide(station: Station, heights: int) -> None:
+    words = World(station.home.genesis)
+    for height in range(1, heights + 1):
+        words.state = station.state
+        prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
+        station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
+
+
+async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "net")
+    with Store(home.path / "s.sqlite", home.network) as store:
+        station = Station(home, store)
+        kept = EpochHoldings(home.path / "holdings", station.epochs.seed_of)
+        recorder = Recorder(store, station.epochs, holdings=kept)
+        station.application.listen(recorder.decided)
+        _decide(station, MARKET.epoch_blocks)
+        with capture_logs() as logs:
+            await _record(recorder)
+        assert kept.epochs == (1,)
+        assert logs == []
+        found = kept.own(1, 1)
+        assert found is not None
+        own = holdings_of(station.state, 1)
+        assert sorted(found.holdings.values()) == sorted(each for each in (*own.cash, *own.tokens, *own.lots) if each)
+        view = _view(station)
+        assert isinstance(view.inclusion(1, 1), Rejected)
+
+
+async def test_a_state_that_peers_gave_is_kept_when_the_node_starts(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "net")
+    with Store(home.path / "s.sqlite", home.network) as store:
+        station = Station(home, store)
+        _decide(station, MARKET.epoch_blocks)
+        await _record(station.recorder)
+        again = Station(home, store)
+        kept = EpochHoldings(home.path / "holdings", again.epochs.seed_of)
+        Recorder(store, again.epochs, holdings=kept).restored(again.restored.height, again.restored.state)
+        assert kept.epochs == (1,)
+
+
+async def test_a_full_disk_does_not_end_the_node(tmp_path: Path) -> None:
+    home = make_home(tmp_path / "net")
+    with Store(home.path / "s.sqlite", home.network) as store:
+        station = Station(home, store, QuickProver())
+        (home.path / "holdings").write_text("in the way")
+        recorder = Recorder(store, station.epochs, holdings=EpochHoldings(home.path / "holdings", seed_of))
+        station.application.listen(recorder.decided)
+        _decide(station, MARKET.epoch_blocks)
+        with capture_logs() as logs:
+            await _record(recorder)
+        assert [each["event"] for each in logs] == ["holdings of an epoch are not kept"]
+        assert store.snapshot(MARKET.epoch_blocks) is not None
