@@ -1,4 +1,4 @@
-"""`crossclear proof make|verify|show|history`: proofs as files."""
+"""`crossclear proof make|verify|show|history|fetch|inputs`: proofs as files."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 from node.cli.anchors import anchor_of, anchor_options, light_options, own_options
 from node.cli.exits import Exit
 from node.cli.output import output_option, say, show
+from node.cli.proof_inputs import inputs
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ALLOWED = {"gaps": "EPOCH_MISSING", "unlinked": "SET_NOT_LINKED"}
@@ -15,7 +16,10 @@ _ALLOWED = {"gaps": "EPOCH_MISSING", "unlinked": "SET_NOT_LINKED"}
 
 @click.group()
 def proof() -> None:
-    """Make, check and look into proofs: of one account, of an epoch, of many epochs. Only `fetch` needs a network."""
+    """Make, check and look into proofs: of one account, of an epoch, of many epochs.
+
+    Only `fetch` and `inputs` use a network.
+    """
 
 
 @proof.command()
@@ -151,7 +155,7 @@ def history(
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--url", "urls", multiple=True, required=True, help="A node's API; repeat: each keeps what it proved.")
 def fetch(folder: Path, urls: tuple[str, ...]) -> int:
-    """Bring the epoch packages that nodes keep into FOLDER, for `history`. The only verb here that uses a network.
+    """Bring the epoch packages that nodes keep into FOLDER, for `history`. It uses a network.
 
     Nothing is believed: files are named by their hashes, and two of one epoch stay side by side. Exits with 4 when a
     node did not answer to the end.
@@ -167,3 +171,6 @@ def fetch(folder: Path, urls: tuple[str, ...]) -> int:
         failed = f", then {printable(each.failure)}" if each.failure else ""
         click.echo(f"{each.url}: {each.new} new packages, {each.known} known{failed}")
     return Exit.UNREACHABLE if any(each.failure for each in results) else Exit.OK
+
+
+proof.add_command(inputs)
