@@ -12,7 +12,7 @@ from bridge.custody import NATIVE
 from bridge.evm.header import header_bytes
 from bridge.evm.hexadecimal import hex_data, read_data, read_list, read_object
 from bridge.quorum import EndpointQuorum
-from bridge.rpc import BATCH_MAX, Call, Refusal, Result
+from bridge.rpc import Call, Refusal, Result
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.evm.evidence import NODE_BYTES_MAX, BlockEvidence, Counters, Custodian, select_evidence
 from clearing.base.evm.storage import VAULT_DEPOSITED, VAULT_WITHDRAWN, vault_place
@@ -21,14 +21,15 @@ from clearing.facts import CustodySeen
 
 DEPTH_MAX = 64
 """Nodes of one proof."""
-KEYS_MAX = 1024
-"""Storage words of one account in one call."""
+TOKENS_MAX = 64
+"""Whose proofs are asked for at once: one more call than tokens, and two storage words a token in one of them."""
 
 
 async def fetch_evidence(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequence[CustodySeen]) -> BlockEvidence:
     """The evidence of these facts, all of one block of `chain`, from the first endpoint whose answer proves them.
 
-    No endpoint is blamed: one may know no `eth_getProof`, or have dropped the state, and be good for all else.
+    No endpoint is blamed: one may know no `eth_getProof`, or have dropped the state, and be good for all else. Many
+    tokens are asked for in parts, each of which may come from another endpoint: hashes bind the nodes.
 
     Raises LocalFault WRONG_CHAIN for facts of several blocks or another vault; RemoteFault of the last endpoint:
     STORAGE_PROOF_DIFFERS, HEADER_HASH_MISMATCH, MALFORMED_ANSWER, BAD_TRIE_PROOF, ENDPOINT_REFUSED and the like.
@@ -36,12 +37,27 @@ async def fetch_evidence(chain: WatchedChain, quorum: EndpointQuorum, facts: Seq
     places = {(fact.chain_id, fact.vault, fact.block_number, fact.block_hash) for fact in facts}
     if len(places) != 1 or next(iter(places))[:2] != (chain.chain_id, chain.vault):
         raise LocalFault(BridgeCode.WRONG_CHAIN, "custody facts", blocks=len(places), chain_id=chain.chain_id)
-    wanted = tuple(Custodian(fact.vault, fact.token, chain.balances_of(fact.token)) for fact in facts)
+    parts = [
+        await _fetch_part(chain, quorum, facts[start : start + TOKENS_MAX])
+        for start in range(0, len(facts), TOKENS_MAX)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    pool: dict[bytes, bytes] = {keccak256(node): node for part in parts for node in part.nodes}
+    return select_evidence(chain.chain_id, parts[0].header, pool, _custodians(chain, facts))[0]
+
+
+async def _fetch_part(chain: WatchedChain, quorum: EndpointQuorum, facts: Sequence[CustodySeen]) -> BlockEvidence:
+    wanted = _custodians(chain, facts)
     return await quorum.proven(
         _calls(wanted, facts[0].block_hash),
         lambda results: check_answer(chain.chain_id, wanted, facts, results),
         blame=False,
     )
+
+
+def _custodians(chain: WatchedChain, facts: Sequence[CustodySeen]) -> tuple[Custodian, ...]:
+    return tuple(Custodian(fact.vault, fact.token, chain.balances_of(fact.token)) for fact in facts)
 
 
 def check_answer(
@@ -85,14 +101,12 @@ def _calls(wanted: Sequence[Custodian], block_hash: bytes) -> list[Call]:
     """One proof of the vault with all counters, one of each token that has a place for balances."""
     at = {"blockHash": hex_data(block_hash), "requireCanonical": True}
     places = [vault_place(mapping, each.token) for each in wanted for mapping in (VAULT_DEPOSITED, VAULT_WITHDRAWN)]
-    asked = [(wanted[0].vault, places[start : start + KEYS_MAX]) for start in range(0, len(places), KEYS_MAX)]
+    asked = [(wanted[0].vault, places)]
     asked += [
         (each.token, [each.balances.place(each.vault)])
         for each in wanted
         if each.balances.is_known and each.token != NATIVE
     ]
-    if len(asked) >= BATCH_MAX:
-        raise LocalFault(BridgeCode.WRONG_CHAIN, "custody proofs", calls=len(asked), limit=BATCH_MAX)
     proofs = [Call("eth_getProof", (hex_data(address), list(map(hex_data, keys)), at)) for address, keys in asked]
     return [Call("eth_getBlockByHash", (hex_data(block_hash), False)), *proofs]
 
