@@ -24,7 +24,7 @@ from proofs.package import CUSTODY_BLOCKS_MAX, PART_BYTES_MAX
 LIST_BYTES = 8
 """What the list around the evidence may take."""
 FETCH_SECONDS_MAX = 20.0
-"""For a block whose evidence was not kept."""
+"""For all blocks of one chain whose evidence was not kept."""
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +41,16 @@ class CustodyEvidence:
         """The evidence for a package of this statement, in its order; blocks that nobody can prove are missing."""
         found: list[BlockEvidence] = []
         size = LIST_BYTES
+        left = dict.fromkeys(self._keepers, FETCH_SECONDS_MAX)
         for (chain_id, block_hash), terms in terms_of_blocks(statement.custody).items():
             number = terms[0].block_number
-            evidence = self._kept(chain_id, number, block_hash, terms) or await self._fetched(chain_id, terms)
-            size += len(encode(evidence)) if evidence is not None else 0
-            if evidence is None or size > PART_BYTES_MAX["custody"] or len(found) == CUSTODY_BLOCKS_MAX:
+            evidence = self._kept(chain_id, number, block_hash, terms) or await self._fetched(chain_id, terms, left)
+            needed = len(encode(evidence)) if evidence is not None else 0
+            if evidence is None or size + needed > PART_BYTES_MAX["custody"] or len(found) == CUSTODY_BLOCKS_MAX:
                 log.warning("custody is not proven", chain_id=chain_id, block=number, epoch=statement.epoch)
             else:
                 found.append(evidence)
+                size += needed
         return tuple(found)
 
     def _kept(
@@ -57,15 +59,21 @@ class CustodyEvidence:
         kept = self._store.of_block(chain_id, number, block_hash)
         return None if kept is None else _narrowed(kept, terms)
 
-    async def _fetched(self, chain_id: int, terms: Sequence[CustodyTerm]) -> BlockEvidence | None:
+    async def _fetched(
+        self, chain_id: int, terms: Sequence[CustodyTerm], left: dict[int, float]
+    ) -> BlockEvidence | None:
+        """`left`: seconds that each chain may still take, which are counted down."""
         keeper = self._keepers.get(chain_id)
         if keeper is None:
             return None
+        started = trio.current_time()
         try:
-            with trio.move_on_after(FETCH_SECONDS_MAX):
+            with trio.move_on_after(left[chain_id]):
                 return await keeper.prove(tuple(map(_fact, terms)))
         except CrossclearError as fault:
             log.warning("no storage proof of custody", chain_id=chain_id, fault=str(fault))
+        finally:
+            left[chain_id] = max(0.0, left[chain_id] - (trio.current_time() - started))
         return None
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import trio
+import trio.testing
 
 from bridge.codes import BridgeCode
 from bridge.evidence_store import EvidenceStore
@@ -15,7 +17,7 @@ from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.hashing import keccak256
 from clearing.facts import CustodySeen
 from clearing.margin.snapshot import CustodyTerm
-from node.epochs.custody_evidence import LIST_BYTES, CustodyEvidence
+from node.epochs.custody_evidence import FETCH_SECONDS_MAX, LIST_BYTES, CustodyEvidence
 from proofs.custody import Standing, check_custody
 from proofs.package import PART_BYTES_MAX
 from tests.made_state import MadeState
@@ -146,3 +148,38 @@ def test_a_store_keeps_the_newest_blocks_of_each_chain_and_reads_nothing_damaged
         path.write_bytes(damage)
         assert store.of_block(7, 32, evidence[32].block_hash) is None
     assert EvidenceStore(folder).of_block(7, 100, evidence[100].block_hash) == evidence[100]
+
+
+class Hanging(Keeper):
+    """Never answers."""
+
+    async def prove(self, facts: Sequence[CustodySeen]) -> BlockEvidence:
+        self.asked.append(facts)
+        await trio.sleep_forever()
+        raise NotImplementedError
+
+
+async def test_a_package_waits_for_a_silent_chain_once_however_many_blocks(
+    store: EvidenceStore, autojump_clock: trio.testing.MockClock
+) -> None:
+    (other, nodes) = made(1_000)
+    terms = [term(number, made(number)[0], TOKENS[0]) for number in range(1, 9)]
+    statement = Statement(*terms, term(1_000, other, TOKENS[1], chain_id=8))
+    keepers = {7: Hanging(), 8: Keeper(select_evidence(8, other, nodes, ALL[1:2])[0])}
+    started = trio.current_time()
+    found = await CustodyEvidence(store, keepers).of(statement)  # type: ignore[arg-type]
+    assert trio.current_time() - started < 2 * FETCH_SECONDS_MAX
+    assert [each.chain_id for each in found] == [8], "another chain's turn comes all the same"
+
+
+async def test_evidence_that_is_left_out_takes_no_room_of_others(
+    store: EvidenceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = [made(number, f12=bytes(2_000 if number == 1 else 1)) for number in (1, 2, 3)]
+    for number, (header, nodes) in enumerate(headers, start=1):
+        store.keep(number, select_evidence(7, header, nodes, ALL[:1])[0])
+    sizes = [len(encode(store.of_block(7, n, keccak256(header)))) for n, (header, _) in enumerate(headers, start=1)]
+    monkeypatch.setitem(PART_BYTES_MAX, "custody", LIST_BYTES + sizes[1] + sizes[2])
+    terms = [term(number, header, TOKENS[0]) for number, (header, _) in enumerate(headers, start=1)]
+    found = await CustodyEvidence(store, {}).of(Statement(*terms))  # type: ignore[arg-type]
+    assert [each.header for each in found] == [header for header, _ in headers[1:]]
