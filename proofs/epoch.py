@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from clearing.base.certificate import Certificate
 from clearing.base.errors import LocalFault
 from clearing.base.header import Header
+from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.validators import ValidatorSet
-from clearing.margin.snapshot import AccountHoldings, RiskSnapshot, RiskStatement
+from clearing.margin.snapshot import AccountHoldings, RiskSnapshot, RiskStatement, SlotKind
 from proofs.book import open_book
 from proofs.commitment import CommitmentContext, blinders, commit
 from proofs.committer import Committer
 from proofs.cover.prover import prove_cover
 from proofs.errors import ProofCode
 from proofs.group import encode_point
+from proofs.house import house_statement
 from proofs.least import LeastValues
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
@@ -26,6 +28,7 @@ from proofs.package import FORMAT, EpochPackage, commitments_root, linear_statem
 from proofs.shard_workers import ShardWorkers
 from proofs.solvency import DOMAIN, auxiliary_slots, complete_holdings, layout_of
 from proofs.srs import CEREMONY_SHA256, basis
+from proofs.transcript import Transcript
 
 Seeds = Mapping[int, bytes]
 """Account to its 32-byte seed."""
@@ -115,6 +118,7 @@ def assemble(
     cover = prove_cover(
         statement, commitments, witnesses, domain, transcript, scalars=scalars, check_witness=check_witness
     )
+    house = _prove_house(statement, commitments, witnesses, domain, transcript, scalars)
     return write_package(
         EpochPackage(
             format=FORMAT,
@@ -128,8 +132,28 @@ def assemble(
             proof=proof,
             book=book,
             cover=cover,
+            house=house,
         )
     )
+
+
+def _prove_house(
+    statement: RiskStatement,
+    commitments: Sequence[tuple[int, bytes]],
+    witnesses: Sequence[Witness],
+    domain: int,
+    transcript: Transcript,
+    scalars: RandomScalar,
+) -> bytes:
+    """That the house owes no cash; empty where it does, or there is no such account."""
+    wanted = house_statement(statement, commitments, domain, transcript)
+    if wanted is None:
+        return b""
+    own = witnesses[[account for account, _ in commitments].index(HOUSE_ACCOUNT)]
+    if any(own.values[j] < 0 for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.CASH):
+        return b""
+    held = make_witness(wanted.layout, own.values, 0, own.blinders)
+    return prove(wanted, [held], scalars=scalars)[0]
 
 
 def context_of(statement: RiskStatement, account: int) -> CommitmentContext:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from clearing.base.hashing import sha256
 from proofs.cover.terms import Cover, cover_of
 from proofs.group import POINT_BYTES, Point, decode_point, encode_point
-from proofs.linear.encoding import read_proof
+from proofs.linear.encoding import TAIL_BYTES, part_bytes, read_proof
 from proofs.package import EpochPackage
 from proofs.solvency import layout_of
 from proofs.srs import basis
@@ -118,6 +118,11 @@ def messages(package: EpochPackage) -> Iterator[tuple[str, bytes]]:
     cover = cover_of(package.statement, [account for account, _ in package.commitments], package.domain)
     if cover is not None:
         yield from _cover_messages(package, cover)
+    if package.house:
+        shown = read_proof(package.house, 1, (len(package.house) - TAIL_BYTES) // part_bytes(1))
+        yield f"C_D of the house's proof of epoch {epoch}", shown.parts[0].c_d[0]
+        yield f"C_m of the house's proof of epoch {epoch}", shown.c_m
+        yield f"C_S of the house's proof of epoch {epoch}", shown.c_s
 
 
 def _cover_messages(package: EpochPackage, cover: Cover) -> Iterator[tuple[str, bytes]]:

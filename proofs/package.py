@@ -62,6 +62,8 @@ class EpochPackage(Wire, frozen=True):
     custody: Annotated[tuple[BlockEvidence, ...], msgspec.Meta(max_length=CUSTODY_BLOCKS_MAX)] = ()
     """Storage proofs, one for each block that custody terms speak about, in the order of the terms; it may lack some or
     all, and the verdict says which terms are then unproven. Bound by the certified block hashes."""
+    house: ProofBytes = b""
+    """That the house owes no cash (`proofs.house`); empty where it cannot be shown, and the verdict says so."""
 
 
 # A fixed number of parts, each skipped over and not decoded.

@@ -1,8 +1,8 @@
 """The verifier of epoch packages: bytes in, one named result per check out. Pure, offline, from the file alone.
 
 Rule: checks run in a fixed order and stop at the first that fails, whose name is the answer:
-encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → cover → rules
-→ inclusion (for an own account).
+encoding → certificate → roots → statement → ranges_and_rows → matched_book → reserves → custody → cover → house
+→ rules → inclusion (for an own account).
 It must import neither provers nor anything that talks to a network.
 """
 
@@ -20,6 +20,7 @@ from proofs.cover.verifier import check_cover
 from proofs.custody import Standing, check_custody, check_listed, check_reserves, custody_detail
 from proofs.errors import ProofCode, Refused
 from proofs.group import Point, decode_point
+from proofs.house import check_house
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify as verify_linear
 from proofs.package import EpochPackage, commitments_root, linear_statement, read_package
@@ -117,6 +118,7 @@ class PackageChecks:
             ("reserves", self.reserves),
             ("custody", self.custody),
             ("cover", self.cover),
+            ("house", self.house),
             ("rules", self.rules),
         ]
         return [*found, ("inclusion", self.inclusion)] if self.own is not None else found
@@ -204,9 +206,18 @@ class PackageChecks:
         )
         return told if package.statement.cover else Open(told)
 
+    def house(self) -> str:
+        """The house itself owes no cash, where the package shows it."""
+        package = self.package
+        if self.transcript is None:
+            raise Refused(ProofCode.BAD_STATEMENT, "no transcript")
+        accounts = package.commitments
+        return check_house(package.statement, accounts, self.points, package.domain, package.house, self.transcript)
+
     def rules(self) -> str:
         """Slots, rows and prices are those of the stated parameters, and with a genesis these are its own."""
-        return check_rulebook(self.package.statement, self.genesis)
+        package = self.package
+        return check_rulebook(package.statement, self.genesis, certified_ms=package.header.time_ms)
 
     def inclusion(self) -> str:
         """The own account is in the certified list."""

@@ -25,7 +25,7 @@ from proofs.standalone import MAGIC, read_standalone
 
 View = dict[str, Any]
 _FIELDS = EpochPackage.__struct_fields__
-_OWN_VIEW = ("commitments", "proof", "book", "cover", "custody")
+_OWN_VIEW = ("commitments", "proof", "book", "cover", "custody", "house")
 """Long ones, of which no second form is built."""
 
 
@@ -51,6 +51,7 @@ def package_view(package: EpochPackage) -> View:
     shown["proof"] = _joint_view(package)
     shown["book"] = _book_view(package.book, package.statement)
     shown["cover"] = _cover_view(package) if package.cover else _hex(package.cover)
+    shown["house"] = _house_view(package.house) if package.house else _hex(package.house)
     return shown
 
 
@@ -107,6 +108,13 @@ def _joint_view(package: EpochPackage) -> View:
         return _linear_view(read_proof(package.proof, len(package.commitments), columns))
     except RemoteFault as fault:
         return {"unreadable": str(fault), "bytes": _hex(package.proof)}
+
+
+def _house_view(data: bytes) -> View:
+    try:
+        return _linear_view(read_proof(data, 1, (len(data) - TAIL_BYTES) // part_bytes(1)))
+    except RemoteFault as fault:
+        return {"unreadable": str(fault), "bytes": _hex(data)}
 
 
 def _cover_view(package: EpochPackage) -> View:

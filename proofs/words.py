@@ -25,6 +25,7 @@ MEANINGS = {
     "balances, as far as the file has proofs of them.",
     "cover": "The default fund, which its account holds, covers what its two largest members would lack in every "
     "stress scenario, or falls short by no more than is listed. Without stated scenarios, none of this is said.",
+    "house": "The clearing house's own account owes nothing in any currency, where the package shows it.",
     "rules": "Every row is what the stated parameters and prices make of the rulebook, to the last coefficient; with a "
     "genesis, the parameters are its own.",
     "listed": "The proof is about exactly one account of the certified list.",
@@ -112,7 +113,7 @@ def limits_of(
         rules_limit(with_genesis=with_genesis),
         *custody_limits(package.statement, standings(package.statement, package.custody), listed=listed),
         "Members' claims in cash may be larger than the vaults' cash: the rest is owed by accounts whose cash is below "
-        "zero, and backed by their collateral.",
+        f"zero{'' if package.house else ', the house perhaps among them'}, and backed by their collateral.",
         "An account whose owner never checks its own leaf is bound only in sum with other such accounts; the house's "
         "and those that nobody claims count among them.",
         *cover_limits(package.statement),

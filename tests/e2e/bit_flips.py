@@ -17,6 +17,7 @@ CHECKS = (
     "reserves",
     "custody",
     "cover",
+    "house",
     "rules",
 )
 SEED = 20_200_312

@@ -32,7 +32,7 @@ def fields(text: str) -> list[str]:
     return text.split()
 
 
-PACKAGE = fields("format header certificate validators srs domain statement commitments proof book cover custody")
+PACKAGE = fields("format header certificate validators srs domain statement commitments proof book cover custody house")
 HEADER = fields(
     "network parent height time_ms payload_root module_roots commitments_root commitments_height withdrawals_root "
     "withdrawals_count exit_root epoch validators_hash next_validators_hash deposit_cursors"
@@ -73,7 +73,7 @@ def failed_check(data: bytes) -> str:
     name = "encoding"
     try:
         judged = read(data)
-        for check in (certificate, roots, statement, ranges_and_rows, matched_book, reserves, custody, cover):
+        for check in (certificate, roots, statement, ranges_and_rows, matched_book, reserves, custody, cover, house):
             name = check.__name__
             check(judged)
     except (No, TypeError, ValueError, OverflowError, KeyError, IndexError):
@@ -317,6 +317,23 @@ def cover(judged: Judged) -> None:
     assert judged.linear is not None
     assert judged.script is not None
     check_cover(judged.statement, judged.linear, judged.package["cover"], judged.script)
+
+
+def house(judged: Judged) -> None:
+    """Every cash slot of account 0 is in [0, 2^64), by a linear proof in which nothing else has digits."""
+    linear, data = judged.linear, judged.package["house"]
+    assert linear is not None
+    assert judged.script is not None
+    slots = judged.statement["slots"]
+    rows = tuple((8, ((j, 1),), 0, False) for j, slot in enumerate(slots) if slot[1] == 1)
+    own = [each for each in linear.accounts if each[0] == 0]
+    if not data or not own or not rows:
+        need(not data, "house")
+        return
+    context = judged.script.fork("crossclear/house/v1").draw("context").to_bytes(32, "big")
+    free = ((0, 0),) * len(slots)
+    accounts = ((0, 0, own[0][2]),)
+    check_proof(PlainStatement(linear.n, free, rows, context, accounts, ranged_elsewhere=True), data)
 
 
 # Reserves and custody.

@@ -155,7 +155,10 @@ def test_parts_of_two_good_packages_do_not_make_a_third(market, package):
     assert first.commitments == second.commitments
     assert verify_package(write_package(replace(first, proof=second.proof))).failed == "matched_book"
     assert verify_package(write_package(replace(first, book=second.book))).failed == "matched_book"
-    assert verify_package(write_package(replace(first, proof=second.proof, book=second.book))).ok
+    assert verify_package(write_package(replace(first, house=second.house))).failed == "house"
+    moved = {"proof": second.proof, "book": second.book}
+    assert verify_package(write_package(replace(first, **moved))).failed == "house"
+    assert verify_package(write_package(replace(first, **moved, house=second.house))).ok
     older = replace(first, statement=replace(first.statement, epoch=3))
     assert verify_package(write_package(older)).failed == "roots"
 

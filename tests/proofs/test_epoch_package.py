@@ -26,6 +26,7 @@ CHECKS = (
     "reserves",
     "custody",
     "cover",
+    "house",
     "rules",
 )
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
