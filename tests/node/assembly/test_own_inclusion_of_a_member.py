@@ -1,6 +1,9 @@
 """Rules of own inclusion: a member gets from its node what it checks its account in a package with, and nobody else."""
 
+import json
 import stat
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +17,25 @@ from structlog.testing import capture_logs
 from clearing.base import secp256k1
 from clearing.base.errors import Rejected
 from clearing.extension import VoteExtension
+from clearing.genesis import genesis_to_json
 from clearing.holdings import holdings_of
+from consensus.messages import CommittedBlock
 from node.api.inclusion_shapes import InclusionView
-from node.api.server import build_api
+from node.api.server import build_api, serve_api
 from node.api.shapes import Problem
+from node.application import Decided
+from node.cli.main import run
 from node.codes import NodeCode
 from node.config import Api
 from node.devnet.waiting import until
-from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch
-from node.epochs.service import account_seed
+from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, held_of_epoch
+from node.epochs.service import account_seed, write_package
 from node.recorder import Recorder
 from node.store.store import Store
 from node.views.view import LiveView
-from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.clearing.state.world import BTC, ETH, USDC_1, WETH_1, World, reports, secret
 from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
+from tests.node.assembly.test_history_of_a_node import Prover
 from tests.node.assembly.test_view_and_readiness import _view
 from tests.node.services.test_api import ALICE, BOB, NOW, FakeView
 from tests.node.services.test_margin_api import asked
@@ -207,12 +215,16 @@ async def _record(recorder: Recorder) -> None:
         nursery.cancel_scope.cancel()
 
 
-def _decide(station: Station, heights: int) -> None:
+def _decide(station: Station, heights: int) -> CommittedBlock:
     words = World(station.home.genesis)
     for height in range(1, heights + 1):
         words.state = station.state
         prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
-        station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
+        facts = tuple(words.custody_facts(4 * height))
+        if height == 1:
+            facts += (words.deposit_fact(1, USDC_1, 9_000), words.deposit_fact(1, WETH_1, 10**18))
+        committed = station.decide(VoteExtension(prices, facts))
+    return committed
 
 
 async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(tmp_path: Path) -> None:
@@ -259,3 +271,110 @@ async def test_a_full_disk_does_not_end_the_node(tmp_path: Path) -> None:
             await _record(recorder)
         assert [each["event"] for each in logs] == ["holdings of an epoch are not kept"]
         assert store.snapshot(MARKET.epoch_blocks) is not None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A station that has kept and proven its first epoch, and its genesis in a file."""
+
+    view: LiveView
+    folder: Path
+    height: int
+
+    @property
+    def genesis(self) -> list[str]:
+        return ["--genesis", str(self.folder / "genesis.json")]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp("place")
+    home = make_home(folder / "net")
+    (folder / "genesis.json").write_bytes(genesis_to_json(home.genesis))
+    with Store(folder / "s.sqlite", home.network) as store:
+        station = Station(home, store, Prover())
+        kept = EpochHoldings(folder / "holdings", station.epochs.seed_of)
+
+        def keep(decided: Decided) -> None:
+            snapshot = station.epochs.waiting_at(decided.header.height)
+            if decided.result.snapshot and snapshot is not None:
+                kept.keep(held_of_epoch(snapshot, decided.state))
+
+        station.application.listen(keep)
+        committed = _decide(station, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks)
+        header = committed.block.header
+        snapshot = station.epochs.provable(header.height)
+        assert snapshot is not None
+        seeds = {each.account: seed_of(each.account) for each in snapshot.accounts}
+        data = station.prover.prove(snapshot, seeds, header, committed.certificate, home.genesis.validators).result()
+        store.save_package(write_package(home.path / "packages", home.path, 1, MARKET.epoch_blocks, data))
+        view = _view(station)
+        view._holdings = kept
+        view.decided(header)
+        (folder / "epoch.ccp").write_bytes(data)
+        (folder / "key").touch(mode=0o600)
+        (folder / "key").write_text(secret(1).hex())
+        yield Place(view, folder, MARKET.epoch_blocks)
+
+
+async def proof_inputs(place: Place, out: Path, *more: str) -> int:
+    """`crossclear proof inputs` of account 1 against a socket."""
+    settings = Api(port=0)
+    app = build_api(place.view, settings, lambda: time.time_ns() // 1_000_000)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_api, app, settings)
+            argv = ["proof", "inputs", "--url", bound[0], "--secret-file", str(place.folder / "key"), "--out", str(out)]
+            code = await trio.to_thread.run_sync(run, [*argv, *(more or ("--account", "1"))])
+            nursery.cancel_scope.cancel()
+    return code
+
+
+async def test_what_the_command_writes_passes_the_inclusion_check(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "own"
+    assert await proof_inputs(place, out) == 0
+    told = capsys.readouterr()
+    assert "your own records" in told.err
+    assert "/v1/proofs/1" in told.err
+    assert seed_of(1).hex() not in told.out + told.err
+    assert [stat.S_IMODE((out / name).stat().st_mode) for name in ("seed", "holdings.json")] == [0o600, 0o600]
+    held_then = json.loads((out / "holdings.json").read_text())
+    assert sorted(held_then.values()) == ["1000000", "9000"]
+    own = ["--account", "1", "--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
+    assert run(["verify", str(place.folder / "epoch.ccp"), *own, *place.genesis]) == 0
+    assert "ok   inclusion" in capsys.readouterr().out
+
+
+async def test_a_holding_that_differs_fails_the_inclusion_check(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "own"
+    assert await proof_inputs(place, out, "--account", "1", "--epoch", "1") == 0
+    true = json.loads((out / "holdings.json").read_text())
+    own = ["--account", "1", "--seed-file", str(out / "seed"), "--holdings", str(out / "holdings.json")]
+    for name, amount in true.items():
+        (out / "holdings.json").write_text(json.dumps({**true, name: str(int(amount) + 1)}))
+        capsys.readouterr()
+        assert run(["verify", str(place.folder / "epoch.ccp"), *own, *place.genesis, "--output", "json"]) == 6
+        last = json.loads(capsys.readouterr().out)["checks"][-1]
+        assert (last["name"], last["ok"]) == ("inclusion", False)
+
+
+async def test_the_command_overwrites_nothing_and_asks_nothing_in_clear(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "own"
+    out.mkdir(mode=0o700)
+    (out / "holdings.json").write_text("{}")
+    assert await proof_inputs(place, out) == 7
+    assert [path.name for path in out.iterdir()] == ["holdings.json"]
+    for epoch in ("-1", "newest", "1" * 19, "\u00b2"):
+        assert await proof_inputs(place, tmp_path / "other", "--account", "1", "--epoch", epoch) == 2
+    assert await proof_inputs(place, tmp_path / "other", "--account", "2") == 1
+    capsys.readouterr()
+    elsewhere = ["--account", "1", "--secret-file", str(place.folder / "key"), "--out", str(tmp_path / "other")]
+    assert run(["proof", "inputs", "--url", "http://node.example.org:26680", *elsewhere]) != 0
+    assert NodeCode.API_IN_CLEAR.label in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
