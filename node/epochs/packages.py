@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 import trio
 
-from clearing.base.errors import CrossclearError
+from clearing.base.errors import Bug, CrossclearError
 from clearing.base.evm.evidence import BlockEvidence
 from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
@@ -98,7 +98,15 @@ class PackageService:
                 data = await self._with_custody(data, snapshot.statement)
                 await self._keep(data, snapshot.statement.epoch, header, seconds)
             except (CrossclearError, OSError) as error:  # a full disk, too, leaves the epoch to its other prover
-                log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=str(error))
+                self._failed(snapshot, header, str(error))
+            except Bug:
+                raise
+            except Exception as error:  # out of memory, or whatever a library under a worker raised
+                # Only its kind: its words may be of holdings, and logs leave the machine.
+                self._failed(snapshot, header, type(error).__name__)
+
+    def _failed(self, snapshot: RiskSnapshot, header: Header, error: str) -> None:
+        log.error("epoch not proven", epoch=snapshot.statement.epoch, height=header.height, error=error)
 
     @property
     def progress(self) -> Progress:

@@ -121,21 +121,32 @@ async def test_fetched_heights_are_left_to_those_who_decided_them(proving: Provi
     assert proving.packages._receive.statistics().current_buffer_used == 0
 
 
-@pytest.mark.parametrize("error", [LocalFault(NodeCode.PROVER_LOST, "prover"), OSError("no space left")])
+FAILURES = (
+    LocalFault(NodeCode.PROVER_LOST, "prover"),
+    OSError("no space left"),
+    MemoryError(),
+    TypeError("cannot unpickle 4242424242"),
+)
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
 async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: Exception) -> None:
     packages, prover = proving.packages, proving.station.prover
     packages.decided(Decided(proving.committed, 1, 0, fetched=False))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(packages.run)
+    with capture_logs() as told:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(packages.run)
 
-        async def begun() -> "Future[bytes] | None":
-            return prover.proofs[-1] if prover.proofs else None
+            async def begun() -> "Future[bytes] | None":
+                return prover.proofs[-1] if prover.proofs else None
 
-        (await until("begun", 60, begun)).set_exception(error)
-        await trio.sleep(0.1)
-        assert len(nursery.child_tasks) == 1
-        nursery.cancel_scope.cancel()
+            (await until("begun", 60, begun)).set_exception(error)
+            await trio.sleep(0.1)
+            assert len(nursery.child_tasks) == 1
+            nursery.cancel_scope.cancel()
     assert packages.newest_epoch == 0
+    assert [each["event"] for each in told if each["log_level"] == "error"] == ["epoch not proven"]
+    assert "4242424242" not in str(told), "what a library says may be of holdings"
 
 
 def test_every_epoch_is_some_validators_turn_and_turns_are_shared() -> None:
