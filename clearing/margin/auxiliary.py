@@ -152,12 +152,13 @@ def _joint_rows(arrays: ValuedListing, places: Places) -> Iterable[Row]:
     tariff, auxiliary = arrays.tariff, places.auxiliary
     tail, joint = auxiliary["tail"], auxiliary["joint"]
     expected = {tail: -tariff.joint.tail, joint: tariff.joint.tail}
+    members = [arrays.members(group) for group in arrays.groups]
     for number, scenario in enumerate(tariff.joint.scenarios, start=1):
         beyond = auxiliary[f"beyond:{number}"]
         changes = {
             places.positions + at: arrays.rows[at][column] - arrays.rows[at][0]
-            for group, column in zip(arrays.groups, scenario.columns, strict=True)
-            for at in arrays.members(group)
+            for own, column in zip(members, scenario.columns, strict=True)
+            for at in own
         }
         yield _row(f"beyond:{number}", {**changes, tail: 1, beyond: 1})
         expected[beyond] = -scenario.count

@@ -80,10 +80,18 @@ def charge_checks(charges: Sequence[LotCharge], tiers: Sequence[ConcentrationTie
             (f"{at}.root_impact_ppm", each.root_impact_ppm, each.root_impact_ppm <= PPM),
             (f"{at}.sizes_ppm", len(sizes), 1 <= len(sizes) <= CHARGE_SIZES_MAX and rising),
         ]
-    for asset in sorted({tier.asset for tier in tiers}):
-        whole = sum(tier.haircut_ppm for tier in tiers if tier.asset == asset)
+    for asset, own in sorted(tiers_by_asset(tiers).items()):
+        whole = sum(tier.haircut_ppm for tier in own)
         checks.append((f"concentration.{asset}.haircut_ppm", whole, whole <= PPM))
     return checks
+
+
+def tiers_by_asset(tiers: Iterable[ConcentrationTier]) -> dict[int, list[ConcentrationTier]]:
+    """The tiers of each token, in their order; in one pass, for strangers write them, too."""
+    found: dict[int, list[ConcentrationTier]] = {}
+    for tier in tiers:
+        found.setdefault(tier.asset, []).append(tier)
+    return found
 
 
 def chained(points: Iterable[tuple[int, int]]) -> Lines:

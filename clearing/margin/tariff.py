@@ -12,7 +12,7 @@ from math import gcd
 from clearing.assets import Asset
 from clearing.base.units import PPM
 from clearing.instruments import Instrument
-from clearing.margin.charges import NO_LINES, Lines, concentration_lines, rate_micros
+from clearing.margin.charges import NO_LINES, Lines, concentration_lines, rate_micros, tiers_by_asset
 from clearing.margin.impact import impact_lines
 from clearing.margin.joint import JointCredit
 from clearing.margin.option_minimum import short_rates
@@ -114,13 +114,13 @@ def build_tariff(
                 notional = ticks * each.micros_per_tick
                 lot_rates[at] = rate_micros(notional, charge.contingency_ppm + charge.slippage_ppm)
                 impact[at] = impact_lines(charge, notional)
-    tiers = {asset.id: [tier for tier in parameters.concentration if tier.asset == asset.id] for asset in assets}
+    tiers = tiers_by_asset(parameters.concentration)
     return Tariff(
         short_rates=minimums,
         lot_rates=tuple(lot_rates),
         impact=tuple(impact),
         concentration=tuple(
-            concentration_lines(value, tiers[asset.id]) for asset, value in zip(assets, token_values, strict=True)
+            concentration_lines(value, tiers.get(each.id, ())) for each, value in zip(assets, token_values, strict=True)
         ),
         joint=parameters.joint,
     )

@@ -1,15 +1,21 @@
 """Rulebooks made to break the verifier, which computes by them: each is judged, none raises or takes for ever."""
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
+from clearing.margin.charges import ConcentrationTier
+from clearing.margin.joint import JointCredit, JointScenario
+from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.rulebook import Rulebook, read_rulebook, write_rulebook
+from clearing.margin.snapshot import Slot, SlotKind
 from proofs.errors import ProofCode
 from proofs.rulebook import check_rulebook
-from tests.proofs.stressed import snapshot_of
+from tests.proofs.stressed import RULEBOOK, snapshot_of
 from tests.proofs.test_hostile_packages import places
 from tests.proofs.test_rules_of_the_requirement import STATED as UNDER_EVERY_RULE
 
@@ -63,3 +69,39 @@ def test_a_rulebook_whose_rows_leave_their_bounds_is_refused_and_is_no_bug_of_ou
     with pytest.raises(RemoteFault) as fault:
         check_rulebook(msgspec.structs.replace(UNDER_EVERY_RULE, rules=rules))
     assert (fault.value.code, fault.value.at) == (ProofCode.BAD_STATEMENT, "rulebook makes no rows")
+
+
+GROUPS = tuple(RiskGroup(at, f"g{at}", 1, 200_000, 800_000, 0) for at in range(1, 1_001))
+LARGE = {
+    "tiers of as many tokens": {
+        "parameters": msgspec.structs.replace(
+            RULEBOOK.parameters, concentration=tuple(ConcentrationTier(at, 1, 0) for at in range(1, 120_000))
+        )
+    },
+    "joint scenarios of as many groups": {
+        "parameters": RiskParameters(
+            GROUPS,
+            scenarios=(Scenario(1, 1, 1),),
+            joint=JointCredit(
+                tuple(JointScenario((*(at >> bit & 1 for bit in range(7, -1, -1)), *(1,) * 992)) for at in range(256))
+            ),
+        ),
+        "instruments": tuple(
+            msgspec.structs.replace(RULEBOOK.instruments[0], id=group.id, name=group.name, group=group.id)
+            for group in GROUPS
+        ),
+        "marks": (),
+    },
+}
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_a_rulebook_as_large_as_can_be_takes_no_more_than_seconds(what):
+    """Anybody writes one, and a folder of packages is judged without asking who: time must not grow by squares."""
+    rules = write_rulebook(msgspec.structs.replace(RULEBOOK, **LARGE[what]))
+    slots = tuple(Slot(str(at), SlotKind.POSITION) for at in range(2_048))
+    started = time.process_time()
+    with pytest.raises(RemoteFault) as fault:
+        check_rulebook(msgspec.structs.replace(STRESSED, rules=rules, slots=slots))
+    assert (fault.value.code, fault.value.at) == (ProofCode.RULES_DIFFER, "slots")
+    assert time.process_time() - started < 5
