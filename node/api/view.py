@@ -16,13 +16,13 @@ from clearing.transactions import Transaction
 from consensus.application import Misbehaviour
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
-from node.api.inclusion_shapes import InclusionView
 from node.api.shapes import AccountView, Check, HeaderView, PackageLine, StateView
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.pool.mempool import Accepted
 
 if TYPE_CHECKING:
+    from node.epochs.own_holdings import OwnQuestion
     from node.p2p.status import PeerStatus
     from node.statements.statement import StatementInputs
 
@@ -102,11 +102,8 @@ class NodeView(Protocol):
         """At most `limit` receipts that concern an account, later than (height, index), in order."""
         ...
 
-    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
-        """What the owner checks its account in an epoch's package with; by default of the newest package's epoch.
-
-        None: no such epoch is kept, or the account was not its present owner's then. Rejected: nothing is kept here.
-        """
+    def inclusion(self, account: int, epoch: int | None) -> "OwnQuestion | Rejected":
+        """What to read of an account at an epoch, by default the newest package's. Rejected: nothing is kept here."""
         ...
 
     def package(self, epoch: int | None) -> PackageAt | None:

@@ -39,6 +39,7 @@ _OF_CODE = {
     NodeCode.KEY_WEAK: Exit.SAFETY,
     NodeCode.SIGN_STATE_MISSING: Exit.SAFETY,
     NodeCode.OUTPUT_EXISTS: Exit.SAFETY,
+    NodeCode.API_IN_CLEAR: Exit.SAFETY,
     NodeCode.STORE_CONFLICT: Exit.SAFETY,
     NodeCode.STORE_CORRUPT: Exit.SAFETY,
     NodeCode.STORE_OTHER_NETWORK: Exit.SAFETY,

@@ -138,3 +138,20 @@ class EpochHoldings:
             size += path.stat().st_size
             if number and (number >= self._epochs_max or size > self._bytes_max):
                 path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnQuestion:
+    """What a member asks of its account, as it was when it asked."""
+
+    holdings: EpochHoldings
+    account: int
+    owner: bytes | None
+    epoch: int
+    package: bool
+    """Whether a package of the epoch is here."""
+
+    def answer(self) -> OwnAtEpoch | None:
+        """Read a file: in a worker. None when the account was not its present owner's at a kept epoch."""
+        found = self.holdings.own(self.account, self.epoch)
+        return found if found is not None and found.owner == self.owner else None

@@ -22,7 +22,6 @@ from consensus.application import Misbehaviour
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
-from node.api.inclusion_shapes import InclusionView
 from node.api.render import header_view, hexed
 from node.api.shapes import (
     AccountView,
@@ -39,7 +38,7 @@ from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
 from node.codes import NodeCode
-from node.epochs.own_holdings import EpochHoldings
+from node.epochs.own_holdings import EpochHoldings, OwnQuestion
 from node.p2p.status import PeerStatus
 from node.pool.mempool import Accepted
 from node.receipt_records import receipt_at
@@ -204,26 +203,17 @@ class LiveView:
         """Receipts that name the account."""
         return [receipt_at(record) for record in self._store.receipts_of(account, after, limit)]
 
-    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
-        """An account at a kept epoch, if it was then its present owner's."""
+    def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
+        """What is asked of an account at an epoch; the file is read by whoever wants the answer."""
         if self._holdings is None:
             return Rejected(NodeCode.API_NO_SEEDS, "inclusion")
         kept = self._holdings.epochs
         if epoch is None:
             package = self._store.package()
             epoch = package.epoch if package is not None and package.epoch in kept else max(kept, default=0)
-        found = self._holdings.own(account, epoch)
-        if found is None or found.owner != self.owner(account):
-            return None
         record = self._store.package(epoch)
-        return InclusionView(
-            epoch=found.epoch,
-            height=found.height,
-            account=account,
-            seed=found.seed.hex(),
-            holdings={name: str(amount) for name, amount in found.holdings.items()},
-            package=record is not None and (self._home / record.path).is_file(),
-        )
+        here = record is not None and (self._home / record.path).is_file()
+        return OwnQuestion(self._holdings, account, self.owner(account), epoch, here)
 
     def package(self, epoch: int | None) -> PackageAt | None:
         """A package as it is on disk; one that no longer matches its digest is not shown."""

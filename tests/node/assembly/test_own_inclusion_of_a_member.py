@@ -28,7 +28,7 @@ from node.cli.main import run
 from node.codes import NodeCode
 from node.config import Api
 from node.devnet.waiting import until
-from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, held_of_epoch
+from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, OwnQuestion, held_of_epoch
 from node.epochs.service import account_seed, write_package
 from node.recorder import Recorder
 from node.store.store import Store
@@ -61,7 +61,7 @@ class KeepingView(FakeView):
         self._holdings = holdings
         self._store, self._home = self, Path()
 
-    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
+    def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
         return LiveView.inclusion(self, account, epoch)  # type: ignore[arg-type]
 
     def package(self, epoch: int | None = None) -> Any:
@@ -375,6 +375,6 @@ async def test_the_command_overwrites_nothing_and_asks_nothing_in_clear(
     assert await proof_inputs(place, tmp_path / "other", "--account", "2") == 1
     capsys.readouterr()
     elsewhere = ["--account", "1", "--secret-file", str(place.folder / "key"), "--out", str(tmp_path / "other")]
-    assert run(["proof", "inputs", "--url", "http://node.example.org:26680", *elsewhere]) != 0
+    assert run(["proof", "inputs", "--url", "http://node.example.org:26680", *elsewhere]) == 7
     assert NodeCode.API_IN_CLEAR.label in capsys.readouterr().err
     assert not (tmp_path / "other").exists()

@@ -28,7 +28,6 @@ from consensus.light.client import LightBlock
 from node.api import authentication
 from node.api.authentication import SignedPart, authorization
 from node.api.bodies import SubmitBody, body_of, transaction_of
-from node.api.inclusion_shapes import InclusionView
 from node.api.openapi import openapi
 from node.api.rates import CLIENTS_MAX, RateLimiter
 from node.api.render import named, receipt_accounts
@@ -38,7 +37,9 @@ from node.api.shapes import AccountView, Check, HeaderView, PackageLine, Package
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
+from node.codes import NodeCode
 from node.config import Api
+from node.epochs.own_holdings import OwnQuestion
 from node.p2p.roster import Role
 from node.p2p.status import PeerStatus
 from node.pool.mempool import Accepted, transaction_hash
@@ -135,8 +136,8 @@ class FakeView:
         ]
         return [each for each in everything if (each.height, each.index) > after][:limit]
 
-    def inclusion(self, account: int, epoch: int | None) -> InclusionView | Rejected | None:
-        return None
+    def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
+        return Rejected(NodeCode.API_NO_SEEDS, "fake")
 
     def package(self, epoch: int | None) -> PackageAt | None:
         return PackageAt(1, 3, b"d" * 32, b"package") if epoch in (None, 1) else None
