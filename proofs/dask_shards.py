@@ -1,8 +1,8 @@
 """Shards of a proof on a Dask cluster: one actor a worker of the cluster.
 
 Rule: the cluster's workers see the holdings, as those of this machine do, so the way to them is encrypted (TLS, whose
-certificates Dask takes from its own configuration) unless the scheduler runs on this machine. Anything that goes wrong
-there fails the proof as a whole (BrokenExecutor): a retry draws everything anew. Needs the extra `dask`.
+certificates Dask takes from its own configuration) unless scheduler and workers run on this machine. Anything that goes
+wrong there fails the proof as a whole (BrokenExecutor): a retry draws everything anew. Needs the extra `dask`.
 """
 
 from collections.abc import Sequence
@@ -52,6 +52,10 @@ class Cluster:
         if not self.workers:
             self.close()
             raise LocalFault(ProofCode.BAD_CLUSTER, address, why="no workers")
+        astray = [] if security else [each for each in self.workers if urlsplit(each).hostname not in _LOOPBACK]
+        if astray:  # a scheduler on this machine takes workers from anywhere, and hands holdings on to them
+            self.close()
+            raise LocalFault(ProofCode.BAD_CLUSTER, address, why=f"a worker elsewhere without TLS: {astray[0]}")
 
     def shard(self, number: int, board: ProgressBoard) -> "DaskShard":
         """A shard for one of the workers; it counts as shard `number + 1` of the board."""
@@ -109,7 +113,7 @@ class DaskShard(RemoteShard):
 def scheduler_url(address: str) -> str:
     """The URL that Dask understands for `dask://host:port`. Raises LocalFault BAD_CLUSTER.
 
-    Only a scheduler on this machine is spoken to without TLS.
+    Only a scheduler on this machine, whose workers are too, is spoken to without TLS.
     """
     try:
         found = urlsplit(address)

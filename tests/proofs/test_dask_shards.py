@@ -67,6 +67,17 @@ def test_the_pool_of_a_node_proves_an_epoch_on_a_cluster(cluster, market):
         pool.close()
 
 
+@pytest.mark.parametrize("worker", ["tcp://192.0.2.7:4001", "tcp://worker.example:4001"])
+def test_a_worker_elsewhere_of_a_scheduler_here_gets_no_holdings_without_tls(cluster, monkeypatch, worker):
+    """Whoever reaches the scheduler can join its workers, and shards go to all of them as they are."""
+    found = cluster.scheduler_info
+    workers = {**{each: {} for each in found["workers"]}, worker: {}}
+    monkeypatch.setattr("distributed.Client.scheduler_info", lambda *_, **__: {**found, "workers": workers})
+    with pytest.raises(LocalFault, match="elsewhere without TLS") as caught:
+        Cluster(address_of(cluster))
+    assert caught.value.code is ProofCode.BAD_CLUSTER
+
+
 def test_another_machine_is_spoken_to_by_tls(tmp_path, monkeypatch):
     monkeypatch.setattr(shard_workers, "SHARD_ACCOUNTS_MIN", 1)
     monkeypatch.setattr(dask_shards, "_LOOPBACK", ())
