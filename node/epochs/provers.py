@@ -91,7 +91,11 @@ class SteadyPool:
                 outcome.cancel()
                 return
             if self._pool is pool:  # the first of its jobs to hear replaces it
-                self._pool = self._make()
+                try:
+                    self._pool = self._make()
+                except Exception as error:  # no memory, no room for what its processes share: the next job tries again
+                    outcome.set_exception(error)
+                    return
                 # It may be whole, and only a process that it had started is gone. Here we are in a thread of its own.
                 Thread(target=pool.close, daemon=True).start()
         log.error("prover worker died", attempts_left=left - 1)

@@ -95,6 +95,23 @@ class DyingPool:
         self.closed = True
 
 
+def test_a_job_ends_when_no_pool_can_be_made_and_the_next_one_tries_again() -> None:
+    DyingPool.made = 0
+    full = [False, True, False]
+
+    def make() -> DyingPool:
+        if full.pop(0):
+            raise OSError("no space left")
+        return DyingPool(2)
+
+    steady = SteadyPool(make)  # type: ignore[arg-type]
+    future: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="no space left"):
+        future.result(1)
+    good_again: Future[int] = steady.run(lambda pool: pool.run())  # type: ignore[attr-defined]
+    assert good_again.result(1) == 2
+
+
 @pytest.mark.parametrize(("good", "told"), [(1, 1), (2, 2), (ATTEMPTS_MAX, ATTEMPTS_MAX), (ATTEMPTS_MAX + 1, None)])
 def test_a_job_is_begun_again_a_few_times(good: int, told: int | None) -> None:
     DyingPool.made = 0
