@@ -6,11 +6,12 @@ was seen. Of each package only a summary is kept, so that a folder of any size n
 files.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from clearing.base.errors import CrossclearError
+from clearing.base.errors import CodeBook, CrossclearError
 from clearing.listed_custody import ListedCustody
 from proofs.errors import ProofCode
 from proofs.history_order import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from clearing.genesis import Genesis
 
 FINDINGS_MAX = 1000
+"""Of one code, so that many of those that a caller allows hide no other."""
 LIMITS = (
     "What each package by itself leaves open: `crossclear verify` tells it.",
     "An epoch after the last or before the first of these packages: nothing here shows whether there is one.",
@@ -103,6 +105,7 @@ class PackageHistory:
     _results: list[PackageResult] = field(default_factory=list)
     _entries: list[Entry] = field(default_factory=list)
     _findings: list[Finding] = field(default_factory=list)
+    _counts: Counter[CodeBook] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._reuse = ReuseSearch(thorough=self.thorough)
@@ -169,7 +172,8 @@ class PackageHistory:
         return HistoryVerdict(results, tuple(self._findings), self.network or b"", epochs, limits)
 
     def _note(self, finding: Finding) -> None:
-        if len(self._findings) < FINDINGS_MAX:
+        self._counts[finding.code] += 1
+        if self._counts[finding.code] <= FINDINGS_MAX:
             self._findings.append(finding)
 
 

@@ -136,6 +136,16 @@ def test_two_certified_headers_of_one_height_are_equivocation_by_name(market, th
     assert verdict.findings[0].detail == "two headers of height 53; validators 0, 1 signed both"
 
 
+def test_many_findings_that_are_allowed_hide_no_other(market, three, monkeypatch):
+    monkeypatch.setattr("proofs.history.FINDINGS_MAX", 2)
+    unlinked = [package_of(market, epoch, next_validators_hash=bytes(32)) for epoch in (4, 5, 6, 7)]
+    other = package_of(market, 7, payload_root=bytes(32))
+    verdict = judged([*unlinked, other], adopt=True)
+    (found,) = verdict.besides([ProofCode.SET_NOT_LINKED])
+    assert found.code is ProofCode.EQUIVOCATION
+    assert len(verdict.findings) == 3
+
+
 def test_two_certified_headers_count_even_when_the_second_proves_nothing(market, three):
     other = read_package(package_of(market, 5, payload_root=bytes(32)))
     forged = write_package(msgspec.structs.replace(other, proof=b""))
