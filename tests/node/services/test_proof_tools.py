@@ -47,7 +47,8 @@ def package_of(small_market: ModuleType) -> Callable[..., bytes]:
         )
         shot = msgspec.structs.replace(shot, statement=stated)
         n, seeds = small_market.N, small_market.seeds()
-        fields = {"height": 10 * epoch + 3, "commitments_height": 10 * epoch, "epoch": epoch, "time_ms": 10**12 + epoch}
+        fields = {"height": 10 * epoch + 3, "commitments_height": 10 * epoch, "epoch": epoch}
+        fields["time_ms"] = 1_584_000_000_000 + epoch
         root = commitments_root(stated, commit_epoch(shot, seeds, n), n)
         return prove_epoch(shot, seeds, *small_market.certified(root, **{**fields, **header}), domain=n)
 
