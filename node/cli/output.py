@@ -36,8 +36,10 @@ def say_failure(error: BaseException, code: Exit) -> None:
         say("interrupted")
     elif isinstance(error, CrossclearError):
         from node.explain import remedy_of
+        from proofs.verdict import printable
 
-        say(f"error: {error}\n  {remedy_of(error.code)}")
+        # What it names may be a stranger's words, with which to steer a terminal.
+        say(f"error: {printable(str(error))}\n  {remedy_of(error.code)}")
     elif code in (Exit.UNEXPECTED, Exit.BUG):
         say("".join(traceback.format_exception(error)).rstrip())
     else:

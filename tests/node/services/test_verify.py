@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.margin.rulebook import write_rulebook
 from node.cli.main import run
 from node.verify import Anchor, anchor_of_genesis
 from proofs.package import commitments_root, read_package, write_package
@@ -150,6 +151,24 @@ def test_a_hostile_package_cannot_steer_the_terminal(
         run([*arguments, str(path)])
         told = capsys.readouterr()
         assert all(each.isprintable() or each == "\n" for each in told.out + told.err), arguments
+
+
+def test_a_package_that_a_command_refuses_cannot_steer_the_terminal_by_the_refusal(
+    package: Path, small_market: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a package is no report's subject its fault is told as an error, with the names that it brought."""
+    good, book = read_package(package.read_bytes()), small_market.RULEBOOK
+    first = msgspec.structs.replace(book.instruments[0], name="\x1b[2J\u202e", group=99)
+    rules = write_rulebook(msgspec.structs.replace(book, instruments=(first, *book.instruments[1:])))
+    stated = msgspec.structs.replace(good.statement, rules=rules)
+    head = small_market.certified(commitments_root(stated, good.commitments, good.domain))
+    forged = msgspec.structs.replace(good, statement=stated, header=head[0], certificate=head[1], validators=head[2])
+    path = tmp_path / "forged.ccp"
+    path.write_bytes(write_package(forged))
+    assert run(["onchain", "check", str(path), "--package", str(path)]) != 0
+    told = capsys.readouterr().err
+    assert "\\u001b" in told
+    assert all(each.isprintable() or each == "\n" for each in told)
 
 
 class TestOwnAccount:
