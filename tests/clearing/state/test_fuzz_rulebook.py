@@ -24,6 +24,8 @@ from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.liquidation import may_liquidate
 from clearing.margin.rows import group_maxima, row_value
+from clearing.margin.rulebook import read_rulebook
+from clearing.margin.snapshot import RiskSnapshot
 from clearing.receipts import CashTransferred, Refused, TradeNovated, WithdrawalReleased
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
@@ -218,12 +220,14 @@ class Fuzz:
 
 
 def check_provable(state: State) -> None:
-    """Every slot and row of the snapshot lies in its range."""
+    """Every slot and row of the snapshot lies in its range, and is what anybody reads out of its rulebook."""
     assert custody_terms(state) is not None
     snapshot = take_snapshot(state)
     arrays = arrays_of(state)
     cash, tokens = len(arrays.cash_groups), len(arrays.cash_groups) + len(arrays.assets)
-    assert len(encode(snapshot)) > 0
+    assert decode(encode(snapshot), RiskSnapshot, 1 << 24) == snapshot
+    statement = snapshot.statement
+    assert read_rulebook(statement.rules, len(statement.slots)).slots_and_rows() == (statement.slots, statement.rows)
     for each in snapshot.accounts:
         own = each.values[:cash], each.values[cash:tokens], each.values[tokens:]
         assert 0 <= each.shortfall < 2**63
