@@ -9,6 +9,7 @@ from clearing.blocks import Block
 from clearing.epoch import can_snapshot, take_snapshot
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.margin.rows import row_value
+from clearing.margin.rulebook import read_rulebook
 from clearing.ranges.effective import effective_parameters
 from clearing.ranges.receipts import RangePublished
 from clearing.state.state import State
@@ -40,8 +41,10 @@ class RangedFuzz(Fuzz):
 
 
 def check_provable(state: State) -> None:
-    """Every row of the snapshot holds, with the least group maxima, for every account."""
+    """Every row of the snapshot holds, for every account, and is what anybody reads out of its rulebook."""
     snapshot, arrays = take_snapshot(state), arrays_of(state)
+    statement = snapshot.statement
+    assert read_rulebook(statement.rules, len(statement.slots)).slots_and_rows() == (statement.slots, statement.rows)
     for each in snapshot.accounts:
         margin = margin_of(arrays, holdings_of(state, each.account))
         values = (*each.values, *margin.terms.groups(margin.group_losses), *each.auxiliary)
