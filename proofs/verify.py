@@ -224,10 +224,12 @@ class PackageChecks:
         own, statement = self.own, self.package.statement
         if own is None:
             raise Refused(ProofCode.NOT_INCLUDED, "no account given")
+        certified = dict(self.package.commitments).get(own.account)
+        if certified is None:  # also for a number that is none of an account
+            raise Refused(ProofCode.NOT_INCLUDED, f"account {own.account}")
         values = complete_holdings(statement, AccountHoldings(own.account, own.values))
         context = CommitmentContext(statement.network, own.account, statement.epoch, statement.state_root)
-        found = commit_holdings(basis(self.package.domain), values, own.seed, context)
-        if dict(self.package.commitments).get(own.account) != found:
+        if certified != commit_holdings(basis(self.package.domain), values, own.seed, context):
             # Never what was recomputed: beside the certified C_W, which has the same blinders, it would tell onlookers
             # by how much the holdings are wrong.
             raise Refused(ProofCode.NOT_INCLUDED, f"account {own.account}")

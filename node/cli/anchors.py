@@ -45,7 +45,7 @@ def own_options(command: F) -> F:
     """--account, --seed-file and --holdings."""
     for option in reversed(
         (
-            click.option("--account", type=click.IntRange(min=0), help="Own account."),
+            click.option("--account", type=click.IntRange(0, 2**63 - 1), help="Own account."),
             click.option("--seed-file", type=_FILE, help="Its blinding seed."),
             click.option("--holdings", type=_FILE, help="Its holdings, JSON."),
         )

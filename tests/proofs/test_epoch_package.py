@@ -59,6 +59,7 @@ def test_a_member_finds_its_own_leaf_and_a_wrong_holding_does_not(market, packag
     assert verify_package(package, own=OwnAccount(account, other, seed)).failed == "inclusion"
     assert verify_package(package, own=OwnAccount(account, values, bytes(32))).failed == "inclusion"
     assert verify_package(package, own=OwnAccount(77, values, seed)).failed == "inclusion"
+    assert verify_package(package, own=OwnAccount(2**256, values, seed)).failed == "inclusion"
     assert verify_package(package, own=OwnAccount(account, values[:-1], seed)).failed == "inclusion"
 
 

@@ -191,6 +191,9 @@ class TestOwnAccount:
         own = ["--account", str(account), "--seed-file", str(seed), "--holdings", str(holdings)]
         return run(["verify", str(package), *own, "--output", "json"])
 
+    def test_a_number_that_no_account_has_is_a_usage_error(self, package: Path, seed: Path, holdings: Path) -> None:
+        assert self.verify(package, 2**63, seed, holdings) == 2
+
     def test_its_own_holdings_are_included(
         self, package: Path, seed: Path, holdings: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
