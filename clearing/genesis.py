@@ -22,6 +22,7 @@ from clearing.codes import ClearingCode
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
+from clearing.margin.rulebook import MARK_TICKS_MAX
 from clearing.margin.tariff import build_tariff
 from clearing.prices.terms import PriceTerms, check_price_terms
 from clearing.pricing.carry import forward_ticks
@@ -234,7 +235,8 @@ def _check_ranges(genesis: Genesis) -> None:
     for each in genesis.instruments:
         # No scenario moves further than to four times the index; an option's value may reach 2^61.
         highest = forward_ticks(4 * INDEX_TICKS_MAX, each.expiry_ms, genesis.risk.rate_ppm, genesis.time_ms)
-        _require(highest * each.micros_per_tick <= 2**61, f"instruments.{each.name}.carry", each.expiry_ms)
+        good = highest * each.micros_per_tick <= 2**61 and highest <= 4 * MARK_TICKS_MAX
+        _require(good, f"instruments.{each.name}.carry", each.expiry_ms)
     # Nor any line of a charge: slopes are row coefficients, intercepts row constants.
     tokens = [each.as_collateral if each.may_leave else each for each in genesis.assets]
     whole = [each.at_best for each in tokens if not each.is_cash]

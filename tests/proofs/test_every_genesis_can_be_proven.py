@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from clearing.assets import CashGroup
 from clearing.base import bls
 from clearing.base.errors import LocalFault
+from clearing.base.units import YEAR_MS
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis import Genesis, check_genesis
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
@@ -55,6 +56,10 @@ IMPOSSIBLE: dict[str, dict[str, Any]] = {
     "slots.name ": {"cash_groups": (*GENESIS.cash_groups, CashGroup(2, "USD"))},
     "listing": {"instruments": perpetuals(SLOTS_MAX)},
     "listing.bytes": {"instruments": (replace(GENESIS.instruments[0], name="x" * (1 << 19)),)},
+    "instruments.FUT.carry": {
+        "instruments": (Instrument(1, "FUT", InstrumentKind.FUTURE, BTC, 1, USD, 1, START_MS + 500 * YEAR_MS),),
+        "risk": replace(GENESIS.risk, rate_ppm=1_000_000),
+    },
     "slots": {
         "instruments": perpetuals(1_200),
         "risk": replace(GENESIS.risk, charges=tuple(LotCharge(i, 100) for i in range(1, 1_201))),
@@ -74,7 +79,7 @@ def test_what_history_may_come_to_give_has_room_too() -> None:
     full = replace(GENESIS, instruments=perpetuals(1_500), risk=risk)
     check_genesis(full)
     ranges = RangeParameters(interval_ms=3_600_000, window=64, window_min=64, joint_scenarios=64)
-    with pytest.raises(LocalFault, match="genesis.rows: value"):
+    with pytest.raises(LocalFault, match=r"genesis\.rows: value"):
         check_genesis(replace(full, ranges=ranges))
 
 
