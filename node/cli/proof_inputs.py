@@ -30,6 +30,7 @@ def inputs(account: int, epoch: str, out: Path, **key: Any) -> int:
     from node.api.inclusion import is_loopback
     from node.codes import NodeCode
     from node.keys.files import make_secret_folder, write_secret
+    from proofs.verdict import printable
 
     if epoch != "latest" and not (epoch.isascii() and epoch.isdigit() and len(epoch) <= 18):
         raise click.BadParameter(f"expected a number or `latest`, got {epoch!r}", param_hint="--epoch")
@@ -49,7 +50,7 @@ def inputs(account: int, epoch: str, out: Path, **key: Any) -> int:
     write_secret(holdings, msgspec.json.format(msgspec.json.encode(told.holdings, order="sorted"), indent=1) + b"\n")
     say(f"{seed} and {holdings}: account {account} at epoch {told.epoch}, height {told.height}")
     for name in sorted(told.holdings):
-        click.echo(f"{name} {told.holdings[name]}")
+        click.echo(printable(f"{name} {told.holdings[name]}"))  # the node's words, which could steer a terminal
     say("Compare these holdings with your own records (trades, deposits, statements): that comparison is what the")
     say("check is worth. A node that tells you what it committed to, right or wrong, passes every check.")
     if told.package:

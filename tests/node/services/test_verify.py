@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearing.margin.rulebook import write_rulebook
+from node.api.inclusion_shapes import InclusionView
+from node.cli import proof_inputs
 from node.cli.main import run
 from node.verify import Anchor, anchor_of_genesis
 from proofs.package import commitments_root, read_package, write_package
@@ -169,6 +171,22 @@ def test_a_package_that_a_command_refuses_cannot_steer_the_terminal_by_the_refus
     told = capsys.readouterr().err
     assert "\\u001b" in told
     assert all(each.isprintable() or each == "\n" for each in told)
+
+
+def test_a_nodes_answer_about_an_own_account_cannot_steer_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = InclusionView(
+        epoch=4, height=40, account=1, seed="11" * 32, holdings={"cash:\x1b[2J\u202e": "5"}, package=False
+    )
+    monkeypatch.setattr(proof_inputs, "ask", lambda *_, **__: told)
+    key = tmp_path / "key"
+    key.write_text("11" * 32)
+    out = ["--out", str(tmp_path / "inputs"), "--secret-file", str(key)]
+    assert run(["proof", "inputs", "--url", "http://127.0.0.1:1", "--account", "1", *out]) == 0
+    shown = capsys.readouterr()
+    assert "cash:" in shown.out
+    assert all(each.isprintable() or each == "\n" for each in shown.out + shown.err)
 
 
 class TestOwnAccount:
