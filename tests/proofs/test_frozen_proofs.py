@@ -1,6 +1,6 @@
 """Frozen vectors: packages and transcripts made once must verify, byte for byte, with every later version.
 
-A vector is written once for a format version and never again; `tests/vectors/proofs/README.md` says how.
+A vector is written once for a format version and never again (`tests/vectors/proofs/README.md`).
 """
 
 import hashlib
@@ -24,6 +24,13 @@ def counted_scalars():
     """Blinders for vectors only: SHA-256 of a counter."""
     numbers = count()
     return lambda: int.from_bytes(hashlib.sha512(b"vector" + next(numbers).to_bytes(8, "big")).digest(), "big") % ORDER
+
+
+def test_the_frozen_files_are_the_ones_that_were_frozen():
+    sums = dict(reversed(line.split("  ")) for line in (VECTORS / "SHA256SUMS").read_text().splitlines())
+    found = {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in VECTORS.iterdir()}
+    del found["SHA256SUMS"]
+    assert found == sums
 
 
 def test_the_frozen_package_verifies():
