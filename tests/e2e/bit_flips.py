@@ -4,8 +4,11 @@ import random
 from collections.abc import Sequence
 
 import msgpack
+import msgspec
 
-from proofs.verify import verify_package
+from clearing.base.errors import CrossclearError, RemoteFault
+from proofs.package import EpochPackage, read_package
+from proofs.verify import PackageChecks, verify_package
 
 CHECKS = (
     "encoding",
@@ -32,8 +35,23 @@ def flipped(data: bytes, at: int) -> bytes:
 
 def failing_checks(data: bytes, network: bytes, validators_hash: bytes, places: Sequence[int]) -> list[str]:
     """For each place the name of the check that refuses the flipped package; empty for one that was believed."""
-    verdicts = [verify_package(flipped(data, at), network=network, validators_hash=validators_hash) for at in places]
-    return ["" if verdict.ok else verdict.failed or "" for verdict in verdicts]
+    good = read_package(data)
+    return [_failing(flipped(data, at), network, validators_hash, good) for at in places]
+
+
+def _failing(forged: bytes, network: bytes, validators_hash: bytes, good: EpochPackage) -> str:
+    try:
+        package = read_package(forged)
+    except RemoteFault:
+        return "encoding"
+    if msgspec.structs.replace(package, custody=good.custody) == good:
+        # Storage proofs are half of the package, and no check before theirs reads them: the rest is the good package's.
+        try:
+            PackageChecks(package).custody()
+        except CrossclearError:
+            return "custody"
+    verdict = verify_package(forged, network=network, validators_hash=validators_hash)
+    return "" if verdict.ok else verdict.failed or ""
 
 
 def is_malformed(data: bytes) -> bool:
