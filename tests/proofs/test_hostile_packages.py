@@ -74,8 +74,10 @@ def test_a_file_of_any_shape_is_judged_and_never_raises(package, data):
     tree = msgspec.msgpack.decode(package)
     path = data.draw(st.sampled_from(sorted(places(tree))))
     forged = msgspec.msgpack.encode(changed(tree, path, data))
+    # Without the proof of the house's cash it claims less, and says so (`test_house_owes_nothing`).
+    stripped = write_package(msgspec.structs.replace(read_package(package), house=b""))
     verdict = verify_package(forged)
-    assert verdict.ok is (forged == package), verdict.checks[-1]
+    assert verdict.ok is (forged in (package, stripped)), verdict.checks[-1]
 
 
 @quick
