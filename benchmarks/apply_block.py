@@ -15,9 +15,9 @@ from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import address, recover, sign_digest
 from clearing.blocks import Block, BlockResult
+from clearing.calls.margin_calls import check_margins
 from clearing.extension import VoteExtension
 from clearing.genesis import AccountTerms, Genesis, MemberTerms
-from clearing.margin_calls import check_margins
 from clearing.run import Run
 from clearing.state import State
 from clearing.trades.requests import TradeReport, VenueMandate

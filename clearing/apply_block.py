@@ -13,6 +13,7 @@ from clearing.base.header import DepositCursor
 from clearing.base.ids import Hash32
 from clearing.blocks import Block, BlockResult
 from clearing.bridge_facts import apply_bridge_facts
+from clearing.calls.margin_calls import check_margins
 from clearing.codes import ClearingCode
 from clearing.collateral.tending import tend_collateral
 from clearing.epoch import close_epoch, snapshot_due
@@ -21,7 +22,6 @@ from clearing.genesis import Genesis
 from clearing.holdings import arrays_of
 from clearing.house_margin import check_house
 from clearing.invariants import check_block
-from clearing.margin_calls import check_margins
 from clearing.opening import open_state
 from clearing.prices.agreement import apply_prices
 from clearing.prices.auctions import clear_auctions

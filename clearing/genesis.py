@@ -20,6 +20,7 @@ from clearing.base.units import DAY_MS, MICROS_PER_TICK
 from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
+from clearing.crisis import CrisisParameters, crisis_checks
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
 from clearing.margin.rulebook import MARK_TICKS_MAX
@@ -144,6 +145,7 @@ class Genesis(Wire, frozen=True):
     ranges: RangeParameters = RangeParameters()
     venues: tuple[VenueTerms, ...] = ()
     soft_credit: SoftCreditTerms = SoftCreditTerms()
+    crisis: CrisisParameters = CrisisParameters()
 
 
 def network_id(genesis: Genesis) -> NetworkId:
@@ -173,6 +175,8 @@ def check_genesis(genesis: Genesis) -> None:
     check_venues(genesis.venues, {each.id for member in genesis.members for each in member.accounts})
     for field, value, good in check_soft_credit(genesis.soft_credit):
         _require(good, f"soft_credit.{field}", value)
+    for field, value, good in crisis_checks(genesis.crisis):
+        _require(good, f"crisis.{field}", value)
     market = genesis.market
     _require(market.epoch_blocks > 0, "market.epoch_blocks", market.epoch_blocks)
     _require(market.move_cap_ppm > 0, "market.move_cap_ppm", market.move_cap_ppm)

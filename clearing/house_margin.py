@@ -6,8 +6,8 @@ is public in the epoch's statement like anybody's. Nobody takes its positions ov
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.calls.margin_calls import call, restore
 from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
-from clearing.margin_calls import call, restore
 from clearing.run import Run
 
 

@@ -23,7 +23,7 @@ from clearing.facts import Fact
 from clearing.genesis import MarketParameters
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import FEE_POT_ACCOUNT, held
-from clearing.liquidation import may_liquidate
+from clearing.liquidation.takeover import may_liquidate
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.transactions import Transaction

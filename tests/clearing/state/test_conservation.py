@@ -11,7 +11,7 @@ from clearing.base.errors import Bug
 from clearing.genesis import MarketParameters
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import Journal
-from clearing.liquidation import may_liquidate
+from clearing.liquidation.takeover import may_liquidate
 from clearing.positions import Positions
 from clearing.receipts import TransferCode
 from clearing.run import Run

@@ -22,7 +22,7 @@ from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, Fact, Withd
 from clearing.genesis import MarketParameters
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
-from clearing.liquidation import may_liquidate
+from clearing.liquidation.takeover import may_liquidate
 from clearing.margin.rows import group_maxima, row_value
 from clearing.margin.rulebook import read_rulebook
 from clearing.margin.snapshot import RiskSnapshot

@@ -183,7 +183,7 @@ def test_who_only_owes_cash_keeps_the_positions_while_maintenance_is_covered() -
 
 
 def test_the_house_takes_no_more_than_its_own_position_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clearing.liquidation.POSITION_MAX", 500)
+    monkeypatch.setattr("clearing.liquidation.takeover.POSITION_MAX", 500)
     world = leveraged()
     (done,) = of_kind(world.prices(590_000), Liquidated)
     assert [taken.lots for taken in done.positions] == [500]

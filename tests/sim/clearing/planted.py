@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-import clearing.liquidation
-import clearing.margin_calls
+import clearing.calls.margin_calls
+import clearing.liquidation.takeover
 import clearing.settling.perpetuals
 import clearing.trades.novation
 from clearing.base.units import mul_div_down
@@ -17,8 +17,8 @@ from clearing.run import Run
 from clearing.state.state import State
 from tests.sim.clearing.story import Story
 
-liquidation: Any = clearing.liquidation
-margin_calls: Any = clearing.margin_calls
+liquidation: Any = clearing.liquidation.takeover
+margin_calls: Any = clearing.calls.margin_calls
 perpetuals: Any = clearing.settling.perpetuals
 novation: Any = clearing.trades.novation
 

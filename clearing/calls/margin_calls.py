@@ -9,7 +9,7 @@ import msgspec
 
 from clearing.collateral.cash_calls import has_time, owes_too_much
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
-from clearing.liquidation import liquidate, may_liquidate
+from clearing.liquidation.takeover import liquidate, may_liquidate
 from clearing.margin.requirement import AccountMargin
 from clearing.margins import margin_book
 from clearing.receipts import MarginCalled, MarginRestored

@@ -1,0 +1,1 @@
+"""Gates: what holds back money that wants to leave, for how long, and why."""
