@@ -22,21 +22,20 @@ from proofs.cover.link import (
 from proofs.cover.terms import Cover, CoverParts, backing_statement, cover_of, write_cover
 from proofs.domain import domain_of
 from proofs.field import ORDER, scalar_bytes
-from proofs.group import encode_point, multi_scalar
+from proofs.group import encode_point
 from proofs.linear.prover import prove, random_scalar
 from proofs.linear.shard import RandomScalar
 from proofs.linear.witness import Witness, make_witness
 from proofs.polynomial import (
     Masked,
-    Poly,
-    coefficients,
     divide_by_root,
     divide_by_vanishing,
     polynomial,
     scale_argument,
     zero_masked,
 )
-from proofs.srs import basis, powers_g1
+from proofs.prover_points import commit_coefficients, commit_poly
+from proofs.srs import basis
 from proofs.transcript import Transcript
 
 BLINDERS = 2
@@ -124,13 +123,14 @@ class _Link:
         quotient, exact = divide_by_vanishing(scale_argument(g_poly, domain.omega) - g_poly + rest, size)
         if self.check and not exact:
             raise Bug("the quotient of the cover link is not exact")
-        c_g, c_q = _commit_poly(g_poly), _commit_poly(quotient)
+        c_g, c_q = encode_point(commit_poly(g_poly)), encode_point(commit_poly(quotient))
         zeta = after_running_sum(own, c_g, c_q)
         shifted = domain.omega * zeta % ORDER
         g_bar = int(g_poly(shifted))
         a_bar, b_bar = public_values(self.cover, weights, zeta)
         linear = k_poly * b_bar - v_poly * a_bar - g_poly - quotient * domain.vanishing(zeta) + polynomial([g_bar])
-        pi_1, pi_2 = _commit(divide_by_root(linear, zeta)), _commit(divide_by_root(g_poly, shifted))
+        pi_1 = encode_point(commit_coefficients(divide_by_root(linear, zeta)))
+        pi_2 = encode_point(commit_coefficients(divide_by_root(g_poly, shifted)))
         after_openings(own, g_bar, pi_1, pi_2)
         return b"".join((c_g, c_q, scalar_bytes(g_bar), pi_1, pi_2))
 
@@ -147,11 +147,3 @@ class _Link:
 
 def _masked(witness: Witness, size: int) -> Masked:
     return Masked([*witness.values, *[0] * (size - len(witness.values))], list(witness.blinders))
-
-
-def _commit_poly(poly: Poly) -> bytes:
-    return _commit(coefficients(poly, 1))
-
-
-def _commit(found: Sequence[int]) -> bytes:
-    return encode_point(multi_scalar(powers_g1()[: len(found)], found))

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from clearing.base.errors import Bug
 from proofs.domain import Domain, domain_of
 from proofs.field import ORDER, inner_product, inverse, powers
-from proofs.group import encode_point, multi_scalar
+from proofs.group import encode_point
 from proofs.linear import challenges
 from proofs.linear.encoding import AccountPart, LinearProof, write_proof
 from proofs.linear.shard import OpeningWeights, RandomScalar, Shard
@@ -31,7 +31,8 @@ from proofs.polynomial import (
     polynomial,
     scale_argument,
 )
-from proofs.srs import Basis, basis, powers_g1
+from proofs.prover_points import commit_coefficients, commit_masked, commit_poly
+from proofs.srs import Basis, basis
 from proofs.transcript import Transcript
 
 SUM_BLINDERS = 3
@@ -143,11 +144,11 @@ class _Session:
             sums.add(each)
 
         running = self._running_sum(sums)
-        c_s = self._commit_masked(running)
+        c_s = encode_point(commit_masked(self.basis, running))
         self.rounds.gamma = challenges.after_sum(self.transcript, c_s)
         sum_poly = running.poly()
         t1, t2 = self._quotient(sums, sum_poly)
-        c_t1, c_t2 = self._commit_poly(t1), self._commit_poly(t2)
+        c_t1, c_t2 = encode_point(commit_poly(t1)), encode_point(commit_poly(t2))
         self.rounds.zeta = zeta = challenges.after_quotient(self.transcript, c_t1, c_t2)
 
         lagrange = self.domain.lagrange(zeta, self.size)
@@ -159,8 +160,8 @@ class _Session:
         r = challenges.after_evaluations(self.transcript, d_bar, s_bar)
         combined = self._opened_at_zeta(r, d_bar, lagrange) + sum_poly * -self.rounds.gamma
         combined += (t1 + t2 * pow(zeta, self.size + 2, ORDER)) * -vanishing
-        pi_1 = self._commit_coefficients(divide_by_root(combined, zeta))
-        pi_2 = self._commit_coefficients(divide_by_root(sum_poly, shifted))
+        pi_1 = encode_point(commit_coefficients(divide_by_root(combined, zeta)))
+        pi_2 = encode_point(commit_coefficients(divide_by_root(sum_poly, shifted)))
         challenges.after_openings(self.transcript, pi_1, pi_2)
         parts = tuple(AccountPart(*part) for part in zip(c_d, c_f, d_bar, strict=True))
         return write_proof(LinearProof(parts, c_m, c_s, c_t1, c_t2, s_bar, pi_1, pi_2)), self.transcript
@@ -258,16 +259,6 @@ class _Session:
         width = self.layout.columns if per_account is None else per_account
         start = sum(count for _, count in self.shards[:number])
         return items[start * width : (start + self.shards[number][1]) * width]
-
-    def _commit_masked(self, masked: Masked) -> bytes:
-        points = [*self.basis.lagrange, *self.basis.hiding[: len(masked.hiding)]]
-        return encode_point(multi_scalar(points, [*masked.values, *masked.hiding]))
-
-    def _commit_poly(self, poly: Poly) -> bytes:
-        return self._commit_coefficients(coefficients(poly, 1))
-
-    def _commit_coefficients(self, found: Sequence[int]) -> bytes:
-        return encode_point(multi_scalar(powers_g1()[: len(found)], found))
 
 
 def _table_of(sums: ShardSums) -> tuple[Masked, Masked, Masked]:

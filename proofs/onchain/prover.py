@@ -12,7 +12,6 @@ from clearing.base.codec import u256
 from clearing.base.errors import Bug
 from proofs.domain import TABLE_SIZE, domain_of
 from proofs.field import ORDER, batch_inverse, inverse, powers, scalar_bytes
-from proofs.group import multi_scalar
 from proofs.layout import Layout
 from proofs.linear.statement import Weights, u_values, weights_of
 from proofs.linear.witness import Witness
@@ -30,7 +29,8 @@ from proofs.polynomial import (
     polynomial,
     scale_argument,
 )
-from proofs.srs import basis, powers_g1
+from proofs.prover_points import commit_coefficients, commit_masked, commit_poly
+from proofs.srs import basis
 
 BLINDERS, SUM_BLINDERS = 2, 3
 
@@ -88,12 +88,12 @@ class LeafProver:
     def run(self, check: bool) -> Rounds:
         """All rounds. Raises Bug when `check` finds that the rows do not hold."""
         m = self._multiplicities()
-        table = self._commit(m)
+        table = self._sent(m)
         alpha, beta = self.chain.draw(table)
         check_alpha(alpha)
         lookups = self._lookups(alpha, m)
         running = self._running_sum(lookups, beta, check)
-        looked_up = b"".join(map(self._commit, lookups)) + self._commit(running)
+        looked_up = b"".join(map(self._sent, lookups)) + self._sent(running)
         delta, gamma = self.chain.draw(looked_up)
 
         # Everything as coefficients from here on.
@@ -108,7 +108,7 @@ class LeafProver:
             t -= (f[c] + u[c] * d[c] * beta) * gamma
         t += m_poly * (d[0] + polynomial([alpha]))
         t1, t2 = self.split(t, check)
-        quotient = self._commit_poly(t1) + self._commit_poly(t2)
+        quotient = padded_point(commit_poly(t1)) + padded_point(commit_poly(t2))
         zeta, _ = self.chain.draw(quotient)
 
         shifted = self.domain.omega * zeta % ORDER
@@ -141,7 +141,8 @@ class LeafProver:
     def openings(self, combined: Poly, running: Poly, zeta: int) -> bytes:
         """π_1, π_2."""
         shifted = self.domain.omega * zeta % ORDER
-        return self._commit_list(divide_by_root(combined, zeta)) + self._commit_list(divide_by_root(running, shifted))
+        found = (divide_by_root(combined, zeta), divide_by_root(running, shifted))
+        return b"".join(padded_point(commit_coefficients(each)) for each in found)
 
     def _multiplicities(self) -> Masked:
         counts = [0] * self.size
@@ -187,12 +188,5 @@ class LeafProver:
     def _take(self, count: int) -> list[int]:
         return [next(self.blind) for _ in range(count)]
 
-    def _commit(self, masked: Masked) -> bytes:
-        points = [*self.basis.lagrange, *self.basis.hiding[: len(masked.hiding)]]
-        return padded_point(multi_scalar(points, [*masked.values, *masked.hiding]))
-
-    def _commit_poly(self, poly: Poly) -> bytes:
-        return self._commit_list(coefficients(poly, 1))
-
-    def _commit_list(self, found: Sequence[int]) -> bytes:
-        return padded_point(multi_scalar(powers_g1()[: len(found)], found))
+    def _sent(self, masked: Masked) -> bytes:
+        return padded_point(commit_masked(self.basis, masked))

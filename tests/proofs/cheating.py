@@ -9,10 +9,11 @@ any residues modulo p, on all n positions.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from proofs import prover_points
 from proofs.domain import domain_of
 from proofs.errors import Refused
 from proofs.field import ORDER, batch_inverse, inner_product, inverse, powers
-from proofs.group import encode_point, multi_scalar
+from proofs.group import encode_point
 from proofs.layout import BASE, Layout
 from proofs.linear import challenges
 from proofs.linear.encoding import AccountPart, LinearProof, write_proof
@@ -21,7 +22,6 @@ from proofs.linear.statement import LinearStatement, u_values, weights_of
 from proofs.linear.verifier import verify
 from proofs.linear.witness import constraint_values
 from proofs.polynomial import Masked, Poly, coefficients, divide_by_root, interpolate, polynomial, scale_argument
-from proofs.srs import powers_g1
 
 
 def bytes_of(layout: Layout, values: Sequence[int], sigma: int = 0) -> list[list[int]]:
@@ -67,8 +67,7 @@ def secret(layout: Layout, values: Sequence[int], sigma: int = 0, digits=bytes_o
 
 def commit_poly(poly: Poly) -> bytes:
     """[P], infinity and all."""
-    found = coefficients(poly, 1)
-    return encode_point(multi_scalar(powers_g1()[: len(found)], found))
+    return encode_point(prover_points.commit_poly(poly))
 
 
 def state(layout: Layout, secrets: Sequence[Secret], sigmas: Sequence[int] = (), context: bytes = bytes(32)):

@@ -13,10 +13,12 @@ import pytest
 from proofs.errors import Refused
 from proofs.field import ORDER, inner_product, inverse
 from proofs.onchain import transcript
+from proofs.onchain.points import padded_point
 from proofs.onchain.prover import LeafProver
 from proofs.onchain.transcript import Chain
 from proofs.onchain.verifier import verify_leaf
 from proofs.polynomial import Masked, Poly, divide_by_root, polynomial
+from proofs.prover_points import commit_coefficients, commit_poly
 from tests.proofs.onchain_epoch import Epoch, make_epoch
 
 ROUNDS = ("C_m", "C_f and C_S", "C_t1 and C_t2", "claims", "openings")
@@ -104,7 +106,8 @@ class Forger(LeafProver):
         second = polynomial(divide_by_root(running, shifted)) + polynomial([extra])
         # (X − ζ)π_1 = A − μ(X − ωζ)·extra, which has the root ζ.
         rest = combined - polynomial([-mu * extra * shifted, mu * extra])
-        return self._commit_list(divide_by_root(rest, zeta)) + self._commit_poly(second)
+        first = commit_coefficients(divide_by_root(rest, zeta))
+        return padded_point(first) + padded_point(commit_poly(second))
 
     def missing(self, zeta: int) -> int:
         """Lz(ζ) with true claims: zero for an honest prover."""

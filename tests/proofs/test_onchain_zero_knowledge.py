@@ -11,6 +11,7 @@ from secrets import randbelow
 import pytest
 from py_arkworks_bls12381 import G2Point, Scalar
 
+from proofs import prover_points
 from proofs.domain import domain_of
 from proofs.errors import Refused
 from proofs.field import ORDER, inverse, scalar_bytes
@@ -49,7 +50,7 @@ def known_tau(monkeypatch: pytest.MonkeyPatch) -> Iterator[Basis]:
     powers = tuple(multiply(GENERATOR, pow(TAU, i, ORDER)) for i in range(N + 3))
     for module in (keys_module, prover_module, verifier):
         monkeypatch.setattr(module, "basis", lambda _: basis)
-    monkeypatch.setattr(prover_module, "powers_g1", lambda: powers)
+    monkeypatch.setattr(prover_points, "powers_g1", lambda: powers)
     monkeypatch.setattr(verifier, "tau_g2", lambda: G2Point() * Scalar(TAU))
     verifier.table_point.cache_clear()
     yield basis

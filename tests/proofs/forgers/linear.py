@@ -14,7 +14,7 @@ import msgspec
 from proofs.commitment import commit
 from proofs.domain import domain_of
 from proofs.field import ORDER, inverse, powers
-from proofs.group import encode_point, multi_scalar
+from proofs.group import encode_point
 from proofs.layout import BASE, Layout, lay_out
 from proofs.linear import challenges
 from proofs.linear.encoding import AccountPart, LinearProof, write_proof
@@ -22,7 +22,8 @@ from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, public_evaluations, used_positions, weights_of
 from proofs.linear.witness import constraint_values
 from proofs.polynomial import Masked, Poly, polynomial
-from proofs.srs import basis, powers_g1
+from proofs.prover_points import commit_coefficients
+from proofs.srs import basis
 from tests.proofs.forgers.lattice import small_solution
 from tests.proofs.forgers.openings import LastRound
 
@@ -221,4 +222,4 @@ def _constant(value: int) -> bytes:
 
 
 def _commit(found: Sequence[int]) -> bytes:
-    return encode_point(multi_scalar(powers_g1()[: len(found)], found))
+    return encode_point(commit_coefficients(found))

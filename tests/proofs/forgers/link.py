@@ -10,11 +10,11 @@ from proofs.cover.link import after_openings, after_running_sum, begin_link, dra
 from proofs.cover.terms import Cover
 from proofs.domain import domain_of
 from proofs.field import ORDER, inverse, scalar_bytes
-from proofs.group import encode_point, multi_scalar
+from proofs.group import encode_point
 from proofs.linear.prover import random_scalar
 from proofs.linear.witness import Witness
 from proofs.polynomial import Masked, Poly, polynomial
-from proofs.srs import powers_g1
+from proofs.prover_points import commit_coefficients
 from proofs.transcript import Transcript
 from tests.proofs.forgers.openings import LastRound
 
@@ -80,4 +80,4 @@ class LinkForger:
 
 
 def _commit(found: Sequence[int]) -> bytes:
-    return encode_point(multi_scalar(powers_g1()[: len(found)], found))
+    return encode_point(commit_coefficients(found))

@@ -13,7 +13,7 @@ import pytest
 from proofs.commitment import commit
 from proofs.domain import domain_of
 from proofs.field import ORDER, inverse, scalar_bytes
-from proofs.group import Point, encode_point, multi_scalar
+from proofs.group import encode_point
 from proofs.layout import Layout
 from proofs.linear.prover import random_scalar
 from proofs.linear.statement import LinearStatement, u_values, weights_of
@@ -22,7 +22,8 @@ from proofs.onchain.leaves import Leaf, row_challenge
 from proofs.onchain.points import PADDED_BYTES, padded_point
 from proofs.onchain.transcript import Chain
 from proofs.polynomial import Masked, Poly, polynomial
-from proofs.srs import basis, powers_g1
+from proofs.prover_points import commit_coefficients
+from proofs.srs import basis
 from tests.proofs.forgers.openings import LastRound
 
 POINT, SCALAR = PADDED_BYTES, 32
@@ -74,7 +75,7 @@ class OnchainForger:
         self.d, self.f, self.m, self.t_1, self.t_2 = (random_scalar() for _ in range(5))
         self.s, self.s_bar, self.r = [random_scalar(), random_scalar()], 0, 0
         linear = LinearStatement(layout, bytes(32), (1,), (0,), (self._c_w(),))
-        self.leaf = Leaf(1, 0, self._c_w(), (encode_point(_commit([self.d])),))
+        self.leaf = Leaf(1, 0, self._c_w(), (encode_point(commit_coefficients([self.d])),))
         self.keys: EpochKeys = derive_keys(EpochStatement(linear, bytes(32), 3, 7), [self.leaf])
         self.weights = weights_of(layout, row_challenge(bytes(32), layout.digest, self.keys.leaves_root))
         self.constant = self.weights.constant
@@ -175,9 +176,5 @@ class OnchainForger:
         return total + polynomial([constant % ORDER])
 
 
-def _commit(found: Sequence[int]) -> Point:
-    return multi_scalar(powers_g1()[: len(found)], found)
-
-
 def _padded(found: Sequence[int]) -> bytes:
-    return padded_point(_commit(found))
+    return padded_point(commit_coefficients(found))
