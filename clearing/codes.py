@@ -83,6 +83,19 @@ class ClearingCode(CodeBook):
     TOO_FEW_APPROVALS = 464
     BAD_APPROVAL = 465
     BAD_POSSESSION = 466
+    GOVERNANCE_OFF = 467
+    BAD_AMENDMENT = 468
+    AMENDMENT_STALE = 469
+    AMENDMENT_REFUSED = 470
+    AMENDMENT_FROZEN = 471
+    NO_SUCH_PROPOSAL = 472
+    TOO_MANY_PROPOSALS = 473
+    PROPOSAL_KNOWN = 474
+    VOTE_USED = 475
+    VOTING_OVER = 476
+    INSTRUMENT_HALTED = 477
+    HALT_REFUSED = 478
+    DETACHMENT_REFUSED = 479
 
 
 REMEDIES: dict[ClearingCode, str] = {
@@ -220,6 +233,31 @@ REMEDIES: dict[ClearingCode, str] = {
     ),
     ClearingCode.BAD_POSSESSION: (
         "A key that would come is no BLS key, or shows no proof that its owner knows the secret. Get it from its owner."
+    ),
+    ClearingCode.GOVERNANCE_OFF: "Genesis has no governance: nothing can be proposed or voted on.",
+    ClearingCode.BAD_AMENDMENT: (
+        "The path leads nowhere, or what should stand there is no value of that place. See `crossclear governance "
+        "dry-run`."
+    ),
+    ClearingCode.AMENDMENT_STALE: (
+        "Another amendment changed the same place meanwhile. Propose again from what stands there now."
+    ),
+    ClearingCode.AMENDMENT_REFUSED: (
+        "With this change the terms break a rule of genesis, a bound that no vote can pass, or what the state holds. "
+        "The values name the place."
+    ),
+    ClearingCode.AMENDMENT_FROZEN: "No vote can change this place: what is held, owed or proven depends on it.",
+    ClearingCode.NO_SUCH_PROPOSAL: "No proposal with this hash can be voted on. See `crossclear governance show`.",
+    ClearingCode.TOO_MANY_PROPOSALS: "The proposer has as many under way as genesis allows. Wait for their end.",
+    ClearingCode.PROPOSAL_KNOWN: "This very proposal was made before. To repeat it, sign it with another not-after.",
+    ClearingCode.VOTE_USED: "The vote's revision is not above the last one of this validator. Sign a higher one.",
+    ClearingCode.VOTING_OVER: "The proposal was not agreed in time, or more than a third of the power took it back.",
+    ClearingCode.INSTRUMENT_HALTED: "The instrument is halted: until the height shown, positions can only be reduced.",
+    ClearingCode.HALT_REFUSED: (
+        "The halt is longer than genesis allows, of nothing that can be halted, or too soon after the last."
+    ),
+    ClearingCode.DETACHMENT_REFUSED: (
+        "No change of validators waits for this vault, or not for long enough, or it is the last one."
     ),
 }
 

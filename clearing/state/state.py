@@ -12,9 +12,12 @@ from typing import Any
 from clearing.base.codec import U32, U63, Bytes20, Bytes32, encode
 from clearing.base.errors import LocalFault
 from clearing.base.ids import Hash32
+from clearing.calls import records as call_records
 from clearing.codes import ClearingCode
 from clearing.exits import records as exit_records
 from clearing.genesis import Genesis
+from clearing.liquidation import records as liquidation_records
+from clearing.governance import records as governance_records
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.book import MarginBook
 from clearing.ranges import records as range_records
@@ -88,6 +91,14 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "changes": (Module.VALIDATORS, U32, validator_records.ChangeHeld),
     "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.Offences),
     "exits": (Module.WITHDRAWALS, U32, exit_records.ExitHeld),
+    "margin_calls": (Module.RISK, U63, call_records.MarginDeadline),
+    "liquidations": (Module.RISK, U63, liquidation_records.Liquidation),
+    "governance": (Module.VALIDATORS, U32, governance_records.GovernanceClock),
+    "proposals": (Module.VALIDATORS, Bytes32, governance_records.ProposalHeld),
+    "votes": (Module.VALIDATORS, tuple[U63, Bytes32], governance_records.VoteHeld),
+    "amendments": (Module.VALIDATORS, U63, governance_records.AmendmentHeld),
+    "halts": (Module.VALIDATORS, U32, governance_records.HaltHeld),
+    "struck": (Module.VALIDATORS, tuple[U63, Bytes20], governance_records.Struck),
 }
 """Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
 
@@ -162,6 +173,18 @@ class State:
     """(envelope key, kind of misbehaviour)."""
     exits: Table[int, exit_records.ExitHeld]
     """The newest closed epoch's, under 0."""
+    margin_calls: Table[int, call_records.MarginDeadline]
+    """By account."""
+    liquidations: Table[int, liquidation_records.Liquidation]
+    """By account."""
+    governance: Table[int, governance_records.GovernanceClock]
+    proposals: Table[bytes, governance_records.ProposalHeld]
+    votes: Table[tuple[int, bytes], governance_records.VoteHeld]
+    amendments: Table[int, governance_records.AmendmentHeld]
+    """All that ever took effect; `terms` are genesis and these."""
+    halts: Table[int, governance_records.HaltHeld]
+    """By instrument."""
+    struck: Table[tuple[int, bytes], governance_records.Struck]
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
     due: Table[tuple[int, int], tuple[int, int, int, int]]
@@ -227,6 +250,7 @@ class State:
         for tree in self.trees:
             tree.absorb()
         parent.arrays_cache, parent.arrays_before = self.arrays_cache, self.arrays_before
+        parent.terms = self.terms
         if self.margin_book is not None:
             if self.margin_book.below is parent.margin_book and parent.margin_book is not None:
                 self.margin_book.absorb()

@@ -1,6 +1,7 @@
-"""`Terms`: genesis made ready for look-ups.
+"""`Terms`: genesis, as amended, made ready for look-ups.
 
-Rule: derived from genesis alone and never changed. It must not hold anything that a block may change.
+Rule: derived from genesis and the amendments in force alone, and never changed: an amendment makes other terms
+(`clearing.governance`). So nobody keeps terms from one block to the next. The network's id stays that of genesis.
 """
 
 from functools import cached_property
@@ -16,10 +17,14 @@ from clearing.trades.venues import VenueTerms
 class Terms:
     """What the rules look up by id. Every mapping is in order of its key."""
 
-    def __init__(self, genesis: Genesis) -> None:
+    def __init__(self, genesis: Genesis, origin: Genesis | None = None) -> None:
         self.genesis = genesis
+        """As amended."""
+        self.origin = origin or genesis
+        """What the network began with."""
         self.market = genesis.market
         self.risk = genesis.risk
+        self.crisis = genesis.crisis
         self.chains: dict[int, ChainTerms] = {chain.chain_id: chain for chain in genesis.chains}
         self.assets: dict[int, Asset] = {asset.id: asset for asset in genesis.assets}
         self.collateral_of: dict[int, Asset] = {
@@ -46,7 +51,7 @@ class Terms:
     @cached_property
     def network(self) -> NetworkId:
         """The network id."""
-        return network_id(self.genesis)
+        return network_id(self.origin)
 
     @cached_property
     def genesis_accounts_max(self) -> int:
