@@ -50,6 +50,16 @@ class ClearingCode(CodeBook):
     NOT_CLOSABLE = 239
     CLIENT_MONEY = 240
     NOT_PORTABLE = 241
+    NO_SUCH_LIQUIDATION = 250
+    DISCOUNT_TOO_SMALL = 251
+    OWN_LIQUIDATION = 252
+    NOTHING_TO_TAKE = 253
+    LIQUIDATED_ENOUGH = 254
+    MAY_NOT_TAKE_SLICES = 255
+    DEFICIT_RESERVE = 268
+    RATE_LIMIT = 269
+    WITHDRAWALS_WAITING_FULL = 270
+    NO_SUCH_WAITING_WITHDRAWAL = 271
     PRICE_MISSING = 301
     PRICE_NOT_OPEN = 302
     DEPOSIT_OF_UNKNOWN_TOKEN = 310
@@ -163,6 +173,34 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.CLIENT_MONEY: "Money of a client goes to nobody else's account without the client's own key.",
     ClearingCode.NOT_PORTABLE: (
         "Only client accounts that are no sub-accounts can be ported, to another member, once their calls are met."
+    ),
+    ClearingCode.NO_SUCH_LIQUIDATION: (
+        "No slices of this account are for sale in this block. See the liquidations under way in the receipts."
+    ),
+    ClearingCode.DISCOUNT_TOO_SMALL: "The block's discount is below the bid's. Accept less, or bid later.",
+    ClearingCode.OWN_LIQUIDATION: "Nobody takes slices of an account of the same member. Let others bid.",
+    ClearingCode.NOTHING_TO_TAKE: (
+        "The slice comes to no lots: it is too small, initial margin is restored already, or no position has an open "
+        "price."
+    ),
+    ClearingCode.LIQUIDATED_ENOUGH: "The block has liquidated as much as genesis allows. Bid in the next one.",
+    ClearingCode.MAY_NOT_TAKE_SLICES: (
+        "The house takes over what nobody bids for, and restricted accounts reduce risk only. Bid for another account."
+    ),
+    ClearingCode.DEFICIT_RESERVE: (
+        "A deficit is unresolved, and until the height shown every account leaves behind what its part of it may be. "
+        "Ask for less, or later."
+    ),
+    ClearingCode.RATE_LIMIT: (
+        "The withdrawal is beyond what may leave in this window, of this owner or of all. Ask for less, or from the "
+        "height shown on."
+    ),
+    ClearingCode.WITHDRAWALS_WAITING_FULL: (
+        "A withdrawal of this size has to wait, and as many as may are waiting, of this owner or of all. Ask for less, "
+        "cancel one that waits, or come later."
+    ),
+    ClearingCode.NO_SUCH_WAITING_WITHDRAWAL: (
+        "No withdrawal of this account waits under this number: it was released or given back, or is another's."
     ),
     ClearingCode.PRICE_MISSING: "A feed that this request depends on has no price yet. Wait for the oracle.",
     ClearingCode.PRICE_NOT_OPEN: "A feed that this request depends on is stale or halted. Wait until it reopens.",

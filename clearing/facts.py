@@ -93,20 +93,45 @@ class ValidatorsRotated(Wire, frozen=True, tag=6):
     source: Bytes32
 
 
+class WithdrawalNotExecuted(Wire, frozen=True, tag=7):
+    """A vault had not paid withdrawal `nonce` in the first block whose time is after its not-after, which is final.
+
+    From that block on it never can be, so that whatever final block from there on is read says the same.
+    """
+
+    chain_id: U63
+    vault: Bytes20
+    nonce: U63
+    not_after_s: U63
+    block_number: U63
+    block_hash: Bytes32
+    block_time_s: U63
+
+
 VaultFact: TypeAlias = DepositSeen | WithdrawalExecuted | ValidatorsRotated
 """An event of a vault, in a final block."""
-Fact: TypeAlias = DepositSeen | WithdrawalExecuted | ChainHeartbeat | CustodySeen | DepositSighted | ValidatorsRotated
+Fact: TypeAlias = (
+    DepositSeen
+    | WithdrawalExecuted
+    | ChainHeartbeat
+    | CustodySeen
+    | DepositSighted
+    | ValidatorsRotated
+    | WithdrawalNotExecuted
+)
 
 
-FINAL, EXECUTED, SIGHTED, ROTATED = 1, 2, 3, 4
+FINAL, EXECUTED, SIGHTED, ROTATED, NOT_EXECUTED = 1, 2, 3, 4, 5
 """Kinds of the keys of facts: a deposit that is final, a withdrawal that was paid, a deposit that is not final, a vault
-that was rotated."""
+that was rotated, a withdrawal that was not paid in time."""
 
 
-def fact_key(fact: VaultFact | DepositSighted) -> tuple[int, int, bytes, int]:
+def fact_key(fact: VaultFact | DepositSighted | WithdrawalNotExecuted) -> tuple[int, int, bytes, int]:
     """(kind, chain id, vault, nonce or height): the event, applied once and for ever."""
     if isinstance(fact, ValidatorsRotated):
         return (ROTATED, fact.chain_id, fact.vault, fact.height)
+    if isinstance(fact, WithdrawalNotExecuted):
+        return (NOT_EXECUTED, fact.chain_id, fact.vault, fact.nonce)
     kind = SIGHTED if isinstance(fact, DepositSighted) else FINAL if isinstance(fact, DepositSeen) else EXECUTED
     return (kind, fact.chain_id, fact.vault, fact.nonce)
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from clearing.base.codec import I64, U32, U63, Bytes20, Bytes32, Wire
 from clearing.base.errors import Detail, Rejected
+from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet, EarlyCalled
 from clearing.collateral.receipts import (
     AuctionOpened,
     CashCalled,
@@ -26,6 +27,16 @@ from clearing.collateral.receipts import (
     SoftCreditRecalled,
     SoftCreditRepaid,
 )
+from clearing.liquidation.receipts import (
+    BackstopTook,
+    LiquidationEnded,
+    LiquidationOpened,
+    LiquidationWaits,
+    SliceSold,
+    StepTaken,
+)
+from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
+from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
 from clearing.prices.receipts import (
     AuctionCleared,
     AuctionOrderTaken,
@@ -101,6 +112,17 @@ class TransferCode(IntEnum):
     COLLATERAL_AUCTIONED = 37
     AUCTION_PAID = 38
     CLAIM_SWAPPED = 39
+    FUND_CONTRIBUTION = 70
+    FUND_RETURNED = 71
+    FUND_DRAWN = 72
+    FUND_TOKEN_RETURNED = 73
+    WAITING_GIVEN_BACK = 74
+    UNPAID_GIVEN_BACK = 75
+    SLICE_OPTION_VALUE = 50
+    SLICE_DISCOUNT = 51
+    PENALTY_TO_TAKER = 52
+    PENALTY_TO_FUND = 53
+    BACKSTOP_OPTION_VALUE = 54
 
 
 class Transfer(Wire, frozen=True):
@@ -343,6 +365,24 @@ Receipt: TypeAlias = (
     | VaultAstray
     | ChangeFinished
     | MisbehaviourNoted
+    | FundSized
+    | FundCalled
+    | FundPaid
+    | FundReturned
+    | FundDrawn
+    | WithdrawalWaits
+    | WithdrawalGivenBack
+    | WithdrawalNotPaid
+    | EarlyCalled
+    | DeadlineSet
+    | CallMet
+    | CallLapsed
+    | LiquidationOpened
+    | SliceSold
+    | BackstopTook
+    | LiquidationWaits
+    | LiquidationEnded
+    | StepTaken
 )
 
 

@@ -15,6 +15,8 @@ from clearing.base.ids import Hash32
 from clearing.calls import records as call_records
 from clearing.codes import ClearingCode
 from clearing.exits import records as exit_records
+from clearing.fund import records as fund_records
+from clearing.gates import records as gate_records
 from clearing.genesis import Genesis
 from clearing.liquidation import records as liquidation_records
 from clearing.governance import records as governance_records
@@ -91,6 +93,17 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "changes": (Module.VALIDATORS, U32, validator_records.ChangeHeld),
     "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.Offences),
     "exits": (Module.WITHDRAWALS, U32, exit_records.ExitHeld),
+    "fund_sizes": (Module.RISK, U32, fund_records.FundSize),
+    "contributions": (Module.LEDGER, U63, fund_records.Contribution),
+    "gate_owners": (Module.REQUESTS, tuple[U32, Bytes20], gate_records.GateUsed),
+    "gate_totals": (Module.REQUESTS, U32, gate_records.GateUsed),
+    "waiting": (Module.WITHDRAWALS, U63, gate_records.Waiting),
+    "waiting_clock": (Module.WITHDRAWALS, U32, gate_records.WaitingClock),
+    "not_paid": (Module.WITHDRAWALS, U63, gate_records.NotPaid),
+    "give_back_due": (Module.WITHDRAWALS, U63, gate_records.GiveBackDue),
+    "deficit_left": (Module.REQUESTS, U63, gate_records.DeficitLeft),
+    "fund_sizes": (Module.RISK, U32, fund_records.FundSize),
+    "contributions": (Module.LEDGER, U63, fund_records.Contribution),
     "margin_calls": (Module.RISK, U63, call_records.MarginDeadline),
     "liquidations": (Module.RISK, U63, liquidation_records.Liquidation),
     "governance": (Module.VALIDATORS, U32, governance_records.GovernanceClock),
@@ -185,6 +198,23 @@ class State:
     halts: Table[int, governance_records.HaltHeld]
     """By instrument."""
     struck: Table[tuple[int, bytes], governance_records.Struck]
+    gate_owners: Table[tuple[int, bytes], gate_records.GateUsed]
+    """(asset, address that signs for the money)."""
+    gate_totals: Table[int, gate_records.GateUsed]
+    """By asset."""
+    waiting: Table[int, gate_records.Waiting]
+    """By number, in order of acceptance."""
+    waiting_clock: Table[int, gate_records.WaitingClock]
+    not_paid: Table[int, gate_records.NotPaid]
+    """By nonce of the withdrawal."""
+    give_back_due: Table[int, gate_records.GiveBackDue]
+    """Nonces of those in `not_paid` that are not given back yet."""
+    deficit_left: Table[int, gate_records.DeficitLeft]
+    """By account."""
+    fund_sizes: Table[int, fund_records.FundSize]
+    """The last, under 0."""
+    contributions: Table[int, fund_records.Contribution]
+    """By member."""
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
     due: Table[tuple[int, int], tuple[int, int, int, int]]
