@@ -15,20 +15,8 @@ from proofs.linear.witness import Witness
 from proofs.package import commitments_root, read_package, write_package
 from proofs.solvency import complete_holdings
 from proofs.verify import OwnAccount, verify_package
+from tests.e2e.bit_flips import CHECKS
 
-CHECKS = (
-    "encoding",
-    "certificate",
-    "roots",
-    "statement",
-    "ranges_and_rows",
-    "matched_book",
-    "reserves",
-    "custody",
-    "cover",
-    "house",
-    "rules",
-)
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 
 

@@ -13,15 +13,14 @@ from typing import Any, ClassVar
 import pytest
 
 from clearing.base.errors import LocalFault
-from clearing.extension import VoteExtension
 from node.codes import NodeCode
 from node.epochs import service as epochs
 from node.epochs.provers import ATTEMPTS_MAX, NodeProver, SteadyPool
 from node.store.store import Store
 from proofs.epoch import commit_epoch
 from proofs.prover_pool import LocalProverPool
-from tests.clearing.state.world import BTC, ETH, World, reports
-from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
+from tests.node.assembly.proving import CARRIED, decide
+from tests.node.assembly.station import MARKET, QuickProver, Station, make_home
 
 DOMAIN = 256
 
@@ -31,26 +30,16 @@ def _station(tmp_path: Path, prover: Any) -> Station:
     return Station(home, Store(home.path / "s.sqlite", home.network), prover)
 
 
-def _advance(station: Station, heights: int) -> None:
-    """So many heights, with prices and custody at each."""
-    words = World(station.home.genesis)
-    for _ in range(heights):
-        height = station.application.height + 1
-        words.state = station.state
-        prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
-        station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
-
-
 def test_a_header_waits_for_late_commitments_and_is_the_same(tmp_path: Path) -> None:
     quick, late = _station(tmp_path / "a", QuickProver()), _station(tmp_path / "b", QuickProver(held_back=True))
     with quick.store, late.store:
         for station in (quick, late):
-            _advance(station, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks - 1)
+            decide(station, CARRIED - 1)
         assert quick.prover.heights == late.prover.heights == [MARKET.epoch_blocks]
         timer = Timer(0.2, late.prover.finish)
         timer.start()
         for station in (quick, late):
-            _advance(station, 1)
+            decide(station, 1)
         timer.join()
         assert quick.chain.parent == late.chain.parent
         assert late.epochs.record().height == MARKET.epoch_blocks
@@ -60,16 +49,16 @@ def test_commitments_that_never_come_end_the_node_with_a_code(tmp_path: Path, mo
     monkeypatch.setattr(epochs, "COMMIT_SECONDS_MAX", 0.05)
     station = _station(tmp_path, QuickProver(held_back=True))
     with station.store:
-        _advance(station, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks - 1)
+        decide(station, CARRIED - 1)
         with pytest.raises(LocalFault) as fault:
-            _advance(station, 1)
+            decide(station, 1)
     assert fault.value.code is NodeCode.PROVER_LATE
 
 
 def test_a_snapshot_that_is_superseded_before_it_is_due_is_never_waited_for(tmp_path: Path) -> None:
     station = _station(tmp_path, QuickProver(held_back=True))
     with station.store:
-        _advance(station, MARKET.epoch_blocks)
+        decide(station, MARKET.epoch_blocks)
         assert station.epochs.root_at(MARKET.epoch_blocks + MARKET.snapshot_delay_blocks - 1)[1] == 0
 
 
@@ -181,7 +170,7 @@ def _snapshot(tmp_path: Path) -> tuple[Any, dict[int, bytes]]:
     """A snapshot of the state machine, with seeds."""
     station = _station(tmp_path, QuickProver(held_back=True))
     with station.store:
-        _advance(station, MARKET.epoch_blocks)
+        decide(station, MARKET.epoch_blocks)
     (_, snapshot) = station.prover.waiting[0]
     return snapshot, {each.account: bytes([7]) * 32 for each in snapshot.accounts}
 

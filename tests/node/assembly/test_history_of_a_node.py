@@ -1,53 +1,24 @@
 """What a node really writes, epoch after epoch, is one history to the tools, and enough for a member's own proof."""
 
 import json
-from collections.abc import Mapping
-from concurrent.futures import Future
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from clearing.base.certificate import Certificate
-from clearing.base.header import Header
-from clearing.base.validators import ValidatorSet
-from clearing.extension import VoteExtension
 from clearing.genesis import genesis_to_json
 from clearing.holdings import holdings_of
-from clearing.margin.snapshot import RiskSnapshot
 from consensus.light.client import LightBlock
 from node.cli.main import run
-from node.epochs.service import account_seed, write_package
+from node.epochs.service import account_seed
 from node.light.store import LightStore
 from node.store.store import Store
-from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import read_package
 from proofs.verify import verify_package
-from tests.clearing.state.world import BTC, ETH, World, reports
-from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
+from tests.node.assembly.proving import ProverAtOnce, write_epochs
+from tests.node.assembly.station import Station, make_home
 
 EPOCHS = 2
-
-
-class Prover(QuickProver):
-    """In this process, at once."""
-
-    def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
-        future: Future[tuple[tuple[int, bytes], ...]] = Future()
-        future.set_result(commit_epoch(snapshot, seeds))
-        return future
-
-    def prove(
-        self,
-        snapshot: RiskSnapshot,
-        seeds: Mapping[int, bytes],
-        header: Header,
-        certificate: Certificate,
-        validators: ValidatorSet,
-    ) -> "Future[bytes]":
-        future: Future[bytes] = Future()
-        future.set_result(prove_epoch(snapshot, seeds, header, certificate, validators))
-        return future
 
 
 @pytest.fixture(scope="module")
@@ -56,25 +27,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("history")
     home = make_home(folder / "net")
     (folder / "genesis.json").write_bytes(genesis_to_json(home.genesis))
-    last = EPOCHS * MARKET.epoch_blocks + MARKET.snapshot_delay_blocks
     with Store(folder / "s.sqlite", home.network) as store:
-        station = Station(home, store, Prover())
-        words = World(home.genesis)
-        for height in range(1, last + 1):
-            words.state = station.state
-            prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
-            committed = station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
-            if height % MARKET.epoch_blocks == 0:
-                held = holdings_of(station.state, 1)
-                (folder / f"held-{height // MARKET.epoch_blocks}.json").write_text(
-                    json.dumps([*held.cash, *held.tokens, *held.lots])
-                )
-            header = committed.block.header
-            snapshot = station.epochs.provable(height)
-            if snapshot is not None:
-                seeds = {each.account: account_seed(bytes(32), each.account) for each in snapshot.accounts}
-                future = station.prover.prove(snapshot, seeds, header, committed.certificate, home.genesis.validators)
-                write_package(folder / "packages", folder, snapshot.statement.epoch, height, future.result())
+        station = Station(home, store, ProverAtOnce())
+
+        def keep(epoch: int) -> None:
+            held = holdings_of(station.state, 1)
+            (folder / f"held-{epoch}.json").write_text(json.dumps([*held.cash, *held.tokens, *held.lots]))
+
+        write_epochs(station, folder, EPOCHS, keep)
     (folder / "seed").touch(mode=0o600)
     (folder / "seed").write_text(account_seed(bytes(32), 1).hex())
     return folder

@@ -1,11 +1,9 @@
 """From a validator's home to a contract that believes an account: the verbs of `crossclear onchain`, on a chain."""
 
 import json
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -19,51 +17,22 @@ from bridge.rpc import Endpoint
 from bridge.solvency import Shown, keys_of_call
 from bridge.solvency_sender import SolvencySender
 from bridge.transactions import Sender
-from clearing.base.certificate import Certificate
 from clearing.base.errors import RemoteFault
-from clearing.base.header import Header
-from clearing.base.validators import ValidatorSet
-from clearing.extension import VoteExtension
 from clearing.genesis import genesis_to_json
-from clearing.holdings import holdings_of
-from clearing.margin.snapshot import RiskSnapshot
+from clearing.holdings import Holdings, holdings_of
 from node.cli.main import run
 from node.devnet.anvil import Anvil
-from node.epochs.service import AccountSeeds, write_package
+from node.epochs.service import AccountSeeds
 from node.store.store import Store
-from proofs.epoch import commit_epoch, prove_epoch
 from proofs.onchain.file import epoch_file, read_account_file, read_epoch_file, sign_keys, write_file
 from proofs.package import read_package
 from tests.chain_fixtures import anvil, anvil_binary
-from tests.clearing.state.world import BTC, ETH, World, reports
-from tests.node.assembly.station import MARKET, Home, QuickProver, Station, make_home, time_of
+from tests.node.assembly.proving import ProverAtOnce, write_epochs
+from tests.node.assembly.station import Home, Station, make_home
 
 __all__ = ["anvil", "anvil_binary"]
 KEY = bytes([7]) * 32
 Output = pytest.CaptureFixture[str]
-
-
-class Prover(QuickProver):
-    """In this process, at once."""
-
-    def commit(self, snapshot: RiskSnapshot, seeds: Mapping[int, bytes]) -> "Future[tuple[tuple[int, bytes], ...]]":
-        return _done(commit_epoch(snapshot, seeds))
-
-    def prove(
-        self,
-        snapshot: RiskSnapshot,
-        seeds: Mapping[int, bytes],
-        header: Header,
-        certificate: Certificate,
-        validators: ValidatorSet,
-    ) -> "Future[bytes]":
-        return _done(prove_epoch(snapshot, seeds, header, certificate, validators))
-
-
-def _done(value: Any) -> "Future[Any]":
-    future: Future[Any] = Future()
-    future.set_result(value)
-    return future
 
 
 @dataclass(frozen=True)
@@ -98,27 +67,14 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     folder = tmp_path_factory.mktemp("onchain")
     home = make_home(folder / "net")
     (folder / "genesis.json").write_bytes(genesis_to_json(home.genesis))
-    seeds = AccountSeeds(home.keys.network_seed)
+    seeds, held = AccountSeeds(home.keys.network_seed), list[Holdings]()
     with Store(home.config.path("node.sqlite"), home.network) as store:
-        station = Station(home, store, Prover())
+        station = Station(home, store, ProverAtOnce())
         station.epochs._seeds = seeds
-        words = World(home.genesis)
-        for height in range(1, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks + 1):
-            words.state = station.state
-            prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
-            committed = station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
-            if height == MARKET.epoch_blocks:
-                held = holdings_of(station.state, 1)
-            snapshot = station.epochs.provable(height)
-            if snapshot is not None:
-                own = {each.account: seeds[each.account] for each in snapshot.accounts}
-                data = station.prover.prove(
-                    snapshot, own, committed.block.header, committed.certificate, home.genesis.validators
-                )
-                write_package(folder / "packages", folder, snapshot.statement.epoch, height, data.result())
+        write_epochs(station, folder, 1, lambda _: held.append(holdings_of(station.state, 1)))
     package = folder / "packages" / "epoch-000001.ccp"
     names = [slot.name for slot in read_package(package.read_bytes()).statement.slots if slot.is_public]
-    amounts = map(str, [*held.cash, *held.tokens, *held.lots])
+    amounts = map(str, [*held[0].cash, *held[0].tokens, *held[0].lots])
     (folder / "held.json").write_text(json.dumps(dict(zip(names, amounts, strict=True))))
     (folder / "seed").touch(mode=0o600)
     (folder / "seed").write_text(seeds[1].hex())

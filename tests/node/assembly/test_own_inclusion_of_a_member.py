@@ -16,10 +16,9 @@ from structlog.testing import capture_logs
 
 from clearing.base import secp256k1
 from clearing.base.errors import Rejected
-from clearing.extension import VoteExtension
+from clearing.facts import Fact
 from clearing.genesis import genesis_to_json
 from clearing.holdings import holdings_of
-from consensus.messages import CommittedBlock
 from node.api.inclusion_shapes import InclusionView
 from node.api.server import build_api, serve_api
 from node.api.shapes import Problem
@@ -33,9 +32,9 @@ from node.epochs.service import account_seed, write_package
 from node.recorder import Recorder
 from node.store.store import Store
 from node.views.view import LiveView
-from tests.clearing.state.world import BTC, ETH, USDC_1, WETH_1, World, reports, secret
-from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
-from tests.node.assembly.test_history_of_a_node import Prover
+from tests.clearing.state.world import USDC_1, WETH_1, World, secret
+from tests.node.assembly.proving import CARRIED, ProverAtOnce, decide, prove_now
+from tests.node.assembly.station import MARKET, QuickProver, Station, make_home
 from tests.node.assembly.test_view_and_readiness import _view
 from tests.node.services.test_api import ALICE, BOB, NOW, FakeView
 from tests.node.services.test_margin_api import asked
@@ -215,16 +214,8 @@ async def _record(recorder: Recorder) -> None:
         nursery.cancel_scope.cancel()
 
 
-def _decide(station: Station, heights: int) -> CommittedBlock:
-    words = World(station.home.genesis)
-    for height in range(1, heights + 1):
-        words.state = station.state
-        prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
-        facts = tuple(words.custody_facts(4 * height))
-        if height == 1:
-            facts += (words.deposit_fact(1, USDC_1, 9_000), words.deposit_fact(1, WETH_1, 10**18))
-        committed = station.decide(VoteExtension(prices, facts))
-    return committed
+def _deposits(words: World, height: int) -> tuple[Fact, ...]:
+    return (words.deposit_fact(1, USDC_1, 9_000), words.deposit_fact(1, WETH_1, 10**18)) if height == 1 else ()
 
 
 async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(tmp_path: Path) -> None:
@@ -234,7 +225,7 @@ async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(t
         kept = EpochHoldings(home.path / "holdings", station.epochs.seed_of)
         recorder = Recorder(store, station.epochs, holdings=kept)
         station.application.listen(recorder.decided)
-        _decide(station, MARKET.epoch_blocks)
+        decide(station, MARKET.epoch_blocks, _deposits)
         with capture_logs() as logs:
             await _record(recorder)
         assert kept.epochs == (1,)
@@ -251,7 +242,7 @@ async def test_a_state_that_peers_gave_is_kept_when_the_node_starts(tmp_path: Pa
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
         station = Station(home, store)
-        _decide(station, MARKET.epoch_blocks)
+        decide(station, MARKET.epoch_blocks, _deposits)
         await _record(station.recorder)
         again = Station(home, store)
         kept = EpochHoldings(home.path / "holdings", again.epochs.seed_of)
@@ -266,7 +257,7 @@ async def test_a_full_disk_does_not_end_the_node(tmp_path: Path) -> None:
         (home.path / "holdings").write_text("in the way")
         recorder = Recorder(store, station.epochs, holdings=EpochHoldings(home.path / "holdings", seed_of))
         station.application.listen(recorder.decided)
-        _decide(station, MARKET.epoch_blocks)
+        decide(station, MARKET.epoch_blocks, _deposits)
         with capture_logs() as logs:
             await _record(recorder)
         assert [each["event"] for each in logs] == ["holdings of an epoch are not kept"]
@@ -292,7 +283,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     home = make_home(folder / "net")
     (folder / "genesis.json").write_bytes(genesis_to_json(home.genesis))
     with Store(folder / "s.sqlite", home.network) as store:
-        station = Station(home, store, Prover())
+        station = Station(home, store, ProverAtOnce())
         kept = EpochHoldings(folder / "holdings", station.epochs.seed_of)
 
         def keep(decided: Decided) -> None:
@@ -301,16 +292,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 kept.keep(held_of_epoch(snapshot, decided.state))
 
         station.application.listen(keep)
-        committed = _decide(station, MARKET.epoch_blocks + MARKET.snapshot_delay_blocks)
-        header = committed.block.header
-        snapshot = station.epochs.provable(header.height)
+        committed = decide(station, CARRIED, _deposits)
+        snapshot = station.epochs.provable(CARRIED)
         assert snapshot is not None
-        seeds = {each.account: seed_of(each.account) for each in snapshot.accounts}
-        data = station.prover.prove(snapshot, seeds, header, committed.certificate, home.genesis.validators).result()
+        data = prove_now(station, snapshot, committed)
         store.save_package(write_package(home.path / "packages", home.path, 1, MARKET.epoch_blocks, data))
         view = _view(station)
         view._holdings = kept
-        view.decided(header)
+        view.decided(committed.block.header)
         (folder / "epoch.ccp").write_bytes(data)
         (folder / "key").touch(mode=0o600)
         (folder / "key").write_text(secret(1).hex())

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.extension import VoteExtension
 from consensus.messages import CommittedBlock
 from consensus.outputs import Decided
 from node.codes import NodeCode
@@ -21,10 +20,8 @@ from node.epochs.packages import PackageService
 from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
 from node.store.store import Store
 from proofs.shard_workers import Progress
-from tests.clearing.state.world import BTC, ETH, World, reports
-from tests.node.assembly.station import MARKET, QuickProver, Station, make_home, time_of
-
-CARRIED = MARKET.epoch_blocks + MARKET.snapshot_delay_blocks
+from tests.node.assembly.proving import CARRIED, decide
+from tests.node.assembly.station import MARKET, QuickProver, Station, make_home
 
 
 @dataclass
@@ -54,12 +51,7 @@ def proving(tmp_path: Path) -> Any:
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
         station = Station(home, store)
-        words = World(home.genesis)
-        for height in range(1, CARRIED + 1):
-            words.state = station.state
-            prices = reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))
-            committed = station.decide(VoteExtension(prices, words.custody_facts(4 * height)))
-        yield Proving(station, _service(station), committed)
+        yield Proving(station, _service(station), decide(station, CARRIED))
 
 
 async def _run_until(packages: PackageService, done: Callable[[], bool]) -> None:
