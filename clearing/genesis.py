@@ -274,6 +274,9 @@ def _check_members(genesis: Genesis) -> None:
     _require(len(set(ids)) == len(ids), "members.accounts", "an account belongs to one member")
     _require(all(each < MEMBER_ACCOUNTS_MAX for each in ids), "members.accounts", "too large an id")
     _require(all(each < OPENED_ACCOUNTS for each in ids), "members.accounts", "an id of accounts opened by request")
+    own = {each.id for member in genesis.members[1:] for each in member.accounts if each.kind is AccountKind.HOUSE}
+    backstop = genesis.crisis.liquidation.backstop_account
+    _require(not backstop or backstop in own, "crisis.liquidation.backstop_account", backstop)
     for member in genesis.members:
         _ordered(f"members.{member.name}.accounts", [account.id for account in member.accounts])
 

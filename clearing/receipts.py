@@ -27,6 +27,8 @@ from clearing.collateral.receipts import (
     SoftCreditRecalled,
     SoftCreditRepaid,
 )
+from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
+from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
 from clearing.liquidation.receipts import (
     BackstopTook,
     LiquidationEnded,
@@ -35,8 +37,6 @@ from clearing.liquidation.receipts import (
     SliceSold,
     StepTaken,
 )
-from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
-from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
 from clearing.prices.receipts import (
     AuctionCleared,
     AuctionOrderTaken,

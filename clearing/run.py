@@ -7,6 +7,7 @@ import msgspec
 
 from clearing.base.errors import Bug
 from clearing.blocks import Block
+from clearing.calls.failures import Failure
 from clearing.ledger import Journal
 from clearing.positions import Positions
 from clearing.receipts import Receipt, WithdrawalReleased
@@ -35,6 +36,8 @@ class Run:
         """Words on bridge facts to be heard again, because the set that says them has changed."""
         self.accepted: list[WithdrawalReleased] = []
         """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
+        self.failures: list[Failure] = []
+        """Accounts that liquidation can do no more about, for default to deal with; ordered as they failed."""
 
     @property
     def terms(self) -> Terms:

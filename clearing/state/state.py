@@ -18,8 +18,8 @@ from clearing.exits import records as exit_records
 from clearing.fund import records as fund_records
 from clearing.gates import records as gate_records
 from clearing.genesis import Genesis
-from clearing.liquidation import records as liquidation_records
 from clearing.governance import records as governance_records
+from clearing.liquidation import records as liquidation_records
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.book import MarginBook
 from clearing.ranges import records as range_records

@@ -1,0 +1,142 @@
+"""Receipts about liquidations: slices for sale, bids filled, steps of backstop and house, what had to wait.
+
+Rule: as in `clearing.receipts`, whose union they are part of: a receipt states, it never decides. `Liquidated` there
+tells what the house took; it is the last stage of the same.
+"""
+
+from enum import IntEnum
+
+from clearing.base.codec import I64, U32, U63, Wire
+
+
+class Reduced(Wire, frozen=True):
+    """One position reduced: signed lots that left, of how many, the mark, what the account received for them."""
+
+    instrument: U32
+    lots: I64
+    of_lots: I64
+    mark_ticks: U63
+    received: I64
+    """Value of premium-paid options at the mark; 0 of what is marked, whose value is settled already."""
+
+
+class CashSplit(Wire, frozen=True):
+    """What left the account in one cash group: discount to the taker, penalty to taker and fund."""
+
+    cash_group: U32
+    discount: U63
+    penalty: U63
+    penalty_to_taker: U63
+    """Rounded down; the rest, the remainder included, is the fund's."""
+
+
+class LiquidationOpened(Wire, frozen=True, tag=104):
+    """Slices of the account's positions are for sale among members from `first_height` to `last_height`."""
+
+    account: U63
+    equity: I64
+    initial: U63
+    maintenance: U63
+    opened_height: U63
+    first_height: U63
+    last_height: U63
+    start_ppm: U32
+    end_ppm: U32
+    positions: tuple[tuple[U32, I64], ...]
+    """(instrument, signed lots) with an open price."""
+
+
+class SliceSold(Wire, frozen=True, tag=105):
+    """The bid at `index` took a slice at the mark, less the block's discount."""
+
+    index: U32
+    account: U63
+    bidder: U63
+    fund: U63
+    """Account that the fund's share of the penalty went to."""
+    opened_height: U63
+    discount_ppm: U32
+    asked: U63
+    """Slice that was asked for, of `denominator`."""
+    allowed: U63
+    """Most that a bid may take: the slice limit, or what restores initial margin."""
+    fraction: U63
+    """What was taken of every position, each rounded up to whole lots."""
+    denominator: U63
+    positions: tuple[Reduced, ...]
+    notional: U63
+    paid: tuple[CashSplit, ...]
+    equity: I64
+    initial: U63
+    equity_after: I64
+    initial_after: U63
+
+
+class BackstopTook(Wire, frozen=True, tag=106):
+    """The backstop account took over a share of every position at the mark, as much as its own margin allows."""
+
+    account: U63
+    backstop: U63
+    step: U32
+    wanted: U63
+    """Share that restores initial margin, after the caps of step and block, of `denominator`."""
+    fraction: U63
+    denominator: U63
+    positions: tuple[Reduced, ...]
+    notional: U63
+    paid: tuple[CashSplit, ...]
+    equity: I64
+    initial: U63
+    equity_after: I64
+    initial_after: U63
+
+
+class WaitReason(IntEnum):
+    """Why a liquidation goes no further in a block."""
+
+    BLOCK_NOTIONAL = 1
+    BLOCK_LOSS = 2
+    BLOCK_COUNT = 3
+    """As many accounts were liquidated as a block may."""
+    PRICES = 4
+    """Prices that are not open could save the account, or price all that is left."""
+
+
+class LiquidationWaits(Wire, frozen=True, tag=107):
+    """An account that is due waits for a later block; told once for each reason in turn of its liquidation."""
+
+    account: U63
+    reason: WaitReason
+    done: U63
+    """What the block had done when the account's turn came: micros, or accounts."""
+    limit: U63
+    asked: U63
+    """What the account would have added."""
+
+
+class LiquidationEnded(Wire, frozen=True, tag=108):
+    """The liquidation is over. `failed`: nothing is left to take, and margin or cash is missing."""
+
+    account: U63
+    opened_height: U63
+    steps: U32
+    fills: U32
+    equity: I64
+    initial: U63
+    failed: bool
+
+
+class StepTaken(Wire, frozen=True, tag=109):
+    """How far a step by backstop and house goes: the share of the positions, and why no more."""
+
+    account: U63
+    step: U32
+    needed: U63
+    """Share that restores initial margin, of `denominator`, rounded up."""
+    taken: U63
+    denominator: U63
+    notional: U63
+    """Of all positions with an open price."""
+    step_notional: U63
+    """What of it this step may take."""
+    next_height: U63
