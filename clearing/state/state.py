@@ -102,8 +102,6 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "not_paid": (Module.WITHDRAWALS, U63, gate_records.NotPaid),
     "give_back_due": (Module.WITHDRAWALS, U63, gate_records.GiveBackDue),
     "deficit_left": (Module.REQUESTS, U63, gate_records.DeficitLeft),
-    "fund_sizes": (Module.RISK, U32, fund_records.FundSize),
-    "contributions": (Module.LEDGER, U63, fund_records.Contribution),
     "margin_calls": (Module.RISK, U63, call_records.MarginDeadline),
     "liquidations": (Module.RISK, U63, liquidation_records.Liquidation),
     "governance": (Module.VALIDATORS, U32, governance_records.GovernanceClock),
