@@ -60,6 +60,9 @@ class ClearingCode(CodeBook):
     RATE_LIMIT = 269
     WITHDRAWALS_WAITING_FULL = 270
     NO_SUCH_WAITING_WITHDRAWAL = 271
+    NO_FUND = 264
+    CONTRIBUTION_NOT_OWED = 265
+    CONTRIBUTION_OF_CLIENT_MONEY = 266
     PRICE_MISSING = 301
     PRICE_NOT_OPEN = 302
     DEPOSIT_OF_UNKNOWN_TOKEN = 310
@@ -201,6 +204,13 @@ REMEDIES: dict[ClearingCode, str] = {
     ),
     ClearingCode.NO_SUCH_WAITING_WITHDRAWAL: (
         "No withdrawal of this account waits under this number: it was released or given back, or is another's."
+    ),
+    ClearingCode.NO_FUND: "Members contribute to no default fund here.",
+    ClearingCode.CONTRIBUTION_NOT_OWED: (
+        "More than is missing to the member's part of the default fund. See `crossclear fund`, and pay what is missing."
+    ),
+    ClearingCode.CONTRIBUTION_OF_CLIENT_MONEY: (
+        "Contributions are the member's own. Pay from an account of its own, not of a client."
     ),
     ClearingCode.PRICE_MISSING: "A feed that this request depends on has no price yet. Wait for the oracle.",
     ClearingCode.PRICE_NOT_OPEN: "A feed that this request depends on is stale or halted. Wait until it reopens.",

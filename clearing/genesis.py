@@ -21,6 +21,7 @@ from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.crisis import CrisisParameters, crisis_checks
+from clearing.fund.terms import fund_fits
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
 from clearing.margin.rulebook import MARK_TICKS_MAX
@@ -177,6 +178,10 @@ def check_genesis(genesis: Genesis) -> None:
         _require(good, f"soft_credit.{field}", value)
     for field, value, good in crisis_checks(genesis.crisis):
         _require(good, f"crisis.{field}", value)
+    houseless = sum(all(own.kind is not AccountKind.HOUSE for own in each.accounts) for each in genesis.members)
+    listed = {group.id for group in genesis.cash_groups}
+    for field, value, good in fund_fits(genesis.crisis.fund, listed, len(genesis.risk.stress), houseless):
+        _require(good, f"crisis.fund.{field}", value)
     market = genesis.market
     _require(market.epoch_blocks > 0, "market.epoch_blocks", market.epoch_blocks)
     _require(market.move_cap_ppm > 0, "market.move_cap_ppm", market.move_cap_ppm)

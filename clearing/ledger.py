@@ -23,6 +23,8 @@ ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
 """Takes the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
 FEE_POT_ACCOUNT = MEMBER_ACCOUNTS_MAX + 3
 """Takes skew fees and pays skew rebates, and nothing else. The house's; nobody can sign for it."""
+FUND_ACCOUNT = MEMBER_ACCOUNTS_MAX + 4
+"""Holds what members contributed to the default fund (`clearing.fund`). Theirs; nobody can sign for it."""
 _EXTERNAL = MEMBER_ACCOUNTS_MAX + 2**32
 _TOKEN = 2**32
 _COUNTER_MAX = 2**62

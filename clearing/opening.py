@@ -7,7 +7,7 @@ from clearing.accounts.kinds import AccountKind
 from clearing.base.codec import u256
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.genesis import Genesis
-from clearing.ledger import FEE_POT_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
+from clearing.ledger import FEE_POT_ACCOUNT, FUND_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT
 from clearing.prices.receipts import FeedStatus
 from clearing.state.records import Account, Clock, Cursor, FeedState, Flow, Member
 from clearing.state.state import State
@@ -29,6 +29,8 @@ def open_state(genesis: Genesis, state_salt: bytes) -> State:
     state.accounts.put(ROUNDING_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     if any(group.skew.rate_ppm for group in genesis.cash_groups):
         state.accounts.put(FEE_POT_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
+    if genesis.crisis.fund.enabled:
+        state.accounts.put(FUND_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     for chain in genesis.chains:
         state.cursors.put((chain.chain_id, chain.vault), Cursor(0))
     for asset in genesis.assets:

@@ -15,6 +15,8 @@ from clearing.base.errors import Rejected
 from clearing.collateral.auctions import bid
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
 from clearing.collateral.swaps import swap
+from clearing.fund.payments import contribute
+from clearing.fund.requests import FundContribution
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.prices.auctions import take_order
 from clearing.run import Run
@@ -63,4 +65,5 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     LimitedWithdrawal: _withdraw,
     ReopeningOrder: take_order,
     ValidatorChange: change_validators,
+    FundContribution: contribute,
 }

@@ -12,8 +12,8 @@ from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
 from clearing.base.ids import Hash32, NetworkId
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
-from clearing.gates.requests import WithdrawalCancellation
 from clearing.fund.requests import FundContribution
+from clearing.gates.requests import WithdrawalCancellation
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.trades.requests import (
     TradeCancellation,

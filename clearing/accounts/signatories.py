@@ -11,8 +11,8 @@ from typing import NamedTuple
 from clearing.accounts.requests import AccountPorting, TokenTransfer
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
-from clearing.gates.requests import WithdrawalCancellation
 from clearing.fund.requests import FundContribution
+from clearing.gates.requests import WithdrawalCancellation
 from clearing.requests import owner_key, trade_key
 from clearing.state.state import State
 from clearing.trades.requests import (
@@ -26,6 +26,17 @@ from clearing.trades.requests import (
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from clearing.validators.requests import ValidatorChange
 from clearing.validators.sets import seats_of, set_of
+
+LEAVING = (
+    Withdrawal,
+    LimitedWithdrawal,
+    CashTransfer,
+    TokenTransfer,
+    ClaimSwap,
+    WithdrawalCancellation,
+    FundContribution,
+)
+"""Requests by which money leaves the account: who owns the money signs."""
 
 
 class Signer(Enum):
@@ -63,9 +74,7 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
     if isinstance(request, ValidatorChange):
         signed = [(each.validator, each.signature) for each in request.approvals] or [(0, b"")]
         return tuple(Signatory("approvals", Signer.VALIDATOR, index, signature) for index, signature in signed)
-    leaves = isinstance(
-        request, Withdrawal | LimitedWithdrawal | CashTransfer | TokenTransfer | ClaimSwap | WithdrawalCancellation
-    )
+    leaves = isinstance(request, LEAVING)
     first = Signatory("signature", Signer.OWNER if leaves else Signer.ACCOUNT, request.account, request.signature)
     if isinstance(request, TradeGiveUp | ClaimSwap):
         return first, Signatory("recipient_signature", first.signer, request.recipient, request.recipient_signature)
