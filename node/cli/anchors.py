@@ -1,16 +1,19 @@
 """Options by which a caller says what it trusts, shared by all verbs that verify proofs offline."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from clearing.base.header import Header
     from node.verify import Anchor, Checked
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -25,6 +28,30 @@ def anchor_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """What `anchor_options` said."""
+
+    genesis: Path | None
+    validators_hash: str | None
+    network: str | None
+
+    @property
+    def says_all(self) -> bool:
+        """Whether network and validators are both said."""
+        return self.genesis is not None or (self.validators_hash is not None and self.network is not None)
+
+
+def trust_options(command: Callable[..., T]) -> Callable[..., T]:
+    """`anchor_options` as one parameter `trusted`."""
+
+    @wraps(command)
+    def said(genesis: Path | None, validators_hash: str | None, network: str | None, **others: Any) -> T:
+        return command(trusted=Trusted(genesis, validators_hash, network), **others)
+
+    return anchor_options(said)
 
 
 def light_options(command: F) -> F:
@@ -55,14 +82,14 @@ def own_options(command: F) -> F:
 
 
 def anchor_of(
-    package: Path | None,
+    package: "Path | Header | None",
     genesis: Path | None,
     validators_hash: str | None,
     network: str | None,
     light_store: Path | None = None,
     light_urls: tuple[str, ...] = (),
 ) -> "tuple[Anchor, Checked | None]":
-    """What the options say, and the light client's check of the package's header where it was asked."""
+    """What the options say, and the light client's check of the package's (or this) header where it was asked."""
     from node.verify import Anchor, anchor_of_genesis
 
     anchor = Anchor()

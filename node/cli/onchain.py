@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.anchors import anchor_of, anchor_options, own_options
+from node.cli.anchors import Trusted, anchor_of, own_options, trust_options
 from node.cli.exits import Exit
 from node.cli.output import output_option, say, show
 
@@ -31,22 +31,14 @@ def onchain() -> None:
 @click.option("--home", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--sign/--no-sign", default=True, show_default=True, help="Sign the keys as the home's validator.")
 @click.option("--out", type=_NEW, required=True, help="The epoch's keys, leaves and the own signature.")
-@anchor_options
-def make(
-    package: Path,
-    home: Path,
-    sign: bool,
-    out: Path,
-    genesis: Path | None,
-    validators_hash: str | None,
-    network: str | None,
-) -> int:
+@trust_options
+def make(package: Path, home: Path, sign: bool, out: Path, trusted: Trusted) -> int:
     """Derive the keys of PACKAGE's epoch from a stopped validator's home, and sign them."""
     from node.onchain_tools import derive_from_state, state_of_home
     from node.store.files import write_new
     from proofs.onchain.file import write_file
 
-    certified = _package(package, genesis, validators_hash, network, strict=True)
+    certified = _package(package, trusted, strict=True)
     state, secrets = state_of_home(home, certified.statement.height, sign=sign)
     made = derive_from_state(certified, state, secrets)
     write_new(out, write_file(made))
@@ -58,25 +50,17 @@ def make(
 @click.argument("files", type=_FILE, nargs=-1, required=True)
 @click.option("--package", type=_FILE, required=True, help="The epoch's package.")
 @click.option("--out", type=_NEW, required=True, help="One file with all signatures.")
-@anchor_options
+@trust_options
 @output_option
-def join(
-    files: tuple[Path, ...],
-    package: Path,
-    out: Path,
-    genesis: Path | None,
-    validators_hash: str | None,
-    network: str | None,
-    output: str,
-) -> int:
+def join(files: tuple[Path, ...], package: Path, out: Path, trusted: Trusted, output: str) -> int:
     """Join the signatures of several validators. Exits with 6 when they are no quorum yet."""
     from node.onchain_tools import join_epochs, report_of_epoch
     from node.store.files import write_new
     from proofs.onchain.file import write_file
 
-    certified = _package(package, genesis, validators_hash, network)
+    certified = _package(package, trusted)
     joined = join_epochs(files, certified)
-    report = report_of_epoch(joined, certified, anchored=_is_anchored(genesis, validators_hash, network))
+    report = report_of_epoch(joined, certified, anchored=trusted.says_all)
     write_new(out, write_file(joined))
     show(report, _words(report), output)
     return Exit.OK if report.certified else Exit.VERIFICATION
@@ -85,24 +69,17 @@ def join(
 @onchain.command()
 @click.argument("file", type=_FILE)
 @click.option("--package", type=_FILE, required=True, help="The epoch's package.")
-@anchor_options
+@trust_options
 @output_option
-def check(
-    file: Path,
-    package: Path,
-    genesis: Path | None,
-    validators_hash: str | None,
-    network: str | None,
-    output: str,
-) -> int:
+def check(file: Path, package: Path, trusted: Trusted, output: str) -> int:
     """Derive the keys of FILE again from its leaves and the package, and count who signed them.
 
     This is what a contract cannot do: it takes the keys from the quorum.
     """
     from node.onchain_tools import read_epoch, report_of_epoch
 
-    certified = _package(package, genesis, validators_hash, network)
-    report = report_of_epoch(read_epoch(file), certified, anchored=_is_anchored(genesis, validators_hash, network))
+    certified = _package(package, trusted)
+    report = report_of_epoch(read_epoch(file), certified, anchored=trusted.says_all)
     show(report, _words(report), output)
     return Exit.OK if report.certified else Exit.VERIFICATION
 
@@ -112,7 +89,7 @@ def check(
 @click.option("--package", type=_FILE, required=True, help="The epoch's package.")
 @own_options
 @click.option("--out", type=_NEW, required=True, help="What your account shows.")
-@anchor_options
+@trust_options
 def prove(
     file: Path,
     package: Path,
@@ -120,9 +97,7 @@ def prove(
     seed_file: Path | None,
     holdings: Path | None,
     out: Path,
-    genesis: Path | None,
-    validators_hash: str | None,
-    network: str | None,
+    trusted: Trusted,
 ) -> int:
     """Prove your own account under the keys in FILE, which a quorum must have signed.
 
@@ -135,7 +110,7 @@ def prove(
 
     if account is None or seed_file is None or holdings is None:
         raise click.UsageError("--account, --seed-file and --holdings are all needed")
-    certified = _package(package, genesis, validators_hash, network, strict=True)
+    certified = _package(package, trusted, strict=True)
     own = Own(account, seed_file, holdings)
     data = prove_own(read_epoch(file), certified, own, read_limited(package, PACKAGE_BYTES_MAX))
     write_new(out, data)
@@ -168,23 +143,16 @@ def verify(account: Path, epoch: Path | None, keys: str | None, output: str) -> 
 @onchain.command()
 @click.argument("file", type=_FILE)
 @click.option("--package", type=_FILE, help="The epoch's package: FILE holds keys to be certified.")
-@anchor_options
+@trust_options
 @output_option
-def calldata(
-    file: Path,
-    package: Path | None,
-    genesis: Path | None,
-    validators_hash: str | None,
-    network: str | None,
-    output: str,
-) -> int:
+def calldata(file: Path, package: Path | None, trusted: Trusted, output: str) -> int:
     """What a transaction carries: `certify` for an epoch's keys (with --package), `show` for an account's file."""
     from node.onchain_tools import calldata_of_account, calldata_of_epoch, read_epoch
 
     if package is None:
         found = calldata_of_account(file)
     else:
-        found = calldata_of_epoch(read_epoch(file), _package(package, genesis, validators_hash, network))
+        found = calldata_of_epoch(read_epoch(file), _package(package, trusted))
     show(found, found.data, output)
     return Exit.OK
 
@@ -195,17 +163,8 @@ def calldata(
 @click.option("--rpc", required=True, metavar="URL", help="An endpoint of the chain.")
 @click.option("--verifier", required=True, metavar="ADDRESS", help="The contract SolvencyVerifier.")
 @click.option("--key-file", type=_FILE, required=True, help="Who pays: a secp256k1 key, 64 hex digits, mode 0600.")
-@anchor_options
-def send(
-    file: Path,
-    package: Path | None,
-    rpc: str,
-    verifier: str,
-    key_file: Path,
-    genesis: Path | None,
-    validators_hash: str | None,
-    network: str | None,
-) -> int:
+@trust_options
+def send(file: Path, package: Path | None, rpc: str, verifier: str, key_file: Path, trusted: Trusted) -> int:
     """Send what `calldata` prints, and wait until it is mined. The key must be in no other program's use."""
     import trio
 
@@ -215,7 +174,7 @@ def send(
     if package is None:
         sent = trio.run(send_account, file, target)
     else:
-        sent = trio.run(send_epoch, read_epoch(file), _package(package, genesis, validators_hash, network), target)
+        sent = trio.run(send_epoch, read_epoch(file), _package(package, trusted), target)
     say(f"mined: 0x{sent}" if sent else "the contract has these keys already")
     return Exit.OK
 
@@ -230,20 +189,14 @@ def _hex(text: str, size: int, option: str) -> bytes:
     return data
 
 
-def _package(
-    path: Path, genesis: Path | None, validators_hash: str | None, network: str | None, *, strict: bool = False
-) -> "EpochPackage":
+def _package(path: Path, trusted: Trusted, *, strict: bool = False) -> "EpochPackage":
     """A package under what is trusted; `strict`: a secret is about to be used, so all of it must be said."""
     from node.onchain_tools import trusted_package
 
-    anchor, _ = anchor_of(None, genesis, validators_hash, network)
+    anchor, _ = anchor_of(None, trusted.genesis, trusted.validators_hash, trusted.network)
     if strict and (anchor.network is None or anchor.validators_hash is None):
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash")
     return trusted_package(path, anchor)
-
-
-def _is_anchored(genesis: Path | None, validators_hash: str | None, network: str | None) -> bool:
-    return genesis is not None or (validators_hash is not None and network is not None)
 
 
 def _words(report: "EpochReport") -> str:
