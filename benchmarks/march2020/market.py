@@ -1,0 +1,174 @@
+"""The network of the replay: its genesis, its members, and the blocks that the recorded hours become.
+
+Rule: one block each hour before the books are opened, so that ranges are what they would have been; one each five
+minutes from then on. It counts nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from benchmarks.march2020.books import SEEDS_MAX, book_of_seed, has_client, means_of
+from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour, blocks_of
+from clearing.accounts.kinds import AccountKind
+from clearing.base.secp256k1 import address
+from clearing.base.units import PPM, mul_div_up
+from clearing.blocks import BlockResult
+from clearing.crisis import CrisisParameters
+from clearing.facts import Fact
+from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.instruments import Instrument, InstrumentKind
+from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.requirement import AccountMargin
+from clearing.ranges.parameters import RangeParameters
+from clearing.transactions import Transaction
+from node.backtest.books import MICROS_PER_TICK, lots_of
+from node.backtest.walk import FIRST_RANGE_PPM
+from tests.clearing.state.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USD, USDC_1, World, make_genesis, secret
+
+FIRST = 100
+"""Member and account of seed 0; a client's account is FIRST + SEEDS_MAX + seed."""
+DEALERS = (1, 2, 3, 4)
+"""Members that stand opposite to all books; they have plenty and bid in auctions."""
+DEALER_DOLLARS, HOUSE_DOLLARS = 200_000_000, 10_000_000
+INSTRUMENTS = (1, 2)
+OPENING_S = 1_583_020_800
+"""2020-03-01 00:00 UTC."""
+QUIET_BLOCKS = 400
+"""At the last price, so that all that was begun ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the hours are replayed."""
+
+    horizon_hours: int = 1
+    """That the initial margin is to cover."""
+    blocks: int = BLOCKS
+    """In an hour."""
+    opening_s: int = OPENING_S
+
+
+def account_of(seed: int) -> int:
+    """The member's own account."""
+    return FIRST + seed
+
+
+def client_of(seed: int) -> int:
+    """Its client's, whose book is that of seed + SEEDS_MAX."""
+    return FIRST + SEEDS_MAX + seed
+
+
+def replay_genesis(seeds: range, first_ms: int, crisis: CrisisParameters, horizon_hours: int) -> Genesis:
+    """Two perpetuals marked at their index; ranges as `docs/explanation/backtest.md` tests them."""
+    groups = tuple(RiskGroup(at, name, at, FIRST_RANGE_PPM, 800_000, 0) for at, name in ((BTC, "BTC"), (ETH, "ETH")))
+    members = [MemberTerms(each, f"dealer-{each}", address(secret(each)), _accounts(each)) for each in DEALERS]
+    members += [
+        MemberTerms(
+            account_of(seed),
+            f"book-{seed}",
+            address(secret(account_of(seed))),
+            _accounts(account_of(seed), client_of(seed) if has_client(seed) else 0),
+        )
+        for seed in seeds
+    ]
+    base = make_genesis(MarketParameters(epoch_blocks=BLOCKS, request_ms_max=HOUR_MS), RiskParameters(groups))
+    return msgspec.structs.replace(
+        base,
+        name="march-2020",
+        time_ms=first_ms,
+        assets=base.assets[:1],
+        instruments=tuple(
+            Instrument(each, f"{name}-PERP", InstrumentKind.PERPETUAL, each, each, USD, MICROS_PER_TICK)
+            for each, name in zip(INSTRUMENTS, ("BTC", "ETH"), strict=True)
+        ),
+        members=(base.members[0], *members),
+        ranges=RangeParameters(interval_ms=HOUR_MS, horizon_ms=horizon_hours * HOUR_MS),
+        crisis=crisis,
+    )
+
+
+def _accounts(own: int, client: int = 0) -> tuple[AccountTerms, ...]:
+    clients = (AccountTerms(client, AccountKind.CLIENT),) if client else ()
+    return (AccountTerms(own, AccountKind.HOUSE), *clients)
+
+
+class March(World):
+    """A world whose prices are the recorded ones. `on_block` is called with each result."""
+
+    def __init__(self, hours: Sequence[Hour], seeds: range, crisis: CrisisParameters, plan: Plan) -> None:
+        first_ms = hours[0].time_s * 1000
+        super().__init__(replay_genesis(seeds, first_ms, crisis, plan.horizon_hours), check=False)
+        self.seeds, self.time_ms, self.plan = seeds, first_ms, plan
+        self.before = [each for each in hours if each.time_s < plan.opening_s]
+        self.hours = [each for each in hours if each.time_s >= plan.opening_s]
+        self.ticks: tuple[int, ...] = ()
+        self.opened: dict[int, AccountMargin] = {}
+        """Every book's margin when it was opened, by account."""
+        OWNER.update({member: member for member in DEALERS})
+        for seed in seeds:
+            OWNER.update({account_of(seed): account_of(seed), client_of(seed): account_of(seed)})
+
+    def step(
+        self, time_ms: int, ticks: tuple[int, ...], facts: Sequence[Fact] = (), requests: Sequence[Transaction] = ()
+    ) -> BlockResult:
+        """One block at this time with these prices."""
+        self.ticks = ticks
+        prices = tuple(zip((BTC, ETH), ticks, strict=True))
+        result = self.block(*requests, prices=prices, facts=facts, after_ms=time_ms - self.state.now.time_ms)
+        self.blocks.clear()
+        self.results.clear()
+        return result
+
+    def warm_up(self) -> None:
+        """What the network saw before; dealers and the house pay in."""
+        for hour in self.before:
+            self.step((hour.time_s * 1000) + HOUR_MS, tuple(candle[3] for candle in hour.candles))
+        facts = [self.deposit_fact(each, USDC_1, DEALER_DOLLARS * DOLLAR) for each in DEALERS]
+        facts.append(self.deposit_fact(HOUSE, USDC_1, HOUSE_DOLLARS * DOLLAR))
+        self.step(self.state.now.time_ms, self.ticks, facts)
+
+    def open_books(self) -> None:
+        """Every book pays in its initial margin and its cushion, then trades with a dealer at the mark."""
+        for seed in self.seeds:
+            for account, book in self.books_of(seed):
+                lots = lots_of(book_of_seed(book), self.ticks)
+                margin = self.margin_of_lots(lots)
+                self.opened[account] = margin
+                paid = margin.initial + mul_div_up(margin.initial, means_of(book).cushion_ppm, PPM)
+                dealer = DEALERS[seed % len(DEALERS)]
+                trades = [
+                    self.trade(
+                        *((account, dealer) if size > 0 else (dealer, account)),
+                        instrument,
+                        abs(size),
+                        ticks,
+                        not_after_ms=self.state.now.time_ms + 60_000,
+                    )
+                    for instrument, size, ticks in zip(INSTRUMENTS, lots, self.ticks, strict=True)
+                    if size
+                ]
+                self.step(self.state.now.time_ms, self.ticks, [self.deposit_fact(account, USDC_1, paid)], trades)
+
+    def books_of(self, seed: int) -> list[tuple[int, int]]:
+        """(account, seed of its book) of a member's own account and of its client's."""
+        books = [(account_of(seed), seed)]
+        if has_client(seed):
+            books.append((client_of(seed), seed + SEEDS_MAX))
+        return books
+
+    def margin_of_lots(self, lots: Sequence[int]) -> AccountMargin:
+        """The margin of these lots alone."""
+        held = holdings_of(self.state, account_of(self.seeds[0]))
+        held.lots = list(lots)
+        return margin_of(arrays_of(self.state), held)
+
+    def margin(self, account: int) -> AccountMargin:
+        """Of an account now."""
+        return margin_of(arrays_of(self.state), holdings_of(self.state, account))
+
+    def path(self) -> list[tuple[int, tuple[int, ...]]]:
+        """Times and prices of all blocks of March."""
+        return [each for hour in self.hours for each in blocks_of(hour, self.plan.blocks)]

@@ -1,0 +1,173 @@
+"""One replay: members answer calls as their means allow, and everything that happened to them is counted.
+
+Rule: counted out of receipts, transfers and balances; a figure that the rulebook states and one that is counted here
+must agree. Raises Bug where the state breaks an invariant.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from benchmarks.march2020.books import means_of
+from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour
+from benchmarks.march2020.market import FIRST, HOUSE_DOLLARS, QUIET_BLOCKS, March, Plan
+from clearing.base.units import PPM, mul_div_down
+from clearing.blocks import BlockResult
+from clearing.crisis import CrisisParameters
+from clearing.facts import Fact
+from clearing.holdings import book_of, holdings_of
+from clearing.invariants import check_state
+from clearing.receipts import TransferCode
+from tests.clearing.state.world import DOLLAR, HOUSE, USDC_1
+
+TARGET_PPM = 1_100_000
+"""Who brings cash brings it up to this part of the initial margin."""
+
+
+@dataclass(slots=True)
+class Fate:
+    """What happened to one book."""
+
+    account: int
+    seed: int
+    margin: int
+    """Initial margin when it was opened, micros."""
+    paid_in: int = 0
+    calls: int = 0
+    early_calls: int = 0
+    liquidations: int = 0
+    notional: int = 0
+    """Taken from it, at the mark."""
+    penalties: int = 0
+    missing: int = 0
+    """What it owed beyond all that it had, and others paid."""
+    end: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Of one replay. Money in micros."""
+
+    name: str
+    fates: dict[int, Fate] = field(default_factory=dict)
+    receipts: Counter[str] = field(default_factory=Counter)
+    blocks: int = 0
+    brought: int = 0
+    """Cash that answered calls."""
+    worst_equity: int = 0
+    """The lowest equity of any book at the end of a block."""
+    house: int = 0
+    """The house account's gain over all of March; negative: its loss."""
+    house_worst: int = 0
+    """The same at the worst block."""
+
+
+class Replay:
+    """`run` it."""
+
+    def __init__(self, name: str, hours: list[Hour], seeds: range, crisis: CrisisParameters, plan: Plan) -> None:
+        self.market = March(hours, seeds, crisis, plan)
+        self.outcome = Outcome(name)
+        self.coming: list[tuple[int, int, int]] = []
+        """Cash on its way: (height, account, micros)."""
+        self.reserves: dict[int, int] = {}
+
+    def run(self) -> Outcome:
+        """All of March, then quiet blocks until all that was begun has ended."""
+        market = self.market
+        market.warm_up()
+        market.open_books()
+        for seed in market.seeds:
+            for account, book in market.books_of(seed):
+                initial = market.opened[account].initial
+                self.outcome.fates[account] = Fate(account, book, initial, market.margin(account).equity)
+                self.reserves[account] = mul_div_down(initial, means_of(book).reserve_ppm, PPM)
+        for time_ms, ticks in market.path():
+            self.step(time_ms, ticks)
+        self.outcome.house = market.margin(HOUSE).equity - HOUSE_DOLLARS * DOLLAR
+        last_ms, length = market.state.now.time_ms, HOUR_MS // market.plan.blocks
+        for at in range(1, QUIET_BLOCKS + 1):
+            self.step(last_ms + at * length, market.ticks)
+        check_state(market.state)
+        for fate in self.outcome.fates.values():
+            fate.end = self.end_of(fate)
+        return self.outcome
+
+    def step(self, time_ms: int, ticks: tuple[int, ...]) -> None:
+        """One block: cash arrives, prices move, calls are heard."""
+        market = self.market
+        height = market.state.now.height + 1
+        facts: list[Fact] = []
+        for due, account, micros in self.coming:
+            if due <= height:
+                facts.append(market.deposit_fact(account, USDC_1, micros))
+                self.outcome.brought += micros
+                self.outcome.fates[account].paid_in += micros
+        self.coming = [each for each in self.coming if each[0] > height]
+        result = market.step(time_ms, ticks, facts)
+        self.count(result)
+        self.outcome.blocks += 1
+        if height % BLOCKS == 0:
+            check_state(market.state)
+        for account in self.called():
+            self.answer(account, height)
+
+    def called(self) -> list[int]:
+        """Accounts under a call, by any of the calls that there are."""
+        accounts = self.market.state.accounts
+        return [each for each in self.outcome.fates if each in accounts and accounts[each].called_height]
+
+    def answer(self, account: int, height: int) -> None:
+        """Send what is missing to a tenth above the initial margin, as far as there is any, unless some is coming."""
+        left = self.reserves[account]
+        if not left or any(each[1] == account for each in self.coming):
+            return
+        margin = self.market.margin(account)
+        wanted = min(mul_div_down(margin.initial, TARGET_PPM, PPM) - margin.equity, left)
+        if wanted > 0:
+            self.reserves[account] -= wanted
+            self.coming.append((height + means_of(self.outcome.fates[account].seed).delay_blocks, account, wanted))
+
+    def count(self, result: BlockResult) -> None:
+        """What the block did to whom."""
+        fates = self.outcome.fates
+        for receipt in result.receipts:
+            name = type(receipt).__name__
+            self.outcome.receipts[name] += 1
+            fate = fates.get(getattr(receipt, "account", -1))
+            if fate is None:
+                continue
+            fate.calls += name == "MarginCalled"
+            if name == "Liquidated":
+                fate.liquidations += 1
+                fate.notional += receipt.notional  # type: ignore[union-attr]
+        for transfer in result.transfers:
+            if transfer.code == TransferCode.DEFICIT_COVERED and transfer.credit in fates:
+                fates[transfer.credit].missing += transfer.amount
+            elif transfer.code == TransferCode.LIQUIDATION_PENALTY and transfer.debit in fates:
+                fates[transfer.debit].penalties += transfer.amount
+        cash = [holdings_of(self.market.state, each).cash[0] for each in fates if each in self.market.state.accounts]
+        self.outcome.worst_equity = min(self.outcome.worst_equity, *cash)
+        gained = holdings_of(self.market.state, HOUSE).cash[0] - HOUSE_DOLLARS * DOLLAR
+        self.outcome.house_worst = min(self.outcome.house_worst, gained)
+
+    def end_of(self, fate: Fate) -> str:
+        """How the account ended; `STUCK` is what must not be."""
+        market = self.market
+        record = market.state.accounts.get(fate.account)
+        if record is None:
+            return "closed"
+        if fate.account > FIRST and record.member not in (fate.account, self.owner(fate.account)):
+            return "ported"
+        cash = holdings_of(market.state, fate.account).cash[0]
+        if not book_of(market.state, fate.account).lots:
+            return "closed" if cash >= 0 else "STUCK"
+        margin = market.margin(fate.account)
+        if margin.initial_ok:
+            return "solvent, reduced" if fate.liquidations else "solvent"
+        return "solvent, called" if margin.maintenance_ok else "STUCK"
+
+    def owner(self, account: int) -> int:
+        """The member that the account had at first."""
+        return next(
+            member.id for member in self.market.genesis.members for each in member.accounts if each.id == account
+        )
