@@ -8,7 +8,7 @@ taken for proven: its standing says what is left to believe. It must not know ho
 from collections.abc import Collection, Sequence
 from enum import IntEnum
 
-from clearing.base.errors import RemoteFault
+from clearing.base.errors import Detail, RemoteFault
 from clearing.base.evm.evidence import NATIVE, BlockEvidence, ProvenState, ShownNodes, read_counters
 from clearing.listed_custody import ListedCustody
 from clearing.margin.snapshot import CustodyTerm, RiskStatement, SlotKind
@@ -38,14 +38,7 @@ def check_reserves(statement: RiskStatement) -> str:
     for term in statement.custody:
         balance = int.from_bytes(term.balance, "big")
         if term.owed != term.accounted or balance < term.accounted:
-            raise Refused(
-                ProofCode.RESERVES_SHORT,
-                f"chain {term.chain_id}",
-                token=term.token,
-                owed=term.owed,
-                accounted=term.accounted,
-                balance=balance,
-            )
+            raise _refused(ProofCode.RESERVES_SHORT, term, owed=term.owed, accounted=term.accounted, balance=balance)
         held[term.slot] = held.get(term.slot, 0) + term.held
     for total in statement.totals:
         slot = statement.slots[total.slot]
@@ -64,14 +57,7 @@ def check_listed(statement: RiskStatement, listed: Collection[ListedCustody]) ->
         slot = statement.slots[term.slot].name
         stated = ListedCustody(term.chain_id, term.vault, term.token, term.balances, term.unit, slot)
         if stated not in listed:
-            raise Refused(
-                ProofCode.CUSTODY_UNLISTED,
-                f"chain {term.chain_id}",
-                vault=term.vault,
-                token=term.token,
-                unit=term.unit,
-                slot=slot,
-            )
+            raise _refused(ProofCode.CUSTODY_UNLISTED, term, vault=term.vault, unit=term.unit, slot=slot)
         missing.discard((term.chain_id, term.token))
     for chain_id, token in sorted(missing):
         raise Refused(ProofCode.CUSTODY_UNLISTED, f"chain {chain_id} missing", token=token)
@@ -143,14 +129,12 @@ def _check_term(state: ProvenState, term: CustodyTerm) -> None:
     )
     for name, stated, proven in numbers:
         if proven is not None and stated != proven:
-            raise Refused(
-                ProofCode.CUSTODY_DIFFERS,
-                f"chain {term.chain_id} {name}",
-                token=term.token,
-                block=term.block_number,
-                stated=stated,
-                proven=proven,
-            )
+            block = term.block_number
+            raise _refused(ProofCode.CUSTODY_DIFFERS, term, f" {name}", block=block, stated=stated, proven=proven)
+
+
+def _refused(code: ProofCode, term: CustodyTerm, what: str = "", /, **values: Detail) -> Refused:
+    return Refused(code, f"chain {term.chain_id}{what}", token=term.token, **values)
 
 
 def custody_detail(found: Sequence[Standing]) -> str:
