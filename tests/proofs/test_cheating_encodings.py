@@ -57,6 +57,20 @@ def lenient_scalar(data: bytes, at: str) -> int:
     return int.from_bytes(data, "big") % ORDER
 
 
+def refused_for_a_point(statement, proof):
+    with pytest.raises(Refused) as fault:
+        verify(statement, proof)
+    assert fault.value.code is ProofCode.BAD_POINT
+    return fault.value
+
+
+def only_a_lenient_decoder_believes(monkeypatch, statement, proof):
+    with monkeypatch.context() as weaker:
+        weaker.setattr(verifier, "decode_point", lenient)
+        assert believed(statement, proof)
+    refused_for_a_point(statement, proof)
+
+
 @pytest.fixture(scope="module")
 def good():
     own = secret(LAYOUT, (100, 5))
@@ -88,18 +102,14 @@ ENCODINGS = {
 @pytest.mark.parametrize("what", ENCODINGS)
 def test_a_bad_encoding_of_any_point_of_a_proof_is_refused_as_such(good, name, what):
     statement, proof = good
-    with pytest.raises(Refused) as fault:
-        verify(statement, with_point(proof, name, ENCODINGS[what]))
-    assert fault.value.code is ProofCode.BAD_POINT
-    assert fault.value.values["bytes"] == ENCODINGS[what]
+    fault = refused_for_a_point(statement, with_point(proof, name, ENCODINGS[what]))
+    assert fault.values["bytes"] == ENCODINGS[what]
 
 
 @pytest.mark.parametrize("what", ENCODINGS)
 def test_a_bad_encoding_of_an_accounts_commitment_is_refused_as_such(good, what):
     statement, proof = good
-    with pytest.raises(Refused) as fault:
-        verify(replace(statement, commitments=(ENCODINGS[what],)), proof)
-    assert (fault.value.code, fault.value.at) == (ProofCode.BAD_POINT, "C_W")
+    assert refused_for_a_point(replace(statement, commitments=(ENCODINGS[what],)), proof).at == "C_W"
 
 
 def test_the_native_library_takes_any_bytes_after_an_infinity_flag():
@@ -113,12 +123,7 @@ def test_an_empty_account_without_blinders_would_pass_as_infinity_and_is_refused
     own = Secret([0, 0], bytes_of(LAYOUT, (0, 0)), [0, 0])
     statement = replace(state(LAYOUT, [own]), commitments=(bytes([0xC0]) + tail,))
     proof = CheatingProver(statement, [own]).prove()
-    with monkeypatch.context() as weaker:
-        weaker.setattr(verifier, "decode_point", lenient)
-        assert believed(statement, proof)
-    with pytest.raises(Refused) as fault:
-        verify(statement, proof)
-    assert fault.value.code is ProofCode.BAD_POINT
+    only_a_lenient_decoder_believes(monkeypatch, statement, proof)
 
 
 class Shifted(CheatingProver):
@@ -139,12 +144,7 @@ def test_a_point_of_small_order_would_make_a_second_commitment_of_the_same_holdi
     bent = encode_point(decode_point(plain.commitments[0], "") + torsion(order))
     statement = replace(plain, commitments=(bent,))
     proof = CheatingProver(statement, [own]).prove()
-    with monkeypatch.context() as weaker:
-        weaker.setattr(verifier, "decode_point", lenient)
-        assert believed(statement, proof)
-    with pytest.raises(Refused) as fault:
-        verify(statement, proof)
-    assert fault.value.code is ProofCode.BAD_POINT
+    only_a_lenient_decoder_believes(monkeypatch, statement, proof)
 
 
 def test_points_of_order_three_are_refused_every_time(monkeypatch):
@@ -158,9 +158,7 @@ def test_points_of_order_three_are_refused_every_time(monkeypatch):
         weaker.setattr(verifier, "decode_point", lenient)
         assert believed(*claims[0])
     for statement, proof in claims:
-        with pytest.raises(Refused) as fault:
-            verify(statement, proof)
-        assert fault.value.code is ProofCode.BAD_POINT
+        refused_for_a_point(statement, proof)
     assert all(verdict is not None and verdict.code is ProofCode.BAD_POINT for verdict in verify_batch(claims))
 
 
@@ -171,9 +169,7 @@ def test_points_of_small_order_that_cancel_out_are_refused():
     small = torsion(3)
     bent = tuple(encode_point(decode_point(c, "") + t) for c, t in zip(plain.commitments, (small, -small), strict=True))
     statement = replace(plain, commitments=bent)
-    with pytest.raises(Refused) as fault:
-        verify(statement, CheatingProver(statement, secrets).prove())
-    assert fault.value.code is ProofCode.BAD_POINT
+    refused_for_a_point(statement, CheatingProver(statement, secrets).prove())
 
 
 @pytest.mark.parametrize("scalar", ["d_bar", "s_bar"])
