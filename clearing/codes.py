@@ -63,6 +63,12 @@ class ClearingCode(CodeBook):
     NO_FUND = 264
     CONTRIBUTION_NOT_OWED = 265
     CONTRIBUTION_OF_CLIENT_MONEY = 266
+    MEMBER_NOT_ACTIVE = 257
+    NO_SUCH_DEFAULT = 258
+    OWN_DEFAULT = 259
+    NOT_READMITTABLE = 260
+    CANNOT_LEAVE = 261
+    NOT_RESCUABLE = 262
     PRICE_MISSING = 301
     PRICE_NOT_OPEN = 302
     DEPOSIT_OF_UNKNOWN_TOKEN = 310
@@ -86,6 +92,8 @@ class ClearingCode(CodeBook):
     ONLY_REDUCING = 408
     NO_AUCTION = 409
     AUCTION_FULL = 410
+    DEFAULT_AUCTION_OVER = 417
+    ASK_TOO_HIGH = 418
     BAD_MODEL = 440
     BAD_PORTFOLIO = 441
     BAD_STEP = 442
@@ -212,6 +220,22 @@ REMEDIES: dict[ClearingCode, str] = {
     ClearingCode.CONTRIBUTION_OF_CLIENT_MONEY: (
         "Contributions are the member's own. Pay from an account of its own, not of a client."
     ),
+    ClearingCode.MEMBER_NOT_ACTIVE: (
+        "The account's member is restricted, in default, or gone. Bring collateral and what is called; a defaulted "
+        "member asks the house to be taken in again. A client asks another member to take the account over."
+    ),
+    ClearingCode.NO_SUCH_DEFAULT: "No default with this number is under way. See GET /v1/defaults.",
+    ClearingCode.OWN_DEFAULT: "Nobody bids for its own portfolio, and the house takes over only what nobody wants.",
+    ClearingCode.NOT_READMITTABLE: (
+        "A member is taken in again after its default is over, when it owes nothing and has brought the fund's share."
+    ),
+    ClearingCode.CANNOT_LEAVE: (
+        "A member leaves without positions, money, debts, clients or defaults under way. The values name what is left."
+    ),
+    ClearingCode.NOT_RESCUABLE: (
+        "Only client accounts that are no sub-accounts are taken over from a defaulter, by another active member, who "
+        "must have brought what they are called for. See the values."
+    ),
     ClearingCode.PRICE_MISSING: "A feed that this request depends on has no price yet. Wait for the oracle.",
     ClearingCode.PRICE_NOT_OPEN: "A feed that this request depends on is stale or halted. Wait until it reopens.",
     ClearingCode.DEPOSIT_OF_UNKNOWN_TOKEN: (
@@ -254,6 +278,8 @@ REMEDIES: dict[ClearingCode, str] = {
     ),
     ClearingCode.AUCTION_FULL: "The auction holds as many orders as it can. Wait until the feed reopens.",
     ClearingCode.SNAPSHOT_NOT_READY: "No epoch snapshot of this state: no prices yet, or custody is behind.",
+    ClearingCode.DEFAULT_AUCTION_OVER: "Bids for this portfolio are no longer taken, or it has none to sell.",
+    ClearingCode.ASK_TOO_HIGH: "More is asked for a slice than may be paid. Ask for less: the values tell how much.",
     ClearingCode.BAD_MODEL: (
         "A risk model contradicts itself or the portfolio, or asks for too much work. The path names the field."
     ),

@@ -27,6 +27,27 @@ from clearing.collateral.receipts import (
     SoftCreditRecalled,
     SoftCreditRepaid,
 )
+from clearing.default.receipts import (
+    AssessmentsCalled,
+    AssessmentTaken,
+    BiddersRanked,
+    ClientClosedOut,
+    ClientRescued,
+    CollateralTaken,
+    DefaultBidTaken,
+    DefaultDeclared,
+    DefaultEnded,
+    DeficitCured,
+    Deleveraged,
+    EstatePooled,
+    LossShared,
+    MemberLeft,
+    MemberReadmitted,
+    PortfolioSold,
+    StatusChanged,
+    TakenByHouse,
+    TornUp,
+)
 from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
 from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
 from clearing.liquidation.receipts import (
@@ -123,6 +144,17 @@ class TransferCode(IntEnum):
     PENALTY_TO_TAKER = 52
     PENALTY_TO_FUND = 53
     BACKSTOP_OPTION_VALUE = 54
+    ESTATE_POOLED = 56
+    DEFICIT_CURED = 57
+    DEFAULT_OPTION_VALUE = 58
+    DEFAULT_AUCTION_PAID = 59
+    OWN_MARGIN_PAID = 60
+    ASSESSMENT = 61
+    GAINS_CUT = 62
+    TORN_UP = 63
+    DEFAULT_DEFICIT_PAID = 64
+    ESTATE_COLLATERAL_TAKEN = 65
+    ESTATE_COLLATERAL_PAID = 66
 
 
 class Transfer(Wire, frozen=True):
@@ -383,6 +415,25 @@ Receipt: TypeAlias = (
     | LiquidationWaits
     | LiquidationEnded
     | StepTaken
+    | AssessmentsCalled
+    | AssessmentTaken
+    | BiddersRanked
+    | ClientClosedOut
+    | ClientRescued
+    | CollateralTaken
+    | DefaultBidTaken
+    | DefaultDeclared
+    | DefaultEnded
+    | DeficitCured
+    | Deleveraged
+    | EstatePooled
+    | LossShared
+    | MemberLeft
+    | MemberReadmitted
+    | PortfolioSold
+    | StatusChanged
+    | TakenByHouse
+    | TornUp
 )
 
 

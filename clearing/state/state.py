@@ -14,6 +14,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.ids import Hash32
 from clearing.calls import records as call_records
 from clearing.codes import ClearingCode
+from clearing.default import records as default_records
 from clearing.exits import records as exit_records
 from clearing.fund import records as fund_records
 from clearing.gates import records as gate_records
@@ -110,6 +111,13 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "amendments": (Module.VALIDATORS, U63, governance_records.AmendmentHeld),
     "halts": (Module.VALIDATORS, U32, governance_records.HaltHeld),
     "struck": (Module.VALIDATORS, tuple[U63, Bytes20], governance_records.Struck),
+    "standings": (Module.MEMBERS, U63, default_records.Standing),
+    "defaults": (Module.RISK, U63, default_records.DefaultHeld),
+    "default_clock": (Module.RISK, U32, default_records.DefaultClock),
+    "default_bids": (Module.REQUESTS, tuple[U63, U63], default_records.BidHeld),
+    "assessments": (Module.RISK, U63, default_records.Assessed),
+    "windows": (Module.RISK, U63, default_records.Window),
+    "shifts": (Module.RISK, U63, default_records.Shifts),
 }
 """Name, module, type of key and record of every table that is hashed. Names are inside the leaves: never renamed."""
 
@@ -213,6 +221,19 @@ class State:
     """The last, under 0."""
     contributions: Table[int, fund_records.Contribution]
     """By member."""
+    standings: Table[int, default_records.Standing]
+    """By member; none: active."""
+    defaults: Table[int, default_records.DefaultHeld]
+    """By number, from 1."""
+    default_clock: Table[int, default_records.DefaultClock]
+    default_bids: Table[tuple[int, int], default_records.BidHeld]
+    """(default, member)."""
+    assessments: Table[int, default_records.Assessed]
+    """By member."""
+    windows: Table[int, default_records.Window]
+    """By member."""
+    shifts: Table[int, default_records.Shifts]
+    """By account, while there are windows."""
     holders: Table[tuple[int, int], tuple[int, ...]]
     """(0, instrument) or (1, currency) to the accounts that hold it, ordered."""
     due: Table[tuple[int, int], tuple[int, int, int, int]]

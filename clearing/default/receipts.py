@@ -1,0 +1,239 @@
+"""What defaults tell: who could not pay, who took what over, who bore what and why, enough to recompute each step.
+
+Rule: data only; amounts in micros, prices in ticks, positions in lots. Sums of what is told are what the ledger moved.
+"""
+
+from clearing.base.codec import I64, U32, U63, Wire
+from clearing.default.records import DefaultReason, MemberStatus
+from clearing.default.waterfall import Step
+
+
+class Moved(Wire, frozen=True):
+    """Signed lots of one instrument that passed to the account at the mark, and the cash that it received for them.
+
+    Only options have a value at the mark; negative: it paid.
+    """
+
+    instrument: U32
+    lots: I64
+    mark_ticks: U63
+    received: I64
+
+
+class StatusChanged(Wire, frozen=True, tag=110):
+    """A member stands otherwise than before."""
+
+    member: U63
+    before: MemberStatus
+    after: MemberStatus
+    default: U63
+
+
+class DeficitCured(Wire, frozen=True, tag=111):
+    """A deficit was paid out of other money of the same member: no default.
+
+    `paid`: (account, cash group, micros) in order of account and group.
+    """
+
+    member: U63
+    account: U63
+    deficits: tuple[tuple[U32, U63], ...]
+    """(cash group, micros)."""
+    paid: tuple[tuple[U63, U32, U63], ...]
+
+
+class DefaultDeclared(Wire, frozen=True, tag=112):
+    """A member cannot pay. Its own accounts are brought together in the estate."""
+
+    number: U63
+    member: U63
+    reason: DefaultReason
+    account: U63
+    estate: U63
+    own: tuple[U63, ...]
+    clients: tuple[U63, ...]
+    deficits: tuple[tuple[U63, U32, U63], ...]
+    """(account, cash group, micros owed)."""
+    margined_height: U63
+    auction_height: U63
+    porting_height: U63
+    deadline_height: U63
+
+
+class EstatePooled(Wire, frozen=True, tag=113):
+    """What one of the member's own accounts gave to the estate: (currency, amount; negative cash: its debt), lots."""
+
+    number: U63
+    account: U63
+    estate: U63
+    money: tuple[tuple[U63, I64], ...]
+    positions: tuple[tuple[U32, I64], ...]
+
+
+class DefaultBidTaken(Wire, frozen=True, tag=114):
+    """A bid stands, in place of an earlier one of the same member."""
+
+    index: U32
+    number: U63
+    member: U63
+    account: U63
+    slices: U32
+    ask_micros: I64
+
+
+class PortfolioSold(Wire, frozen=True, tag=115):
+    """A bid was filled: slices `first` to `first + slices` of the `of_slices`, cheapest bid first.
+
+    Of each position q the buyer took q x (first + slices) // of_slices - q x first // of_slices lots, both rounded
+    towards zero, at the mark. `paid`: slices x ask, from the estate; negative: to it.
+    """
+
+    number: U63
+    member: U63
+    account: U63
+    first: U32
+    slices: U32
+    of_slices: U32
+    wanted: U32
+    ask_micros: I64
+    paid: I64
+    positions: tuple[Moved, ...]
+
+
+class BiddersRanked(Wire, frozen=True, tag=116):
+    """Whose contributions are used first: each member's share of the slices, what it bid for them, and its rank.
+
+    0: no bid, or one beyond `good_ask`; 1: good, but for less than its share; 2: for its share. Shares are in
+    proportion to required contributions, rounded down.
+    """
+
+    number: U63
+    sold: U32
+    of_slices: U32
+    good_ask: I64
+    members: tuple[tuple[U63, U32, U32, I64, U32], ...]
+    """(member, share, slices bid, ask, rank)."""
+
+
+class ClientRescued(Wire, frozen=True, tag=117):
+    """A defaulter's client passed to another member, with its sub-accounts, as they are."""
+
+    index: U32
+    number: U63
+    account: U63
+    to_member: U63
+    children: tuple[U63, ...]
+
+
+class Deleveraged(Wire, frozen=True, tag=118):
+    """Positions ended at the last mark, against those who have the most of the other side at the most leverage.
+
+    `account` gave `lots` of the instrument. `by`: (account, profit, equity, notional, lots, received): in order of
+    profit x notional / equity, highest first, then by account; profit is what it gained since `margined_height`.
+    """
+
+    number: U63
+    account: U63
+    instrument: U32
+    lots: I64
+    mark_ticks: U63
+    by: tuple[tuple[U63, I64, I64, U63, I64, I64], ...]
+
+
+class TakenByHouse(Wire, frozen=True, tag=119):
+    """The house took positions over at the mark: its capital covers their initial margin."""
+
+    number: U63
+    account: U63
+    positions: tuple[Moved, ...]
+
+
+class ClientClosedOut(Wire, frozen=True, tag=120):
+    """A client that nobody took was closed out; what is left is its own, what it owes its member's loss."""
+
+    number: U63
+    account: U63
+    cash: tuple[tuple[U32, I64], ...]
+
+
+class CollateralTaken(Wire, frozen=True, tag=121):
+    """The house bought collateral at its value after haircut, to pay what the account owes."""
+
+    number: U63
+    account: U63
+    currency: U63
+    units: U63
+    cash_group: U32
+    micros_per_unit: U63
+    paid: U63
+
+
+class LossShared(Wire, frozen=True, tag=122):
+    """The loss of a default, and the layers that bore it: shares by `clearing.default.sharing.allocate_capped`."""
+
+    number: U63
+    member: U63
+    loss: U63
+    """What was still to be borne."""
+    deficits: tuple[tuple[U63, U32, U63], ...]
+    """(account, cash group, micros)."""
+    steps: tuple[Step, ...]
+    paid: tuple[tuple[U32, U63, U32, U63], ...]
+    """(layer, account, cash group, micros) that moved to the house, which pays the deficits with it."""
+
+
+class AssessmentsCalled(Wire, frozen=True, tag=123):
+    """Members have to bring this until the block at `deadline_height`, in which it is taken."""
+
+    number: U63
+    deadline_height: U63
+    members: tuple[tuple[U63, U63], ...]
+
+
+class AssessmentTaken(Wire, frozen=True, tag=124):
+    """What a member was assessed was taken out of its own accounts, what is free first, in order of account.
+
+    `paid`: (account, cash group, micros). The last of them may owe cash now, like after any payment.
+    """
+
+    number: U63
+    member: U63
+    micros: U63
+    paid: tuple[tuple[U63, U32, U63], ...]
+
+
+class TornUp(Wire, frozen=True, tag=125):
+    """All positions in an instrument ended at the last mark: (account, lots, received), ordered."""
+
+    number: U63
+    instrument: U32
+    mark_ticks: U63
+    positions: tuple[tuple[U63, I64, I64], ...]
+
+
+class DefaultEnded(Wire, frozen=True, tag=126):
+    """Nothing is open any more. `by_layer`: (layer, micros). `house`: what nobody was left to bear, owed by it."""
+
+    number: U63
+    member: U63
+    loss: U63
+    by_layer: tuple[tuple[U32, U63], ...]
+    house: U63
+    replenished: tuple[tuple[U63, U63], ...]
+    """(member, micros) that survivors are called for again."""
+    replenishment_height: U63
+
+
+class MemberReadmitted(Wire, frozen=True, tag=127):
+    """A defaulted member is active again."""
+
+    index: U32
+    member: U63
+    number: U63
+
+
+class MemberLeft(Wire, frozen=True, tag=128):
+    """A member left for good."""
+
+    index: U32
+    member: U63

@@ -1,0 +1,124 @@
+"""What the state holds of defaults: how members stand, defaults under way and ended, bids for what is left of them.
+
+Rule: data only. A record says nothing about who may change it; units stand in the names or docstrings.
+"""
+
+from enum import IntEnum
+
+from clearing.base.codec import I64, U32, U63, Wire
+
+
+class MemberStatus(IntEnum):
+    """How a member stands. Members without a record are active."""
+
+    ACTIVE = 0
+    RESTRICTED = 1
+    """It may reduce risk and bring collateral."""
+    DEFAULTING = 2
+    """Its default is under way: nothing is done in its name, but for what its clients sign themselves."""
+    DEFAULTED = 3
+    """Its default is over. What is left is its own; it may bring the fund's share, be taken in again, or leave."""
+    LEFT = 4
+    """It is a member no more. Final."""
+
+
+class Standing(Wire, frozen=True):
+    """A member's status, since when, and the last default that it was in (0: none)."""
+
+    status: MemberStatus
+    since_height: U63
+    default: U63 = 0
+
+
+class DefaultReason(IntEnum):
+    """Why a default was declared."""
+
+    DEFICIT = 1
+    """Nothing was left to liquidate in an account, and cash was owed that the member's other money did not bring."""
+    CALL_LAPSED = 2
+    """A call was not met in time."""
+
+
+class Phase(IntEnum):
+    """How far a default is."""
+
+    OPEN = 1
+    """Bids are taken and clients ported."""
+    ASSESSING = 2
+    """The portfolio is closed; members have until the deadline to bring what they were assessed."""
+    ENDED = 3
+
+
+class DefaultHeld(Wire, frozen=True):
+    """One default. Heights are of the last block in which something is still possible."""
+
+    member: U63
+    reason: DefaultReason
+    account: U63
+    """Whose failure began it."""
+    phase: Phase
+    declared_height: U63
+    auction_height: U63
+    """Bids are taken up to and including this block, and filled in it; 0: nothing was there to sell."""
+    porting_height: U63
+    """Clients may be ported up to and including this block."""
+    deadline_height: U63
+    """By this block it has ended."""
+    estate: U63
+    """The member's own account that everything of its own was brought into."""
+    own: tuple[U63, ...]
+    """Its own accounts, ordered, the estate included. Empty: it has only clients."""
+    clients: tuple[U63, ...]
+    """Its clients' accounts that were not ported, ordered, sub-accounts included."""
+    margined_height: U63
+    """The last block in which all its accounts covered initial margin."""
+    marks: tuple[tuple[U32, U63], ...]
+    """(instrument, ticks) of that block: what gains since are counted from."""
+    seniority: tuple[tuple[U63, U32], ...] = ()
+    """(member, rank) after the auction: lower ranks pay first."""
+    loss: U63 = 0
+    """Micros to be borne, once they are known; what was borne so far stands in `borne`."""
+    borne: U63 = 0
+    assessed: tuple[tuple[U63, U63], ...] = ()
+    """(member, micros) to be taken at the deadline."""
+    ended_height: U63 = 0
+
+
+class BidHeld(Wire, frozen=True):
+    """A member's bid for what is left of a defaulter. The last one counts."""
+
+    account: U63
+    slices: U32
+    ask_micros: I64
+    """What it wants for one slice, beyond the value of options; negative: what it gives."""
+    height: U63
+
+
+class Assessed(Wire, frozen=True):
+    """What a member was assessed since the period began."""
+
+    since_height: U63
+    micros: U63
+
+
+class Window(Wire, frozen=True):
+    """A member that does not cover all its initial margins: the last block in which it did, and the marks then."""
+
+    height: U63
+    marks: tuple[tuple[U32, U63], ...]
+
+
+class Shifts(Wire, frozen=True):
+    """Changes of one account's positions since windows were opened, summed from window to window.
+
+    Each: height of the newest window then, instrument, lots, lots x mark in ticks.
+    """
+
+    entries: tuple[tuple[U63, U32, I64, I64], ...]
+
+
+class DefaultClock(Wire, frozen=True):
+    """How many defaults were declared so far, and how many are under way."""
+
+    declared: U63
+    under_way: tuple[U63, ...] = ()
