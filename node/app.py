@@ -27,6 +27,7 @@ from node.consensus.engine import Engine, Hooks
 from node.consensus.engine import Genesis as ChainStart
 from node.consensus.wal import WalFile
 from node.epochs.custody_evidence import CustodyEvidence
+from node.epochs.own_exits import EpochExits
 from node.epochs.own_holdings import EpochHoldings
 from node.epochs.packages import PackageService
 from node.epochs.service import AccountSeeds, EpochService
@@ -113,7 +114,8 @@ class Node:
             restored.epochs,
         )
         holdings = EpochHoldings(config.path("holdings"), self._epochs.seed_of)
-        self._recorder = Recorder(store, self._epochs, holdings=holdings)
+        exits = EpochExits(config.path("exits"))
+        self._recorder = Recorder(store, self._epochs, holdings=holdings, exits=exits)
         self._recorder.restored(restored.height, restored.state)
         self._positions = PositionWatch()
         self._budget = BlockBudget(config.consensus.block_bytes_max, config.consensus.propose_ms)
@@ -212,6 +214,7 @@ class Node:
             render_metrics=self._meters.render,
             peers=self._network.status,
             holdings=holdings,
+            exits=exits,
         )
         committed = load_committed(blocks, self._application.height)
         if committed is not None:

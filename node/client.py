@@ -18,7 +18,9 @@ from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
+from node.api.exit_shapes import ExitView
 from node.api.inclusion_shapes import InclusionView
+from node.api.light_shapes import LightBlockView
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
 from node.api.shapes import (
     AccountView,
@@ -106,6 +108,19 @@ class NodeClient:
         """Seed and holdings of an own account at an epoch's snapshot, by default of the node's newest package."""
         target = f"/v1/accounts/{account}/inclusion/{'latest' if epoch is None else epoch}"
         return await self._get(target, InclusionView, signed=True)
+
+    async def exit(self, account: int, epoch: int | None = None) -> ExitView:
+        """An own account's leaves of the exit tree, by default of the newest epoch that closed."""
+        query = "" if epoch is None else f"?epoch={epoch}"
+        return await self._get(f"/v1/accounts/{account}/exit{query}", ExitView, signed=True)
+
+    async def light_block(self, height: int) -> bytes:
+        """The canonical bytes of a height's light block."""
+        shown = await self._get(f"/v1/light/{height}", LightBlockView)
+        try:
+            return bytes.fromhex(shown.block[2:])
+        except ValueError as error:
+            raise self._nonsense("light block", str(error)) from None
 
     async def receipts(self, account: int, after: str = "") -> ReceiptPage:
         """One page of an own account's receipts."""

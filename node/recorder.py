@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import structlog
 import trio
 
+from clearing.base.codec import encode
 from clearing.base.errors import CrossclearError
+from clearing.epoch import snapshot_due
 from clearing.state.state import State
 from node.application import Decided
+from node.epochs.own_exits import EpochExits, ExitsOfEpoch, exits_of_epoch
 from node.epochs.own_holdings import EpochHoldings, HeldOfEpoch, held_of_epoch
 from node.epochs.service import EpochService
 from node.receipt_records import receipt_records
@@ -33,6 +36,7 @@ log = structlog.get_logger(__name__)
 class _Outcome:
     receipts: tuple[ReceiptRecord, ...]
     held: HeldOfEpoch | None
+    exits: ExitsOfEpoch | None
     saved: tuple[int, bytes] | None
 
 
@@ -45,10 +49,12 @@ class Recorder:
         epochs: EpochService,
         clock: Callable[[], float] = time.perf_counter,
         holdings: EpochHoldings | None = None,
+        exits: EpochExits | None = None,
     ) -> None:
         self._store = store
         self._epochs = epochs
         self._holdings = holdings
+        self._exits = exits
         self._clock = clock
         self._not_before = 0.0
         # Unbounded: receipts of heights that a restart executes are queued before anything can drain them.
@@ -56,7 +62,9 @@ class Recorder:
 
     def decided(self, decided: Decided) -> None:
         """Queue receipts, and what members may ask of the epoch and the state where one closed."""
-        saved, held = None, None
+        saved, held, exits = None, None, None
+        if decided.result.snapshot and self._exits is not None:
+            exits = exits_of_epoch(decided.state)
         if decided.result.snapshot and self._holdings is not None:
             snapshot = self._epochs.waiting_at(decided.header.height)
             held = held_of_epoch(snapshot, decided.state) if snapshot is not None else None
@@ -65,28 +73,32 @@ class Recorder:
             saved = (decided.header.height, encode_saved(decided.header.height, decided.state, self._epochs.record()))
             ended = self._clock()
             self._not_before = ended + SAVING_SHARE * (ended - started)
-        self._send.send_nowait(_Outcome(receipt_records(decided.result), held, saved))
+        self._send.send_nowait(_Outcome(receipt_records(decided.result), held, exits, saved))
 
     def restored(self, height: int, state: State) -> None:
         """Where the node starts: a state that peers gave is an epoch's, and no block here leads to it."""
+        if self._exits is not None and snapshot_due(state, height) and state.now.epoch not in self._exits.epochs:
+            _keep(self._exits, exits_of_epoch(state))
         snapshot = self._epochs.waiting_at(height)
         if self._holdings is None or snapshot is None or snapshot.statement.epoch in self._holdings.epochs:
             return
-        self._keep(self._holdings, held_of_epoch(snapshot, state))
+        _keep(self._holdings, held_of_epoch(snapshot, state))
 
     async def run(self) -> None:
         """Write for ever."""
         async for outcome in self._receive:
             # Before the saved state: a restart from there does not execute this height again.
             if outcome.held is not None and self._holdings is not None:
-                await trio.to_thread.run_sync(self._keep, self._holdings, outcome.held)
+                await trio.to_thread.run_sync(_keep, self._holdings, outcome.held)
+            if outcome.exits is not None and self._exits is not None:
+                await trio.to_thread.run_sync(_keep, self._exits, outcome.exits)
             if outcome.receipts or outcome.saved is not None:
                 await self._store.save_results_async(outcome.receipts, outcome.saved)
 
-    @staticmethod
-    def _keep(holdings: EpochHoldings, held: HeldOfEpoch) -> None:
-        """Members can ask another node: a disk that fails here must not end this one."""
-        try:
-            holdings.keep(held)
-        except (OSError, CrossclearError) as error:
-            log.error("holdings of an epoch are not kept", epoch=held.epoch, error=str(error))
+
+def _keep(files: EpochHoldings | EpochExits, told: HeldOfEpoch | ExitsOfEpoch) -> None:
+    """Members can ask another node: a disk that fails here must not end this one."""
+    try:
+        files.write(told.epoch, encode(told))
+    except (OSError, CrossclearError) as error:
+        log.error(f"{files.kind} of an epoch are not kept", epoch=told.epoch, error=str(error))

@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import handlers, inclusion, light, margins, peers, statements
+from node.api import exits, handlers, inclusion, light, margins, peers, statements
 from node.api.bodies import SubmitBody
+from node.api.exit_shapes import ExitView
 from node.api.handlers import Call
 from node.api.inclusion_shapes import InclusionView
 from node.api.light_shapes import EvidenceResult, LightBlockView
@@ -136,6 +137,21 @@ ROUTES: tuple[Route, ...] = (
         parameters=(
             Parameter("account", "path", ACCOUNT, "account id"),
             Parameter("epoch", "path", f"latest|{ACCOUNT}", "epoch; `latest`: of the newest package here"),
+        ),
+        signed=True,
+        secret=True,
+    ),
+    Route(
+        "GET",
+        "/v1/accounts/{account}/exit",
+        "exit",
+        "What an own account could take out if everything ended at an epoch: its leaves of the exit tree with their"
+        " paths. Only on the node's own machine or over TLS; the newest epochs are kept.",
+        exits.own_exit,
+        ExitView,
+        parameters=(
+            Parameter("account", "path", ACCOUNT, "account id"),
+            Parameter("epoch", "query", ACCOUNT, "epoch; the newest unless told", required=False),
         ),
         signed=True,
         secret=True,

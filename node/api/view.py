@@ -22,6 +22,7 @@ from node.api.validator_shapes import ValidatorsView
 from node.pool.mempool import Accepted
 
 if TYPE_CHECKING:
+    from node.epochs.own_exits import ExitQuestion
     from node.epochs.own_holdings import OwnQuestion
     from node.p2p.status import PeerStatus
     from node.statements.statement import StatementInputs
@@ -104,6 +105,10 @@ class NodeView(Protocol):
 
     def inclusion(self, account: int, epoch: int | None) -> "OwnQuestion | Rejected":
         """What to read of an account at an epoch, by default the newest package's. Rejected: nothing is kept here."""
+        ...
+
+    def exit(self, account: int, epoch: int | None) -> "ExitQuestion | None":
+        """What to read of an account's exit leaves, by default of the newest epoch; None: no epoch has closed here."""
         ...
 
     def package(self, epoch: int | None) -> PackageAt | None:

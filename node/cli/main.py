@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "devnet": ("node.cli.run:devnet", "Run a whole network on this machine."),
     "verify": ("node.cli.verify:verify", "Check an epoch package offline."),
     "proof": ("node.cli.proof:proof", "Proofs as files: make, verify, show, and whole histories."),
+    "exit": ("node.cli.exit_leaves:exit_", "What an own account could take out if everything ended."),
     "onchain": ("node.cli.onchain:onchain", "Show a contract on a chain that one account is solvent."),
     "explain": ("node.cli.explain:explain", "Tell what a code means and what to do."),
     "keys": ("node.cli.keys:keys", "Make, list, import and export keys."),

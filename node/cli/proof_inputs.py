@@ -27,7 +27,6 @@ def inputs(account: int, epoch: str, out: Path, **key: Any) -> int:
     import msgspec
 
     from clearing.base.errors import LocalFault, RemoteFault
-    from node.api.inclusion import is_loopback
     from node.codes import NodeCode
     from node.keys.files import make_secret_folder, write_secret
     from proofs.verdict import printable
@@ -35,9 +34,7 @@ def inputs(account: int, epoch: str, out: Path, **key: Any) -> int:
     if epoch != "latest" and not (epoch.isascii() and epoch.isdigit() and len(epoch) <= 18):
         raise click.BadParameter(f"expected a number or `latest`, got {epoch!r}", param_hint="--epoch")
     wanted = None if epoch == "latest" else int(epoch)
-    address = urlsplit(key["url"])
-    if address.scheme != "https" and not is_loopback(address.hostname or ""):
-        raise LocalFault(NodeCode.API_IN_CLEAR, key["url"])
+    refuse_in_clear(key["url"])
     seed, holdings = out / "seed", out / "holdings.json"
     for path in (seed, holdings):
         if path.exists():
@@ -58,3 +55,14 @@ def inputs(account: int, epoch: str, out: Path, **key: Any) -> int:
     else:
         say(f"This node has no package of epoch {told.epoch}: ask others with `crossclear proof fetch`.")
     return Exit.OK
+
+
+def refuse_in_clear(url: str) -> None:
+    """Raise LocalFault API_IN_CLEAR where an answer would travel in clear beyond this machine."""
+    from clearing.base.errors import LocalFault
+    from node.api.inclusion import is_loopback
+    from node.codes import NodeCode
+
+    address = urlsplit(url)
+    if address.scheme != "https" and not is_loopback(address.hostname or ""):
+        raise LocalFault(NodeCode.API_IN_CLEAR, url)

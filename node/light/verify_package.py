@@ -17,15 +17,15 @@ from proofs.package import PACKAGE_BYTES_MAX, read_package
 
 
 def anchor_of_light_store(
-    package: Path, path: Path, urls: Sequence[str], policy: TrustPolicy, evidence: Path
+    package: Path | Header, path: Path, urls: Sequence[str], policy: TrustPolicy, evidence: Path
 ) -> tuple[Anchor, Checked | None]:
     """What to trust, and the check that the package's header is that of its height. No check for a file that is none.
 
-    `urls`: a node that serves what the store lacks, then its witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
+    A header out of another file may stand for the package. `urls`: a node that serves what the store lacks, then its
+    witnesses. Raises LocalFault LIGHT_*, TRUST_EXPIRED.
     """
     try:
-        with package.open("rb") as file:
-            header = read_package(file.read(PACKAGE_BYTES_MAX + 1)).header
+        header = package if isinstance(package, Header) else _header_of(package)
     except (OSError, RemoteFault):
         return Anchor(), None  # `verify_file` tells what is wrong with it
     with LightStore(path, create=False) as store:
@@ -33,6 +33,11 @@ def anchor_of_light_store(
             return _with_servers(store, header, urls, policy, evidence)
         trust = package_trust(store, header, policy, _now_ms())
     return Anchor(trust.network, trust.validators_hash), _checked(trust.header_hash, header, trust.told)
+
+
+def _header_of(package: Path) -> Header:
+    with package.open("rb") as file:
+        return read_package(file.read(PACKAGE_BYTES_MAX + 1)).header
 
 
 def _with_servers(

@@ -38,6 +38,7 @@ from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.application import ClearingApplication
 from node.codes import NodeCode
+from node.epochs.own_exits import EpochExits, ExitQuestion
 from node.epochs.own_holdings import EpochHoldings, OwnQuestion
 from node.p2p.status import PeerStatus
 from node.pool.mempool import Accepted
@@ -72,6 +73,7 @@ class LiveView:
         render_metrics: Callable[[], bytes],
         peers: Callable[[], Sequence[PeerStatus]] = tuple,
         holdings: EpochHoldings | None = None,
+        exits: EpochExits | None = None,
     ) -> None:
         self._genesis = genesis
         self._application = application
@@ -85,6 +87,7 @@ class LiveView:
         self._render_metrics = render_metrics
         self._peers = peers
         self._holdings = holdings
+        self._exits = exits
         self._members = {member.trade_address for member in genesis.members}
         self._newest: Header | None = None
         self._statements = StatementDays(application.state)
@@ -214,6 +217,13 @@ class LiveView:
         record = self._store.package(epoch)
         here = record is not None and (self._home / record.path).is_file()
         return OwnQuestion(self._holdings, account, self.owner(account), epoch, here)
+
+    def exit(self, account: int, epoch: int | None) -> ExitQuestion | None:
+        """What is asked of an account's leaves; the file is read by whoever wants the answer."""
+        kept = self._exits.epochs if self._exits is not None else ()
+        if self._exits is None or not kept:
+            return None
+        return ExitQuestion(self._exits, account, self.owner(account), kept[-1] if epoch is None else epoch)
 
     def package(self, epoch: int | None) -> PackageAt | None:
         """A package as it is on disk; one that no longer matches its digest is not shown."""

@@ -39,6 +39,7 @@ from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt
 from node.codes import NodeCode
 from node.config import Api
+from node.epochs.own_exits import ExitQuestion
 from node.epochs.own_holdings import OwnQuestion
 from node.p2p.roster import Role
 from node.p2p.status import PeerStatus
@@ -138,6 +139,9 @@ class FakeView:
 
     def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
         return Rejected(NodeCode.API_NO_SEEDS, "fake")
+
+    def exit(self, account: int, epoch: int | None) -> ExitQuestion | None:
+        return None
 
     def package(self, epoch: int | None) -> PackageAt | None:
         return PackageAt(1, 3, b"d" * 32, b"package") if epoch in (None, 1) else None
