@@ -25,7 +25,7 @@ from proofs.polynomial import Masked, Poly, polynomial
 from proofs.prover_points import commit_coefficients
 from proofs.srs import basis
 from tests.proofs.forgers.lattice import small_solution
-from tests.proofs.forgers.openings import LastRound
+from tests.proofs.forgers.openings import LastRound, solve
 
 Forgery = tuple[LinearStatement, bytes]
 T = TypeVar("T")
@@ -63,14 +63,14 @@ class Forger:
         """
         self._draw_until_zeta()
         if unbound in self._unknowns():
-            self._solve(self._unknowns()[unbound])
+            solve(self._unknowns()[unbound], self._residue)
         elif unbound in self._small_unknowns():
             self._solve_small(*self._small_unknowns()[unbound])
         elif unbound not in ("D(zeta)", "S(omega zeta)", "pi_2", "nothing"):
             raise ValueError(unbound)
         self.r = challenges.after_evaluations(self.transcript, self._by_account(self.d_bar), self.s_bar)
         if unbound == "D(zeta)":
-            self._solve(self._put_d_bar)
+            solve(self._put_d_bar, self._residue)
         pi_1, pi_2 = self._openings(unbound)
         self.error = self._residue()
         points = self._by_account([_constant(d) for d in self.d]), self._by_account([_constant(f) for f in self.f])
@@ -140,14 +140,6 @@ class Forger:
         self.shifted = domain_of(2 * self.size).omega * self.zeta % ORDER
         self._put_slope(self.s[1])
         self._put_constants(values)
-
-    def _solve(self, put: Callable[[int], None]) -> None:
-        """Set the one unknown so that L(ζ) = 0."""
-        put(0)
-        at_zero = self._residue()
-        put(1)
-        slope = self._residue() - at_zero
-        put(-at_zero * inverse(slope) % ORDER)
 
     def _solve_small(self, put: Callable[[Sequence[int]], None], count: int, low: int, high: int) -> None:
         put([0] * count)

@@ -9,14 +9,14 @@ from functools import partial
 from proofs.cover.link import after_openings, after_running_sum, begin_link, draw_weights, public_values
 from proofs.cover.terms import Cover
 from proofs.domain import domain_of
-from proofs.field import ORDER, inverse, scalar_bytes
+from proofs.field import ORDER, scalar_bytes
 from proofs.group import encode_point
 from proofs.linear.prover import random_scalar
 from proofs.linear.witness import Witness
 from proofs.polynomial import Masked, Poly, polynomial
 from proofs.prover_points import commit_coefficients
 from proofs.transcript import Transcript
-from tests.proofs.forgers.openings import LastRound
+from tests.proofs.forgers.openings import LastRound, solve
 
 
 class LinkForger:
@@ -46,7 +46,7 @@ class LinkForger:
             "pi_1": partial(setattr, self, "g_bar"),
         }
         if unbound in unknowns:
-            self._solve(unknowns[unbound])
+            solve(unknowns[unbound], self._residue)
         elif unbound not in ("G(omega zeta)", "pi_2"):
             raise ValueError(unbound)
 
@@ -67,12 +67,9 @@ class LinkForger:
         self.g[1] = value
         self.g_bar = (self.g[0] + value * self.shifted) % ORDER
 
-    def _solve(self, put: Callable[[int], None]) -> None:
-        put(0)
-        at_zero = int(self._opened()(self.zeta))
-        put(1)
-        slope = int(self._opened()(self.zeta)) - at_zero
-        put(-at_zero * inverse(slope) % ORDER)
+    def _residue(self) -> int:
+        """L(ζ)."""
+        return int(self._opened()(self.zeta))
 
     def _poly(self, witness: Witness) -> Poly:
         rest = [0] * (self.cover.size - len(witness.values))

@@ -24,7 +24,7 @@ from proofs.onchain.transcript import Chain
 from proofs.polynomial import Masked, Poly, polynomial
 from proofs.prover_points import commit_coefficients
 from proofs.srs import basis
-from tests.proofs.forgers.openings import LastRound
+from tests.proofs.forgers.openings import LastRound, solve
 
 POINT, SCALAR = PADDED_BYTES, 32
 CUTS = {
@@ -93,13 +93,13 @@ class OnchainForger:
         """Keys, leaf and proof for a hash chain that leaves `unbound` out. Raises ValueError for others."""
         self._draw_until_zeta()
         if unbound in self._unknowns():
-            self._solve(self._unknowns()[unbound])
+            solve(self._unknowns()[unbound], self._residue)
         elif unbound not in self._late() and unbound not in ("S(omega zeta)", "pi_2"):
             raise ValueError(unbound)
         evaluations = b"".join(map(scalar_bytes, [*self.claimed, self.s_bar]))
         self.r, _ = self.chain.draw(evaluations)
         if unbound in self._late():
-            self._solve(self._late()[unbound])
+            solve(self._late()[unbound], self._residue)
 
         def draw_mu(pi_1: Sequence[int], pi_2: Sequence[int]) -> int:
             return self.chain.draw(_padded(pi_1) + _padded(pi_2))[0]
@@ -151,12 +151,9 @@ class OnchainForger:
         self.s[1] = value
         self.s_bar = (self.s[0] + value * self.shifted) % ORDER
 
-    def _solve(self, put: Callable[[int], None]) -> None:
-        put(0)
-        at_zero = int(self._opened()(self.zeta))
-        put(1)
-        slope = int(self._opened()(self.zeta)) - at_zero
-        put(-at_zero * inverse(slope) % ORDER)
+    def _residue(self) -> int:
+        """L(ζ)."""
+        return int(self._opened()(self.zeta))
 
     def _opened(self) -> Poly:
         """L as it stands."""

@@ -14,6 +14,15 @@ DrawMu = Callable[[Sequence[int], Sequence[int]], int]
 """μ from π_1 and π_2; what is not bound is passed as [1]."""
 
 
+def solve(put: Callable[[int], None], residue: Callable[[], int]) -> None:
+    """Set the one unknown, in which the residue is affine, so that there is none."""
+    put(0)
+    at_zero = residue()
+    put(1)
+    slope = residue() - at_zero
+    put(-at_zero * inverse(slope) % ORDER)
+
+
 @dataclass
 class Openings:
     """What goes out last."""
