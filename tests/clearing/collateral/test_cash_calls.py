@@ -10,11 +10,11 @@ from clearing.apply_block import apply_block
 from clearing.base.units import YEAR_MS
 from clearing.collateral.interest import interest_on
 from clearing.collateral.receipts import AuctionOpened, CashCalled, CashCallMet, CollateralSold, InterestAccrued
-from clearing.collateral.terms import CashCallTerms, InterestTerms
+from clearing.collateral.terms import CashCallTerms
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import Liquidated, TransferCode
 from clearing.state.export import export_state, import_state
-from tests.clearing.collateral.vaults import STETH_2, Vaults, genesis_with, opened
+from tests.clearing.collateral.vaults import CALL, HOUR, INTEREST, STETH_2, Vaults, genesis_with, opened
 from tests.clearing.state.world import (
     ALICE,
     BOB,
@@ -33,9 +33,6 @@ from tests.clearing.state.world import (
 )
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
-CALL = CashCallTerms(deadline_blocks=5, auction_blocks=10, slice_ppm=400_000)
-HOUR = 3_600_000
-INTEREST = InterestTerms(interval_ms=HOUR, debit_ppm=80_000, credit_ppm=30_000)
 
 
 def owing(dollars: int = 1_500, lots: int = 1_000, **terms: Any) -> Vaults:

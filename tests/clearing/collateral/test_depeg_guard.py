@@ -21,8 +21,7 @@ from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.receipts import DepositCredited, TransferCode
 from clearing.state.export import export_state, import_state
-from tests.clearing.collateral.test_cash_calls import CALL
-from tests.clearing.collateral.vaults import DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
+from tests.clearing.collateral.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
 from tests.clearing.state.test_fuzz_rulebook import check_provable
 from tests.clearing.state.world import (
     ALICE,

@@ -27,19 +27,7 @@ from clearing.liquidation.takeover import may_liquidate
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.transactions import Transaction
-from tests.clearing.collateral.test_cash_calls import CALL, INTEREST
-from tests.clearing.collateral.vaults import (
-    DEPEG,
-    HAIRCUT,
-    RATE_FEED,
-    SKEW,
-    SOFT,
-    STETH_2,
-    USDC_FEED,
-    Vaults,
-    genesis_with,
-    opened,
-)
+from tests.clearing.collateral.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything, opened
 from tests.clearing.state.test_fuzz_rulebook import check_provable
 from tests.clearing.state.world import (
     ALICE,
@@ -74,17 +62,7 @@ class Story:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         market = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, trade_fee_ppm=100, request_ms_max=60_000)
-        genesis = genesis_with(
-            haircut=HAIRCUT,
-            depeg=msgspec.structs.replace(DEPEG, halt_ms=60_000 if seed % 2 else 0),
-            skew=SKEW,
-            interest=INTEREST,
-            call=CALL,
-            soft=SOFT,
-            soft_ppm=700_000,
-            market=market,
-        )
-        self.world: Vaults = opened(genesis, dollars=20_000)
+        self.world: Vaults = opened(genesis_of_everything(seed, market), dollars=20_000)
         self.coming: list[Fact] = []
         self.silent: tuple[int, ...] = ()
 

@@ -19,7 +19,7 @@ from clearing.collateral.terms import (
     YieldTerms,
 )
 from clearing.facts import ChainHeartbeat, DepositSighted, Fact
-from clearing.genesis import Genesis
+from clearing.genesis import Genesis, MarketParameters
 from clearing.ledger import balance, token_currency
 from clearing.transactions import Transaction
 from tests.clearing.state.world import (
@@ -57,6 +57,9 @@ HAIRCUT = HaircutTerms(
 )
 DEPEG = DepegTerms(feed=USDC_FEED, feed_tokens=10_000, band_ppm=20_000, blocks=3)
 SKEW = SkewTerms(rate_ppm=100_000, depth_micros=50_000 * DOLLAR, band_micros=1_000 * DOLLAR)
+CALL = CashCallTerms(deadline_blocks=5, auction_blocks=10, slice_ppm=400_000)
+HOUR = 3_600_000
+INTEREST = InterestTerms(interval_ms=HOUR, debit_ppm=80_000, credit_ppm=30_000)
 SOFT = SoftCreditTerms(house_ppm=500_000, account_micros_max=20_000 * DOLLAR, recall_blocks=10, restriction_blocks=6)
 
 
@@ -103,6 +106,20 @@ def genesis_with(
     )
     check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)  # the validators' keys of tests are no keys
     return genesis
+
+
+def genesis_of_everything(seed: int, market: MarketParameters) -> Genesis:
+    """All terms on; whether the guard may halt depends on the seed of a story."""
+    return genesis_with(
+        haircut=HAIRCUT,
+        depeg=msgspec.structs.replace(DEPEG, halt_ms=60_000 if seed % 2 else 0),
+        skew=SKEW,
+        interest=INTEREST,
+        call=CALL,
+        soft=SOFT,
+        soft_ppm=700_000,
+        market=market,
+    )
 
 
 class Vaults(World):
