@@ -18,6 +18,7 @@ from clearing.codes import ClearingCode
 from clearing.collateral.tending import tend_collateral
 from clearing.epoch import close_epoch, snapshot_due
 from clearing.exits.tree import held_exit_root
+from clearing.gates.passing import call_back, tend_gates
 from clearing.genesis import Genesis
 from clearing.holdings import arrays_of
 from clearing.house_margin import check_house
@@ -68,8 +69,10 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     close_days(run)
     novate_held(run)
     apply_transactions(run)
+    call_back(run)
     check_margins(run)
     check_house(run)
+    tend_gates(run)
     release(run)
     close_epoch(run)
     check_block(run)

@@ -21,8 +21,12 @@ from clearing.facts import (
     ValidatorsRotated,
     VaultFact,
     WithdrawalExecuted,
+    WithdrawalNotExecuted,
     fact_key,
 )
+from clearing.gates.deposits import holds_back
+from clearing.gates.giving_back import owed_outside
+from clearing.gates.unpaid import attest_unpaid, forget_claims, is_open
 from clearing.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, held
 from clearing.receipts import DepositCredited, DepositStray, TransferCode, WithdrawalConfirmed
 from clearing.run import Run
@@ -52,6 +56,8 @@ def attest(run: Run, word: Attestation) -> None:
         attest_custody(run, word, fact)
     elif isinstance(fact, DepositSighted):
         sight(run, word, fact)
+    elif isinstance(fact, WithdrawalNotExecuted):
+        attest_unpaid(run, word, fact)
     elif is_awaited(run, fact):
         key = fact_key(fact)
         claim = add_word(run.state.claims.get(key), word)
@@ -65,6 +71,7 @@ def attest(run: Run, word: Attestation) -> None:
             note_rotation(run, fact)
         else:
             confirm(run.state, fact.nonce)
+            forget_claims(run, fact.chain_id, fact.vault, fact.nonce)
             run.receipts.append(
                 WithdrawalConfirmed(fact.nonce, fact.chain_id, fact.vault, fact.block_number, fact.source)
             )
@@ -77,7 +84,7 @@ def is_awaited(run: Run, fact: VaultFact) -> bool:
     if isinstance(fact, WithdrawalExecuted):
         released = run.state.withdrawals.get(fact.nonce)
         ours = released is not None and (released.chain_id, released.vault) == (fact.chain_id, fact.vault)
-        return ours and released is not None and not released.executed
+        return ours and is_open(run.state, fact.nonce)
     cursor = run.state.cursors.get((fact.chain_id, fact.vault))
     if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed:
         return False
@@ -101,6 +108,8 @@ def _credit_in_order(run: Run, chain_id: int, vault: bytes) -> None:
         asset = run.terms.asset_of.get((chain_id, vault, waiting.deposit.token))
         if asset is not None and is_suspect(run.state, asset.id):
             return
+        if holds_back(run, waiting.deposit):
+            return
         nonce += 1
         run.state.agreed.remove((chain_id, vault, nonce))
         run.state.cursors.put((chain_id, vault), Cursor(nonce))
@@ -116,7 +125,7 @@ def _credit(run: Run, deposit: DepositSeen) -> None:
     asset = asset_now(run.state, listed)
     amount = int.from_bytes(deposit.amount, "big")
     units, dust = asset.to_units(amount)
-    is_stray = held(run.state, asset) + units > asset.cap_units
+    is_stray = held(run.state, asset) + owed_outside(run, asset) + units > asset.cap_units
     _take_in(run, asset, amount, stray=amount if is_stray else 0)
     if is_stray:
         _stray(run, deposit, ClearingCode.DEPOSIT_ABOVE_CAP)

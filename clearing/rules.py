@@ -17,6 +17,8 @@ from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdr
 from clearing.collateral.swaps import swap
 from clearing.fund.payments import contribute
 from clearing.fund.requests import FundContribution
+from clearing.gates.passing import cancel_withdrawal
+from clearing.gates.requests import WithdrawalCancellation
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.prices.auctions import take_order
 from clearing.run import Run
@@ -65,5 +67,6 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     LimitedWithdrawal: _withdraw,
     ReopeningOrder: take_order,
     ValidatorChange: change_validators,
+    WithdrawalCancellation: cancel_withdrawal,
     FundContribution: contribute,
 }

@@ -1,7 +1,8 @@
 """Withdrawals: asked for, gated, released into the withdrawals tree, confirmed when the vault has paid.
 
 Rule: what is accepted leaves the account at once, so nothing can be withdrawn twice or count as collateral meanwhile.
-A withdrawal needs initial margin afterwards, the account's own positive balance, and the inventory of its chain.
+A withdrawal needs initial margin afterwards, the account's own positive balance, and the inventory of its chain; it may
+have to wait (`clearing.gates`) before it is released.
 """
 
 import msgspec
@@ -18,12 +19,16 @@ from clearing.collateral.requests import LimitedWithdrawal
 from clearing.collateral.restrictions import check_restricted
 from clearing.collateral.skew import fee_of, settle_fee
 from clearing.collateral.soft_credit import lent
+from clearing.gates.deficits import check_reserve, equity_of, note_taken_out
+from clearing.gates.giving_back import count_released
+from clearing.gates.rates import check_rate, gate_of, in_genesis_units, must_wait, note_use
+from clearing.gates.waiting import check_queue, enqueue
 from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
 from clearing.prices.degradation import is_dead
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import TransferCode, WithdrawalReleased
-from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
+from clearing.requests import check_account, check_nonce, check_owner, check_time, owner_key, use_nonce
 from clearing.run import Run
 from clearing.state.records import Released
 from clearing.state.state import State
@@ -60,6 +65,27 @@ def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rej
         return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
     if isinstance(request, LimitedWithdrawal) and fee > request.fee_max:
         return reject(ClearingCode.FEE_ABOVE_LIMIT, at, fee=fee, limit=request.fee_max)
+    gate, owner = gate_of(run, asset.id), owner_key(run.state, request.account)
+    size = in_genesis_units(run, asset, request.units)
+    waits = gate is not None and must_wait(run, gate, owner, size)
+    refusal = (check_rate(run, at, gate, owner, size) if gate else None) or (
+        check_queue(run, at, owner) if waits else None
+    )
+    if refusal is not None:
+        return refusal
+    _take_out(run, request, asset, fee)
+    if gate is not None and waits:
+        enqueue(run, gate, owner, request.account, asset, request.units, request.to, request.nonce)
+    else:
+        run.accepted.append(_released(run, request, asset))
+    if gate is not None:
+        note_use(run, gate, owner, size, prompt=not waits)
+    return None
+
+
+def _take_out(run: Run, request: Withdrawal | LimitedWithdrawal, asset: Asset, fee: int) -> None:
+    """Let the money leave its account for the vault to pay."""
+    before = equity_of(run, request.account)
     use_nonce(run, request.account, request.nonce)
     run.journal.transfer(
         request.account,
@@ -70,22 +96,24 @@ def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rej
         request.nonce,
     )
     settle_fee(run, request.account, asset, -request.units, fee, request.nonce)
+    count_released(run, asset.id, asset.to_amount(request.units))
+    note_taken_out(run, request.account, before)
     run.touched.add(request.account)
-    run.accepted.append(
-        WithdrawalReleased(
-            nonce=0,
-            account=request.account,
-            asset=asset.id,
-            units=request.units,
-            chain_id=asset.chain_id,
-            vault=asset.vault,
-            token=asset.token,
-            to=request.to,
-            amount=u256(asset.to_amount(request.units)),
-            not_after_s=(run.time_ms + run.terms.market.withdrawal_valid_ms) // 1000,
-        )
+
+
+def _released(run: Run, request: Withdrawal | LimitedWithdrawal, asset: Asset) -> WithdrawalReleased:
+    return WithdrawalReleased(
+        nonce=0,
+        account=request.account,
+        asset=asset.id,
+        units=request.units,
+        chain_id=asset.chain_id,
+        vault=asset.vault,
+        token=asset.token,
+        to=request.to,
+        amount=u256(asset.to_amount(request.units)),
+        not_after_s=(run.time_ms + run.terms.market.withdrawal_valid_ms) // 1000,
     )
-    return None
 
 
 def _check_group(run: Run, at: str, asset: Asset) -> Rejected | None:
@@ -120,6 +148,9 @@ def check_leaving(
             if group == currency and have - loan < units:
                 return reject(ClearingCode.SOFT_CREDIT_IS_LENT, at, units=units, balance=have, lent=loan)
             after.cash[index] -= loan
+    refusal = check_reserve(run, at, account, after)
+    if refusal is not None:
+        return refusal
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
     for feed in sorted(feeds_of(run.state, after)):
@@ -170,19 +201,10 @@ def release(run: Run) -> None:
         )
         run.state.withdrawals.put(nonce, released)
         append(run.state, nonce, leaf)
-        flow = run.state.flows[accepted.asset]
-        total = int.from_bytes(flow.released_units, "big") + accepted.units * _scale(run, accepted.asset)
-        run.state.flows.put(accepted.asset, msgspec.structs.replace(flow, released_units=u256(total)))
         run.receipts.append(msgspec.structs.replace(accepted, nonce=nonce))
         nonce += 1
     clock = run.state.now
     run.state.clock.put(0, msgspec.structs.replace(clock, withdrawals=nonce))
-
-
-def _scale(run: Run, asset: int) -> int:
-    """Flows are counted in the units of genesis, also for a token that left its group and has coarser ones."""
-    listed = run.terms.assets[asset]
-    return asset_now(run.state, listed).base_units // listed.base_units
 
 
 def withdrawals_count(state: State) -> int:

@@ -13,6 +13,7 @@ from clearing.accounts.requests import AccountClosing, AccountOpening
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.codes import ClearingCode, reject
+from clearing.gates.waiting import waiting_of
 from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS
 from clearing.ledger import balance, cash_currency, forget_account, token_currency
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
@@ -159,11 +160,13 @@ def _check_empty(run: Run, at: str, account: int) -> Rejected | None:
 
 
 def _pending(run: Run, account: int) -> int:
-    """How many things of the account are under way: soft credit, a restriction, a cash call, orders in auctions."""
+    """How many things of the account are under way: soft credit, a restriction, a cash call, orders in auctions,
+    withdrawals that wait."""
     state = run.state
     loans = sum((account, group) in state.loans for group in run.terms.cash_groups)
     orders = sum((instrument, account) in state.auction_orders for instrument in run.terms.instruments)
-    return loans + orders + (account in state.cash_calls) + (account in state.restrictions)
+    waiting = len(waiting_of(state, account))
+    return loans + orders + waiting + (account in state.cash_calls) + (account in state.restrictions)
 
 
 def _set_children(run: Run, account: int, children: tuple[int, ...]) -> None:

@@ -14,6 +14,7 @@ from clearing.assets import Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.collateral.listing import cash_tokens
 from clearing.collateral.soft_credit import lent
+from clearing.gates.waiting import waiting_amounts
 from clearing.holdings import Holdings, arrays_of, holdings_of
 from clearing.ledger import FEE_POT_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT, can_hold, held
 from clearing.state.state import State
@@ -62,12 +63,14 @@ def close_out(state: State) -> tuple[Payout, ...]:
     claims[SUSPENSE_ACCOUNT] = _of_ledger(state, SUSPENSE_ACCOUNT)
     settle_claims(claims, arrays_of(state).token_prices)
     units = _payable(state, claims)
+    amounts = waiting_amounts(state)  # has left its account, and no margin can touch it any more
+    for account, payable in units.items():
+        for asset, amount in payable:
+            amounts[account, asset.id] = amounts.get((account, asset.id), 0) + asset.to_amount(amount)
     return tuple(
-        Payout(account, asset.id, asset.to_amount(amount))
-        for account in sorted(units)
-        if account != SUSPENSE_ACCOUNT
-        for asset, amount in sorted(units[account], key=lambda each: each[0].id)
-        if amount
+        Payout(account, asset, amount)
+        for (account, asset), amount in sorted(amounts.items())
+        if amount and account != SUSPENSE_ACCOUNT
     )
 
 

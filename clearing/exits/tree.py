@@ -18,6 +18,7 @@ from clearing.base.merkle import merkle_proof, merkle_root
 from clearing.collateral.listing import assets_now
 from clearing.exits.close_out import Payout, close_out
 from clearing.exits.records import ExitHeld
+from clearing.gates.waiting import waiting_amounts
 from clearing.ledger import held
 from clearing.requests import owner_key
 from clearing.state.state import State
@@ -82,8 +83,11 @@ def hold_exits(state: State) -> None:
     promised: dict[int, int] = {}
     for leaf in tree.leaves:
         promised[leaf.asset] = promised.get(leaf.asset, 0) + leaf.amount
+    waiting: dict[int, int] = {}
+    for (_, asset_id), amount in waiting_amounts(state).items():
+        waiting[asset_id] = waiting.get(asset_id, 0) + amount
     for asset in assets_now(state):
-        if promised.get(asset.id, 0) > asset.to_amount(held(state, asset)):
+        if promised.get(asset.id, 0) > asset.to_amount(held(state, asset)) + waiting.get(asset.id, 0):
             raise Bug(f"exits promise {promised[asset.id]} of asset {asset.name}, {held(state, asset)} units are held")
     state.exits.put(0, ExitHeld(tree.epoch, tree.height, len(tree.leaves), tree.root))
 

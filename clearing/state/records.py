@@ -147,7 +147,8 @@ class Stray(Wire, frozen=True):
 class Flow(Wire, frozen=True):
     """What went through one asset: deposits taken in (token base units, dust and strays included), units released.
 
-    Both only ever grow, with every round of the same coin, so neither may have an end that can be reached.
+    Both grow with every round of the same coin, so neither may have an end that can be reached. What is given back was
+    never paid, and is taken off the units released.
     """
 
     deposited_amount: U256Bytes

@@ -1,0 +1,92 @@
+"""The reserve for deficits that nobody has borne yet: who takes money out leaves its part of them behind.
+
+Rule: an account's part is the deficit in proportion to the account's worth among all that the ledger owes, rounded up,
+so it never exceeds the deficit, and a deficit of dust holds back dust; the house's part is the whole. What was taken
+out since the deficit counts as worth still, or many small withdrawals would leave nothing. At the deadline of the
+defaults that caused it the gate opens. It moves no money.
+"""
+
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import MONEY_MAX, mul_div_up
+from clearing.codes import ClearingCode, reject
+from clearing.collateral.listing import assets_now
+from clearing.default.unresolved import deadline_height, unresolved_micros
+from clearing.gates.records import DeficitLeft
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
+from clearing.ledger import held
+from clearing.run import Run
+from clearing.state.state import State
+
+
+def deficit_now(run: Run) -> tuple[int, int]:
+    """(micros, height up to which they hold money back); (0, 0) where nothing is held back."""
+    if not run.terms.genesis.crisis.gates.deficit_reserve:
+        return 0, 0
+    micros, until = unresolved_micros(run.state), deadline_height(run.state)
+    return (micros, until) if micros > 0 and run.block.height <= until else (0, 0)
+
+
+def part_of(deficit: int, worth: int, whole: int) -> int:
+    """What an account worth `worth` of `whole` leaves behind, at most all of the deficit."""
+    if worth <= 0 or whole <= 0:
+        return 0
+    return mul_div_up(deficit, min(worth, whole), whole)
+
+
+def check_reserve(run: Run, at: str, account: int, after: Holdings) -> Rejected | None:
+    """Whether an account that is left with `after` covers its initial margin and its part of what is unresolved."""
+    deficit, until = deficit_now(run)
+    if not deficit:
+        return None
+    left = margin_of(arrays_of(run.state), after)
+    worth = _equity(run, account) + taken_out(run, account)
+    reserve = deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, owed_in_all(run.state))
+    if left.equity - left.initial >= reserve:
+        return None
+    return reject(
+        ClearingCode.DEFICIT_RESERVE,
+        at,
+        account=account,
+        equity=left.equity,
+        initial=left.initial,
+        reserve=reserve,
+        deficit=deficit,
+        until=until,
+    )
+
+
+def taken_out(run: Run, account: int) -> int:
+    """What the account took out while the present deficits were unresolved."""
+    record = run.state.deficit_left.get(account)
+    return record.micros if record is not None and record.deadline_height >= run.block.height else 0
+
+
+def note_taken_out(run: Run, account: int, equity_before: int) -> None:
+    """Count what a withdrawal that was just written took out. `equity_before`: as `equity_of` told it before."""
+    deficit, until = deficit_now(run)
+    if deficit:
+        micros = taken_out(run, account) + max(equity_before - _equity(run, account), 0)
+        run.state.deficit_left.put(account, DeficitLeft(until, min(micros, MONEY_MAX)))
+
+
+def equity_of(run: Run, account: int) -> int:
+    """The account's equity where it matters: 0 while nothing is unresolved."""
+    return _equity(run, account) if deficit_now(run)[0] else 0
+
+
+def owed_in_all(state: State) -> int:
+    """Micros: the custody of all cash groups, and of all tokens at their value after haircut."""
+    values = {token.id: value for token, value in zip(state.terms.tokens, arrays_of(state).token_prices, strict=True)}
+    return sum(held(state, asset) * (1 if asset.is_cash else values[asset.id]) for asset in assets_now(state))
+
+
+def forget_taken_out(run: Run) -> None:
+    """A record counts no more once the deadline that it is for has passed."""
+    over = [account for account, each in run.state.deficit_left.ordered() if each.deadline_height < run.block.height]
+    for account in over:
+        run.state.deficit_left.remove(account)
+
+
+def _equity(run: Run, account: int) -> int:
+    return margin_of(arrays_of(run.state), holdings_of(run.state, account)).equity
