@@ -1,4 +1,4 @@
-"""The input files of `crossclear margin run` and `settle run`, described out of their types: JSON Schema and a page.
+"""The input files of `crossclear margin run` and its like, described out of their types: JSON Schema and a page.
 
 Rule: field descriptions are the docstrings in the source; nothing is said twice.
 """
@@ -23,6 +23,7 @@ from clearing.models.rules import RuleResult
 from clearing.models.scan import PositionLosses, ScanResult
 from node.runs.margin import MarginRun
 from node.runs.steps import SettleRun
+from node.runs.waterfall_file import WaterfallRun
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = "configs/examples"
@@ -31,11 +32,13 @@ NUMBER = {
     "anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "string", "pattern": NUMBER_PATTERN}],
 }
 
+KINDS: dict[str, type[msgspec.Struct]] = {"margin": MarginRun, "settle": SettleRun, "waterfall": WaterfallRun}
 INTRODUCTION = f"""\
 `crossclear margin run FILE.json` evaluates a risk model on a portfolio, `crossclear settle run FILE.json` runs
-settlement steps. Both need neither node nor network, read standard input with `-`, print one JSON object (`--pretty`
-indents it) and exit with 6 when the file is refused; the refusal names code and path. What the terms mean together is
-in [risk models](../explanation/risk-models.md).
+settlement steps, `crossclear waterfall run FILE.json` takes losses through the layers of a default. All need neither
+node nor network, read standard input with `-`, print one JSON object (`--pretty` indents it) and exit with 6 when the
+file is refused; the refusal names code and path. What the terms mean together is in
+[risk models](../explanation/risk-models.md) and [receipts](../explanation/receipts.md).
 
 Limits: {FILE_BYTES_MAX >> 20} MiB a file, {ITEMS_MAX} items a list, {TEXT_MAX} characters a text if not told otherwise.
 A number is an integer, a decimal literal (taken by its digits, never as a float) or a string: a decimal or a ratio,
@@ -46,7 +49,8 @@ RESULTS = """\
 `margin run` prints `instruments` (each as priced: index, forward, years, discount, volatility, price, mark, delta),
 `scans` (each scan's scenarios, and every instrument's price in each), `accounts` (AccountResult), `rules` (RuleResult)
 and `liquidation_prices` (LiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
-prints `steps`, each with its name, kind and everything that was computed on the way."""
+prints `steps`, each with its name, kind and everything that was computed on the way; so does `waterfall run`, whose
+layers tell every share with its `arithmetic` in whole units."""
 
 _RESULTS: tuple[type, ...] = (
     AccountResult,
@@ -81,14 +85,19 @@ def settle_schema() -> str:
     return _schema(SettleRun, "crossclear settle run")
 
 
+def waterfall_schema() -> str:
+    """JSON Schema of `waterfall run`'s input."""
+    return _schema(WaterfallRun, "crossclear waterfall run")
+
+
 def page() -> str:
-    """The reference page of both."""
+    """The reference page of all."""
     lines = [
         "# Run files",
         "",
         *INTRODUCTION.splitlines(),
         "",
-        "Schemas: [margin-run.schema.json](margin-run.schema.json), [settle-run.schema.json](settle-run.schema.json).",
+        f"Schemas: {', '.join(f'[{each}-run.schema.json]({each}-run.schema.json)' for each in KINDS)}.",
         "",
         "## Examples",
         "",
@@ -100,8 +109,8 @@ def page() -> str:
         "",
     ]
     told: set[type] = set()
-    for kind, title in ((MarginRun, "margin run"), (SettleRun, "settle run")):
-        lines += [f"## {title}", ""]
+    for title, kind in KINDS.items():
+        lines += [f"## {title} run", ""]
         for each in _structs(kind):
             if each not in told:
                 told.add(each)

@@ -1,4 +1,4 @@
-"""`crossclear margin run FILE.json` and `crossclear settle run FILE.json`."""
+"""`crossclear margin run FILE.json`, and the same of settle, waterfall and liquidation."""
 
 import sys
 from pathlib import Path
@@ -37,6 +37,19 @@ def settle_run(file: Path, pretty: bool) -> None:
     from node.runs.settle import read_settle_run, settle_run
 
     _print(settle_run(read_settle_run(_read(file))), pretty=pretty)
+
+
+@click.command("run")
+@click.argument("file", type=_FILE)
+@_pretty
+def waterfall_run(file: Path, pretty: bool) -> None:
+    """Run the losses of FILE (JSON; - is standard input) through the layers: who bears what, with the arithmetic.
+
+    Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
+    """
+    from node.runs.waterfall import read_waterfall_run, waterfall_run
+
+    _print(waterfall_run(read_waterfall_run(_read(file))), pretty=pretty)
 
 
 def _read(path: Path) -> bytes:

@@ -1,0 +1,170 @@
+"""`crossclear waterfall run`: losses and who bears them, out of one file.
+
+Rule: the file is hostile until checked; the layers are `clearing.default.waterfall`'s, the fund's sizes
+`clearing.fund.sizing`'s, and every share is told with its arithmetic done again. It must not touch a node, the network
+or a clock.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+from clearing.base.errors import BaseCode, RemoteFault
+from clearing.base.units import MONEY_MAX, PPM
+from clearing.default import waterfall
+from clearing.fund.sizing import stress_size
+from clearing.models.named import from_json
+from clearing.models.numbers import DECIMALS_MAX, Number, exact
+from node.explaining.allocation import Payer, sharing_lines
+from node.explaining.lines import Line, holds
+from node.runs.share_steps import share_loss
+from node.runs.shown import as_json
+from node.runs.units import require, units, whole
+from node.runs.waterfall_file import Cover, Waterfall, WaterfallRun
+
+STEPS_MAX = 256
+PEOPLE_MAX = 1024
+"""Survivors and gainers of all steps together: a layer costs the square of its payers at worst."""
+RATIO_MAX = 1000
+DEFAULTER, HOUSE = "the defaulter", "the house"
+
+
+def read_waterfall_run(data: bytes) -> WaterfallRun:
+    """Read and check the form of a file. Raises RemoteFault with the path."""
+    run = from_json(data, WaterfallRun)
+    if len(run.steps) > STEPS_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "steps", items=len(run.steps), limit=STEPS_MAX)
+    names = [each.name for each in run.steps]
+    require(len(set(names)) == len(names), "steps", "a name appears twice")
+    people = sum(len(each.survivors) + len(each.gainers) for each in run.steps if isinstance(each, Waterfall))
+    if people > PEOPLE_MAX:
+        raise RemoteFault(BaseCode.OVERSIZE, "steps", people=people, limit=PEOPLE_MAX)
+    return run
+
+
+def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
+    """Run the steps: a JSON object. Raises RemoteFault with the path of a step that makes no sense."""
+    told = []
+    for number, step in enumerate(run.steps):
+        at = f"steps[{number}]"
+        if isinstance(step, Waterfall):
+            result = _waterfall(step, at)
+        elif isinstance(step, Cover):
+            result = _cover(step, at)
+        else:
+            result = share_loss(step, at)
+        told.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
+    return {"format": "crossclear.waterfall.result.v1", "steps": told}
+
+
+def layer_lines(step: waterfall.Step, names: dict[int, str]) -> list[Line]:
+    """The arithmetic of one layer, in whole units."""
+    payers = [Payer(names[each.payer], each.weight, each.most, each.amount) for each in step.shares]
+    paid = sum(each.amount for each in step.shares)
+    return [*sharing_lines(step.before, payers), holds(f"the shares sum to {step.borne}", paid == step.borne)]
+
+
+def _waterfall(step: Waterfall, at: str) -> dict[str, Any]:
+    require(step.decimals <= DECIMALS_MAX, f"{at}.decimals", str(step.decimals))
+    people = [*(each.of for each in step.survivors), *(each.of for each in step.gainers)]
+    require(len(set(people)) == len(people), at, "somebody appears twice")
+    loss = _loss(step, at)
+    names = {1: DEFAULTER, 0: HOUSE} | dict(enumerate(people, start=2))
+    scale = 10**step.decimals
+    steps = waterfall.run_waterfall(loss)
+    borne = sum(each.borne for each in steps)
+    return {
+        "layers": [_layer(each, names, scale) for each in steps],
+        "borne": Fraction(borne, scale),
+        "torn_up": Fraction(loss.loss - borne, scale),
+    }
+
+
+def _layer(step: waterfall.Step, names: dict[int, str], scale: int) -> dict[str, Any]:
+    shares = [
+        {
+            "of": names[each.payer],
+            "weight": Fraction(each.weight, scale if len(step.shares) > 1 else 1),
+            "most": Fraction(each.most, scale),
+            "amount": Fraction(each.amount, scale),
+            "keeps": Fraction(each.most - each.amount, scale),
+        }
+        for each in step.shares
+    ]
+    return {
+        "layer": step.layer.name.lower(),
+        "before": Fraction(step.before, scale),
+        "borne": Fraction(step.borne, scale),
+        "left": Fraction(step.before - step.borne, scale),
+        "shares": shares,
+        "arithmetic": [line.text for line in layer_lines(step, names)] if shares else [],
+    }
+
+
+def _loss(step: Waterfall, at: str) -> waterfall.Loss:
+    def amount(number: Number, path: str) -> int:
+        found = units(number, step.decimals, f"{at}.{path}", 0)
+        require(found <= MONEY_MAX, f"{at}.{path}", str(number))
+        return found
+
+    survivors = tuple(
+        waterfall.Survivor(
+            member=2 + place,
+            contribution=amount(each.contribution, f"survivors[{place}].contribution"),
+            required=amount(each.required, f"survivors[{place}].required"),
+            seniority=each.seniority,
+            assessed=amount(each.assessed, f"survivors[{place}].assessed"),
+        )
+        for place, each in enumerate(step.survivors)
+    )
+    gainers = tuple(
+        waterfall.Gainer(
+            account=2 + len(survivors) + place,
+            gains=amount(each.gains, f"gainers[{place}].gains"),
+            free_equity=amount(
+                each.gains if each.free_equity is None else each.free_equity, f"gainers[{place}].free_equity"
+            ),
+        )
+        for place, each in enumerate(step.gainers)
+    )
+    return waterfall.Loss(
+        defaulter=1,
+        loss=amount(step.loss, "loss"),
+        own_margin=amount(step.own_margin, "own_margin"),
+        own_contribution=amount(step.own_contribution, "own_contribution"),
+        house_capital=amount(step.house_capital, "house_capital"),
+        survivors=survivors,
+        assessment_ppm=whole(exact(step.assessment) * PPM, f"{at}.assessment", 0, RATIO_MAX * PPM),
+        gainers=gainers,
+    )
+
+
+def _cover(step: Cover, at: str) -> dict[str, Any]:
+    require(bool(step.scenarios), f"{at}.scenarios", "0")
+    scale = 10**step.decimals
+    sizes = []
+    told: list[dict[str, Any]] = []
+    for number, scenario in enumerate(step.scenarios):
+        path = f"{at}.scenarios[{number}]"
+        names = [each.of for each in scenario.losses]
+        require(len(set(names)) == len(names), path, "a member appears twice")
+        lacking = {
+            place: max(units(each.loss, step.decimals, f"{path}.losses[{place}].loss"), 0)
+            for place, each in enumerate(scenario.losses)
+        }
+        size = stress_size(scenario.name, lacking)
+        sizes.append(size)
+        told.append(
+            {
+                "scenario": scenario.name,
+                "lacking": [{"of": names[place], "loss": Fraction(loss, scale)} for place, loss in size.lacking],
+                "cover_2": Fraction(size.cover_two, scale),
+                "largest_or_next_two": Fraction(size.largest_or_next_two, scale),
+            }
+        )
+    cover, largest = max(each.cover_two for each in sizes), max(each.largest_or_next_two for each in sizes)
+    return {
+        "scenarios": told,
+        "cover_2": Fraction(cover, scale),
+        "largest_or_next_two": Fraction(largest, scale),
+        "fund": Fraction(max(cover, largest), scale),
+    }
