@@ -5,7 +5,7 @@ Rule: data only. A record says nothing about who may change it; units stand in t
 
 from enum import IntEnum
 
-from clearing.base.codec import I64, U32, U63, Wire
+from clearing.base.codec import I64, U32, U63, Bytes32, Wire
 
 
 class MemberStatus(IntEnum):
@@ -79,6 +79,8 @@ class DefaultHeld(Wire, frozen=True):
     loss: U63 = 0
     """Micros to be borne, once they are known; what was borne so far stands in `borne`."""
     borne: U63 = 0
+    by_layer: tuple[tuple[U32, U63], ...] = ()
+    """(layer, micros) borne so far, in order."""
     assessed: tuple[tuple[U63, U63], ...] = ()
     """(member, micros) to be taken at the deadline."""
     ended_height: U63 = 0
@@ -111,10 +113,10 @@ class Window(Wire, frozen=True):
 class Shifts(Wire, frozen=True):
     """Changes of one account's positions since windows were opened, summed from window to window.
 
-    Each: height of the newest window then, instrument, lots, lots x mark in ticks.
+    Each: height of the newest window then, instrument, lots, lots x mark in ticks (two's complement).
     """
 
-    entries: tuple[tuple[U63, U32, I64, I64], ...]
+    entries: tuple[tuple[U63, U32, I64, Bytes32], ...]
 
 
 class DefaultClock(Wire, frozen=True):
