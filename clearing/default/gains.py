@@ -1,0 +1,107 @@
+"""What every account gained in variation since a member last covered all its initial margins.
+
+Rule: exact, and cheap for blocks without trouble. A window is open for each member under a margin call: the marks of
+the last block in which it had none. While a window is open, changes of positions are summed per account at the mark
+they happened at. What an account gained since is then its lots x (mark - mark then) - the sum of changed lots x
+(mark at the change - mark then): what it was paid block by block. Only marked instruments gain before they expire.
+"""
+
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.default.records import Shifts, Window
+from clearing.holdings import lots_of
+from clearing.run import Run
+from clearing.state.indexes import CALLED, INSTRUMENT, holders
+from clearing.state.state import State
+
+_BYTES = 32
+
+
+def open_windows(run: Run) -> None:
+    """Open a window for each member with an account under a margin call."""
+    state = run.state
+    called = sorted({state.accounts[account].member for account in holders(state, CALLED, 0)})
+    for member in called:
+        if member != HOUSE_MEMBER:
+            open_window(run, member)
+
+
+def open_window(run: Run, member: int) -> Window:
+    """The member's window, opened as of the block before when there is none."""
+    held = run.state.windows.get(member)
+    if held is None:
+        before = run.state.parent or run.state
+        marks = tuple((each, mark.ticks) for each, mark in before.marks.ordered() if not mark.settled)
+        held = Window(run.block.height - 1, marks)
+        run.state.windows.put(member, held)
+    return held
+
+
+def close_windows(run: Run, kept: set[int]) -> None:
+    """Close those of members who have no account under a call and are not among `kept`; forget what nobody asks for."""
+    state = run.state
+    windows = [member for member, _ in state.windows.ordered()]
+    if not windows:
+        return
+    called = {state.accounts[account].member for account in holders(state, CALLED, 0)}
+    for member in windows:
+        if member not in called and member not in kept:
+            state.windows.remove(member)
+    if not any(True for _ in state.windows.ordered()):
+        for account, _ in list(state.shifts.ordered()):
+            state.shifts.remove(account)
+
+
+def note_shifts(run: Run, first: int) -> int:
+    """Take in this block's changes of positions from number `first` on; returns the number of the next.
+
+    Within a block marks are settled before positions change, so that all of a block's are at its marks.
+    """
+    changes = run.positions.changes
+    since = max((window.height for _, window in run.state.windows.ordered()), default=None)
+    if since is None:
+        return len(changes)
+    summed: dict[tuple[int, int], int] = {}
+    for account, instrument, lots in changes[first:]:
+        summed[(account, instrument)] = summed.get((account, instrument), 0) + lots
+    for account, instrument in sorted(summed):
+        lots = summed[(account, instrument)]
+        if lots and run.terms.instruments[instrument].is_marked:
+            _add(run.state, account, (since, instrument), lots, lots * run.state.marks[instrument].ticks)
+    return len(changes)
+
+
+def _add(state: State, account: int, key: tuple[int, int], lots: int, value: int) -> None:
+    record = state.shifts.get(account)
+    entries = {(since, each): (moved, _number(worth)) for since, each, moved, worth in record.entries} if record else {}
+    before = entries.get(key, (0, 0))
+    entries[key] = (before[0] + lots, before[1] + value)
+    told = tuple((*each, entries[each][0], _bytes(entries[each][1])) for each in sorted(entries))
+    state.shifts.put(account, Shifts(told))
+
+
+def gains_of(state: State, instrument: int, height: int, then_ticks: int) -> dict[int, int]:
+    """Micros that each account gained (negative: lost) in one instrument since the block at `height`."""
+    if not state.terms.instruments[instrument].is_marked:
+        return {}
+    now, value = state.marks[instrument].ticks, state.terms.instruments[instrument].micros_per_tick
+    gains: dict[int, int] = {}
+    for account in holders(state, INSTRUMENT, instrument):
+        gains[account] = lots_of(state, account, instrument) * (now - then_ticks)
+    for account, record in state.shifts.ordered():
+        for since, each, lots, worth in record.entries:
+            if each == instrument and since >= height:
+                gains[account] = gains.get(account, 0) - (_number(worth) - lots * then_ticks)
+    return {account: ticks * value for account, ticks in gains.items()}
+
+
+def all_gains(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
+    """By instrument, as `gains_of`; those listed since the window was opened count for nothing."""
+    return {each: gains_of(state, each, height, ticks) for each, ticks in marks if each in state.terms.instruments}
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+def _bytes(value: int) -> bytes:
+    return value.to_bytes(_BYTES, "big", signed=True)
