@@ -18,8 +18,11 @@ from clearing.codes import ClearingCode
 from clearing.collateral.tending import tend_collateral
 from clearing.epoch import close_epoch, snapshot_due
 from clearing.exits.tree import held_exit_root
+from clearing.fund.collecting import collect_contributions, follow_cash
+from clearing.fund.tending import tend_fund
 from clearing.gates.passing import call_back, tend_gates
 from clearing.genesis import Genesis
+from clearing.governance.turning import turn_governance
 from clearing.holdings import arrays_of
 from clearing.house_margin import check_house
 from clearing.invariants import check_block
@@ -57,10 +60,12 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     open_block(run)
     turn_sets(run)
     note_misbehaviour(run)
+    turn_governance(run)
     accrue(run)
     apply_prices(run)
     update_ranges(run)
     tend_collateral(run)
+    follow_cash(run)
     mark_to_market(run)
     clear_auctions(run)
     apply_bridge_facts(run)
@@ -71,6 +76,8 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     apply_transactions(run)
     call_back(run)
     check_margins(run)
+    collect_contributions(run)
+    tend_fund(run)
     check_house(run)
     tend_gates(run)
     release(run)

@@ -5,7 +5,7 @@ run in tests, on import and in audits. A violation is a `Bug`: nothing may be si
 """
 
 from clearing.base.errors import Bug
-from clearing.ledger import check_whole_ledger, held
+from clearing.ledger import FUND_ACCOUNT, balance, cash_currency, check_whole_ledger, held
 from clearing.positions import check_whole_book
 from clearing.run import Run
 from clearing.state.state import State
@@ -15,15 +15,27 @@ def check_block(run: Run) -> None:
     """Step 8. Raises Bug."""
     run.journal.check_conserved()
     run.positions.check_matched()
+    check_fund(run.state)
     for asset in (*run.terms.assets.values(), *run.terms.collateral_of.values()):
         if held(run.state, asset) < 0:
             raise Bug(f"more of asset {asset.name} was released than was ever credited")
+
+
+def check_fund(state: State) -> None:
+    """The default fund's cash is what members have in it. Raises Bug."""
+    size = state.fund_sizes.get(0)
+    if size is not None:
+        parts = sum(record.micros for _, record in state.contributions.ordered())
+        there = balance(state, FUND_ACCOUNT, cash_currency(size.cash_group))
+        if parts != there:
+            raise Bug(f"members have {parts} in the default fund, which has {there}")
 
 
 def check_state(state: State) -> None:
     """Everything, over the whole state. Raises Bug."""
     check_whole_ledger(state)
     check_whole_book(state)
+    check_fund(state)
     for asset in (*state.terms.assets.values(), *state.terms.collateral_of.values()):
         if held(state, asset) < 0:
             raise Bug(f"more of asset {asset.name} was released than was ever credited")

@@ -1,4 +1,4 @@
-"""Paying into the default fund: a member's request.
+"""Paying into the default fund: a member's request, and what the house may take at a deadline.
 
 Rule: the gates of a withdrawal: what leaves is the account's own, and initial margin is covered afterwards. Only the
 member's own money, and no more than is missing to its part.
@@ -10,10 +10,14 @@ from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.soft_credit import lent
+from clearing.default.status import lift_restriction
+from clearing.fund.parts import fund_currency, size_in_force
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid
 from clearing.fund.records import Contribution
 from clearing.fund.requests import FundContribution
-from clearing.ledger import FUND_ACCOUNT, cash_currency
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.ledger import FUND_ACCOUNT
 from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
@@ -25,8 +29,7 @@ def contribute(run: Run, index: int, request: FundContribution) -> Rejected | No
     at, account, micros = "fund_contribution", request.account, request.micros
     if not 0 < micros <= MONEY_MAX:
         return reject(ClearingCode.BAD_SIZE, at, micros=micros)
-    group = run.terms.crisis.fund.cash_group
-    if not group:
+    if not size_in_force(run.state).cash_group:
         return reject(ClearingCode.NO_FUND, at, account=account)
     refusal = (
         check_time(run, at, request.not_after_ms)
@@ -43,7 +46,7 @@ def contribute(run: Run, index: int, request: FundContribution) -> Rejected | No
     missing = max(record.required - record.micros, 0) if record else 0
     if record is None or micros > missing:
         return reject(ClearingCode.CONTRIBUTION_NOT_OWED, at, member=owner.member, micros=micros, missing=missing)
-    refusal = check_leaving(run, at, account, cash_currency(group), micros)
+    refusal = check_leaving(run, at, account, fund_currency(run.state), micros)
     if refusal is not None:
         return refusal
     use_nonce(run, account, request.nonce)
@@ -53,13 +56,33 @@ def contribute(run: Run, index: int, request: FundContribution) -> Rejected | No
 
 def pay_in(run: Run, member: int, record: Contribution, micros: int, index: int = NOT_REQUESTED) -> Contribution:
     """Move what was checked from the account of `record` into the fund; the record afterwards."""
-    currency = cash_currency(run.terms.crisis.fund.cash_group)
+    currency = fund_currency(run.state)
     run.journal.transfer(record.account, FUND_ACCOUNT, currency, micros, TransferCode.FUND_CONTRIBUTION, member)
     run.touched.add(record.account)
     missing = max(record.called - micros, 0)
     after = msgspec.structs.replace(
-        record, micros=record.micros + micros, called=missing, deadline=record.deadline if missing else 0
+        record,
+        micros=record.micros + micros,
+        called=missing,
+        deadline=record.deadline if missing else 0,
+        lapsed=record.lapsed and missing > 0,
     )
     run.state.contributions.put(member, after)
     run.receipts.append(FundPaid(index, member, record.account, micros, after.micros, missing))
+    if record.lapsed and not missing:
+        lift_restriction(run, member)
     return after
+
+
+def free_cash(run: Run, account: int) -> int:
+    """What an account can let go of at most: its own cash of the fund's group, above its initial margin."""
+    state, currency = run.state, fund_currency(run.state)
+    own = holdings_of(state, account)
+    loans = [lent(state, account, group) for group in run.terms.cash_groups]
+    own.cash = [cash - loan for cash, loan in zip(own.cash, loans, strict=True)]
+    margin = margin_of(arrays_of(state), own)
+    have = own.cash[run.terms.cash_groups.index(currency)]
+    most = max(min(have, margin.equity - margin.initial), 0)
+    # What else holds money back: a restriction, prices that are not open.
+    refusal = check_leaving(run, "fund_call", account, currency, most) if most else None
+    return 0 if refusal is not None else most

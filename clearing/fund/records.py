@@ -4,7 +4,7 @@ Rule: data only. The money itself is in the ledger, on `clearing.ledger.FUND_ACC
 the sum of all parts.
 """
 
-from clearing.base.codec import U63, Wire
+from clearing.base.codec import U32, U63, Wire
 
 
 class FundSize(Wire, frozen=True):
@@ -17,8 +17,10 @@ class FundSize(Wire, frozen=True):
     """Micros that all members together have to contribute, before minimum and rounding."""
     sizes: tuple[U63, ...]
     """Micros that the stress scenarios asked for in the last epochs, the newest last."""
+    cash_group: U32
+    """What contributions are cash of, as long as there are any."""
     next_height: U63 = 0
-    """The first height at which a call lapses or something is returned; 0: none."""
+    """The first height at which a call lapses or something is paid back; 0: none."""
 
 
 class Contribution(Wire, frozen=True):
@@ -36,5 +38,7 @@ class Contribution(Wire, frozen=True):
     """What it was called for and has not paid."""
     deadline: U63 = 0
     """The height by which it has to; 0: no call."""
+    lapsed: bool = False
+    """Whether a deadline has passed already: the member is restricted until it has paid."""
     return_height: U63 = 0
     """The height at which what is beyond `required` is paid back; 0: nothing is."""

@@ -41,6 +41,8 @@ class FundTerms(Wire, frozen=True):
     """What a member has to contribute is rounded up to a multiple of this, so that it does not change every epoch."""
     call_blocks: U32 = 1
     """How long a member has to pay what it is called for."""
+    grace_blocks: U32 = 0
+    """How much longer a member that has not paid is only restricted; then it is in default. 0: at once."""
     return_blocks: U32 = 1
     """How long what is beyond a member's part, or a former member's, stays in the fund."""
 
@@ -57,6 +59,7 @@ def fund_checks(terms: FundTerms) -> Iterator[Check]:
     yield "lookback_epochs", terms.lookback_epochs, 1 <= terms.lookback_epochs <= LOOKBACK_MAX
     yield "step_micros", terms.step_micros, 1 <= terms.step_micros < MICROS_MAX
     yield "call_blocks", terms.call_blocks, 1 <= terms.call_blocks <= BLOCKS_MAX
+    yield "grace_blocks", terms.grace_blocks, terms.grace_blocks <= BLOCKS_MAX
     yield "return_blocks", terms.return_blocks, 1 <= terms.return_blocks <= BLOCKS_MAX
 
 

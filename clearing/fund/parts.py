@@ -1,0 +1,85 @@
+"""Members' parts as the state holds them: where each is paid from, and when the next has to be looked at.
+
+Rule: a part changes here and in `clearing.fund.use` and `.payments` only; money moves by the journal, with a receipt.
+"""
+
+import msgspec
+
+from clearing.accounts.kinds import AccountKind
+from clearing.default.records import MemberStatus
+from clearing.default.status import member_status
+from clearing.fund.receipts import FundCalled
+from clearing.fund.records import Contribution, FundSize
+from clearing.ledger import can_hold, cash_currency
+from clearing.run import Run
+from clearing.state.state import State
+
+NO_SIZE = FundSize(epoch=0, height=0, target=0, sizes=(), cash_group=0)
+
+
+def size_in_force(state: State) -> FundSize:
+    """The last sizing; none yet: of nothing."""
+    return state.fund_sizes.get(0) or NO_SIZE
+
+
+def fund_currency(state: State) -> int:
+    """The currency of the contributions that there are."""
+    return cash_currency(size_in_force(state).cash_group)
+
+
+def takes_part(state: State, member: int) -> bool:
+    """Whether a member contributes, is called and is paid back: neither in default nor out of one, nor gone."""
+    return member_status(state, member) in (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
+
+
+def own_account(state: State, member: int, preferred: int = 0) -> int | None:
+    """The account that a member pays from and is paid back to: `preferred` while it is its own, else its lowest own.
+
+    Linear in the accounts when there is no preferred one. None where it has only clients' accounts, or none at all.
+    """
+    if preferred and _is_own(state, member, preferred):
+        return preferred
+    return own_accounts(state).get(member)
+
+
+def own_accounts(state: State) -> dict[int, int]:
+    """The lowest account of its own of each member that has one; linear in the accounts."""
+    found: dict[int, int] = {}
+    for account, record in state.accounts.ordered():
+        if record.kind is AccountKind.HOUSE and can_hold(state, account):
+            found.setdefault(record.member, account)
+    return found
+
+
+def _is_own(state: State, member: int, account: int) -> bool:
+    record = state.accounts.get(account)
+    good = record is not None and record.member == member and record.kind is AccountKind.HOUSE
+    return good and can_hold(state, account)
+
+
+def put_call(
+    run: Run, member: int, record: Contribution, micros: int, deadline: int, *, replenishment: bool = False
+) -> None:
+    """Write down that a member is called for `micros`, have its deadline noticed, and tell of it."""
+    run.state.contributions.put(member, msgspec.structs.replace(record, called=micros, deadline=deadline))
+    look_at(run.state, deadline)
+    run.receipts.append(
+        FundCalled(member, record.account, micros, record.required, record.micros, deadline, replenishment)
+    )
+
+
+def look_at(state: State, height: int) -> None:
+    """Have the fund looked at in the block of this height at the latest."""
+    size = size_in_force(state)
+    if height and (not size.next_height or height < size.next_height):
+        state.fund_sizes.put(0, msgspec.structs.replace(size, next_height=height))
+
+
+def set_next_height(run: Run) -> None:
+    """Find the height at which the fund is to be looked at next, after what was due was done."""
+    state = run.state
+    due = [each for _, record in state.contributions.ordered() for each in (record.deadline, record.return_height)]
+    nearest = max(min((each for each in due if each), default=0), run.block.height + 1) if any(due) else 0
+    size = size_in_force(state)
+    if size.next_height != nearest:
+        state.fund_sizes.put(0, msgspec.structs.replace(size, next_height=nearest))

@@ -1,0 +1,152 @@
+"""The default fund at the end of a block's defaults: sized once an epoch, and paid back with delay.
+
+Rule: sized in the first block after an epoch closed, of the book as it then is. A call runs to its deadline whatever is
+sized meanwhile; what is missing beyond it is called when it is over. What is beyond a member's part stays for a while,
+can be drawn on, and is paid back when nothing is unresolved. It must not know the waterfall.
+"""
+
+import msgspec
+
+from clearing.accounts.kinds import AccountKind
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.default.records import MemberStatus
+from clearing.default.status import lift_restriction, member_status
+from clearing.default.unresolved import defaults_under_way
+from clearing.fund.figures import stress_figures
+from clearing.fund.parts import (
+    fund_currency,
+    look_at,
+    own_account,
+    own_accounts,
+    put_call,
+    set_next_height,
+    size_in_force,
+    takes_part,
+)
+from clearing.fund.receipts import FundReturned, FundSized, PartSet, ReturnCause
+from clearing.fund.records import Contribution, FundSize
+from clearing.fund.sizing import StressFigures, parts_of, remembered, size_of, stress_size
+from clearing.fund.terms import FundTerms
+from clearing.ledger import FUND_ACCOUNT
+from clearing.receipts import TransferCode
+from clearing.run import Run
+from clearing.state.records import Account
+from clearing.state.state import State
+
+
+def tend_fund(run: Run) -> None:
+    """Step 6, after defaults: size the fund when an epoch has closed, and pay back what is due."""
+    state, terms = run.state, run.terms.crisis.fund
+    if terms.enabled and FUND_ACCOUNT not in state.accounts:
+        state.accounts.put(FUND_ACCOUNT, Account(HOUSE_MEMBER, AccountKind.HOUSE))
+    size = size_in_force(state)
+    if (terms.enabled or size.cash_group) and state.now.epoch > size.epoch:
+        _size(run, size, terms)
+        set_next_height(run)
+    if size_in_force(state).next_height == 0 or run.block.height < size_in_force(state).next_height:
+        return
+    for member, record in list(state.contributions.ordered()):
+        if record.return_height and run.block.height >= record.return_height:
+            _pay_back(run, member, record)
+    set_next_height(run)
+
+
+def _size(run: Run, size: FundSize, terms: FundTerms) -> None:
+    """Write down how large the fund has to be and everybody's part; call for what is missing, plan what goes back."""
+    state = run.state
+    # Another cash group than that of the money in the fund: that goes back first.
+    on = terms.enabled and (size.cash_group in (0, terms.cash_group) or not _has_money(state))
+    own = own_accounts(state)
+    # A member with clients only has nothing of its own to pay with.
+    members = [each for each, _ in state.members.ordered() if each in own and takes_part(state, each)]
+    figures = stress_figures(state, tuple(each for each in members if each != HOUSE_MEMBER) if on else ())
+    scenarios = tuple(stress_size(name, lacking) for name, lacking in figures.lacking)
+    sizes = remembered(size.sizes, size_of(scenarios, figures.house_micros, terms) if on else 0, terms)
+    target = max(sizes) if on else 0
+    group = terms.cash_group if on else size.cash_group
+    next_height = size.next_height
+    state.fund_sizes.put(0, FundSize(state.now.epoch, run.block.height, target, sizes, group, next_height))
+    _set_parts(run, parts_of(target, figures.exposures, terms), figures, own)
+    run.receipts.append(
+        FundSized(
+            epoch=state.now.epoch,
+            sizing=terms.sizing,
+            scenarios=scenarios,
+            house_micros=figures.house_micros,
+            buffer_ppm=terms.buffer_ppm,
+            sizes=sizes,
+            target=target,
+            minimum_micros=terms.minimum_micros,
+            step_micros=terms.step_micros,
+            parts=tuple(
+                PartSet(member, record.exposure, record.required, record.micros)
+                for member, record in state.contributions.ordered()
+            ),
+        )
+    )
+    for member, record in list(state.contributions.ordered()):
+        _follow(run, member, record, terms)
+
+
+def _has_money(state: State) -> bool:
+    return any(record.micros for _, record in state.contributions.ordered())
+
+
+def _set_parts(run: Run, parts: dict[int, int], figures: StressFigures, own: dict[int, int]) -> None:
+    """Those who take part get theirs; who is in default keeps what it had; who has left has nothing to bring."""
+    state = run.state
+    for member, required in parts.items():
+        record = state.contributions.get(member) or Contribution(own[member], 0)
+        exposure = figures.exposures[member]
+        state.contributions.put(member, msgspec.structs.replace(record, required=required, exposure=exposure))
+    for member, record in list(state.contributions.ordered()):
+        off = not parts and takes_part(state, member)
+        if off or member_status(state, member) is MemberStatus.LEFT or member not in state.members:
+            state.contributions.put(member, msgspec.structs.replace(record, required=0, exposure=0))
+
+
+def _follow(run: Run, member: int, record: Contribution, terms: FundTerms) -> None:
+    """Call for what is missing, shorten a call that asks for more than that, and plan what goes back."""
+    state, height = run.state, run.block.height
+    missing = max(record.required - record.micros, 0)
+    left = member_status(state, member) is MemberStatus.LEFT
+    if not takes_part(state, member):
+        record = msgspec.structs.replace(record, called=0, deadline=0, lapsed=False)
+    elif missing and not record.called:
+        put_call(run, member, record, missing, height + terms.call_blocks)
+        record = state.contributions[member]
+    elif missing < record.called:
+        if record.lapsed and not missing:
+            lift_restriction(run, member)
+        record = msgspec.structs.replace(
+            record, called=missing, deadline=record.deadline if missing else 0, lapsed=record.lapsed and missing > 0
+        )
+    beyond = record.micros > record.required and (left or takes_part(state, member))
+    return_height = (record.return_height or height + terms.return_blocks) if beyond else 0
+    state.contributions.put(member, msgspec.structs.replace(record, return_height=return_height))
+    look_at(state, return_height)
+
+
+def _pay_back(run: Run, member: int, record: Contribution) -> None:
+    """What is beyond a member's part, unless something is unresolved: then it waits for the next block."""
+    state = run.state
+    beyond = max(record.micros - record.required, 0)
+    account = own_account(state, member, record.account)
+    if beyond and account is None:
+        later = run.block.height + run.terms.crisis.fund.return_blocks
+        state.contributions.put(member, msgspec.structs.replace(record, return_height=later))
+        return
+    if beyond and defaults_under_way(state):
+        return
+    if beyond and account is not None:
+        run.journal.transfer(FUND_ACCOUNT, account, fund_currency(state), beyond, TransferCode.FUND_RETURNED, member)
+        run.touched.add(account)
+        left = record.micros - beyond
+        run.receipts.append(
+            FundReturned(member, account, fund_currency(state), beyond, left, record.required, ReturnCause.BEYOND_PART)
+        )
+        record = msgspec.structs.replace(record, micros=left, account=account)
+    if record.micros or record.required:
+        state.contributions.put(member, msgspec.structs.replace(record, return_height=0))
+    else:
+        state.contributions.remove(member)
