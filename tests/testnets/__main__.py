@@ -32,6 +32,8 @@ INTERRUPTED = 130
 def main() -> int:
     """The command line."""
     told = _arguments()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     status = INTERRUPTED
