@@ -157,6 +157,11 @@ def network_id(genesis: Genesis) -> NetworkId:
 def check_genesis(genesis: Genesis) -> None:
     """Check order, references and ranges (1.5 ms per validator). Raises LocalFault or RemoteFault naming the field."""
     check_validator_set(genesis.validators)
+    check_terms(genesis)
+
+
+def check_terms(genesis: Genesis) -> None:
+    """All of `check_genesis` but for the validators, which amendments do not touch. Raises as that."""
     check_assets(genesis.assets, genesis.cash_groups, genesis.feeds)
     check_instruments(genesis.instruments)
     check_parameters(genesis.risk)

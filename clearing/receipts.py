@@ -50,6 +50,18 @@ from clearing.default.receipts import (
 )
 from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
 from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
+from clearing.governance.receipts import (
+    AmendmentInForce,
+    InstrumentHalted,
+    InstrumentResumed,
+    ProposalAgreed,
+    ProposalClosed,
+    ProposalMade,
+    SuspenseAssigned,
+    ValidatorRemoved,
+    VaultDetached,
+    VoteCounted,
+)
 from clearing.liquidation.receipts import (
     BackstopTook,
     LiquidationEnded,
@@ -133,6 +145,7 @@ class TransferCode(IntEnum):
     COLLATERAL_AUCTIONED = 37
     AUCTION_PAID = 38
     CLAIM_SWAPPED = 39
+    SUSPENSE_ASSIGNED = 76
     FUND_CONTRIBUTION = 70
     FUND_RETURNED = 71
     FUND_DRAWN = 72
@@ -397,6 +410,16 @@ Receipt: TypeAlias = (
     | VaultAstray
     | ChangeFinished
     | MisbehaviourNoted
+    | ProposalMade
+    | VoteCounted
+    | ProposalAgreed
+    | ProposalClosed
+    | AmendmentInForce
+    | InstrumentHalted
+    | InstrumentResumed
+    | VaultDetached
+    | ValidatorRemoved
+    | SuspenseAssigned
     | FundSized
     | FundCalled
     | FundPaid

@@ -19,6 +19,10 @@ from clearing.fund.payments import contribute
 from clearing.fund.requests import FundContribution
 from clearing.gates.passing import cancel_withdrawal
 from clearing.gates.requests import WithdrawalCancellation
+from clearing.governance.halts import halt_by_house
+from clearing.governance.proposals import propose
+from clearing.governance.requests import EmergencyHalt, GovernanceProposal, GovernanceVote
+from clearing.governance.votes import vote
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.prices.auctions import take_order
 from clearing.run import Run
@@ -67,6 +71,9 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     LimitedWithdrawal: _withdraw,
     ReopeningOrder: take_order,
     ValidatorChange: change_validators,
+    GovernanceProposal: propose,
+    GovernanceVote: vote,
+    EmergencyHalt: halt_by_house,
     WithdrawalCancellation: cancel_withdrawal,
     FundContribution: contribute,
 }

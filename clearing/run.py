@@ -9,6 +9,7 @@ from clearing.base.errors import Bug
 from clearing.blocks import Block
 from clearing.calls.failures import Failure
 from clearing.ledger import Journal
+from clearing.liquidation.budget import Budget
 from clearing.positions import Positions
 from clearing.receipts import Receipt, WithdrawalReleased
 from clearing.state.records import Attestation
@@ -32,10 +33,14 @@ class Run:
         self.touched: set[int] = set()
         """Accounts whose margin has to be looked at."""
         self.arrays_rebuilt = False
+        self.judged_proposals = 0
+        """How many proposals of this block were judged: it is work, so it is bounded."""
         self.carried: list[Attestation] = []
         """Words on bridge facts to be heard again, because the set that says them has changed."""
         self.accepted: list[WithdrawalReleased] = []
         """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
+        self.liquidated = Budget()
+        """What this block has liquidated so far."""
         self.failures: list[Failure] = []
         """Accounts that liquidation can do no more about, for default to deal with; ordered as they failed."""
 

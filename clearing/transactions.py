@@ -14,6 +14,7 @@ from clearing.base.ids import Hash32, NetworkId
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
 from clearing.fund.requests import FundContribution
 from clearing.gates.requests import WithdrawalCancellation
+from clearing.governance.requests import PROPOSAL_BYTES_MAX, EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.trades.requests import (
     TradeCancellation,
@@ -134,6 +135,9 @@ Transaction: TypeAlias = (
     | LimitedWithdrawal
     | ReopeningOrder
     | ValidatorChange
+    | GovernanceProposal
+    | GovernanceVote
+    | EmergencyHalt
     | FundContribution
     | WithdrawalCancellation
 )
@@ -141,4 +145,6 @@ Transaction: TypeAlias = (
 
 def bytes_max(transaction: Transaction) -> int:
     """How long the canonical bytes of such a transaction may be."""
+    if isinstance(transaction, GovernanceProposal):
+        return PROPOSAL_BYTES_MAX
     return CHANGE_BYTES_MAX if isinstance(transaction, ValidatorChange) else TRANSACTION_BYTES_MAX

@@ -13,6 +13,7 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
 from clearing.fund.requests import FundContribution
 from clearing.gates.requests import WithdrawalCancellation
+from clearing.governance.requests import HOUSE_PROPOSER, EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.requests import owner_key, trade_key
 from clearing.state.state import State
 from clearing.trades.requests import (
@@ -74,6 +75,8 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
     if isinstance(request, ValidatorChange):
         signed = [(each.validator, each.signature) for each in request.approvals] or [(0, b"")]
         return tuple(Signatory("approvals", Signer.VALIDATOR, index, signature) for index, signature in signed)
+    if isinstance(request, GovernanceProposal | GovernanceVote | EmergencyHalt):
+        return (_of_governance(request),)
     leaves = isinstance(request, LEAVING)
     first = Signatory("signature", Signer.OWNER if leaves else Signer.ACCOUNT, request.account, request.signature)
     if isinstance(request, TradeGiveUp | ClaimSwap):
@@ -83,6 +86,14 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
         client = Signatory("client_signature", Signer.CLIENT, request.account, request.client_signature)
         return (first, taker, client) if request.client_signature else (first, taker)
     return (first,)
+
+
+def _of_governance(request: GovernanceProposal | GovernanceVote | EmergencyHalt) -> Signatory:
+    if isinstance(request, GovernanceVote):
+        return Signatory("signature", Signer.VALIDATOR, request.validator, request.signature)
+    if isinstance(request, EmergencyHalt) or request.proposer == HOUSE_PROPOSER:
+        return Signatory("signature", Signer.MEMBER, HOUSE_MEMBER, request.signature)
+    return Signatory("signature", Signer.VALIDATOR, request.proposer, request.signature)
 
 
 def _of_trade(request: Trade | TradeReport | TradeCorrection | TradeCancellation) -> tuple[Signatory, ...]:
@@ -102,6 +113,8 @@ def accounts_of(request: Transaction) -> tuple[int, ...]:
         both = (request.buyer, request.seller)
         return both if both[0] != both[1] else both[:1]
     if isinstance(request, VenueStatement | VenueSwitch | ValidatorChange):
+        return ()
+    if isinstance(request, GovernanceProposal | GovernanceVote | EmergencyHalt):
         return ()
     return (request.account,)
 

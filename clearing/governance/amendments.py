@@ -52,7 +52,8 @@ class ValidatorsAmendment(Wire, frozen=True, tag=2):
 
 
 class VaultDetachment(Wire, frozen=True, tag=3):
-    """A vault whose chain never returns is waited for no more: what it holds is lost, and nothing is paid there."""
+    """A vault whose chain never returns is waited for no more. Nothing is taken in or paid there any more, and what it
+    holds counts for nothing."""
 
     chain_id: U63
     vault: Bytes20
@@ -82,6 +83,9 @@ class SuspenseAssignment(Wire, frozen=True, tag=6):
 Amendment: TypeAlias = (
     TermsAmendment | ValidatorsAmendment | VaultDetachment | InstrumentHalt | InstrumentResumption | SuspenseAssignment
 )
+
+TermsChanging: TypeAlias = TermsAmendment | VaultDetachment
+"""What makes other terms: a function of genesis alone, so that anybody can follow it."""
 
 URGENT = (InstrumentHalt, InstrumentResumption)
 """What takes effect in the block that agrees on it."""

@@ -7,7 +7,7 @@ forgotten once it could not be shown again.
 from enum import IntEnum
 
 from clearing.base.codec import U32, U63, Bytes32, Wire
-from clearing.governance.amendments import Amendment
+from clearing.governance.amendments import Amendment, TermsChanging
 
 
 class Stage(IntEnum):
@@ -48,13 +48,13 @@ class VoteHeld(Wire, frozen=True):
 
 
 class AmendmentHeld(Wire, frozen=True):
-    """An amendment that took effect, under its number from 1."""
+    """An amendment that made other terms, under its number from 1."""
 
     height: U63
     """Of the block in which it took effect."""
     time_ms: U63
     proposal: Bytes32
-    amendment: Amendment
+    amendment: TermsChanging
     head: Bytes32
     """Hash chain over all amendments up to this one: what a certificate of them states."""
 
@@ -65,9 +65,9 @@ class HaltHeld(Wire, frozen=True):
     since_height: U63
     until_height: U63
     """From this height on it goes on. Not above the present height: it is not halted."""
-    number: U63
+    number: U63 = 0
     """How many halts by the house alone there were."""
-    rested_height: U63
+    rested_height: U63 = 0
     """From which on the house alone may halt it again."""
 
 
@@ -83,5 +83,11 @@ class Struck(Wire, frozen=True):
     """A vault that was detached, under (chain id, vault)."""
 
     height: U63
-    number: U32
-    """Of the validator set that it follows, and no later one."""
+    number: U63
+    """Of the last validator set that it was seen to follow; it never follows a later one."""
+
+
+class Forgiven(Wire, frozen=True):
+    """Under (envelope key, kind): how many offences a validator was removed for. Whoever takes it in again knows."""
+
+    count: U63

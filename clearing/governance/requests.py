@@ -57,11 +57,12 @@ class GovernanceVote(Wire, frozen=True, tag=63):
     approve: bool
     revision: U32
     """From 1."""
+    not_after_ms: U63
     signature: Bytes64
 
     def digest(self, network: NetworkId) -> Hash32:
         """What the validator signs."""
-        said = encode((self.proposal, self.validator, self.approve, self.revision))
+        said = encode((self.proposal, self.validator, self.approve, self.revision, self.not_after_ms))
         return tagged_hash(VOTE_TAG, network, said)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
+from clearing.governance.halts import halted_until
 from clearing.holdings import lots_of
 from clearing.instruments import Instrument
 from clearing.ledger import token_currency
@@ -71,11 +72,14 @@ def check_tradable(run: Run, at: str, instrument: Instrument) -> Rejected | None
 
 
 def check_reducing(run: Run, at: str, instrument: Instrument, buyer: int, seller: int, lots: int) -> Rejected | None:
-    """While the feed is not open, a trade may only bring both sides' positions nearer to zero."""
-    if run.state.feeds[instrument.feed].rung == Rung.USABLE:
+    """While the feed is not open, or the instrument halted, both sides' positions may only come nearer to zero."""
+    halted = halted_until(run.state, instrument.id)
+    if run.state.feeds[instrument.feed].rung == Rung.USABLE and not halted:
         return None
     for account, change in ((buyer, lots), (seller, -lots)):
         before = lots_of(run.state, account, instrument.id)
         if before * change >= 0 or abs(change) > abs(before):
+            if halted:
+                return reject(ClearingCode.INSTRUMENT_HALTED, at, instrument=instrument.id, until_height=halted)
             return reject(ClearingCode.ONLY_REDUCING, at, account=account, feed=instrument.feed, lots=before)
     return None

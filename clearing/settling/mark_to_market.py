@@ -36,7 +36,7 @@ def mark_to_market(run: Run) -> None:
         if instrument.kind is InstrumentKind.PERPETUAL:
             _mark(run, instrument, mark, marked_at(run, instrument, feed.ticks), moved=instrument.feed in moved)
             pay_funding(run, instrument, feed.ticks)
-        elif instrument.feed in moved:
+        elif mark is None or instrument.feed in moved:
             known = options.get(instrument.id)
             ticks = known if known is not None else marked_at(run, instrument, feed.ticks)
             _mark(run, instrument, mark, ticks, moved=True)

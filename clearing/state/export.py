@@ -8,6 +8,7 @@ from clearing.base.codec import Bytes32, Wire, decode, encode
 from clearing.base.errors import RemoteFault
 from clearing.codes import ClearingCode
 from clearing.genesis import Genesis
+from clearing.governance.fold import amended_terms
 from clearing.state.indexes import rebuild
 from clearing.state.state import TABLES, State
 from clearing.withdrawals_tree import rebuild as rebuild_tree
@@ -33,7 +34,8 @@ def export_state(state: State) -> bytes:
 def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
     """The state that `export_state` wrote. The caller compares its roots with a certified header.
 
-    Raises RemoteFault: BAD_SNAPSHOT for another network or wrong tables or order, codec faults for damaged bytes.
+    Raises RemoteFault: BAD_SNAPSHOT for another network, wrong tables or order, or amendments that do not follow; codec
+    faults for damaged bytes.
     """
     export = decode(data, Export, EXPORT_BYTES_MAX)
     state = State.empty(genesis, state_salt)
@@ -49,6 +51,7 @@ def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
             table.put(each, value)
         if [each for each, _ in table.ordered()] != [each for each, _ in pairs]:
             raise RemoteFault(ClearingCode.BAD_SNAPSHOT, f"export.{name}", why="keys are repeated or out of order")
+    state.terms = amended_terms(genesis, (held for _, held in state.amendments.ordered()))
     rebuild(state)
     rebuild_tree(state)
     return state

@@ -111,6 +111,7 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "amendments": (Module.VALIDATORS, U63, governance_records.AmendmentHeld),
     "halts": (Module.VALIDATORS, U32, governance_records.HaltHeld),
     "struck": (Module.VALIDATORS, tuple[U63, Bytes20], governance_records.Struck),
+    "forgiven": (Module.VALIDATORS, tuple[Bytes32, U32], governance_records.Forgiven),
     "standings": (Module.MEMBERS, U63, default_records.Standing),
     "defaults": (Module.RISK, U63, default_records.DefaultHeld),
     "default_clock": (Module.RISK, U32, default_records.DefaultClock),
@@ -204,6 +205,7 @@ class State:
     halts: Table[int, governance_records.HaltHeld]
     """By instrument."""
     struck: Table[tuple[int, bytes], governance_records.Struck]
+    forgiven: Table[tuple[bytes, int], governance_records.Forgiven]
     gate_owners: Table[tuple[int, bytes], gate_records.GateUsed]
     """(asset, address that signs for the money)."""
     gate_totals: Table[int, gate_records.GateUsed]

@@ -1,0 +1,154 @@
+"""Bounds that no vote can pass: what genesis may say once, but nobody may vote for.
+
+Rule: one list of named places, each with its value and whether it is within its bound. An amendment is refused for a
+place that is beyond its bound afterwards and was not so before with that very value, so that an old sin does not stand
+in the way of an unrelated change. It must not know the state.
+"""
+
+from collections.abc import Iterator
+
+from clearing.base.errors import Rejected
+from clearing.base.units import PPM
+from clearing.codes import ClearingCode, reject
+from clearing.collateral.terms import Check
+from clearing.genesis import Genesis
+from clearing.instruments import InstrumentKind
+from clearing.margin.parameters import RiskGroup, Scenario
+
+RANGE_PPM_MIN = 10_000
+"""No price scan range below one per cent: no requirement comes near zero."""
+VOLATILITY_RANGE_PPM_MIN = 10_000
+HAIRCUT_PPM_MIN = 5_000
+GUARDED_HAIRCUT_PPM_MIN = 20_000
+"""Of what a cash token becomes that left its group, and of the rate of a yield-bearing token's receipt."""
+WHOLE_WEIGHT_PPM = PPM
+JOINT_WEIGHT_PPM_MAX = 900_000
+"""After credit between groups at least a tenth of the plain sum stays."""
+CASH_LIMIT_MICROS_MAX = 10**13
+TRADE_FEE_PPM_MAX = 10_000
+PENALTY_PPM_MAX = 100_000
+SOFT_CREDIT_PPM_MAX = 500_000
+INTEREST_PPM_MAX = 500_000
+MOVE_CAP_PPM_MAX = 500_000
+CONFIDENCE_PPM_MAX = 100_000
+REPORT_AGE_MS_MAX = 600_000
+WITHDRAWAL_VALID_MS_MIN = 3_600_000
+EPOCH_BLOCKS_MAX = 100_000
+CUSTODY_STRIDE_MAX = 100_000
+MAINTENANCE_PPM_MIN = 500_000
+DELIVERY_FAIL_PPM_MAX = 200_000
+
+
+def check_bounds(before: Genesis, after: Genesis) -> Rejected | None:
+    """Whether an amendment leaves everything within its bound, or as it was."""
+    old = {(field, value) for field, value, good in bounds(before) if not good}
+    for field, value, good in bounds(after):
+        if not good and (field, value) not in old:
+            return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=value)
+    return None
+
+
+def bounds(genesis: Genesis) -> Iterator[Check]:
+    """Every bounded place."""
+    yield from _of_risk(genesis)
+    yield from _of_ranges(genesis)
+    yield from _of_assets(genesis)
+    yield from _of_market(genesis)
+    yield from _of_listing(genesis)
+
+
+def _of_risk(genesis: Genesis) -> Iterator[Check]:
+    risk = genesis.risk
+    with_options = {each.group for each in genesis.instruments if each.is_option}
+    part = risk.maintenance_numerator * PPM // risk.maintenance_denominator if risk.maintenance_denominator else 0
+    yield "risk.maintenance", part, MAINTENANCE_PPM_MIN <= part <= PPM
+    yield "risk.cash_limit_micros", risk.cash_limit_micros, risk.cash_limit_micros <= CASH_LIMIT_MICROS_MAX
+    weight = risk.joint.weight_ppm if risk.joint.scenarios or genesis.ranges.joint_scenarios else 0
+    yield "risk.joint.weight_ppm", weight, weight <= JOINT_WEIGHT_PPM_MAX
+    for group in risk.groups:
+        at, grid = f"risk.groups.{group.id}", risk.grid(group)
+        yield f"{at}.range_ppm", group.range_ppm, group.range_ppm >= RANGE_PPM_MIN
+        for name, sign in (("up", 1), ("down", -1)):
+            seen = _reach_ppm(group, grid, sign)
+            yield f"{at}.scenarios.{name}", seen, seen >= max(RANGE_PPM_MIN, min(group.range_ppm, PPM))
+        if group.id in with_options:
+            shift = group.volatility_range_ppm
+            yield f"{at}.volatility_range_ppm", shift, shift >= VOLATILITY_RANGE_PPM_MIN
+            for name, sign in (("rises", 1), ("falls", -1)):
+                count = sum(each.volatility_direction == sign and each.weight_ppm == PPM for each in grid)
+                yield f"{at}.scenarios.volatility_{name}", count, count > 0
+
+
+def _reach_ppm(group: RiskGroup, grid: tuple[Scenario, ...], sign: int) -> int:
+    """The farthest move to one side that counts whole, in parts of the index."""
+    moves = [
+        (PPM if each.of_index else group.range_ppm) * each.move_numerator * sign // each.move_denominator
+        for each in grid
+        if each.weight_ppm == WHOLE_WEIGHT_PPM and each.move_denominator
+    ]
+    return max(0, *moves) if moves else 0
+
+
+def _of_ranges(genesis: Genesis) -> Iterator[Check]:
+    ranges = genesis.ranges
+    if ranges.enabled:
+        yield "ranges.range_min_ppm", ranges.range_min_ppm, ranges.range_min_ppm >= RANGE_PPM_MIN
+        yield "ranges.range_max_ppm", ranges.range_max_ppm, ranges.range_max_ppm >= 10 * RANGE_PPM_MIN
+        yield "ranges.confidence_ppm", ranges.confidence_ppm, ranges.confidence_ppm >= 900_000
+        yield "ranges.rise_ppm", ranges.rise_ppm, ranges.rise_ppm >= ranges.fall_ppm
+        yield "ranges.decay_ppm", ranges.decay_ppm, ranges.decay_ppm >= 500_000
+        yield "ranges.horizon_ms", ranges.horizon_ms, ranges.horizon_ms >= 60_000
+
+
+def _of_assets(genesis: Genesis) -> Iterator[Check]:
+    for asset in genesis.assets:
+        at = f"assets.{asset.id}"
+        if not asset.is_cash:
+            yield f"{at}.haircut_ppm", asset.haircut_ppm, asset.haircut_ppm >= HAIRCUT_PPM_MIN
+        if asset.may_leave:
+            yield f"{at}.depeg.haircut_ppm", asset.depeg.haircut_ppm, asset.depeg.haircut_ppm >= GUARDED_HAIRCUT_PPM_MIN
+            yield f"{at}.depeg.band_ppm", asset.depeg.band_ppm, asset.depeg.band_ppm <= 100_000
+            yield f"{at}.depeg.blocks", asset.depeg.blocks, asset.depeg.blocks <= EPOCH_BLOCKS_MAX
+        yield f"{at}.soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= SOFT_CREDIT_PPM_MAX
+    for group in genesis.cash_groups:
+        debit = group.interest.debit_ppm
+        yield f"cash_groups.{group.id}.interest.debit_ppm", debit, debit <= INTEREST_PPM_MAX
+
+
+def _of_market(genesis: Genesis) -> Iterator[Check]:
+    market, terms = genesis.market, genesis.crisis.governance
+    yield "market.trade_fee_ppm", market.trade_fee_ppm, market.trade_fee_ppm <= TRADE_FEE_PPM_MAX
+    penalty = market.liquidation_penalty_ppm
+    yield "market.liquidation_penalty_ppm", penalty, penalty <= PENALTY_PPM_MAX
+    yield "market.liquidations_per_block", market.liquidations_per_block, market.liquidations_per_block >= 1
+    yield "market.move_cap_ppm", market.move_cap_ppm, market.move_cap_ppm <= MOVE_CAP_PPM_MAX
+    confidence = market.confidence_ppm_max
+    yield "market.confidence_ppm_max", confidence, 1 <= confidence <= CONFIDENCE_PPM_MAX
+    yield "market.report_age_ms_max", market.report_age_ms_max, 1 <= market.report_age_ms_max <= REPORT_AGE_MS_MAX
+    valid = market.withdrawal_valid_ms
+    yield "market.withdrawal_valid_ms", valid, valid >= WITHDRAWAL_VALID_MS_MIN
+    yield "market.epoch_blocks", market.epoch_blocks, market.epoch_blocks <= EPOCH_BLOCKS_MAX
+    yield "market.deposit_window", market.deposit_window, market.deposit_window >= 1
+    yield "market.held_max", market.held_max, 1 <= market.held_max <= 2**20
+    yield "market.day_trades_max", market.day_trades_max, market.day_trades_max <= 10**7
+    failing = market.prices.delivery_fail_ppm
+    yield "market.prices.delivery_fail_ppm", failing, failing <= DELIVERY_FAIL_PPM_MAX
+    outliers = market.prices.outlier_deviations
+    yield "market.prices.outlier_deviations", outliers, outliers == 0 or outliers >= 2
+    # Nobody votes away what limits votes.
+    yield "crisis.governance.vote_ms", terms.vote_ms, terms.vote_ms >= 1_000
+    shut = terms.halt_blocks_max
+    yield "crisis.governance.halt_blocks_max", shut, shut <= EPOCH_BLOCKS_MAX
+
+
+def _of_listing(genesis: Genesis) -> Iterator[Check]:
+    for chain in genesis.chains:
+        stride = chain.custody_stride
+        yield f"chains.{chain.chain_id}.custody_stride", stride, 1 <= stride <= CUSTODY_STRIDE_MAX
+    for venue in genesis.venues:
+        yield f"venues.{venue.id}.fee_ppm", venue.fee_ppm, venue.fee_ppm <= TRADE_FEE_PPM_MAX
+    for each in genesis.instruments:
+        funding = each.funding
+        if each.kind is InstrumentKind.PERPETUAL and funding.interval_ms:
+            paid = funding.rate_cap_ppm * funding.interval_ms // max(funding.period_ms, 1)
+            yield f"instruments.{each.id}.funding", paid, paid <= 50_000

@@ -1,0 +1,67 @@
+"""The terms in force: genesis and, in order, every amendment that took effect.
+
+Rule: a function of genesis and the amendments alone, so that whoever has both, a verifier included, gets the same
+terms; the head, a hash chain over the amendments, says in 32 bytes which they are. Nothing is judged here: what stands
+in the state was judged when it took effect.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from clearing.assets import Asset
+from clearing.base.codec import encode, u256
+from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.hashing import tagged_hash
+from clearing.base.ids import Hash32
+from clearing.base.units import PPM
+from clearing.codes import ClearingCode, reject
+from clearing.genesis import Genesis
+from clearing.governance.amendments import TermsAmendment, TermsChanging, VaultDetachment
+from clearing.governance.paths import change_genesis
+from clearing.governance.records import AmendmentHeld
+from clearing.state.terms import Terms
+
+HEAD_TAG = "crossclear/amendments/v1"
+NO_HEAD = bytes(32)
+
+
+def amended(genesis: Genesis, amendment: TermsChanging) -> Genesis | Rejected:
+    """`genesis` with one amendment, or why it makes no sense there."""
+    if isinstance(amendment, TermsAmendment):
+        return change_genesis(genesis, amendment.changes)
+    if not any((each.chain_id, each.vault) == (amendment.chain_id, amendment.vault) for each in genesis.chains):
+        return reject(ClearingCode.BAD_AMENDMENT, "amendment.vault", chain_id=amendment.chain_id, vault=amendment.vault)
+    return msgspec.structs.replace(genesis, assets=tuple(_without(each, amendment) for each in genesis.assets))
+
+
+def _without(asset: Asset, gone: VaultDetachment) -> Asset:
+    """An asset of the vault is taken in no more and counts for nothing."""
+    if (asset.chain_id, asset.vault) != (gone.chain_id, gone.vault):
+        return asset
+    depeg = msgspec.structs.replace(asset.depeg, haircut_ppm=PPM) if asset.may_leave else asset.depeg
+    haircut = 0 if asset.is_cash else PPM
+    return msgspec.structs.replace(asset, cap_units=0, haircut_ppm=haircut, soft_credit_ppm=0, depeg=depeg)
+
+
+def next_head(head: bytes, height: int, time_ms: int, amendment: TermsChanging) -> Hash32:
+    """The hash chain with one more amendment."""
+    return tagged_hash(HEAD_TAG, head, u256(height), u256(time_ms), encode(amendment))
+
+
+def follow(origin: Genesis, amendments: Iterable[AmendmentHeld]) -> tuple[Genesis, Hash32]:
+    """The genesis as amended, and the head. Raises RemoteFault BAD_SNAPSHOT when they do not follow each other."""
+    genesis, head = origin, Hash32(NO_HEAD)
+    for number, held in enumerate(amendments, start=1):
+        after = amended(genesis, held.amendment)
+        head = next_head(head, held.height, held.time_ms, held.amendment)
+        if isinstance(after, Rejected) or head != held.head:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.head)
+        genesis = after
+    return genesis, head
+
+
+def amended_terms(origin: Genesis, amendments: Iterable[AmendmentHeld]) -> Terms:
+    """The terms in force. Raises RemoteFault BAD_SNAPSHOT."""
+    genesis, _ = follow(origin, amendments)
+    return Terms(genesis, origin)

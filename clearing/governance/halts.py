@@ -1,0 +1,96 @@
+"""Emergency halts of an instrument: positions may only be reduced, for a bounded time.
+
+Rule: a halt takes no right away but that to grow: what is held is marked, margined, liquidated and reduced as before.
+It is never longer than genesis allows; a vote may halt again, the house alone must rest between two. It ends by itself.
+"""
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.codes import ClearingCode, reject
+from clearing.governance.receipts import InstrumentHalted, InstrumentResumed
+from clearing.governance.records import HaltHeld
+from clearing.governance.requests import EmergencyHalt
+from clearing.requests import check_key, check_time
+from clearing.run import Run
+from clearing.state.state import State
+
+AT = "halt"
+
+
+def halted_until(state: State, instrument: int) -> int:
+    """The height from which on a halted instrument goes on; 0: it is not halted."""
+    held = state.halts.get(instrument)
+    return held.until_height if held is not None and held.until_height > state.now.height else 0
+
+
+def halt_by_house(run: Run, index: int, request: EmergencyHalt) -> Rejected | None:
+    """The house halts an instrument without a vote."""
+    del index
+    terms = run.terms.genesis.crisis.governance
+    if not terms.enabled or not terms.halt_blocks_max:
+        return reject(ClearingCode.GOVERNANCE_OFF, AT)
+    held = run.state.halts.get(request.instrument) or HaltHeld(0, 0)
+    refusal = check_time(run, AT, request.not_after_ms) or check_halt(
+        run.state, request.instrument, request.until_height
+    )
+    if refusal is not None:
+        return refusal
+    if request.number != held.number or run.block.height < held.rested_height:
+        return reject(
+            ClearingCode.HALT_REFUSED, AT, number=request.number, present=held.number, rested_height=held.rested_height
+        )
+    house, digest = run.state.members[HOUSE_MEMBER].trade_address, request.digest(run.terms.network)
+    refusal = check_key(AT, house, digest, request.signature)
+    if refusal is not None:
+        return refusal
+    halt_instrument(run, request.instrument, request.until_height, by_house=True)
+    return None
+
+
+def check_halt(state: State, instrument: int, until_height: int) -> Rejected | None:
+    """Whether this instrument may be halted until then."""
+    terms, height = state.terms.genesis.crisis.governance, state.now.height
+    if instrument not in state.terms.instruments:
+        return reject(ClearingCode.UNKNOWN_INSTRUMENT, AT, instrument=instrument)
+    if not height < until_height <= height + terms.halt_blocks_max:
+        return reject(
+            ClearingCode.HALT_REFUSED, AT, until_height=until_height, latest_height=height + terms.halt_blocks_max
+        )
+    if until_height <= halted_until(state, instrument):
+        return reject(ClearingCode.HALT_REFUSED, AT, until_height=until_height, halted=halted_until(state, instrument))
+    return None
+
+
+def check_resumption(state: State, instrument: int) -> Rejected | None:
+    """Whether there is a halt to end."""
+    if not halted_until(state, instrument):
+        return reject(ClearingCode.HALT_REFUSED, AT, instrument=instrument, why="it is not halted")
+    return None
+
+
+def halt_instrument(run: Run, instrument: int, until_height: int, *, by_house: bool) -> None:
+    """Halt, from the next request on. The caller has checked it."""
+    held = run.state.halts.get(instrument) or HaltHeld(0, 0)
+    rest = run.terms.genesis.crisis.governance.halt_rest_blocks
+    since = held.since_height if halted_until(run.state, instrument) else run.block.height
+    after = msgspec.structs.replace(held, since_height=since, until_height=until_height)
+    if by_house:
+        after = msgspec.structs.replace(after, number=held.number + 1, rested_height=until_height + rest)
+    run.state.halts.put(instrument, after)
+    run.receipts.append(InstrumentHalted(instrument, until_height, by_house))
+
+
+def resume_instrument(run: Run, instrument: int) -> None:
+    """Let a halted instrument go on. The caller has checked it."""
+    held = run.state.halts[instrument]
+    run.state.halts.put(instrument, msgspec.structs.replace(held, until_height=run.block.height))
+    run.receipts.append(InstrumentResumed(instrument, by_vote=True))
+
+
+def end_halts(run: Run) -> None:
+    """Tell of the halts that end with this block's height."""
+    for instrument, held in run.state.halts.ordered():
+        if held.until_height == run.block.height:
+            run.receipts.append(InstrumentResumed(instrument, by_vote=False))

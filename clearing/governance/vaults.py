@@ -1,0 +1,63 @@
+"""Detaching a vault whose chain never returns, so that validators can change again.
+
+Rule: only a vault that a change of validators has waited for long enough, and never the last. What its tokens are worth
+is decided with it: cash of a group leaves the group first, so that everybody who has a claim on the group bears the
+same part; from then on nothing of the vault is taken in, paid, or counts for anything. It must not know how a chain
+is seen.
+"""
+
+import msgspec
+
+from clearing.base.errors import Detail, Rejected
+from clearing.codes import ClearingCode, reject
+from clearing.collateral.depeg import leave
+from clearing.collateral.listing import has_left
+from clearing.collateral.silence import silent_ms
+from clearing.governance.amendments import VaultDetachment
+from clearing.governance.receipts import VaultDetached
+from clearing.governance.records import Struck
+from clearing.ledger import held
+from clearing.run import Run
+from clearing.state.state import State
+
+AT = "detachment"
+
+
+def is_struck(state: State, chain_id: int, vault: bytes) -> bool:
+    """Whether a vault was detached."""
+    return (chain_id, vault) in state.struck
+
+
+def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | None:
+    """Whether this vault may be waited for no more."""
+    vault, held_change = (amendment.chain_id, amendment.vault), state.changes.get(0)
+    named: dict[str, Detail] = {"chain_id": amendment.chain_id, "vault": amendment.vault}
+    if held_change is None or vault not in held_change.waiting:
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="no change waits for it")
+    waited, least = state.now.height - held_change.height, state.terms.genesis.crisis.governance.detach_blocks
+    if waited < least:
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, waited_blocks=waited, least=least)
+    others = [chain for chain in state.terms.chains.values() if not is_struck(state, chain.chain_id, chain.vault)]
+    if len(others) < 2:
+        return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, why="it is the last one")
+    for asset in state.terms.assets.values():
+        stuck = asset.is_cash and not asset.may_leave and held(state, asset) > 0
+        if (asset.chain_id, asset.vault) == vault and stuck:
+            # A vote must first say what its claims become: a guard, as for a token that loses its par.
+            return reject(ClearingCode.DETACHMENT_REFUSED, AT, **named, asset=asset.id, why="it cannot leave its group")
+    return None
+
+
+def detach_vault(run: Run, amendment: VaultDetachment) -> None:
+    """Let the vault go. The caller has checked it, and changes the terms next."""
+    vault, change = (amendment.chain_id, amendment.vault), run.state.changes[0]
+    for asset in run.terms.assets.values():
+        if (asset.chain_id, asset.vault) == vault and asset.may_leave and not has_left(run.state, asset.id):
+            leave(run, asset, 0, silent_ms(run.state, asset.chain_id))
+    waiting = tuple(each for each in change.waiting if each != vault)
+    astray = tuple(each for each in change.astray if each != vault)
+    run.state.changes.put(0, msgspec.structs.replace(change, waiting=waiting, astray=astray))
+    run.state.struck.put(vault, Struck(run.block.height, change.number - 1))
+    run.receipts.append(
+        VaultDetached(amendment.chain_id, amendment.vault, change.number - 1, run.block.height - change.height)
+    )
