@@ -23,6 +23,8 @@ from clearing.governance.halts import halt_by_house
 from clearing.governance.proposals import propose
 from clearing.governance.requests import EmergencyHalt, GovernanceProposal, GovernanceVote
 from clearing.governance.votes import vote
+from clearing.liquidation.auction import bid as bid_for_slice
+from clearing.liquidation.requests import LiquidationBid
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.prices.auctions import take_order
 from clearing.run import Run
@@ -71,6 +73,7 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     LimitedWithdrawal: _withdraw,
     ReopeningOrder: take_order,
     ValidatorChange: change_validators,
+    LiquidationBid: bid_for_slice,
     GovernanceProposal: propose,
     GovernanceVote: vote,
     EmergencyHalt: halt_by_house,

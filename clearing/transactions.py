@@ -15,6 +15,7 @@ from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdr
 from clearing.fund.requests import FundContribution
 from clearing.gates.requests import WithdrawalCancellation
 from clearing.governance.requests import PROPOSAL_BYTES_MAX, EmergencyHalt, GovernanceProposal, GovernanceVote
+from clearing.liquidation.requests import LiquidationBid
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.trades.requests import (
     TradeCancellation,
@@ -135,6 +136,7 @@ Transaction: TypeAlias = (
     | LimitedWithdrawal
     | ReopeningOrder
     | ValidatorChange
+    | LiquidationBid
     | GovernanceProposal
     | GovernanceVote
     | EmergencyHalt

@@ -16,8 +16,10 @@ class GroupDeviation(Wire, frozen=True):
     range_ppm: U32
     variance: U63
     """Of one observation interval, in 10^-18."""
+    horizon_ms: U63
+    """That of the terms, and how late the slowest chain and this group's oracle are."""
     deviation_nano: U63
-    """Over the horizon."""
+    """Over this horizon."""
     deviation_micros: U63
 
 
@@ -33,9 +35,8 @@ class EarlyCalled(Wire, frozen=True, tag=100):
     """Of equity over the horizon, in micros: the groups' together."""
     probability_ppm: U32
     threshold_ppm: U32
-    horizon_ms: U63
     delay_ms: U63
-    """Inclusion delay of the slowest chain, in the horizon already."""
+    """Inclusion delay of the slowest chain."""
     groups: tuple[GroupDeviation, ...]
     deadline_height: U63
 

@@ -24,7 +24,7 @@ class CallTerms(Wire, frozen=True):
     early_ppm: U32 = 0
     """An account is called early where maintenance is breached within the horizon with this probability; 0: never."""
     early_release_ppm: U32 = 0
-    """An early call is taken back where the probability falls below this; at most `early_ppm`."""
+    """An early call is taken back where the probability falls below this; above 0, at most `early_ppm`."""
     early_blocks: U32 = 20
     """So many blocks an early call gives; the time of a call that follows it runs from the early one."""
     early_horizon_ms: U63 = 3_600_000
@@ -45,7 +45,8 @@ def calls_checks(terms: CallTerms) -> Iterator[Check]:
     yield "deadline_blocks", terms.deadline_blocks, terms.deadline_blocks <= DEADLINE_BLOCKS_MAX
     yield "urgent_ppm", terms.urgent_ppm, terms.urgent_ppm <= PPM
     yield "early_ppm", terms.early_ppm, terms.early_ppm < PPM
-    yield "early_release_ppm", terms.early_release_ppm, terms.early_release_ppm <= terms.early_ppm
+    released = 1 <= terms.early_release_ppm <= terms.early_ppm
+    yield "early_release_ppm", terms.early_release_ppm, released or not terms.early_ppm
     yield "early_blocks", terms.early_blocks, 1 <= terms.early_blocks <= DEADLINE_BLOCKS_MAX
     yield "early_horizon_ms", terms.early_horizon_ms, 1 <= terms.early_horizon_ms <= 30 * DAY_MS
     yield "congestion_step_ms", terms.congestion_step_ms, terms.congestion_step_ms >= 1

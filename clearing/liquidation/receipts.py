@@ -96,22 +96,18 @@ class WaitReason(IntEnum):
 
     BLOCK_NOTIONAL = 1
     BLOCK_LOSS = 2
-    BLOCK_COUNT = 3
-    """As many accounts were liquidated as a block may."""
-    PRICES = 4
-    """Prices that are not open could save the account, or price all that is left."""
 
 
 class LiquidationWaits(Wire, frozen=True, tag=107):
-    """An account that is due waits for a later block; told once for each reason in turn of its liquidation."""
+    """An account that is due waits for a later block, because this one has reached a cap."""
 
     account: U63
     reason: WaitReason
     done: U63
-    """What the block had done when the account's turn came: micros, or accounts."""
+    """Micros that the block had liquidated, or lost, when the account's turn came."""
     limit: U63
     asked: U63
-    """What the account would have added."""
+    """What the account would have lost, or all its positions with an open price."""
 
 
 class LiquidationEnded(Wire, frozen=True, tag=108):

@@ -1,9 +1,9 @@
-"""Liquidation: what the house takes over when an account no longer covers maintenance margin.
+"""The last stage of a liquidation: what the house takes over, at the mark, which does not move by it.
 
-Rule: at the mark, which does not move by it; the smallest fraction that restores initial margin, else everything.
-Nobody but the house pays for what is missing. Nothing is liquidated on a feed that is stale or halted, nor an account
-that cannot lose more than it paid, or that what such a feed prices might save; a trifle of it saves nobody. A receipt
-carries all inputs, so that the outcome can be recomputed by hand.
+Rule: a share of every position with an open price, each rounded up to whole lots; then collateral for what is owed.
+Nothing is liquidated on a feed that is stale or halted, nor an account that cannot lose more than it paid, or that what
+such a feed prices might save; a trifle of it saves nobody. A receipt carries all inputs, so that the outcome can be
+recomputed by hand. It must not know when and how much is to be taken.
 """
 
 from dataclasses import dataclass, field
@@ -14,13 +14,12 @@ from clearing.base.units import MONEY_MAX, POSITION_MAX, PPM, mul_div_up
 from clearing.holdings import Holdings, arrays_of, feeds_of, lots_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import balance, cash_currency, token_currency
+from clearing.liquidation.sizing import DENOMINATOR
 from clearing.margin.requirement import AccountMargin
 from clearing.prices.degradation import is_dead, may_close_out
 from clearing.receipts import CollateralBought, Liquidated, TakenOver, TransferCode
 from clearing.run import Run
 from clearing.settling.mark_to_market import notional
-
-FRACTION_DENOMINATOR = 10**9
 
 
 @dataclass(slots=True)
@@ -28,7 +27,7 @@ class Plan:
     """What a liquidation of one fraction would do. `after` is what the account is left with."""
 
     fraction: int
-    """Of `FRACTION_DENOMINATOR`."""
+    """Of `DENOMINATOR`."""
     after: Holdings
     taken: list[TakenOver] = field(default_factory=list)
     penalties: dict[int, int] = field(default_factory=dict)
@@ -40,7 +39,7 @@ class Plan:
 
 def may_liquidate(run: Run, held: Holdings) -> bool:
     """Whether the account could lose more than it has paid for, and prices that are not open could not change that."""
-    if _suspended(run, held) and not _lost_anyway(run, held):
+    if suspended(run, held) and not _lost_anyway(run, held):
         return False
     owed = any(claim < 0 for claim in held.cash)
     instruments = run.terms.instruments.values()
@@ -48,7 +47,7 @@ def may_liquidate(run: Run, held: Holdings) -> bool:
     return owed or risky
 
 
-def _suspended(run: Run, held: Holdings) -> bool:
+def suspended(run: Run, held: Holdings) -> bool:
     """Whether something held is priced by a feed that is not open."""
     return not all(_is_open(run, feed) for feed in feeds_of(run.state, held))
 
@@ -88,64 +87,18 @@ def _index(run: Run, feed: int) -> int:
     return run.state.feeds[feed].ticks
 
 
-def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
-    """Take over as much of the account as needed; returns what it is left with."""
-    least = 0 if margin.maintenance_ok else restoring_fraction(run, held, margin)
-    chosen = make_plan(run, held, margin, least)
-    if least < FRACTION_DENOMINATOR and not _suffices(run, chosen):
-        chosen = make_plan(run, held, margin, FRACTION_DENOMINATOR)
-    if not any(chosen.after.lots) and not _suspended(run, chosen.after):
-        _cover(run, chosen)
-    _execute(run, account, chosen)
-    left = margin_of(arrays_of(run.state), chosen.after)
-    run.receipts.append(
-        Liquidated(
-            account=account,
-            equity=margin.equity,
-            initial=margin.initial,
-            maintenance=margin.maintenance,
-            fraction=(chosen.fraction, FRACTION_DENOMINATOR),
-            positions=tuple(chosen.taken),
-            notional=min(chosen.notional, MONEY_MAX),
-            penalty=sum(chosen.penalties.values()),
-            collateral=tuple(chosen.bought),
-            deficits=tuple(chosen.deficits),
-            equity_after=left.equity,
-            initial_after=left.initial,
-        )
-    )
-    return chosen.after
-
-
-def restoring_fraction(run: Run, held: Holdings, margin: AccountMargin) -> int:
-    """A share f (of 10^9, rounded up) with equity - penalty(f) >= (1 - f) x (initial - C) + C.
-
-    When every position is reduced alike, what positions require falls at least in proportion, being convex; C, the
-    charge on collateral, stays. So f = (I - E) / (I - C - p N) for initial I, equity E, penalty rate p and notional N;
-    the smallest such share where nothing is convex. Everything when equity is gone or penalties eat what is freed.
-    """
-    terms = margin.terms
-    rounding = 1 if terms.credit else 0  # a requirement after credit is rounded up
-    whole = sum(notional(each, lots, _mark(run, each.id)) for each, lots in _positions(run, held))
-    missing = (margin.initial + rounding - margin.equity) * PPM
-    freed = (margin.initial - terms.concentration) * PPM - run.terms.market.liquidation_penalty_ppm * whole
-    if margin.equity <= 0 or freed <= missing:
-        return FRACTION_DENOMINATOR
-    return mul_div_up(missing, FRACTION_DENOMINATOR, freed)
-
-
 def make_plan(run: Run, held: Holdings, margin: AccountMargin, fraction: int) -> Plan:
     """What taking `fraction` of every position (each rounded up to whole lots) does to the account."""
     plan = Plan(fraction, held.copy())
     arrays = arrays_of(run.state)
     spare = max(margin.equity, 0)
-    for instrument, lots in _positions(run, held):
+    for instrument, lots in open_positions(run, held):
         at = run.terms.position_of[instrument.id]
-        size = min(mul_div_up(abs(lots), fraction, FRACTION_DENOMINATOR), _room(run, instrument.id, lots))
+        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), room_of(run, HOUSE_ACCOUNT, instrument.id, lots))
         taken = size if lots > 0 else -size
         if not taken:
             continue
-        mark = _mark(run, instrument.id)
+        mark = mark_of(run, instrument.id)
         received = int(arrays.values[at, 0]) * taken
         group = run.terms.cash_groups.index(instrument.cash_group)
         value = notional(instrument, taken, mark)
@@ -190,24 +143,42 @@ def _bought(plan: Plan, at: int, group: int, currency: int, units: int, micros_p
     plan.bought.append(CollateralBought(currency, units, group, micros_per_unit, units * micros_per_unit))
 
 
-def _suffices(run: Run, plan: Plan) -> bool:
-    """Whether the account would owe no more than the limit, and be back at initial margin if positions were taken.
-
-    An account that only owed cash keeps its positions as long as maintenance margin is covered.
-    """
-    limit = run.terms.risk.cash_limit_micros
-    if any(claim < -limit for claim in plan.after.cash):
-        return False
-    margin = margin_of(arrays_of(run.state), plan.after)
-    return margin.initial_ok if plan.fraction else margin.maintenance_ok
+def owed_at_the_end(run: Run, plan: Plan) -> int:
+    """Micros owed when nothing is left that could bring them; 0 while something is."""
+    if any(plan.after.lots) or suspended(run, plan.after):
+        return 0
+    return sum(-claim for claim in plan.after.cash if claim < 0)
 
 
-def _cover(run: Run, plan: Plan) -> None:
+def cover(run: Run, plan: Plan) -> None:
     """The house's capital pays what is still owed when nothing is left."""
     for at, group in enumerate(run.terms.cash_groups):
         if plan.after.cash[at] < 0:
             plan.deficits.append((group, -plan.after.cash[at]))
             plan.after.cash[at] = 0
+
+
+def take_over(run: Run, account: int, margin: AccountMargin, plan: Plan) -> Holdings:
+    """Carry a plan out, with its receipt; returns what the account is left with."""
+    _execute(run, account, plan)
+    left = margin_of(arrays_of(run.state), plan.after)
+    run.receipts.append(
+        Liquidated(
+            account=account,
+            equity=margin.equity,
+            initial=margin.initial,
+            maintenance=margin.maintenance,
+            fraction=(plan.fraction, DENOMINATOR),
+            positions=tuple(plan.taken),
+            notional=min(plan.notional, MONEY_MAX),
+            penalty=sum(plan.penalties.values()),
+            collateral=tuple(plan.bought),
+            deficits=tuple(plan.deficits),
+            equity_after=left.equity,
+            initial_after=left.initial,
+        )
+    )
+    return plan.after
 
 
 def _execute(run: Run, account: int, plan: Plan) -> None:
@@ -232,18 +203,19 @@ def _execute(run: Run, account: int, plan: Plan) -> None:
     run.check_left(account, [balance(run.state, account, cash_currency(group)) for group in groups], plan.after.cash)
 
 
-def _positions(run: Run, held: Holdings) -> list[tuple[Instrument, int]]:
+def open_positions(run: Run, held: Holdings) -> list[tuple[Instrument, int]]:
     """What can be taken over: positions whose price is open."""
     instruments = run.terms.instruments.values()
     listed = zip(instruments, held.lots, strict=True)
     return [(each, lots) for each, lots in listed if lots and _is_open(run, each.feed)]
 
 
-def _room(run: Run, instrument: int, lots: int) -> int:
-    """How many lots of this direction the house can still take: its own position has the same limit as any."""
-    own = lots_of(run.state, HOUSE_ACCOUNT, instrument)
+def room_of(run: Run, taker: int, instrument: int, lots: int) -> int:
+    """How many lots of this direction an account can still take, the house included."""
+    own = lots_of(run.state, taker, instrument)
     return POSITION_MAX - (own if lots > 0 else -own)
 
 
-def _mark(run: Run, instrument: int) -> int:
+def mark_of(run: Run, instrument: int) -> int:
+    """The mark in ticks, at which everything is handed over."""
     return run.state.marks[instrument].ticks

@@ -41,6 +41,8 @@ class LiquidationTerms(Wire, frozen=True):
     """No block liquidates more than this by auction, backstop and house together; 0: any."""
     block_loss_max: U63 = 0
     """No block takes more than this as deficits; 0: any. The first deficit of a block is always taken."""
+    insolvent_to_default: bool = False
+    """What a member's own account holds when its equity is gone stays for the auction of its default."""
 
 
 def liquidation_checks(terms: LiquidationTerms) -> Iterator[Check]:

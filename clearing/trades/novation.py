@@ -169,15 +169,21 @@ def _check_side(run: Run, instrument: Instrument, account: int, lots: int, cash:
     after.cash[group] += cash
     if abs(after.lots[position]) > POSITION_MAX:
         return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
-    if abs(after.lots[position]) > abs(before.lots[position]):
-        largest = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
-        gross = notional(instrument, after.lots[position], largest)
-        if gross > NOTIONAL_MAX or (run.terms.risk.stress and _gross(run, after) > NOTIONAL_MAX // _accounts_max(run)):
-            return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
+    grows = abs(after.lots[position]) > abs(before.lots[position])
+    if grows and is_too_large(run, instrument, after):
+        return reject(ClearingCode.POSITION_LIMIT, AT, account=account, lots=after.lots[position])
     limit = run.terms.risk.cash_limit_micros
     if after.cash[group] < min(-limit, before.cash[group]):
         return reject(ClearingCode.CASH_LIMIT, AT, account=account, cash=after.cash[group], limit=limit)
     return _check_margin(run, account, before, after)
+
+
+def is_too_large(run: Run, instrument: Instrument, after: Holdings) -> bool:
+    """Whether a position that grew is worth more than any may be, or all of the account where the fund is tested."""
+    largest = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
+    gross = notional(instrument, after.lots[run.terms.position_of[instrument.id]], largest)
+    tested = bool(run.terms.risk.stress)
+    return gross > NOTIONAL_MAX or (tested and _gross(run, after) > NOTIONAL_MAX // _accounts_max(run))
 
 
 def _gross(run: Run, held: Holdings) -> int:

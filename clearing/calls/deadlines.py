@@ -1,0 +1,86 @@
+"""The deadline of a margin call: opened below the trigger, met at initial margin, and lapsed when its time is over.
+
+Rule: the time runs from the first call, an early one included, and is not given again before initial margin is
+restored. Whoever falls far below maintenance has none left. Without deadlines in genesis nothing is kept and everybody
+below the trigger is due at once. It must not know how an account is liquidated.
+"""
+
+import msgspec
+
+from clearing.base.units import PPM
+from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet
+from clearing.calls.records import CallKind, MarginDeadline
+from clearing.calls.trigger import Congestion, deadline_of
+from clearing.margin.requirement import AccountMargin
+from clearing.run import Run
+
+
+def is_due(run: Run, account: int, margin: AccountMargin, trigger: int, congestion: Congestion) -> bool:
+    """Take the call of an account below its trigger one block further; whether its time is over."""
+    terms = run.terms.crisis.calls
+    held = run.state.margin_calls.get(account)
+    if held is None and not terms.deadline_blocks:
+        return True
+    if held is None or held.kind is CallKind.EARLY:
+        held = _open(run, account, margin, trigger, congestion, held)
+    urgent = margin.equity * PPM < margin.maintenance * terms.urgent_ppm
+    if not held.lapsed and (urgent or run.block.height >= held.deadline_height):
+        held = lapse(run, account, margin, trigger, held, urgent=urgent and run.block.height < held.deadline_height)
+    return held.lapsed
+
+
+def _open(
+    run: Run, account: int, margin: AccountMargin, trigger: int, congestion: Congestion, early: MarginDeadline | None
+) -> MarginDeadline:
+    """Call for margin; where an early call came before, no more time than it left."""
+    height = run.block.height
+    deadline = deadline_of(run, run.terms.crisis.calls.deadline_blocks, congestion)
+    opened = height
+    if early is not None:
+        opened = early.opened_height
+        deadline = max(min(deadline, early.deadline_height), height)
+    held = MarginDeadline(CallKind.MARGIN, opened, deadline)
+    run.state.margin_calls.put(account, held)
+    run.receipts.append(
+        DeadlineSet(
+            account=account,
+            equity=margin.equity,
+            trigger=trigger,
+            maintenance=margin.maintenance,
+            initial=margin.initial,
+            opened_height=opened,
+            deadline_height=deadline,
+            delay_ms=congestion.delay_ms,
+            congestion_steps=congestion.steps,
+        )
+    )
+    return held
+
+
+def lapse(
+    run: Run, account: int, margin: AccountMargin, trigger: int, held: MarginDeadline, *, urgent: bool = False
+) -> MarginDeadline:
+    """Note that a call's time is over."""
+    lapsed = msgspec.structs.replace(held, lapsed=True)
+    run.state.margin_calls.put(account, lapsed)
+    run.receipts.append(
+        CallLapsed(
+            account=account,
+            kind=held.kind,
+            equity=margin.equity,
+            trigger=trigger,
+            maintenance=margin.maintenance,
+            opened_height=held.opened_height,
+            deadline_height=held.deadline_height,
+            urgent=urgent,
+        )
+    )
+    return lapsed
+
+
+def meet(run: Run, account: int, margin: AccountMargin, probability_ppm: int = 0) -> None:
+    """End the call of an account that has what was asked for."""
+    held = run.state.margin_calls.get(account)
+    if held is not None:
+        run.state.margin_calls.remove(account)
+        run.receipts.append(CallMet(account, held.kind, margin.equity, margin.initial, probability_ppm))

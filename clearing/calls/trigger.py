@@ -1,0 +1,57 @@
+"""The trigger: equity below which an account is called for margin, and how much time it then has.
+
+Rule: maintenance margin and its blocks in normal times. Where collateral takes longer to arrive than normal, the call
+comes earlier and lasts longer, step by step, by the inclusion delay that the state itself observes; never above the
+initial margin. It must not know what follows when the time is over.
+"""
+
+from typing import NamedTuple
+
+from clearing.base.units import PPM
+from clearing.calls.terms import CallTerms
+from clearing.margin.parameters import RiskParameters
+from clearing.margin.requirement import AccountMargin
+from clearing.ranges.delays import inclusion_delay
+from clearing.run import Run
+
+
+class Congestion(NamedTuple):
+    """How late collateral is in this block, and by how many steps that widens deadlines and triggers."""
+
+    delay_ms: int
+    steps: int
+
+
+def congestion_of(run: Run) -> Congestion:
+    """As observed so far; none where genesis widens nothing by it."""
+    terms = run.terms.crisis.calls
+    if not (terms.congestion_step_blocks or terms.congestion_step_ppm):
+        return Congestion(0, 0)
+    delay = inclusion_delay(run.state, run.time_ms)
+    return Congestion(delay, steps_of(terms, delay))
+
+
+def steps_of(terms: CallTerms, delay_ms: int) -> int:
+    """Begun steps of delay beyond the normal, capped."""
+    beyond = max(delay_ms - terms.congestion_ms, 0)
+    return min(-(-beyond // terms.congestion_step_ms), terms.congestion_steps_max)
+
+
+def trigger_micros(risk: RiskParameters, initial: int, widened_ppm: int) -> int:
+    """Maintenance margin and `widened_ppm` of it, rounded up, at most the initial margin.
+
+    Equity is a whole number of micros, so it is below this exactly when it is below the unrounded level.
+    """
+    level = -(-initial * risk.maintenance_numerator * (PPM + widened_ppm) // (risk.maintenance_denominator * PPM))
+    return min(level, initial) if widened_ppm else level
+
+
+def trigger_of(run: Run, margin: AccountMargin, congestion: Congestion) -> int:
+    """The account's trigger in this block, in micros."""
+    widened = congestion.steps * run.terms.crisis.calls.congestion_step_ppm
+    return trigger_micros(run.terms.risk, margin.initial, widened)
+
+
+def deadline_of(run: Run, blocks: int, congestion: Congestion) -> int:
+    """The first block without time for an account that is called in this one and has so many blocks."""
+    return run.block.height + blocks + congestion.steps * run.terms.crisis.calls.congestion_step_blocks

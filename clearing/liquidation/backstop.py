@@ -1,0 +1,81 @@
+"""The backstop: an account of genesis that takes over at the mark what no bid took, before the house does.
+
+Rule: as much as leaves it at initial margin and within its limits, and no more; it gets the whole penalty. Once it is
+full it is not asked again in the block. It must not know how much is wanted, or why.
+"""
+
+from clearing.default.records import MemberStatus
+from clearing.default.status import status_of_account
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
+from clearing.liquidation.receipts import BackstopTook
+from clearing.liquidation.sizing import DENOMINATOR
+from clearing.liquidation.slices import Slice, can_take, cut, hand_over, taker_after
+from clearing.margin.requirement import AccountMargin
+from clearing.receipts import TransferCode
+from clearing.run import Run
+
+HALVINGS = 10
+"""A share is found to a thousandth of what is wanted."""
+
+
+def back(run: Run, account: int, held: Holdings, margin: AccountMargin, wanted: int, step: int) -> Holdings:
+    """Let the backstop take up to `wanted` of the account; returns what the account is left with."""
+    backstop = run.terms.crisis.liquidation.backstop_account
+    if not backstop or run.liquidated.backstop_full or not _is_able(run, backstop, account):
+        return held
+    before = holdings_of(run.state, backstop)
+    part = _largest(run, held, margin, wanted, backstop, before)
+    run.liquidated.backstop_full = part is None or part.fraction < wanted
+    if part is None:
+        return held
+    hand_over(run, account, backstop, part, TransferCode.BACKSTOP_OPTION_VALUE)
+    left = margin_of(arrays_of(run.state), part.after)
+    run.receipts.append(
+        BackstopTook(
+            account=account,
+            backstop=backstop,
+            step=step,
+            wanted=wanted,
+            fraction=part.fraction,
+            denominator=DENOMINATOR,
+            positions=tuple(part.positions),
+            notional=part.notional,
+            paid=part.paid(run),
+            equity=margin.equity,
+            initial=margin.initial,
+            equity_after=left.equity,
+            initial_after=left.initial,
+        )
+    )
+    return part.after
+
+
+def _is_able(run: Run, backstop: int, account: int) -> bool:
+    """Whether it may take anything: its member in good standing, another than the account's, itself not called."""
+    accounts = run.state.accounts
+    own = accounts[backstop].member == accounts[account].member
+    active = status_of_account(run.state, backstop) is MemberStatus.ACTIVE
+    return active and not own and backstop not in run.state.liquidations and backstop not in run.state.restrictions
+
+
+def _largest(
+    run: Run, held: Holdings, margin: AccountMargin, wanted: int, backstop: int, before: Holdings
+) -> Slice | None:
+    """The largest share, in thousandths of `wanted`, that the backstop can take; None: not even one of them."""
+    part = _fitting(run, held, margin, wanted, backstop, before)
+    if part is not None:
+        return part
+    low, high, found = 0, 2**HALVINGS, None
+    while high - low > 1:
+        middle = (low + high) // 2
+        part = _fitting(run, held, margin, wanted * middle // 2**HALVINGS, backstop, before)
+        low, high, found = (middle, high, part) if part is not None else (low, middle, found)
+    return found
+
+
+def _fitting(
+    run: Run, held: Holdings, margin: AccountMargin, fraction: int, backstop: int, before: Holdings
+) -> Slice | None:
+    part = cut(run, held, margin, fraction, backstop)
+    fits = part.positions and can_take(run, before, taker_after(run, before, part, fund=True), part)
+    return part if fits else None

@@ -1,0 +1,129 @@
+"""Slices of a portfolio: what a share of an account's positions is, what it costs the account, and who gets what.
+
+Rule: every position with an open price is reduced by the same share, rounded up to whole lots, at the mark. Discount
+and penalty are rounded up and never take equity below zero; the taker's part of a penalty is rounded down, the fund has
+the rest. No price moves by it. It must not know who takes a slice, nor when.
+"""
+
+from dataclasses import dataclass, field
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.units import PPM, mul_div_down, mul_div_up
+from clearing.holdings import Holdings, arrays_of, margin_of
+from clearing.ledger import balance, cash_currency
+from clearing.liquidation.receipts import CashSplit, Reduced
+from clearing.liquidation.sizing import DENOMINATOR
+from clearing.liquidation.takeover import mark_of, open_positions, room_of
+from clearing.margin.requirement import AccountMargin
+from clearing.receipts import TransferCode
+from clearing.run import Run
+from clearing.settling.mark_to_market import notional
+from clearing.trades.novation import is_too_large
+
+
+@dataclass(slots=True)
+class Slice:
+    """What handing over a share would do. `after` is what the account is left with."""
+
+    fraction: int
+    """Of `DENOMINATOR`."""
+    after: Holdings
+    positions: list[Reduced] = field(default_factory=list)
+    discounts: dict[int, int] = field(default_factory=dict)
+    penalties: dict[int, int] = field(default_factory=dict)
+    """Both by index of the cash group."""
+    notional: int = 0
+
+    def paid(self, run: Run) -> tuple[CashSplit, ...]:
+        """Discount and penalty of every cash group concerned, and how the penalty is shared."""
+        share = run.terms.crisis.liquidation.bidder_share_ppm
+        return tuple(
+            CashSplit(
+                cash_group=run.terms.cash_groups[at],
+                discount=self.discounts[at],
+                penalty=penalty,
+                penalty_to_taker=mul_div_down(penalty, share, PPM),
+            )
+            for at, penalty in sorted(self.penalties.items())
+        )
+
+
+def fund_account(run: Run) -> int:
+    """Who gets the fund's part of penalties: the backstop, or the house where there is none."""
+    return run.terms.crisis.liquidation.backstop_account or HOUSE_ACCOUNT
+
+
+def cut(run: Run, held: Holdings, margin: AccountMargin, fraction: int, taker: int, discount_ppm: int = 0) -> Slice:
+    """The slice of a share: lots of every position as far as the taker has room for them, and what they cost."""
+    result, spare = Slice(fraction, held.copy()), max(margin.equity, 0)
+    arrays = arrays_of(run.state)
+    for instrument, lots in open_positions(run, held):
+        size = min(mul_div_up(abs(lots), fraction, DENOMINATOR), room_of(run, taker, instrument.id, lots))
+        taken = size if lots > 0 else -size
+        if not taken:
+            continue
+        at, mark = run.terms.position_of[instrument.id], mark_of(run, instrument.id)
+        value, received = notional(instrument, taken, mark), int(arrays.values[at, 0]) * taken
+        discount = min(mul_div_up(value, discount_ppm, PPM), spare)
+        penalty = min(mul_div_up(value, run.terms.market.liquidation_penalty_ppm, PPM), spare - discount)
+        spare -= discount + penalty
+        group = run.terms.cash_groups.index(instrument.cash_group)
+        result.positions.append(Reduced(instrument.id, taken, lots, mark, received))
+        result.discounts[group] = result.discounts.get(group, 0) + discount
+        result.penalties[group] = result.penalties.get(group, 0) + penalty
+        result.notional += value
+        result.after.lots[at] -= taken
+        result.after.cash[group] += received - discount - penalty
+    return result
+
+
+def taker_after(run: Run, before: Holdings, part: Slice, *, fund: bool) -> Holdings:
+    """What the taker would have. `fund`: it gets the fund's part of the penalty, too."""
+    after = before.copy()
+    for each in part.positions:
+        at = run.terms.position_of[each.instrument]
+        after.lots[at] += each.lots
+        after.cash[_group_of(run, each.instrument)] -= each.received
+    for split in part.paid(run):
+        earned = split.penalty if fund else split.penalty_to_taker
+        after.cash[run.terms.cash_groups.index(split.cash_group)] += split.discount + earned
+    return after
+
+
+def can_take(run: Run, before: Holdings, after: Holdings, part: Slice) -> bool:
+    """Whether a taker may come to hold `after`: at initial margin, within cash and position limits."""
+    limit = run.terms.risk.cash_limit_micros
+    cash = zip(before.cash, after.cash, strict=True)
+    if any(claim < min(-limit, was) for was, claim in cash):
+        return False
+    for each in part.positions:
+        at = run.terms.position_of[each.instrument]
+        grows = abs(after.lots[at]) > abs(before.lots[at])
+        if grows and is_too_large(run, run.terms.instruments[each.instrument], after):
+            return False
+    return margin_of(arrays_of(run.state), after).initial_ok
+
+
+def hand_over(run: Run, account: int, taker: int, part: Slice, value_code: TransferCode) -> None:
+    """Write a slice: lots and option values, the discount, and the penalty to taker and fund."""
+    transfer, fund = run.journal.transfer, fund_account(run)
+    for each in part.positions:
+        run.positions.add(account, each.instrument, -each.lots)
+        run.positions.add(taker, each.instrument, each.lots)
+        payer, payee = (taker, account) if each.received >= 0 else (account, taker)
+        currency = cash_currency(run.terms.instruments[each.instrument].cash_group)
+        transfer(payer, payee, currency, abs(each.received), value_code, each.instrument)
+    for split in part.paid(run):
+        currency = cash_currency(split.cash_group)
+        transfer(account, taker, currency, split.discount, TransferCode.SLICE_DISCOUNT, account)
+        transfer(account, taker, currency, split.penalty_to_taker, TransferCode.PENALTY_TO_TAKER, account)
+        rest = split.penalty - split.penalty_to_taker
+        transfer(account, fund, currency, rest, TransferCode.PENALTY_TO_FUND, account)
+    cash = [balance(run.state, account, cash_currency(group)) for group in run.terms.cash_groups]
+    run.check_left(account, cash, part.after.cash)
+    run.liquidated.notional += part.notional
+    run.touched.update((account, taker))
+
+
+def _group_of(run: Run, instrument: int) -> int:
+    return run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)
