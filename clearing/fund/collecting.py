@@ -9,7 +9,7 @@ import msgspec
 from clearing.base.units import allocate
 from clearing.calls.failures import Failure, FailureReason
 from clearing.default.status import restrict_member
-from clearing.fund.parts import fund_currency, own_account, set_next_height, size_in_force, takes_part
+from clearing.fund.parts import fund_currency, own_account, size_in_force, takes_part
 from clearing.fund.payments import free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
@@ -48,14 +48,13 @@ def _convert(run: Run, currency: int, units: int) -> None:
 
 
 def collect_contributions(run: Run) -> None:
-    """Step 6, before defaults: take what was called for and is due."""
+    """Step 6, before defaults: take what is due; `tend_fund` of the same block finds what is next."""
     size = size_in_force(run.state)
     if not size.next_height or run.block.height < size.next_height:
         return
     for member, record in list(run.state.contributions.ordered()):
         if record.deadline and run.block.height >= record.deadline:
             _collect(run, member, record)
-    set_next_height(run)
 
 
 def _collect(run: Run, member: int, record: Contribution) -> None:

@@ -1,0 +1,309 @@
+"""The default fund in blocks: sized, called, paid, drawn on, paid back."""
+
+import msgspec
+import pytest
+
+from clearing.base import bls
+from clearing.base.errors import Bug, LocalFault
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.codes import ClearingCode
+from clearing.default.records import MemberStatus
+from clearing.default.status import member_status
+from clearing.fund.receipts import NOT_REQUESTED, FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
+from clearing.fund.terms import FundTerms, Sizing
+from clearing.fund.use import call_replenishment, contribution, contributors, draw, required
+from clearing.genesis import Genesis, check_genesis
+from clearing.ledger import FUND_ACCOUNT
+from clearing.receipts import Transfer, TransferCode
+from clearing.run import Run
+from tests.clearing.fund.contributions import BOLD, CALM, TERMS, FundWorld, fund_genesis
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    USD,
+    USDC_1,
+    World,
+    codes,
+    kinds,
+    make_genesis,
+    of_kind,
+)
+
+
+def signed(genesis: Genesis) -> Genesis:
+    secret = bls.secret_from_seed(b"fund genesis test validator, 32!")
+    validator = Validator(b"\x01" * 32, bls.public_key(secret), 1, bls.prove_possession(secret))
+    return msgspec.structs.replace(genesis, validators=ValidatorSet((validator,)))
+
+
+def run_of(world: World) -> Run:
+    return Run(world.state.fork(), world.make_block())
+
+
+def test_without_a_cash_group_there_is_no_fund() -> None:
+    world = World(make_genesis())
+    assert FUND_ACCOUNT not in world.state.accounts
+    result = world.block(FundWorld.pay(world, ALICE, 1))  # type: ignore[arg-type]
+    assert codes(result) == [ClearingCode.NO_FUND]
+
+
+def test_the_fund_is_sized_in_the_block_after_an_epoch_closed_and_members_are_called() -> None:
+    world = FundWorld()
+    world.open_positions()
+    result = world.pass_epoch()
+    (sized,) = of_kind(result, FundSized)
+    lost = BOLD * 474_000 * 10 - 100_000 * DOLLAR
+    assert [each.lacking for each in sized.scenarios] == [((1, lost),), ((2, lost),)]
+    assert (sized.target, sized.house_micros) == (lost, 0)
+    half = -(-(lost // 2) // DOLLAR) * DOLLAR
+    # Carol, who has no positions, contributes the minimum; the others share the rest.
+    assert {each.member: each.required for each in sized.parts} == {
+        1: half - 500 * DOLLAR,
+        2: half - 500 * DOLLAR,
+        3: 1_000 * DOLLAR,
+    }
+    called = of_kind(result, FundCalled)
+    assert [(each.member, each.micros, each.deadline) for each in called] == [
+        (each.member, each.required, result.height + 3) for each in sized.parts
+    ]
+    assert not of_kind(world.block(), FundSized), "once an epoch"
+
+
+def test_a_member_pays_and_its_call_is_over() -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    owed = world.required(CAROL)
+    result = world.block(world.pay(CAROL, owed - 5), world.pay(CAROL, 5))
+    assert [(each.micros, each.missing) for each in of_kind(result, FundPaid)] == [(owed - 5, 5), (5, 0)]
+    assert contribution(world.state, CAROL) == owed == world.fund
+    assert world.state.contributions[CAROL].deadline == 0
+    assert world.cash(CAROL) == 100_000 * DOLLAR - owed
+
+
+OWED = 1_000 * DOLLAR - 1
+
+
+@pytest.mark.parametrize(
+    ("account", "micros", "changes", "code"),
+    [
+        (CAROL, OWED + 1, {}, ClearingCode.CONTRIBUTION_NOT_OWED),
+        (CAROL, 0, {}, ClearingCode.BAD_SIZE),
+        (CAROL, 2**63 - 1, {}, ClearingCode.CONTRIBUTION_NOT_OWED),
+        (CAROL, OWED, {"nonce": 0}, ClearingCode.NONCE_USED),
+        (CAROL, OWED, {"not_after_ms": 1}, ClearingCode.REQUEST_EXPIRED),
+        (CAROL, OWED, {"not_after_ms": 2**62}, ClearingCode.REQUEST_TOO_FAR_AHEAD),
+        (FUND_ACCOUNT, OWED, {}, ClearingCode.UNKNOWN_ACCOUNT),
+        (ALICE_CLIENT, OWED, {}, ClearingCode.CONTRIBUTION_OF_CLIENT_MONEY),
+        (HOUSE, OWED, {}, ClearingCode.CONTRIBUTION_NOT_OWED),
+    ],
+)
+def test_what_may_not_be_paid_in_is_refused(account: int, micros: int, changes: dict[str, int], code: int) -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    world.block(world.pay(CAROL, 1))
+    request = world.pay(account, micros, **changes)
+    before = world.fund
+    assert codes(world.block(request)) == [code]
+    assert world.fund == before
+
+
+def test_nobody_pays_out_of_anothers_account() -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    stolen = msgspec.structs.replace(world.pay(CAROL, OWED), account=BOB)
+    assert codes(world.block(stolen)) == [ClearingCode.WRONG_SIGNER]
+
+
+def test_margin_is_not_paid_into_the_fund() -> None:
+    world = FundWorld()
+    world.open_positions()
+    world.pass_epoch()
+    result = world.block(world.pay(ALICE, 40_000 * DOLLAR))
+    assert codes(result) == [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
+
+
+def test_at_the_deadline_what_is_there_is_taken() -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    assert [world.block().transfers for _ in range(2)] == [(), ()]
+    result = world.block()
+    assert [(each.index, each.member, each.micros) for each in of_kind(result, FundPaid)] == [
+        (NOT_REQUESTED, member, 1_000 * DOLLAR) for member in (1, 2, 3)
+    ]
+    assert world.fund == 3_000 * DOLLAR
+    assert [member_status(world.state, each) for each in (1, 2, 3)] == [MemberStatus.ACTIVE] * 3
+
+
+def test_who_cannot_pay_at_the_deadline_is_restricted_until_it_has() -> None:
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=50)))
+    world.open_positions()
+    world.pass_epoch()
+    world.block()
+    world.block()
+    result = world.block()
+    free = 100_000 * DOLLAR - BOLD * 158_000 * 10
+    lapsed = [each for each in of_kind(result, FundPaid) if each.lapsed]
+    missing = world.required(ALICE) - free
+    assert [(each.member, each.missing) for each in lapsed] == [(1, missing), (2, missing)]
+    assert contribution(world.state, ALICE) == free
+    assert member_status(world.state, 1) is MemberStatus.RESTRICTED
+    world.deposit(ALICE, USDC_1, missing)
+    assert not codes(world.block(world.pay(ALICE, missing)))
+    assert member_status(world.state, 1) is MemberStatus.ACTIVE
+    assert member_status(world.state, 2) is MemberStatus.RESTRICTED
+
+
+def test_a_call_runs_to_its_deadline_whatever_is_sized_meanwhile() -> None:
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, call_blocks=20)))
+    world.pass_epoch()
+    deadline = world.state.contributions[ALICE].deadline
+    world.open_positions()
+    world.pass_epoch()
+    record = world.state.contributions[ALICE]
+    assert (record.called, record.deadline) == (1_000 * DOLLAR, deadline)
+    assert record.required > 10_000 * DOLLAR
+    world.block(world.pay(ALICE, 1_000 * DOLLAR))
+    assert world.state.contributions[ALICE].called == 0
+    (called,) = [each for each in of_kind(world.pass_epoch(), FundCalled) if each.member == ALICE]
+    assert called.micros == called.required - 1_000 * DOLLAR > 10_000 * DOLLAR
+
+
+def pay_all(world: FundWorld) -> None:
+    world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
+
+
+def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
+    world = FundWorld(dollars=300_000)
+    world.open_positions(90_000)
+    world.pass_epoch()
+    pay_all(world)
+    paid = contribution(world.state, ALICE)
+    assert paid == world.required(ALICE) > 50_000 * DOLLAR
+    world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
+    result = world.pass_epoch()
+    assert world.required(ALICE) == 1_000 * DOLLAR
+    due = world.state.contributions[ALICE].return_height
+    assert due == result.height + 4
+    told = []
+    while world.state.now.height < due:
+        assert contribution(world.state, ALICE) == paid
+        told = of_kind(world.block(), FundReturned)
+    assert [(each.member, each.amount, each.has, each.cause) for each in told] == [
+        (member, paid - 1_000 * DOLLAR, 1_000 * DOLLAR, ReturnCause.BEYOND_PART) for member in (1, 2)
+    ]
+    assert world.cash(ALICE) == 299_000 * DOLLAR
+
+
+def test_nothing_goes_back_that_is_needed_again() -> None:
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=8)), dollars=300_000)
+    world.open_positions(90_000)
+    world.pass_epoch()
+    pay_all(world)
+    paid = contribution(world.state, ALICE)
+    world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
+    world.pass_epoch()
+    assert world.state.contributions[ALICE].return_height
+    world.open_positions(90_000)
+    world.pass_epoch()
+    assert world.state.contributions[ALICE].return_height == 0
+    for _ in range(5):
+        assert "FundReturned" not in kinds(world.block())
+    assert contribution(world.state, ALICE) >= paid
+
+
+def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    pay_all(world)
+    run = run_of(world)
+    before = contribution(run.state, BOB)
+    draw(run, BOB, 300 * DOLLAR, cause=ALICE)
+    run.journal.check_conserved()
+    assert run.journal.transfers == [Transfer(FUND_ACCOUNT, HOUSE, USD, 300 * DOLLAR, TransferCode.FUND_DRAWN, ALICE)]
+    assert run.receipts == [FundDrawn(BOB, 300 * DOLLAR, before - 300 * DOLLAR, ALICE)]
+    assert (contribution(run.state, BOB), required(run.state, BOB)) == (before - 300 * DOLLAR, before)
+    assert call_replenishment(run, BOB, 200 * DOLLAR, 40) == 200 * DOLLAR
+    assert call_replenishment(run, BOB, 10**12, 50) == 300 * DOLLAR
+    assert run.state.contributions[BOB].deadline == 50
+    assert run.state.fund_sizes[0].next_height <= 40
+    assert call_replenishment(run, BOB, 1, 60) == 300 * DOLLAR
+    assert call_replenishment(run, 77, 1, 60) == 0
+    assert [each.replenishment for each in run.receipts if isinstance(each, FundCalled)] == [True, True]
+
+
+@pytest.mark.parametrize(("member", "micros"), [(BOB, 1_000 * DOLLAR + 1), (BOB, -1), (77, 0), (HOUSE, 1)])
+def test_nobody_draws_what_is_not_there(member: int, micros: int) -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    pay_all(world)
+    with pytest.raises(Bug):
+        draw(run_of(world), member, micros, cause=ALICE)
+
+
+def test_contributors_are_told_in_order() -> None:
+    world = FundWorld()
+    assert contributors(world.state) == ()
+    world.pass_epoch()
+    assert contributors(world.state) == (1, 2, 3)
+    assert contribution(world.state, 9) == required(world.state, 9) == 0
+
+
+def test_the_houses_own_fund_bears_first() -> None:
+    plain, backed = FundWorld(), FundWorld(fund_genesis(house_dollars=30_000))
+    targets = []
+    for world in (plain, backed):
+        world.open_positions()
+        (sized,) = of_kind(world.pass_epoch(), FundSized)
+        targets.append(sized.target + sized.house_micros)
+    assert targets[0] == targets[1]
+    assert sized.house_micros == 30_000 * DOLLAR
+
+
+def test_the_other_sizing_asks_for_less() -> None:
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, sizing=Sizing.LARGEST_OR_NEXT_TWO)))
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 30_000, 790_000), world.trade(CAROL, BOB, BTC_PERP, 25_000, 790_000))
+    (sized,) = of_kind(world.pass_epoch(), FundSized)
+    crash = sized.scenarios[0]
+    assert crash.cover_two > crash.largest_or_next_two
+    assert sized.target == max(each.largest_or_next_two for each in sized.scenarios)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"cash_group": 9}, "crisis.fund.cash_group"),
+        ({"call_blocks": 0}, "crisis.fund.call_blocks"),
+        ({"return_blocks": 0}, "crisis.fund.return_blocks"),
+        ({"lookback_epochs": 0}, "crisis.fund.lookback_epochs"),
+        ({"lookback_epochs": 65}, "crisis.fund.lookback_epochs"),
+        ({"step_micros": 0}, "crisis.fund.step_micros"),
+        ({"minimum_micros": 2**60}, "crisis.fund.minimum_micros"),
+        ({"buffer_ppm": 10_000_001}, "crisis.fund.buffer_ppm"),
+    ],
+)
+def test_genesis_bounds_the_fund(changes: dict[str, int], field: str) -> None:
+    check_genesis(signed(fund_genesis()))
+    with pytest.raises(LocalFault, match=field):
+        check_genesis(signed(fund_genesis(msgspec.structs.replace(TERMS, **changes))))
+
+
+def test_a_fund_needs_stress_scenarios() -> None:
+    genesis = signed(fund_genesis())
+    risk = msgspec.structs.replace(genesis.risk, stress=(), default_fund_micros=0)
+    with pytest.raises(LocalFault, match="stress scenarios"):
+        check_genesis(msgspec.structs.replace(genesis, risk=risk))
+    off = msgspec.structs.replace(genesis.crisis, fund=FundTerms())
+    check_genesis(msgspec.structs.replace(genesis, risk=risk, crisis=off))
+
+
+def test_calm_books_contribute_the_minimum() -> None:
+    world = FundWorld()
+    world.open_positions(CALM)
+    (sized,) = of_kind(world.pass_epoch(), FundSized)
+    assert sized.target == 0
+    assert [each.required for each in sized.parts] == [1_000 * DOLLAR] * 3
