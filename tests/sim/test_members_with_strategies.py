@@ -6,7 +6,7 @@ from tests.sim.clearing.planted import PLANTED, find
 from tests.sim.clearing.story import Story
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 3, 5])
 def test_no_strategy_breaks_a_rule(seed: int) -> None:
     story = Story(seed)
     story.run(40)

@@ -14,6 +14,7 @@ from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, cash_currency
 from clearing.transactions import Transaction
 from tests.clearing.state.world import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
+from tests.sim.clearing import in_crisis
 from tests.sim.clearing.exchange import CASH, CLIENT, Exchange
 
 INSTRUMENTS = (BTC_PERP, BTC_PERP, ETH_PERP, ETH_PERP, BTC_FUT, BTC_CALL)
@@ -49,6 +50,8 @@ class Agent:
             return [world.pay(self.account, self.chance.choice(CASH), self.start_dollars * DOLLAR)]
         if record.called_height and self.chance.random() < 0.5:
             return [world.pay(self.account, self.chance.choice(CASH), self.chance.randint(1, 5_000) * DOLLAR)]
+        if not world.is_calm and self.chance.random() < 0.2 and self.free(world) < 5_000 * DOLLAR:
+            return [world.pay(self.account, self.chance.choice(CASH), self.chance.randint(5_000, 40_000) * DOLLAR)]
         if self.chance.random() < 0.02:
             return [world.pay(self.account, WETH_1, self.chance.randint(1, 5_000_000))]
         return []
@@ -87,6 +90,16 @@ class Agent:
         if self.chance.random() < 0.5:
             return [world.transfer(self.account, other, self.chance.randint(1, spare))]
         return [world.withdrawal(self.account, self.chance.choice(CASH), self.chance.randint(1, spare))]
+
+    def in_crisis(self, world: Exchange) -> list[Transaction]:
+        """What it asks for because somebody cannot pay: an honest member pays its part and helps now and then."""
+        made = in_crisis.contributions(world, self.account, self.chance)
+        made += in_crisis.ways_back(world, self.account, self.chance)
+        if self.chance.random() < 0.3:
+            made += in_crisis.slice_bids(world, self.account, self.chance)
+        if self.chance.random() < 0.2:
+            made += in_crisis.default_bids(world, self.account, self.chance)
+        return made
 
     def cash(self, world: Exchange) -> int:
         """Settlement cash of its own account."""
@@ -136,6 +149,10 @@ class Insolvent(Aggressive):
             return []
         return [world.withdrawal(self.account, self.chance.choice(CASH), free + self.chance.choice((-5, 0, 1, 7)))]
 
+    def in_crisis(self, world: Exchange) -> list[Transaction]:
+        """Pays for nobody, and wants to come back each time."""
+        return in_crisis.ways_back(world, self.account, self.chance)
+
 
 class Griefer(Agent):
     """Floods with the smallest, the repeated, the forged and the senseless."""
@@ -173,6 +190,11 @@ class Griefer(Agent):
                 made.append(msgspec.structs.replace(old, nonce=old.nonce + 1))
         self.said = (self.said + made)[-30:]
         return made
+
+    def in_crisis(self, world: Exchange) -> list[Transaction]:
+        """Asks for what is not there, and bids the least for what is."""
+        made = in_crisis.nonsense(world, self.account, self.chance)
+        return made + in_crisis.default_bids(world, self.account, self.chance)
 
 
 class OracleAttacker(Agent):
@@ -212,6 +234,10 @@ class WithdrawalRacer(Agent):
             world.transfer(self.account, self.account + CLIENT, cash),
         ]
 
+    def in_crisis(self, world: Exchange) -> list[Transaction]:
+        """Takes back what waits whenever it feels like it, so as to ask anew."""
+        return in_crisis.cancellations(world, self.account) if self.chance.random() < 0.4 else []
+
 
 class Bidder(Agent):
     """Buys what is auctioned, and offers to take the other side of anything near the mark."""
@@ -226,6 +252,13 @@ class Bidder(Agent):
             world.bid(self.account, seller, WETH_1, self.chance.randint(1, 10**7), self.chance.choice((150, 190, 210)))
             for seller in calls[:3]
         ]
+
+    def in_crisis(self, world: Exchange) -> list[Transaction]:
+        """Bids for everything, takes in every client."""
+        made = in_crisis.slice_bids(world, self.account, self.chance)
+        made += in_crisis.default_bids(world, self.account, self.chance)
+        made += in_crisis.rescues(world, self.account)
+        return made + in_crisis.contributions(world, self.account, self.chance)
 
 
 KINDS: Sequence[type[Agent]] = (Agent, Agent, Aggressive, Insolvent, Griefer, OracleAttacker, WithdrawalRacer, Bidder)

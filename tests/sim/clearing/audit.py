@@ -15,9 +15,10 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import POSITION_MAX
 from clearing.blocks import BlockResult
 from clearing.exits.close_out import close_out
-from clearing.holdings import book_of
+from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
 from clearing.invariants import check_state
 from clearing.ledger import held
+from clearing.liquidation.requests import LiquidationBid
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import FundingPaid, Liquidated, TradeNovated, WithdrawalReleased
 from clearing.run import Run
@@ -66,7 +67,8 @@ def audit_block(after: State, result: BlockResult, told: Told) -> None:
         for asset in after.terms.assets.values():
             now = after.terms.collateral_of[asset.id] if held(after, asset) == 0 and asset.may_leave else asset
             there = max(held(after, asset) * asset.base_units, held(after, now) * now.base_units)
-            require(promised.get(asset.id, 0) <= there, "exits beyond custody", asset=asset.id)
+            waits = sum(each.units for _, each in after.waiting.ordered() if each.asset == asset.id) * asset.base_units
+            require(promised.get(asset.id, 0) <= there + waits, "exits beyond custody", asset=asset.id)
 
 
 def is_fresh(after: State, feed: int, told: Told) -> bool:
@@ -75,12 +77,21 @@ def is_fresh(after: State, feed: int, told: Told) -> bool:
     return any(ticks.get(feed) == after.feeds[feed].ticks for time_ms, ticks in told if time_ms >= oldest)
 
 
+def is_good_price(after: State, feed: int, told: Told) -> bool:
+    """Whether positions may be closed out at it: fresh, or stale within its grace."""
+    found = after.feeds[feed]
+    if found.status == FeedStatus.OPEN:
+        return is_fresh(after, feed, told)
+    grace = after.now.height - found.since_height < STORY_MARKET.prices.grace_blocks
+    return found.status == FeedStatus.STALE and grace
+
+
 def audit_trade(after: State, receipt: TradeNovated) -> None:
     """Fee rounded up against both sides, variation exact."""
     instrument = after.terms.instruments[receipt.instrument]
     tick = instrument.micros_per_tick
-    at_least = Fraction(receipt.lots * receipt.ticks * tick * STORY_MARKET.trade_fee_ppm, 10**6)
-    require(receipt.fee_each >= at_least, "a fee rounded towards the member", receipt=receipt)
+    at_least = Fraction(receipt.lots * receipt.ticks * tick * after.terms.market.trade_fee_ppm, 10**6)
+    require(at_least <= receipt.fee_each, "a fee rounded towards the member", receipt=receipt)
     price = receipt.mark_ticks - receipt.ticks if instrument.is_marked else -receipt.ticks
     require(receipt.buyer_received == price * receipt.lots * tick, "a trade paid at another price", receipt=receipt)
 
@@ -92,12 +103,7 @@ def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
     numerator, denominator = receipt.fraction
     for taken in receipt.positions:
         instrument = terms.instruments[taken.instrument]
-        feed = after.feeds[instrument.feed]
-        fresh = feed.status == FeedStatus.OPEN and is_fresh(after, instrument.feed, told)
-        grace = feed.status == FeedStatus.STALE and (
-            after.now.height - feed.since_height < STORY_MARKET.prices.grace_blocks
-        )
-        require(fresh or grace, "liquidated on a price that is not good", feed=feed)
+        require(is_good_price(after, instrument.feed, told), "liquidated on a price that is not good", taken=taken)
         require(taken.mark_ticks == after.marks[taken.instrument].ticks, "liquidated off the mark", taken=taken)
         require(abs(taken.lots) <= abs(taken.of_lots) and taken.lots * taken.of_lots > 0, "took too much", taken=taken)
         whole = abs(taken.of_lots) * numerator
@@ -107,7 +113,7 @@ def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
             taken=taken,
         )
         value = abs(taken.lots) * instrument.micros_per_tick * taken.mark_ticks
-        owed += Fraction(value * STORY_MARKET.liquidation_penalty_ppm, 10**6)
+        owed += Fraction(value * terms.market.liquidation_penalty_ppm, 10**6)
     require(
         receipt.penalty >= min(owed, max(receipt.equity, 0)),
         "a penalty rounded towards the member",
@@ -142,6 +148,9 @@ class Watch:
             run.positions.check_matched()
             after = len(run.journal.transfers), len(run.receipts), len(run.accepted)
             require(rejected is None or before == after, "a refused request left something", request=transaction)
+            if rejected is None and isinstance(transaction, LiquidationBid):
+                left = margin_of(arrays_of(run.state), holdings_of(run.state, transaction.account))
+                require(left.initial_ok, "a bidder without margin took a slice", bid=transaction)
             self.operations += rejected is None
             return rejected
 

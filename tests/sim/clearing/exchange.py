@@ -4,11 +4,14 @@ Rule: all chance comes out of the story's seed. It knows no strategies.
 """
 
 from random import Random
+from typing import Any
 
 import msgspec
 
 from clearing.accounts.kinds import AccountKind
-from clearing.base.secp256k1 import address
+from clearing.base import ed25519
+from clearing.base.secp256k1 import address, sign_digest
+from clearing.base.validators import ValidatorSet
 from clearing.blocks import BlockResult
 from clearing.extension import PriceReport, VoteExtension
 from clearing.facts import ChainHeartbeat, Fact
@@ -29,6 +32,7 @@ from tests.clearing.collateral.vaults import (
 )
 from tests.clearing.state.test_whole_requirement_in_the_state import genesis as whole_requirement
 from tests.clearing.state.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USDC_1, USDC_2, WETH_1, secret
+from tests.sim.clearing.crisis_terms import BACKSTOP, STRESS, crisis_of, is_calm, ranges_of
 
 MEMBERS = 12
 FIRST = 10
@@ -48,6 +52,10 @@ FUNDING = FundingTerms(
 )
 LIAR = 3
 """The validator that tells other prices than the others, alone."""
+ENVELOPES = tuple(sorted((bytes([each + 1]) * 32 for each in range(4)), key=ed25519.public_key))
+"""Secrets of the validators, in order of their keys."""
+WITHDRAWAL_MS = 20_000
+"""So soon a withdrawal that nobody takes on chain is lost, but for what gates give back."""
 STORY_MARKET = MarketParameters(
     move_cap_ppm=300_000,
     epoch_blocks=5,
@@ -81,11 +89,26 @@ def story_genesis(seed: int) -> Genesis:
     )
     whole = whole_requirement().risk if seed % 2 else base.risk
     change = msgspec.structs.replace
+    if not is_calm(seed):
+        whole = change(whole, stress=STRESS)
     instruments = tuple(
         change(each, expiry_ms=each.expiry_ms + LATER_MS) if each.expiry_ms else change(each, funding=FUNDING)
         for each in base.instruments
     )
-    return msgspec.structs.replace(base, members=(*base.members, *agents), risk=whole, instruments=instruments)
+    validators = [
+        change(each, envelope_key=ed25519.public_key(own))
+        for each, own in zip(base.validators.validators, ENVELOPES, strict=True)
+    ]
+    return change(
+        base,
+        members=(*base.members, *agents),
+        risk=whole,
+        instruments=instruments,
+        validators=ValidatorSet(tuple(validators)),
+        ranges=ranges_of(seed),
+        crisis=crisis_of(seed),
+        market=base.market if is_calm(seed) else change(base.market, withdrawal_valid_ms=WITHDRAWAL_MS),
+    )
 
 
 class Exchange(Vaults):
@@ -93,6 +116,7 @@ class Exchange(Vaults):
 
     def __init__(self, seed: int) -> None:
         super().__init__(story_genesis(seed), check=False)
+        self.is_calm = is_calm(seed)
         self.chance = Random(seed)
         for each in range(FIRST, FIRST + MEMBERS):
             OWNER.update({each: each, each + CLIENT: each})
@@ -105,6 +129,8 @@ class Exchange(Vaults):
         self.go()
         for asset in (USDC_1, USDC_2):
             self.go(facts=[self.deposit_fact(HOUSE, asset, 200_000 * DOLLAR)])
+        if self.genesis.crisis.liquidation.backstop_account:
+            self.go(facts=[self.deposit_fact(BACKSTOP, USDC_1, 50_000 * DOLLAR)])
 
     def move(self) -> None:
         """One step of every price: calm for most of the time, then a jump, a gap, or a chain that stands still."""
@@ -113,6 +139,10 @@ class Exchange(Vaults):
             wild = 12 if chance.random() < 0.04 else 1
             change = chance.randint(-spread * wild, spread * wild)
             self.ticks[feed] = max(self.ticks[feed] * (10**6 + change) // 10**6, 2)
+        if not self.is_calm and chance.random() < 0.004:
+            # A gap: within the cap most members are called at once, beyond it the feed halts first.
+            feed = chance.choice((BTC, ETH))
+            self.ticks[feed] = max(self.ticks[feed] * chance.choice((60, 72, 80, 120, 128, 170)) // 100, 2)
         if chance.random() < 0.02:
             self.ticks[USDC_FEED] = chance.choice((1_000_000, 1_000_000, 985_000, 950_000))
         if chance.random() < 0.03:
@@ -134,6 +164,22 @@ class Exchange(Vaults):
         liar = VoteExtension(_reports({**told, **self.lies}, time_ms), tuple(facts))
         extensions = [liar if at == LIAR else honest for at in range(4)]
         return self.apply(self.make_block(requests, extensions, after_ms))
+
+    def worded(self, kind: type[Any], account: int, *fields: object, nonce: bool = True, signatures: int = 1) -> Any:
+        """A request of `account` that nobody has signed."""
+        self.nonce += nonce
+        numbered = (self.nonce,) if nonce else ()
+        return kind(account, *fields, *numbered, self.time_ms + 60_000, *[bytes(65)] * signatures)
+
+    def signed_by(self, words: Any, **members: int) -> Any:
+        """The request, signed by the members named under each field."""
+        digest = words.digest(self.network)
+        signatures = {field: sign_digest(secret(member), digest) for field, member in members.items()}
+        return msgspec.structs.replace(words, **signatures)
+
+    def ask(self, kind: type[Any], account: int, *fields: object) -> Any:
+        """A request of `account`, signed by its member."""
+        return self.sign(account, self.worded(kind, account, *fields))
 
     def pay(self, account: int, asset: int, units: int) -> Fact:
         """A deposit that is final in this block."""

@@ -4,12 +4,16 @@ from collections import Counter
 from random import Random
 
 from clearing.codes import ClearingCode
-from clearing.facts import Fact
-from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed
+from clearing.default.receipts import ClientRescued
+from clearing.facts import Fact, WithdrawalNotExecuted
+from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed, WithdrawalReleased
+from clearing.rules import RULES
 from clearing.transactions import Transaction
-from tests.clearing.state.world import executed
+from tests.clearing.state.world import OWNER, executed
 from tests.sim.clearing.agents import KINDS, Agent, Offer
 from tests.sim.clearing.audit import Watch, audit_block
+from tests.sim.clearing.council import Council
+from tests.sim.clearing.crisis_audit import CrisisAudit
 from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
 
 
@@ -21,10 +25,14 @@ class Story:
         self.world = Exchange(seed)
         self.agents: list[Agent] = [KINDS[at % len(KINDS)](FIRST + at, seed * 1000 + at) for at in range(MEMBERS)]
         self.watch = Watch()
+        self.audit = CrisisAudit()
+        self.council = Council(seed)
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
-        self.released: list[tuple[int, int]] = []
+        self.released: list[WithdrawalReleased] = []
+        self.lost: list[WithdrawalReleased] = []
+        """Withdrawals that nobody takes to their vault in time."""
         self.prices: list[tuple[int, dict[int, int]]] = []
         """What honest validators told lately."""
 
@@ -45,11 +53,15 @@ class Story:
         world.move()
         facts = [fact for agent in self.agents for fact in agent.facts(world)] + self.bridge()
         requests = self.trades() + [each for agent in self.agents for each in agent.requests(world)]
+        if not world.is_calm:
+            more = [each for agent in self.agents for each in agent.in_crisis(world)] + self.council.requests(world)
+            requests += [each for each in more if type(each) in RULES]
         self.chance.shuffle(requests)
         result = world.play(requests, facts)
         priced = {feed: ticks for feed, ticks in world.ticks.items() if feed not in world.unpriced}
         self.prices = [*self.prices[-40:], (world.state.now.time_ms, priced)]
         audit_block(world.state, result, self.prices)
+        self.audit.block(world.state, result, self.prices)
         world.blocks.clear()
         world.results.clear()
         refused = {receipt.index: receipt.code for receipt in result.receipts if isinstance(receipt, Refused)}
@@ -63,9 +75,11 @@ class Story:
             self.told[type(receipt).__name__] += 1
             if isinstance(receipt, DepositCredited | WithdrawalConfirmed):
                 self.accepted[type(receipt).__name__] += 1
-        for released in result.receipts:
-            if type(released).__name__ == "WithdrawalReleased":
-                self.released.append((released.chain_id, released.nonce))  # type: ignore[union-attr]
+        for receipt in result.receipts:
+            if isinstance(receipt, WithdrawalReleased):
+                self.released.append(receipt)
+            elif isinstance(receipt, ClientRescued):
+                OWNER.update(dict.fromkeys((receipt.account, *receipt.children), receipt.to_member))
 
     def trades(self) -> list[Transaction]:
         """Offers that somebody takes, signed by both."""
@@ -80,8 +94,16 @@ class Story:
     def bridge(self) -> list[Fact]:
         """Withdrawals are paid after a while, counters are told now and then."""
         told: list[Fact] = []
+        now_s = self.world.state.now.time_ms // 1000
         while self.released and self.chance.random() < 0.5:
-            told.append(executed(*self.released.pop(0)))
+            one = self.released.pop(0)
+            if one.not_after_s <= now_s or (not self.world.is_calm and self.chance.random() < 0.1):
+                self.lost.append(one)
+            else:
+                told.append(executed(one.chain_id, one.nonce))
+        for one in [each for each in self.lost if each.not_after_s < now_s]:
+            self.lost.remove(one)
+            told.append(not_executed(one))
         if self.world.state.now.height % 4 == 0:
             told += self.world.custody_facts(4 * self.world.state.now.height)
         return told
@@ -94,6 +116,14 @@ class Story:
     def _trade(self, offer: Offer, taker: int) -> Transaction:
         buyer, seller = (offer.account, taker) if offer.lots > 0 else (taker, offer.account)
         return self.world.trade(buyer, seller, offer.instrument, abs(offer.lots), offer.ticks)
+
+
+def not_executed(one: WithdrawalReleased) -> Fact:
+    """What everybody reads at the first block whose time is past the withdrawal's not-after."""
+    block = 1_000 + one.nonce
+    return WithdrawalNotExecuted(
+        one.chain_id, one.vault, one.nonce, one.not_after_s, block, block.to_bytes(32, "big"), one.not_after_s + 1
+    )
 
 
 def told_of(seed: int, blocks: int) -> tuple[int, str, Counter[str], Counter[str], Counter[str]]:

@@ -1,0 +1,156 @@
+"""Validators and the house in council: proposals, votes, halts; sensible, hasty and hostile ones.
+
+Rule: as agents: asks, never writes. One validator votes against everything, one changes its mind.
+"""
+
+from random import Random
+from typing import Any
+
+import msgspec
+
+from clearing.base import ed25519
+from clearing.base.codec import encode
+from clearing.base.secp256k1 import sign_digest
+from clearing.genesis import Genesis
+from clearing.governance.amendments import (
+    Amendment,
+    Change,
+    InstrumentHalt,
+    InstrumentResumption,
+    SuspenseAssignment,
+    TermsAmendment,
+    VaultDetachment,
+)
+from clearing.governance.paths import change_of, value_at
+from clearing.governance.records import Stage
+from clearing.governance.requests import (
+    HOUSE_PROPOSER,
+    EmergencyHalt,
+    GovernanceProposal,
+    GovernanceVote,
+    sign_vote,
+)
+from clearing.transactions import Transaction
+from tests.clearing.state.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS, secret
+from tests.sim.clearing.exchange import ENVELOPES, FIRST, Exchange
+
+REBEL, WAVERER = 3, 2
+"""Validators."""
+LISTED = 9
+"""Instrument that a vote may list."""
+WORDS: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("market.trade_fee_ppm", (50, 100, 150)),
+    ("market.liquidation_penalty_ppm", (0, 5_000, 20_000)),
+    ("market.move_cap_ppm", (200_000, 300_000)),
+    ("market.liquidations_per_block", (1, 8, 64)),
+    ("risk.groups.1.range_ppm", (150_000, 200_000, 260_000)),
+    ("risk.groups.2.range_ppm", (200_000, 250_000, 320_000)),
+    ("risk.maintenance_numerator", (3, 4)),
+    ("risk.cash_limit_micros", (200 * DOLLAR, 1_000 * DOLLAR)),
+    ("crisis.calls.deadline_blocks", (0, 2, 5)),
+    ("crisis.calls.early_ppm", (0, 100_000)),
+    ("crisis.liquidation.auction_blocks", (0, 3)),
+    ("crisis.liquidation.step_ppm", (250_000, 1_000_000)),
+    ("crisis.liquidation.cooldown_blocks", (0, 2)),
+    ("crisis.default.auction_blocks", (0, 5)),
+    ("crisis.default.porting_blocks", (0, 3)),
+    ("crisis.default.assessment_ppm", (0, 1_000_000)),
+    ("crisis.default.house_capital_micros", (0, 1_000 * DOLLAR)),
+    ("crisis.fund.minimum_micros", (1, 100 * DOLLAR)),
+    ("crisis.gates.waiting_per_owner_max", (1, 4)),
+)
+HOSTILE: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("risk.groups.1.range_ppm", (0, 1, 2**32 - 1)),
+    ("risk.maintenance_numerator", (0, 6)),
+    ("market.trade_fee_ppm", (10**6,)),
+    ("crisis.governance.timelock_ms", (0, 1)),
+    ("crisis.default.enabled", (0,)),
+    ("crisis.liquidation.end_ppm", (10**6,)),
+    ("crisis.fund.cash_group", (0, 77)),
+    ("members.10.trade_address", (0,)),
+    ("nothing.of.the.kind", (1,)),
+)
+
+
+class Council:
+    """Asks once in a while; the same seed asks the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(seed * 17 + 3)
+        self.revisions: dict[tuple[bytes, int], int] = {}
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """Proposals, votes and halts of this block."""
+        made: list[Transaction] = []
+        if self.chance.random() < 0.08:
+            made.append(self.proposal(world))
+        if self.chance.random() < 0.02:
+            made.append(self.emergency(world))
+        return made + self.votes(world)
+
+    def proposal(self, world: Exchange) -> Transaction:
+        """Something to vote on, by a validator, the house, or somebody who says to be one."""
+        chance, network = self.chance, world.network
+        amendment = self.amendment(world.state.terms.genesis)
+        proposer = chance.choice((0, 1, 2, 3, HOUSE_PROPOSER))
+        until = world.time_ms + chance.choice((1_000, 20_000, 60_000))
+        words = GovernanceProposal(proposer, amendment, f"as of {world.state.now.height}", until, b"")
+        digest = words.digest(network)
+        if proposer == HOUSE_PROPOSER:
+            signed = sign_digest(secret(chance.choice((HOUSE, HOUSE, FIRST))), digest)
+        else:
+            signed = ed25519.sign(ENVELOPES[chance.choice((proposer, proposer, proposer, 0))], digest)
+        return msgspec.structs.replace(words, signature=signed)
+
+    def amendment(self, genesis: Genesis) -> Amendment:
+        """One in four is hostile."""
+        chance = self.chance
+        kind = chance.random()
+        if kind < 0.1:
+            return InstrumentHalt(chance.choice((BTC_PERP, ETH_PERP, 77)), chance.randint(0, 400))
+        if kind < 0.15:
+            return InstrumentResumption(chance.choice((BTC_PERP, ETH_PERP)))
+        if kind < 0.2:
+            return SuspenseAssignment(chance.choice((FIRST, 999)), USD, chance.choice((1, 10**6, 10**12)))
+        if kind < 0.22:
+            return VaultDetachment(1, VAULTS[1])
+        if kind < 0.3 and value_at(genesis, f"instruments.{LISTED}") is None:
+            pattern = value_at(genesis, f"instruments.{BTC_PERP}")
+            more = msgspec.structs.replace(pattern, id=LISTED, name="BTC-MORE")
+            return TermsAmendment((change_of(genesis, f"instruments.{LISTED}", more),))
+        hostile = chance.random() < 0.25
+        changes = []
+        for path, values in chance.sample(HOSTILE if hostile else WORDS, chance.choice((1, 1, 2))):
+            value: Any = chance.choice(values)
+            try:
+                changes.append(change_of(genesis, path, value))
+            except Exception:  # there is no such place: said all the same
+                changes.append(Change(path, bytes(32), encode(value)))
+        return TermsAmendment(tuple(changes))
+
+    def emergency(self, world: Exchange) -> Transaction:
+        """The house halts an instrument; sometimes for longer than it may, or in its name by a member."""
+        instrument = self.chance.choice((BTC_PERP, ETH_PERP))
+        record = world.state.halts.get(instrument)
+        until = world.state.now.height + self.chance.choice((2, 5, 50))
+        words = EmergencyHalt(instrument, until, record.number if record else 0, world.time_ms + 60_000, bytes(65))
+        return world.signed_by(words, signature=self.chance.choice((HOUSE, HOUSE, FIRST)))  # type: ignore[no-any-return]
+
+    def votes(self, world: Exchange) -> list[Transaction]:
+        """On every proposal that is open, by each validator now and then."""
+        made: list[Transaction] = []
+        for proposal, held in world.state.proposals.ordered():
+            if held.stage is Stage.CLOSED:
+                continue
+            for validator in range(len(ENVELOPES)):
+                wavers = validator == WAVERER and self.chance.random() < 0.1
+                if (proposal, validator) in self.revisions and not wavers:
+                    continue
+                if self.chance.random() < 0.5:
+                    continue
+                revision = self.revisions.get((proposal, validator), 0) + 1
+                self.revisions[(proposal, validator)] = revision
+                approve = validator != REBEL and (not wavers or self.chance.random() < 0.5)
+                vote = GovernanceVote(proposal, validator, approve, revision, world.time_ms + 60_000, bytes(64))
+                made.append(sign_vote(vote, world.network, ENVELOPES[validator]))
+        return made

@@ -1,0 +1,204 @@
+"""What must hold when somebody cannot pay: computed apart from the rules, out of state and receipts.
+
+Rule: as `tests.sim.clearing.audit`. Who pays for a loss, in what order, is written here anew.
+"""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from clearing.accounts.kinds import AccountKind
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.blocks import BlockResult
+from clearing.default.receipts import (
+    AssessmentTaken,
+    ClientClosedOut,
+    DefaultEnded,
+    DeficitCured,
+    EstatePooled,
+    LossShared,
+    PortfolioSold,
+    TornUp,
+)
+from clearing.default.records import Phase
+from clearing.default.unresolved import defaults_under_way
+from clearing.default.waterfall import Layer
+from clearing.exits.close_out import close_out
+from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
+from clearing.ledger import FUND_ACCOUNT, balance, cash_currency
+from clearing.liquidation.receipts import BackstopTook, CashSplit, Reduced, SliceSold
+from clearing.receipts import Liquidated, WithdrawalConfirmed
+from clearing.state.state import State
+from tests.sim.clearing.audit import Told, is_good_price, require
+
+OTHERS = (Layer.HOUSE_CAPITAL, Layer.SURVIVORS, Layer.ASSESSMENTS)
+
+
+class CrisisAudit:
+    """Remembers what must not happen twice."""
+
+    def __init__(self) -> None:
+        self.paid: set[int] = set()
+        """Nonces of withdrawals that the vault paid, or whose money came back."""
+        self.left: dict[int, int] = {}
+        """By asset: token base units that vaults have paid out."""
+        self.borne: dict[int, int] = {}
+        """By default: what layers bore, in micros."""
+
+    def block(self, after: State, result: BlockResult, told: Told) -> None:
+        """Everything."""
+        audit_fund(after)
+        audit_deadlines(after)
+        notional = 0
+        for receipt in result.receipts:
+            if isinstance(receipt, SliceSold | BackstopTook):
+                audit_taking(after, receipt, told)
+            if isinstance(receipt, SliceSold | BackstopTook | Liquidated):
+                notional += receipt.notional
+            elif isinstance(receipt, WithdrawalConfirmed):
+                self.once(receipt.nonce)
+                paid = after.withdrawals[receipt.nonce]
+                self.left[paid.asset] = self.left.get(paid.asset, 0) + int.from_bytes(paid.amount, "big")
+            elif isinstance(receipt, WithdrawalGivenBack) and receipt.why is GivenBackWhy.NOT_PAID:
+                self.once(receipt.number)
+            elif isinstance(receipt, LossShared):
+                self.shared(after, receipt)
+            elif isinstance(receipt, DefaultEnded):
+                self.ended(receipt)
+            elif isinstance(receipt, EstatePooled):
+                require(is_own(after, receipt.account, receipt.estate), "a client's money in the estate", told=receipt)
+            elif isinstance(receipt, DeficitCured | AssessmentTaken):
+                payers = [account for account, _, _ in receipt.paid]
+                require(none_of_clients(after, payers), "a client paid for its member", told=receipt)
+            elif isinstance(receipt, PortfolioSold):
+                require(receipt.paid == receipt.slices * receipt.ask_micros, "a slice at another price", told=receipt)
+                require(receipt.first + receipt.slices <= receipt.of_slices, "more slices than there are", told=receipt)
+            elif isinstance(receipt, TornUp):
+                lots = sum(lots for _, lots, _ in receipt.positions)
+                cash = sum(received for _, _, received in receipt.positions)
+                require(lots == 0 and cash == 0, "a tear-up that made lots or money", lots=lots, cash=cash)
+            elif isinstance(receipt, ClientClosedOut):
+                left = [cash for _, cash in receipt.cash if cash < 0]
+                require(not left or after.accounts.get(receipt.account) is not None, "a client gone that owes")
+        if result.snapshot:
+            self.exits(after)
+        limit = after.terms.crisis.liquidation.block_notional_max
+        require(not limit or notional <= limit, "a block liquidated beyond its cap", notional=notional, limit=limit)
+
+    def exits(self, after: State) -> None:
+        """What is promised to all at the close-out is no more than what vaults were paid and have not paid out."""
+        promised: dict[int, int] = {}
+        for each in close_out(after):
+            promised[each.asset] = promised.get(each.asset, 0) + each.amount
+        for asset, amount in sorted(promised.items()):
+            there = int.from_bytes(after.flows[asset].deposited_amount, "big") - self.left.get(asset, 0)
+            require(amount <= there, "exits beyond what the vault has", asset=asset, promised=amount, there=there)
+
+    def once(self, nonce: int) -> None:
+        """A withdrawal is paid by its vault or comes back, one of both, one time."""
+        require(nonce not in self.paid, "a withdrawal was paid twice", nonce=nonce)
+        self.paid.add(nonce)
+
+    def shared(self, after: State, receipt: LossShared) -> None:
+        """Layers bear in order and to the unit, each payer its share, and no client for its member."""
+        left = receipt.loss
+        layers = [step.layer for step in receipt.steps]
+        require(layers == sorted(layers), "layers out of order", told=layers)
+        for step in receipt.steps:
+            require(step.before == left, "a layer began elsewhere", step=step)
+            amounts = [share.amount for share in step.shares]
+            require(sum(amounts) == step.borne or step.layer is Layer.TEAR_UP, "shares are not the sum", step=step)
+            require(all(share.amount <= share.most for share in step.shares), "more than its most", step=step)
+            audit_shares(step.borne, [(share.weight, share.most, share.amount) for share in step.shares])
+            left -= step.borne
+        require(left >= 0, "more borne than lost", loss=receipt.loss, left=left)
+        for layer, account, _, micros in receipt.paid:
+            client = account in after.accounts and after.accounts[account].kind is AccountKind.CLIENT
+            require(layer not in OTHERS or not client, "a client paid for others", account=account, micros=micros)
+        self.borne[receipt.number] = self.borne.get(receipt.number, 0) + sum(step.borne for step in receipt.steps)
+
+    def ended(self, receipt: DefaultEnded) -> None:
+        """What the layers bore and what the house is left with is the loss."""
+        layers = sum(micros for _, micros in receipt.by_layer)
+        require(layers + receipt.house == receipt.loss, "a default that ended with another sum", told=receipt)
+
+
+def audit_shares(borne: int, shares: list[tuple[int, int, int]]) -> None:
+    """Nobody below its most pays more than its proportion of what those below their most pay, but for one unit."""
+    free = [(weight, amount) for weight, most, amount in shares if amount < most and weight]
+    whole, paid = sum(weight for weight, _ in free), sum(amount for _, amount in free)
+    for weight, amount in free:
+        exact = Fraction(paid * weight, whole)
+        require(abs(exact - amount) <= 1, "a share out of proportion", borne=borne, amount=amount, exact=float(exact))
+
+
+def audit_fund(after: State) -> None:
+    """All parts are what is in the fund's account, and none is below zero."""
+    group = after.terms.crisis.fund.cash_group
+    parts = [record.micros for _, record in after.contributions.ordered()]
+    if not group:
+        require(not any(parts), "parts of no fund", parts=parts)
+        return
+    there = balance(after, FUND_ACCOUNT, cash_currency(group))
+    require(sum(parts) == there and min(parts, default=0) >= 0, "the fund is not its parts", parts=parts, there=there)
+
+
+LONGEST = 64
+"""No genesis of a story, nor a vote in it, gives a default more blocks."""
+
+
+def audit_deadlines(after: State) -> None:
+    """What began ends: defaults by their deadline, which is bounded; sales by theirs."""
+    for number, held in defaults_under_way(after):
+        require(after.now.height <= held.deadline_height, "a default beyond its deadline", number=number, held=held)
+        longest = held.deadline_height - held.declared_height
+        require(held.phase is not Phase.ENDED and longest <= LONGEST, "a default without an end", held=held)
+    for account, sale in after.liquidations.ordered():
+        require(account in after.accounts and account != HOUSE_ACCOUNT, "nobody's liquidation", account=account)
+        require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
+
+
+def audit_taking(after: State, receipt: SliceSold | BackstopTook, told: Told) -> None:
+    """At the mark, on good prices, no more than was asked or allowed; rounded as what is owed and what is given."""
+    require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
+    for taken in receipt.positions:
+        instrument = after.terms.instruments[taken.instrument]
+        require(is_good_price(after, instrument.feed, told), "liquidated on a price that is not good", taken=taken)
+        require(taken.mark_ticks == after.marks[taken.instrument].ticks, "liquidated off the mark", taken=taken)
+        require(abs(taken.lots) <= abs(taken.of_lots) and taken.lots * taken.of_lots > 0, "took too much", taken=taken)
+    discount = 0
+    if isinstance(receipt, SliceSold):
+        discount = receipt.discount_ppm
+        require(receipt.fraction <= min(receipt.asked, receipt.allowed), "a larger slice than allowed", told=receipt)
+    rate = after.terms.market.liquidation_penalty_ppm
+    audit_split(after, receipt.positions, receipt.paid, (rate, discount), receipt.equity)
+
+
+def audit_split(
+    after: State, positions: Sequence[Reduced], paid: Sequence[CashSplit], rates: tuple[int, int], equity: int
+) -> None:
+    """The penalty is rounded up against the account, the discount no more than what the path gives."""
+    penalty, discount = rates
+    value = sum(
+        Fraction(abs(each.lots) * each.mark_ticks * after.terms.instruments[each.instrument].micros_per_tick, 10**6)
+        for each in positions
+    )
+    owed, given = sum(each.penalty for each in paid), sum(each.discount for each in paid)
+    require(owed >= min(value * penalty, Fraction(max(equity, 0) - given)), "a penalty rounded down", owed=owed)
+    require(given <= value * discount, "more discount than the path gives", given=given, value=float(value))
+    for split in paid:
+        require(split.penalty_to_taker <= split.penalty, "more penalty given than taken", told=split)
+
+
+def is_own(after: State, account: int, estate: int) -> bool:
+    """Whether both are one member's own accounts."""
+    records = after.accounts.get(account), after.accounts.get(estate)
+    if None in records:
+        return False
+    kinds = {record.kind for record in records if record is not None}
+    members = {record.member for record in records if record is not None}
+    return AccountKind.CLIENT not in kinds and len(members) == 1
+
+
+def none_of_clients(after: State, accounts: Iterable[int]) -> bool:
+    """Whether none of these is a client's."""
+    return all(after.accounts[each].kind is not AccountKind.CLIENT for each in accounts if each in after.accounts)
