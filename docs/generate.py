@@ -106,6 +106,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "run-files.md": run_files.page,
     "margin-run.schema.json": run_files.margin_schema,
     "settle-run.schema.json": run_files.settle_schema,
+    "liquidation-run.schema.json": run_files.liquidation_schema,
     "waterfall-run.schema.json": run_files.waterfall_schema,
 }
 

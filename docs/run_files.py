@@ -21,6 +21,7 @@ from clearing.models.named import FILE_BYTES_MAX, ITEMS_MAX, TEXT_MAX
 from clearing.models.numbers import NUMBER_PATTERN
 from clearing.models.rules import RuleResult
 from clearing.models.scan import PositionLosses, ScanResult
+from node.runs.liquidation_file import LiquidationRun
 from node.runs.margin import MarginRun
 from node.runs.steps import SettleRun
 from node.runs.waterfall_file import WaterfallRun
@@ -32,12 +33,18 @@ NUMBER = {
     "anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "string", "pattern": NUMBER_PATTERN}],
 }
 
-KINDS: dict[str, type[msgspec.Struct]] = {"margin": MarginRun, "settle": SettleRun, "waterfall": WaterfallRun}
+KINDS: dict[str, type[msgspec.Struct]] = {
+    "margin": MarginRun,
+    "settle": SettleRun,
+    "liquidation": LiquidationRun,
+    "waterfall": WaterfallRun,
+}
 INTRODUCTION = f"""\
 `crossclear margin run FILE.json` evaluates a risk model on a portfolio, `crossclear settle run FILE.json` runs
-settlement steps, `crossclear waterfall run FILE.json` takes losses through the layers of a default. All need neither
-node nor network, read standard input with `-`, print one JSON object (`--pretty` indents it) and exit with 6 when the
-file is refused; the refusal names code and path. What the terms mean together is in
+settlement steps, `crossclear liquidation run FILE.json` sizes and stages liquidations, `crossclear waterfall run
+FILE.json` takes losses through the layers of a default. All need neither node nor network, read standard input with
+`-`, print one JSON object (`--pretty` indents it) and exit with 6 when the file is refused; the refusal names code and
+path. What the terms mean together is in
 [risk models](../explanation/risk-models.md) and [receipts](../explanation/receipts.md).
 
 Limits: {FILE_BYTES_MAX >> 20} MiB a file, {ITEMS_MAX} items a list, {TEXT_MAX} characters a text if not told otherwise.
@@ -49,8 +56,8 @@ RESULTS = """\
 `margin run` prints `instruments` (each as priced: index, forward, years, discount, volatility, price, mark, delta),
 `scans` (each scan's scenarios, and every instrument's price in each), `accounts` (AccountResult), `rules` (RuleResult)
 and `liquidation_prices` (LiquidationPrice). The `parts` of a term are of the type that its kind has below. `settle run`
-prints `steps`, each with its name, kind and everything that was computed on the way; so does `waterfall run`, whose
-layers tell every share with its `arithmetic` in whole units."""
+prints `steps`, each with its name, kind and everything that was computed on the way; so do `liquidation run`
+and `waterfall run`, which tell every share with its `arithmetic` in whole units."""
 
 _RESULTS: tuple[type, ...] = (
     AccountResult,
@@ -83,6 +90,11 @@ def margin_schema() -> str:
 def settle_schema() -> str:
     """JSON Schema of `settle run`'s input."""
     return _schema(SettleRun, "crossclear settle run")
+
+
+def liquidation_schema() -> str:
+    """JSON Schema of `liquidation run`'s input."""
+    return _schema(LiquidationRun, "crossclear liquidation run")
 
 
 def waterfall_schema() -> str:

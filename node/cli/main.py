@@ -34,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "signer": ("node.cli.signer:signer", "Hold a validator's keys in a process of their own."),
     "margin": ("node.cli.margin:margin", "Evaluate margins: of a portfolio in a file, with every intermediate."),
     "settle": ("node.cli.settle:settle", "Pay, settle and share losses out of a file, with every intermediate."),
+    "liquidation": ("node.cli.liquidation:liquidation", "How much is closed, in which steps, at which discount."),
     "waterfall": ("node.cli.waterfall:waterfall", "Who bears the loss of a default, with every share."),
     "statement": ("node.cli.statement:statement", "A member's day: balances, transfers, positions, fees, margin."),
     "backtest": ("node.cli.backtest:backtest", "Judge ranges and margins by recorded prices."),

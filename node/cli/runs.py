@@ -52,6 +52,19 @@ def waterfall_run(file: Path, pretty: bool) -> None:
     _print(waterfall_run(read_waterfall_run(_read(file))), pretty=pretty)
 
 
+@click.command("run")
+@click.argument("file", type=_FILE)
+@_pretty
+def liquidation_run(file: Path, pretty: bool) -> None:
+    """Size and stage the liquidations of FILE (JSON; - is standard input): shares, steps, auction paths.
+
+    Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
+    """
+    from node.runs.liquidation import liquidation_run, read_liquidation_run
+
+    _print(liquidation_run(read_liquidation_run(_read(file))), pretty=pretty)
+
+
 def _read(path: Path) -> bytes:
     from clearing.models.named import FILE_BYTES_MAX
 

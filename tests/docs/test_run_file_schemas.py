@@ -62,7 +62,7 @@ def test_a_schema_refuses_what_the_program_refuses(kind):
     assert not fits({name: each for name, each in file.items() if name != "format"}, schema, definitions)
 
 
-@pytest.mark.parametrize(("kind", "least"), [("margin", 20), ("settle", 20), ("waterfall", 5)])
+@pytest.mark.parametrize(("kind", "least"), [("margin", 20), ("settle", 20), ("liquidation", 8), ("waterfall", 5)])
 def test_every_field_with_a_docstring_is_described(kind, least):
     _, definitions = schema_of(kind)
     described = sum(
