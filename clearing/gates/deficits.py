@@ -2,7 +2,7 @@
 
 Rule: an account's part is the deficit in proportion to the account's worth among all that the ledger owes, rounded up,
 so it never exceeds the deficit, and a deficit of dust holds back dust; the house's part is the whole. What was taken
-out since the deficit counts as worth still, or many small withdrawals would leave nothing. At the deadline of the
+out since counts as worth still, its own and that of all, or many small withdrawals would leave nothing. At the deadline of the
 defaults that caused it the gate opens. It moves no money.
 """
 
@@ -17,6 +17,10 @@ from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.run import Run
 from clearing.state.state import State
+
+
+ALL = MONEY_MAX
+"""No account: what all together took out is noted under it."""
 
 
 def deficit_now(run: Run) -> tuple[int, int]:
@@ -41,7 +45,9 @@ def check_reserve(run: Run, at: str, account: int, after: Holdings) -> Rejected 
         return None
     left = margin_of(arrays_of(run.state), after)
     worth = _equity(run, account) + taken_out(run, account)
-    reserve = deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, owed_in_all(run.state))
+    reserve = (
+        deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, owed_in_all(run.state) + taken_out(run, ALL))
+    )
     if left.equity - left.initial >= reserve:
         return None
     return reject(
@@ -57,7 +63,7 @@ def check_reserve(run: Run, at: str, account: int, after: Holdings) -> Rejected 
 
 
 def taken_out(run: Run, account: int) -> int:
-    """What the account took out while the present deficits were unresolved."""
+    """What the account, or ALL, took out while the present deficits were unresolved."""
     record = run.state.deficit_left.get(account)
     return record.micros if record is not None and record.deadline_height >= run.block.height else 0
 
@@ -66,8 +72,10 @@ def note_taken_out(run: Run, account: int, equity_before: int) -> None:
     """Count what a withdrawal that was just written took out. `equity_before`: as `equity_of` told it before."""
     deficit, until = deficit_now(run)
     if deficit:
-        micros = taken_out(run, account) + max(equity_before - _equity(run, account), 0)
-        run.state.deficit_left.put(account, DeficitLeft(until, min(micros, MONEY_MAX)))
+        micros = max(equity_before - _equity(run, account), 0)
+        for each in (account, ALL):
+            counted = min(taken_out(run, each) + micros, MONEY_MAX)
+            run.state.deficit_left.put(each, DeficitLeft(until, counted))
 
 
 def equity_of(run: Run, account: int) -> int:

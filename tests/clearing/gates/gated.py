@@ -1,0 +1,88 @@
+"""The small network with gates on, and verbs for what waits, what is cancelled and what a vault did not pay."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from clearing.base.codec import u256
+from clearing.base.secp256k1 import sign_digest
+from clearing.custody import custody_terms
+from clearing.facts import CustodySeen, WithdrawalNotExecuted
+from clearing.gates.requests import WithdrawalCancellation
+from clearing.gates.terms import AssetGate, GateTerms
+from clearing.genesis import Genesis, MarketParameters
+from tests.clearing.state.world import DOLLAR, OWNER, USDC_1, World, funded, make_genesis, secret
+
+WINDOW = 5
+VALID_MS = 60_000
+MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=WINDOW, withdrawal_valid_ms=VALID_MS)
+GATE = AssetGate(
+    USDC_1,
+    owner_units_max=50_000 * DOLLAR,
+    window_units_max=80_000 * DOLLAR,
+    delay_above_units=1_000 * DOLLAR,
+    delay_blocks=3,
+)
+
+
+def gated_genesis(*assets: AssetGate, base: Genesis | None = None, **terms: Any) -> Genesis:
+    """Gates on these assets and these terms, on top of `base`."""
+    gates = GateTerms(assets, **terms)
+    genesis = base or make_genesis(MARKET)
+    return msgspec.structs.replace(genesis, crisis=msgspec.structs.replace(genesis.crisis, gates=gates))
+
+
+def gated(*assets: AssetGate, check: bool = True, **terms: Any) -> World:
+    """Everybody with 100,000 dollars behind these gates."""
+    return funded(check, gated_genesis(*assets, **terms))
+
+
+def cancellation(world: World, account: int, number: int, **changes: Any) -> WithdrawalCancellation:
+    world.nonce += 1
+    unsigned = WithdrawalCancellation(account, number, world.nonce, world.time_ms + 60_000, bytes(65))
+    unsigned = msgspec.structs.replace(unsigned, **changes)
+    signature = sign_digest(secret(OWNER.get(account, 0)), unsigned.digest(world.network))
+    return msgspec.structs.replace(unsigned, signature=signature)
+
+
+def not_executed(world: World, nonce: int, /, **changes: Any) -> WithdrawalNotExecuted:
+    """What honest validators say of a withdrawal that its vault did not pay."""
+    released = world.state.withdrawals[nonce]
+    fact = WithdrawalNotExecuted(
+        chain_id=released.chain_id,
+        vault=released.vault,
+        nonce=nonce,
+        not_after_s=released.not_after_s,
+        block_number=900,
+        block_hash=b"\x0d" * 32,
+        block_time_s=released.not_after_s + 1,
+    )
+    return msgspec.structs.replace(fact, **changes)
+
+
+def counted(world: World, block_number: int, paid: Sequence[int] = ()) -> tuple[CustodySeen, ...]:
+    """What the vaults count when they paid these withdrawals and nothing else."""
+    facts = []
+    for fact in world.custody_facts(block_number):
+        amounts = [
+            int.from_bytes(world.state.withdrawals[nonce].amount, "big")
+            for nonce in paid
+            if world.state.withdrawals[nonce].token == fact.token
+        ]
+        left = int.from_bytes(fact.deposited, "big") - sum(amounts)
+        facts.append(msgspec.structs.replace(fact, withdrawn=u256(sum(amounts)), balance=u256(left)))
+    return tuple(facts)
+
+
+def owed_and_held(world: World, block_number: int, paid: Sequence[int] = ()) -> None:
+    """The reserves add up, term by term, for every asset. Raises AssertionError when they do not."""
+    world.block(facts=counted(world, block_number, paid))
+    terms = custody_terms(world.state)
+    assert terms is not None
+    for term in terms:
+        deposited, withdrawn, released, later, strays, dust = (
+            int.from_bytes(word, "big")
+            for word in (term.deposited, term.withdrawn, term.released, term.later, term.strays, term.dust)
+        )
+        assert deposited - withdrawn == term.held * term.unit + released + later + strays + dust

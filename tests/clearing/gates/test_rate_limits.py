@@ -1,0 +1,147 @@
+"""Rates: what leaves in a window of blocks is bounded, of one owner and of all, and no trick resets the count."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.codes import ClearingCode
+from clearing.crisis import crisis_checks
+from clearing.gates.terms import AssetGate, GateTerms, gates_checks
+from clearing.receipts import Refused, WithdrawalReleased
+from tests.clearing.gates.gated import GATE, WINDOW, gated, gated_genesis
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    CAROL,
+    DOLLAR,
+    USDC_1,
+    USDC_2,
+    World,
+    codes,
+    funded,
+    kinds,
+    make_genesis,
+    of_kind,
+    roots,
+)
+
+PROMPT = msgspec.structs.replace(GATE, delay_above_units=0, delay_blocks=0)
+REFUSED = [ClearingCode.RATE_LIMIT]
+
+
+def at_window_start(world: World) -> None:
+    while (world.state.now.height + 1) % WINDOW:
+        world.block()
+
+
+def test_one_owner_takes_out_no_more_than_its_limit_in_a_window() -> None:
+    world = gated(PROMPT)
+    at_window_start(world)
+    result = world.block(
+        world.withdrawal(ALICE, USDC_1, 30_000 * DOLLAR),
+        world.withdrawal(ALICE, USDC_1, 20_000 * DOLLAR),
+        world.withdrawal(ALICE, USDC_1, 1),
+    )
+    assert codes(result) == REFUSED
+    (refused,) = of_kind(result, Refused)
+    told = dict(refused.values)
+    assert (told["of"], told["used"], told["limit"]) == ("owner", str(50_000 * DOLLAR), str(50_000 * DOLLAR))
+    assert int(told["opens"]) == world.state.now.height + WINDOW
+    for _ in range(WINDOW - 1):
+        assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == REFUSED
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == [], "the next window"
+
+
+def test_accounts_with_the_same_key_count_as_one() -> None:
+    world = gated(PROMPT)
+    world.deposit(ALICE_CLIENT, USDC_1, 60_000 * DOLLAR)
+    at_window_start(world)
+    world.block(world.withdrawal(ALICE, USDC_1, 40_000 * DOLLAR))
+    assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, 10_001 * DOLLAR))) == REFUSED
+    assert codes(world.block(world.withdrawal(ALICE_CLIENT, USDC_1, 10_000 * DOLLAR))) == []
+
+
+def test_all_together_take_out_no_more_than_the_windows_limit() -> None:
+    world = gated(PROMPT)
+    at_window_start(world)
+    world.block(world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR))
+    refused = world.block(world.withdrawal(BOB, USDC_1, 30_001 * DOLLAR))
+    assert codes(refused) == REFUSED
+    assert dict(of_kind(refused, Refused)[0].values)["of"] == "all"
+    assert codes(world.block(world.withdrawal(BOB, USDC_1, 30_000 * DOLLAR))) == []
+    assert codes(world.block(world.withdrawal(CAROL, USDC_1, 1))) == REFUSED
+
+
+def test_what_is_refused_counts_for_nothing() -> None:
+    world = gated(PROMPT)
+    at_window_start(world)
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))) == REFUSED
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR))) == []
+
+
+def test_another_asset_has_its_own_count_and_none_without_a_gate() -> None:
+    world = gated(PROMPT)
+    world.deposit(ALICE, USDC_2, 90_000 * DOLLAR)
+    at_window_start(world)
+    world.block(world.withdrawal(ALICE, USDC_1, 50_000 * DOLLAR))
+    assert codes(world.block(world.withdrawal(ALICE, USDC_2, 90_000 * DOLLAR))) == []
+
+
+def test_what_owners_used_is_forgotten_with_their_window() -> None:
+    world = gated(PROMPT)
+    at_window_start(world)
+    world.block(world.withdrawal(ALICE, USDC_1, DOLLAR), world.withdrawal(BOB, USDC_1, DOLLAR))
+    assert len(list(world.state.gate_owners.ordered())) == 2
+    for _ in range(WINDOW):
+        world.block()
+    assert not list(world.state.gate_owners.ordered())
+
+
+def test_without_gates_nothing_is_counted_and_roots_are_those_of_the_same_blocks() -> None:
+    plain = funded()
+    plain.block(plain.withdrawal(ALICE, USDC_1, 99_000 * DOLLAR))
+    assert kinds(plain.results[-1]) == ["WithdrawalReleased"]
+    for table in ("gate_owners", "gate_totals", "waiting", "waiting_clock", "not_paid", "deficit_left"):
+        assert not list(getattr(plain.state, table).ordered()), table
+    other = funded()
+    other.block(other.withdrawal(ALICE, USDC_1, 99_000 * DOLLAR))
+    assert roots(other.state) == roots(plain.state)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from((ALICE, BOB, CAROL)), st.integers(1, 60_000)), max_size=14))
+def test_no_window_lets_out_more_than_its_limits(asked: list[tuple[int, int]]) -> None:
+    world = gated(PROMPT, check=False)
+    out: dict[tuple[int, int], int] = {}
+    for account, dollars in asked:
+        result = world.block(world.withdrawal(account, USDC_1, dollars * DOLLAR))
+        for released in of_kind(result, WithdrawalReleased):
+            key = (world.state.now.height // WINDOW, released.account)
+            out[key] = out.get(key, 0) + released.units
+    for window in {window for window, _ in out}:
+        assert sum(units for (at, _), units in out.items() if at == window) <= GATE.window_units_max
+    assert all(units <= GATE.owner_units_max for units in out.values())
+
+
+@pytest.mark.parametrize(
+    ("terms", "field"),
+    [
+        (GateTerms((AssetGate(2), AssetGate(1))), "assets"),
+        (GateTerms((AssetGate(1), AssetGate(1))), "assets"),
+        (GateTerms((AssetGate(1, delay_blocks=2**31 + 1),)), "assets.1.delay_blocks"),
+        (GateTerms(waiting_max=0), "waiting_max"),
+        (GateTerms(waiting_max=5_000), "waiting_max"),
+        (GateTerms(waiting_per_owner_max=0), "waiting_per_owner_max"),
+        (GateTerms(waiting_grace_blocks=0), "waiting_grace_blocks"),
+        (GateTerms(deposit_hold_blocks=2**31 + 1), "deposit_hold_blocks"),
+    ],
+)
+def test_terms_outside_their_range_are_named(terms: GateTerms, field: str) -> None:
+    assert [name for name, _, good in gates_checks(terms) if not good] == [field]
+
+
+def test_the_parameters_of_a_crisis_name_the_gates_field() -> None:
+    crisis = gated_genesis(waiting_max=0, base=make_genesis()).crisis
+    assert "gates.waiting_max" in [name for name, _, good in crisis_checks(crisis) if not good]
