@@ -2,10 +2,11 @@
 
 Rule: nothing is written. Positions end at the marks that they were last settled at, options at their value; loans go
 back to the house. The house takes over what owes, as a liquidation does: an account that owes cash gives its claims on
-other cash groups at par, then tokens at their value after haircut, and the house pays the rest. What the house itself
-cannot pay, after giving its own claims and tokens, is missing to all claims of the group in proportion. A claim is paid
-out of each token of its group by that token's share in the group's custody. Every division rounds down: the residue
-stays in the vaults, so that no token's payments exceed its custody.
+other cash groups at par, then tokens at their value after haircut, then its member's part of the default fund, and the
+house pays the rest. What the house itself cannot pay, after giving its own claims and tokens, the default fund pays,
+and what it cannot pay is missing to all claims of the group in proportion. What is left of a part of the fund is a
+claim of the member's own account. A claim is paid out of each token of its group by that token's share in the group's
+custody. Every division rounds down: the residue stays in the vaults, so that no token's payments exceed its custody.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from clearing.assets import Asset
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.collateral.listing import cash_tokens
 from clearing.collateral.soft_credit import lent
+from clearing.exits.parts import Parts, parts_in
 from clearing.gates.waiting import waiting_amounts
 from clearing.holdings import Holdings, arrays_of, holdings_of
 from clearing.ledger import FEE_POT_ACCOUNT, ROUNDING_ACCOUNT, SUSPENSE_ACCOUNT, can_hold, held
@@ -61,7 +63,7 @@ def close_out(state: State) -> tuple[Payout, ...]:
     for account in OF_THE_HOUSE:
         _add(claims[HOUSE_ACCOUNT], _of_ledger(state, account))
     claims[SUSPENSE_ACCOUNT] = _of_ledger(state, SUSPENSE_ACCOUNT)
-    settle_claims(claims, arrays_of(state).token_prices)
+    settle_claims(claims, arrays_of(state).token_prices, parts_in(state))
     units = _payable(state, claims)
     amounts = waiting_amounts(state)  # has left its account, and no margin can touch it any more
     for account, payable in units.items():
@@ -74,16 +76,20 @@ def close_out(state: State) -> tuple[Payout, ...]:
     )
 
 
-def settle_claims(claims: dict[int, Claims], values: list[int]) -> None:
+def settle_claims(claims: dict[int, Claims], values: list[int], parts: Parts | None = None) -> None:
     """Let the house take over what owes, and share what it cannot pay; afterwards nobody owes anything.
 
-    `values`: micros that a clearing unit of each token counts for. Claims left over sum to no more than before debts.
+    `values`: micros that a clearing unit of each token counts for; `parts` of the default fund become claims. Claims
+    left over sum to no more than before debts.
     """
-    house = claims[HOUSE_ACCOUNT]
+    house, parts = claims[HOUSE_ACCOUNT], parts or Parts()
     for account, owed in claims.items():
         if account != HOUSE_ACCOUNT:
-            _take_over(owed, house, values)
-    pools = {at: _give(house, at, values) for at, cash in enumerate(house.cash) if cash < 0}
+            _take_over(owed, house, values, parts, account)
+    pools = {at: _give(house, at, values, parts) for at, cash in enumerate(house.cash) if cash < 0}
+    for member, micros in parts.micros.items():
+        if parts.account_of[member] in claims:
+            claims[parts.account_of[member]].cash[parts.group] += micros
     _share(pools, claims)
 
 
@@ -111,8 +117,8 @@ def _add(to: Claims, more: Claims) -> None:
     to.tokens = [a + b for a, b in zip(to.tokens, more.tokens, strict=True)]
 
 
-def _take_over(owed: Claims, house: Claims, values: list[int]) -> None:
-    """An account's debts become the house's, and so does what of its other claims and tokens pays for them."""
+def _take_over(owed: Claims, house: Claims, values: list[int], parts: Parts, account: int) -> None:
+    """An account's debts become the house's, and so does what of its other claims, tokens and part pays for them."""
     for at in range(len(owed.cash)):
         if owed.cash[at] >= 0:
             continue
@@ -128,7 +134,9 @@ def _take_over(owed: Claims, house: Claims, values: list[int]) -> None:
             house.tokens[index] += units
             owed.cash[at] += units * value
             house.cash[at] -= units * value
-        house.cash[at] += min(owed.cash[at], 0)
+        debt = max(-owed.cash[at], 0)
+        house.cash[at] -= debt
+        house.cash[parts.group] += parts.pay_own(account, debt)
         owed.cash[at] = max(owed.cash[at], 0)
 
 
@@ -137,8 +145,11 @@ def _units_for(debt: int, value: int, there: int) -> int:
     return min(-(-debt // value), there) if value > 0 and debt > 0 else 0
 
 
-def _give(house: Claims, at: int, values: list[int]) -> _Pool:
-    """Take out of the house what covers its debt in one group; its cash there is zero afterwards."""
+def _give(house: Claims, at: int, values: list[int], parts: Parts) -> _Pool:
+    """Take out of the house, then of all parts, what covers its debt in one group; its cash there is zero afterwards.
+
+    What parts give of the very group is a claim less on it.
+    """
     pool, debt = _Pool(), -house.cash[at]
     for other in range(len(house.cash)):
         spare = min(max(house.cash[other], 0), debt)
@@ -152,6 +163,9 @@ def _give(house: Claims, at: int, values: list[int]) -> _Pool:
             house.tokens[index] -= units
             pool.tokens[index] = units
             debt = max(debt - units * value, 0)
+    given = parts.pay_together(debt)
+    if given and parts.group != at:
+        pool.cash[parts.group] = pool.cash.get(parts.group, 0) + given
     house.cash[at] = 0
     return pool
 
