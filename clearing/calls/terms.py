@@ -12,6 +12,8 @@ from clearing.collateral.terms import Check
 
 DEADLINE_BLOCKS_MAX = 100_000
 CONGESTION_STEPS_MAX = 1_000
+EARLY_PPM_MIN = 1_000
+"""Smaller probabilities are told apart too coarsely to act on."""
 
 
 class CallTerms(Wire, frozen=True):
@@ -44,7 +46,7 @@ def calls_checks(terms: CallTerms) -> Iterator[Check]:
     """Every bounded field: its name, its value, and whether it is within its range."""
     yield "deadline_blocks", terms.deadline_blocks, terms.deadline_blocks <= DEADLINE_BLOCKS_MAX
     yield "urgent_ppm", terms.urgent_ppm, terms.urgent_ppm <= PPM
-    yield "early_ppm", terms.early_ppm, terms.early_ppm < PPM
+    yield "early_ppm", terms.early_ppm, not terms.early_ppm or EARLY_PPM_MIN <= terms.early_ppm < PPM
     released = 1 <= terms.early_release_ppm <= terms.early_ppm
     yield "early_release_ppm", terms.early_release_ppm, released or not terms.early_ppm
     yield "early_blocks", terms.early_blocks, 1 <= terms.early_blocks <= DEADLINE_BLOCKS_MAX

@@ -1,0 +1,107 @@
+"""The small network with terms of calls and liquidation turned on, and prices for every feed in every block."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from clearing.base.secp256k1 import sign_digest
+from clearing.blocks import BlockResult
+from clearing.calls.terms import CallTerms
+from clearing.crisis import CrisisParameters, crisis_checks
+from clearing.default.terms import DefaultTerms
+from clearing.facts import Fact
+from clearing.genesis import Genesis, MarketParameters
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.liquidation.requests import LiquidationBid
+from clearing.liquidation.terms import LiquidationTerms
+from clearing.margin.requirement import AccountMargin
+from clearing.ranges.parameters import RangeParameters
+from clearing.transactions import Transaction
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    HOUSE,
+    OWNER,
+    USDC_1,
+    World,
+    make_genesis,
+    secret,
+)
+
+FALLEN = 725_000
+"""Ticks at which Alice's 4.5 BTC on 8,000 dollars are below maintenance margin."""
+
+
+def genesis_in_crisis(
+    calls: CallTerms | None = None,
+    liquidation: LiquidationTerms | None = None,
+    default: DefaultTerms | None = None,
+    ranges: RangeParameters | None = None,
+    **market: Any,
+) -> Genesis:
+    """The small genesis with these terms."""
+    crisis = CrisisParameters(
+        calls=calls or CallTerms(),
+        liquidation=liquidation or LiquidationTerms(),
+        default=default or DefaultTerms(),
+    )
+    genesis = make_genesis(MarketParameters(**{"move_cap_ppm": 400_000, "epoch_blocks": 5} | market))
+    assert all(good for _, _, good in crisis_checks(crisis))
+    return msgspec.structs.replace(genesis, crisis=crisis, ranges=ranges or RangeParameters())
+
+
+class CrisisWorld(World):
+    """A world that tells both prices in every block."""
+
+    btc, eth = 790_000, 20_000
+
+    def go(
+        self, *transactions: Transaction, btc: int = 0, facts: Sequence[Fact] = (), after_ms: int = 1_000
+    ) -> BlockResult:
+        """One block, at the last prices unless others are named."""
+        self.btc = btc or self.btc
+        return self.block(*transactions, prices=((BTC, self.btc), (ETH, self.eth)), facts=facts, after_ms=after_ms)
+
+    def pay_in(self, account: int, dollars: int) -> BlockResult:
+        """A deposit of cash, in a block of its own."""
+        return self.go(facts=(self.deposit_fact(account, USDC_1, dollars * DOLLAR),))
+
+    def margin(self, account: int) -> AccountMargin:
+        """The account's margin now."""
+        return margin_of(arrays_of(self.state), holdings_of(self.state, account))
+
+    def bid(self, account: int, liquidated: int = ALICE, slice_ppb: int = 10**9, **changes: Any) -> LiquidationBid:
+        """A signed bid for a slice, by default for all that may be taken, at any discount."""
+        self.nonce += 1
+        record = self.state.liquidations.get(liquidated)
+        unsigned = LiquidationBid(
+            account=account,
+            liquidated=liquidated,
+            opened_height=record.opened_height if record else 0,
+            slice_ppb=slice_ppb,
+            discount_ppm=0,
+            nonce=self.nonce,
+            not_after_ms=self.time_ms + 60_000,
+            signature=bytes(65),
+        )
+        unsigned = msgspec.structs.replace(unsigned, **changes)
+        signature = sign_digest(secret(OWNER.get(account, 0)), unsigned.digest(self.network))
+        return msgspec.structs.replace(unsigned, signature=signature)
+
+
+def leveraged(
+    calls: CallTerms | None = None, liquidation: LiquidationTerms | None = None, dollars: int = 8_000, **more: Any
+) -> CrisisWorld:
+    """Alice long 4.5 BTC on 8,000 dollars; Bob, well funded, short; Carol and the house have 100,000 in cash."""
+    world = CrisisWorld(genesis_in_crisis(calls, liquidation, **more))
+    world.go()
+    cash = {ALICE: dollars, BOB: 100_000, CAROL: 100_000, HOUSE: 100_000}
+    world.go(facts=[world.deposit_fact(each, USDC_1, has * DOLLAR) for each, has in cash.items()])
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 4_500, 790_000))
+    return world

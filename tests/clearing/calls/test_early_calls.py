@@ -1,0 +1,163 @@
+"""Early calls: who is warned while margin is still there, on which inputs, and what the warning changes."""
+
+from math import isqrt
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.calls.breach import touch_ppm
+from clearing.calls.early import outlook_of, parts_of
+from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet, EarlyCalled
+from clearing.calls.records import CallKind
+from clearing.calls.terms import CallTerms
+from clearing.calls.trigger import congestion_of, trigger_of
+from clearing.margins import margin_book
+from clearing.ranges.parameters import RangeParameters
+from clearing.receipts import Liquidated, MarginCalled
+from clearing.run import Run
+from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, of_kind
+
+EARLY = CallTerms(deadline_blocks=10, early_ppm=400_000, early_release_ppm=250_000, early_blocks=8)
+WARNED = 775_000
+"""Ticks at which Alice is above initial margin and a breach within the hour is likely."""
+
+
+def test_an_account_above_initial_margin_is_called_early_when_a_breach_is_likely() -> None:
+    world = leveraged(EARLY)
+    assert not of_kind(world.results[-1], EarlyCalled), "not at 7,900"
+    result = world.go(btc=WARNED)
+    (called,) = of_kind(result, EarlyCalled)
+    assert called.account == ALICE
+    assert called.equity >= called.initial
+    assert not of_kind(result, MarginCalled)
+    assert called.probability_ppm >= called.threshold_ppm == 400_000
+    assert called.deadline_height == result.height + 8
+
+
+def test_the_receipt_can_be_recomputed_by_hand() -> None:
+    world = leveraged(EARLY)
+    (called,) = of_kind(world.go(btc=WARNED), EarlyCalled)
+    equity, initial = 8_000 * 10**6 - 4_500 * 15_000 * 10, 4_500 * 775_000 * 10 // 5
+    assert (called.equity, called.initial, called.trigger) == (equity, initial, initial * 4 // 5)
+    (group,) = called.groups
+    # A range of 20 % is three deviations over an hour: the first variance is (20 % / 3)^2.
+    deviation = -(-200_000_000 // 3)
+    assert group.variance == deviation**2
+    assert group.horizon_ms == 3_600_000
+    assert group.deviation_nano == deviation
+    assert group.deviation_micros == called.deviation == -(-initial * deviation // 200_000_000)
+    tenths, rest = divmod((equity - called.trigger) * 10, called.deviation)
+    assert (tenths, called.probability_ppm) == (7, 483_928 - (483_928 - 423_711) * rest // called.deviation)
+
+
+def test_an_early_call_is_taken_back_when_a_breach_is_unlikely() -> None:
+    world = leveraged(EARLY)
+    world.go(btc=WARNED)
+    assert not of_kind(world.go(btc=785_000), CallMet), "less likely, but not enough"
+    (met,) = of_kind(world.pay_in(ALICE, 3_000), CallMet)
+    assert (met.kind, met.probability_ppm < 250_000) == (CallKind.EARLY, True)
+    assert ALICE not in world.state.margin_calls
+
+
+def test_after_an_early_call_the_time_of_a_margin_call_runs_from_it() -> None:
+    world = leveraged(EARLY)
+    early = world.go(btc=WARNED).height
+    world.go()
+    (told,) = of_kind(world.go(btc=FALLEN), DeadlineSet)
+    assert (told.opened_height, told.deadline_height) == (early, early + 8)
+    plain = leveraged(CallTerms(deadline_blocks=10))
+    plain.go()
+    plain.go()
+    (later,) = of_kind(plain.go(btc=FALLEN), DeadlineSet)
+    assert later.deadline_height - later.opened_height == 10, "nobody who was warned has longer than who was not"
+
+
+def test_a_lapsed_early_call_takes_nothing_but_leaves_no_time_at_a_breach() -> None:
+    world = leveraged(EARLY)
+    world.go(btc=WARNED)
+    for _ in range(7):
+        assert not of_kind(world.go(), CallLapsed)
+    last = world.go()
+    (lapsed,) = of_kind(last, CallLapsed)
+    assert lapsed.kind is CallKind.EARLY
+    for _ in range(5):
+        assert not of_kind(world.go(), Liquidated), "margin is there"
+    breach = world.go(btc=FALLEN)
+    assert of_kind(breach, DeadlineSet)
+    assert of_kind(breach, Liquidated)
+
+
+def test_lateness_of_chains_lengthens_the_horizon() -> None:
+    ranges = RangeParameters(interval_ms=3_600_000)
+    world = leveraged(EARLY, ranges=ranges)
+    calm = world.go().height
+    assert calm
+    world.btc = 780_000
+    result = world.go(after_ms=4_000)
+    horizons = {part.horizon_ms for each in of_kind(result, EarlyCalled) for part in each.groups}
+    assert all(horizon >= EARLY.early_horizon_ms for horizon in horizons)
+    run = Run(world.state.fork(), world.make_block(()))
+    (first, *_) = outlook_of(run).groups
+    assert first.deviation_nano == isqrt(first.variance * first.horizon_ms // 3_600_000 - 1) + 1
+
+
+def test_with_early_calls_off_nobody_is_warned() -> None:
+    world = leveraged(CallTerms(deadline_blocks=10))
+    for ticks in (780_000, 775_000, 765_000):
+        assert not of_kind(world.go(btc=ticks), EarlyCalled)
+    assert not list(world.state.margin_calls.ordered())
+
+
+def test_an_emptied_account_is_no_longer_under_a_call() -> None:
+    world = leveraged(EARLY)
+    world.go(btc=WARNED)
+    assert ALICE in world.state.margin_calls
+    world.go(world.trade(BOB, ALICE, BTC_PERP, 4_500, WARNED))
+    assert ALICE not in world.state.margin_calls
+
+
+def told(world: CrisisWorld) -> dict[int, int]:
+    """Who would be called early now, one by one, with their probabilities."""
+    run = Run(world.state.fork(), world.make_block(()))
+    outlook, congestion, found = outlook_of(run), congestion_of(run), {}
+    book = margin_book(world.state)
+    for account in book.accounts():
+        margin = book.margin(account)
+        trigger = trigger_of(run, margin, congestion)
+        deviation = sum(each.deviation_micros for each in parts_of(margin, outlook))
+        probability = touch_ppm(margin.equity - trigger, deviation)
+        if margin.initial and margin.equity >= trigger and probability >= EARLY.early_ppm:
+            found[account] = probability
+    return found
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(st.tuples(st.sampled_from([ALICE, BOB, CAROL]), st.integers(1, 9_000)), min_size=1, max_size=4),
+    st.integers(650_000, 900_000),
+)
+def test_the_sieve_of_all_accounts_misses_nobody_and_calls_nobody_else(
+    trades: list[tuple[int, int]], ticks: int
+) -> None:
+    world = leveraged(EARLY, dollars=20_000)
+    for buyer, lots in trades:
+        seller = CAROL if buyer != CAROL else BOB
+        world.go(world.trade(buyer, seller, BTC_PERP, lots, 790_000))
+    before = {account for account, _ in world.state.margin_calls.ordered()}
+    result = world.go(btc=ticks)
+    called = {each.account: each.probability_ppm for each in of_kind(result, EarlyCalled)}
+    expected = told(world)
+    assert called == {each: expected[each] for each in expected if each not in before}
+
+
+@pytest.mark.parametrize("early_ppm", [100_000, 300_000, 600_000])
+def test_a_lower_threshold_warns_earlier(early_ppm: int) -> None:
+    world = leveraged(CallTerms(early_ppm=early_ppm, early_release_ppm=50_000, early_blocks=5), dollars=12_000)
+    ticks = 790_000
+    while not of_kind(world.results[-1], EarlyCalled):
+        ticks -= 1_000
+        world.go(btc=ticks)
+    (called,) = of_kind(world.results[-1], EarlyCalled)
+    assert early_ppm <= called.probability_ppm < early_ppm + 80_000

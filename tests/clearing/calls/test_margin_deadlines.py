@@ -1,0 +1,161 @@
+"""Margin calls with a deadline: who has how much time, from when, and when it is over."""
+
+import pytest
+
+from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet
+from clearing.calls.records import CallKind
+from clearing.calls.terms import CallTerms, calls_checks
+from clearing.calls.trigger import steps_of, trigger_micros
+from clearing.collateral.terms import Check
+from clearing.crisis import CrisisParameters, crisis_checks
+from clearing.margin.parameters import RiskParameters
+from clearing.ranges.parameters import RangeParameters
+from clearing.ranges.records import ChainDelay
+from clearing.receipts import Liquidated, MarginCalled, MarginRestored
+from clearing.state.export import export_state, import_state
+from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
+from tests.clearing.state.world import ALICE, BTC_PERP, SALT, of_kind, roots
+
+FIVE = CallTerms(deadline_blocks=5)
+
+
+def test_below_the_trigger_an_account_has_so_many_blocks_and_no_more() -> None:
+    world = leveraged(FIVE)
+    called = world.go(btc=FALLEN)
+    (told,) = of_kind(called, DeadlineSet)
+    assert (told.opened_height, told.deadline_height) == (called.height, called.height + 5)
+    assert (told.equity, told.trigger) == (5_075_000_000, 5_220_000_000)
+    for _ in range(4):
+        assert not of_kind(world.go(), Liquidated)
+    last = world.go()
+    (lapsed,) = of_kind(last, CallLapsed)
+    assert (last.height, lapsed.deadline_height, lapsed.urgent) == (told.deadline_height, told.deadline_height, False)
+    (done,) = of_kind(last, Liquidated)
+    assert done.equity_after >= done.initial_after
+    (met,) = of_kind(last, CallMet)
+    assert (met.kind, met.equity) == (CallKind.MARGIN, done.equity_after)
+    assert not list(world.state.margin_calls.ordered())
+
+
+def test_a_call_is_met_by_collateral_up_to_initial_margin() -> None:
+    world = leveraged(FIVE)
+    world.go(btc=FALLEN)
+    result = world.pay_in(ALICE, 2_000)
+    (met,) = of_kind(result, CallMet)
+    assert met.equity >= met.initial
+    assert of_kind(result, MarginRestored)
+    for _ in range(10):
+        assert not of_kind(world.go(), Liquidated)
+    assert world.lots(ALICE, BTC_PERP) == 4_500
+
+
+def test_collateral_that_covers_maintenance_only_saves_the_account_but_gives_it_no_new_time() -> None:
+    world = leveraged(FIVE)
+    opened = world.go(btc=FALLEN).height
+    assert not of_kind(world.pay_in(ALICE, 200), CallMet), "above maintenance, below initial"
+    for _ in range(6):
+        assert not of_kind(world.go(), Liquidated)
+    held = world.state.margin_calls[ALICE]
+    assert (held.opened_height, held.deadline_height, held.lapsed) == (opened, opened + 5, False)
+    assert of_kind(world.go(btc=720_000), Liquidated), "its time was over"
+
+
+def test_who_falls_far_below_maintenance_has_no_time_left() -> None:
+    world = leveraged(CallTerms(deadline_blocks=100, urgent_ppm=700_000))
+    assert not of_kind(world.go(btc=FALLEN), Liquidated)
+    result = world.go(btc=680_000)
+    (lapsed,) = of_kind(result, CallLapsed)
+    assert lapsed.urgent
+    assert lapsed.equity * 10 < lapsed.maintenance * 7
+    assert of_kind(result, Liquidated)
+
+
+def test_without_a_deadline_nothing_is_kept_and_the_account_is_liquidated_at_once() -> None:
+    world = leveraged()
+    result = world.go(btc=FALLEN)
+    assert of_kind(result, Liquidated)
+    assert not of_kind(result, DeadlineSet)
+    assert not of_kind(result, CallLapsed)
+    assert not list(world.state.margin_calls.ordered())
+
+
+def test_between_trigger_and_initial_an_account_is_called_but_has_no_deadline() -> None:
+    world = leveraged(FIVE)
+    result = world.go(btc=760_000)
+    assert of_kind(result, MarginCalled)
+    assert not of_kind(result, DeadlineSet)
+
+
+@pytest.mark.parametrize(
+    ("delay_ms", "steps"), [(0, 0), (30_000, 0), (30_001, 1), (90_000, 1), (90_001, 2), (10**9, 10)]
+)
+def test_congestion_counts_begun_steps_beyond_the_normal(delay_ms: int, steps: int) -> None:
+    assert steps_of(CallTerms(congestion_ms=30_000, congestion_step_ms=60_000), delay_ms) == steps
+
+
+def test_the_trigger_is_rounded_up_and_never_above_initial_margin() -> None:
+    risk = RiskParameters((), maintenance_numerator=4, maintenance_denominator=5)
+    assert trigger_micros(risk, 1_001, 0) == 801, "800.8"
+    assert trigger_micros(risk, 1_001, 100_000) == 881, "880.88"
+    assert trigger_micros(risk, 1_001, 900_000) == 1_001
+
+
+def congested(seconds: int) -> CrisisWorld:
+    """A chain that last went on so many seconds before the next block; ranges that are moved by nothing else."""
+    terms = CallTerms(
+        deadline_blocks=5,
+        congestion_ms=30_000,
+        congestion_step_ms=60_000,
+        congestion_step_blocks=3,
+        congestion_step_ppm=50_000,
+    )
+    world = leveraged(terms, ranges=RangeParameters(interval_ms=10**9))
+    since = world.state.now.time_ms + 1_000 - seconds * 1_000
+    world.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=since))
+    return world
+
+
+def test_a_late_chain_calls_earlier_and_gives_more_time() -> None:
+    calm = congested(10)
+    assert not of_kind(calm.go(btc=734_000), DeadlineSet)
+    world = congested(100)
+    result = world.go(btc=734_000)
+    (told,) = of_kind(result, DeadlineSet)
+    assert (told.delay_ms, told.congestion_steps) == (100_000, 2)
+    assert told.maintenance <= told.equity < told.trigger
+    assert told.trigger == -(-told.maintenance * 11 // 10)
+    assert told.deadline_height == result.height + 5 + 2 * 3
+
+
+def test_deadlines_survive_export_and_import() -> None:
+    world = leveraged(FIVE)
+    world.go(btc=FALLEN)
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert roots(copy) == roots(world.state)
+    assert copy.margin_calls[ALICE] == world.state.margin_calls[ALICE]
+
+
+def broken(**changes: int) -> list[Check]:
+    return [check for check in calls_checks(CallTerms(**changes)) if not check[2]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"deadline_blocks": 100_001},
+        {"urgent_ppm": 1_000_001},
+        {"early_ppm": 1_000_000, "early_release_ppm": 1},
+        {"early_ppm": 200_000},
+        {"early_ppm": 999, "early_release_ppm": 999},
+        {"early_ppm": 200_000, "early_release_ppm": 200_001},
+        {"early_blocks": 0},
+        {"early_horizon_ms": 0},
+        {"congestion_step_ms": 0},
+        {"congestion_step_ppm": 1_000_001},
+        {"congestion_steps_max": 1_001},
+    ],
+)
+def test_terms_out_of_range_are_refused(changes: dict[str, int]) -> None:
+    assert len(broken(**changes)) == 1
+    (path,) = [path for path, _, good in crisis_checks(CrisisParameters(calls=CallTerms(**changes))) if not good]
+    assert path.startswith("calls.")
