@@ -11,7 +11,12 @@ from clearing.validators.sets import heard
 
 
 def chain_is_live(run: Run, chain: ChainTerms) -> bool:
-    """Whether the chain is not watched, or a quorum saw a new final block of it recently enough."""
+    """Whether the chain is not watched, or a quorum saw a new final block of it recently enough.
+
+    A chain whose vault was detached is dead for good: no checkpoint is certified for it any more.
+    """
+    if (chain.chain_id, chain.vault) in run.state.struck:
+        return False
     if chain.heartbeat_ms_max == 0:
         return True
     power = 0

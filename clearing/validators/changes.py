@@ -142,12 +142,13 @@ def _check_approvals(state: State, before: ValidatorSet, request: ValidatorChang
 
 
 def begin_change(run: Run, index: int, after: ValidatorSet, approved: int) -> None:
-    """Make `after` the set of two heights on, and wait for every vault. The caller has checked it (`plan_change`)."""
+    """Make `after` the set of two heights on; wait for all vaults but detached ones. Checked before (`plan_change`)."""
     before = set_of(run.state, seats_of(run.state).next)
     old = {each.envelope_key: each for each in before.validators}
     new = {each.envelope_key for each in after.validators}
     number, height = seat_next(run.state, after), run.block.height
-    waiting = tuple((chain.chain_id, chain.vault) for chain in run.terms.chains.values())
+    vaults = ((chain.chain_id, chain.vault) for chain in run.terms.chains.values())
+    waiting = tuple(vault for vault in vaults if vault not in run.state.struck)
     run.state.changes.put(0, ChangeHeld(number, height, waiting))
     run.receipts.append(
         ValidatorsChanged(

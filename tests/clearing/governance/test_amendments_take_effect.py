@@ -1,4 +1,4 @@
-"""An amendment is proposed, agreed by more than two thirds of the power, waits, and is in force in one block for all."""
+"""What more than two thirds of the power agreed on waits for its timelock, and is in force in one block for all."""
 
 import msgspec
 import pytest

@@ -1,0 +1,223 @@
+"""Halts end by themselves, validators go by vote or by rule, and a vault that never returns holds nobody up."""
+
+import msgspec
+import pytest
+
+from clearing.blocks import ProvenOffence
+from clearing.codes import ClearingCode
+from clearing.collateral.terms import DepegTerms
+from clearing.governance.amendments import (
+    InstrumentHalt,
+    InstrumentResumption,
+    SuspenseAssignment,
+    ValidatorsAmendment,
+    VaultDetachment,
+)
+from clearing.governance.receipts import (
+    AmendmentInForce,
+    InstrumentHalted,
+    InstrumentResumed,
+    ProposalClosed,
+    SuspenseAssigned,
+    ValidatorRemoved,
+    VaultDetached,
+)
+from clearing.ledger import SUSPENSE_ACCOUNT, balance, check_whole_ledger
+from clearing.receipts import TradeNovated
+from clearing.state.export import export_state, import_state
+from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
+from clearing.validators.sets import seats_of, set_of
+from tests.clearing.governance.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
+from tests.clearing.state.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD, VAULTS, codes, of_kind
+from tests.clearing.validators.chamber import key_of, validator
+
+HALTED, HALT_REFUSED = ClearingCode.INSTRUMENT_HALTED, ClearingCode.HALT_REFUSED
+
+
+def test_a_halted_instrument_is_only_reduced_and_goes_on_by_itself() -> None:
+    house = Parliament()
+    house.step(house.trade(ALICE, BOB, BTC_PERP, 4, 790_000))
+    until = house.state.now.height + 10
+    proposal = house.proposal(InstrumentHalt(BTC_PERP, until))
+    house.step(proposal)
+    # In force in the block that agrees, for what comes after the last vote.
+    result = house.step(*house.votes(proposal), house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))
+    assert codes(result) == [HALTED]
+    assert of_kind(result, InstrumentHalted) == [InstrumentHalted(BTC_PERP, until, False)]
+    grows, turns = house.trade(CAROL, BOB, BTC_PERP, 1, 790_000), house.trade(BOB, ALICE, BTC_PERP, 5, 790_000)
+    less, other = house.trade(BOB, ALICE, BTC_PERP, 3, 790_000), house.trade(ALICE, BOB, BTC_FUT, 1, 790_000)
+    assert codes(house.step(grows, turns, less, other)) == [HALTED, HALTED]
+    assert house.lots(ALICE, BTC_PERP) == 1
+    while house.state.now.height < until - 1:
+        house.step()
+    result = house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))
+    assert of_kind(result, InstrumentResumed) == [InstrumentResumed(BTC_PERP, False)]
+    assert of_kind(result, TradeNovated)
+
+
+def test_a_vote_ends_a_halt() -> None:
+    house = Parliament()
+    house.agree(InstrumentHalt(BTC_PERP, house.state.now.height + 15))
+    house.agree(InstrumentResumption(BTC_PERP))
+    assert house.told(InstrumentResumed) == [InstrumentResumed(BTC_PERP, True)]
+    assert codes(house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == []
+    assert codes(house.step(house.proposal(InstrumentResumption(BTC_PERP)))) == [HALT_REFUSED]
+
+
+def test_no_halt_is_longer_than_genesis_allows() -> None:
+    house = Parliament()
+    limit = GOVERNED.halt_blocks_max
+    # Heights as of the block that judges.
+    for ahead in (-1, 1, 2 + limit):
+        halt = InstrumentHalt(BTC_PERP, house.state.now.height + ahead)
+        assert codes(house.step(house.proposal(halt))) == [HALT_REFUSED]
+    assert codes(house.step(house.proposal(InstrumentHalt(99, 5)))) == [ClearingCode.UNKNOWN_INSTRUMENT]
+
+
+def test_the_house_alone_halts_once_and_rests() -> None:
+    house = Parliament()
+    halt = house.halt(BTC_PERP, house.state.now.height + 10)
+    forged = msgspec.structs.replace(halt, until_height=halt.until_height + 1)
+    assert codes(house.step(forged)) == [ClearingCode.WRONG_SIGNER]
+    assert codes(house.step(halt)) == []
+    assert codes(house.step(halt)) == [HALT_REFUSED]
+    assert codes(house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == [HALTED]
+    again = house.halt(BTC_PERP, house.state.now.height + 20, 1)
+    assert codes(house.step(again)) == [HALT_REFUSED]
+    while house.state.now.height < halt.until_height + GOVERNED.halt_rest_blocks - 1:
+        house.step()
+    assert codes(house.step(house.halt(BTC_PERP, house.state.now.height + 10, 0))) == [HALT_REFUSED]
+    assert codes(house.step(house.halt(BTC_PERP, house.state.now.height + 10, 1))) == []
+
+
+def test_a_vote_changes_validators_after_the_timelock() -> None:
+    house = Parliament()
+    before = set_of(house.state, seats_of(house.state).next).hash
+    house.agree(ValidatorsAmendment(before, (key_of(4),), (validator(9),)))
+    result = house.wait()
+    assert len(of_kind(result, ValidatorsChanged)) == 1
+    assert of_kind(result, AmendmentInForce)[0].number == 0
+    house.settle()
+    assert set(house.speakers()) == {1, 2, 3, 9}
+
+
+def test_a_change_of_validators_waits_for_the_one_under_way_and_is_stale_after_it() -> None:
+    house = Parliament()
+    before = set_of(house.state, seats_of(house.state).next).hash
+    house.agree(ValidatorsAmendment(before, (key_of(4),), ()))
+    house.change([3])
+    house.wait(8)
+    assert not house.told(ProposalClosed)
+    house.step(facts=house.rotations())
+    house.wait(5)
+    closed = [each for result in house.results for each in of_kind(result, ProposalClosed)]
+    assert [each.code for each in closed] in ([ClearingCode.WRONG_VALIDATOR_SET], [])
+    assert set(house.speakers()) == {1, 2, 4}
+
+
+@pytest.mark.parametrize("entered", [(validator(8, 30),), ()])
+def test_a_vote_moves_no_more_power_than_any_change(entered: tuple[object, ...]) -> None:
+    house = Parliament()
+    before = set_of(house.state, seats_of(house.state).next).hash
+    left = () if entered else tuple(sorted((key_of(3), key_of(4))))
+    told = codes(house.step(house.proposal(ValidatorsAmendment(before, left, entered))))  # type: ignore[arg-type]
+    assert told == [ClearingCode.TOO_MUCH_POWER_MOVES]
+
+
+def test_who_is_proven_to_misbehave_often_enough_loses_its_seat_by_rule_once() -> None:
+    house = Parliament(governed_genesis(terms=msgspec.structs.replace(GOVERNED, removal_offences=2)))
+    first, second = (ProvenOffence(key_of(4), 1, height, 0, 10) for height in (1, 2))
+    assert not of_kind(house.hear({}, misbehaviour=[first]), ValidatorRemoved)
+    result = house.hear({}, misbehaviour=[second])
+    assert [(each.envelope_key, each.count) for each in of_kind(result, ValidatorRemoved)] == [(key_of(4), 2)]
+    house.settle()
+    assert set(house.speakers()) == {1, 2, 3}
+    # Taken in again by a vote, it starts anew: what cost it a seat does not cost it the next.
+    before = set_of(house.state, seats_of(house.state).next).hash
+    house.agree(ValidatorsAmendment(before, (), (validator(4),)))
+    house.wait()
+    house.settle()
+    assert set(house.speakers()) == {1, 2, 3, 4}
+    assert not any(of_kind(each, ValidatorRemoved) for each in house.results[-3:])
+
+
+def test_without_the_rule_misbehaviour_stays_on_record() -> None:
+    house = Parliament()
+    for height in range(1, 6):
+        house.hear({}, misbehaviour=[ProvenOffence(key_of(4), 1, height, 0, 10)])
+    assert set(house.speakers()) == {1, 2, 3, 4}
+
+
+def stuck(guarded: bool) -> Parliament:
+    """A change of validators that chain 2 never follows; Bob's and Carol's money is half there."""
+    genesis = governed_genesis()
+    if guarded:
+        usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
+        genesis = msgspec.structs.replace(genesis, assets=(genesis.assets[0], usdc, genesis.assets[2]))
+    house = Parliament(genesis, dollars=1_000)
+    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
+    house.change([4], [validator(8)])
+    house.step(facts=house.rotations((1,)))
+    return house
+
+
+GONE = VaultDetachment(2, VAULTS[2])
+
+
+def test_a_vault_is_detached_only_after_it_was_waited_for() -> None:
+    house = stuck(guarded=True)
+    assert codes(house.step(house.proposal(GONE))) == [ClearingCode.DETACHMENT_REFUSED]
+    house.wait(10)
+    assert codes(house.step(house.proposal(msgspec.structs.replace(GONE, chain_id=1, vault=VAULTS[1])))) == [
+        ClearingCode.DETACHMENT_REFUSED
+    ]
+    assert codes(house.step(house.proposal(GONE))) == []
+
+
+def test_cash_that_cannot_leave_its_group_keeps_its_vault() -> None:
+    house = stuck(guarded=False)
+    house.wait(10)
+    assert codes(house.step(house.proposal(GONE))) == [ClearingCode.DETACHMENT_REFUSED]
+
+
+def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more() -> None:
+    house = stuck(guarded=True)
+    house.wait(10)
+    house.agree(GONE, (1, 2, 3))
+    result = house.wait(TIMELOCK_MS // 1_000)
+    assert [(each.chain_id, each.set_number) for each in of_kind(result, VaultDetached)] == [(2, 0)]
+    assert of_kind(result, AmendmentInForce)[0].number == 1
+    house.wait(4)
+    assert 0 not in house.state.changes
+    assert any(of_kind(each, ChangeFinished) for each in house.results)
+    check_whole_ledger(house.state)
+    # Claims on the group gave up their share of what is stuck, and that counts for nothing.
+    assert house.cash(BOB) < 4_000 * DOLLAR
+    # What still comes in there is a stray, and nothing leaves.
+    before = house.cash(ALICE)
+    house.step(facts=[house.deposit_fact(ALICE, 2, 500 * DOLLAR)])
+    assert house.cash(ALICE) == before
+    assert codes(house.step(house.withdrawal(ALICE, 2, 1))) == [ClearingCode.CHAIN_SILENT]
+    # The next change waits for the living only.
+    house.change([8])
+    assert house.state.changes[0].waiting == ((1, VAULTS[1]),)
+    copy = import_state(house.genesis, SALT, export_state(house.state))
+    assert (copy.terms.genesis, copy.module_roots()) == (house.state.terms.genesis, house.state.module_roots())
+
+
+def test_money_in_suspense_goes_where_a_vote_says_and_nothing_else_does() -> None:
+    house = Parliament()
+    house.step(facts=[house.deposit_fact(77, 1, 40 * DOLLAR)])
+    assert balance(house.state, SUSPENSE_ACCOUNT, USD) == 40 * DOLLAR
+    for wrong, code in (
+        (SuspenseAssignment(ALICE, USD, 41 * DOLLAR), ClearingCode.BALANCE_TOO_SMALL),
+        (SuspenseAssignment(ALICE, USD, 0), ClearingCode.BALANCE_TOO_SMALL),
+        (SuspenseAssignment(77, USD, 1), ClearingCode.UNKNOWN_ACCOUNT),
+        (SuspenseAssignment(SUSPENSE_ACCOUNT, USD, 1), ClearingCode.UNKNOWN_ACCOUNT),
+    ):
+        assert codes(house.step(house.proposal(wrong))) == [code]
+    before = house.cash(ALICE)
+    house.agree(SuspenseAssignment(ALICE, USD, 40 * DOLLAR))
+    assert of_kind(house.wait(), SuspenseAssigned)
+    assert house.cash(ALICE) == before + 40 * DOLLAR
+    assert balance(house.state, SUSPENSE_ACCOUNT, USD) == 0

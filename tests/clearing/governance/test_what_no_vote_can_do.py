@@ -1,0 +1,257 @@
+"""Frozen places, bounds, and everything that genesis would refuse: refused when proposed, and again when due."""
+
+import msgspec
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from clearing.accounts.kinds import AccountKind
+from clearing.assets import Feed
+from clearing.base.codec import encode
+from clearing.base.errors import Rejected
+from clearing.codes import ClearingCode
+from clearing.genesis import AccountTerms
+from clearing.governance.amendments import NOTHING, Change, TermsAmendment
+from clearing.governance.bounds import bounds
+from clearing.governance.judging import judge_terms
+from clearing.governance.paths import NoSuchPlace, change_genesis, type_at, value_at
+from clearing.governance.receipts import ProposalClosed
+from clearing.instruments import Instrument, InstrumentKind
+from clearing.margin.charges import LotCharge
+from clearing.margin.parameters import RiskGroup, Scenario
+from clearing.ranges.parameters import RangeParameters
+from tests.clearing.governance.parliament import Parliament, governed_genesis
+from tests.clearing.state.world import ALICE, BOB, BTC_CALL, USD, codes, of_kind
+
+STALE, FROZEN, REFUSED, BAD = (
+    ClearingCode.AMENDMENT_STALE,
+    ClearingCode.AMENDMENT_FROZEN,
+    ClearingCode.AMENDMENT_REFUSED,
+    ClearingCode.BAD_AMENDMENT,
+)
+HOUSE = Parliament()
+
+
+def judged(*places: tuple[str, object]) -> int | None:
+    """The code of the refusal."""
+    found = judge_terms(HOUSE.state, HOUSE.changes(*places))
+    return int(found.code) if isinstance(found, Rejected) else None
+
+
+@pytest.mark.parametrize(
+    ("path", "after"),
+    [
+        ("name", "another"),
+        ("time_ms", 1),
+        ("version", 2),
+        ("crisis.governance.timelock_floor_ms", 1_500),
+        ("ranges.interval_ms", 1_000),
+        ("market.request_ms_max", 900_000),
+        ("market.snapshot_delay_blocks", 3),
+        ("chains.1.vault", b"\x66" * 20),
+        ("chains.1", None),
+        ("feeds.1.name", "other"),
+        ("assets.1.cash_group", 0),
+        ("assets.3.token", b"\x66" * 20),
+        ("assets.3.unit_decimals", 7),
+        ("assets.3.feed", 1),
+        ("instruments.1.micros_per_tick", 11),
+        ("instruments.2.expiry_ms", 1),
+        ("instruments.3.strike_ticks", 1),
+        ("instruments.1.group", 2),
+        ("risk.groups.1.feed", 2),
+        ("members.1", None),
+        ("members.0.accounts.77", AccountTerms(77, AccountKind.HOUSE)),
+        ("members.1.accounts.4.key", b"\x01" * 20),
+        ("members.1.accounts.4", None),
+        ("cash_groups.1", None),
+    ],
+)
+def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: object) -> None:
+    assert judged((path, after)) == FROZEN
+
+
+@pytest.mark.parametrize(
+    ("path", "after"),
+    [
+        ("risk.groups.1.range_ppm", 9_999),
+        ("risk.groups.1.range_ppm", 0),
+        ("risk.groups.1.volatility_range_ppm", 0),
+        ("risk.scenarios", (Scenario(1, 1, 0),)),
+        ("risk.groups.1.scenarios", (Scenario(1, 1, 0), Scenario(-1, 1, 0, 1))),
+        ("risk.groups.2.scenarios", (Scenario(1, 3, 0), Scenario(-1, 3, 0))),
+        ("risk.maintenance_numerator", 2),
+        ("risk.maintenance_numerator", 6),
+        ("risk.maintenance_numerator", 0),
+        ("risk.cash_limit_micros", 10**13 + 1),
+        ("assets.3.haircut_ppm", 4_999),
+        ("assets.3.haircut_ppm", 0),
+        ("assets.3.soft_credit_ppm", 500_001),
+        ("market.trade_fee_ppm", 10_001),
+        ("market.liquidation_penalty_ppm", 100_001),
+        ("market.liquidations_per_block", 0),
+        ("market.move_cap_ppm", 500_001),
+        ("market.confidence_ppm_max", 0),
+        ("market.report_age_ms_max", 0),
+        ("market.withdrawal_valid_ms", 1),
+        ("market.epoch_blocks", 100_001),
+        ("market.deposit_window", 0),
+        ("chains.1.custody_stride", 0),
+        ("chains.1.custody_stride", 100_001),
+        ("crisis.governance.timelock_ms", 1_999),
+        ("crisis.governance.timelock_ms", 0),
+        ("crisis.governance.vote_ms", 0),
+        ("crisis.governance.halt_blocks_max", 31),
+        ("instruments.1.band_ppm", 0),
+        ("instruments.4.funding.interval_ms", 5),
+    ],
+)
+def test_no_vote_passes_a_bound(path: str, after: object) -> None:
+    assert judged((path, after)) == REFUSED
+
+
+def test_every_bound_of_a_genesis_has_a_name_of_its_own() -> None:
+    names = [field for field, _, _ in bounds(HOUSE.genesis)]
+    assert len(set(names)) == len(names)
+    assert all(good for _, _, good in bounds(HOUSE.genesis))
+
+
+def test_what_was_beyond_a_bound_at_genesis_stands_in_nobodys_way_but_may_not_get_worse() -> None:
+    low = msgspec.structs.replace(HOUSE.genesis.assets[2], haircut_ppm=1_000)
+    genesis = msgspec.structs.replace(governed_genesis(), assets=(*HOUSE.genesis.assets[:2], low))
+    house = Parliament(genesis)
+    assert not isinstance(judge_terms(house.state, house.changes(("market.trade_fee_ppm", 5))), Rejected)
+    for haircut, refused in ((999, True), (2_000, True), (5_000, False)):
+        found = judge_terms(house.state, house.changes(("assets.3.haircut_ppm", haircut)))
+        assert isinstance(found, Rejected) is refused
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        # Carry beyond what risk arrays and rulebooks may state.
+        [("risk.rate_ppm", 1_000_000), ("instruments.9", Instrument(9, "FAR", InstrumentKind.FUTURE, 1, 1, USD, 65_536,
+                                                                    10**15))],
+        # A charge whose lines leave their range.
+        [("risk.charges.1", LotCharge(1, contingency_ppm=1_000_001))],
+        # More joint scenarios, slots or rows than a proof has room for.
+        [("risk.groups.1.scenarios", tuple(Scenario(1, 1, 0) for _ in range(65)))],
+        [("instruments", tuple(Instrument(1 + at, f"I{at}", InstrumentKind.PERPETUAL, 1, 1, USD, 1)
+                                for at in range(300)))],
+        # Two of one name: a statement's slots would be ambiguous.
+        [("feeds.3", Feed(3, "BTC"))],
+        [("instruments.9", Instrument(9, "BTC-PERP", InstrumentKind.PERPETUAL, 1, 1, USD, 10))],
+        # An instrument in a group of another feed, or without one.
+        [("instruments.9", Instrument(9, "X", InstrumentKind.PERPETUAL, 2, 1, USD, 10))],
+        [("instruments.9", Instrument(9, "X", InstrumentKind.PERPETUAL, 9, 1, USD, 10))],
+        # A group that is needed.
+        [("risk.groups.1", None)],
+        # A dated instrument that is over before it begins.
+        [("instruments.9", Instrument(9, "X", InstrumentKind.FUTURE, 1, 1, USD, 10, 1_700_000_000_001))],
+        # Ranges that a surface was not checked for, windows that cannot be filled.
+        [("ranges", RangeParameters(window=5, window_min=6))],
+        # Caps of a cash group whose balances could leave their range.
+        [("assets.1.cap_units", 2**62)],
+        # An account of somebody else.
+        [("members.1.accounts.2", AccountTerms(2, AccountKind.HOUSE))],
+        [("members.1.accounts.281474976710656", AccountTerms(2**48, AccountKind.HOUSE))],
+        [("members.1.trade_address", bytes(20))],
+    ],
+)  # fmt: skip
+def test_what_genesis_would_refuse_is_refused(places: list[tuple[str, object]]) -> None:
+    assert judged(*places) in (REFUSED, FROZEN)
+
+
+@pytest.mark.parametrize(
+    ("path", "after"),
+    [
+        ("market", b""),
+        ("market.trade_fee_ppm", b"\xcd\x00\x64"),
+        ("market.trade_fee_ppm", b"\xff"),
+        ("market.trade_fee_ppm", encode("100")),
+        ("market.trade_fee_ppm", encode(2**32)),
+        ("market.trade_fee_ppm", b""),
+        ("market.nothing", b"\x01"),
+        ("instruments.1.nothing", b"\x01"),
+        ("instruments.01.band_ppm", b"\x01"),
+        ("instruments.-1", b""),
+        ("instruments.9.band_ppm", b"\x01"),
+        ("instruments.9", encode(HOUSE.genesis.instruments[0])),
+        ("market.trade_fee_ppm.x", b"\x01"),
+        ("__class__", b"\x01"),
+        ("", b"\x01"),
+        (".", b"\x01"),
+        ("instruments.1.", b"\x01"),
+        ("instruments.99999999999999999999999", b"\x01"),
+    ],
+)
+def test_a_change_is_typed_canonical_and_of_a_place_that_is(path: str, after: bytes) -> None:
+    amendment = TermsAmendment((Change(path, NOTHING, after),))
+    if path == "market.trade_fee_ppm":
+        amendment = TermsAmendment((msgspec.structs.replace(HOUSE.changes((path, 5)).changes[0], after=after),))
+    if path == "market":
+        amendment = TermsAmendment(
+            (msgspec.structs.replace(HOUSE.changes((path, HOUSE.genesis.market)).changes[0], after=after),)
+        )
+    found = judge_terms(HOUSE.state, amendment)
+    assert isinstance(found, Rejected)
+    assert found.code in (BAD, STALE)
+
+
+def test_an_amendment_that_changes_nothing_is_none() -> None:
+    assert judged(("market.trade_fee_ppm", 0)) == BAD
+
+
+def test_what_may_be_when_proposed_and_may_not_when_due_is_closed_and_the_network_goes_on() -> None:
+    house = Parliament()
+    house.agree(house.changes((f"instruments.{BTC_CALL}", None)))
+    mark = house.state.marks[BTC_CALL].ticks
+    assert codes(house.step(house.trade(ALICE, BOB, BTC_CALL, 1, mark))) == []
+    result = house.wait(4)
+    closed = of_kind(result, ProposalClosed)
+    assert [each.code for each in closed] == [REFUSED]
+    assert BTC_CALL in house.state.terms.instruments
+    house.step()
+
+
+PATHS = [
+    "market", "risk", "ranges", "soft_credit", "crisis", "instruments", "assets", "risk.groups", "risk.joint",
+    "market.prices", "instruments.1", "instruments.2", "assets.1", "assets.3", "assets.1.depeg", "assets.3.yields",
+    "assets.3.haircut", "cash_groups.1", "cash_groups.1.skew", "chains.1", "members.1", "risk.groups.1.shock",
+    "risk.groups.1.surface", "crisis.governance", "instruments.1.funding", "risk.concentration", "venues",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(PATHS), data=st.data())
+def test_whatever_of_the_right_type_is_proposed_the_judge_says_yes_or_no(path: str, data: st.DataObject) -> None:
+    """Random numbers in every field: no exception gets out, and what is accepted can carry blocks."""
+    value = value_at(HOUSE.genesis, path)
+    assert type_at(path) is not None
+    fields = [(name, getattr(value, name)) for name in getattr(value, "__struct_fields__", ())]
+    whole = [(name, present) for name, present in fields if isinstance(present, int) and not isinstance(present, bool)]
+    if not whole:
+        return
+    name, present = data.draw(st.sampled_from(whole))
+    number = data.draw(
+        st.sampled_from([0, 1, 2, present + 1, max(present - 1, 0), 10**6, 2**31, 2**32 - 1, 2**62, 2**63 - 1])
+    )
+    changed = change_genesis(HOUSE.genesis, HOUSE.changes((f"{path}.{name}", number)).changes)
+    if isinstance(changed, Rejected) or changed == HOUSE.genesis:
+        return
+    found = judge_terms(HOUSE.state, HOUSE.changes((f"{path}.{name}", number)))
+    if isinstance(found, Rejected):
+        return
+    event(f"{path}.{name}")
+    world = Parliament(governed_genesis(), dollars=1_000)
+    world.amend((f"{path}.{name}", number))
+    world.step(world.trade(ALICE, BOB, 1, 1, 790_000))
+    world.step()
+
+
+def test_a_path_leads_to_a_place_or_says_where_it_ends() -> None:
+    with pytest.raises(NoSuchPlace, match="nothing is called nowhere"):
+        value_at(HOUSE.genesis, "market.nowhere")
+    assert value_at(HOUSE.genesis, "instruments.77") is None
+    assert type_at("instruments.77") is Instrument
+    assert type_at("risk.groups.1") is RiskGroup
