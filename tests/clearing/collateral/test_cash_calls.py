@@ -13,6 +13,7 @@ from clearing.collateral.receipts import AuctionOpened, CashCalled, CashCallMet,
 from clearing.collateral.terms import CashCallTerms
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import Liquidated, TransferCode
+from clearing.settling.receipts import Marked
 from clearing.state.export import export_state, import_state
 from tests.clearing.collateral.vaults import CALL, HOUR, INTEREST, STETH_2, Vaults, genesis_with, opened
 from tests.clearing.state.world import (
@@ -207,7 +208,8 @@ def test_whatever_is_bid_money_is_conserved_and_no_sale_lowers_the_sellers_equit
             state = world.state
             equity = margin_of(arrays_of(state), holdings_of(state, ALICE)).equity
             result = world.go(world.bid(what, ALICE, WETH_1, much, 10**6))
-            if of_kind(result, CollateralSold) and not of_kind(result, Liquidated):
+            # A halted feed may reopen in the block of the bid: what the mark takes is not the sale's doing.
+            if of_kind(result, CollateralSold) and not of_kind(result, Liquidated) and not of_kind(result, Marked):
                 assert margin_of(arrays_of(world.state), holdings_of(world.state, ALICE)).equity >= equity - sum(
                     each.amount
                     for each in result.transfers
