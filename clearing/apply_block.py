@@ -16,6 +16,7 @@ from clearing.bridge_facts import apply_bridge_facts
 from clearing.calls.margin_calls import check_margins
 from clearing.codes import ClearingCode
 from clearing.collateral.tending import tend_collateral
+from clearing.default.stages import resolve_defaults
 from clearing.epoch import close_epoch, snapshot_due
 from clearing.exits.tree import held_exit_root
 from clearing.fund.collecting import collect_contributions, follow_cash
@@ -76,6 +77,7 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     apply_transactions(run)
     call_back(run)
     check_margins(run)
+    resolve_defaults(run)
     collect_contributions(run)
     tend_fund(run)
     check_house(run)

@@ -20,8 +20,7 @@ class Positions:
     def __init__(self, state: State) -> None:
         self._state = state
         self._drift: dict[int, int] = {}
-        self.changes: list[tuple[int, int, int]] = []
-        """(account, instrument, signed lots) of everything added in this block, in order."""
+        self._changes: list[tuple[int, int, int]] = []
 
     def add(self, account: int, instrument: int, lots: int) -> None:
         """Net signed `lots` into a position. Raises Bug at |position| >= 2^39; callers refuse before."""
@@ -39,7 +38,12 @@ class Positions:
         else:
             self._state.books.remove(account)
         self._drift[instrument] = self._drift.get(instrument, 0) + lots
-        self.changes.append((account, instrument, lots))
+        self._changes.append((account, instrument, lots))
+
+    def take_changes(self) -> list[tuple[int, int, int]]:
+        """(account, instrument, signed lots) of everything added since the last call, in order."""
+        taken, self._changes = self._changes, []
+        return taken
 
     def holders(self, instrument: int) -> tuple[tuple[int, int], ...]:
         """(account, lots) of everybody with a position, ordered by account."""

@@ -15,6 +15,9 @@ from clearing.base.errors import Rejected
 from clearing.collateral.auctions import bid
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
 from clearing.collateral.swaps import swap
+from clearing.default.auction import bid_for_default
+from clearing.default.membership import leave, readmit_member, rescue_client
+from clearing.default.requests import ClientRescue, DefaultBid, MemberExit, MemberReadmission
 from clearing.fund.payments import contribute
 from clearing.fund.requests import FundContribution
 from clearing.gates.passing import cancel_withdrawal
@@ -73,6 +76,10 @@ RULES: dict[type, Callable[[Run, int, Any], Rejected | None]] = {
     LimitedWithdrawal: _withdraw,
     ReopeningOrder: take_order,
     ValidatorChange: change_validators,
+    DefaultBid: bid_for_default,
+    ClientRescue: rescue_client,
+    MemberReadmission: readmit_member,
+    MemberExit: leave,
     LiquidationBid: bid_for_slice,
     GovernanceProposal: propose,
     GovernanceVote: vote,

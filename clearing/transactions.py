@@ -12,6 +12,7 @@ from clearing.base import eip712
 from clearing.base.codec import U32, U63, Bytes20, Bytes65, Wire
 from clearing.base.ids import Hash32, NetworkId
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
+from clearing.default.requests import ClientRescue, DefaultBid, MemberExit, MemberReadmission
 from clearing.fund.requests import FundContribution
 from clearing.gates.requests import WithdrawalCancellation
 from clearing.governance.requests import PROPOSAL_BYTES_MAX, EmergencyHalt, GovernanceProposal, GovernanceVote
@@ -136,6 +137,10 @@ Transaction: TypeAlias = (
     | LimitedWithdrawal
     | ReopeningOrder
     | ValidatorChange
+    | DefaultBid
+    | ClientRescue
+    | MemberReadmission
+    | MemberExit
     | LiquidationBid
     | GovernanceProposal
     | GovernanceVote

@@ -19,6 +19,7 @@ from clearing.collateral.requests import LimitedWithdrawal
 from clearing.collateral.restrictions import check_restricted
 from clearing.collateral.skew import fee_of, settle_fee
 from clearing.collateral.soft_credit import lent
+from clearing.default.status import check_member_leaving
 from clearing.gates.deficits import check_reserve, equity_of, note_taken_out
 from clearing.gates.giving_back import count_released
 from clearing.gates.rates import check_rate, gate_of, in_genesis_units, must_wait, note_use
@@ -53,6 +54,7 @@ def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rej
         or check_account(run, at, request.account)
         or check_nonce(run, at, request.account, request.nonce)
         or check_owner(run, at, request.account, request.digest(run.terms.network), request.signature)
+        or check_member_leaving(run, at, request.account)
         or check_leaving(run, at, request.account, currency_of(asset), request.units + max(fee, 0))
         or _check_group(run, at, asset)
     )

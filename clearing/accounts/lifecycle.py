@@ -13,6 +13,7 @@ from clearing.accounts.requests import AccountClosing, AccountOpening
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.codes import ClearingCode, reject
+from clearing.default.status import check_member
 from clearing.gates.waiting import waiting_of
 from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS
 from clearing.ledger import balance, cash_currency, forget_account, token_currency
@@ -128,6 +129,7 @@ def _check_request(run: Run, at: str, request: AccountOpening | AccountClosing) 
         or check_account(run, at, request.account)
         or check_nonce(run, at, request.account, request.nonce)
         or check_signer(run, at, request.account, request.digest(run.terms.network), request.signature)
+        or check_member(run, at, request.account)
     )
 
 

@@ -12,6 +12,8 @@ from clearing.accounts.lifecycle import accounts_of_member
 from clearing.accounts.requests import AccountPorting
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
+from clearing.default.records import MemberStatus
+from clearing.default.status import check_member, member_status
 from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import MemberAccounts
@@ -27,6 +29,7 @@ def port_account(run: Run, index: int, request: AccountPorting) -> Rejected | No
         check_time(run, AT, request.not_after_ms)
         or check_account(run, AT, request.account)
         or check_nonce(run, AT, request.account, request.nonce)
+        or check_member(run, AT, request.account)
         or _check_portable(run, request)
         or _check_consents(run, request)
     )
@@ -61,6 +64,8 @@ def _check_portable(run: Run, request: AccountPorting) -> Rejected | None:
             parent=record.parent,
             called=len(called),
         )
+    if member_status(run.state, request.to_member) is not MemberStatus.ACTIVE:
+        return reject(ClearingCode.MEMBER_NOT_ACTIVE, AT, account=request.account, member=request.to_member)
     counts, limit = accounts_of_member(run.state, request.to_member), run.terms.market.member_accounts_max
     if counts.held + 1 + len(record.children) > limit:
         return reject(ClearingCode.ACCOUNTS_FULL, AT, member=request.to_member, held=counts.held, limit=limit)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from clearing.accounts.requests import AccountPorting, TokenTransfer
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
+from clearing.default.requests import ClientRescue, MemberReadmission
 from clearing.fund.requests import FundContribution
 from clearing.gates.requests import WithdrawalCancellation
 from clearing.governance.requests import HOUSE_PROPOSER, EmergencyHalt, GovernanceProposal, GovernanceVote
@@ -52,6 +53,8 @@ class Signer(Enum):
     MEMBER = "member"
     VENUE = "venue"
     VENUE_OR_HOUSE = "venue or house"
+    CLIENT_OR_HOUSE = "client or house"
+    """The account's own key; where it has none, the house's trade key."""
     VALIDATOR = "validator"
     """The envelope key of the validator with this index in the set in force: Ed25519, all others are addresses."""
 
@@ -77,8 +80,14 @@ def signatories(request: Transaction) -> tuple[Signatory, ...]:
         return tuple(Signatory("approvals", Signer.VALIDATOR, index, signature) for index, signature in signed)
     if isinstance(request, GovernanceProposal | GovernanceVote | EmergencyHalt):
         return (_of_governance(request),)
+    if isinstance(request, ClientRescue):
+        taker = Signatory("member_signature", Signer.MEMBER, request.to_member, request.member_signature)
+        client = Signatory("client_signature", Signer.CLIENT_OR_HOUSE, request.account, request.client_signature)
+        return taker, client
     leaves = isinstance(request, LEAVING)
     first = Signatory("signature", Signer.OWNER if leaves else Signer.ACCOUNT, request.account, request.signature)
+    if isinstance(request, MemberReadmission):
+        return first, Signatory("house_signature", Signer.MEMBER, HOUSE_MEMBER, request.house_signature)
     if isinstance(request, TradeGiveUp | ClaimSwap):
         return first, Signatory("recipient_signature", first.signer, request.recipient, request.recipient_signature)
     if isinstance(request, AccountPorting):
@@ -136,6 +145,8 @@ def keys_of(state: State, who: Signatory) -> tuple[bytes, ...]:
     record = state.accounts.get(who.id)
     if record is None or record.member not in state.members:
         return ()
+    if who.signer is Signer.CLIENT_OR_HOUSE:
+        return (record.key,) if any(record.key) else (state.members[HOUSE_MEMBER].trade_address,)
     if who.signer is Signer.CLIENT:
         return (record.key,) if any(record.key) else ()
     return (owner_key(state, who.id),) if who.signer is Signer.OWNER else (trade_key(state, who.id),)

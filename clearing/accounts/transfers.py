@@ -9,6 +9,7 @@ from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.listing import asset_now
+from clearing.default.status import check_member_reducing
 from clearing.ledger import cash_currency, token_currency
 from clearing.receipts import CashTransferred, TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
@@ -66,7 +67,11 @@ def _move(
     owners = [run.state.accounts[each].member for each in (account, recipient)]
     if owners[0] != owners[1]:
         return reject(ClearingCode.NOT_OWN_ACCOUNT, at, member=owners[0], recipient=owners[1])
-    refusal = check_client_money(run, at, account, recipient) or check_leaving(run, at, account, currency, amount)
+    refusal = (
+        check_client_money(run, at, account, recipient)
+        or check_member_reducing(run, at, account)
+        or check_leaving(run, at, account, currency, amount)
+    )
     if refusal is not None:
         return refusal
     use_nonce(run, account, request.nonce)

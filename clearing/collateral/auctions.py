@@ -15,6 +15,7 @@ from clearing.collateral.haircuts import effective_asset
 from clearing.collateral.listing import asset_now, is_suspended
 from clearing.collateral.receipts import CollateralSold
 from clearing.collateral.requests import CollateralBid
+from clearing.default.status import check_member
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import TransferCode
@@ -70,6 +71,7 @@ def _check_form(run: Run, request: CollateralBid) -> Rejected | None:
         or check_account(run, AT, request.account)
         or check_nonce(run, AT, request.account, request.nonce)
         or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        or check_member(run, AT, request.account)
     )
 
 

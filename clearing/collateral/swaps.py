@@ -10,6 +10,7 @@ from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.receipts import ClaimsSwapped
 from clearing.collateral.requests import ClaimSwap
+from clearing.default.status import check_member
 from clearing.ledger import token_currency
 from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
@@ -26,6 +27,8 @@ def swap(run: Run, index: int, request: ClaimSwap) -> Rejected | None:
     refusal = (
         _check_form(run, request)
         or _check_clients(run, request)
+        or check_member(run, AT, request.account)
+        or check_member(run, AT, request.recipient)
         or check_leaving(run, AT, request.account, *given, gains=taken)
         or check_leaving(run, AT, request.recipient, *taken, gains=given)
     )

@@ -51,23 +51,23 @@ def close_windows(run: Run, kept: set[int]) -> None:
             state.shifts.remove(account)
 
 
-def note_shifts(run: Run, first: int) -> int:
-    """Take in this block's changes of positions from number `first` on; returns the number of the next.
+def note_shifts(run: Run) -> None:
+    """Take in this block's changes of positions that have not been yet, if there is a window.
 
     Within a block marks are settled before positions change, so that all of a block's are at its marks.
     """
-    changes = run.positions.changes
+    changes = run.positions.take_changes()
     since = max((window.height for _, window in run.state.windows.ordered()), default=None)
     if since is None:
-        return len(changes)
+        return
     summed: dict[tuple[int, int], int] = {}
-    for account, instrument, lots in changes[first:]:
+    for account, instrument, lots in changes:
         summed[(account, instrument)] = summed.get((account, instrument), 0) + lots
     for account, instrument in sorted(summed):
         lots = summed[(account, instrument)]
-        if lots and run.terms.instruments[instrument].is_marked:
+        listed = run.terms.instruments.get(instrument)
+        if lots and listed is not None and listed.is_marked:
             _add(run.state, account, (since, instrument), lots, lots * run.state.marks[instrument].ticks)
-    return len(changes)
 
 
 def _add(state: State, account: int, key: tuple[int, int], lots: int, value: int) -> None:

@@ -103,8 +103,8 @@ class PortfolioSold(Wire, frozen=True, tag=115):
 class BiddersRanked(Wire, frozen=True, tag=116):
     """Whose contributions are used first: each member's share of the slices, what it bid for them, and its rank.
 
-    0: no bid, or one beyond `good_ask`; 1: good, but for less than its share; 2: for its share. Shares are in
-    proportion to required contributions, rounded down.
+    0: no bid, or one beyond `good_ask`; 1: good, but for less than its share, or more than it can carry; 2: for its
+    share. Shares are in proportion to required contributions, rounded down.
     """
 
     number: U63
@@ -157,15 +157,18 @@ class ClientClosedOut(Wire, frozen=True, tag=120):
 
 
 class CollateralTaken(Wire, frozen=True, tag=121):
-    """The house bought collateral at its value after haircut, to pay what the account owes."""
+    """The house bought collateral at its value after haircut, to pay what is owed; `back` is the account's again."""
 
     number: U63
     account: U63
     currency: U63
     units: U63
-    cash_group: U32
     micros_per_unit: U63
-    paid: U63
+    counted: U63
+    """Of units x micros_per_unit, what pays debts."""
+    cash_group: U32
+    back: U63
+    """The rest of the last unit, in this group's cash."""
 
 
 class LossShared(Wire, frozen=True, tag=122):
@@ -179,7 +182,10 @@ class LossShared(Wire, frozen=True, tag=122):
     """(account, cash group, micros)."""
     steps: tuple[Step, ...]
     paid: tuple[tuple[U32, U63, U32, U63], ...]
-    """(layer, account, cash group, micros) that moved to the house, which pays the deficits with it."""
+    """(layer, account, cash group, micros) that moved to the house, which pays the deficits with it.
+
+    Cash group 0: tokens, as told in `CollateralTaken`. Parts of the default fund are told in `FundDrawn`.
+    """
 
 
 class AssessmentsCalled(Wire, frozen=True, tag=123):

@@ -81,6 +81,8 @@ class DefaultHeld(Wire, frozen=True):
     borne: U63 = 0
     by_layer: tuple[tuple[U32, U63], ...] = ()
     """(layer, micros) borne so far, in order."""
+    used: tuple[tuple[U63, U63], ...] = ()
+    """(member, micros) of survivors' contributions that bore some of it."""
     assessed: tuple[tuple[U63, U63], ...] = ()
     """(member, micros) to be taken at the deadline."""
     ended_height: U63 = 0

@@ -1,4 +1,4 @@
-"""Sharing a loss among payers none of whom pays more than a cap.
+"""Sharing a loss among payers none of whom pays more than a cap, and what was collected among claims.
 
 Rule: in proportion to the weights among those who are not at their cap, whole units, every unit somebody's. It knows no
 accounts.
@@ -33,3 +33,23 @@ def allocate_capped(total: int, weights: Sequence[int], caps: Sequence[int]) -> 
     for at, share in zip(open_, allocate(left, [weights[at] for at in open_]), strict=True):
         shares[at] = share
     return shares
+
+
+def share_collected(collected: int, claims: Sequence[int]) -> list[int]:
+    """What each claim is paid out of what was collected: in proportion, rounded down, what is left to the last.
+
+    Nobody is paid more than its claim: what is too much for the last goes to the one before it. All claims are paid in
+    full when enough was collected. Raises ValueError for a negative number.
+    """
+    if collected < 0 or any(each < 0 for each in claims):
+        raise ValueError("what was collected and claims must not be negative")
+    whole = sum(claims)
+    if collected >= whole:
+        return list(claims)
+    paid = [each * collected // whole for each in claims]
+    left = collected - sum(paid)
+    for at in reversed(range(len(paid))):
+        more = min(left, claims[at] - paid[at])
+        paid[at] += more
+        left -= more
+    return paid

@@ -56,6 +56,11 @@ def check_member_leaving(run: Run, at: str, account: int) -> Rejected | None:
     return check_member(run, at, account)
 
 
+def is_bound(state: State, account: int) -> bool:
+    """Whether an account may only reduce its risk, because of how its member stands."""
+    return status_of_account(state, account) is not MemberStatus.ACTIVE
+
+
 def is_in_default(state: State, account: int) -> bool:
     """Whether the account is a defaulter's own, and its default under way: it is not called or liquidated meanwhile."""
     record = state.accounts[account]

@@ -10,6 +10,7 @@ how a median comes to be.
 from clearing.base.errors import Rejected
 from clearing.base.units import POSITION_MAX
 from clearing.codes import ClearingCode, reject
+from clearing.default.status import check_member
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedStatus, Rung
@@ -59,6 +60,7 @@ def _check_form(run: Run, request: ReopeningOrder, instrument: Instrument | None
         or check_account(run, AT, request.account)
         or check_nonce(run, AT, request.account, request.nonce)
         or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        or check_member(run, AT, request.account)
     )
 
 

@@ -12,6 +12,7 @@ from clearing.base.units import POSITION_MAX, PPM, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.restrictions import check_restricted, is_restricted
 from clearing.collateral.soft_credit import borrowed, gives_away
+from clearing.default.status import check_member, check_member_reducing, is_bound
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, surely_margined
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
@@ -75,8 +76,11 @@ def clear(run: Run, index: int, trade: Bargain, venue: VenueTerms | None = None)
     if mark is None:
         return reject(ClearingCode.PRICE_MISSING, AT, instrument=trade.instrument)
     band_ppm = min(instrument.band_ppm, venue.band_ppm) if venue and venue.band_ppm else instrument.band_ppm
-    refusal = _check_band(trade, mark.ticks, band_ppm) or check_reducing(
-        run, AT, instrument, trade.buyer, trade.seller, trade.lots
+    refusal = (
+        check_member_reducing(run, AT, trade.buyer)
+        or check_member_reducing(run, AT, trade.seller)
+        or _check_band(trade, mark.ticks, band_ppm)
+        or check_reducing(run, AT, instrument, trade.buyer, trade.seller, trade.lots)
     )
     if refusal is not None:
         return refusal
@@ -201,7 +205,8 @@ def _accounts_max(run: Run) -> int:
 
 def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
     arrays, loans = arrays_of(run.state), borrowed(run.state, account)
-    free = not loans and not is_restricted(run.state, account)
+    bound = is_restricted(run.state, account) or is_bound(run.state, account)
+    free = not loans and not bound
     if free and surely_margined(arrays, after):
         return None
     margin = margin_of(arrays, after)
@@ -210,15 +215,19 @@ def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> 
     earlier = margin_of(arrays, before)
     if gives_away(loans, earlier.equity, margin.equity):
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
-    if margin.initial_ok and not is_restricted(run.state, account):
+    if margin.initial_ok and not bound:
         return None
     less = margin.initial < earlier.initial
     # Who is called may give up in price what the reduction frees, but never what is not theirs: the house would pay it.
     own = margin.equity >= min(earlier.equity, 0)
     if less and own and margin.equity - margin.initial >= earlier.equity - earlier.initial:
         return None
-    return check_restricted(run, AT, account) or reject(
-        ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
+    return (
+        check_restricted(run, AT, account)
+        or check_member(run, AT, account)
+        or reject(
+            ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
+        )
     )
 
 

@@ -1,0 +1,229 @@
+"""The hedging auction of a defaulter's portfolio: bids for equal slices, filled cheapest first, bidders ranked.
+
+Rule: lots pass at the mark, which does not move; what a bidder asks beyond that is the estate's loss. Who asks least is
+filled first, then who bid first, then the lower member. A buyer covers initial margin afterwards or gets fewer slices.
+Contributions of members who did not bid for their share, or only at a bad price, are used before those of the others.
+"""
+
+import msgspec
+
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.base.units import POSITION_MAX, PPM, mul_div_down
+from clearing.codes import ClearingCode, reject
+from clearing.default.close_out import move, option_value
+from clearing.default.receipts import BiddersRanked, DefaultBidTaken, Moved, PortfolioSold
+from clearing.default.records import BidHeld, DefaultHeld, MemberStatus, Phase
+from clearing.default.requests import DefaultBid
+from clearing.default.status import check_member, member_status
+from clearing.default.unresolved import defaults_under_way
+from clearing.fund.use import contributors, required
+from clearing.genesis import CASH_MICROS_MAX
+from clearing.holdings import Holdings, arrays_of, book_of, holdings_of, margin_of
+from clearing.ledger import cash_currency
+from clearing.prices.degradation import may_close_out
+from clearing.receipts import TransferCode
+from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
+from clearing.run import Run
+from clearing.state.state import State
+
+AT = "default_bid"
+Lots = tuple[tuple[int, int], ...]
+
+
+def bid_for_default(run: Run, index: int, request: DefaultBid) -> Rejected | None:
+    """Take a bid in, in place of the member's last one; or refuse it and change nothing."""
+    terms = run.terms.crisis.default
+    if request.slices > terms.auction_slices or abs(request.ask_micros) * max(request.slices, 1) > CASH_MICROS_MAX:
+        return reject(ClearingCode.BAD_SIZE, AT, slices=request.slices, ask_micros=request.ask_micros)
+    refusal = (
+        check_time(run, AT, request.not_after_ms)
+        or check_account(run, AT, request.account)
+        or check_nonce(run, AT, request.account, request.nonce)
+        or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
+        or check_member(run, AT, request.account)
+        or _check_auction(run, request)
+    )
+    if refusal is not None:
+        return refusal
+    member = run.state.accounts[request.account].member
+    use_nonce(run, request.account, request.nonce)
+    if request.slices:
+        held = BidHeld(request.account, request.slices, request.ask_micros, run.block.height)
+        run.state.default_bids.put((request.number, member), held)
+    else:
+        run.state.default_bids.remove((request.number, member))
+    run.receipts.append(
+        DefaultBidTaken(index, request.number, member, request.account, request.slices, request.ask_micros)
+    )
+    return None
+
+
+def _check_auction(run: Run, request: DefaultBid) -> Rejected | None:
+    held = dict(defaults_under_way(run.state)).get(request.number)
+    if held is None:
+        return reject(ClearingCode.NO_SUCH_DEFAULT, AT, number=request.number)
+    if held.phase is not Phase.OPEN or run.block.height > held.auction_height:
+        return reject(ClearingCode.DEFAULT_AUCTION_OVER, AT, number=request.number, last=held.auction_height)
+    member = run.state.accounts[request.account].member
+    if member == HOUSE_MEMBER:
+        return reject(ClearingCode.OWN_DEFAULT, AT, account=request.account, member=member)
+    most = most_asked(run, portfolio(run, held))
+    if request.ask_micros > most:
+        return reject(ClearingCode.ASK_TOO_HIGH, AT, ask_micros=request.ask_micros, most=most)
+    return None
+
+
+def portfolio(run: Run, held: DefaultHeld) -> Lots:
+    """(instrument, lots) of the estate whose prices are open."""
+    if not held.own:
+        return ()
+    listed = run.terms.instruments
+    return tuple(
+        (instrument, lots)
+        for instrument, lots in book_of(run.state, held.estate).lots
+        if may_close_out(run.state, listed[instrument].feed)
+    )
+
+
+def slice_margin(run: Run, lots: Lots) -> int:
+    """Initial margin of a slice: that of the whole portfolio alone, divided, rounded down."""
+    alone = Holdings([0] * len(run.terms.cash_groups), [0] * len(run.terms.tokens), [0] * len(run.terms.instruments))
+    for instrument, held in lots:
+        alone.lots[run.terms.position_of[instrument]] = held
+    return margin_of(arrays_of(run.state), alone).initial // run.terms.crisis.default.auction_slices
+
+
+def most_asked(run: Run, lots: Lots) -> int:
+    """The most that may be asked for a slice."""
+    return mul_div_down(slice_margin(run, lots), run.terms.crisis.default.auction_worst_ppm, PPM)
+
+
+def sell(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
+    """Fill the bids for a default's portfolio, rank who could bid, and forget the bids."""
+    terms, lots = run.terms.crisis.default, portfolio(run, held)
+    bids = {member: bid for (of, member), bid in list(run.state.default_bids.ordered()) if of == number}
+    of_slices, margin = terms.auction_slices, slice_margin(run, lots)
+    first, dearest = 0, None
+    full: set[int] = set()
+    for ask, _, member in sorted((bid.ask_micros, bid.height, member) for member, bid in bids.items()):
+        if not lots or ask > mul_div_down(margin, terms.auction_worst_ppm, PPM):
+            break
+        bid = bids[member]
+        wanted = min(bid.slices, of_slices - first)
+        slices = _carried(run, member, bid, lots, first, wanted)
+        if slices:
+            _fill(run, number, held, (member, bid), (first, slices), lots)
+            first, dearest = first + slices, ask
+        # A bid that comes too late to be filled counts if it could have been.
+        carried = slices == wanted if wanted else _carried(run, member, bid, lots, 0, bid.slices) == bid.slices
+        full.update({member} if carried else ())
+    good_ask = (dearest or 0) + mul_div_down(margin, terms.auction_tolerance_ppm, PPM)
+    ranked = _rank(run, number, held, bids, full, first, good_ask) if lots else ()
+    for member in bids:
+        run.state.default_bids.remove((number, member))
+    return msgspec.structs.replace(held, seniority=ranked)
+
+
+def _fill(
+    run: Run, number: int, held: DefaultHeld, bidder: tuple[int, BidHeld], part: tuple[int, int], portfolio_lots: Lots
+) -> None:
+    """Sell a bidder the slices from the first of `part`, as many as its second says."""
+    (member, bid), (first, slices) = bidder, part
+    of_slices = run.terms.crisis.default.auction_slices
+    moved: list[Moved] = []
+    for instrument, lots in part_of(portfolio_lots, first, slices, of_slices):
+        moved.append(move(run, held.estate, bid.account, instrument, lots))
+    paid, currency = slices * bid.ask_micros, cash_currency(run.terms.cash_groups[0])
+    payer, payee = (held.estate, bid.account) if paid >= 0 else (bid.account, held.estate)
+    run.journal.transfer(payer, payee, currency, abs(paid), TransferCode.DEFAULT_AUCTION_PAID, number)
+    run.receipts.append(
+        PortfolioSold(
+            number=number,
+            member=member,
+            account=bid.account,
+            first=first,
+            slices=slices,
+            of_slices=of_slices,
+            wanted=bid.slices,
+            ask_micros=bid.ask_micros,
+            paid=paid,
+            positions=tuple(moved),
+        )
+    )
+
+
+def part_of(lots: Lots, first: int, slices: int, of_slices: int) -> Lots:
+    """The lots of slices `first` to `first + slices`: all slices together are all lots, whoever takes which."""
+    parts = []
+    for instrument, held in lots:
+        size = abs(held) * (first + slices) // of_slices - abs(held) * first // of_slices
+        if size:
+            parts.append((instrument, size if held > 0 else -size))
+    return tuple(parts)
+
+
+def _carried(run: Run, member: int, bid: BidHeld, lots: Lots, first: int, wanted: int) -> int:
+    """The most slices, up to those wanted, that leave the bidder at initial margin; found by halving."""
+    record = run.state.accounts.get(bid.account)
+    if record is None or record.member != member or member_status(run.state, member) is not MemberStatus.ACTIVE:
+        return 0
+    of_slices = run.terms.crisis.default.auction_slices
+    enough, too_many = 0, wanted + 1
+    while too_many - enough > 1:
+        middle = wanted if enough == 0 and too_many == wanted + 1 else (enough + too_many) // 2
+        if _covers(run, bid, part_of(lots, first, middle, of_slices), middle):
+            enough = middle
+        else:
+            too_many = middle
+    return enough
+
+
+def _covers(run: Run, bid: BidHeld, lots: Lots, slices: int) -> bool:
+    after = holdings_of(run.state, bid.account)
+    after.cash[0] += slices * bid.ask_micros
+    for instrument, moved in lots:
+        at = run.terms.position_of[instrument]
+        group = run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)
+        after.lots[at] += moved
+        after.cash[group] -= option_value(run, instrument) * moved
+        if abs(after.lots[at]) > POSITION_MAX:
+            return False
+    limit = run.terms.risk.cash_limit_micros
+    if any(claim < -limit for claim in after.cash):
+        return False
+    return margin_of(arrays_of(run.state), after).initial_ok
+
+
+def survivors_of(state: State, defaulter: int) -> tuple[int, ...]:
+    """Members whose contributions may be used: neither the house nor in default nor gone; ordered."""
+    standing = (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
+    return tuple(
+        each
+        for each in contributors(state)
+        if each not in (HOUSE_MEMBER, defaulter) and member_status(state, each) in standing
+    )
+
+
+def _rank(
+    run: Run,
+    number: int,
+    held: DefaultHeld,
+    bids: dict[int, BidHeld],
+    full: set[int],
+    sold: int,
+    good_ask: int,
+) -> tuple[tuple[int, int], ...]:
+    """(member, rank), lower ranks paying first; with a receipt. `full`: members who carry all they bid for."""
+    survivors = survivors_of(run.state, held.member)
+    needed = {member: required(run.state, member) for member in survivors}
+    whole, of_slices = sum(needed.values()), run.terms.crisis.default.auction_slices
+    told = []
+    for member in survivors:
+        share = of_slices * needed[member] // whole if whole else 0
+        bid = bids.get(member)
+        good = bid is not None and bid.ask_micros <= good_ask
+        rank = 0 if bid is None or not good else 2 if bid.slices >= share and member in full else 1
+        told.append((member, share, bid.slices if bid else 0, bid.ask_micros if bid else 0, rank))
+    run.receipts.append(BiddersRanked(number, sold, of_slices, good_ask, tuple(told)))
+    return tuple((member, rank) for member, _, _, _, rank in told)

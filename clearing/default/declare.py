@@ -1,0 +1,190 @@
+"""Declaring a default: when a member cannot pay what an account of its failed on, and what happens at once.
+
+Rule: a member that has other money of its own, beyond initial margin, pays with it and is in no default. Else all its
+own accounts become one estate: its debts, money and positions together. Clients stay as they are. It must not know who
+bears a loss.
+"""
+
+import msgspec
+
+from clearing.accounts.kinds import AccountKind
+from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
+from clearing.base.units import POSITION_MAX
+from clearing.calls.failures import Failure
+from clearing.collateral.soft_credit import lent
+from clearing.default.gains import open_window
+from clearing.default.receipts import DefaultDeclared, DeficitCured, EstatePooled, StatusChanged
+from clearing.default.records import DefaultHeld, DefaultReason, MemberStatus, Phase, Standing
+from clearing.default.status import member_status
+from clearing.default.terms import blocks_max
+from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way, deficits_of
+from clearing.genesis import MEMBER_ACCOUNTS_MAX
+from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of
+from clearing.ledger import balance, cash_currency, token_currency
+from clearing.receipts import TransferCode
+from clearing.run import Run
+from clearing.state.state import State
+from clearing.trades.mandates import end_mandates
+
+Deficits = tuple[tuple[int, int, int], ...]
+
+
+def declare_defaults(run: Run) -> None:
+    """Deal with every account that failed in this block, in the order in which they failed."""
+    for failure in run.failures:
+        if not _is_dealt_with(run.state, failure.account):
+            declare(run, failure)
+
+
+def declare(run: Run, failure: Failure) -> None:
+    """Let the member pay out of other money of its own, or declare its default. The house pays for its own accounts."""
+    member = run.state.accounts[failure.account].member
+    deficits = deficits_of(run.state, (failure.account,))
+    if member == HOUSE_MEMBER:
+        for account, group, micros in deficits if failure.account != HOUSE_ACCOUNT else ():
+            run.journal.transfer(
+                HOUSE_ACCOUNT, account, cash_currency(group), micros, TransferCode.DEFICIT_COVERED, account
+            )
+        run.touched.update((HOUSE_ACCOUNT, failure.account))
+        return
+    own, clients = member_accounts(run.state, member)
+    if deficits and not book_of(run.state, failure.account).lots and _cure(run, member, failure.account, deficits, own):
+        return
+    _open(run, member, failure, own, clients)
+
+
+def member_accounts(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A member's own accounts and its clients', each ordered. Linear in all accounts: for what happens seldom."""
+    own: list[int] = []
+    clients: list[int] = []
+    for account, record in state.accounts.ordered():
+        if record.member == member and account < MEMBER_ACCOUNTS_MAX:
+            (clients if record.kind is AccountKind.CLIENT else own).append(account)
+    return tuple(own), tuple(clients)
+
+
+def free_cash(state: State, account: int) -> int:
+    """Cash that may be taken of an account and leaves it at initial margin; nothing of it is lent."""
+    held = holdings_of(state, account)
+    margin = margin_of(arrays_of(state), held)
+    loans = sum(lent(state, account, group) for group in state.terms.cash_groups)
+    return max(min(sum(max(claim, 0) for claim in held.cash), margin.equity - margin.initial) - loans, 0)
+
+
+def _is_dealt_with(state: State, account: int) -> bool:
+    return any(account in held.own or account in held.clients for _, held in defaults_under_way(state))
+
+
+def _cure(run: Run, member: int, account: int, deficits: Deficits, own: tuple[int, ...]) -> bool:
+    """Pay an account's deficits with free cash of the member's own accounts, claims on other groups at par; or not."""
+    free = {each: free_cash(run.state, each) for each in own if each != account}
+    needed = sum(micros for _, _, micros in deficits)
+    if sum(free.values()) < needed:
+        return False
+    paid: list[tuple[int, int, int]] = []
+    for payer in sorted(free):
+        for group in run.terms.cash_groups:
+            micros = min(max(balance(run.state, payer, cash_currency(group)), 0), free[payer], needed)
+            if micros:
+                _pay(run, payer, HOUSE_ACCOUNT, group, micros)
+                paid.append((payer, group, micros))
+                free[payer] -= micros
+                needed -= micros
+    for _, group, micros in deficits:
+        _pay(run, HOUSE_ACCOUNT, account, group, micros)
+    run.touched.update((HOUSE_ACCOUNT, account, *free))
+    owed = tuple((group, micros) for _, group, micros in deficits)
+    run.receipts.append(DeficitCured(member, account, owed, tuple(paid)))
+    return True
+
+
+def _pay(run: Run, payer: int, payee: int, group: int, micros: int) -> None:
+    run.journal.transfer(payer, payee, cash_currency(group), micros, TransferCode.DEFICIT_CURED, payer)
+
+
+def _open(run: Run, member: int, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
+    """Write the default down, tell of it, and bring the estate together."""
+    state, terms, height = run.state, run.terms.crisis.default, run.block.height
+    clock = state.default_clock.get(0) or NO_DEFAULTS
+    number = clock.declared + 1
+    window = open_window(run, member)
+    held = DefaultHeld(
+        member=member,
+        reason=DefaultReason(int(failure.reason)),
+        account=failure.account,
+        phase=Phase.OPEN,
+        declared_height=height,
+        auction_height=height + terms.auction_blocks if terms.auction_blocks and _has_positions(state, own) else 0,
+        porting_height=height + terms.porting_blocks if clients else height,
+        deadline_height=height + blocks_max(terms),
+        estate=own[0] if own else failure.account,
+        own=own,
+        clients=clients,
+        margined_height=window.height,
+        marks=window.marks,
+    )
+    state.default_clock.put(0, msgspec.structs.replace(clock, declared=number, under_way=(*clock.under_way, number)))
+    state.defaults.put(number, held)
+    before = member_status(state, member)
+    state.standings.put(member, Standing(MemberStatus.DEFAULTING, height, number))
+    run.receipts.append(StatusChanged(member, before, MemberStatus.DEFAULTING, number))
+    run.receipts.append(
+        DefaultDeclared(
+            number=number,
+            member=member,
+            reason=held.reason,
+            account=held.account,
+            estate=held.estate,
+            own=own,
+            clients=clients,
+            deficits=deficits_of(state, (*own, *clients)),
+            margined_height=held.margined_height,
+            auction_height=held.auction_height,
+            porting_height=held.porting_height,
+            deadline_height=held.deadline_height,
+        )
+    )
+    for account in (*own, *clients):
+        _end_what_is_under_way(run, account, own=account in own)
+    for account in own:
+        if account != held.estate:
+            pool(run, number, account, held.estate)
+
+
+def _has_positions(state: State, accounts: tuple[int, ...]) -> bool:
+    return any(book_of(state, account).lots for account in accounts)
+
+
+def _end_what_is_under_way(run: Run, account: int, *, own: bool) -> None:
+    """Mandates and orders end; calls and sales too where the account is the member's own."""
+    end_mandates(run, account)
+    for instrument in run.terms.instruments:
+        run.state.auction_orders.remove((instrument, account))
+    if own:
+        run.state.cash_calls.remove(account)
+        run.state.margin_calls.remove(account)
+        run.state.liquidations.remove(account)
+
+
+def pool(run: Run, number: int, account: int, estate: int) -> None:
+    """Bring all of an account into the estate; it takes debts over, too. Lots beyond its position limit stay."""
+    money: list[tuple[int, int]] = []
+    currencies = [cash_currency(group) for group in run.terms.cash_groups]
+    currencies += [token_currency(token.id) for token in run.terms.tokens]
+    for currency in currencies:
+        amount = balance(run.state, account, currency)
+        if amount:
+            payer, payee = (account, estate) if amount > 0 else (estate, account)
+            run.journal.transfer(payer, payee, currency, abs(amount), TransferCode.ESTATE_POOLED, number)
+            money.append((currency, amount))
+    positions: list[tuple[int, int]] = []
+    for instrument, lots in book_of(run.state, account).lots:
+        there = lots_of(run.state, estate, instrument)
+        moved = min(max(lots, -POSITION_MAX - there), POSITION_MAX - there)
+        if moved:
+            run.positions.add(account, instrument, -moved)
+            run.positions.add(estate, instrument, moved)
+            positions.append((instrument, moved))
+    run.touched.update((account, estate))
+    if money or positions:
+        run.receipts.append(EstatePooled(number, account, estate, tuple(money), tuple(positions)))

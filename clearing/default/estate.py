@@ -1,0 +1,98 @@
+"""What a defaulter's own accounts, and a closed client's, give for what they owe: cash at par, then collateral.
+
+Rule: the house buys tokens at their value after haircut, at the last price there was, units rounded up and paid for in
+full; where all of them are not enough, those that count for nothing go, too. It must not know who pays the rest.
+"""
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.default.receipts import CollateralTaken
+from clearing.holdings import arrays_of
+from clearing.ledger import balance, cash_currency, token_currency
+from clearing.receipts import TransferCode
+from clearing.run import Run
+
+Paid = list[tuple[int, int, int]]
+"""(account, cash group, micros)."""
+
+
+def available(run: Run, accounts: tuple[int, ...]) -> int:
+    """Micros of positive cash, and of tokens at their value after haircut."""
+    return sum(_cash(run, account) + _tokens(run, account) for account in accounts)
+
+
+def take(run: Run, number: int, accounts: tuple[int, ...], micros: int) -> Paid:
+    """Let accounts bring `micros` (at most `available`) to the house: cash in order, then tokens, which it buys.
+
+    What tokens bring stands under cash group 0. The last one is taken whole; the account is paid what is beyond.
+    """
+    paid: Paid = []
+    left = micros
+    for account in accounts:
+        left -= _pay_cash(run, account, left, paid)
+    for account in accounts:
+        counted = buy(run, number, account, left) if left else 0
+        if counted:
+            paid.append((account, 0, counted))
+            left -= counted
+    return paid
+
+
+def buy(run: Run, number: int, account: int, micros: int) -> int:
+    """Buy so many of an account's tokens as are worth `micros`, or all; how much of it they brought.
+
+    Where all of them are not enough, what counts for nothing is taken as well.
+    """
+    group, left = run.terms.cash_groups[0], micros
+    values = arrays_of(run.state).token_values.tolist()
+    short = _tokens(run, account) < micros
+    for token, value in zip(run.terms.tokens, values, strict=True):
+        currency = token_currency(token.id)
+        has = balance(run.state, account, currency)
+        units = min(-(-left // value), has) if value else has if short else 0
+        if units > 0:
+            counted = min(units * value, left)
+            back = units * value - counted
+            transfer = run.journal.transfer
+            transfer(account, HOUSE_ACCOUNT, currency, units, TransferCode.ESTATE_COLLATERAL_TAKEN, account)
+            transfer(HOUSE_ACCOUNT, account, cash_currency(group), back, TransferCode.ESTATE_COLLATERAL_PAID, account)
+            run.receipts.append(CollateralTaken(number, account, currency, units, value, counted, group, back))
+            left -= counted
+    run.touched.update((account, HOUSE_ACCOUNT))
+    return micros - left
+
+
+def settle_own(run: Run, number: int, account: int) -> None:
+    """Let an account without positions pay what it owes in one group out of others, at par, then out of its tokens."""
+    for group in run.terms.cash_groups:
+        owed = -balance(run.state, account, cash_currency(group))
+        if owed > 0:
+            paid = take(run, number, (account,), min(owed, available(run, (account,))))
+            brought = sum(micros for _, _, micros in paid)
+            run.journal.transfer(
+                HOUSE_ACCOUNT, account, cash_currency(group), brought, TransferCode.OWN_MARGIN_PAID, account
+            )
+
+
+def _cash(run: Run, account: int) -> int:
+    return sum(max(balance(run.state, account, cash_currency(group)), 0) for group in run.terms.cash_groups)
+
+
+def _tokens(run: Run, account: int) -> int:
+    values = arrays_of(run.state).token_values.tolist()
+    listed = zip(run.terms.tokens, values, strict=True)
+    return sum(value * balance(run.state, account, token_currency(token.id)) for token, value in listed)
+
+
+def _pay_cash(run: Run, account: int, micros: int, paid: Paid) -> int:
+    """Pay up to `micros` of positive cash to the house, group by group; what was paid."""
+    left = micros
+    for group in run.terms.cash_groups:
+        part = min(max(balance(run.state, account, cash_currency(group)), 0), left)
+        if part:
+            run.journal.transfer(
+                account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.OWN_MARGIN_PAID, account
+            )
+            paid.append((account, group, part))
+            left -= part
+    run.touched.update((account, HOUSE_ACCOUNT))
+    return micros - left

@@ -1,0 +1,183 @@
+"""After a default: clients taken over by others, members taken in again, members who leave.
+
+Rule: a client is taken over as it is, positions and money, with its own word, or the house's where it has no key; the
+defaulter is not asked. Who is taken in again owes nothing and has brought the fund's share. Who leaves has no positions
+or clients left.
+"""
+
+import msgspec
+
+from clearing.accounts.kinds import AccountKind
+from clearing.accounts.lifecycle import accounts_of_member
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_MEMBER
+from clearing.codes import ClearingCode, reject
+from clearing.default.declare import member_accounts
+from clearing.default.receipts import ClientRescued, MemberLeft, MemberReadmitted
+from clearing.default.records import MemberStatus, Phase
+from clearing.default.requests import ClientRescue, MemberExit, MemberReadmission
+from clearing.default.status import member_status, set_status
+from clearing.default.unresolved import defaults_under_way
+from clearing.fund.use import contribution, required
+from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
+from clearing.ledger import balance, cash_currency, token_currency
+from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
+from clearing.run import Run
+from clearing.state.records import MemberAccounts
+from clearing.trades.mandates import end_mandates
+
+RESCUE, READMISSION, EXIT = "client_rescue", "member_readmission", "member_exit"
+
+
+def rescue_client(run: Run, index: int, request: ClientRescue) -> Rejected | None:
+    """Put a defaulter's client and its sub-accounts under the member that takes them, or refuse."""
+    refusal = (
+        check_time(run, RESCUE, request.not_after_ms)
+        or check_account(run, RESCUE, request.account)
+        or check_nonce(run, RESCUE, request.account, request.nonce)
+        or _check_rescue(run, request)
+        or _check_words(run, request)
+    )
+    if refusal is not None:
+        return refusal
+    use_nonce(run, request.account, request.nonce)
+    record = run.state.accounts[request.account]
+    moved = (request.account, *record.children)
+    _count(run, record.member, -len(moved))
+    _count(run, request.to_member, len(moved))
+    for account in moved:
+        before = run.state.accounts[account]
+        run.state.accounts.put(account, msgspec.structs.replace(before, member=request.to_member))
+        end_mandates(run, account)
+    held = run.state.defaults[request.number]
+    clients = tuple(each for each in held.clients if each not in moved)
+    run.state.defaults.put(request.number, msgspec.structs.replace(held, clients=clients))
+    run.touched.update(moved)
+    run.receipts.append(ClientRescued(index, request.number, request.account, request.to_member, record.children))
+    return None
+
+
+def _check_rescue(run: Run, request: ClientRescue) -> Rejected | None:
+    """A client of this default's member, whole and at initial margin, and a member that may take it."""
+    state, record = run.state, run.state.accounts[request.account]
+    held = state.defaults.get(request.number)
+    if held is None or held.member != record.member or state.standings[record.member].default != request.number:
+        return reject(ClearingCode.NO_SUCH_DEFAULT, RESCUE, number=request.number, account=request.account)
+    if request.to_member not in state.members:
+        return reject(ClearingCode.UNKNOWN_MEMBER, RESCUE, member=request.to_member)
+    late = held.phase is Phase.OPEN and run.block.height > held.porting_height
+    status = member_status(state, request.to_member)
+    short = [each for each in (request.account, *record.children) if not _is_covered(run, each)]
+    good = record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
+    if not good or late or short or held.phase is Phase.ASSESSING or request.to_member == record.member:
+        return reject(
+            ClearingCode.NOT_RESCUABLE,
+            RESCUE,
+            account=request.account,
+            kind=record.kind.name,
+            status=status.name,
+            phase=held.phase.name,
+            short=len(short),
+        )
+    counts, limit = accounts_of_member(state, request.to_member), run.terms.market.member_accounts_max
+    if counts.held + 1 + len(record.children) > limit:
+        return reject(ClearingCode.ACCOUNTS_FULL, RESCUE, member=request.to_member, held=counts.held, limit=limit)
+    return None
+
+
+def _is_covered(run: Run, account: int) -> bool:
+    held = holdings_of(run.state, account)
+    return margin_of(arrays_of(run.state), held).initial_ok and all(claim >= 0 for claim in held.cash)
+
+
+def _check_words(run: Run, request: ClientRescue) -> Rejected | None:
+    """The taker signs; so does the client, or the house for one without a key."""
+    digest, state = request.digest(run.terms.network), run.state
+    taker = state.members[request.to_member].trade_address
+    key = state.accounts[request.account].key
+    other = key if any(key) else state.members[HOUSE_MEMBER].trade_address
+    return check_key(RESCUE, taker, digest, request.member_signature, member=request.to_member) or check_key(
+        RESCUE, other, digest, request.client_signature, client=request.account
+    )
+
+
+def _count(run: Run, member: int, by: int) -> None:
+    counts = accounts_of_member(run.state, member)
+    run.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.held + by))
+
+
+def readmit_member(run: Run, index: int, request: MemberReadmission) -> Rejected | None:
+    """Let a defaulted member be active again, if it and the house say so."""
+    state = run.state
+    refusal = check_time(run, READMISSION, request.not_after_ms) or check_account(run, READMISSION, request.account)
+    if refusal is not None:
+        return refusal
+    digest, house = request.digest(run.terms.network), state.members[HOUSE_MEMBER].trade_address
+    refusal = check_signer(run, READMISSION, request.account, digest, request.signature) or check_key(
+        READMISSION, house, digest, request.house_signature, member=HOUSE_MEMBER
+    )
+    if refusal is not None:
+        return refusal
+    record, standing = state.accounts[request.account], state.standings.get(request.member)
+    own, _ = member_accounts(state, request.member)
+    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
+    missing = max(required(state, request.member) - contribution(state, request.member), 0)
+    defaulted = standing is not None and standing.status is MemberStatus.DEFAULTED
+    same = standing is not None and standing.default == request.number and record.member == request.member
+    if not defaulted or not same or owing or missing:
+        return reject(
+            ClearingCode.NOT_READMITTABLE,
+            READMISSION,
+            member=request.member,
+            status=member_status(state, request.member).name,
+            number=request.number,
+            owing=owing,
+            missing=missing,
+        )
+    set_status(run, request.member, MemberStatus.ACTIVE)
+    run.receipts.append(MemberReadmitted(index, request.member, request.number))
+    return None
+
+
+def leave(run: Run, index: int, request: MemberExit) -> Rejected | None:
+    """Let a member go that has no positions, debts, clients or default under way; money it may withdraw afterwards."""
+    refusal = (
+        check_time(run, EXIT, request.not_after_ms)
+        or check_account(run, EXIT, request.account)
+        or check_nonce(run, EXIT, request.account, request.nonce)
+        or check_signer(run, EXIT, request.account, request.digest(run.terms.network), request.signature)
+    )
+    if refusal is not None:
+        return refusal
+    state, member = run.state, run.state.accounts[request.account].member
+    status = member_status(state, member)
+    own, clients = member_accounts(state, member)
+    positions = sum(bool(book_of(state, each).lots) for each in (*own, *clients))
+    owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
+    money = sum(_has_money(run, each) for each in clients)
+    held = sum(state.held_counts.get(each) or 0 for each in (*own, *clients))
+    gone = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
+    # Whoever may still be asked to bear a share stays until that is over.
+    under_way = len(defaults_under_way(state))
+    if gone or member != request.member or positions or owing or money or held or under_way:
+        return reject(
+            ClearingCode.CANNOT_LEAVE,
+            EXIT,
+            member=member,
+            status=status.name,
+            positions=positions,
+            owing=owing,
+            clients=money,
+            held=held,
+            defaults=under_way,
+        )
+    use_nonce(run, request.account, request.nonce)
+    set_status(run, member, MemberStatus.LEFT)
+    run.receipts.append(MemberLeft(index, member))
+    return None
+
+
+def _has_money(run: Run, account: int) -> bool:
+    currencies = [cash_currency(group) for group in run.terms.cash_groups]
+    currencies += [token_currency(token.id) for token in run.terms.tokens]
+    return any(balance(run.state, account, currency) for currency in currencies)

@@ -1,0 +1,234 @@
+"""Executing the waterfall on the ledger: what each layer bears moves to the house, which pays what is owed with it.
+
+Rule: figures are read off the state, shared by `run_waterfall`, and moved as it says, to the unit. What members are
+assessed is taken at its deadline, free cash first; whoever cannot bring it owes it, like any payment, and is called.
+Gains are cut only out of cash above initial margin; where that is not enough, the instruments that the defaulter lost
+in are torn up, which frees margin. What then is left is the house's.
+"""
+
+import msgspec
+
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.default.auction import survivors_of
+from clearing.default.close_out import tear_up
+from clearing.default.declare import free_cash, member_accounts
+from clearing.default.estate import available, take
+from clearing.default.gains import all_gains, note_shifts
+from clearing.default.receipts import AssessmentsCalled, AssessmentTaken, LossShared
+from clearing.default.records import Assessed, DefaultHeld
+from clearing.default.sharing import allocate_capped, share_collected
+from clearing.default.unresolved import deficits_of
+from clearing.default.waterfall import Gainer, Layer, Loss, Step, Survivor, run_waterfall
+from clearing.fund.use import contribution, draw, required
+from clearing.ledger import balance, can_hold, cash_currency
+from clearing.receipts import TransferCode
+from clearing.run import Run
+
+Told = tuple[tuple[int, int, int, int], ...]
+"""(layer, account, cash group, micros)."""
+FUNDED = (Layer.OWN_CONTRIBUTION, Layer.SURVIVORS)
+
+
+def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
+    """Let own margin, own contribution, the house and the survivors bear the loss; assess members for more."""
+    terms = run.terms.crisis.default
+    deficits = deficits_of(run.state, (*held.own, *held.clients))
+    whole = sum(micros for _, _, micros in deficits)
+    held = msgspec.structs.replace(held, loss=whole)
+    if not whole:
+        return held
+    house = sum(balance(run.state, HOUSE_ACCOUNT, cash_currency(group)) for group in run.terms.cash_groups)
+    loss = Loss(
+        defaulter=held.member,
+        loss=whole,
+        own_margin=available(run, held.own),
+        own_contribution=contribution(run.state, held.member),
+        house_capital=max(min(terms.house_capital_micros, house), 0),
+        survivors=_survivors(run, held),
+        assessment_ppm=terms.assessment_ppm,
+    )
+    steps = run_waterfall(loss)
+    assessed = tuple(
+        (share.payer, share.amount)
+        for step in steps
+        if step.layer is Layer.ASSESSMENTS
+        for share in step.shares
+        if share.amount
+    )
+    borne = tuple(step for step in steps if step.layer < Layer.ASSESSMENTS)
+    paid = _take_first(run, number, held, borne)
+    _pay_deficits(run, number, sum(step.borne for step in borne))
+    run.receipts.append(LossShared(number, held.member, whole, deficits, steps, paid))
+    used = [share for step in borne if step.layer is Layer.SURVIVORS for share in step.shares if share.amount]
+    told = tuple(sorted((share.payer, share.amount) for share in used))
+    return _with_borne(msgspec.structs.replace(held, used=told, assessed=assessed), borne)
+
+
+def _survivors(run: Run, held: DefaultHeld) -> tuple[Survivor, ...]:
+    ranks = dict(held.seniority)
+    return tuple(
+        Survivor(
+            member=member,
+            contribution=contribution(run.state, member),
+            required=required(run.state, member) if member_accounts(run.state, member)[0] else 0,
+            seniority=ranks.get(member, 0),
+            assessed=assessed_so_far(run, member).micros,
+        )
+        for member in survivors_of(run.state, held.member)
+    )
+
+
+def assessed_so_far(run: Run, member: int) -> Assessed:
+    """What a member was assessed in the period that the cap is for, which begins anew after its time."""
+    record = run.state.assessments.get(member)
+    if record is None or run.block.height >= record.since_height + run.terms.crisis.default.assessment_period_blocks:
+        return Assessed(run.block.height, 0)
+    return record
+
+
+def _take_first(run: Run, number: int, held: DefaultHeld, steps: tuple[Step, ...]) -> Told:
+    """Move what the first layers bear to the house; its own capital is there already."""
+    told: list[tuple[int, int, int, int]] = []
+    for step in steps:
+        if step.layer is Layer.OWN_MARGIN:
+            told += [(int(step.layer), *each) for each in take(run, number, held.own, step.borne)]
+        elif step.layer in FUNDED:
+            for share in step.shares:
+                draw(run, share.payer, share.amount, held.member)
+    return tuple(told)
+
+
+def _pay_deficits(run: Run, number: int, micros: int) -> None:
+    """Let the house pay so much of what a default's accounts owe, in proportion (`share_collected`)."""
+    held = run.state.defaults[number]
+    deficits = deficits_of(run.state, (*held.own, *held.clients))
+    parts = share_collected(micros, [owed for _, _, owed in deficits])
+    for (account, group, _), part in zip(deficits, parts, strict=True):
+        run.journal.transfer(
+            HOUSE_ACCOUNT, account, cash_currency(group), part, TransferCode.DEFAULT_DEFICIT_PAID, number
+        )
+        run.touched.update((HOUSE_ACCOUNT, account))
+
+
+def _with_borne(held: DefaultHeld, steps: tuple[Step, ...]) -> DefaultHeld:
+    sums = dict(held.by_layer)
+    for step in steps:
+        if step.borne:
+            sums[int(step.layer)] = sums.get(int(step.layer), 0) + step.borne
+    return msgspec.structs.replace(held, borne=sum(sums.values()), by_layer=tuple(sorted(sums.items())))
+
+
+def call_assessments(run: Run, number: int, held: DefaultHeld) -> None:
+    """Tell members what they have to bring, and count it against their caps."""
+    for member, micros in held.assessed:
+        before = assessed_so_far(run, member)
+        run.state.assessments.put(member, Assessed(before.since_height, before.micros + micros))
+    run.receipts.append(AssessmentsCalled(number, held.deadline_height, held.assessed))
+
+
+def take_assessments(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
+    """Take what was assessed, or in proportion less where less is owed by now."""
+    owed = sum(micros for _, _, micros in deficits_of(run.state, (*held.own, *held.clients)))
+    asked = [micros for _, micros in held.assessed]
+    taken = allocate_capped(owed, asked, asked)
+    for (member, _), micros in zip(held.assessed, taken, strict=True):
+        if micros:
+            paid = _debit(run, number, member, micros)
+            run.receipts.append(AssessmentTaken(number, member, micros, paid))
+    _pay_deficits(run, number, sum(taken))
+    step = Step(Layer.ASSESSMENTS, owed, sum(taken), ())
+    return _with_borne(msgspec.structs.replace(held, assessed=()), (step,))
+
+
+def _debit(run: Run, number: int, member: int, micros: int) -> tuple[tuple[int, int, int], ...]:
+    """Take `micros` of a member's own accounts: what is free, then any cash, then on credit of the first account."""
+    own, _ = member_accounts(run.state, member)
+    paid: dict[tuple[int, int], int] = {}
+    left = micros
+    for free_only in (True, False):
+        for account in own:
+            limit = free_cash(run.state, account) if free_only else left
+            for group in run.terms.cash_groups:
+                part = min(max(balance(run.state, account, cash_currency(group)), 0), limit, left)
+                if part:
+                    _pay(run, number, account, group, part)
+                    paid[(account, group)] = paid.get((account, group), 0) + part
+                    limit, left = limit - part, left - part
+    if left and own:
+        group = run.terms.crisis.fund.cash_group or run.terms.cash_groups[0]
+        _pay(run, number, own[0], group, left)
+        paid[(own[0], group)] = paid.get((own[0], group), 0) + left
+    run.touched.update(own)
+    return tuple((*key, part) for key, part in sorted(paid.items()))
+
+
+def _pay(run: Run, number: int, account: int, group: int, micros: int) -> None:
+    run.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), micros, TransferCode.ASSESSMENT, number)
+
+
+def share_rest(run: Run, number: int, held: DefaultHeld) -> tuple[DefaultHeld, int]:
+    """Let gains bear what is left, after a tear-up if need be; what even that leaves the house pays. Also: how much."""
+    cut: dict[int, int] = {}
+    for torn in (False, True):
+        deficits = deficits_of(run.state, (*held.own, *held.clients))
+        left = sum(micros for _, _, micros in deficits)
+        if not left:
+            return held, 0
+        if torn:
+            for instrument in _lost_in(run, held):
+                tear_up(run, number, instrument)
+        gainers = gainers_of(run, held, cut)
+        steps = run_waterfall(Loss(held.member, left, gainers=gainers))
+        paid: list[tuple[int, int, int, int]] = []
+        for step in steps:
+            for share in step.shares:
+                paid += _cut(run, number, share.payer, share.amount)
+                cut[share.payer] = cut.get(share.payer, 0) + share.amount
+        _pay_deficits(run, number, sum(step.borne for step in steps))
+        run.receipts.append(LossShared(number, held.member, left, deficits, steps, tuple(paid)))
+        held = _with_borne(held, steps)
+    rest = sum(micros for _, _, micros in deficits_of(run.state, (*held.own, *held.clients)))
+    _pay_deficits(run, number, rest)
+    return held, rest
+
+
+def gainers_of(run: Run, held: DefaultHeld, cut: dict[int, int]) -> tuple[Gainer, ...]:
+    """Accounts that gained since the defaulter was last fully margined, less what was cut, and what they can bear.
+
+    That is cash of their own above initial margin. The house has borne its share.
+    """
+    note_shifts(run)
+    sums: dict[int, int] = {}
+    for gains in all_gains(run.state, held.margined_height, held.marks).values():
+        for account, micros in gains.items():
+            sums[account] = sums.get(account, 0) + micros
+    found = []
+    for account in sorted(sums):
+        gained = sums[account] - cut.get(account, 0)
+        if gained > 0 and account != HOUSE_ACCOUNT and account not in held.own and can_hold(run.state, account):
+            found.append(Gainer(account, min(gained, 2**62), min(free_cash(run.state, account), 2**62)))
+    return tuple(found)
+
+
+def _lost_in(run: Run, held: DefaultHeld) -> tuple[int, ...]:
+    """Instruments in which the defaulter and its clients lost since, or all where they lost in none."""
+    note_shifts(run)
+    accounts = {*held.own, *held.clients}
+    lost = []
+    for instrument, gains in all_gains(run.state, held.margined_height, held.marks).items():
+        if sum(gains.get(account, 0) for account in accounts) < 0:
+            lost.append(instrument)
+    return tuple(lost) or tuple(each for each in run.terms.instruments if run.positions.holders(each))
+
+
+def _cut(run: Run, number: int, account: int, micros: int) -> list[tuple[int, int, int, int]]:
+    """Take a cut of an account's cash, group by group."""
+    paid, left = [], micros
+    for group in run.terms.cash_groups:
+        part = min(max(balance(run.state, account, cash_currency(group)), 0), left)
+        if part:
+            run.journal.transfer(account, HOUSE_ACCOUNT, cash_currency(group), part, TransferCode.GAINS_CUT, number)
+            paid.append((int(Layer.GAINS), account, group, part))
+            left -= part
+    run.touched.update((account, HOUSE_ACCOUNT))
+    return paid
