@@ -43,7 +43,7 @@ def test_a_halted_instrument_is_only_reduced_and_goes_on_by_itself() -> None:
     # In force in the block that agrees, for what comes after the last vote.
     result = house.step(*house.votes(proposal), house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))
     assert codes(result) == [HALTED]
-    assert of_kind(result, InstrumentHalted) == [InstrumentHalted(BTC_PERP, until, False)]
+    assert of_kind(result, InstrumentHalted) == [InstrumentHalted(BTC_PERP, until, by_house=False)]
     grows, turns = house.trade(CAROL, BOB, BTC_PERP, 1, 790_000), house.trade(BOB, ALICE, BTC_PERP, 5, 790_000)
     less, other = house.trade(BOB, ALICE, BTC_PERP, 3, 790_000), house.trade(ALICE, BOB, BTC_FUT, 1, 790_000)
     assert codes(house.step(grows, turns, less, other)) == [HALTED, HALTED]
@@ -51,7 +51,7 @@ def test_a_halted_instrument_is_only_reduced_and_goes_on_by_itself() -> None:
     while house.state.now.height < until - 1:
         house.step()
     result = house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))
-    assert of_kind(result, InstrumentResumed) == [InstrumentResumed(BTC_PERP, False)]
+    assert of_kind(result, InstrumentResumed) == [InstrumentResumed(BTC_PERP, by_vote=False)]
     assert of_kind(result, TradeNovated)
 
 
@@ -59,7 +59,7 @@ def test_a_vote_ends_a_halt() -> None:
     house = Parliament()
     house.agree(InstrumentHalt(BTC_PERP, house.state.now.height + 15))
     house.agree(InstrumentResumption(BTC_PERP))
-    assert house.told(InstrumentResumed) == [InstrumentResumed(BTC_PERP, True)]
+    assert house.told(InstrumentResumed) == [InstrumentResumed(BTC_PERP, by_vote=True)]
     assert codes(house.step(house.trade(ALICE, BOB, BTC_PERP, 1, 790_000))) == []
     assert codes(house.step(house.proposal(InstrumentResumption(BTC_PERP)))) == [HALT_REFUSED]
 

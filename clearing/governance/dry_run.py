@@ -1,0 +1,115 @@
+"""`dry_run`: what an amendment would do to every account if it took effect now, before anybody votes.
+
+Rule: pure. The amendment is judged and let be in a fork that is thrown away, by the same functions as in a block; the
+margins before and after are the margin book's, so what is told is what would be charged. Prices are those of the
+state: what the market does until the timelock is over is not foreseen. Changes nothing.
+"""
+
+import msgspec
+
+from clearing.base.codec import I64, U63, Wire
+from clearing.base.errors import Rejected
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.blocks import Block
+from clearing.governance.amendments import Amendment
+from clearing.governance.effects import judge, take_effect
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.margin.requirement import AccountMargin
+from clearing.margins import margin_book
+from clearing.receipts import Receipt
+from clearing.run import Run
+from clearing.state.state import State
+
+
+class Standing(Wire, frozen=True):
+    """An account's margin, in micros."""
+
+    equity: I64
+    initial: U63
+    maintenance: U63
+    initial_ok: bool
+    """False: it is called."""
+    maintenance_ok: bool
+    """False: it can be liquidated."""
+
+
+class AccountEffect(Wire, frozen=True):
+    """One account before and after."""
+
+    account: U63
+    member: U63
+    before: Standing
+    after: Standing
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything differs."""
+        return self.before != self.after
+
+
+class DryRun(Wire, frozen=True):
+    """What would happen."""
+
+    height: U63
+    """The state that it was tried on."""
+    receipts: tuple[Receipt, ...]
+    """Of the effect itself."""
+    accounts: tuple[AccountEffect, ...]
+    """Every account that holds anything, ordered."""
+    initial_before: U63
+    initial_after: U63
+    """Sums over all accounts."""
+    called: tuple[U63, ...]
+    """Accounts that would be called and are not now."""
+    liquidated: tuple[U63, ...]
+    """Accounts that would be below maintenance and are not now."""
+
+
+def dry_run(state: State, amendment: Amendment) -> DryRun | Rejected:
+    """The effect of an amendment on every account, or why it may not be. Linear in the accounts."""
+    judged = judge(state, amendment)
+    if isinstance(judged, Rejected):
+        return judged
+    run = _run_above(state)
+    take_effect(run, amendment, judged, bytes(32), 0)
+    effects = _effects(state, run.state)
+    return DryRun(
+        height=state.now.height,
+        receipts=tuple(run.receipts),
+        accounts=effects,
+        initial_before=sum(each.before.initial for each in effects),
+        initial_after=sum(each.after.initial for each in effects),
+        called=tuple(each.account for each in effects if each.before.initial_ok and not each.after.initial_ok),
+        liquidated=tuple(
+            each.account for each in effects if each.before.maintenance_ok and not each.after.maintenance_ok
+        ),
+    )
+
+
+def _run_above(state: State) -> Run:
+    """A block in progress above a state, without anything in it."""
+    height, time_ms = state.now.height + 1, state.now.time_ms
+    run = Run(State(state.terms, state.salt, state), Block(height, time_ms, (), 1, ()))
+    run.state.clock.put(0, msgspec.structs.replace(state.now, height=height))
+    return run
+
+
+def _effects(state: State, after: State) -> tuple[AccountEffect, ...]:
+    first, second = margin_book(state), margin_book(after)
+    arrays = arrays_of(state), arrays_of(after)
+    found: list[AccountEffect] = []
+    for account, record in after.accounts.ordered():
+        if account == HOUSE_ACCOUNT:
+            before, then = (
+                margin_of(each, holdings_of(where, account)) for each, where in zip(arrays, (state, after), strict=True)
+            )
+        elif account in first and account in second:
+            before, then = first.margin(account), second.margin(account)
+        else:
+            continue
+        found.append(AccountEffect(account, record.member, _standing(before), _standing(then)))
+    return tuple(found)
+
+
+def _standing(margin: AccountMargin) -> Standing:
+    return Standing(margin.equity, margin.initial, margin.maintenance, margin.initial_ok, margin.maintenance_ok)

@@ -1,0 +1,76 @@
+"""A dry run tells everybody's margins as they are then, and changes nothing."""
+
+import msgspec
+
+from clearing.apply_block import apply_block
+from clearing.base.errors import Rejected
+from clearing.codes import ClearingCode
+from clearing.governance.dry_run import DryRun, dry_run
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.receipts import MarginCalled
+from tests.clearing.governance.parliament import Parliament
+from tests.clearing.governance.test_halts_seats_and_vaults import GONE, stuck
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, of_kind
+
+WIDER = ("risk.groups.1.range_ppm", 400_000)
+
+
+def positioned() -> Parliament:
+    house = Parliament(dollars=5_000)
+    house.step(house.trade(ALICE, BOB, BTC_PERP, 2_000, 790_000), house.trade(CAROL, BOB, BTC_PERP, 100, 790_000))
+    return house
+
+
+def tried(house: Parliament, *places: tuple[str, object]) -> DryRun:
+    found = dry_run(house.state, house.changes(*places))
+    assert isinstance(found, DryRun)
+    return found
+
+
+def test_what_is_foreseen_is_what_then_happens() -> None:
+    house = positioned()
+    found = tried(house, WIDER)
+    assert found.called == (ALICE, BOB)
+    assert found.initial_after == 2 * found.initial_before
+    result = house.amend(WIDER)
+    assert {each.account for each in of_kind(result, MarginCalled)} == set(found.called)
+    for each in found.accounts:
+        margin = margin_of(arrays_of(house.state), holdings_of(house.state, each.account))
+        if each.account not in found.liquidated and each.account != 0:
+            assert (margin.equity, margin.initial) == (each.after.equity, each.after.initial)
+
+
+def test_a_dry_run_changes_nothing() -> None:
+    house = positioned()
+    before, terms = house.state.module_roots(), house.state.terms
+    block = house.make_block()
+    expected = apply_block(house.state, block)[1]
+    for _ in range(2):
+        tried(house, WIDER)
+        assert (house.state.module_roots(), house.state.terms) == (before, terms)
+        assert apply_block(house.state, block)[1] == expected
+    assert house.apply(block) == expected
+
+
+def test_a_dry_run_says_why_an_amendment_may_not_be() -> None:
+    house = positioned()
+    found = dry_run(house.state, house.changes(("risk.groups.1.range_ppm", 1)))
+    assert isinstance(found, Rejected)
+    assert found.code == ClearingCode.AMENDMENT_REFUSED
+    assert ("value", 1) in found.values
+
+
+def test_the_dry_run_of_a_detachment_shows_who_loses_what() -> None:
+    house = stuck(guarded=True)
+    house.wait(10)
+    found = dry_run(house.state, GONE)
+    assert isinstance(found, DryRun)
+    lost = {each.account: each.before.equity - each.after.equity for each in found.accounts}
+    assert sum(lost.values()) == 3_000_000_000
+    assert lost[BOB] == 4 * lost[ALICE]
+
+
+def test_a_listing_costs_nobody_anything() -> None:
+    house = positioned()
+    perpetual = msgspec.structs.replace(house.genesis.instruments[0], id=9, name="BTC-2")
+    assert not any(each.changes for each in tried(house, ("instruments.9", perpetual)).accounts)
