@@ -21,8 +21,9 @@ from bridge.evm.submission import SubmittedEvent, verify_submitted_event
 from bridge.quorum import EndpointQuorum
 from bridge.scanner import Scanner, Sighting
 from bridge.sighter import Sighter
+from bridge.unpaid import Expired, UnpaidReader
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.facts import ChainHeartbeat, DepositSighted, Fact, VaultFact
+from clearing.facts import ChainHeartbeat, DepositSighted, Fact, VaultFact, WithdrawalNotExecuted
 
 LINKED_MAX = 64
 """Up to so many blocks behind, every header is read and linked; farther behind, chunks of logs are read first."""
@@ -52,6 +53,14 @@ class WatcherStatus:
     halt: Halt | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LookBack:
+    """Who wants to know which expired withdrawals were not paid: what to look at, and where a view of them goes."""
+
+    expired: Callable[[], Sequence[Expired]]
+    tell: Callable[[tuple[WithdrawalNotExecuted, ...]], None]
+
+
 @dataclass(slots=True)
 class _Gathered:
     """What a range of blocks told so far."""
@@ -75,6 +84,7 @@ class Watcher:
         emit: Callable[[Fact], Awaitable[None]],
         sight: Callable[[tuple[DepositSighted, ...]], None] | None = None,
         evidence: EvidenceKeeper | None = None,
+        look_back: LookBack | None = None,
     ) -> None:
         self.chain = chain
         self.status = WatcherStatus()
@@ -85,6 +95,9 @@ class Watcher:
         self._sight = sight
         self._sighter = Sighter(chain, quorum, self._scanner)
         self._evidence = evidence
+        self._look_back = look_back
+        self._unpaid = UnpaidReader(chain, quorum)
+        self._looked_back: tuple[int, tuple[Expired, ...]] | None = None
         self._cursor: Cursor | None = store.load(chain.chain_id)
         self._checked_chain = False
         if self._cursor is not None:
@@ -100,6 +113,7 @@ class Watcher:
             try:
                 progressed = await self.step()
                 await self.look_ahead()
+                await self.look_back()
             except RemoteFault:
                 progressed = False
                 pause = min(pause * 2, max(PAUSE_SECONDS_MAX, self.chain.poll_seconds))
@@ -137,6 +151,19 @@ class Watcher:
         if self._sight is None or not self.chain.sight_depth or self._cursor is None or self.status.halt is not None:
             return
         self._sight(await self._sighter.view(self._cursor))
+
+    async def look_back(self) -> None:
+        """Tell which expired withdrawals the vault never paid, where anybody asks, once a block or a question is new.
+
+        Raises RemoteFault when endpoints fail or disagree; the view told last then stands.
+        """
+        if self._look_back is None or self._cursor is None or self.status.halt is not None:
+            return
+        asked = (self._cursor.number, tuple(self._look_back.expired()))
+        if asked == self._looked_back:
+            return
+        self._look_back.tell(await self._unpaid.view(self._cursor, asked[1]))
+        self._looked_back = asked
 
     async def check_submission(self, submission: SubmittedEvent) -> VaultFact:
         """The fact that a submitted event proves, if its block is final here.

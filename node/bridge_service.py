@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -21,10 +22,12 @@ from bridge.evidence_store import EvidenceStore
 from bridge.quorum import EndpointQuorum, Tips
 from bridge.receipt_proofs import prove_events
 from bridge.rpc import Endpoint
-from bridge.watcher import Watcher
+from bridge.unpaid import AT_ONCE, Expired
+from bridge.watcher import LookBack, Watcher
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
-from clearing.facts import DepositSighted, Fact, VaultFact, fact_key
+from clearing.facts import DepositSighted, Fact, VaultFact, WithdrawalNotExecuted, fact_key
+from clearing.gates.unpaid import expired_open, first_open
 from clearing.genesis import Genesis
 from clearing.state.state import State
 from node.codes import NodeCode
@@ -95,6 +98,8 @@ class BridgeService:
         self.evidence = EvidenceStore(folder / "evidence")
         self.keepers: dict[int, EvidenceKeeper] = {}
         self.pulses: dict[int, Pulse] = {}
+        self._expired: dict[int, tuple[Expired, ...]] = {}
+        self._first_open = 0
         for chain in self._chains:
             # What was seen and not agreed on before a restart is attested again.
             for fact in self._store.pending(chain.chain_id):
@@ -115,7 +120,9 @@ class BridgeService:
                 quorum = _HeardQuorum(endpoints, config.quorum, pulse)
                 sight = partial(self._sight, chain.chain_id, changed)
                 keeper = self.keepers[chain.chain_id] = EvidenceKeeper(chain, quorum, self.evidence.keep)
-                watcher = Watcher(chain, quorum, self._store, partial(self._emit, network, changed), sight, keeper)
+                back = LookBack(partial(self._expired_of, chain.chain_id), partial(self._miss, chain.chain_id, changed))
+                emit = partial(self._emit, network, changed)
+                watcher = Watcher(chain, quorum, self._store, emit, sight, keeper, back)
                 self.watchers[chain.chain_id] = watcher
                 first_endpoints[chain.chain_id] = endpoints[0]
                 nursery.start_soon(self._watch, watcher)
@@ -150,9 +157,12 @@ class BridgeService:
             log.debug("peer saw collateral event", key=fact_key(event), peer=message.sender.hex())
 
     def settle(self, state: State) -> None:
-        """Forget, on disk too, the events that the decided state has taken."""
+        """Forget, on disk too, the events that the decided state has taken; note which withdrawals it has open."""
+        self._first_open = first_open(state, self._first_open)
         for chain in self._chains:
             self._store.settle(chain.chain_id, lambda fact: event_is_agreed(state, fact))
+            expired = islice(expired_open(state, chain.chain_id, self._first_open), AT_ONCE)
+            self._expired[chain.chain_id] = tuple(Expired(*each) for each in expired)
 
     async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
         self._pool.add(fact)
@@ -162,6 +172,13 @@ class BridgeService:
 
     def _sight(self, chain_id: int, changed: Callable[[], None], view: tuple[DepositSighted, ...]) -> None:
         if self._pool.sight(chain_id, view):
+            changed()
+
+    def _expired_of(self, chain_id: int) -> tuple[Expired, ...]:
+        return self._expired.get(chain_id, ())
+
+    def _miss(self, chain_id: int, changed: Callable[[], None], view: tuple[WithdrawalNotExecuted, ...]) -> None:
+        if self._pool.miss(chain_id, view):
             changed()
 
     async def _prove_submissions(

@@ -17,8 +17,10 @@ from clearing.facts import (
     ValidatorsRotated,
     VaultFact,
     WithdrawalExecuted,
+    WithdrawalNotExecuted,
     fact_key,
 )
+from clearing.gates.unpaid import is_open, is_possible
 from clearing.state.records import Claim
 from clearing.state.state import State
 from clearing.validators.rotation import rotation_is_over
@@ -37,11 +39,18 @@ class FactPool:
         self._custody: dict[tuple[int, bytes, bytes], CustodySeen] = {}
         self._heartbeats: dict[int, ChainHeartbeat] = {}
         self._sighted: dict[int, tuple[DepositSighted, ...]] = {}
+        self._unpaid: dict[int, tuple[WithdrawalNotExecuted, ...]] = {}
 
     def sight(self, chain_id: int, view: tuple[DepositSighted, ...]) -> bool:
         """Take in what is seen of a chain ahead of finality, in place of what was; whether it differs."""
         changed = self._sighted.get(chain_id, ()) != view
         self._sighted[chain_id] = view
+        return changed
+
+    def miss(self, chain_id: int, view: tuple[WithdrawalNotExecuted, ...]) -> bool:
+        """Take in what a chain's vault never paid, in place of what was; whether it differs."""
+        changed = self._unpaid.get(chain_id, ()) != view
+        self._unpaid[chain_id] = view
         return changed
 
     def add(self, fact: Fact) -> None:
@@ -50,8 +59,8 @@ class FactPool:
             self._heartbeats[fact.chain_id] = fact
         elif isinstance(fact, CustodySeen):
             self._custody[fact.chain_id, fact.vault, fact.token] = fact
-        elif isinstance(fact, DepositSighted):
-            pass  # ahead of finality only a whole view counts, see `sight`
+        elif isinstance(fact, DepositSighted | WithdrawalNotExecuted):
+            pass  # only a whole view counts, see `sight` and `miss`
         else:
             self._events.setdefault(fact_key(fact), fact)
 
@@ -69,7 +78,9 @@ class FactPool:
         seen = [
             fact for _, view in sorted(self._sighted.items()) for fact in view if _sighting_is_news(state, fact, own)
         ]
-        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, _in_turn(events, custody, beats, seen)))
+        missed = [fact for _, view in sorted(self._unpaid.items()) for fact in view if _miss_is_news(state, fact, own)]
+        told = _in_turn(events, custody, beats, seen, missed)
+        return tuple(_within(EXTENSION_BYTES_MAX - EXTENSION_OVERHEAD, told))
 
 
 def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:
@@ -92,6 +103,10 @@ def _sighting_is_news(state: State, fact: DepositSighted, own: int | None) -> bo
     return not _attested(state.claims.get(fact_key(fact)), fact, own)
 
 
+def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) -> bool:
+    return is_possible(state, fact) and not _attested(state.claims.get(fact_key(fact)), fact, own)
+
+
 def _attested(claim: Claim | None, fact: Fact, own: int | None) -> bool:
     """Whether the state already holds our word for exactly this fact. `own`: our index in it, None without one."""
     words = claim.attestations if claim is not None else ()
@@ -103,8 +118,7 @@ def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
     if isinstance(fact, ValidatorsRotated):
         return rotation_is_over(state, fact)
     if isinstance(fact, WithdrawalExecuted):
-        released = state.withdrawals.get(fact.nonce)
-        return released is not None and released.executed
+        return fact.nonce in state.withdrawals and not is_open(state, fact.nonce)
     cursor = state.cursors.get((fact.chain_id, fact.vault))
     credited = cursor is not None and fact.nonce <= cursor.nonce
     return credited or state.agreed.get((fact.chain_id, fact.vault, fact.nonce)) is not None

@@ -127,11 +127,14 @@ class RelayerService:
 
 
 def open_claims(state: State, chain_id: int) -> tuple[Claim, ...]:
-    """Released withdrawals of a chain that the state has not seen paid, oldest first, proven under its root."""
+    """Released withdrawals of a chain that the state has not seen paid, oldest first, proven under its root.
+
+    Without those whose time is over: the vault would refuse them, and they would take the places of others.
+    """
     waiting = [
         (nonce, released)
         for nonce, released in state.withdrawals.ordered()
-        if released.chain_id == chain_id and not released.executed
+        if released.chain_id == chain_id and not released.executed and released.not_after_s * 1000 >= state.now.time_ms
     ]
     return tuple(
         Claim(

@@ -2,8 +2,8 @@
 
 Rule: an account's part is the deficit in proportion to the account's worth among all that the ledger owes, rounded up,
 so it never exceeds the deficit, and a deficit of dust holds back dust; the house's part is the whole. What was taken
-out since counts as worth still, its own and that of all, or many small withdrawals would leave nothing. At the deadline of the
-defaults that caused it the gate opens. It moves no money.
+out since counts as worth still, its own and that of all, or many small withdrawals would leave nothing. At the deadline
+of the defaults that caused it the gate opens. It moves no money.
 """
 
 from clearing.base.errors import Rejected
@@ -17,7 +17,6 @@ from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.run import Run
 from clearing.state.state import State
-
 
 ALL = MONEY_MAX
 """No account: what all together took out is noted under it."""

@@ -1,0 +1,370 @@
+"""Withdrawals that a real vault did not pay, on a real chain: told when final, of the first block after, and only then.
+
+Attacks: paid in the last second, a chain that changes its mind, lying endpoints, and both facts claimed.
+"""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+import trio
+
+from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.codes import BridgeCode
+from bridge.quorum import EndpointQuorum
+from bridge.rpc import Endpoint
+from bridge.unpaid import AT_ONCE, Expired, UnpaidReader
+from bridge.watcher import LookBack, Watcher
+from clearing.base.codec import u256
+from clearing.base.errors import RemoteFault
+from clearing.facts import WithdrawalExecuted, WithdrawalNotExecuted
+from clearing.gates.receipts import WithdrawalGivenBack
+from clearing.gates.unpaid import expired_open
+from clearing.withdrawals_tree import empty_node, leaf_hash, root_from_proof
+from node.fact_pool import FactPool
+from tests.bridge.contracts.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
+from tests.clearing.gates.gated import gated_genesis
+from tests.clearing.state.world import ALICE, BTC, ETH, USDC_1, World, of_kind
+
+pytestmark = pytest.mark.chain
+CHAIN_ID = 31337
+TO = b"\x33" * 20
+AMOUNT = 7 * UNIT
+LIES = {"paid": u256(1), "unpaid": u256(0), "nonsense": u256(2)}
+
+
+@pytest.fixture(scope="session")
+def four():
+    return make_signers((1, 1, 1, 1))
+
+
+class Scene:
+    """A vault with a deposit, and one withdrawal in its newest tree that ends `valid` seconds after now."""
+
+    def __init__(self, anvil, four, valid: int = 100) -> None:
+        self.made = VaultChain(anvil(), four)
+        self.made.deposit(100 * UNIT)
+        self.not_after = self.made.now() + valid
+        token = self.made.token_at.address
+        leaf = leaf_hash(CHAIN_ID, self.made.vault_at.address, 0, token, TO, AMOUNT, self.not_after)
+        self.proof = tuple(empty_node(level) for level in range(32))
+        root = root_from_proof(leaf, 0, self.proof)
+        self.made.certified(make_header(four, 1, withdrawals_root=root, withdrawals_count=1))
+
+    @property
+    def profile(self) -> WatchedChain:
+        return WatchedChain(
+            chain_id=CHAIN_ID,
+            vault=self.made.vault_at.address,
+            deployment_block=self.made.vault_at.block_number,
+            tokens=(self.made.token_at.address,),
+            finality=FinalityPolicy(quorum=1),
+            custody_stride=4,
+        )
+
+    def pay(self):
+        return self.made.withdraw((0, self.made.token_at.address, TO, AMOUNT, self.not_after), self.proof)
+
+    def next_block_at(self, second: int) -> None:
+        self.made.chain.rpc("evm_setNextBlockTimestamp", hex(second))
+
+    def pass_time(self, seconds: int = 1_000) -> int:
+        """One block so much later; its number."""
+        self.next_block_at(self.made.now() + seconds)
+        self.mine()
+        return self.head
+
+    def mine(self, blocks: int = 1) -> None:
+        self.made.chain.rpc("anvil_mine", hex(blocks))
+
+    def finalise(self, number: int | None = None) -> None:
+        wanted = number if number is not None else self.head
+        while self.final < wanted:
+            self.mine()
+
+    @property
+    def final(self) -> int:
+        return int(self.made.chain.rpc("eth_getBlockByNumber", "finalized", *[False])["number"], 16)
+
+    @property
+    def head(self) -> int:
+        return int(self.made.chain.rpc("eth_blockNumber"), 16)
+
+    def block(self, number: int) -> dict:
+        return self.made.chain.rpc("eth_getBlockByNumber", hex(number), *[False])
+
+
+class Lookout:
+    """A watcher that looks back at what it is told, its pool, and the last view."""
+
+    def __init__(self, scene: Scene, endpoints, watch, expired=None, quorum: int = 1) -> None:
+        profile = replace(scene.profile, finality=FinalityPolicy(quorum=quorum))
+        self.below = watch(profile, *endpoints)
+        self.expired = expired or (lambda: [Expired(0, scene.not_after)])
+        self.pool = FactPool(b"\x01" * 32)
+        self.view: tuple[WithdrawalNotExecuted, ...] = ()
+        self.watcher = Watcher(
+            profile,
+            self.below.quorum,
+            self.below.store,
+            self.emit,
+            look_back=LookBack(lambda: self.expired(), self.tell),
+        )
+
+    async def emit(self, fact) -> None:
+        self.below.facts.append(fact)
+        self.pool.add(fact)
+
+    def tell(self, view) -> None:
+        self.view = view
+        self.pool.miss(CHAIN_ID, view)
+
+    async def look(self) -> list[int]:
+        while await self.watcher.step():
+            pass
+        await self.watcher.look_back()
+        return [fact.nonce for fact in self.view]
+
+
+async def wait(function, *arguments):
+    return await trio.to_thread.run_sync(function, *arguments)
+
+
+@pytest.fixture
+async def scene(anvil, four):
+    return await wait(Scene, anvil, four)
+
+
+@pytest.fixture
+async def endpoint(scene):
+    async with Endpoint(scene.made.chain.url) as endpoint:
+        yield endpoint
+
+
+async def test_it_is_told_once_the_first_block_after_its_time_is_final_and_not_before(scene, endpoint, watch):
+    lookout = Lookout(scene, [endpoint], watch)
+    scene.finalise()
+    assert await lookout.look() == [], "its time is not over on the chain"
+    first = scene.pass_time()
+    assert await lookout.look() == [], "the block is not final"
+    scene.finalise(first)
+    assert await lookout.look() == [0]
+    (fact,) = lookout.view
+    assert (fact.vault, fact.not_after_s) == (scene.made.vault_at.address, scene.not_after)
+    told = scene.block(first)
+    assert (fact.block_number, fact.block_hash.hex()) == (first, told["hash"][2:])
+    assert fact.block_time_s == int(told["timestamp"], 16) > scene.not_after
+    scene.mine(20)
+    assert await lookout.look() == [0]
+    assert lookout.view == (fact,), "of the same block, whenever one looks"
+    with pytest.raises(Refused, match="Expired"):
+        await wait(scene.pay)
+
+
+async def test_whoever_looks_late_tells_of_the_same_block(scene, endpoint, watch):
+    scene.mine(37)
+    first = scene.pass_time()
+    scene.mine(60)
+    scene.pass_time()
+    scene.mine(300)
+    late = Lookout(scene, [endpoint], watch)
+    assert await late.look() == [0]
+    assert late.view[0].block_number == first
+
+
+@pytest.mark.parametrize("second", [0, 1])
+async def test_a_block_in_the_last_second_is_too_early(scene, endpoint, watch, second):
+    scene.next_block_at(scene.not_after + second)
+    scene.mine()
+    edge = scene.head
+    scene.made.chain.rpc("anvil_setBlockTimestampInterval", 1)
+    lookout = Lookout(scene, [endpoint], watch)
+    while scene.final < edge:
+        assert await lookout.look() == []
+        scene.mine()
+    assert await lookout.look() == [0] * second, "a block of the very second is not after it"
+    scene.finalise(edge + 1)
+    assert await lookout.look() == [0]
+    assert lookout.view[0].block_number == edge + 1 - second
+    assert lookout.view[0].block_time_s == scene.not_after + 1
+
+
+async def test_paid_in_the_last_second_it_is_executed_and_never_the_other(scene, endpoint, watch):
+    scene.next_block_at(scene.not_after)
+    receipt = await wait(scene.pay)
+    assert int(scene.block(receipt["blockNumber"])["timestamp"], 16) == scene.not_after
+    scene.pass_time()
+    lookout = Lookout(scene, [endpoint], watch)
+    while await lookout.watcher.step():
+        await lookout.watcher.look_back()
+        assert lookout.view == ()
+    scene.finalise(scene.head)
+    assert await lookout.look() == []
+    assert [fact.nonce for fact in lookout.below.withdrawals] == [0]
+
+
+async def test_a_chain_that_changes_its_mind_before_finality_decides_which_of_the_two_is_told(scene, endpoint, watch):
+    """Unpaid in one branch, paid in the last second in the branch that stays."""
+    lookout = Lookout(scene, [endpoint], watch)
+    scene.mine(8)
+    assert await lookout.look() == []
+    base = scene.head
+    scene.next_block_at(scene.not_after + 5)
+    scene.mine(2)
+    assert await lookout.look() == []
+    scene.made.chain.rpc("anvil_rollback", scene.head - base)
+    assert scene.head == base
+    scene.next_block_at(scene.not_after)
+    await wait(scene.pay)
+    scene.pass_time()
+    scene.finalise()
+    assert await lookout.look() == []
+    assert [fact.nonce for fact in lookout.below.withdrawals] == [0]
+    assert lookout.watcher.status.halt is None
+
+
+async def test_a_payment_that_the_chain_undid_is_no_payment(scene, endpoint, watch):
+    scene.mine(8)
+    base = scene.head
+    await wait(scene.pay)
+    assert await wait(scene.made.view, "isPaid", 0)
+    scene.made.chain.rpc("anvil_rollback", scene.head - base)
+    assert not await wait(scene.made.view, "isPaid", 0)
+    first = scene.pass_time()
+    scene.finalise(first)
+    lookout = Lookout(scene, [endpoint], watch)
+    assert await lookout.look() == [0]
+    assert lookout.below.withdrawals == []
+
+
+async def test_after_a_reorg_under_the_cursor_nothing_more_is_told(scene, endpoint, watch):
+    first = scene.pass_time()
+    scene.finalise(first)
+    told: list[Expired] = []
+    lookout = Lookout(scene, [endpoint], watch, expired=lambda: told)
+    assert await lookout.look() == []
+    depth = scene.head - first + 2
+    scene.made.chain.rpc("anvil_reorg", depth, [])
+    scene.mine()
+    told.append(Expired(0, scene.not_after))
+    assert await lookout.look() == []
+    assert lookout.watcher.status.halt.code == BridgeCode.FINALITY_VIOLATION
+
+
+class Lying:
+    """An endpoint that answers every contract call with `value`, where there is one."""
+
+    name = "lying"
+
+    def __init__(self, true, value=None):
+        self.true, self.value = true, value
+
+    async def batch(self, calls):
+        results = await self.true.batch(calls)
+        if self.value is None:
+            return results
+        return [
+            "0x" + self.value.hex() if call.method == "eth_call" and len(call.params[0]["data"]) == 74 else result
+            for call, result in zip(calls, results, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("lie", ["paid", "unpaid", "nonsense"])
+@pytest.mark.parametrize("is_paid", [False, True])
+async def test_one_liar_of_three_changes_nothing_and_two_make_no_quorum_for_a_guess(
+    scene, endpoint, watch, lie, is_paid
+):
+    if is_paid:
+        await wait(scene.pay)
+    first = scene.pass_time()
+    scene.finalise(first)
+    cursor = Lookout(scene, [endpoint], watch)
+    await cursor.look()
+    truth = [] if is_paid else [0]
+    liars = [Lying(endpoint, LIES[lie]), Lying(endpoint), Lying(endpoint)]
+    reader = UnpaidReader(scene.profile, EndpointQuorum(liars, 2))
+    expired = [Expired(0, scene.not_after)]
+    assert [each.nonce for each in await reader.view(cursor.watcher._cursor, expired)] == truth
+    different = [Lying(endpoint, LIES["paid"]), Lying(endpoint, LIES["unpaid"]), Lying(endpoint, LIES["nonsense"])]
+    with pytest.raises(RemoteFault):
+        await UnpaidReader(scene.profile, EndpointQuorum(different, 2)).view(cursor.watcher._cursor, expired)
+
+
+async def test_a_withdrawal_of_which_the_vault_never_heard_was_not_paid_either(scene, endpoint, watch):
+    """The network released it and nobody brought the checkpoint: it is as unpaid as any other."""
+    first = scene.pass_time()
+    scene.finalise(first)
+    asked = [Expired(0, scene.not_after), Expired(512, scene.not_after), Expired(2**40, scene.not_after - 7)]
+    lookout = Lookout(scene, [endpoint], watch, expired=lambda: asked)
+    assert await lookout.look() == [0, 512, 2**40]
+    assert {fact.block_number for fact in lookout.view} == {first}
+
+
+async def test_a_view_is_bounded_and_the_chain_is_asked_again_only_for_something_new(scene, endpoint, liar, watch):
+    first = scene.pass_time()
+    scene.finalise(first)
+    counting = liar()
+    counting.true = endpoint
+    many = [Expired(nonce, scene.not_after) for nonce in range(AT_ONCE + 9)]
+    lookout = Lookout(scene, [counting], watch, expired=lambda: many)
+    assert await lookout.look() == list(range(AT_ONCE))
+    calls = counting.asked.count("eth_call")
+    await lookout.watcher.look_back()
+    assert counting.asked.count("eth_call") == calls
+    many.pop(0)
+    assert await lookout.look() == list(range(1, AT_ONCE + 1))
+
+
+def ledger(scene: Scene) -> World:
+    """The small network with the real chain in the place of its first one, its clock a little behind the chain's."""
+    base = gated_genesis(give_back_expired=True)
+    change = msgspec.structs.replace
+    vault, token = scene.made.vault_at.address, scene.made.token_at.address
+    chains = (base.chains[1], change(base.chains[0], chain_id=CHAIN_ID, vault=vault))
+    assets = [change(each, chain_id=CHAIN_ID, vault=vault) if each.chain_id == 1 else each for each in base.assets]
+    assets[0] = change(assets[0], token=token, token_decimals=8)
+    return World(change(base, time_ms=(scene.made.now() - 50) * 1_000, chains=chains, assets=tuple(assets)))
+
+
+async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_owner(anvil, four, watch):
+    """The ledger releases, the time passes, the vault was never asked: four validators say so, the money is back."""
+    scene = await wait(Scene, anvil, four)
+    async with Endpoint(scene.made.chain.url) as endpoint:
+        world = ledger(scene)
+        lookout = Lookout(
+            scene, [endpoint], watch, expired=lambda: [Expired(*e) for e in expired_open(world.state, CHAIN_ID)]
+        )
+
+        async def block(*requests, after_ms=1_000):
+            await lookout.look()
+            facts = lookout.pool.pending(world.state)
+            return world.block(*requests, prices=((BTC, 790_000), (ETH, 20_000)), facts=facts, after_ms=after_ms)
+
+        scene.finalise()
+        while not world.cash(ALICE):
+            scene.mine()
+            await block()
+        deposited = world.cash(ALICE)
+        assert deposited == 100 * UNIT // 100
+        await block(world.withdrawal(ALICE, USDC_1, deposited))
+        (released,) = [each for _, each in world.state.withdrawals.ordered()]
+        assert world.cash(ALICE) == 0
+        for _ in range(3):
+            scene.mine(4)
+            assert not of_kind(await block(), WithdrawalGivenBack)
+        await block(after_ms=70_000)
+        assert [each.nonce for each in lookout.expired()] == [0]
+        for _ in range(3):
+            assert not of_kind(await block(), WithdrawalGivenBack), "over by our clock, not by the chain's"
+        scene.next_block_at(released.not_after_s + 1)
+        scene.mine()
+        scene.finalise(scene.head)
+        backs = of_kind(await block(), WithdrawalGivenBack)
+        assert [(each.number, each.credited) for each in backs] == [(0, ALICE)]
+        assert world.cash(ALICE) == deposited
+        assert list(expired_open(world.state, CHAIN_ID)) == []
+        for _ in range(3):
+            scene.mine(4)
+            assert not of_kind(await block(), WithdrawalGivenBack)
+        assert lookout.view == ()
+        assert not [fact for fact in lookout.below.facts if isinstance(fact, WithdrawalExecuted)]
