@@ -8,6 +8,7 @@ It must not know why money moves, beyond the code it writes down.
 from collections.abc import Iterable
 
 from clearing.assets import Asset
+from clearing.base import ids
 from clearing.base.errors import Bug
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.receipts import Transfer, TransferCode
@@ -23,8 +24,7 @@ ROUNDING_ACCOUNT = MEMBER_ACCOUNTS_MAX + 2
 """Takes the remainders of payments that cannot be divided exactly. The house's; nobody can sign for it."""
 FEE_POT_ACCOUNT = MEMBER_ACCOUNTS_MAX + 3
 """Takes skew fees and pays skew rebates, and nothing else. The house's; nobody can sign for it."""
-FUND_ACCOUNT = MEMBER_ACCOUNTS_MAX + 4
-"""Holds what members contributed to the default fund (`clearing.fund`). Theirs; nobody can sign for it."""
+FUND_ACCOUNT = ids.FUND_ACCOUNT
 _EXTERNAL = MEMBER_ACCOUNTS_MAX + 2**32
 _TOKEN = 2**32
 _COUNTER_MAX = 2**62

@@ -4,6 +4,7 @@ Rule: a statement names them and the verdict repeats every name; a name that thi
 it is, never left out.
 """
 
+from clearing.base.ids import FUND_ACCOUNT
 from clearing.margin.snapshot import RiskStatement
 
 SENTENCES = {
@@ -50,11 +51,16 @@ def cover_limits(statement: RiskStatement) -> tuple[str, ...]:
     """What the test of the default fund leaves open, where there is one."""
     if not statement.cover:
         return ("A listed shortfall is an upper bound; whether the default fund covers it is no part of this package.",)
-    limits = (
+    limits: tuple[str, ...] = (
         "A listed shortfall is an upper bound; the default fund is tested for two members' losses in each stated "
         "stress scenario, at its prices and today's haircuts, and in no other.",
         "Which account is which member's is what the validators certified.",
     )
+    if FUND_ACCOUNT in dict(statement.cover[0].members):
+        limits += (
+            f"What members contributed, account {FUND_ACCOUNT}, is not counted in the default fund here: "
+            "`crossclear fund verify` does, with that account opened.",
+        )
     if not any(statement.cover[0].deficits):
         return limits
     return (*limits, "What the fund falls short by is told exactly: it is what the two largest members lack, less it.")

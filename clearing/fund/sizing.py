@@ -1,6 +1,6 @@
 """How large the default fund has to be, and who contributes how much of it: pure functions of figures.
 
-Rule: members lack what their accounts lack in a stress scenario, each account by itself (`clearing.margin.fund`). What
+Rule: members lack what their accounts lack in a stress scenario, each account by itself (`clearing.fund.figures`). What
 a member owes rounds up, so the parts sum to the target or more. It knows no state and moves no money.
 """
 

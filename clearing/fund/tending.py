@@ -59,7 +59,7 @@ def _size(run: Run, size: FundSize, terms: FundTerms) -> None:
     own = own_accounts(state)
     # A member with clients only has nothing of its own to pay with.
     members = [each for each, _ in state.members.ordered() if each in own and takes_part(state, each)]
-    figures = stress_figures(state, tuple(each for each in members if each != HOUSE_MEMBER) if on else ())
+    figures = stress_figures(state, tuple(members) if on else (), terms.cash_group if on else 0)
     scenarios = tuple(stress_size(name, lacking) for name, lacking in figures.lacking)
     sizes = remembered(size.sizes, size_of(scenarios, figures.house_micros, terms) if on else 0, terms)
     target = max(sizes) if on else 0

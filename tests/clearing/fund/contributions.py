@@ -42,9 +42,8 @@ TERMS = FundTerms(
     call_blocks=3,
     return_blocks=4,
 )
-CALM = 3_000
-"""Lots that leave nobody lacking in any stress scenario; `BOLD` lots do."""
 BOLD = 40_000
+"""Lots that 100,000 dollars are margin for, and too little in a stress."""
 
 
 def fund_genesis(

@@ -1,0 +1,130 @@
+"""A package of a network whose members contribute to a default fund: proven as ever, and the fund opened beside it."""
+
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+
+from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
+from clearing.epoch import take_snapshot
+from clearing.fund.receipts import FundSized
+from proofs.contributions import check_contributions
+from proofs.epoch import commit_epoch, prove_epoch
+from proofs.errors import ProofCode, Refused
+from proofs.own import own_account
+from proofs.package import commitments_root, read_package
+from proofs.verify import verify_package
+from tests.clearing.fund.contributions import TERMS, FundWorld, fund_genesis
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, of_kind
+from tests.proofs.slow_package import failed_check
+
+
+def funded_world(paying: bool) -> FundWorld:
+    """Two bold books; members have paid what they were called for, or nothing yet."""
+    terms = msgspec.structs.replace(TERMS, call_blocks=100)
+    world = FundWorld(fund_genesis(terms, house_dollars=20_000), dollars=300_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 90_000, 790_000))
+    (sized,) = of_kind(world.pass_epoch(), FundSized)
+    assert sized.target > 50_000 * DOLLAR
+    if paying:
+        world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
+    while world.state.now.snapshot_height != world.state.now.height:
+        world.stride += 4
+        world.block(facts=world.custody_facts(world.stride))
+    return world
+
+
+@pytest.fixture(scope="module")
+def proven(market):
+    return {paying: package_of(funded_world(paying), market) for paying in (False, True)}
+
+
+def package_of(world: FundWorld, market) -> SimpleNamespace:
+    shot = take_snapshot(world.state)
+    statement = msgspec.structs.replace(shot.statement, network=market.NETWORK)
+    shot = msgspec.structs.replace(shot, statement=statement)
+    keys = {each.account: bytes([number + 1]) * 32 for number, each in enumerate(shot.accounts)}
+    root = commitments_root(statement, commit_epoch(shot, keys))
+    head = market.certified(
+        root,
+        height=statement.height + 3,
+        commitments_height=statement.height,
+        epoch=statement.epoch,
+        time_ms=world.state.now.arrays_time_ms + 1,
+    )
+    data = prove_epoch(shot, keys, *head)
+    cash = world.fund
+    opened = own_account(read_package(data), FUND_ACCOUNT, {"cash:USD": cash}, keys[FUND_ACCOUNT])
+    return SimpleNamespace(data=data, statement=statement, opened=opened, cash=cash, keys=keys, world=world)
+
+
+@pytest.mark.parametrize("paying", [False, True])
+def test_a_package_with_a_fund_of_contributions_verifies_by_both_verifiers(proven, paying):
+    case = proven[paying]
+    verdict = verify_package(case.data, network=case.statement.network, own=case.opened)
+    assert verdict.ok, verdict.checks[-1]
+    assert failed_check(case.data) == ""
+    (terms,) = case.statement.cover
+    assert terms.fund_account == HOUSE_ACCOUNT
+    assert terms.fund == 20_000 * DOLLAR
+    assert dict(terms.members)[FUND_ACCOUNT] == 0
+    assert any("fund verify" in each for each in verdict.not_proven)
+
+
+def test_contributions_cover_what_the_houses_fund_does_not(proven):
+    case = proven[True]
+    assert case.cash > max(case.statement.cover[0].deficits) > 0
+    told = check_contributions(case.statement, case.opened)
+    assert f"contributions of {case.cash} micros" in told
+    assert str(case.cash - max(case.statement.cover[0].deficits)) in told
+
+
+def test_a_fund_that_is_called_but_not_paid_is_told_as_short(proven):
+    case = proven[False]
+    with pytest.raises(Refused) as refusal:
+        check_contributions(case.statement, case.opened)
+    assert refusal.value.code is ProofCode.FUND_NOT_COVERED
+    assert dict(refusal.value.values)["missing"] == max(case.statement.cover[0].deficits)
+
+
+def test_one_micro_less_than_the_worst_deficit_does_not_cover(proven):
+    case = proven[True]
+    worst = max(case.statement.cover[0].deficits)
+    values = case.opened.values
+    for cash, good in ((worst, True), (worst - 1, False)):
+        opened = type(case.opened)(FUND_ACCOUNT, (cash, *values[1:]), case.opened.seed)
+        if good:
+            assert "0 would be left" in check_contributions(case.statement, opened)
+        else:
+            with pytest.raises(Refused):
+                check_contributions(case.statement, opened)
+
+
+@pytest.mark.parametrize("off_by", [1, -1])
+def test_an_opening_with_another_amount_is_not_in_the_list(proven, off_by):
+    case = proven[True]
+    lied = type(case.opened)(FUND_ACCOUNT, (case.cash + off_by, *case.opened.values[1:]), case.opened.seed)
+    verdict = verify_package(case.data, own=lied)
+    assert verdict.failed == "inclusion"
+
+
+def test_no_other_account_stands_in_for_the_contributions(proven):
+    case = proven[True]
+    for account in (HOUSE_ACCOUNT, ALICE):
+        with pytest.raises(Refused, match="account of the contributions"):
+            check_contributions(case.statement, type(case.opened)(account, case.opened.values, b""))
+
+
+def test_contributions_that_owe_or_have_positions_are_refused(proven):
+    case = proven[True]
+    for at, value in ((0, -1), (-1, 1)):
+        values = list(case.opened.values)
+        values[at] = value
+        with pytest.raises(Refused, match="owe cash or have positions"):
+            check_contributions(case.statement, type(case.opened)(FUND_ACCOUNT, tuple(values), b""))
+
+
+def test_without_stress_scenarios_there_is_nothing_to_cover(proven):
+    case = proven[True]
+    with pytest.raises(Refused, match="no stress scenarios"):
+        check_contributions(msgspec.structs.replace(case.statement, cover=()), case.opened)
