@@ -31,7 +31,7 @@ class GovernanceProposal(Wire, frozen=True, tag=62):
     amendment: Amendment
     reason: Annotated[str, msgspec.Meta(max_length=REASON_BYTES_MAX)]
     not_after_ms: U63
-    signature: Annotated[bytes, msgspec.Meta(max_length=65)]
+    signature: Annotated[bytes, msgspec.Meta(min_length=64, max_length=65)]
     """64 bytes by an envelope key, or 65 by the house's trade key."""
 
     def content(self, network: NetworkId) -> Hash32:

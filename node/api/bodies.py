@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, cas
 import msgspec
 from msgspec import Meta
 
+from clearing.base.codec import decode, encode
+from clearing.base.errors import RemoteFault
+from clearing.governance.amendments import AMENDMENT_BYTES_MAX
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from node.api.shapes import (
     TRANSACTIONS_MAX,
@@ -35,6 +38,10 @@ AMOUNTS = frozenset(
 )
 """Fields that are told as decimal strings, because they can be beyond what a JSON number holds exactly."""
 MaybeSignature = Annotated[str, Meta(pattern="^(0x[0-9a-fA-F]{130})?$", description="empty: not given")]
+CanonicalBytes = Annotated[
+    str, Meta(pattern="^0x([0-9a-fA-F]{2})+$", max_length=2 + 2 * AMENDMENT_BYTES_MAX, description="canonical bytes")
+]
+"""What has several kinds is told as its MessagePack bytes, which is what is hashed and signed."""
 _NAMED_LENGTHS = {20: Address, 65: Signature}
 _ODD_NAMES = {CashTransfer: "transfer"}
 _FIRST: dict[type, type[Body]] = {Trade: TradeBody, Withdrawal: WithdrawalBody, CashTransfer: TransferBody}
@@ -64,6 +71,10 @@ def _of_type(name: str, info: msgspec.inspect.Type) -> Any:
         return _of_bytes(info)
     if isinstance(info, msgspec.inspect.BoolType):
         return bool
+    if isinstance(info, msgspec.inspect.StrType):
+        return Annotated[str, Meta(max_length=info.max_length)]
+    if isinstance(info, msgspec.inspect.UnionType):
+        return CanonicalBytes
     if isinstance(info, msgspec.inspect.EnumType):
         return Literal[tuple(each.name.lower() for each in info.cls)]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
@@ -79,6 +90,8 @@ def _of_bytes(info: msgspec.inspect.BytesType) -> Any:
     """Hex of a fixed length, or a signature that may be left out."""
     if info.min_length is None or info.min_length == 0:
         return MaybeSignature
+    if info.min_length != info.max_length:
+        return Annotated[str, Meta(pattern=f"^0x([0-9a-fA-F]{{2}}){{{info.min_length},{info.max_length}}}$")]
     if info.min_length in _NAMED_LENGTHS:
         return _NAMED_LENGTHS[info.min_length]
     return Annotated[str, Meta(pattern=f"^0x[0-9a-fA-F]{{{2 * info.min_length}}}$")]
@@ -154,6 +167,8 @@ def _wire_value(info: msgspec.inspect.Type, value: Any) -> Any:
         info = info.type
     if isinstance(info, msgspec.inspect.BytesType):
         return bytes.fromhex(value[2:])
+    if isinstance(info, msgspec.inspect.UnionType):
+        return _decoded(info, value)
     if isinstance(info, msgspec.inspect.EnumType):
         return cast(type[IntEnum], info.cls)[value.upper()]
     if isinstance(info, msgspec.inspect.VarTupleType) and isinstance(info.item_type, msgspec.inspect.StructType):
@@ -165,6 +180,15 @@ def _wire_value(info: msgspec.inspect.Type, value: Any) -> Any:
     return value
 
 
+def _decoded(info: msgspec.inspect.UnionType, value: str) -> Any:
+    """One of several wire types, from its canonical bytes. Raises msgspec.ValidationError."""
+    kinds: Any = Union[tuple(each.cls for each in info.types if isinstance(each, msgspec.inspect.StructType))]  # noqa: UP007
+    try:
+        return decode(bytes.fromhex(value[2:]), kinds, AMENDMENT_BYTES_MAX)
+    except RemoteFault as fault:
+        raise msgspec.ValidationError(str(fault)) from None
+
+
 def _body(kind: type[Body], value: Any, renamed: Mapping[str, str]) -> Body:
     fields: dict[str, Any] = {}
     for name in value.__struct_fields__:
@@ -173,6 +197,8 @@ def _body(kind: type[Body], value: Any, renamed: Mapping[str, str]) -> Body:
             shown = "0x" + shown.hex() if shown else ""
         elif isinstance(shown, IntEnum):
             shown = shown.name.lower()
+        elif isinstance(shown, msgspec.Struct):
+            shown = "0x" + encode(shown).hex()
         elif isinstance(shown, tuple):
             shown = tuple(
                 "0x" + each.hex() if isinstance(each, bytes) else _body(_LINES[type(each)], each, {}) for each in shown
