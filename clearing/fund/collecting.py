@@ -8,43 +8,39 @@ import msgspec
 
 from clearing.base.units import allocate
 from clearing.calls.failures import Failure, FailureReason
+from clearing.collateral.receipts import ClaimConverted
 from clearing.default.status import restrict_member
-from clearing.fund.parts import fund_currency, own_account, size_in_force, takes_part
+from clearing.fund.parts import own_account, size_in_force, takes_part
 from clearing.fund.payments import free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
-from clearing.ledger import FUND_ACCOUNT, balance, token_currency
+from clearing.ledger import FUND_ACCOUNT, token_currency
 from clearing.receipts import TransferCode
 from clearing.run import Run
 
 
 def follow_cash(run: Run) -> None:
-    """After a token has left the fund's cash group: every part gives up cash in proportion, and is paid the token."""
-    state = run.state
-    for token in run.terms.collateral_of.values():
-        currency = token_currency(token.id)
-        units = balance(state, FUND_ACCOUNT, currency)
-        if units:
-            _convert(run, currency, units)
+    """After tokens have left the fund's cash group: every part gives up cash in proportion, and is paid the token."""
+    if run.state.fund_sizes.get(0) is not None:
+        left = [each for each in run.receipts if isinstance(each, ClaimConverted) and each.account == FUND_ACCOUNT]
+        for each in left:
+            _convert(run, run.terms.collateral_of[each.asset].id, each.given_micros, each.units)
 
 
-def _convert(run: Run, currency: int, units: int) -> None:
-    state = run.state
+def _convert(run: Run, token: int, micros: int, units: int) -> None:
+    """Share what the fund gave up of its cash, and the token that it has instead, by what each part is."""
+    state, currency = run.state, token_currency(token)
     parts = [(member, record) for member, record in state.contributions.ordered() if record.micros]
-    micros = [record.micros for _, record in parts]
-    lost = sum(micros) - balance(state, FUND_ACCOUNT, fund_currency(state))
-    given_up = allocate(lost, micros)
-    for (member, record), cut, paid in zip(parts, given_up, allocate(units, given_up), strict=True):
+    weights = [record.micros for _, record in parts]
+    shares = zip(parts, allocate(micros, weights), allocate(units, weights), strict=True)
+    for (member, record), given_up, paid in shares:
         account = own_account(state, member, record.account) or record.account
-        after = msgspec.structs.replace(record, micros=record.micros - cut)
-        state.contributions.put(member, after)
+        left = record.micros - given_up
+        state.contributions.put(member, msgspec.structs.replace(record, micros=left))
         run.journal.transfer(FUND_ACCOUNT, account, currency, paid, TransferCode.FUND_TOKEN_RETURNED, member)
         run.touched.add(account)
-        run.receipts.append(
-            FundReturned(
-                member, account, currency, paid, after.micros, after.required, ReturnCause.TOKEN_LEFT_GROUP, cut
-            )
-        )
+        cause = ReturnCause.TOKEN_LEFT_GROUP
+        run.receipts.append(FundReturned(member, account, currency, paid, left, record.required, cause, given_up))
 
 
 def collect_contributions(run: Run) -> None:

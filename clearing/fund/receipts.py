@@ -105,7 +105,7 @@ class FundReturned(Wire, frozen=True, tag=133):
     required: U63
     cause: ReturnCause
     gave_up: U63 = 0
-    """Micros of the part that a token which left took the place of; the tokens' remainder is the house's."""
+    """Micros of the part that a token which left took the place of."""
 
 
 class FundDrawn(Wire, frozen=True, tag=134):

@@ -1,0 +1,94 @@
+"""A token leaves the fund's cash group: every part gives up cash for it in proportion, and its member has the token."""
+
+import msgspec
+import pytest
+
+from clearing.blocks import BlockResult
+from clearing.collateral.receipts import ClaimConverted
+from clearing.collateral.terms import DepegTerms
+from clearing.crisis import CrisisParameters
+from clearing.fund.receipts import FundReturned, ReturnCause
+from clearing.genesis import Genesis, MarketParameters
+from clearing.ledger import FUND_ACCOUNT
+from clearing.margin.parameters import RiskParameters
+from clearing.receipts import TransferCode
+from tests.clearing.collateral.vaults import DEPEG, USDC_FEED, Vaults, genesis_with, opened
+from tests.clearing.fund.contributions import CRASH, GROUPS, RALLY, TERMS, FundWorld
+from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, USDC_2, of_kind
+
+MEMBERS = (ALICE, BOB, CAROL)
+
+
+def genesis_of_fund(both: bool) -> Genesis:
+    """One feed guards both cash tokens, or the first alone."""
+    genesis = genesis_with(depeg=DEPEG, market=MarketParameters(move_cap_ppm=300_000, epoch_blocks=5))
+    if not both:
+        second = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms())
+        genesis = msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:]))
+    risk = RiskParameters(GROUPS, cash_limit_micros=1_000 * DOLLAR, stress=(CRASH, RALLY))
+    terms = msgspec.structs.replace(TERMS, minimum_micros=1_000 * DOLLAR + 1, step_micros=1, call_blocks=50)
+    return msgspec.structs.replace(genesis, risk=risk, crisis=CrisisParameters(fund=terms))
+
+
+def paid_up(both: bool) -> Vaults:
+    """Everybody has paid; Bob a little less, so that the parts differ."""
+    world = opened(genesis_of_fund(both))
+    blocks = 0
+    while not world.state.contributions.get(ALICE):
+        blocks += 4
+        world.go(facts=world.custody_facts(400 + blocks))
+    amounts = dict(zip(MEMBERS, (1_000 * DOLLAR + 1, 700 * DOLLAR, 1_000 * DOLLAR + 1), strict=True))
+    world.go(*(FundWorld.pay(world, member, amounts[member]) for member in MEMBERS))  # type: ignore[arg-type]
+    assert parts(world) == amounts
+    return world
+
+
+def parts(world: Vaults) -> dict[int, int]:
+    return {member: world.state.contributions[member].micros for member in MEMBERS}
+
+
+def leave(world: Vaults) -> BlockResult:
+    world.ticks[USDC_FEED] = 900_000
+    for _ in range(DEPEG.blocks):
+        result = world.go()
+    return result
+
+
+@pytest.mark.parametrize("both", [False, True], ids=["one token", "both in one block"])
+def test_parts_follow_the_cash_that_they_are(both: bool) -> None:
+    world = paid_up(both)
+    before, whole = parts(world), sum(parts(world).values())
+    tokens = {(member, asset): world.tokens(member, asset) for member in MEMBERS for asset in (USDC_1, USDC_2)}
+    result = leave(world)
+    converted = [each for each in of_kind(result, ClaimConverted) if each.account == FUND_ACCOUNT]
+    assert [each.asset for each in converted] == ([USDC_1, USDC_2] if both else [USDC_1])
+    told = [each for each in of_kind(result, FundReturned) if each.cause is ReturnCause.TOKEN_LEFT_GROUP]
+    for each in converted:
+        assert each.given_micros > 0
+        given = [t for t in result.transfers if t.code == TransferCode.FUND_TOKEN_RETURNED and t.debit == FUND_ACCOUNT]
+        assert sum(t.amount for t in given) == sum(e.units for e in converted)
+        assert world.tokens(FUND_ACCOUNT, each.asset) == 0
+    lost = sum(each.given_micros for each in converted)
+    after = parts(world)
+    assert sum(each.gave_up for each in told) == lost == whole - sum(after.values())
+    assert world.cash(FUND_ACCOUNT) == sum(after.values())
+    for member in MEMBERS:
+        share = before[member] * lost / whole
+        assert abs(before[member] - after[member] - share) <= len(converted)
+        for each in converted:
+            got = world.tokens(member, each.asset) - tokens[member, each.asset]
+            own = [c for c in of_kind(result, ClaimConverted) if (c.account, c.asset) == (member, each.asset)]
+            assert abs(got - sum(c.units for c in own) - before[member] * each.units / whole) <= 1
+
+
+def test_what_is_missing_afterwards_is_called_for() -> None:
+    world = paid_up(both=False)
+    leave(world)
+    world.ticks[USDC_FEED] = 1_000_000
+    blocks = 100
+    epoch = world.state.fund_sizes[0].epoch
+    while world.state.fund_sizes[0].epoch == epoch:
+        blocks += 4
+        world.go(facts=world.custody_facts(400 + blocks))
+    record = world.state.contributions[ALICE]
+    assert record.called == record.required - record.micros > 0
