@@ -13,9 +13,8 @@ from clearing.accounts.signatories import Signatory, keys_of
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.extension import VoteExtension
 from clearing.genesis import Genesis, network_id
+from clearing.governance.admission import Ruling, judge_ruling
 from clearing.state.state import State
-from clearing.validators.changes import judge_change
-from clearing.validators.requests import ValidatorChange
 from consensus.blocks.store import load_committed, load_set
 from consensus.outputs import Decided as DecidedHeight
 from consensus.signing import CurveVerifier
@@ -282,9 +281,8 @@ class Node:
     def _keys_of(self, who: Signatory) -> tuple[bytes, ...]:
         return keys_of(self._application.state, who)
 
-    def _judge_change(self, change: ValidatorChange) -> Rejected | None:
-        judged = judge_change(self._application.state, change)
-        return judged if isinstance(judged, Rejected) else None
+    def _judge_change(self, ruling: Ruling) -> Rejected | None:
+        return judge_ruling(self._application.state, ruling)
 
     def _changed(self) -> None:
         self._heights_wanted = HEIGHTS_PER_NEWS

@@ -17,6 +17,8 @@ from clearing.base.errors import BaseCode, Detail, Rejected, RemoteFault
 from clearing.base.hashing import sha256
 from clearing.base.ids import Hash32, NetworkId
 from clearing.codes import ClearingCode, reject
+from clearing.governance.admission import Ruling
+from clearing.governance.requests import PROPOSAL_BYTES_MAX, GovernanceProposal, GovernanceVote
 from clearing.transactions import Transaction, bytes_max
 from clearing.validators.requests import CHANGE_BYTES_MAX, ValidatorChange
 from node.codes import NodeCode
@@ -31,13 +33,16 @@ _UNKNOWN = {
     Signer.VALIDATOR: ClearingCode.BAD_APPROVAL,
 }
 VALIDATORS_SLOT = -(2**64)
-"""Whose limits changes of validators count against; below all accounts' and venues' ids."""
+"""Whose limits changes of validators count against, below all accounts' and venues' ids; further below: of each
+validator's proposals and votes, and of the house's."""
 CHANGES_MAX = 4
 """Changes of validators that wait at a time: of one change many requests can be made, each with another quorum."""
 KeysOf = Callable[[Signatory], tuple[bytes, ...]]
 """The addresses of which one must have signed; none for an account, member or venue that does not exist."""
-JudgeChange = Callable[[ValidatorChange], Rejected | None]
-"""Whether the state would take a change of validators: only enough approvals together are worth a place."""
+BALLOTS_MAX = 16
+"""Proposals and votes of one validator, or of the house, that wait at a time."""
+JudgeRuling = Callable[[Ruling], Rejected | None]
+"""Whether the state would take a change of validators, a proposal or a vote: nothing else bounds how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +86,17 @@ def transaction_hash(transaction: Transaction) -> Hash32:
 
 def decode_transaction(data: bytes) -> Transaction:
     """Read one transaction. Raises RemoteFault OVERSIZE, MALFORMED, NON_CANONICAL."""
-    transaction = decode(data, _One, CHANGE_BYTES_MAX).transaction
+    transaction = decode(data, _One, max(CHANGE_BYTES_MAX, PROPOSAL_BYTES_MAX)).transaction
     if len(data) > bytes_max(transaction):
         raise RemoteFault(BaseCode.OVERSIZE, "transaction", bytes=len(data), limit=bytes_max(transaction))
     return transaction
 
 
-def refuse_changes(change: ValidatorChange) -> Rejected | None:
+def refuse_changes(ruling: Ruling) -> Rejected | None:
     """For a pool that knows no validators."""
-    return reject(ClearingCode.TOO_FEW_APPROVALS, "approvals", approvals=len(change.approvals))
+    if isinstance(ruling, ValidatorChange):
+        return reject(ClearingCode.TOO_FEW_APPROVALS, "approvals", approvals=len(ruling.approvals))
+    return reject(ClearingCode.GOVERNANCE_OFF, "mempool")
 
 
 class Mempool:
@@ -100,7 +107,7 @@ class Mempool:
         network: NetworkId,
         keys_of: KeysOf,
         limits: PoolLimits | None = None,
-        judge_change: JudgeChange = refuse_changes,
+        judge_change: JudgeRuling = refuse_changes,
     ) -> None:
         self._network = network
         self._judge_change = judge_change
@@ -209,7 +216,9 @@ class Mempool:
                 NodeCode.POOL_FULL, "mempool", (("transactions", len(self._entries)), ("bytes", self._bytes))
             )
         for account in accounts:
-            most = CHANGES_MAX if account == VALIDATORS_SLOT else limits.per_account_max
+            most = limits.per_account_max
+            if account <= VALIDATORS_SLOT:
+                most = CHANGES_MAX if account == VALIDATORS_SLOT else BALLOTS_MAX
             if self._count_of.get(account, 0) >= most:
                 values = (("account", account), ("limit", most))
                 return Rejected(NodeCode.POOL_ACCOUNT_LIMIT, "mempool", values)
@@ -224,6 +233,8 @@ class Mempool:
         if not_after > now_ms + self._limits.ahead_ms_max:
             latest = now_ms + self._limits.ahead_ms_max
             return reject(ClearingCode.REQUEST_TOO_FAR_AHEAD, "not_after_ms", not_after_ms=not_after, latest_ms=latest)
+        if isinstance(transaction, GovernanceProposal | GovernanceVote):
+            return self._judge_change(transaction)
         digest = transaction.digest(self._network)
         for who in signatories(transaction):
             keys = self._keys_of(who)
@@ -257,4 +268,7 @@ def _accounts(transaction: Transaction) -> tuple[int, ...]:
     """Whose limits a transaction counts against; a venue's own against the venue, below all accounts' ids."""
     if isinstance(transaction, ValidatorChange):
         return (VALIDATORS_SLOT,)
+    if isinstance(transaction, GovernanceProposal | GovernanceVote):
+        who = transaction.proposer if isinstance(transaction, GovernanceProposal) else transaction.validator
+        return (VALIDATORS_SLOT - 1 - who,)
     return accounts_of(transaction) or tuple(-1 - who.id for who in signatories(transaction))

@@ -10,18 +10,16 @@ from typing import Protocol
 
 from clearing.accounts.signatories import keys_of
 from clearing.base.codec import decode, encode, u256
-from clearing.base.errors import Rejected
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import NetworkId
 from clearing.extension import PriceReport, VoteExtension
+from clearing.governance.admission import judge_ruling
 from clearing.invariants import check_state
 from clearing.margin.snapshot import RiskSnapshot
 from clearing.opening import open_state
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
 from clearing.transactions import CashTransfer, Transaction
-from clearing.validators.changes import judge_change
-from clearing.validators.requests import ValidatorChange
 from clearing.validators.sets import sets_of
 from consensus.application import Application
 from consensus.blocks.chain import Position
@@ -127,7 +125,7 @@ class ClearingHouse:
         pool = Mempool(
             NetworkId(market.network),
             lambda who: keys_of(application.state, who),
-            judge_change=lambda change: _refusal(application.state, change),
+            judge_change=lambda ruling: judge_ruling(application.state, ruling),
         )
         epochs = EpochService(HashProver(), _Seeds(), MARKET.snapshot_delay_blocks, self._key, record)
         application = ClearingApplication(market.genesis, state, pool, epochs, self._observe, height)
@@ -179,11 +177,6 @@ class ClearingHouse:
         for fact in (*market.custody_at(now), *market.beats_at(now)):
             facts.add(fact)
         return VoteExtension(prices, facts.pending(state))
-
-
-def _refusal(state: State, change: ValidatorChange) -> Rejected | None:
-    judged = judge_change(state, change)
-    return judged if isinstance(judged, Rejected) else None
 
 
 def vary(payload: bytes, random: Random) -> bytes:
