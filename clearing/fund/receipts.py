@@ -112,6 +112,8 @@ class FundDrawn(Wire, frozen=True, tag=134):
     """A part was used to bear a loss."""
 
     member: U63
+    account: U63
+    """Its own, that the part would have been paid back to."""
     micros: U63
     left: U63
     cause: U63

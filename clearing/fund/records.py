@@ -19,6 +19,10 @@ class FundSize(Wire, frozen=True):
     """Micros that the stress scenarios asked for in the last epochs, the newest last."""
     cash_group: U32
     """What contributions are cash of, as long as there are any."""
+    house_micros: U63 = 0
+    """What the house bears before members do."""
+    asked: tuple[tuple[U63, U63], ...] = ()
+    """Both sizes of every stress scenario, in their order: cover two, and largest or next two."""
     next_height: U63 = 0
     """The first height at which a call lapses or something is paid back; 0: none."""
 

@@ -64,8 +64,19 @@ def _size(run: Run, size: FundSize, terms: FundTerms) -> None:
     sizes = remembered(size.sizes, size_of(scenarios, figures.house_micros, terms) if on else 0, terms)
     target = max(sizes) if on else 0
     group = terms.cash_group if on else size.cash_group
-    next_height = size.next_height
-    state.fund_sizes.put(0, FundSize(state.now.epoch, run.block.height, target, sizes, group, next_height))
+    state.fund_sizes.put(
+        0,
+        FundSize(
+            epoch=state.now.epoch,
+            height=run.block.height,
+            target=target,
+            sizes=sizes,
+            cash_group=group,
+            house_micros=figures.house_micros,
+            asked=tuple((each.cover_two, each.largest_or_next_two) for each in scenarios),
+            next_height=size.next_height,
+        ),
+    )
     _set_parts(run, parts_of(target, figures.exposures, terms), figures, own)
     run.receipts.append(
         FundSized(

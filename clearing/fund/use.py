@@ -47,7 +47,7 @@ def draw(run: Run, member: int, micros: int, cause: int) -> None:
     run.journal.transfer(FUND_ACCOUNT, HOUSE_ACCOUNT, fund_currency(run.state), micros, TransferCode.FUND_DRAWN, cause)
     run.state.contributions.put(member, msgspec.structs.replace(record, micros=left))
     run.touched.add(HOUSE_ACCOUNT)
-    run.receipts.append(FundDrawn(member, micros, left, cause))
+    run.receipts.append(FundDrawn(member, record.account, micros, left, cause))
 
 
 def call_replenishment(run: Run, member: int, micros: int, deadline_height: int) -> int:

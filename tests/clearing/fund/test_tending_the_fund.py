@@ -232,7 +232,7 @@ def test_what_is_drawn_goes_to_the_house_and_is_called_for_again() -> None:
     draw(run, BOB, 300 * DOLLAR, cause=ALICE)
     run.journal.check_conserved()
     assert run.journal.transfers == [Transfer(FUND_ACCOUNT, HOUSE, USD, 300 * DOLLAR, TransferCode.FUND_DRAWN, ALICE)]
-    assert run.receipts == [FundDrawn(BOB, 300 * DOLLAR, before - 300 * DOLLAR, ALICE)]
+    assert run.receipts == [FundDrawn(BOB, BOB, 300 * DOLLAR, before - 300 * DOLLAR, ALICE)]
     assert (contribution(run.state, BOB), required(run.state, BOB)) == (before - 300 * DOLLAR, before)
     assert call_replenishment(run, BOB, 200 * DOLLAR, 40) == 200 * DOLLAR
     assert call_replenishment(run, BOB, 10**12, 50) == 300 * DOLLAR
