@@ -47,7 +47,7 @@ def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
         survivors=_survivors(run, held),
         assessment_ppm=terms.assessment_ppm,
     )
-    steps = run_waterfall(loss)
+    steps = tuple(step for step in run_waterfall(loss) if step.layer <= Layer.ASSESSMENTS)
     assessed = tuple(
         (share.payer, share.amount)
         for step in steps

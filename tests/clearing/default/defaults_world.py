@@ -1,0 +1,187 @@
+"""A network with defaults: terms, a fund that is paid in, and verbs for bids, rescues, readmission and exit."""
+
+from typing import Any
+
+import msgspec
+
+from clearing.accounts.kinds import AccountKind
+from clearing.base.secp256k1 import address, sign_digest
+from clearing.blocks import BlockResult
+from clearing.crisis import CrisisParameters, crisis_checks
+from clearing.default.records import DefaultHeld, MemberStatus
+from clearing.default.requests import ClientRescue, DefaultBid, MemberExit, MemberReadmission
+from clearing.default.status import member_status
+from clearing.default.terms import DefaultTerms
+from clearing.fund.terms import FundTerms
+from clearing.fund.use import contribution, required
+from clearing.genesis import AccountTerms, Genesis, MarketParameters
+from clearing.liquidation.terms import LiquidationTerms
+from clearing.margin.parameters import RiskParameters
+from tests.clearing.fund.contributions import CRASH, GROUPS, RALLY, FundWorld
+from tests.clearing.fund.contributions import TERMS as FUND
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    OWNER,
+    START_MS,
+    USDC_1,
+    make_genesis,
+    secret,
+)
+
+DAVE = 5
+"""Account of a fourth member."""
+CLIENT_SECRET = (77).to_bytes(32, "big")
+KEYED_CLIENT = 6
+"""A client of Alice's with a key of its own."""
+OWNERS = OWNER | {DAVE: 4, KEYED_CLIENT: 1}
+TERMS = DefaultTerms(
+    enabled=True,
+    house_capital_micros=500 * DOLLAR,
+    assessment_ppm=1_000_000,
+    assessment_blocks=3,
+    auction_blocks=4,
+    auction_slices=100,
+    porting_blocks=6,
+    halt_blocks=5,
+    replenishment_blocks=5,
+)
+NO_FUND = FundTerms()
+NOTHING = DefaultTerms(enabled=True)
+"""Every loss is borne by gains at once."""
+
+
+def default_genesis(terms: DefaultTerms = TERMS, fund: FundTerms = FUND, **changes: Any) -> Genesis:
+    """Four members with an account each, Alice with two clients; what is insolvent stays for the auction."""
+    risk = RiskParameters(GROUPS, cash_limit_micros=1_000 * DOLLAR, stress=(CRASH, RALLY))
+    market = MarketParameters(**{"move_cap_ppm": 400_000, "epoch_blocks": 5, "request_ms_max": 600_000} | changes)
+    crisis = CrisisParameters(default=terms, fund=fund, liquidation=LiquidationTerms(insolvent_to_default=True))
+    assert all(good for _, _, good in crisis_checks(crisis))
+    genesis = make_genesis(market, risk)
+    alice = genesis.members[1]
+    keyed = AccountTerms(KEYED_CLIENT, AccountKind.CLIENT, address(CLIENT_SECRET))
+    alice = msgspec.structs.replace(alice, accounts=(*alice.accounts, keyed))
+    carol = genesis.members[3]
+    dave = msgspec.structs.replace(
+        carol,
+        id=4,
+        name="member-4",
+        trade_address=address(secret(4)),
+        accounts=(AccountTerms(DAVE, AccountKind.HOUSE),),
+    )
+    members = (genesis.members[0], alice, *genesis.members[2:], dave)
+    return msgspec.structs.replace(genesis, crisis=crisis, members=members)
+
+
+class DefaultWorld(FundWorld):
+    """Everybody with cash; `ready` pays the fund in."""
+
+    def __init__(
+        self, terms: DefaultTerms = TERMS, fund: FundTerms = FUND, dollars: int = 100_000, **changes: Any
+    ) -> None:
+        super().__init__(default_genesis(terms, fund, **changes), dollars)
+        self.block(facts=[self.deposit_fact(DAVE, USDC_1, dollars * DOLLAR)])
+        assert self.time_ms > START_MS
+
+    def bring(self, **dollars: int) -> BlockResult:
+        """Deposit so many dollars for accounts by name in lower case."""
+        names = {"house": HOUSE, "alice": ALICE, "bob": BOB, "carol": CAROL, "dave": DAVE, "client": ALICE_CLIENT}
+        names["keyed"] = KEYED_CLIENT
+        facts = [self.deposit_fact(names[name], USDC_1, each * DOLLAR) for name, each in dollars.items()]
+        return self.block(facts=facts)
+
+    def key_of(self, account: int) -> bytes:
+        return secret(OWNERS.get(account, 0))
+
+    def trades(self, buyer: int, seller: int, lots: int, instrument: int = BTC_PERP, ticks: int = 790_000) -> Any:
+        unsigned = self.trade(buyer, seller, instrument, lots, ticks)
+        digest = unsigned.digest(self.network)
+        return msgspec.structs.replace(
+            unsigned,
+            buyer_signature=sign_digest(self.key_of(buyer), digest),
+            seller_signature=sign_digest(self.key_of(seller), digest),
+        )
+
+    def bid(self, account: int, number: int, slices: int, ask: int, **changes: Any) -> DefaultBid:
+        self.nonce += 1
+        unsigned = DefaultBid(account, number, slices, ask, self.nonce, self.time_ms + 60_000, bytes(65))
+        unsigned = msgspec.structs.replace(unsigned, **changes)
+        return msgspec.structs.replace(
+            unsigned, signature=sign_digest(self.key_of(account), unsigned.digest(self.network))
+        )
+
+    def rescue(self, account: int, number: int, member: int, key: bytes | None = None, **changes: Any) -> ClientRescue:
+        self.nonce += 1
+        unsigned = ClientRescue(account, number, member, self.nonce, self.time_ms + 60_000, bytes(65), bytes(65))
+        unsigned = msgspec.structs.replace(unsigned, **changes)
+        digest = unsigned.digest(self.network)
+        return msgspec.structs.replace(
+            unsigned,
+            member_signature=sign_digest(secret(member), digest),
+            client_signature=sign_digest(key or secret(0), digest),
+        )
+
+    def readmission(self, account: int, member: int, number: int, house: bytes | None = None) -> MemberReadmission:
+        unsigned = MemberReadmission(account, member, number, self.time_ms + 60_000, bytes(65), bytes(65))
+        digest = unsigned.digest(self.network)
+        return msgspec.structs.replace(
+            unsigned,
+            signature=sign_digest(secret(member), digest),
+            house_signature=sign_digest(house or secret(0), digest),
+        )
+
+    def exit(self, account: int, member: int) -> MemberExit:
+        self.nonce += 1
+        unsigned = MemberExit(account, member, self.nonce, self.time_ms + 60_000, bytes(65))
+        return msgspec.structs.replace(unsigned, signature=sign_digest(secret(member), unsigned.digest(self.network)))
+
+    def fund_paid_in(self) -> None:
+        """Size the fund, and let everybody pay what it is called for."""
+        self.pass_epoch()
+        calls = [
+            (account, required(self.state, member) - contribution(self.state, member))
+            for account, member in ((ALICE, 1), (BOB, 2), (CAROL, 3), (DAVE, 4))
+        ]
+        result = self.block(*(self.paid(account, micros) for account, micros in calls if micros > 0))
+        assert not [each for each in result.receipts if type(each).__name__ == "Refused"]
+
+    def paid(self, account: int, micros: int) -> Any:
+        request = self.pay(account, micros)
+        return msgspec.structs.replace(
+            request, signature=sign_digest(self.key_of(account), request.digest(self.network))
+        )
+
+    def status(self, member: int) -> MemberStatus:
+        return member_status(self.state, member)
+
+    def default(self, number: int = 1) -> DefaultHeld:
+        return self.state.defaults[number]
+
+    def fall(self, ticks: int, declared: int = 1) -> BlockResult:
+        """A price at which somebody fails; the block in which so many defaults are declared."""
+        result = self.prices(ticks)
+        for _ in range(3):
+            clock = self.state.default_clock.get(0)
+            if clock is not None and clock.declared >= declared:
+                return result
+            result = self.block()
+        raise AssertionError("nobody has failed")
+
+    def until_ended(self, number: int = 1) -> list[BlockResult]:
+        """Blocks until the default has ended; it must by its deadline."""
+        results = []
+        deadline = self.default(number).deadline_height
+        while not self.default(number).ended_height:
+            assert self.state.now.height < deadline, "a default ends in bounded blocks"
+            results.append(self.block())
+        return results
+
+    def everything(self) -> int:
+        """Cash of all that the ledger owes to, the house and the fund included."""
+        accounts = (HOUSE, ALICE, BOB, CAROL, DAVE, ALICE_CLIENT, KEYED_CLIENT)
+        return sum(self.cash(each) for each in accounts) + self.fund
