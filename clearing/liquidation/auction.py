@@ -44,7 +44,7 @@ def bid(run: Run, index: int, request: LiquidationBid) -> Rejected | None:
         return reject(ClearingCode.PRICE_NOT_OPEN, AT, liquidated=request.liquidated)
     margin = margin_of(arrays_of(run.state), held)
     allowed = allowed_share(run, held, margin, discount)
-    if not allowed:
+    if not allowed and not margin.initial_ok:
         most = run.terms.crisis.liquidation.block_notional_max
         return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=run.liquidated.notional, limit=most)
     part = cut(run, held, margin, min(request.slice_ppb, allowed), request.account, discount)

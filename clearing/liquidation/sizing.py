@@ -23,9 +23,11 @@ def restoring_share(
     """
     missing = (initial + rounding - equity) * PPM
     freed = (initial - fixed) * PPM - cost_ppm * notional
-    if equity <= 0 or freed <= missing:
+    if equity <= 0:
         return DENOMINATOR
-    return max(mul_div_up(missing, DENOMINATOR, freed), 0)
+    if missing <= 0:
+        return 0
+    return mul_div_up(missing, DENOMINATOR, freed) if freed > missing else DENOMINATOR
 
 
 def step_of(left: int, step_ppm: int, whole: int, most: int) -> int:

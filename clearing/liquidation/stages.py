@@ -42,7 +42,7 @@ from clearing.settling.mark_to_market import notional
 def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> Holdings:
     """Take the liquidation of an account one block further; returns what it is left with."""
     terms, needed, record = run.terms.crisis.liquidation, DENOMINATOR, run.state.liquidations.get(account)
-    if record is not None and run.block.height < max(record.last_height + 1, record.next_height):
+    if record is not None and run.block.height < max(record.last_height, record.next_height):
         return held
     if margin.equity >= trigger_of(run, margin, congestion_of(run)) and record is None:
         plan = make_plan(run, held, margin, 0)
@@ -59,7 +59,7 @@ def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> 
 
 def is_staged(terms: LiquidationTerms) -> bool:
     """Whether anything comes before the house, or the house takes over in steps."""
-    stepped = terms.step_ppm < PPM or terms.step_notional_max or terms.cooldown_blocks
+    stepped = terms.step_ppm < PPM or terms.step_notional_max or terms.cooldown_blocks or terms.block_notional_max
     return bool(terms.auction_blocks or terms.backstop_account or stepped or terms.insolvent_to_default)
 
 
@@ -101,7 +101,7 @@ def _step(run: Run, account: int, held: Holdings, margin: AccountMargin, needed:
     """Open the auction; after it let backstop and house take a step."""
     height, terms = run.block.height, run.terms.crisis.liquidation
     record = run.state.liquidations.get(account) or _open(run, account, held, margin)
-    if height <= record.last_height:
+    if height < record.last_height:
         return held
     whole = whole_notional(run, held)
     left = -(-whole * needed // DENOMINATOR)

@@ -1,0 +1,301 @@
+"""Slices of a portfolio for sale among members: when, at which price, to whom, and what nobody else notices."""
+
+from fractions import Fraction
+
+import msgspec
+import pytest
+
+from clearing.codes import ClearingCode
+from clearing.holdings import holdings_of
+from clearing.liquidation.receipts import LiquidationEnded, LiquidationOpened, SliceSold
+from clearing.liquidation.terms import LiquidationTerms, liquidation_checks
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import Liquidated, TransferCode
+from clearing.settling.receipts import Marked
+from clearing.state.export import export_state, import_state
+from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_CALL,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    SALT,
+    USDC_1,
+    codes,
+    of_kind,
+    roots,
+)
+
+SALE = LiquidationTerms(auction_blocks=5, start_ppm=1_000, end_ppm=9_000, bidder_share_ppm=400_000)
+
+
+def for_sale(terms: LiquidationTerms = SALE, **more: int) -> CrisisWorld:
+    """Alice's slices are for sale from the next block on."""
+    world = leveraged(liquidation=terms, **more)
+    world.go(btc=FALLEN)
+    return world
+
+
+def test_slices_are_offered_before_anything_is_taken_over() -> None:
+    world = for_sale()
+    opened_in = world.results[-1]
+    (opened,) = of_kind(opened_in, LiquidationOpened)
+    assert (opened.account, opened.positions) == (ALICE, ((BTC_PERP, 4_500),))
+    assert (opened.first_height, opened.last_height) == (opened_in.height + 1, opened_in.height + 5)
+    for _ in range(4):
+        assert not of_kind(world.go(), Liquidated)
+    assert world.lots(ALICE, BTC_PERP) == 4_500
+    (done,) = of_kind(world.go(), Liquidated)
+    assert done.equity_after >= done.initial_after, "then the house takes just enough"
+    assert world.lots(HOUSE, BTC_PERP) == 4_500 - world.lots(ALICE, BTC_PERP)
+
+
+def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount() -> None:
+    world = for_sale()
+    world.go()
+    carol = world.cash(CAROL)
+    result = world.go(world.bid(CAROL))
+    (sold,) = of_kind(result, SliceSold)
+    assert sold.discount_ppm == 1_000 + 8_000 // 4
+    assert sold.equity_after >= sold.initial_after
+    (taken,) = sold.positions
+    assert (taken.of_lots, taken.mark_ticks, taken.received) == (4_500, FALLEN, 0)
+    assert world.lots(CAROL, BTC_PERP) == taken.lots
+    assert world.lots(ALICE, BTC_PERP) == 4_500 - taken.lots
+    (split,) = sold.paid
+    assert world.cash(CAROL) - carol == split.discount + split.penalty_to_taker
+    assert of_kind(result, LiquidationEnded)
+    assert ALICE not in world.state.liquidations
+
+
+def test_the_receipt_can_be_recomputed_by_hand() -> None:
+    world = for_sale()
+    house, carol = world.cash(HOUSE), world.cash(CAROL)
+    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    equity, whole = 8_000 * DOLLAR - 4_500 * 65_000 * 10, 4_500 * FALLEN * 10
+    initial = whole // 5
+    assert (sold.equity, sold.initial) == (equity, initial)
+    cost = Fraction(5_000 + 1_000, 10**6)
+    share = (initial - equity) / (initial - cost * whole)
+    assert sold.fraction == sold.allowed == -(-share.numerator * 10**9 // share.denominator)
+    lots = -(-4_500 * sold.fraction // 10**9)
+    assert sold.positions[0].lots == lots
+    assert sold.notional == lots * FALLEN * 10
+    (split,) = sold.paid
+    assert split.discount == -(-sold.notional * 1_000 // 10**6)
+    assert split.penalty == -(-sold.notional * 5_000 // 10**6)
+    assert split.penalty_to_taker == split.penalty * 400_000 // 10**6
+    assert world.cash(CAROL) - carol == split.discount + split.penalty_to_taker
+    assert world.cash(HOUSE) - house == split.penalty - split.penalty_to_taker, "the fund's part, remainder included"
+    assert sold.equity_after == equity - split.discount - split.penalty
+    assert sold.initial_after == (4_500 - lots) * FALLEN * 10 // 5
+
+
+def test_no_price_moves_by_a_slice() -> None:
+    world = for_sale()
+    mark, premium = world.state.marks[BTC_PERP], world.state.premia.get(BTC_PERP)
+    assert of_kind(world.go(world.bid(CAROL)), SliceSold)
+    assert world.state.marks[BTC_PERP] == mark
+    assert world.state.premia.get(BTC_PERP) == premium
+    assert not of_kind(world.go(), Marked)
+
+
+def test_bids_of_a_block_are_filled_in_order_until_margin_is_restored() -> None:
+    world = for_sale()
+    result = world.go(world.bid(CAROL, slice_ppb=100_000_000), world.bid(BOB), world.bid(CAROL))
+    first, second = of_kind(result, SliceSold)
+    assert (first.bidder, first.fraction) == (CAROL, 100_000_000)
+    assert first.equity_after < first.initial_after
+    assert (second.bidder, second.equity, second.initial) == (BOB, first.equity_after, first.initial_after)
+    assert second.equity_after >= second.initial_after
+    assert codes(result) == [ClearingCode.NOTHING_TO_TAKE]
+
+
+def test_no_bid_takes_more_than_the_slice_limit() -> None:
+    world = for_sale(msgspec.structs.replace(SALE, slice_max_ppm=50_000))
+    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    assert sold.fraction == sold.allowed == 50_000_000
+    assert sold.equity_after < sold.initial_after
+
+
+def test_options_change_hands_at_their_value() -> None:
+    world = leveraged(liquidation=SALE)
+    world.go(world.trade(BOB, ALICE, BTC_PERP, 4_500, 790_000))
+    world.go(world.trade(BOB, ALICE, BTC_CALL, 5_000, world.state.marks[BTC_CALL].ticks))
+    world.go(btc=860_000)
+    before = world.cash(ALICE), world.cash(CAROL)
+    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (taken,), (split,) = sold.positions, sold.paid
+    value = world.state.marks[BTC_CALL].ticks * 10
+    assert taken.lots < 0
+    assert taken.received == value * taken.lots
+    assert world.cash(ALICE) - before[0] == taken.received - split.discount - split.penalty
+    assert world.cash(CAROL) - before[1] == -taken.received + split.discount + split.penalty_to_taker
+
+
+def test_a_discount_never_takes_equity_below_zero() -> None:
+    world = for_sale(msgspec.structs.replace(SALE, start_ppm=300_000, end_ppm=300_000))
+    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (split,) = sold.paid
+    assert (split.discount, split.penalty) == (sold.equity, 0)
+    assert sold.equity_after == 0
+
+
+def test_of_an_account_without_equity_a_slice_is_taken_for_nothing() -> None:
+    world = for_sale()
+    world.go(btc=600_000)
+    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (split,) = sold.paid
+    assert sold.equity < 0
+    assert (split.discount, split.penalty) == (0, 0)
+    assert sold.equity_after == sold.equity
+
+
+@pytest.mark.parametrize(
+    ("bidder", "changes", "code"),
+    [
+        (CAROL, {"slice_ppb": 0}, ClearingCode.BAD_SIZE),
+        (CAROL, {"slice_ppb": 10**9 + 1}, ClearingCode.BAD_SIZE),
+        (CAROL, {"discount_ppm": 10**6 + 1}, ClearingCode.BAD_SIZE),
+        (CAROL, {"not_after_ms": 1}, ClearingCode.REQUEST_EXPIRED),
+        (CAROL, {"liquidated": 99}, ClearingCode.UNKNOWN_ACCOUNT),
+        (99, {}, ClearingCode.UNKNOWN_ACCOUNT),
+        (CAROL, {"nonce": 0}, ClearingCode.NONCE_USED),
+        (CAROL, {"discount_ppm": 1_001}, ClearingCode.DISCOUNT_TOO_SMALL),
+        (CAROL, {"opened_height": 1}, ClearingCode.NO_SUCH_LIQUIDATION),
+        (CAROL, {"liquidated": BOB}, ClearingCode.NO_SUCH_LIQUIDATION),
+        (ALICE_CLIENT, {}, ClearingCode.OWN_LIQUIDATION),
+        (ALICE, {}, ClearingCode.OWN_LIQUIDATION),
+        (HOUSE, {}, ClearingCode.MAY_NOT_TAKE_SLICES),
+    ],
+)
+def test_what_is_refused_changes_nothing(bidder: int, changes: dict[str, int], code: ClearingCode) -> None:
+    world = for_sale()
+    world.go()
+    world.go(world.transfer(ALICE, ALICE_CLIENT, 0), world.withdrawal(CAROL, USDC_1, 1 * DOLLAR))
+    before = [holdings_of(world.state, each) for each in (ALICE, CAROL, HOUSE)]
+    discount = {"discount_ppm": 10**6} if changes == {"discount_ppm": 1_001} else changes
+    assert codes(world.go(world.bid(bidder, **discount))) == [code]
+    assert before == [holdings_of(world.state, each) for each in (ALICE, CAROL, HOUSE)]
+
+
+def test_a_bid_in_the_name_of_somebody_else_is_refused() -> None:
+    world = for_sale()
+    forged = msgspec.structs.replace(world.bid(CAROL), account=BOB)
+    assert codes(world.go(forged)) == [ClearingCode.WRONG_SIGNER]
+
+
+def test_a_bid_is_applied_once() -> None:
+    world = for_sale()
+    bid = world.bid(CAROL, slice_ppb=10_000_000)
+    result = world.go(bid, bid)
+    assert len(of_kind(result, SliceSold)) == 1
+    assert codes(result) == [ClearingCode.NONCE_USED]
+    assert codes(world.go(bid)) == [ClearingCode.NONCE_USED]
+
+
+def test_who_would_not_be_at_initial_margin_gets_nothing() -> None:
+    world = leveraged(liquidation=SALE)
+    world.go(world.withdrawal(CAROL, USDC_1, 99_500 * DOLLAR))
+    world.go(btc=FALLEN)
+    result = world.go(world.bid(CAROL), world.bid(CAROL, slice_ppb=50_000_000))
+    assert codes(result) == [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
+    (sold,) = of_kind(result, SliceSold)
+    assert sold.fraction == 50_000_000
+    assert world.margin(CAROL).initial_ok
+
+
+def test_a_bid_outside_the_auction_is_refused() -> None:
+    world = for_sale()
+    bid = world.bid(CAROL, not_after_ms=world.time_ms + 50_000)
+    for _ in range(6):
+        world.go()
+    assert codes(world.go(bid)) == [ClearingCode.NO_SUCH_LIQUIDATION]
+
+
+def test_an_account_that_brings_collateral_ends_its_own_sale() -> None:
+    world = for_sale()
+    result = world.pay_in(ALICE, 3_000)
+    (ended,) = of_kind(result, LiquidationEnded)
+    assert not ended.failed
+    assert codes(world.go(world.bid(CAROL))) == [ClearingCode.NO_SUCH_LIQUIDATION]
+    assert world.lots(ALICE, BTC_PERP) == 4_500
+
+
+def test_nothing_is_sold_on_a_halted_feed_and_the_sale_goes_on_after_it() -> None:
+    world = leveraged(liquidation=SALE)
+    world.go(world.trade(ALICE, BOB, ETH_PERP, 200, 20_000))
+    world.go(btc=720_000)
+    assert of_kind(world.results[-1], LiquidationOpened)
+    world.eth = 9_000
+    world.go()  # ETH moved beyond the cap of a block: halted
+    assert world.state.feeds[2].status == FeedStatus.HALTED
+    assert codes(world.go(world.bid(CAROL))) == [ClearingCode.PRICE_NOT_OPEN]
+    before = world.state.liquidations[ALICE]
+    while world.state.feeds[2].status != FeedStatus.OPEN:
+        world.go()
+    record = world.state.liquidations[ALICE]
+    assert record.last_height >= before.last_height
+    assert of_kind(world.go(world.bid(CAROL)), SliceSold)
+
+
+def test_the_sale_stands_still_while_prices_are_not_open() -> None:
+    world = for_sale(msgspec.structs.replace(SALE, auction_blocks=10))
+    record = world.state.liquidations[ALICE]
+    for _ in range(8):
+        world.block()  # no prices: stale after a while
+    assert world.state.feeds[BTC].status == FeedStatus.STALE
+    later = world.state.liquidations[ALICE]
+    assert later.last_height > record.last_height
+    assert later.last_height - later.first_height == 9
+    assert not any(of_kind(each, Liquidated) for each in world.results)
+
+
+def test_a_block_sells_no_more_than_its_cap() -> None:
+    cap = 1_000 * DOLLAR
+    world = for_sale(msgspec.structs.replace(SALE, block_notional_max=cap))
+    result = world.go(world.bid(CAROL), world.bid(BOB))
+    (sold,) = of_kind(result, SliceSold)
+    assert cap <= sold.notional <= cap + FALLEN * 10, "one lot of rounding"
+    assert codes(result) == [ClearingCode.LIQUIDATED_ENOUGH]
+
+
+def test_a_sale_survives_export_and_import() -> None:
+    world = for_sale()
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert roots(copy) == roots(world.state)
+    assert copy.liquidations[ALICE] == world.state.liquidations[ALICE]
+
+
+def test_transfers_name_what_they_are() -> None:
+    world = for_sale()
+    result = world.go(world.bid(CAROL))
+    written = [(each.code, each.debit, each.credit) for each in result.transfers]
+    assert written == [
+        (TransferCode.SLICE_DISCOUNT, ALICE, CAROL),
+        (TransferCode.PENALTY_TO_TAKER, ALICE, CAROL),
+        (TransferCode.PENALTY_TO_FUND, ALICE, HOUSE),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auction_blocks": 100_001},
+        {"start_ppm": 20_001},
+        {"end_ppm": 500_001},
+        {"slice_max_ppm": 0},
+        {"bidder_share_ppm": 1_000_001},
+        {"step_ppm": 0},
+        {"cooldown_blocks": 100_001},
+    ],
+)
+def test_terms_out_of_range_are_refused(changes: dict[str, int]) -> None:
+    (wrong,) = [field for field, _, good in liquidation_checks(LiquidationTerms(**changes)) if not good]
+    assert wrong in changes
