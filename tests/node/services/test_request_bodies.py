@@ -32,16 +32,21 @@ def values(info: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
     if isinstance(info, msgspec.inspect.IntType):
         return st.integers(info.ge or 0, info.le or 0) | st.just(info.le or 0)
     if isinstance(info, msgspec.inspect.BytesType):
-        sizes = {info.min_length or 0, info.max_length or 0}
+        # What is bounded together with others is bounded as a whole, by `bytes_max`.
+        sizes = {info.min_length or 0, min(info.max_length or 0, 128)}
         return st.sampled_from(sorted(sizes)).flatmap(lambda size: st.binary(min_size=size, max_size=size))
     if isinstance(info, msgspec.inspect.BoolType):
         return st.booleans()
     if isinstance(info, msgspec.inspect.EnumType):
         return st.sampled_from(list(info.cls))
+    if isinstance(info, msgspec.inspect.StrType):
+        return st.text(min_size=info.min_length or 0, max_size=(info.max_length or 0) // 4)
+    if isinstance(info, msgspec.inspect.UnionType):
+        return st.one_of([requests(each.cls) for each in info.types if isinstance(each, msgspec.inspect.StructType)])
     assert isinstance(info, msgspec.inspect.VarTupleType)
     inside = isinstance(info.item_type, msgspec.inspect.StructType)
     each = requests(info.item_type.cls) if inside else values(info.item_type)
-    return st.lists(each, max_size=info.max_length).map(tuple)
+    return st.lists(each, min_size=info.min_length or 0, max_size=info.max_length).map(tuple)
 
 
 def requests(kind: type) -> st.SearchStrategy[Any]:
@@ -88,6 +93,12 @@ def smallest(info: msgspec.inspect.Type) -> Any:
         return next(iter(info.cls))
     if isinstance(info, msgspec.inspect.VarTupleType):
         return ()
+    if isinstance(info, msgspec.inspect.UnionType):
+        return smallest(info.types[0])
+    if isinstance(info, msgspec.inspect.StructType):
+        return info.cls(*(smallest(field.type) for field in info.fields))
+    if isinstance(info, msgspec.inspect.StrType):
+        return ""
     return False if isinstance(info, msgspec.inspect.BoolType) else 0
 
 
@@ -101,6 +112,10 @@ def another(info: msgspec.inspect.Type) -> Any:
         return (another(info.item_type),)
     if isinstance(info, msgspec.inspect.StructType):
         return info.cls(*(another(field.type) for field in info.fields))
+    if isinstance(info, msgspec.inspect.UnionType):
+        return another(info.types[1])
+    if isinstance(info, msgspec.inspect.StrType):
+        return "another"
     return True if isinstance(info, msgspec.inspect.BoolType) else 1
 
 
