@@ -11,6 +11,8 @@ from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX, PPM, mul_div_down
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.restrictions import check_restricted
+from clearing.collateral.soft_credit import lent
 from clearing.default.close_out import move, option_value
 from clearing.default.receipts import BiddersRanked, DefaultBidTaken, Moved, PortfolioSold
 from clearing.default.records import BidHeld, DefaultHeld, MemberStatus, Phase
@@ -26,6 +28,7 @@ from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.trades.novation import is_too_large
 
 AT = "default_bid"
 Lots = tuple[tuple[int, int], ...]
@@ -42,6 +45,7 @@ def bid_for_default(run: Run, index: int, request: DefaultBid) -> Rejected | Non
         or check_nonce(run, AT, request.account, request.nonce)
         or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
         or check_member(run, AT, request.account)
+        or check_restricted(run, AT, request.account)
         or _check_auction(run, request)
     )
     if refusal is not None:
@@ -180,14 +184,17 @@ def _carried(run: Run, member: int, bid: BidHeld, lots: Lots, first: int, wanted
 
 
 def _covers(run: Run, bid: BidHeld, lots: Lots, slices: int) -> bool:
+    """Whether the bidder covers initial margin with these lots, without what is lent to it, within all limits."""
     after = holdings_of(run.state, bid.account)
+    for at, of in enumerate(run.terms.cash_groups):
+        after.cash[at] -= lent(run.state, bid.account, of)
     after.cash[0] += slices * bid.ask_micros
     for instrument, moved in lots:
-        at = run.terms.position_of[instrument]
-        group = run.terms.cash_groups.index(run.terms.instruments[instrument].cash_group)
+        listed, at = run.terms.instruments[instrument], run.terms.position_of[instrument]
+        grows = abs(after.lots[at] + moved) > abs(after.lots[at])
         after.lots[at] += moved
-        after.cash[group] -= option_value(run, instrument) * moved
-        if abs(after.lots[at]) > POSITION_MAX:
+        after.cash[run.terms.cash_groups.index(listed.cash_group)] -= option_value(run, instrument) * moved
+        if abs(after.lots[at]) > POSITION_MAX or (grows and is_too_large(run, listed, after)):
             return False
     limit = run.terms.risk.cash_limit_micros
     if any(claim < -limit for claim in after.cash):

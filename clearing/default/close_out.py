@@ -11,6 +11,7 @@ from clearing.default.receipts import Deleveraged, Moved, TakenByHouse, TornUp
 from clearing.default.records import DefaultHeld
 from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of
 from clearing.ledger import cash_currency
+from clearing.margins import margin_book
 from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.settling.mark_to_market import notional
@@ -68,14 +69,13 @@ def deleverage(run: Run, number: int, held: DefaultHeld, account: int, instrumen
     note_shifts(run)
     ticks = run.state.marks[instrument].ticks
     profits = gains_of(run.state, instrument, held.margined_height, dict(held.marks).get(instrument, ticks))
+    held_lots = {each: lots_of(run.state, each, instrument) for each in holders(run.state, INSTRUMENT, instrument)}
+    others = [each for each, theirs in held_lots.items() if each != account and (theirs < 0) != (lots < 0)]
     ranked = []
-    for each in holders(run.state, INSTRUMENT, instrument):
-        theirs = lots_of(run.state, each, instrument)
-        if each != account and (theirs < 0) != (lots < 0):
-            equity = margin_of(arrays_of(run.state), holdings_of(run.state, each)).equity
-            worth = notional(run.terms.instruments[instrument], theirs, ticks)
-            profit = profits.get(each, 0)
-            ranked.append((-(profit * worth * RANK_SCALE // max(equity, 1)), each, profit, equity, worth, theirs))
+    for each, equity in _equities(run, others).items():
+        theirs, profit = held_lots[each], profits.get(each, 0)
+        worth = notional(run.terms.instruments[instrument], theirs, ticks)
+        ranked.append((-(profit * worth * RANK_SCALE // max(equity, 1)), each, profit, equity, worth, theirs))
     left, by = lots, []
     for _, each, profit, equity, worth, theirs in sorted(ranked):
         size = min(abs(left), abs(theirs))
@@ -84,6 +84,17 @@ def deleverage(run: Run, number: int, held: DefaultHeld, account: int, instrumen
             left -= moved.lots
             by.append((each, _bounded(profit), equity, min(worth, MONEY_MAX), moved.lots, moved.received))
     run.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(by)))
+
+
+def _equities(run: Run, accounts: list[int]) -> dict[int, int]:
+    """Equity of each account; the house's by itself, as the book of margins has everybody's but its own."""
+    book = margin_book(run.state)
+    known = [each for each in accounts if each in book]
+    found = dict(zip(known, book.margins(known).equity.tolist(), strict=True)) if known else {}
+    for each in accounts:
+        if each not in found:
+            found[each] = margin_of(arrays_of(run.state), holdings_of(run.state, each)).equity
+    return found
 
 
 def _bounded(value: int) -> int:

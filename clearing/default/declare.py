@@ -63,12 +63,26 @@ def member_accounts(state: State, member: int) -> tuple[tuple[int, ...], tuple[i
     return tuple(own), tuple(clients)
 
 
+def all_own_accounts(state: State) -> dict[int, tuple[int, ...]]:
+    """Own accounts of every member that has one, ordered; one pass over all accounts."""
+    found: dict[int, list[int]] = {}
+    for account, record in state.accounts.ordered():
+        if record.kind is not AccountKind.CLIENT and account < MEMBER_ACCOUNTS_MAX:
+            found.setdefault(record.member, []).append(account)
+    return {member: tuple(accounts) for member, accounts in found.items()}
+
+
 def free_cash(state: State, account: int) -> int:
     """Cash that may be taken of an account and leaves it at initial margin; nothing of it is lent."""
-    held = holdings_of(state, account)
-    margin = margin_of(arrays_of(state), held)
-    loans = sum(lent(state, account, group) for group in state.terms.cash_groups)
-    return max(min(sum(max(claim, 0) for claim in held.cash), margin.equity - margin.initial) - loans, 0)
+    margin = margin_of(arrays_of(state), holdings_of(state, account))
+    return cash_above(state, account, margin.equity - margin.initial)
+
+
+def cash_above(state: State, account: int, spare: int) -> int:
+    """Positive cash of an account, in all groups, but no more than what it has to spare, and nothing that is lent."""
+    groups = state.terms.cash_groups
+    cash = sum(max(balance(state, account, cash_currency(group)), 0) for group in groups)
+    return max(min(cash, spare) - sum(lent(state, account, group) for group in groups), 0)
 
 
 def _is_dealt_with(state: State, account: int) -> bool:

@@ -68,7 +68,8 @@ def _check_rescue(run: Run, request: ClientRescue) -> Rejected | None:
     late = held.phase is Phase.OPEN and run.block.height > held.porting_height
     status = member_status(state, request.to_member)
     short = [each for each in (request.account, *record.children) if not _is_covered(run, each)]
-    good = record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
+    left = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
+    good = left and record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
     if not good or late or short or held.phase is Phase.ASSESSING or request.to_member == record.member:
         return reject(
             ClearingCode.NOT_RESCUABLE,

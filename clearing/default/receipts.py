@@ -218,7 +218,7 @@ class TornUp(Wire, frozen=True, tag=125):
 
 
 class DefaultEnded(Wire, frozen=True, tag=126):
-    """Nothing is open any more. `by_layer`: (layer, micros). `house`: what nobody was left to bear, owed by it."""
+    """Nothing is open any more. `loss` = all of `by_layer`, (layer, micros), + `house`, what nobody else could bear."""
 
     number: U63
     member: U63

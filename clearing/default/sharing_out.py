@@ -11,7 +11,7 @@ import msgspec
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.default.auction import survivors_of
 from clearing.default.close_out import tear_up
-from clearing.default.declare import free_cash, member_accounts
+from clearing.default.declare import all_own_accounts, cash_above, free_cash
 from clearing.default.estate import available, take
 from clearing.default.gains import all_gains, note_shifts
 from clearing.default.receipts import AssessmentsCalled, AssessmentTaken, LossShared
@@ -21,11 +21,13 @@ from clearing.default.unresolved import deficits_of
 from clearing.default.waterfall import Gainer, Layer, Loss, Step, Survivor, run_waterfall
 from clearing.fund.use import contribution, draw, required
 from clearing.ledger import balance, can_hold, cash_currency
+from clearing.margins import margin_book
 from clearing.receipts import TransferCode
 from clearing.run import Run
 
 Told = tuple[tuple[int, int, int, int], ...]
 """(layer, account, cash group, micros)."""
+MICROS_MAX = 2**62
 FUNDED = (Layer.OWN_CONTRIBUTION, Layer.SURVIVORS)
 
 
@@ -65,12 +67,12 @@ def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
 
 
 def _survivors(run: Run, held: DefaultHeld) -> tuple[Survivor, ...]:
-    ranks = dict(held.seniority)
+    ranks, own = dict(held.seniority), all_own_accounts(run.state)
     return tuple(
         Survivor(
             member=member,
             contribution=contribution(run.state, member),
-            required=required(run.state, member) if member_accounts(run.state, member)[0] else 0,
+            required=required(run.state, member) if member in own else 0,
             seniority=ranks.get(member, 0),
             assessed=assessed_so_far(run, member).micros,
         )
@@ -131,18 +133,20 @@ def take_assessments(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     owed = sum(micros for _, _, micros in deficits_of(run.state, (*held.own, *held.clients)))
     asked = [micros for _, micros in held.assessed]
     taken = allocate_capped(owed, asked, asked)
+    own = all_own_accounts(run.state)
+    # Whose last own account was closed meanwhile has nothing to take it from: the next layer bears it.
+    taken = [micros if member in own else 0 for (member, _), micros in zip(held.assessed, taken, strict=True)]
     for (member, _), micros in zip(held.assessed, taken, strict=True):
         if micros:
-            paid = _debit(run, number, member, micros)
+            paid = _debit(run, number, own[member], micros)
             run.receipts.append(AssessmentTaken(number, member, micros, paid))
     _pay_deficits(run, number, sum(taken))
     step = Step(Layer.ASSESSMENTS, owed, sum(taken), ())
     return _with_borne(msgspec.structs.replace(held, assessed=()), (step,))
 
 
-def _debit(run: Run, number: int, member: int, micros: int) -> tuple[tuple[int, int, int], ...]:
+def _debit(run: Run, number: int, own: tuple[int, ...], micros: int) -> tuple[tuple[int, int, int], ...]:
     """Take `micros` of a member's own accounts: what is free, then any cash, then on credit of the first account."""
-    own, _ = member_accounts(run.state, member)
     paid: dict[tuple[int, int], int] = {}
     left = micros
     for free_only in (True, False):
@@ -154,7 +158,7 @@ def _debit(run: Run, number: int, member: int, micros: int) -> tuple[tuple[int, 
                     _pay(run, number, account, group, part)
                     paid[(account, group)] = paid.get((account, group), 0) + part
                     limit, left = limit - part, left - part
-    if left and own:
+    if left:
         group = run.terms.crisis.fund.cash_group or run.terms.cash_groups[0]
         _pay(run, number, own[0], group, left)
         paid[(own[0], group)] = paid.get((own[0], group), 0) + left
@@ -202,11 +206,21 @@ def gainers_of(run: Run, held: DefaultHeld, cut: dict[int, int]) -> tuple[Gainer
     for gains in all_gains(run.state, held.margined_height, held.marks).values():
         for account, micros in gains.items():
             sums[account] = sums.get(account, 0) + micros
+    gained = {account: sums[account] - cut.get(account, 0) for account in sorted(sums)}
+    asked = [
+        account
+        for account, micros in gained.items()
+        if micros > 0 and account != HOUSE_ACCOUNT and account not in held.own and can_hold(run.state, account)
+    ]
+    book = margin_book(run.state)
+    asked = [account for account in asked if account in book]
+    if not asked:
+        return ()
+    margins = book.margins(asked)
     found = []
-    for account in sorted(sums):
-        gained = sums[account] - cut.get(account, 0)
-        if gained > 0 and account != HOUSE_ACCOUNT and account not in held.own and can_hold(run.state, account):
-            found.append(Gainer(account, min(gained, 2**62), min(free_cash(run.state, account), 2**62)))
+    for account, equity, initial in zip(asked, margins.equity.tolist(), margins.initial.tolist(), strict=True):
+        free = cash_above(run.state, account, equity - initial)
+        found.append(Gainer(account, min(gained[account], MICROS_MAX), free))
     return tuple(found)
 
 

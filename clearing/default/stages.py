@@ -106,7 +106,7 @@ def _end(run: Run, number: int, held: DefaultHeld) -> None:
         DefaultEnded(
             number=number,
             member=held.member,
-            loss=held.loss,
+            loss=held.borne + rest,
             by_layer=held.by_layer,
             house=rest,
             replenished=tuple(each for each in called if each[1]),
