@@ -18,7 +18,9 @@ from clearing.base.header import Header
 from clearing.base.ids import NetworkId
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
+from node.api.crisis_shapes import DefaultPage, LiquidationPage
 from node.api.exit_shapes import ExitView
+from node.api.fund_shapes import FundOpening, FundView
 from node.api.inclusion_shapes import InclusionView
 from node.api.light_shapes import LightBlockView
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
@@ -67,6 +69,14 @@ class NodeClient:
     async def validators(self) -> ValidatorsView:
         """Who agrees."""
         return await self._get("/v1/validators", ValidatorsView)
+
+    async def fund(self) -> FundView:
+        """The default fund."""
+        return await self._get("/v1/fund", FundView)
+
+    async def fund_opening(self, epoch: int | None = None) -> FundOpening:
+        """Seed and holdings of the account that holds the contributions, by default at the newest package's epoch."""
+        return await self._get(f"/v1/fund/opening/{'latest' if epoch is None else epoch}", FundOpening)
 
     async def header(self, height: int) -> HeaderView:
         """A certified header."""
@@ -126,6 +136,14 @@ class NodeClient:
         """One page of an own account's receipts."""
         query = f"&after={after}" if after else ""
         return await self._get(f"/v1/receipts?account={account}{query}", ReceiptPage, signed=True)
+
+    async def liquidations(self, after: str = "") -> LiquidationPage:
+        """One page of calls and liquidations; accounts of others are masked."""
+        return await self._get("/v1/liquidations" + (f"?after={after}" if after else ""), LiquidationPage, signed=True)
+
+    async def defaults(self, after: str = "") -> DefaultPage:
+        """One page of defaults; accounts of others are masked."""
+        return await self._get("/v1/defaults" + (f"?after={after}" if after else ""), DefaultPage, signed=True)
 
     async def readiness(self) -> Readiness:
         """All checks, also when the node is not ready."""

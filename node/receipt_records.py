@@ -7,7 +7,8 @@ from clearing.base.codec import Wire, decode, encode
 from clearing.blocks import BlockResult
 from clearing.receipts import Receipt
 from node.api.render import receipt_accounts
-from node.api.view import ReceiptAt
+from node.api.view import ReceiptAt, Series
+from node.explaining.concerned import DEFAULTS, LIQUIDATIONS
 from node.store.records import ReceiptRecord
 
 RECEIPT_BYTES_MAX = 1 << 20
@@ -22,9 +23,15 @@ class _Line(Wire, frozen=True):
 def receipt_records(result: BlockResult) -> tuple[ReceiptRecord, ...]:
     """All receipts of a height, in order."""
     return tuple(
-        ReceiptRecord(result.height, index, receipt_accounts(receipt), encode(_Line(receipt)))
+        ReceiptRecord(result.height, index, (*receipt_accounts(receipt), *_series(receipt)), encode(_Line(receipt)))
         for index, receipt in enumerate(result.receipts)
     )
+
+
+def _series(receipt: Receipt) -> tuple[int, ...]:
+    """What all members may read stands under the number of its series, too."""
+    series = ((Series.LIQUIDATIONS, LIQUIDATIONS), (Series.DEFAULTS, DEFAULTS))
+    return tuple(int(each) for each, kinds in series if type(receipt) in kinds)
 
 
 def receipt_at(record: ReceiptRecord) -> ReceiptAt:

@@ -3,7 +3,7 @@
 Rule: no HTTP but status codes, no state: everything comes from the view. A member sees its own accounts only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,8 +30,9 @@ from node.api.shapes import (
     SubmitResult,
     SubmitResults,
 )
-from node.api.view import NodeView
+from node.api.view import NodeView, ReceiptAt
 from node.codes import NodeCode
+from node.explaining.concerned import DEFAULTS, renamed
 from node.pool.mempool import transaction_hash
 from node.pool.trade_batch import TransactionList
 from node.telemetry.metrics import CONTENT_TYPE
@@ -86,12 +87,23 @@ def trading(call: Call) -> object:
 def receipts(call: Call) -> object:
     """One page of receipts."""
     wanted = own_account(call)
-    height, _, index = call.parameters.get("after", "").partition(":")
-    after = (int(height), int(index)) if height else (0, -1)
-    limit = min(int(call.parameters.get("limit", str(_RECEIPTS_PAGE))), RECEIPTS_MAX)
+    after, limit = page_of(call)
     found = call.view.receipts(wanted, after, limit)
     more = f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
-    return ReceiptPage(receipts=tuple(receipt_view(each) for each in found), next=more)
+    masks = call.view.masks(call.signer)
+    return ReceiptPage(receipts=tuple(receipt_view(_of_defaults_masked(each, masks)) for each in found), next=more)
+
+
+def page_of(call: Call) -> tuple[tuple[int, int], int]:
+    """Where a page of receipts begins, and how many it has at most."""
+    height, _, index = call.parameters.get("after", "").partition(":")
+    after = (int(height), int(index)) if height else (0, -1)
+    return after, min(int(call.parameters.get("limit", str(_RECEIPTS_PAGE))), RECEIPTS_MAX)
+
+
+def _of_defaults_masked(at: ReceiptAt, masks: Callable[[int], int]) -> ReceiptAt:
+    """A default concerns many: who is one of them learns no other's account by it."""
+    return ReceiptAt(at.height, at.index, renamed(at.receipt, masks)) if type(at.receipt) in DEFAULTS else at
 
 
 def header(call: Call) -> object:

@@ -16,6 +16,7 @@ from clearing.base.header import Header
 from clearing.receipts import Receipt
 from node.api.shapes import HeaderView, ReceiptView
 from node.api.view import ReceiptAt
+from node.explaining.concerned import concerned
 
 _NUMBER_MAX = 2**32
 
@@ -45,7 +46,7 @@ def receipt_view(at: ReceiptAt) -> ReceiptView:
 
 def receipt_accounts(receipt: Receipt) -> tuple[int, ...]:
     """The accounts that a receipt names, ascending: those that may read it."""
-    return tuple(sorted({getattr(receipt, field) for field in _naming(type(receipt))}))
+    return tuple(sorted({getattr(receipt, field) for field in _naming(type(receipt))}.union(concerned(receipt))))
 
 
 @lru_cache(maxsize=256)

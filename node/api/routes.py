@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import exits, handlers, inclusion, light, margins, peers, statements
+from node.api import crises, exits, fund, handlers, inclusion, light, margins, peers, statements
 from node.api.bodies import SubmitBody
+from node.api.crisis_shapes import DefaultPage, LiquidationPage
 from node.api.exit_shapes import ExitView
+from node.api.fund_shapes import FundOpening, FundView
 from node.api.handlers import Call
 from node.api.inclusion_shapes import InclusionView
 from node.api.light_shapes import EvidenceResult, LightBlockView
@@ -74,6 +76,10 @@ class Route:
 
 
 ACCOUNT = "0|[1-9][0-9]{0,17}"
+PAGED = (
+    Parameter("after", "query", "[0-9]{1,18}:[0-9]{1,9}", "`next` of the page before", required=False),
+    Parameter("limit", "query", "[1-9][0-9]{0,2}", "receipts a page, 100 unless told", required=False),
+)
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/state", "state", "The newest decided height.", handlers.state, StateView),
     Route(
@@ -83,6 +89,24 @@ ROUTES: tuple[Route, ...] = (
         "Who agrees, the change of validators under way, and misbehaviour on record.",
         handlers.validators,
         ValidatorsView,
+    ),
+    Route(
+        "GET",
+        "/v1/fund",
+        "fund",
+        "The default fund: how large it has to be and why, every member's part, calls and what goes back.",
+        fund.fund,
+        FundView,
+    ),
+    Route(
+        "GET",
+        "/v1/fund/opening/{epoch}",
+        "fund_opening",
+        "Seed and holdings of the account that holds the contributions, at an epoch's snapshot: for `crossclear fund"
+        " verify`. The newest epochs are kept.",
+        fund.opening,
+        FundOpening,
+        parameters=(Parameter("epoch", "path", f"latest|{ACCOUNT}", "epoch; `latest`: of the newest package here"),),
     ),
     Route(
         "GET",
@@ -173,11 +197,27 @@ ROUTES: tuple[Route, ...] = (
         "What happened to an own account, page by page.",
         handlers.receipts,
         ReceiptPage,
-        parameters=(
-            Parameter("account", "query", ACCOUNT, "account id"),
-            Parameter("after", "query", "[0-9]{1,18}:[0-9]{1,9}", "`next` of the page before", required=False),
-            Parameter("limit", "query", "[1-9][0-9]{0,2}", "receipts a page, 100 unless told", required=False),
-        ),
+        parameters=(Parameter("account", "query", ACCOUNT, "account id"), *PAGED),
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/liquidations",
+        "liquidations",
+        "Margin calls and liquidations, page by page, and slices for sale. Accounts of other members are masked.",
+        crises.liquidations,
+        LiquidationPage,
+        parameters=PAGED,
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/defaults",
+        "defaults",
+        "Defaults and who bore their losses, page by page, and what is under way. Accounts of others are masked.",
+        crises.defaults,
+        DefaultPage,
+        parameters=PAGED,
         signed=True,
     ),
     Route(

@@ -4,8 +4,9 @@ Rule: synchronous and quick (memory, or one indexed row); what takes long is don
 decided heights only. The API decides who may see what; the view answers for any account.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from clearing.base.errors import Rejected
@@ -16,6 +17,8 @@ from clearing.transactions import Transaction
 from consensus.application import Misbehaviour
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
+from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SliceSale
+from node.api.fund_shapes import FundView
 from node.api.shapes import AccountView, Check, HeaderView, PackageLine, StateView
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
@@ -35,6 +38,13 @@ class ReceiptAt:
     height: int
     index: int
     receipt: Receipt
+
+
+class Series(IntEnum):
+    """Receipts that all members may read, masked. The numbers stand beside account numbers in the store."""
+
+    LIQUIDATIONS = -1
+    DEFAULTS = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,10 @@ class NodeView(Protocol):
 
     def validators(self) -> ValidatorsView:
         """The validator sets after the decided height."""
+        ...
+
+    def fund(self) -> FundView:
+        """Size and composition of the default fund."""
         ...
 
     def header(self, height: int | None) -> HeaderView | None:
@@ -101,6 +115,26 @@ class NodeView(Protocol):
 
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         """At most `limit` receipts that concern an account, later than (height, index), in order."""
+        ...
+
+    def crisis_receipts(self, series: Series, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        """At most `limit` receipts of calls and liquidations, or of defaults, later than (height, index), in order."""
+        ...
+
+    def masks(self, address: bytes) -> Callable[[int], int]:
+        """The name under which the member with this key sees an account: its own as they are, others masked."""
+        ...
+
+    def instrument_ticks(self) -> Sequence[InstrumentTicks]:
+        """All instruments."""
+        ...
+
+    def slice_sales(self) -> Sequence[SliceSale]:
+        """What can be bid for in liquidations."""
+        ...
+
+    def defaults_under_way(self) -> Sequence[DefaultUnderWay]:
+        """Defaults that have not ended."""
         ...
 
     def inclusion(self, account: int, epoch: int | None) -> "OwnQuestion | Rejected":

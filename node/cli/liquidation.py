@@ -1,7 +1,8 @@
-"""`crossclear liquidation run`."""
+"""`crossclear liquidation run` and `crossclear liquidations explain`."""
 
 import click
 
+from node.cli.explaining import liquidations_explain
 from node.cli.runs import liquidation_run
 
 
@@ -10,4 +11,10 @@ def liquidation() -> None:
     """Liquidation out of a file: how much is closed, in which steps, at which discount."""
 
 
+@click.group()
+def liquidations() -> None:
+    """Margin calls and liquidations that happened, with the arithmetic of every step."""
+
+
 liquidation.add_command(liquidation_run)
+liquidations.add_command(liquidations_explain)

@@ -35,9 +35,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "margin": ("node.cli.margin:margin", "Evaluate margins: of a portfolio in a file, with every intermediate."),
     "settle": ("node.cli.settle:settle", "Pay, settle and share losses out of a file, with every intermediate."),
     "liquidation": ("node.cli.liquidation:liquidation", "How much is closed, in which steps, at which discount."),
+    "liquidations": ("node.cli.liquidation:liquidations", "Margin calls and liquidations, every step recomputed."),
     "waterfall": ("node.cli.waterfall:waterfall", "Who bears the loss of a default, with every share."),
     "statement": ("node.cli.statement:statement", "A member's day: balances, transfers, positions, fees, margin."),
     "backtest": ("node.cli.backtest:backtest", "Judge ranges and margins by recorded prices."),
+    "fund": ("node.cli.fund:fund", "The default fund: who contributes what, and a check that it covers."),
     "validators": ("node.cli.validators:validators", "Who agrees: show it, propose, approve and submit changes."),
     "config": ("node.cli.config:config", "Check and show settings."),
 }

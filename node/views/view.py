@@ -11,7 +11,7 @@ from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Rejected
 from clearing.base.hashing import sha256
 from clearing.base.header import Header
-from clearing.base.ids import NetworkId
+from clearing.base.ids import HOUSE_ACCOUNT, NetworkId
 from clearing.explanation import MarginInputs, inputs_of
 from clearing.genesis import Genesis
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
@@ -22,6 +22,8 @@ from consensus.application import Misbehaviour
 from consensus.blocks.store import BlockStore, load_committed
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
+from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SliceSale
+from node.api.fund_shapes import FundView
 from node.api.render import header_view, hexed
 from node.api.shapes import (
     AccountView,
@@ -35,11 +37,12 @@ from node.api.shapes import (
 )
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
-from node.api.view import PackageAt, ReceiptAt
+from node.api.view import PackageAt, ReceiptAt, Series
 from node.application import ClearingApplication
 from node.codes import NodeCode
 from node.epochs.own_exits import EpochExits, ExitQuestion
 from node.epochs.own_holdings import EpochHoldings, OwnQuestion
+from node.explaining.concerned import masks
 from node.p2p.status import PeerStatus
 from node.pool.mempool import Accepted
 from node.receipt_records import receipt_at
@@ -47,7 +50,9 @@ from node.statements.days import StatementDays
 from node.statements.statement import STATEMENT_LINES_MAX, StatementInputs
 from node.store.store import Store
 from node.sync.light_blocks import light_block_at
+from node.views import crises
 from node.views.collateral import assets_now, collateral_sales
+from node.views.fund import fund_of
 from node.views.prices import feed_price, instrument_mark
 from node.views.ranges import group_ranges
 from node.views.trading import trading_of
@@ -132,6 +137,10 @@ class LiveView:
         """As the decided state has them."""
         return validators_of(self._application.state)
 
+    def fund(self) -> FundView:
+        """As the decided state has it."""
+        return fund_of(self._application.state)
+
     def header(self, height: int | None) -> HeaderView | None:
         """A certified header."""
         committed = load_committed(self._blocks, height or self._blocks.height())
@@ -205,6 +214,34 @@ class LiveView:
     def receipts(self, account: int, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
         """Receipts that name the account."""
         return [receipt_at(record) for record in self._store.receipts_of(account, after, limit)]
+
+    def crisis_receipts(self, series: Series, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        """Receipts of a series."""
+        return [receipt_at(record) for record in self._store.receipts_of(int(series), after, limit)]
+
+    def masks(self, address: bytes) -> Callable[[int], int]:
+        """Own accounts as they are, and those that genesis gives a part; others masked."""
+        state = self._application.state
+        member = next((each for each, record in state.members.ordered() if record.trade_address == address), None)
+        public = (HOUSE_ACCOUNT, state.terms.crisis.liquidation.backstop_account)
+
+        def is_told(account: int) -> bool:
+            record = state.accounts.get(account)
+            return account in public or (record is not None and record.member == member)
+
+        return masks(state.salt, is_told)
+
+    def instrument_ticks(self) -> Sequence[InstrumentTicks]:
+        """As the decided state has them."""
+        return crises.instrument_ticks(self._application.state)
+
+    def slice_sales(self) -> Sequence[SliceSale]:
+        """For the next block."""
+        return crises.slice_sales(self._application.state)
+
+    def defaults_under_way(self) -> Sequence[DefaultUnderWay]:
+        """As the decided state has them."""
+        return crises.under_way(self._application.state)
 
     def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
         """What is asked of an account at an epoch; the file is read by whoever wants the answer."""

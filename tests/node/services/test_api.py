@@ -1,7 +1,7 @@
 """Rules of the HTTP API, over the ASGI application and once over a real socket."""
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode, reject
 from clearing.explanation import MarginInputs
 from clearing.receipts import CashTransferred, DepositCredited, Liquidated, TakenOver
+from clearing.state.state import State
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from consensus.application import Misbehaviour
 from consensus.codes import ConsensusCode
@@ -28,6 +29,8 @@ from consensus.light.client import LightBlock
 from node.api import authentication
 from node.api.authentication import SignedPart, authorization
 from node.api.bodies import SubmitBody, body_of, transaction_of
+from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SliceSale
+from node.api.fund_shapes import FundView
 from node.api.openapi import openapi
 from node.api.rates import CLIENTS_MAX, RateLimiter
 from node.api.render import named, receipt_accounts
@@ -36,7 +39,7 @@ from node.api.server import build_api, serve_api
 from node.api.shapes import AccountView, Check, HeaderView, PackageLine, PackagePage, Problem, StateView, SubmitResults
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
-from node.api.view import PackageAt, ReceiptAt
+from node.api.view import PackageAt, ReceiptAt, Series
 from node.codes import NodeCode
 from node.config import Api
 from node.epochs.own_exits import ExitQuestion
@@ -47,6 +50,8 @@ from node.pool.mempool import Accepted, transaction_hash
 from node.pool.trade_batch import TransactionList
 from node.statements.statement import StatementInputs
 from node.telemetry.metrics import Metrics
+from node.views.fund import fund_of
+from tests.clearing.state.world import make_genesis
 
 NETWORK = NetworkId(b"n" * 32)
 ALICE, BOB, STRANGER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
@@ -96,6 +101,9 @@ class FakeView:
             height=3, hash=HASH, time_ms=NOW, state_root=HASH, signers=(0, 1, 2), header="0x01", certificate="0x02"
         )
 
+    def fund(self) -> FundView:
+        return fund_of(State.empty(make_genesis(), bytes(32)))
+
     def light_block(self, height: int | None) -> LightBlock | None:
         return None
 
@@ -139,6 +147,21 @@ class FakeView:
 
     def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
         return Rejected(NodeCode.API_NO_SEEDS, "fake")
+
+    def crisis_receipts(self, series: Series, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
+        return []
+
+    def masks(self, address: bytes) -> Callable[[int], int]:
+        return lambda account: account
+
+    def instrument_ticks(self) -> Sequence[InstrumentTicks]:
+        return ()
+
+    def slice_sales(self) -> Sequence[SliceSale]:
+        return ()
+
+    def defaults_under_way(self) -> Sequence[DefaultUnderWay]:
+        return ()
 
     def exit(self, account: int, epoch: int | None) -> ExitQuestion | None:
         return None

@@ -1,0 +1,78 @@
+"""What happened in calls, liquidations and defaults, as typed values; what is for sale of them.
+
+Rule: as in `node.api.shapes`. Accounts of others are masked; what can be bid for is told as far as a bid needs it.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from node.api.shapes import Body, Decimal, Id, Natural, ReceiptView, SmallId
+
+
+class InstrumentTicks(Body, frozen=True):
+    """What the arithmetic of receipts needs of an instrument."""
+
+    instrument: SmallId
+    name: Annotated[str, Meta(max_length=64)]
+    micros_per_tick: Natural
+    """What a tick is worth for one lot."""
+    cash_group: SmallId
+
+
+class SlicePosition(Body, frozen=True):
+    """A position of an account in liquidation."""
+
+    instrument: SmallId
+    lots: Decimal
+
+
+class SliceSale(Body, frozen=True):
+    """Slices that can be bid for in the next block. A `liquidation_bid` names account and height."""
+
+    account: Id
+    opened_height: Id
+    discount_ppm: SmallId
+    """Of the notional at the mark, in the next block."""
+    slice_max_ppm: SmallId
+    """No bid takes a larger share; less where less restores initial margin."""
+    last_height: Id
+    positions: tuple[SlicePosition, ...]
+
+
+class LiquidationPage(Body, frozen=True):
+    """Receipts of calls and liquidations in order. `next` is the `after` of the next page; empty at the end.
+
+    An account of another member is a number from 2^62 on, the same in every receipt and at every node.
+    """
+
+    receipts: tuple[ReceiptView, ...]
+    next: str
+    instruments: tuple[InstrumentTicks, ...]
+    sales: tuple[SliceSale, ...]
+
+
+class DefaultUnderWay(Body, frozen=True):
+    """A default that has not ended. Bids and porting are possible up to and including these heights; 0: not."""
+
+    number: Id
+    member: Id
+    phase: Annotated[str, Meta(max_length=16)]
+    declared_height: Id
+    auction_height: Id
+    porting_height: Id
+    deadline_height: Id
+    """By which it has ended."""
+    slices: SmallId
+    """A `default_bid` is for so many of them."""
+    positions: tuple[SlicePosition, ...]
+    """For sale: the whole portfolio, as far as its prices are open."""
+
+
+class DefaultPage(Body, frozen=True):
+    """Receipts of defaults in order, masked as those of liquidations; `next` as there."""
+
+    receipts: tuple[ReceiptView, ...]
+    next: str
+    instruments: tuple[InstrumentTicks, ...]
+    under_way: tuple[DefaultUnderWay, ...]

@@ -1,0 +1,320 @@
+"""Liquidations in words: what was for sale, who took which share at which discount, and what it cost the account.
+
+Rule: every share, sum and split is computed anew from the receipt's own inputs, and what earlier receipts of the same
+liquidation said. Money that left the account is followed to whoever got it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clearing.base.units import PPM
+from clearing.calls import receipts as calls
+from clearing.collateral import receipts as collateral
+from clearing.liquidation.receipts import (
+    BackstopTook,
+    CashSplit,
+    LiquidationEnded,
+    LiquidationOpened,
+    LiquidationWaits,
+    Reduced,
+    SliceSold,
+    StepTaken,
+)
+from clearing.receipts import Liquidated, MarginCalled, MarginRestored, Receipt, TakenOver
+from node.api.view import ReceiptAt
+from node.explaining import calls as told_calls
+from node.explaining.estates import currency_name
+from node.explaining.lines import Line, Told, equal, holds, tell
+from node.explaining.telling import Listing, called, per_cent, signed
+
+Words = tuple[str, list[Line]]
+
+
+@dataclass(slots=True)
+class Story:
+    """What earlier receipts said of the liquidations under way, by account."""
+
+    listing: Listing
+    opened: dict[int, LiquidationOpened] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
+    """Whose liquidation was seen from its beginning."""
+    steps: dict[int, int] = field(default_factory=dict)
+    fills: dict[int, int] = field(default_factory=dict)
+    height: int = 0
+
+
+def tell_liquidations(receipts: Iterable[ReceiptAt], listing: Callable[[int], Listing]) -> list[Told]:
+    """All receipts of calls and liquidations, in order; `listing`: the terms in force at a height."""
+    story, told = Story(Listing()), []
+    for at in receipts:
+        if type(at.receipt) in _TELL:
+            story.listing, story.height = listing(at.height), at.height
+            title, lines = _words(at.receipt, story)
+            kind = type(at.receipt).__name__
+            told.append(Told(height=at.height, index=at.index, kind=kind, title=title, lines=tuple(lines)))
+    return told
+
+
+def _words(receipt: Receipt, story: Story) -> Words:
+    words: Words = _TELL[type(receipt)](receipt, story)
+    return words
+
+
+def _opened(receipt: LiquidationOpened, story: Story) -> Words:
+    story.opened[receipt.account] = receipt
+    story.steps[receipt.account] = story.fills[receipt.account] = 0
+    story.whole.add(receipt.account)
+    lines = [tell(f"equity {receipt.equity}, maintenance {receipt.maintenance}, initial margin {receipt.initial}")]
+    lines += [
+        tell(f"for sale: {story.listing.instrument(each)} {signed(lots)} lots") for each, lots in receipt.positions
+    ]
+    rates = f"{per_cent(receipt.start_ppm)} to {per_cent(receipt.end_ppm)}"
+    heights = f"heights {receipt.first_height} to {receipt.last_height}"
+    lines.append(tell(f"at the mark, less a discount that rises evenly from {rates} over {heights}"))
+    return f"slices of {called(receipt.account)} are for sale", lines
+
+
+def _slice_sold(receipt: SliceSold, story: Story) -> Words:
+    story.fills[receipt.account] = story.fills.get(receipt.account, 0) + 1
+    lines = _discount(receipt, story)
+    smaller = min(receipt.asked, receipt.allowed)
+    text = f"share = the smaller of {receipt.asked} asked and {receipt.allowed} allowed, of {receipt.denominator}"
+    lines.append(equal(text, receipt.fraction, smaller))
+    lines += _reduced(receipt, story.listing)
+    lines += _costs(receipt, story.listing, receipt.discount_ppm)
+    lines += _splits(receipt.paid, story.listing, called(receipt.bidder), called(receipt.fund))
+    lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
+    return f"{called(receipt.bidder)} took a slice of {called(receipt.account)}", lines
+
+
+def _discount(receipt: SliceSold, story: Story) -> list[Line]:
+    """The path of the auction at this height; while prices were not open it stood still, so it may be behind."""
+    opened = story.opened.get(receipt.account)
+    if opened is None or opened.opened_height != receipt.opened_height:
+        return [tell(f"discount {per_cent(receipt.discount_ppm)} of the notional")]
+    span, start, rise = opened.last_height - opened.first_height, opened.start_ppm, opened.end_ppm - opened.start_ppm
+    elapsed = story.height - opened.first_height
+    found, past = _path(span, start, rise, min(elapsed, span), receipt.discount_ppm)
+    late = elapsed - past
+    lines = [tell(f"the path stood still for {late} blocks, while prices were not open")] if late else []
+    text = f"discount in millionths = {start} + {rise} x {past} / {span}, rounded down" if span else "discount"
+    return [*lines, equal(text, receipt.discount_ppm, found)]
+
+
+def _path(span: int, start: int, rise: int, latest: int, stated: int) -> tuple[int, int]:
+    """The discount, and how many blocks of the path were behind: the newest place that gives what is stated, if any."""
+    places = [(start + rise * past // span if span else start, past) for past in range(latest, -1, -1)]
+    return next((each for each in places if each[0] == stated), places[0] if places else (start, 0))
+
+
+def _step_taken(receipt: StepTaken, story: Story) -> Words:
+    story.steps[receipt.account] = story.steps.get(receipt.account, 0) + 1
+    if receipt.step == 1 and receipt.account not in story.whole:
+        story.whole.add(receipt.account)
+        story.fills[receipt.account] = 0
+    lines = [tell(f"{receipt.needed} of {receipt.denominator} restores initial margin, rounded up")]
+    rates, whole = story.listing.rates, receipt.notional
+    if rates is not None:
+        left = -(-whole * receipt.needed // receipt.denominator)
+        size, text = _size_of(left, rates.liquidation.step_ppm, rates.liquidation.whole_notional)
+        most = rates.liquidation.step_notional_max
+        if most:
+            size, text = min(size, most), f"{text}, {most} at most"
+        lines.append(equal(f"notional of the step = {text}", receipt.step_notional, size))
+        share = receipt.needed if size == left else min(-(-size * receipt.denominator // whole), receipt.needed)
+        text = f"share = {size} of {whole}, rounded up, of {receipt.denominator}"
+        if receipt.taken < share and rates.liquidation.block_notional_max:
+            lines.append(tell(f"{text} = {share}; the block had room for {receipt.taken} only"))
+        else:
+            lines.append(equal(text, receipt.taken, share))
+    else:
+        lines.append(holds("the share taken is no more than that", receipt.taken <= receipt.needed))
+    lines.append(tell(f"no step before height {receipt.next_height}"))
+    return f"step {receipt.step} on {called(receipt.account)}", lines
+
+
+def _size_of(left: int, step_ppm: int, whole_at: int) -> tuple[int, str]:
+    if left <= whole_at or step_ppm == PPM:
+        return left, f"all that is left, {left}"
+    return min(-(-left * step_ppm // PPM), left), f"{per_cent(step_ppm)} of the {left} that are left, rounded up"
+
+
+def _backstop_took(receipt: BackstopTook, story: Story) -> Words:
+    lines = [
+        holds(f"share {receipt.fraction} is within the {receipt.wanted} wanted", receipt.fraction <= receipt.wanted)
+    ]
+    lines += _reduced(receipt, story.listing)
+    lines += _costs(receipt, story.listing, 0)
+    taker = called(receipt.backstop)
+    lines += _splits(receipt.paid, story.listing, taker, taker)
+    lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
+    return f"{taker}, the backstop, took over from {called(receipt.account)}", lines
+
+
+def _liquidated(receipt: Liquidated, story: Story) -> Words:
+    lines = [tell(f"equity {receipt.equity}, maintenance {receipt.maintenance}, initial margin {receipt.initial}")]
+    share, denominator = receipt.fraction
+    lines += [_rounded(each, share, denominator, story.listing) for each in receipt.positions]
+    lines += _notional(receipt.positions, receipt.notional, story.listing)
+    penalty = _charged(receipt, story.listing, 0)
+    if penalty is not None:
+        rate = per_cent(story.listing.rates.penalty_ppm) if story.listing.rates else ""
+        text = f"penalty = {rate} of each notional, rounded up, at most the equity there is"
+        lines.append(equal(text, receipt.penalty, sum(each[1] for each in penalty.values())))
+    for each in receipt.collateral:
+        text = f"the house bought {each.units} of {currency_name(each.currency)} at {each.micros_per_unit}"
+        lines.append(equal(text, each.paid, each.units * each.micros_per_unit))
+    covered = sum(micros for _, micros in receipt.deficits)
+    lines += [
+        tell(f"the house paid the deficit of {micros} in cash group {group}") for group, micros in receipt.deficits
+    ]
+    text = f"equity after = {receipt.equity} - {receipt.penalty} + {covered}"
+    lines.append(equal(text, receipt.equity_after, receipt.equity - receipt.penalty + covered))
+    return f"the house took over from {called(receipt.account)}", lines
+
+
+def _waits(receipt: LiquidationWaits, _: Story) -> Words:
+    reason = receipt.reason.name.lower().replace("_", " ")
+    text = f"{receipt.done} done in this block of {receipt.limit}, {receipt.asked} more asked"
+    return f"{called(receipt.account)} waits: {reason}", [tell(text)]
+
+
+def _ended(receipt: LiquidationEnded, story: Story) -> Words:
+    account = receipt.account
+    lines: list[Line] = []
+    if account in story.whole:
+        lines.append(equal("steps told before", receipt.steps, story.steps.get(account, 0)))
+        lines.append(equal("slices told before", receipt.fills, story.fills.get(account, 0)))
+    if receipt.failed:
+        lines.append(tell(f"nothing is left to take: equity {receipt.equity}, initial margin {receipt.initial}"))
+    else:
+        text = f"equity {receipt.equity} covers initial margin {receipt.initial}"
+        lines.append(holds(text, receipt.equity >= receipt.initial))
+    for kept in (story.opened, story.steps, story.fills):
+        kept.pop(account, None)
+    story.whole.discard(account)
+    return f"the liquidation of {called(account)} is over", lines
+
+
+def _reduced(receipt: SliceSold | BackstopTook, listing: Listing) -> list[Line]:
+    lines = [_rounded(each, receipt.fraction, receipt.denominator, listing) for each in receipt.positions]
+    return lines + _notional(receipt.positions, receipt.notional, listing)
+
+
+def _rounded(each: Reduced | TakenOver, share: int, denominator: int, listing: Listing) -> Line:
+    size = -(-abs(each.of_lots) * share // denominator)
+    found = size if each.of_lots > 0 else -size
+    name, value = listing.instrument(each.instrument), f" for {signed(each.received)}" if each.received else ""
+    text = f"{name}: {signed(each.of_lots)} x {share} / {denominator}, up, at mark {each.mark_ticks}{value}"
+    return equal(text, each.lots, found)
+
+
+def _notional(positions: Iterable[Reduced | TakenOver], stated: int, listing: Listing) -> list[Line]:
+    parts = [listing.notional(each.instrument, each.lots, each.mark_ticks) for each in positions]
+    if None in parts:
+        return []
+    return [equal("notional = lots x mark, together", stated, sum(each or 0 for each in parts))]
+
+
+def _charged(
+    receipt: SliceSold | BackstopTook | Liquidated, listing: Listing, discount_ppm: int
+) -> dict[int, tuple[int, int]] | None:
+    """Discount and penalty by cash group: each rounded up for each position, as long as there is equity."""
+    if listing.rates is None:
+        return None
+    spare, found = max(receipt.equity, 0), dict[int, tuple[int, int]]()
+    for each in receipt.positions:
+        value = listing.notional(each.instrument, each.lots, each.mark_ticks)
+        if value is None:
+            return None
+        discount = min(-(-value * discount_ppm // PPM), spare)
+        penalty = min(-(-value * listing.rates.penalty_ppm // PPM), spare - discount)
+        spare -= discount + penalty
+        group = listing.cash_groups[each.instrument]
+        before = found.get(group, (0, 0))
+        found[group] = (before[0] + discount, before[1] + penalty)
+    return found
+
+
+def _costs(receipt: SliceSold | BackstopTook, listing: Listing, discount_ppm: int) -> list[Line]:
+    charged = _charged(receipt, listing, discount_ppm)
+    if charged is None or listing.rates is None:
+        return []
+    lines = []
+    for split in receipt.paid:
+        discount, penalty = charged.get(split.cash_group, (0, 0))
+        group, limits = f"cash group {split.cash_group}", "of each notional, rounded up, at most the equity there is"
+        if discount_ppm:
+            lines.append(equal(f"{group}: discount {per_cent(discount_ppm)} {limits}", split.discount, discount))
+        rate = per_cent(listing.rates.penalty_ppm)
+        lines.append(equal(f"{group}: penalty {rate} {limits}", split.penalty, penalty))
+    return lines
+
+
+def _splits(paid: Iterable[CashSplit], listing: Listing, taker: str, fund: str) -> list[Line]:
+    """Who got what left the account."""
+    lines = []
+    for each in paid:
+        group, rest = f"cash group {each.cash_group}", each.penalty - each.penalty_to_taker
+        if listing.rates is not None:
+            share = listing.rates.liquidation.bidder_share_ppm
+            text = f"{group}: of the penalty {each.penalty} {taker} gets {per_cent(share)}, rounded down"
+            lines.append(equal(text, each.penalty_to_taker, each.penalty * share // PPM))
+        got = each.discount + each.penalty_to_taker
+        lines.append(
+            tell(f"{group}: {taker} got {got}; {fund} got the rest of the penalty, remainder included: {rest}")
+        )
+    return lines
+
+
+def _equity(receipt: SliceSold | BackstopTook, cost: int) -> list[Line]:
+    text = f"equity after = {receipt.equity} - {cost} of discount and penalty"
+    lines = [equal(text, receipt.equity_after, receipt.equity - cost)]
+    return [*lines, tell(f"initial margin {receipt.initial} before, {receipt.initial_after} after")]
+
+
+def _cash_called(receipt: collateral.CashCalled, _: Story) -> Words:
+    lines = [tell(f"cash group {group}: {micros} owed") for group, micros in receipt.owed]
+    title = f"{called(receipt.account)} must bring cash until height {receipt.deadline_height}"
+    return title, lines
+
+
+def _cash_call_met(receipt: collateral.CashCallMet, _: Story) -> Words:
+    return f"{called(receipt.account)} is within the cash limit again", []
+
+
+def _auction_opened(receipt: collateral.AuctionOpened, _: Story) -> Words:
+    heights = f"heights {receipt.first_height} to {receipt.last_height}"
+    return f"collateral of {called(receipt.account)} is for sale at a falling price, {heights}", []
+
+
+def _collateral_sold(receipt: collateral.CollateralSold, _: Story) -> Words:
+    text = f"{receipt.units} units at {receipt.micros_per_unit}"
+    lines = [equal(text, receipt.paid, receipt.units * receipt.micros_per_unit)]
+    return f"{called(receipt.recipient)} bought collateral of {called(receipt.account)}", lines
+
+
+def _by_listing(tell_it: Callable[[Any, Listing], Words]) -> Callable[[Any, Story], Words]:
+    return lambda receipt, story: tell_it(receipt, story.listing)
+
+
+_TELL: dict[type, Callable[[Any, Story], Words]] = {
+    MarginCalled: _by_listing(told_calls.margin_called),
+    MarginRestored: _by_listing(told_calls.margin_restored),
+    calls.EarlyCalled: _by_listing(told_calls.early_called),
+    calls.DeadlineSet: _by_listing(told_calls.deadline_set),
+    calls.CallMet: _by_listing(told_calls.call_met),
+    calls.CallLapsed: _by_listing(told_calls.call_lapsed),
+    LiquidationOpened: _opened,
+    SliceSold: _slice_sold,
+    StepTaken: _step_taken,
+    BackstopTook: _backstop_took,
+    Liquidated: _liquidated,
+    LiquidationWaits: _waits,
+    LiquidationEnded: _ended,
+    collateral.CashCalled: _cash_called,
+    collateral.CashCallMet: _cash_call_met,
+    collateral.AuctionOpened: _auction_opened,
+    collateral.CollateralSold: _collateral_sold,
+}
