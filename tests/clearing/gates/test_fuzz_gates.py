@@ -1,0 +1,132 @@
+"""Hostile blocks at random behind gates: cancellations of anything, both facts on any withdrawal, dust on the way."""
+
+import pytest
+
+from clearing.base.codec import u256
+from clearing.exits.tree import exit_tree
+from clearing.facts import ChainHeartbeat, Fact, WithdrawalNotExecuted
+from clearing.gates.receipts import WithdrawalGivenBack
+from clearing.gates.terms import AssetGate
+from clearing.genesis import MarketParameters
+from clearing.ledger import held
+from clearing.receipts import WithdrawalConfirmed
+from clearing.transactions import Transaction
+from tests.clearing.gates.gated import cancellation, gated_genesis, not_executed
+from tests.clearing.state.test_fuzz_rulebook import BLOCKS, COMPLETE, Fuzz
+from tests.clearing.state.world import DOLLAR, VAULTS, executed, funded, make_genesis
+
+SEEDS = range(200 if COMPLETE else 8)
+MARKET = MarketParameters(
+    move_cap_ppm=300_000, epoch_blocks=5, trade_fee_ppm=100, request_ms_max=60_000, withdrawal_valid_ms=3_000
+)
+
+
+class GatedFuzz(Fuzz):
+    """As its parent, behind gates of a size that its requests often meet."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        gates = [
+            AssetGate(asset, 3_000 * DOLLAR, 5_000 * DOLLAR, 500 * DOLLAR, self.chance.randint(1, 6))
+            for asset in (1, 2, 3)
+        ]
+        terms = {
+            "waiting_max": 6,
+            "waiting_per_owner_max": 3,
+            "waiting_grace_blocks": 4,
+            "deficit_reserve": True,
+            "give_back_expired": True,
+            "deposit_hold_blocks": self.chance.randint(0, 6),
+        }
+        self.world = funded(genesis=gated_genesis(*gates, base=make_genesis(MARKET), **terms), dollars=20_000)
+        self.back: set[tuple[bool, int]] = set()
+        self.paid: set[int] = set()
+
+    def request(self) -> Transaction:
+        kind = self.chance.random()
+        if kind < 0.2:
+            clock = self.world.state.waiting_clock.get(0)
+            number = self.some(0, clock.numbered if clock else 1)
+            return cancellation(self.world, self.account(), number)
+        if kind < 0.45:
+            dollars = self.chance.choice((1, 100, 400, 600, 2_500))
+            return self.world.withdrawal(self.account(), self.chance.choice((1, 2, 3)), dollars * DOLLAR)
+        return super().request()
+
+    def fact(self) -> Fact:
+        count = self.world.state.now.withdrawals
+        kind = self.chance.random()
+        if count and kind < 0.35:
+            nonce = self.chance.randrange(count)
+            late = self.chance.choice((-1, 0, 1, 1, 1, 9))
+            released = self.world.state.withdrawals[nonce]
+            return not_executed(self.world, nonce, block_time_s=released.not_after_s + late)
+        if count and kind < 0.5:
+            return executed(self.chance.choice((1, 2)), self.chance.randrange(count))
+        if kind < 0.55:
+            chain, vault = self.chance.choice((*VAULTS.items(), (7, bytes(20))))
+            words = (self.some(0, 9), self.some(0, 2**40), self.some(0, 999), bytes(32), self.some(0, 2**41))
+            return WithdrawalNotExecuted(chain, vault, *words)
+        if kind < 0.6:
+            return ChainHeartbeat(1, self.some(0, 1000), u256(1))
+        return super().fact()
+
+    def step(self) -> None:
+        before = len(self.world.results)
+        super().step()
+        for result in self.world.results[before:]:
+            for receipt in result.receipts:
+                if isinstance(receipt, WithdrawalGivenBack):
+                    key = (receipt.why.name == "NOT_PAID", receipt.number)
+                    assert key not in self.back, "given back twice"
+                    self.back.add(key)
+                elif isinstance(receipt, WithdrawalConfirmed):
+                    self.paid.add(receipt.nonce)
+        assert not self.paid & {number for unpaid, number in self.back if unpaid}
+        self.check_queue()
+
+    def check_queue(self) -> None:
+        state = self.world.state
+        waiting = [each for _, each in state.waiting.ordered()]
+        assert len(waiting) <= 6
+        for asset in state.terms.assets.values():
+            flow = state.flows[asset.id]
+            queued = sum(int.from_bytes(each.amount, "big") for each in waiting if each.asset == asset.id)
+            out = sum(
+                int.from_bytes(each.amount, "big")
+                for nonce, each in state.withdrawals.ordered()
+                if each.asset == asset.id and not (nonce in state.not_paid and state.not_paid[nonce].given_back_height)
+            )
+            assert int.from_bytes(flow.released_units, "big") * asset.base_units == queued + out
+            assert held(state, asset) <= asset.cap_units
+        if state.now.snapshot_height == state.now.height:
+            promised: dict[int, int] = {}
+            for leaf in exit_tree(state).leaves:
+                promised[leaf.asset] = promised.get(leaf.asset, 0) + leaf.amount
+            for asset in state.terms.assets.values():
+                queued = sum(int.from_bytes(each.amount, "big") for each in waiting if each.asset == asset.id)
+                assert promised.get(asset.id, 0) <= asset.to_amount(held(state, asset)) + queued
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_behind_gates_nothing_is_made_lost_or_given_back_twice(seed: int) -> None:
+    fuzz = GatedFuzz(seed)
+    for _ in range(BLOCKS):
+        fuzz.step()
+    fuzz.check_restart()
+
+
+def test_the_stories_reach_every_way_out_of_a_gate() -> None:
+    """Not a rule of the ledger: that the stories above are about something."""
+    seen: set[str] = set()
+    for seed in range(6):
+        fuzz = GatedFuzz(seed)
+        for _ in range(40):
+            fuzz.step()
+        for result in fuzz.world.results:
+            for receipt in result.receipts:
+                seen.add(type(receipt).__name__)
+                if isinstance(receipt, WithdrawalGivenBack):
+                    seen.add(receipt.why.name)
+    wanted = {"WithdrawalWaits", "WithdrawalGivenBack", "WithdrawalNotPaid", "CANCELLED", "NOT_PAID", "MARGIN"}
+    assert wanted <= seen, wanted - seen
