@@ -1,5 +1,6 @@
 """A package of a network whose members contribute to a default fund: proven as ever, and the fund opened beside it."""
 
+import json
 from types import SimpleNamespace
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
 from clearing.epoch import take_snapshot
 from clearing.fund.receipts import FundSized
+from node.cli.main import run
 from proofs.contributions import check_contributions
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.errors import ProofCode, Refused
@@ -128,3 +130,38 @@ def test_without_stress_scenarios_there_is_nothing_to_cover(proven):
     case = proven[True]
     with pytest.raises(Refused, match="no stress scenarios"):
         check_contributions(msgspec.structs.replace(case.statement, cover=()), case.opened)
+
+
+def opening_of(case: SimpleNamespace, **changes: object) -> str:
+    holdings = {"cash:USD": str(case.cash)}
+    told = {
+        "epoch": case.statement.epoch,
+        "height": case.statement.height,
+        "account": FUND_ACCOUNT,
+        "seed": case.keys[FUND_ACCOUNT].hex(),
+        "holdings": holdings,
+    }
+    return json.dumps({**told, **changes})
+
+
+@pytest.mark.parametrize(
+    ("paying", "changes", "code", "said"),
+    [
+        (True, {}, 0, "ok   contributions"),
+        (False, {}, 6, "FAIL contributions"),
+        (True, {"holdings": {"cash:USD": "1"}}, 6, "FAIL inclusion"),
+        (True, {"seed": "00" * 32}, 6, "FAIL inclusion"),
+        (True, {"account": ALICE}, 6, "FAIL inclusion"),
+        (True, {"epoch": 99}, 1, ""),
+        (True, {"holdings": {"cash:XYZ": "1"}}, 1, ""),
+    ],
+    ids=["good", "unpaid", "amount", "seed", "account", "epoch", "slot"],
+)
+def test_the_command_checks_package_and_opening_offline(proven, tmp_path, capsys, paying, changes, code, said):
+    case = proven[paying]
+    (tmp_path / "epoch.ccp").write_bytes(case.data)
+    (tmp_path / "fund.json").write_text(opening_of(case, **changes))
+    got = run(["fund", "verify", str(tmp_path / "epoch.ccp"), "--opening", str(tmp_path / "fund.json")])
+    told = capsys.readouterr()
+    assert said in told.out
+    assert got == code, told.err

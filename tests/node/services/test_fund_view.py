@@ -1,0 +1,151 @@
+"""What everybody may see of the default fund: its composition, and the opening of the account that holds it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import trio
+
+from clearing.base.errors import RemoteFault
+from clearing.base.ids import FUND_ACCOUNT
+from clearing.state.state import State
+from node.api.fund_shapes import FundOpening, FundView
+from node.api.server import build_api, serve_api
+from node.api.shapes import Problem
+from node.cli.main import run
+from node.codes import NodeCode
+from node.config import Api
+from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch
+from node.fund_tools import OPENING_BYTES_MAX, in_lines, read_opening
+from node.views.fund import fund_of
+from tests.clearing.fund.contributions import FundWorld
+from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
+from tests.node.assembly.test_own_inclusion_of_a_member import OWNERS, KeepingView, seed_of
+from tests.node.services.test_api import NOW, FakeView
+
+HOUSE_KEY = b"\x11" * 20
+
+
+class FundedView(KeepingView):
+    """A node whose fund is a world's; the house owns the fund's account."""
+
+    def __init__(self, world: FundWorld, holdings: EpochHoldings | None) -> None:
+        super().__init__(holdings)
+        self._world = world
+
+    def fund(self) -> FundView:
+        return fund_of(self._world.state)
+
+    def owner(self, account: int) -> bytes | None:
+        return HOUSE_KEY if account == FUND_ACCOUNT else super().owner(account)
+
+
+@pytest.fixture(scope="module")
+def world() -> FundWorld:
+    world = FundWorld()
+    world.open_positions()
+    world.pass_epoch()
+    world.block(world.pay(CAROL, 600 * DOLLAR))
+    return world
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> EpochHoldings:
+    holdings = EpochHoldings(tmp_path / "holdings", seed_of)
+    accounts = (HeldAtEpoch(1, OWNERS[1], ((0, 5),)), HeldAtEpoch(FUND_ACCOUNT, HOUSE_KEY, ((0, 600 * DOLLAR),)))
+    holdings.keep(HeldOfEpoch(1, 5, ("cash:USD", "position:BTC-PERP"), accounts))
+    return holdings
+
+
+async def get(view: FakeView, target: str) -> httpx.Response:
+    app = build_api(view, Api(), lambda: NOW)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        return await client.get(target)
+
+
+def test_the_composition_is_what_the_state_has(world: FundWorld) -> None:
+    told = fund_of(world.state)
+    size = world.state.fund_sizes[0]
+    assert (told.target_micros, told.total_micros) == (str(size.target), str(world.fund))
+    assert [each.name for each in told.scenarios] == ["crash", "rally"]
+    assert told.sizing == "cover_two"
+    parts = {each.member: each for each in told.parts}
+    assert list(parts) == [ALICE, BOB, CAROL]
+    assert (parts[CAROL].micros, parts[CAROL].called_micros) == (str(600 * DOLLAR), str(400 * DOLLAR))
+    assert parts[ALICE].required_micros == str(world.required(ALICE))
+    assert {each.status for each in told.parts} == {"active"}
+
+
+def test_a_network_without_a_fund_says_so() -> None:
+    told = fund_of(State.empty(make_genesis(), bytes(32)))
+    assert (told.cash_group, told.parts) == (0, ())
+    assert in_lines(told).startswith("no default fund")
+
+
+async def test_anybody_may_see_the_fund(world: FundWorld) -> None:
+    response = await get(FundedView(world, None), "/v1/fund")
+    assert response.status_code == 200
+    assert msgspec.json.decode(response.content, type=FundView) == fund_of(world.state)
+
+
+async def test_anybody_may_open_the_account_of_the_contributions_and_no_other(
+    world: FundWorld, kept: EpochHoldings
+) -> None:
+    view = FundedView(world, kept)
+    for epoch in ("1", "latest"):
+        response = await get(view, f"/v1/fund/opening/{epoch}")
+        told = msgspec.json.decode(response.content, type=FundOpening)
+        assert (told.epoch, told.account, told.seed) == (1, FUND_ACCOUNT, seed_of(FUND_ACCOUNT).hex())
+        assert told.holdings == {"cash:USD": str(600 * DOLLAR)}
+        assert seed_of(1).hex() not in response.text
+    missing = await get(view, "/v1/fund/opening/7")
+    assert (missing.status_code, msgspec.json.decode(missing.content, type=Problem).code) == (
+        404,
+        NodeCode.API_NOT_FOUND.label,
+    )
+    assert (await get(FundedView(world, None), "/v1/fund/opening/1")).status_code == 501
+    assert (await get(view, "/v1/fund/opening/-1")).status_code == 400
+
+
+async def test_the_command_prints_the_fund_and_keeps_the_opening(
+    world: FundWorld, kept: EpochHoldings, tmp_path: Path, capsys: Any
+) -> None:
+    settings = Api(port=0)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_api, build_api(FundedView(world, kept), settings, lambda: NOW), settings)
+            url, file = ["--url", bound[0]], tmp_path / "fund.json"
+            out = ["opening", "--out", str(file), *url]
+            assert await trio.to_thread.run_sync(run, ["fund", "show", *url]) == 0
+            text = capsys.readouterr().out
+            assert await trio.to_thread.run_sync(run, ["fund", "show", "--output", "json", *url]) == 0
+            told = msgspec.json.decode(capsys.readouterr().out, type=FundView)
+            codes = [await trio.to_thread.run_sync(run, ["fund", *out]) for _ in range(2)]
+            nursery.cancel_scope.cancel()
+    assert told == fund_of(world.state)
+    assert f"called for {400 * DOLLAR} by height" in text
+    assert "crash" in text
+    assert codes[0] == 0
+    assert codes[1] != 0, "an existing file is not overwritten"
+    assert read_opening(file.read_bytes()).account == FUND_ACCOUNT
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"[]", b"{}", b'{"epoch":1}', b"\xff", b"[" * 10_000, b" " * (OPENING_BYTES_MAX + 1)],
+    ids=["empty", "open", "list", "fields", "one", "bytes", "deep", "long"],
+)
+def test_a_bad_opening_is_refused(data: bytes) -> None:
+    with pytest.raises(RemoteFault):
+        read_opening(data)
+
+
+def test_an_opening_with_further_fields_is_refused(world: FundWorld) -> None:
+    good = {"epoch": 1, "height": 5, "account": FUND_ACCOUNT, "seed": "00" * 32, "holdings": {"cash:USD": "5"}}
+    assert read_opening(json.dumps(good).encode()).holdings == {"cash:USD": "5"}
+    for changes in ({"more": 1}, {"seed": "0"}, {"holdings": {"cash:USD": "5.0"}}, {"account": -1}):
+        with pytest.raises(RemoteFault):
+            read_opening(json.dumps({**good, **changes}).encode())
