@@ -17,6 +17,7 @@ from clearing.fund.use import contribution, required
 from clearing.genesis import AccountTerms, Genesis, MarketParameters
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.margin.parameters import RiskParameters
+from clearing.transactions import Withdrawal
 from tests.clearing.fund.contributions import CRASH, GROUPS, RALLY, FundWorld
 from tests.clearing.fund.contributions import TERMS as FUND
 from tests.clearing.state.world import (
@@ -139,6 +140,10 @@ class DefaultWorld(FundWorld):
         self.nonce += 1
         unsigned = MemberExit(account, member, self.nonce, self.time_ms + 60_000, bytes(65))
         return msgspec.structs.replace(unsigned, signature=sign_digest(secret(member), unsigned.digest(self.network)))
+
+    def withdrawn_by(self, account: int, micros: int, key: bytes) -> Withdrawal:
+        request = self.withdrawal(account, USDC_1, micros)
+        return msgspec.structs.replace(request, signature=sign_digest(key, request.digest(self.network)))
 
     def fund_paid_in(self) -> None:
         """Size the fund, and let everybody pay what it is called for."""

@@ -1,0 +1,155 @@
+"""Clients of a defaulter: taken over by others, closed out, their margin never anybody else's."""
+
+import pytest
+
+from clearing.codes import ClearingCode
+from clearing.default.receipts import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded, DeficitCured
+from clearing.default.records import MemberStatus
+from tests.clearing.default.defaults_world import (
+    CLIENT_SECRET,
+    DAVE,
+    KEYED_CLIENT,
+    NO_FUND,
+    NOTHING,
+    TERMS,
+    DefaultWorld,
+)
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    codes,
+    of_kind,
+    secret,
+)
+
+
+def with_clients(ticks: int = 500_000) -> DefaultWorld:
+    """Alice insolvent; her clients, one with a key, long a little and well off."""
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(client=50_000, keyed=50_000)
+    world.block(
+        world.trades(ALICE, BOB, 40_000), world.trades(ALICE_CLIENT, BOB, 2_000), world.trades(KEYED_CLIENT, BOB, 2_000)
+    )
+    world.fall(ticks)
+    return world
+
+
+def test_a_client_is_taken_over_by_another_member_as_it_is() -> None:
+    world = with_clients()
+    cash = world.cash(KEYED_CLIENT)
+    result = world.block(world.rescue(KEYED_CLIENT, 1, 3, CLIENT_SECRET), world.rescue(ALICE_CLIENT, 1, 4))
+    assert [(each.account, each.to_member) for each in of_kind(result, ClientRescued)] == [
+        (KEYED_CLIENT, 3),
+        (ALICE_CLIENT, 4),
+    ]
+    assert (world.cash(KEYED_CLIENT), world.lots(KEYED_CLIENT, BTC_PERP)) == (cash, 2_000)
+    assert [world.state.accounts[each].member for each in (KEYED_CLIENT, ALICE_CLIENT)] == [3, 4]
+    results = world.until_ended()
+    assert not [each for result in results for each in of_kind(result, ClientClosedOut)]
+    assert world.lots(KEYED_CLIENT, BTC_PERP) == 2_000
+
+
+@pytest.mark.parametrize(
+    ("account", "number", "member", "key", "code"),
+    [
+        (KEYED_CLIENT, 1, 3, secret(0), ClearingCode.WRONG_SIGNER),
+        (KEYED_CLIENT, 1, 3, secret(1), ClearingCode.WRONG_SIGNER),
+        (ALICE_CLIENT, 1, 3, CLIENT_SECRET, ClearingCode.WRONG_SIGNER),
+        (KEYED_CLIENT, 2, 3, CLIENT_SECRET, ClearingCode.NO_SUCH_DEFAULT),
+        (KEYED_CLIENT, 1, 1, CLIENT_SECRET, ClearingCode.NOT_RESCUABLE),
+        (KEYED_CLIENT, 1, 9, CLIENT_SECRET, ClearingCode.UNKNOWN_MEMBER),
+        (ALICE, 1, 3, None, ClearingCode.NOT_RESCUABLE),
+        (BOB, 1, 3, None, ClearingCode.NO_SUCH_DEFAULT),
+    ],
+)
+def test_rescues_that_may_not_be_are_refused(
+    account: int, number: int, member: int, key: bytes | None, code: int
+) -> None:
+    world = with_clients()
+    assert codes(world.block(world.rescue(account, number, member, key))) == [code]
+
+
+def test_a_client_that_nobody_took_is_closed_out_and_keeps_what_is_its_own() -> None:
+    world = with_clients()
+    own = {each: world.cash(each) for each in (ALICE_CLIENT, KEYED_CLIENT)}
+    results = world.until_ended()
+    closed = [each for result in results for each in of_kind(result, ClientClosedOut)]
+    assert [each.account for each in closed] == [ALICE_CLIENT, KEYED_CLIENT]
+    for account, cash in own.items():
+        assert world.lots(account, BTC_PERP) == 0
+        assert world.cash(account) == cash, "no cent of it bore the member's loss"
+    assert world.cash(ALICE) == 0
+    assert codes(world.block(world.withdrawal(ALICE_CLIENT, 1, DOLLAR))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, DOLLAR, CLIENT_SECRET))) == []
+
+
+def test_a_client_can_be_taken_over_after_its_member_has_defaulted() -> None:
+    world = with_clients()
+    world.until_ended()
+    assert codes(world.block(world.rescue(ALICE_CLIENT, 1, 3))) == []
+    assert world.state.accounts[ALICE_CLIENT].member == 3
+    assert codes(world.block(world.withdrawn_by(ALICE_CLIENT, DOLLAR, secret(3)))) == []
+
+
+def test_a_client_with_its_own_key_takes_free_money_out_while_its_member_is_in_default() -> None:
+    world = with_clients()
+    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, DOLLAR, CLIENT_SECRET))) == []
+    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, 50_000 * DOLLAR, CLIENT_SECRET))) == [
+        ClearingCode.BALANCE_TOO_SMALL
+    ]
+    assert codes(world.block(world.withdrawal(ALICE_CLIENT, 1, DOLLAR))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+
+
+def test_between_the_porting_window_and_the_end_nobody_is_taken_over() -> None:
+    world = with_clients()
+    while world.state.now.height < world.default().porting_height:
+        world.block()
+    after = codes(world.block(world.rescue(ALICE_CLIENT, 1, 3)))
+    assert after in ([], [ClearingCode.NOT_RESCUABLE])
+
+
+def test_a_clients_loss_is_its_members_who_pays_it_out_of_free_cash_and_is_in_no_default() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(client=20_000)
+    world.block(world.trades(ALICE_CLIENT, BOB, 8_000))
+    alice = world.cash(ALICE)
+    world.prices(500_000)
+    cured = of_kind(world.results[-1], DeficitCured)
+    for _ in range(3):
+        cured += of_kind(world.block(), DeficitCured)
+    (paid,) = cured
+    assert paid.deficits == ((1, 3_200 * DOLLAR),)
+    assert paid.paid == ((ALICE, 1, 3_200 * DOLLAR),)
+    assert world.cash(ALICE) == alice - 3_200 * DOLLAR
+    assert world.cash(ALICE_CLIENT) == 0
+    assert world.status(1) is MemberStatus.ACTIVE
+
+
+def test_a_member_that_cannot_pay_its_clients_loss_defaults_with_all_its_own() -> None:
+    world = DefaultWorld(NOTHING, NO_FUND)
+    world.bring(client=150_000, keyed=5_000, bob=100_000)
+    world.block(world.trades(ALICE_CLIENT, BOB, 90_000))
+    keyed = world.cash(KEYED_CLIENT)
+    result = world.fall(500_000)
+    (declared,) = of_kind(result, DefaultDeclared)
+    (ended,) = of_kind(result, DefaultEnded)
+    assert declared.account == ALICE_CLIENT
+    loss = 90_000 * 290_000 * 10 - 150_000 * DOLLAR
+    assert ended.loss == loss == 111_000 * DOLLAR
+    assert dict(ended.by_layer)[1] == 100_000 * DOLLAR, "own margin first"
+    assert world.cash(ALICE) == 0
+    assert world.cash(KEYED_CLIENT) == keyed, "one client's money never pays for another"
+
+
+def test_the_house_pays_for_its_own_accounts_at_once_and_is_in_no_default() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    assert world.status(0) is MemberStatus.ACTIVE
+    assert TERMS.enabled
+    world.block(world.trades(HOUSE, CAROL, 10_000), world.trades(DAVE, CAROL, 10_000))
+    world.prices(500_000)
+    assert world.status(0) is MemberStatus.ACTIVE

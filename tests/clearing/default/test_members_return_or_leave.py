@@ -1,0 +1,106 @@
+"""After a default: taken in again with the house's word and the fund's share, or gone for good."""
+
+import pytest
+
+from clearing.codes import ClearingCode
+from clearing.default.receipts import MemberLeft, MemberReadmitted
+from clearing.default.records import MemberStatus
+from clearing.fund.use import contribution, required
+from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, NO_FUND, DefaultWorld
+from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, codes, of_kind, secret
+
+
+def defaulted(world: DefaultWorld) -> DefaultWorld:
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fall(500_000)
+    world.until_ended()
+    assert world.status(1) is MemberStatus.DEFAULTED
+    return world
+
+
+def test_a_defaulted_member_may_not_trade_until_it_and_the_house_say_so() -> None:
+    world = defaulted(DefaultWorld(fund=NO_FUND))
+    world.bring(alice=50_000)
+    trade = world.trades(ALICE, BOB, 10, ticks=500_000)
+    assert codes(world.block(trade)) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    (back,) = of_kind(world.block(world.readmission(ALICE, 1, 1)), MemberReadmitted)
+    assert (back.member, back.number) == (1, 1)
+    assert world.status(1) is MemberStatus.ACTIVE
+    assert codes(world.block(world.trades(ALICE, BOB, 10, ticks=500_000))) == []
+
+
+@pytest.mark.parametrize(
+    ("account", "member", "number", "house", "code"),
+    [
+        (ALICE, 1, 1, secret(1), ClearingCode.WRONG_SIGNER),
+        (ALICE, 1, 2, None, ClearingCode.NOT_READMITTABLE),
+        (ALICE, 2, 1, None, ClearingCode.WRONG_SIGNER),
+        (BOB, 2, 1, None, ClearingCode.NOT_READMITTABLE),
+    ],
+)
+def test_readmissions_that_may_not_be_are_refused(
+    account: int, member: int, number: int, house: bytes | None, code: int
+) -> None:
+    world = defaulted(DefaultWorld(fund=NO_FUND))
+    assert codes(world.block(world.readmission(account, member, number, house))) == [code]
+
+
+def test_a_readmission_is_good_once() -> None:
+    world = defaulted(DefaultWorld(fund=NO_FUND))
+    good = world.readmission(ALICE, 1, 1)
+    assert codes(world.block(good, good)) == [ClearingCode.NOT_READMITTABLE]
+
+
+def test_a_member_is_taken_in_again_only_with_its_share_of_the_fund() -> None:
+    world = DefaultWorld()
+    world.bring(alice=30_000, bob=30_000)
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fund_paid_in()
+    world.fall(500_000)
+    world.until_ended()
+    missing = required(world.state, 1) - contribution(world.state, 1)
+    assert missing > 0
+    assert codes(world.block(world.readmission(ALICE, 1, 1))) == [ClearingCode.NOT_READMITTABLE]
+    world.bring(alice=200_000)
+    assert codes(world.block(world.paid(ALICE, missing))) == []
+    assert codes(world.block(world.readmission(ALICE, 1, 1))) == []
+
+
+def test_a_member_without_positions_clients_or_debts_leaves_for_good_and_takes_its_money() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.block(world.trades(CAROL, BOB, 10))
+    assert codes(world.block(world.exit(CAROL, 3))) == [ClearingCode.CANNOT_LEAVE]
+    (left,) = of_kind(world.block(world.exit(DAVE, 4)), MemberLeft)
+    assert left.member == 4
+    assert codes(world.block(world.trades(DAVE, BOB, 10))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    assert codes(world.block(world.withdrawn_by(DAVE, 100_000 * DOLLAR, secret(4)))) == []
+    assert codes(world.block(world.exit(DAVE, 4))) == [ClearingCode.CANNOT_LEAVE]
+    assert world.cash(DAVE) == 0
+
+
+def test_a_defaulted_member_leaves_once_its_clients_have_found_another() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(client=5_000)
+    defaulted(world)
+    assert codes(world.block(world.exit(ALICE, 1))) == [ClearingCode.CANNOT_LEAVE]
+    assert codes(world.block(world.rescue(ALICE_CLIENT, 1, 3))) == []
+    assert codes(world.block(world.exit(ALICE, 1))) == []
+    assert world.status(1) is MemberStatus.LEFT
+    assert codes(world.block(world.readmission(ALICE, 1, 1))) == [ClearingCode.NOT_READMITTABLE]
+
+
+def test_nobody_leaves_while_a_default_is_under_way() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fall(500_000)
+    assert codes(world.block(world.exit(DAVE, 4))) == [ClearingCode.CANNOT_LEAVE]
+    world.until_ended()
+    assert codes(world.block(world.exit(DAVE, 4))) == []
+
+
+def test_what_is_left_after_a_default_is_the_members_own() -> None:
+    world = defaulted(DefaultWorld(fund=NO_FUND))
+    world.bring(alice=1_000, keyed=10)
+    assert codes(world.block(world.withdrawn_by(ALICE, 1_000 * DOLLAR, secret(1)))) == []
+    assert world.cash(ALICE) == 0
+    assert world.cash(KEYED_CLIENT) == 10 * DOLLAR

@@ -1,0 +1,120 @@
+"""Whatever prices, bids and failures come: every default ends by its deadline, and no unit is made or lost."""
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from clearing.apply_block import apply_block
+from clearing.default.receipts import DefaultEnded, LossShared
+from clearing.default.records import Phase
+from clearing.default.terms import DefaultTerms, blocks_max
+from clearing.default.unresolved import deadline_height, defaults_under_way, unresolved_micros
+from clearing.ledger import FUND_ACCOUNT
+from clearing.opening import open_state
+from clearing.state.export import export_state, import_state
+from tests.clearing.default.defaults_world import CLIENT_SECRET, DAVE, KEYED_CLIENT, DefaultWorld
+from tests.clearing.fund.contributions import TERMS as FUND
+from tests.clearing.fund.contributions import FundTerms
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_CALL,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    SALT,
+    WETH_1,
+    roots,
+)
+
+EVERYBODY = (ALICE, BOB, CAROL, DAVE, ALICE_CLIENT, KEYED_CLIENT)
+blocks = st.integers(0, 4)
+terms = st.builds(
+    DefaultTerms,
+    enabled=st.sampled_from((True,)),
+    house_capital_micros=st.sampled_from((0, 500 * DOLLAR, 10**9 * DOLLAR)),
+    assessment_ppm=st.sampled_from((0, 500_000, 2_000_000)),
+    assessment_blocks=blocks,
+    auction_blocks=blocks,
+    auction_slices=st.sampled_from((1, 7, 100)),
+    auction_worst_ppm=st.sampled_from((0, 10_000, 1_000_000)),
+    porting_blocks=blocks,
+    halt_blocks=blocks,
+    replenishment_blocks=blocks,
+)
+trades = st.lists(
+    st.tuples(
+        st.sampled_from(EVERYBODY),
+        st.sampled_from(EVERYBODY),
+        st.integers(1, 60_000),
+        st.sampled_from((BTC_PERP, BTC_PERP, ETH_PERP, BTC_CALL)),
+    ),
+    min_size=3,
+    max_size=8,
+)
+prices = st.tuples(st.integers(200_000, 1_500_000), st.integers(5_000, 40_000))
+bids = st.tuples(st.sampled_from((BOB, CAROL, DAVE)), st.integers(0, 100), st.integers(-500, 500))
+steps = st.lists(st.one_of(prices.map(lambda each: ("price", each)), bids.map(lambda each: ("bid", each))), max_size=10)
+
+
+def drive(world: DefaultWorld, story: list[tuple[str, tuple[int, ...]]]) -> None:
+    """Prices and bids, and rescues of whoever may be rescued."""
+    for kind, figures in story:
+        if kind == "price":
+            world.block(prices=((1, figures[0]), (2, figures[1])))
+            continue
+        account, slices, dollars = figures
+        asked = [world.bid(account, number, slices, dollars * DOLLAR) for number, _ in defaults_under_way(world.state)]
+        rescues = [
+            world.rescue(client, number, 4, CLIENT_SECRET if client == KEYED_CLIENT else None)
+            for number, held in defaults_under_way(world.state)
+            for client in held.clients
+            if held.member != 4 and dollars > 0
+        ]
+        world.block(*asked, *rescues)
+
+
+@given(terms, st.booleans(), trades, steps)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
+    chosen: DefaultTerms,
+    funded: bool,
+    bargains: list[tuple[int, int, int, int]],
+    story: list[tuple[str, tuple[int, ...]]],
+) -> None:
+    world = DefaultWorld(chosen, FUND if funded else FundTerms())
+    world.bring(client=60_000, keyed=60_000)
+    world.block(facts=[world.deposit_fact(each, WETH_1, 50 * 10**18) for each in (ALICE, BOB)])
+    for buyer, seller, lots, instrument in bargains:
+        if buyer != seller:
+            world.block(world.trades(buyer, seller, lots, instrument, world.state.marks[instrument].ticks))
+    if funded:
+        world.pass_epoch()
+    before = world.everything()
+    drive(world, story)
+    while defaults_under_way(world.state):
+        assert world.state.now.height < deadline_height(world.state)
+        for _, held in defaults_under_way(world.state):
+            assert held.deadline_height <= held.declared_height + blocks_max(chosen)
+        world.block()
+    assert unresolved_micros(world.state) == 0
+    assert world.everything() == before
+    assert world.cash(FUND_ACCOUNT) == sum(each.micros for _, each in world.state.contributions.ordered())
+    results = [each for result in world.results for each in result.receipts]
+    for each in results:
+        if isinstance(each, DefaultEnded):
+            assert each.loss == sum(micros for _, micros in each.by_layer) + each.house
+        if isinstance(each, LossShared):
+            for step in each.steps:
+                assert step.borne == sum(share.amount for share in step.shares)
+    for number, held in world.state.defaults.ordered():
+        assert held.phase is Phase.ENDED
+        assert not [bid for (of, _), bid in world.state.default_bids.ordered() if of == number]
+    event(f"{len(list(world.state.defaults.ordered()))} defaults")
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert roots(copy) == roots(world.state)
+    state = open_state(world.genesis, SALT)
+    for block in world.blocks:
+        state = apply_block(state, block)[0].absorb()
+    assert roots(state) == roots(world.state)
