@@ -5,7 +5,7 @@ here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: 
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ class Anchor:
     listed: frozenset[ListedCustody] | None = None
     """Vaults and tokens of a trusted genesis."""
     genesis: "Genesis | None" = field(default=None, repr=False, compare=False)
-    """The genesis itself: the parameters in force are compared with its own."""
+    """The genesis itself, as amended: the parameters in force are compared with its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,22 @@ def anchor_of_genesis(data: bytes) -> Anchor:
 
     genesis = genesis_from_json(data)
     return Anchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis)
+
+
+def amended_anchor(anchor: Anchor, package: Path, amendments: Path, validators_hash: bytes | None) -> Anchor:
+    """The anchor with the terms in force at the package's snapshot, as certified amendments of the genesis make them.
+
+    `validators_hash`: of the trusted set that certified the amendments' header. Raises LocalFault for an unreadable
+    path, RemoteFault where the amendments are not shown to be all there were.
+    """
+    from clearing.governance.certified import AMENDMENTS_BYTES_MAX, check_amendments, read_amendments
+
+    if anchor.genesis is None or validators_hash is None:
+        raise LocalFault(BaseCode.MALFORMED, "amendments", why="they amend a genesis, which must be trusted: --genesis")
+    height = read_package(read_limited(package, PACKAGE_BYTES_MAX)).statement.height
+    certified = read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX))
+    genesis, _ = check_amendments(certified, anchor.genesis, validators_hash, height)
+    return replace(anchor, listed=listed_custody(genesis), genesis=genesis)
 
 
 def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Report, Verdict]:

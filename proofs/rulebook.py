@@ -26,11 +26,16 @@ if TYPE_CHECKING:  # parameters and pricing are loaded where a package is checke
 
 
 def check_rulebook(
-    statement: RiskStatement, genesis: "Genesis | None" = None, *, certified_ms: int | None = None
+    statement: RiskStatement,
+    genesis: "Genesis | None" = None,
+    *,
+    certified_ms: int | None = None,
+    network: bytes | None = None,
 ) -> str:
     """Compute slots, rows and prices again, and compare the parameters with the genesis; what was found, in words.
 
-    `certified_ms`: the time of the header that certifies the statement. Raises Refused RULES_DIFFER naming the first
+    `certified_ms`: the time of the header that certifies the statement. `network`: by default of the genesis, which
+    differs from it once the genesis was amended. Raises Refused RULES_DIFFER naming the first
     difference, BAD_STATEMENT for a rulebook that makes no rows.
     """
     book = _read(statement)
@@ -49,7 +54,7 @@ def check_rulebook(
     found = f"{len(rows)} rows are those of {len(book.instruments)} instruments and {len(book.prices)} prices"
     if genesis is None:
         return f"{found} under the stated parameters"
-    _check_genesis(statement, book, genesis)
+    _check_genesis(statement, book, genesis, network)
     return f"{found} under the genesis' parameters"
 
 
@@ -112,12 +117,12 @@ def _check_fund(statement: RiskStatement, book: "Rulebook") -> None:
             raise Refused(ProofCode.RULES_DIFFER, "fund", stated=terms.fund, named=book.parameters.default_fund_micros)
 
 
-def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis") -> None:
+def _check_genesis(statement: RiskStatement, book: "Rulebook", genesis: "Genesis", network: bytes | None) -> None:
     """Whether nothing differs from the genesis but what its own rules let move."""
     from clearing.assets import collateral_tokens
     from clearing.genesis import network_id
 
-    _same("network", statement.network, network_id(genesis))
+    _same("network", statement.network, network_id(genesis) if network is None else network)
     _same("instruments", book.instruments, genesis.instruments)
     _same("cash groups", book.cash_groups, genesis.cash_groups)
     named = sorted((feed.id, feed.name) for feed in genesis.feeds)

@@ -60,9 +60,9 @@ def verify_package(
 ) -> Verdict:
     """Check a package's bytes.
 
-    `network`, `validators_hash`, `listed` (`clearing.listed_custody`) and `genesis` (a checked one, with which the
-    stated parameters, and whose custody is counted, are compared) are what the caller trusts; without them the
-    package's own are taken, and the limits say so. Never raises for bad input.
+    `network`, `validators_hash`, `listed` (`clearing.listed_custody`) and `genesis` (a checked one, as amended, with
+    which the stated parameters, and whose custody is counted, are compared) are what the caller trusts; without them
+    the package's own are taken, and the limits say so. Never raises for bad input.
     """
     started = clock() if clock is not None else 0.0
     if genesis is not None and listed is None:
@@ -217,7 +217,9 @@ class PackageChecks:
     def rules(self) -> str:
         """Slots, rows and prices are those of the stated parameters, and with a genesis these are its own."""
         package = self.package
-        return check_rulebook(package.statement, self.genesis, certified_ms=package.header.time_ms)
+        return check_rulebook(
+            package.statement, self.genesis, certified_ms=package.header.time_ms, network=self.network
+        )
 
     def inclusion(self) -> str:
         """The own account is in the certified list."""

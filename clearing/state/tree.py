@@ -49,6 +49,16 @@ def bucket_of(salt: bytes) -> int:
     return int.from_bytes(salt[:2], "big") >> 4
 
 
+def bucket_hash(leaves: Iterable[bytes]) -> bytes:
+    """Of a bucket's leaves, in the order of their keys."""
+    return sha256(_BUCKET + b"".join(leaves)).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Of a node above two others."""
+    return sha256(_NODE + left + right).digest()
+
+
 class Tree:
     """Nodes by heap index: 1 is the root, `BUCKETS + b` the hash of bucket b. Overlaid like a `Table`."""
 

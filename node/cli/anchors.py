@@ -119,6 +119,31 @@ def anchor_of(
     return replace(anchor, validators_hash=followed.validators_hash or anchor.validators_hash), check
 
 
+def amended(
+    anchor: "Anchor", package: Path, amendments: Path, light_store: Path | None, light_urls: tuple[str, ...]
+) -> "Anchor":
+    """The anchor's genesis as amended; whose header the light client follows too, where that was asked."""
+    from clearing.base.errors import BaseCode, RemoteFault
+    from clearing.governance.certified import AMENDMENTS_BYTES_MAX, read_amendments
+    from node.verify import amended_anchor, read_limited
+
+    if anchor.genesis is None:
+        raise click.UsageError("--amendments needs --genesis: it is what they amend")
+    trusted = anchor.validators_hash
+    if light_store is not None:
+        from consensus.light.client import TrustPolicy
+        from node.cli.light import TRUSTING_PERIOD_S
+        from node.light.verify_package import anchor_of_light_store
+
+        header = read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX)).header
+        policy = TrustPolicy(TRUSTING_PERIOD_S * 1000)
+        followed, check = anchor_of_light_store(header, light_store, light_urls, policy, Path("light-evidence"))
+        if check is not None and not check.ok:
+            raise RemoteFault(BaseCode.WRONG_VALUE, "amendments.header", why=check.detail)
+        trusted = followed.validators_hash or trusted
+    return amended_anchor(anchor, package, amendments, trusted)
+
+
 def _hash(option: str, text: str | None) -> bytes | None:
     if text is None:
         return None

@@ -13,6 +13,11 @@ from node.cli.output import output_option, show
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @anchor_options
 @light_options
+@click.option(
+    "--amendments",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What was voted since genesis, certified: `crossclear governance amendments`.",
+)
 @own_options
 @click.option("--second-opinion", is_flag=True, help="Also check the certificate with py-ecc (about a second).")
 @output_option
@@ -23,6 +28,7 @@ def verify(
     network: str | None,
     light_store: Path | None,
     light_urls: tuple[str, ...],
+    amendments: Path | None,
     account: int | None,
     seed_file: Path | None,
     holdings: Path | None,
@@ -37,6 +43,10 @@ def verify(
     from node.verify import Own, in_words, verify_file
 
     anchor, light = anchor_of(file, genesis, validators_hash, network, light_store, light_urls)
+    if amendments is not None:
+        from node.cli.anchors import amended
+
+        anchor = amended(anchor, file, amendments, light_store, light_urls)
     own = None
     if account is not None and seed_file is not None and holdings is not None:
         own = Own(account, seed_file, holdings)

@@ -1,0 +1,177 @@
+"""Whoever trusts a genesis follows what was voted since, and believes no other story."""
+
+import msgspec
+import pytest
+
+from clearing.base import bls
+from clearing.base.certificate import Certificate, VoteKind, make_certificate, vote_digest
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.header import Header
+from clearing.base.validators import ValidatorSet
+from clearing.codes import ClearingCode
+from clearing.epoch import take_snapshot
+from clearing.governance.certified import (
+    CertifiedAmendments,
+    certify_amendments,
+    check_amendments,
+    read_amendments,
+    write_amendments,
+)
+from clearing.governance.fold import next_head
+from clearing.instruments import Instrument, InstrumentKind
+from clearing.ranges.parameters import RangeParameters
+from clearing.validators.sets import sets_of
+from proofs.errors import ProofCode, Refused
+from proofs.rulebook import check_rulebook
+from tests.clearing.governance.parliament import Parliament, governed_genesis
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, USD
+
+replace = msgspec.structs.replace
+
+
+def header_of(house: Parliament) -> Header:
+    """What the network's header of the decided height says, as far as it matters here."""
+    sets, result = sets_of(house.state), house.results[-1]
+    return Header(
+        network=house.network,
+        parent=bytes(32),
+        height=house.state.now.height,
+        time_ms=house.time_ms,
+        payload_root=bytes(32),
+        module_roots=house.state.module_roots(),
+        commitments_root=bytes(32),
+        commitments_height=0,
+        withdrawals_root=result.withdrawals_root,
+        withdrawals_count=result.withdrawals_count,
+        exit_root=result.exit_root,
+        epoch=result.epoch,
+        validators_hash=sets.last.hash,
+        next_validators_hash=sets.now.hash,
+        deposit_cursors=result.deposit_cursors,
+    )
+
+
+def signed(house: Parliament, header: Header) -> tuple[Certificate, ValidatorSet]:
+    validators = sets_of(house.state).last
+    digest = vote_digest(house.network, validators.hash, VoteKind.PRECOMMIT, header.height, 0, header.hash)
+    shares = {
+        at: bls.sign(bls.secret_from_seed(bytes([house.names[each.envelope_key]]) * 32), digest)
+        for at, each in enumerate(validators.validators)
+    }
+    return make_certificate(VoteKind.PRECOMMIT, header.height, 0, header.hash, validators, shares), validators
+
+
+def certified(house: Parliament) -> CertifiedAmendments:
+    header = header_of(house)
+    return certify_amendments(house.state, header, *signed(house, header))
+
+
+def amended() -> Parliament:
+    house = Parliament(governed_genesis())
+    house.step(house.trade(ALICE, BOB, BTC_PERP, 1_000, 790_000))
+    house.amend(("risk.groups.1.range_ppm", 300_000))
+    house.amend(("instruments.9", Instrument(9, "BTC-9", InstrumentKind.PERPETUAL, 1, 1, USD, 10)))
+    house.amend(("assets.3.haircut_ppm", 150_000), ("market.trade_fee_ppm", 100))
+    house.step(facts=house.custody_facts(400))
+    return house
+
+
+HOUSE = amended()
+FILE = certified(HOUSE)
+TRUSTED = FILE.validators.hash
+
+
+def refused(file: CertifiedAmendments, height: int | None = None, trusted: bytes = TRUSTED) -> int:
+    with pytest.raises(RemoteFault) as caught:
+        check_amendments(file, HOUSE.genesis, trusted, HOUSE.state.now.height if height is None else height)
+    return int(caught.value.code)
+
+
+def test_the_terms_of_every_height_follow_from_genesis_and_the_file() -> None:
+    file = read_amendments(write_amendments(FILE))
+    assert file == FILE
+    genesis, applied = check_amendments(file, HOUSE.genesis, TRUSTED, HOUSE.state.now.height)
+    assert (genesis, applied) == (HOUSE.state.terms.genesis, 3)
+    heights = [each.height for each in file.amendments]
+    for height, count in ((0, 0), (heights[0] - 1, 0), (heights[0], 1), (heights[1], 2), (heights[2] - 1, 2)):
+        assert check_amendments(file, HOUSE.genesis, TRUSTED, height)[1] == count
+
+
+def test_a_statement_under_amended_terms_is_the_amended_genesis_and_not_the_first() -> None:
+    statement = take_snapshot(HOUSE.state).statement
+    genesis, _ = check_amendments(FILE, HOUSE.genesis, TRUSTED, statement.height)
+    assert "under the genesis' parameters" in check_rulebook(statement, genesis, network=HOUSE.network)
+    for other in (HOUSE.genesis, check_amendments(FILE, HOUSE.genesis, TRUSTED, FILE.amendments[1].height)[0]):
+        with pytest.raises(Refused) as caught:
+            check_rulebook(statement, other, network=HOUSE.network)
+        assert caught.value.code is ProofCode.RULES_DIFFER
+
+
+def test_no_amendment_can_be_left_out_added_changed_or_moved() -> None:
+    first, second, third = FILE.amendments
+    later = replace(first, height=first.height + 1)
+    forged = replace(third, amendment=first.amendment)
+    forged = replace(forged, head=next_head(second.head, forged.height, forged.time_ms, forged.amendment))
+    for amendments in ((), (first, second), (second, third), (first, third, second), (*FILE.amendments, third)):
+        assert refused(replace(FILE, amendments=amendments)) == ClearingCode.BAD_SNAPSHOT
+    for amendments in ((later, second, third), (first, second, forged)):
+        assert refused(replace(FILE, amendments=amendments)) == ClearingCode.BAD_SNAPSHOT
+
+
+def test_the_record_is_the_states_and_no_other() -> None:
+    fewer = replace(FILE.clock, amendments=2, head=FILE.amendments[1].head)
+    cut = replace(FILE, clock=fewer, amendments=FILE.amendments[:2])
+    assert refused(cut) == BaseCode.BAD_MERKLE_PROOF
+    for name, value in (
+        ("salt", bytes(32)),
+        ("path", (bytes(32), *FILE.path[1:])),
+        ("below", (*FILE.below, bytes(32))),
+        ("above", (bytes(32), *FILE.above)),
+    ):
+        assert refused(replace(FILE, **{name: value})) == BaseCode.BAD_MERKLE_PROOF
+
+
+def test_the_header_is_certified_by_the_trusted_set_of_this_network_and_not_too_old() -> None:
+    assert refused(FILE, trusted=bytes(32)) == BaseCode.WRONG_VALIDATOR_SET
+    assert refused(FILE, height=FILE.header.height + 1) == ClearingCode.BAD_SNAPSHOT
+    assert refused(replace(FILE, header=replace(FILE.header, epoch=99))) == BaseCode.WRONG_VALUE
+    bent = replace(FILE.certificate, aggregate=FILE.certificate.aggregate[:-1] + b"\0")
+    assert refused(replace(FILE, certificate=bent)) in (BaseCode.BAD_SIGNATURE, BaseCode.BAD_POINT)
+    elsewhere = replace(HOUSE.genesis, name="elsewhere")
+    with pytest.raises(RemoteFault) as caught:
+        check_amendments(FILE, elsewhere, TRUSTED, 1)
+    assert caught.value.code == BaseCode.WRONG_NETWORK
+
+
+def test_a_file_of_another_format_is_not_read() -> None:
+    with pytest.raises(RemoteFault):
+        read_amendments(write_amendments(replace(FILE, format=2)))
+    with pytest.raises(RemoteFault):
+        read_amendments(b"\x00")
+
+
+def test_without_a_proposal_there_is_nothing_to_certify() -> None:
+    house = Parliament()
+    header = header_of(house)
+    with pytest.raises(LocalFault):
+        certify_amendments(house.state, header, *signed(house, header))
+    with pytest.raises(LocalFault):
+        certify_amendments(HOUSE.state, header, *signed(house, header))
+
+
+def test_ranges_that_were_published_are_held_to_the_bounds_of_the_new_terms() -> None:
+    ranges = RangeParameters(interval_ms=1_000, window=20, window_min=5, horizon_ms=2_000, volatility_weight_ppm=0)
+    house = Parliament(replace(governed_genesis(), ranges=ranges))
+    house.wait(20)
+    assert 1 in house.state.ranges
+    house.amend(
+        ("risk.groups.1.volatility_ppm", 900_000),
+        ("risk.groups.1.volatility_range_ppm", 400_000),
+        ("ranges.range_min_ppm", 300_000),
+    )
+    house.step(facts=house.custody_facts(400))
+    statement = take_snapshot(house.state).statement
+    file = certified(house)
+    genesis, _ = check_amendments(file, house.genesis, file.validators.hash, statement.height)
+    assert "under the genesis' parameters" in check_rulebook(statement, genesis, network=house.network)
+    assert house.state.ranges[1].range_ppm >= 300_000
