@@ -120,7 +120,7 @@ def test_an_emptied_account_is_no_longer_under_a_call() -> None:
 
 def told(world: CrisisWorld) -> dict[int, int]:
     """Who would be called early now, one by one, with their probabilities."""
-    run = Run(world.state.fork(), world.make_block(()))
+    run = Run(world.state.fork(), world.make_block((), after_ms=0))
     outlook, congestion, found = outlook_of(run), congestion_of(run), {}
     book = margin_book(world.state)
     for account in book.accounts():

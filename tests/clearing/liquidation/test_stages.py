@@ -1,5 +1,7 @@
 """What follows the auction: the backstop, then the house, in steps, within the caps of a block."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -77,7 +79,7 @@ def test_steps_take_a_share_each_with_a_cool_down_between() -> None:
     steps = [each for result in world.results for each in of_kind(result, StepTaken)]
     assert len(steps) >= 2
     assert [each.step for each in steps] == list(range(1, len(steps) + 1))
-    assert {after - before for before, after in zip(heights, heights[1:], strict=False)} == {3}
+    assert {after - before for before, after in pairwise(heights)} == {3}
     for each in steps:
         needed = -(-each.notional * each.needed // each.denominator)
         wanted = needed if needed <= 3_000 * DOLLAR else -(-needed // 2)
