@@ -1,0 +1,93 @@
+"""A running network without relayers: what no vault paid in time comes back, what waits is cancelled by its owner."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from clearing.assets import CashGroup
+from clearing.base import secp256k1
+from clearing.crisis import CrisisParameters
+from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
+from clearing.gates.requests import WithdrawalCancellation
+from clearing.gates.terms import AssetGate, GateTerms
+from clearing.genesis import Genesis
+from clearing.receipts import WithdrawalConfirmed, WithdrawalReleased
+from node.devnet import network as devnet_network
+from node.devnet.funding import USDC, Funding
+from node.devnet.genesis import build_genesis
+from node.devnet.members import UNSIGNED, signed_withdrawal
+from node.devnet.network import Devnet, running_devnet
+from node.devnet.options import DevnetOptions
+from node.devnet.trading import now_ms
+from node.devnet.waiting import until
+from tests.e2e.live import PATIENCE_SECONDS, deposit, height_of, recorded, roots_equal
+
+pytestmark = [pytest.mark.network, pytest.mark.chain]
+VALID_MS = 8_000
+SMALL, LARGE = 3_000 * USDC, 50_000 * USDC
+DEPOSIT = 500_000 * USDC
+
+
+def gated_genesis(*arguments: Any, **named: Any) -> Genesis:
+    """The devnet's, with gates on every token, a short time to claim in, and no fees that would blur the sums."""
+    genesis = build_genesis(*arguments, **named)
+    delays = tuple(AssetGate(each.id, delay_above_units=SMALL, delay_blocks=10_000) for each in genesis.assets)
+    return msgspec.structs.replace(
+        genesis,
+        cash_groups=tuple(CashGroup(each.id, each.name) for each in genesis.cash_groups),
+        market=msgspec.structs.replace(genesis.market, withdrawal_valid_ms=VALID_MS),
+        crisis=CrisisParameters(gates=GateTerms(delays, give_back_expired=True, deposit_hold_blocks=10)),
+    )
+
+
+async def cash_of(devnet: Devnet, account: int) -> int:
+    async with devnet.client_of(devnet.members[account]) as client:
+        return sum(int(each.amount_micros) for each in (await client.account(account)).cash)
+
+
+async def until_cash(devnet: Devnet, account: int, what: str, wanted: int) -> None:
+    async def look() -> bool | None:
+        return True if await cash_of(devnet, account) == wanted else None
+
+    await until(what, PATIENCE_SECONDS, look)
+
+
+async def test_what_no_vault_paid_comes_back_and_what_waits_is_cancelled(
+    anvil_binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devnet_network, "build_genesis", gated_genesis)
+    monkeypatch.setattr(devnet_network, "RELAYERS", 0)
+    folder = tmp_path / "devnet"
+    async with running_devnet(DevnetOptions(output_dir=folder, members=4)) as devnet:
+        house, one, two, *_ = devnet.members
+        await deposit(devnet, tuple(Funding(each, 0, "USDC", DEPOSIT) for each in (house, one, two)))
+        start = await cash_of(devnet, one.id)
+        token = devnet.chains[0].deployed.tokens["USDC"]
+        chain_id = devnet.chains[0].anvil.chain_id
+        asset = next(each.id for each in devnet.genesis.assets if (each.chain_id, each.token) == (chain_id, token))
+        client = devnet.clients["n1"]
+        small = signed_withdrawal(devnet.network, one, asset, SMALL, 1, now_ms())
+        large = signed_withdrawal(devnet.network, two, asset, LARGE, 1, now_ms())
+        told = await client.submit((small, large))
+        assert [each.status for each in told.results] == ["accepted", "accepted"]
+        await until_cash(devnet, one.id, "the small one to leave", start - SMALL)
+        await until_cash(devnet, one.id, "the small one to come back", start)
+
+        assert await cash_of(devnet, two.id) == start - LARGE, "the large one still waits"
+        bare = WithdrawalCancellation(two.id, 0, 2, now_ms() + 60_000, UNSIGNED)
+        signature = secp256k1.sign_digest(two.secret, bare.digest(devnet.network))
+        told = await client.submit((msgspec.structs.replace(bare, signature=signature),))
+        assert told.results[0].status == "accepted", told
+        await until_cash(devnet, two.id, "the large one to be given back", start)
+        await roots_equal(devnet, await height_of(client))
+        assert await devnet.wallet(0, one).token_balance(token) == 0
+    for log in recorded(devnet, tmp_path):
+        assert [each.units for each in log.of_kind(WithdrawalReleased)] == [SMALL]
+        assert not log.of_kind(WithdrawalConfirmed)
+        (missed,) = log.of_kind(WithdrawalNotPaid)
+        assert missed.block_time_s > missed.not_after_s
+        assert len(log.of_kind(WithdrawalWaits)) == 1
+        backs = [(each.why, each.units, each.credited) for each in log.of_kind(WithdrawalGivenBack)]
+        assert backs == [(GivenBackWhy.NOT_PAID, SMALL, one.id), (GivenBackWhy.CANCELLED, LARGE, two.id)]
