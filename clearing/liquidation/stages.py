@@ -106,6 +106,8 @@ def _step(run: Run, account: int, held: Holdings, margin: AccountMargin, needed:
     whole = whole_notional(run, held)
     left = -(-whole * needed // DENOMINATOR)
     size = step_of(left, terms.step_ppm, terms.whole_notional, terms.step_notional_max)
+    if record.steps >= terms.steps_max:
+        size = left
     share = needed if size == left else min(share_of(size, whole), needed)
     share = run.liquidated.share_within(share, whole, terms.block_notional_max)
     if not share and needed:

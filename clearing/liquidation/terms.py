@@ -12,6 +12,7 @@ from clearing.collateral.terms import Check
 
 AUCTION_BLOCKS_MAX = 100_000
 DISCOUNT_MAX_PPM = 500_000
+STEPS_MAX = 1_000
 
 
 class LiquidationTerms(Wire, frozen=True):
@@ -35,6 +36,8 @@ class LiquidationTerms(Wire, frozen=True):
     """So little is taken over whole."""
     step_notional_max: U63 = 0
     """No step takes over more than this; 0: any."""
+    steps_max: U32 = 20
+    """After so many steps all that is needed is taken at once, within the caps of the block."""
     cooldown_blocks: U32 = 0
     """So many blocks pass between two steps on one account."""
     block_notional_max: U63 = 0
@@ -53,4 +56,5 @@ def liquidation_checks(terms: LiquidationTerms) -> Iterator[Check]:
     yield "slice_max_ppm", terms.slice_max_ppm, 1 <= terms.slice_max_ppm <= PPM
     yield "bidder_share_ppm", terms.bidder_share_ppm, terms.bidder_share_ppm <= PPM
     yield "step_ppm", terms.step_ppm, 1 <= terms.step_ppm <= PPM
+    yield "steps_max", terms.steps_max, 1 <= terms.steps_max <= STEPS_MAX
     yield "cooldown_blocks", terms.cooldown_blocks, terms.cooldown_blocks <= AUCTION_BLOCKS_MAX

@@ -293,6 +293,7 @@ def test_transfers_name_what_they_are() -> None:
         {"slice_max_ppm": 0},
         {"bidder_share_ppm": 1_000_001},
         {"step_ppm": 0},
+        {"steps_max": 0},
         {"cooldown_blocks": 100_001},
     ],
 )

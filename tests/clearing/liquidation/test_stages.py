@@ -89,6 +89,16 @@ def test_steps_take_a_share_each_with_a_cool_down_between() -> None:
     assert (ended.steps, ended.failed) == (len(steps), False)
 
 
+def test_after_so_many_steps_all_that_is_needed_is_taken() -> None:
+    world = leveraged(liquidation=LiquidationTerms(step_ppm=10_000, steps_max=3))
+    world.go(btc=FALLEN)
+    for _ in range(5):
+        world.go()
+    steps = [each for result in world.results for each in of_kind(result, StepTaken)]
+    assert [each.taken < each.needed for each in steps] == [True, True, True, False]
+    assert world.margin(ALICE).initial_ok
+
+
 def test_a_block_liquidates_no_more_than_its_notional() -> None:
     cap = 3_000 * DOLLAR
     world = leveraged(liquidation=LiquidationTerms(block_notional_max=cap))
@@ -177,12 +187,13 @@ TERMS = st.builds(
     whole_notional=st.sampled_from([0, 500 * DOLLAR]),
     step_notional_max=st.sampled_from([0, 4_000 * DOLLAR]),
     cooldown_blocks=st.integers(0, 2),
+    steps_max=st.integers(1, 20),
     block_notional_max=st.sampled_from([0, 5_000 * DOLLAR]),
     block_loss_max=st.sampled_from([0, 50 * DOLLAR]),
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     TERMS,
     st.integers(0, 3),
