@@ -16,6 +16,7 @@ from benchmarks.march2020.hours import BLOCKS, EXCERPT, read_hours
 from benchmarks.march2020.market import Plan
 from benchmarks.march2020.replay import Outcome, Replay
 from benchmarks.march2020.settings import SETTINGS
+from clearing.default.waterfall import Layer
 
 WHOLE = 10**6
 LOSSES_TOLD = 20
@@ -25,8 +26,11 @@ LINES: tuple[tuple[str, str], ...] = (
     ("liquidations", "forced liquidations"),
     ("accounts", "accounts liquidated"),
     ("notional", "notional taken, dollars"),
+    ("sold", "of it sold to bidders, dollars"),
     ("brought", "cash that answered calls, dollars"),
-    ("penalties", "penalties, dollars"),
+    ("reduced", "offered by members that were called, dollars"),
+    ("penalties", "penalties and discounts, dollars"),
+    ("defaults", "defaults"),
     ("defaulters", "accounts with a loss beyond their own resources"),
     ("missing", "losses beyond the defaulters' own resources, dollars"),
     ("worst", "lowest equity of any account, dollars"),
@@ -68,8 +72,11 @@ def figures_of(outcome: Outcome) -> dict[str, int]:
         "liquidations": sum(each.liquidations for each in fates),
         "accounts": sum(each.liquidations > 0 for each in fates),
         "notional": sum(each.notional for each in fates) // WHOLE,
+        "sold": outcome.sold // WHOLE,
         "brought": outcome.brought // WHOLE,
+        "reduced": outcome.reduced // WHOLE,
         "penalties": sum(each.penalties for each in fates) // WHOLE,
+        "defaults": sum(each.defaults for each in fates),
         "defaulters": sum(each.missing > 0 for each in fates),
         "missing": sum(each.missing for each in fates) // WHOLE,
         "worst": outcome.worst_equity // WHOLE,
@@ -83,6 +90,10 @@ def table(outcomes: Sequence[Outcome]) -> list[str]:
     columns = [figures_of(each) for each in outcomes]
     lines = ["", f"{'':54}" + "".join(f"{each.name:>16}" for each in outcomes)]
     lines += [f"{title:54}" + "".join(f"{column[key]:>16,}" for column in columns) for key, title in LINES]
+    layers = [layer.name for layer in Layer if layer is not Layer.TEAR_UP]
+    for name in [*layers, "REST"]:
+        title = f"borne by {name.lower().replace('_', ' ')}, dollars"
+        lines.append(f"{title:54}" + "".join(f"{each.layers[name] // WHOLE:>16,}" for each in outcomes))
     ends = [Counter(fate.end for fate in each.fates.values()) for each in outcomes]
     for end in sorted(set().union(*ends)):
         lines.append(f"{'ended ' + end:54}" + "".join(f"{each[end]:>16,}" for each in ends))

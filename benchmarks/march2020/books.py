@@ -24,12 +24,14 @@ class Means:
     """What it can bring when called, in all: a quarter of the members nothing, the others up to four times."""
     delay_blocks: int
     """From the call to its cash, final: five minutes to three hours."""
+    is_prudent: bool
+    """Whether it sells a quarter of its book when called and without cash to bring: every second one."""
 
 
 def means_of(seed: int) -> Means:
     """The means of one seed."""
     reserve = draw(seed, "reserve", 4 * PPM + 1) if draw(seed, "none", 4) else 0
-    return Means(draw(seed, "cushion", PPM + 1), reserve, 1 + draw(seed, "delay", 36))
+    return Means(draw(seed, "cushion", PPM + 1), reserve, 1 + draw(seed, "delay", 36), draw(seed, "prudent", 2) == 1)
 
 
 def book_of_seed(seed: int) -> tuple[int, ...]:

@@ -6,24 +6,31 @@ minutes from then on. It counts nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from benchmarks.march2020.books import SEEDS_MAX, book_of_seed, has_client, means_of
 from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour, blocks_of
+from benchmarks.march2020.settings import STRESS
 from clearing.accounts.kinds import AccountKind
-from clearing.base.secp256k1 import address
+from clearing.base.secp256k1 import address, sign_digest
 from clearing.base.units import PPM, mul_div_up
 from clearing.blocks import BlockResult
 from clearing.crisis import CrisisParameters
+from clearing.default.records import DefaultHeld, Phase
+from clearing.default.requests import ClientRescue, DefaultBid
+from clearing.default.unresolved import defaults_under_way
 from clearing.facts import Fact
 from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
-from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
 from clearing.instruments import Instrument, InstrumentKind
+from clearing.liquidation.requests import LiquidationBid
+from clearing.liquidation.sizing import DENOMINATOR
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.margin.requirement import AccountMargin
 from clearing.ranges.parameters import RangeParameters
-from clearing.transactions import Transaction
+from clearing.transactions import Trade, Transaction
 from node.backtest.books import MICROS_PER_TICK, lots_of
 from node.backtest.walk import FIRST_RANGE_PPM
 from tests.clearing.state.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USD, USDC_1, World, make_genesis, secret
@@ -32,6 +39,8 @@ FIRST = 100
 """Member and account of seed 0; a client's account is FIRST + SEEDS_MAX + seed."""
 DEALERS = (1, 2, 3, 4)
 """Members that stand opposite to all books; they have plenty and bid in auctions."""
+DISCOUNTS_PPM = (2_000, 5_000, 10_000, 15_000)
+"""What each of them wants of the notional at least, to take a slice."""
 DEALER_DOLLARS, HOUSE_DOLLARS = 200_000_000, 10_000_000
 INSTRUMENTS = (1, 2)
 OPENING_S = 1_583_020_800
@@ -74,7 +83,8 @@ def replay_genesis(seeds: range, first_ms: int, crisis: CrisisParameters, horizo
         )
         for seed in seeds
     ]
-    base = make_genesis(MarketParameters(epoch_blocks=BLOCKS, request_ms_max=HOUR_MS), RiskParameters(groups))
+    risk = RiskParameters(groups, stress=STRESS if crisis.fund.enabled else ())
+    base = make_genesis(MarketParameters(epoch_blocks=BLOCKS, request_ms_max=HOUR_MS), risk)
     return msgspec.structs.replace(
         base,
         name="march-2020",
@@ -164,6 +174,65 @@ class March(World):
         held = holdings_of(self.state, account_of(self.seeds[0]))
         held.lots = list(lots)
         return margin_of(arrays_of(self.state), held)
+
+    def bids(self) -> list[Transaction]:
+        """What dealers ask for: a half of all that is for sale each, the keenest first, and all clients in need."""
+        height = self.state.now.height + 1
+        made: list[Transaction] = []
+        for seller, sale in self.state.liquidations.ordered():
+            if sale.first_height <= height <= sale.last_height:
+                for dealer, least in zip(DEALERS, DISCOUNTS_PPM, strict=True):
+                    made.append(self.ask(LiquidationBid, dealer, seller, sale.opened_height, DENOMINATOR // 2, least))
+        for number, held in defaults_under_way(self.state):
+            if held.phase is Phase.OPEN and held.auction_height == height:
+                made += self.default_bids(number, held)
+            if held.phase is Phase.OPEN and held.porting_height >= height:
+                made += [self.rescue(client, number) for client in held.clients]
+        return made
+
+    def default_bids(self, number: int, held: DefaultHeld) -> list[Transaction]:
+        """Half of a defaulter's portfolio each, for the same part of the notional as in any sale."""
+        slices, whole = self.genesis.crisis.default.auction_slices, 0
+        for instrument, lots in book_of(self.state, held.estate).lots:
+            whole += abs(lots) * self.state.marks[instrument].ticks * MICROS_PER_TICK
+        asks = [whole * least // PPM // slices for least in DISCOUNTS_PPM]
+        pairs = zip(DEALERS, asks, strict=True)
+        return [self.ask(DefaultBid, dealer, number, slices // 2, ask) for dealer, ask in pairs]
+
+    def rescue(self, client: int, number: int) -> Transaction:
+        """A dealer takes a client in; the house signs for clients without keys."""
+        self.nonce += 1
+        until = self.state.now.time_ms + HOUR_MS // 2
+        dealer = DEALERS[client % len(DEALERS)]
+        words = ClientRescue(client, number, dealer, self.nonce, until, bytes(65), bytes(65))
+        digest = words.digest(self.network)
+        return msgspec.structs.replace(
+            words,
+            member_signature=sign_digest(secret(dealer), digest),
+            client_signature=sign_digest(secret(HOUSE), digest),
+        )
+
+    def ask(self, kind: type[Any], account: int, *fields: int) -> Any:
+        """A request of `account`, signed by its member."""
+        self.nonce += 1
+        words = kind(account, *fields, self.nonce, self.state.now.time_ms + HOUR_MS // 2, bytes(65))
+        return msgspec.structs.replace(words, signature=sign_digest(secret(account), words.digest(self.network)))
+
+    def is_selling(self, account: int) -> bool:
+        """Whether the account's positions are being sold for it."""
+        return account in self.state.liquidations
+
+    def quarter(self, account: int) -> list[Trade]:
+        """Trades by which the account closes a quarter of each position with its dealer, a little off the mark."""
+        dealer = DEALERS[account % len(DEALERS)]
+        trades = []
+        for instrument, lots in book_of(self.state, account).lots:
+            mark, size = self.state.marks[instrument].ticks, -(-abs(lots) // 4)
+            ticks = mark - mark // 500 if lots > 0 else mark + mark // 500
+            sides = (dealer, account) if lots > 0 else (account, dealer)
+            until = self.state.now.time_ms + HOUR_MS // 2
+            trades.append(self.trade(*sides, instrument, size, ticks, not_after_ms=until))
+        return trades
 
     def margin(self, account: int) -> AccountMargin:
         """Of an account now."""

@@ -12,15 +12,31 @@ from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour
 from benchmarks.march2020.market import FIRST, HOUSE_DOLLARS, QUIET_BLOCKS, March, Plan
 from clearing.base.units import PPM, mul_div_down
 from clearing.blocks import BlockResult
+from clearing.calls.receipts import EarlyCalled
+from clearing.calls.records import CallKind
 from clearing.crisis import CrisisParameters
+from clearing.default.receipts import DefaultEnded
+from clearing.default.waterfall import Layer
 from clearing.facts import Fact
+from clearing.fund.receipts import FundCalled
 from clearing.holdings import book_of, holdings_of
 from clearing.invariants import check_state
-from clearing.receipts import TransferCode
+from clearing.liquidation.receipts import BackstopTook, SliceSold
+from clearing.receipts import Liquidated, TransferCode
+from clearing.transactions import Transaction
+from node.backtest.books import MICROS_PER_TICK
 from tests.clearing.state.world import DOLLAR, HOUSE, USDC_1
 
 TARGET_PPM = 1_100_000
 """Who brings cash brings it up to this part of the initial margin."""
+
+
+COSTS = (
+    TransferCode.LIQUIDATION_PENALTY,
+    TransferCode.PENALTY_TO_TAKER,
+    TransferCode.PENALTY_TO_FUND,
+    TransferCode.SLICE_DISCOUNT,
+)
 
 
 @dataclass(slots=True)
@@ -38,6 +54,8 @@ class Fate:
     notional: int = 0
     """Taken from it, at the mark."""
     penalties: int = 0
+    """And discounts."""
+    defaults: int = 0
     missing: int = 0
     """What it owed beyond all that it had, and others paid."""
     end: str = ""
@@ -51,6 +69,14 @@ class Outcome:
     fates: dict[int, Fate] = field(default_factory=dict)
     receipts: Counter[str] = field(default_factory=Counter)
     blocks: int = 0
+    layers: Counter[str] = field(default_factory=Counter)
+    """What each layer of the waterfall bore."""
+    contributed: int = 0
+    """What books were called for by the fund, in sum."""
+    sold: int = 0
+    """Notional that bids took, of what was liquidated."""
+    reduced: int = 0
+    """Notional that members offered to sell when they were called."""
     brought: int = 0
     """Cash that answered calls."""
     worst_equity: int = 0
@@ -70,6 +96,8 @@ class Replay:
         self.coming: list[tuple[int, int, int]] = []
         """Cash on its way: (height, account, micros)."""
         self.reserves: dict[int, int] = {}
+        self.early: dict[int, EarlyCalled] = {}
+        """The last early call of each account."""
 
     def run(self) -> Outcome:
         """All of March, then quiet blocks until all that was begun has ended."""
@@ -97,13 +125,16 @@ class Replay:
         market = self.market
         height = market.state.now.height + 1
         facts: list[Fact] = []
+        requests = market.bids()
         for due, account, micros in self.coming:
-            if due <= height:
+            if due <= height and not micros:
+                requests += self.reduce(account)
+            elif due <= height:
                 facts.append(market.deposit_fact(account, USDC_1, micros))
                 self.outcome.brought += micros
                 self.outcome.fates[account].paid_in += micros
         self.coming = [each for each in self.coming if each[0] > height]
-        result = market.step(time_ms, ticks, facts)
+        result = market.step(time_ms, ticks, facts, requests)
         self.count(result)
         self.outcome.blocks += 1
         if height % BLOCKS == 0:
@@ -113,19 +144,36 @@ class Replay:
 
     def called(self) -> list[int]:
         """Accounts under a call, by any of the calls that there are."""
-        accounts = self.market.state.accounts
-        return [each for each in self.outcome.fates if each in accounts and accounts[each].called_height]
+        accounts, calls = self.market.state.accounts, self.market.state.margin_calls
+        known = [each for each in self.outcome.fates if each in accounts]
+        return [each for each in known if accounts[each].called_height or each in calls]
 
     def answer(self, account: int, height: int) -> None:
-        """Send what is missing to a tenth above the initial margin, as far as there is any, unless some is coming."""
-        left = self.reserves[account]
-        if not left or any(each[1] == account for each in self.coming):
+        """Send what the call asks for, as far as there is any, or sell a part of the book; unless some is coming."""
+        if any(each[1] == account for each in self.coming):
             return
+        means, left = means_of(self.outcome.fates[account].seed), self.reserves[account]
+        wanted = self.wanted(account)
+        if wanted > 0 and left:
+            self.reserves[account] -= min(wanted, left)
+            self.coming.append((height + means.delay_blocks, account, min(wanted, left)))
+        elif wanted > 0 and means.is_prudent and not self.market.is_selling(account):
+            self.coming.append((height + means.delay_blocks, account, 0))
+
+    def reduce(self, account: int) -> list[Transaction]:
+        """Sell a quarter of every position to the dealer."""
+        trades = self.market.quarter(account)
+        self.outcome.reduced += sum(each.lots * each.ticks * MICROS_PER_TICK for each in trades)
+        return list(trades)
+
+    def wanted(self, account: int) -> int:
+        """Micros to a tenth above the initial margin, or what makes a breach unlikely for who was called early."""
         margin = self.market.margin(account)
-        wanted = min(mul_div_down(margin.initial, TARGET_PPM, PPM) - margin.equity, left)
-        if wanted > 0:
-            self.reserves[account] -= wanted
-            self.coming.append((height + means_of(self.outcome.fates[account].seed).delay_blocks, account, wanted))
+        early = self.early.get(account)
+        held = self.market.state.margin_calls.get(account)
+        if early is not None and held is not None and held.kind is CallKind.EARLY:
+            return early.trigger + early.deviation * 5 // 2 - margin.equity
+        return mul_div_down(margin.initial, TARGET_PPM, PPM) - margin.equity
 
     def count(self, result: BlockResult) -> None:
         """What the block did to whom."""
@@ -133,22 +181,41 @@ class Replay:
         for receipt in result.receipts:
             name = type(receipt).__name__
             self.outcome.receipts[name] += 1
+            if isinstance(receipt, DefaultEnded):
+                self.ended(receipt)
+            elif isinstance(receipt, FundCalled) and receipt.account in fates:
+                # Its part of the fund is no part of its margin: every member has it, and brings it at once.
+                self.coming.append((result.height + 1, receipt.account, receipt.micros))
+                self.outcome.contributed += receipt.micros
             fate = fates.get(getattr(receipt, "account", -1))
             if fate is None:
                 continue
             fate.calls += name == "MarginCalled"
-            if name == "Liquidated":
+            if isinstance(receipt, EarlyCalled):
+                fate.early_calls += 1
+                self.early[receipt.account] = receipt
+            if isinstance(receipt, Liquidated | SliceSold | BackstopTook) and receipt.positions:
                 fate.liquidations += 1
-                fate.notional += receipt.notional  # type: ignore[union-attr]
+                fate.notional += receipt.notional
+                self.outcome.sold += receipt.notional if isinstance(receipt, SliceSold) else 0
         for transfer in result.transfers:
             if transfer.code == TransferCode.DEFICIT_COVERED and transfer.credit in fates:
                 fates[transfer.credit].missing += transfer.amount
-            elif transfer.code == TransferCode.LIQUIDATION_PENALTY and transfer.debit in fates:
+            elif transfer.code in COSTS and transfer.debit in fates:
                 fates[transfer.debit].penalties += transfer.amount
         cash = [holdings_of(self.market.state, each).cash[0] for each in fates if each in self.market.state.accounts]
         self.outcome.worst_equity = min(self.outcome.worst_equity, *cash)
         gained = holdings_of(self.market.state, HOUSE).cash[0] - HOUSE_DOLLARS * DOLLAR
         self.outcome.house_worst = min(self.outcome.house_worst, gained)
+
+    def ended(self, receipt: DefaultEnded) -> None:
+        """Who bore what in a default."""
+        for layer, micros in receipt.by_layer:
+            self.outcome.layers[Layer(layer).name] += micros
+        self.outcome.layers["REST"] += receipt.house
+        own = sum(micros for layer, micros in receipt.by_layer if layer <= Layer.OWN_CONTRIBUTION)
+        self.outcome.fates[receipt.member].missing += receipt.loss - own
+        self.outcome.fates[receipt.member].defaults += 1
 
     def end_of(self, fate: Fate) -> str:
         """How the account ended; `STUCK` is what must not be."""

@@ -10,6 +10,7 @@ from benchmarks.march2020.hours import BLOCKS, EXCERPT, blocks_of, path_of, read
 from benchmarks.march2020.market import OPENING_S, Plan
 from benchmarks.march2020.replay import Outcome, Replay
 from benchmarks.march2020.settings import SETTINGS
+from clearing.crisis import crisis_checks
 
 HOURS = read_hours(EXCERPT)
 CRASH_S = 1_583_971_200
@@ -46,6 +47,11 @@ def test_means_do_not_depend_on_who_else_is_there() -> None:
     means = [means_of(seed) for seed in range(100)]
     assert sum(each.reserve_ppm == 0 for each in means) in range(15, 40)
     assert all(1 <= each.delay_blocks <= 36 and 0 <= each.cushion_ppm <= 10**6 for each in means)
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_settings_are_terms_that_a_genesis_may_have(name: str) -> None:
+    assert [field for field, _, good in crisis_checks(SETTINGS[name]) if not good] == []
 
 
 @pytest.mark.parametrize("name", sorted(SETTINGS))

@@ -5,6 +5,7 @@ Rule: as `tests.sim.clearing.audit`. Who pays for a loss, in what order, is writ
 
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from math import ceil
 
 from clearing.accounts.kinds import AccountKind
 from clearing.base.ids import HOUSE_ACCOUNT
@@ -24,6 +25,7 @@ from clearing.default.unresolved import defaults_under_way
 from clearing.default.waterfall import Layer
 from clearing.exits.close_out import close_out
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.liquidation.receipts import BackstopTook, CashSplit, Reduced, SliceSold
 from clearing.receipts import Liquidated, WithdrawalConfirmed
@@ -53,7 +55,7 @@ class CrisisAudit:
             if isinstance(receipt, SliceSold | BackstopTook):
                 audit_taking(after, receipt, told)
             if isinstance(receipt, SliceSold | BackstopTook | Liquidated):
-                notional += receipt.notional
+                notional += receipt.notional - rounding(after, receipt)
             elif isinstance(receipt, WithdrawalConfirmed):
                 self.once(receipt.nonce)
                 paid = after.withdrawals[receipt.nonce]
@@ -122,6 +124,11 @@ class CrisisAudit:
         require(layers + receipt.house == receipt.loss, "a default that ended with another sum", told=receipt)
 
 
+def rounding(after: State, receipt: SliceSold | BackstopTook | Liquidated) -> int:
+    """One lot of every position: shares are cut to a cap, then rounded up to lots."""
+    return sum(each.mark_ticks * after.terms.instruments[each.instrument].micros_per_tick for each in receipt.positions)
+
+
 def audit_shares(borne: int, shares: list[tuple[int, int, int]]) -> None:
     """Nobody below its most pays more than its proportion of what those below their most pay, but for one unit."""
     free = [(weight, amount) for weight, most, amount in shares if amount < most and weight]
@@ -157,6 +164,22 @@ def audit_deadlines(after: State) -> None:
         require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
 
 
+def audit_end(after: State) -> None:
+    """After quiet blocks nobody is stuck: every account is solvent, closed or gone, and nothing is under way."""
+    require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
+    require(not list(after.waiting.ordered()), "a withdrawal waits for ever", waiting=list(after.waiting.ordered()))
+    arrays = arrays_of(after)
+    for account, record in after.accounts.ordered():
+        if account != HOUSE_ACCOUNT:
+            held = holdings_of(after, account)
+            margin = margin_of(arrays, held)
+            stuck = {"account": account, "record": record, "held": held, "equity": margin.equity}
+            require(margin.maintenance_ok, "an account is stuck", **stuck, maintenance=margin.maintenance)
+            require(any(held.lots) or margin.equity >= 0, "an account ends owing", **stuck)
+    for account, sale in after.liquidations.ordered():
+        require(False, "a liquidation does not end", account=account, sale=sale)  # noqa: FBT003
+
+
 def audit_taking(after: State, receipt: SliceSold | BackstopTook, told: Told) -> None:
     """At the mark, on good prices, no more than was asked or allowed; rounded as what is owed and what is given."""
     require(receipt.account != HOUSE_ACCOUNT, "the house liquidated", receipt=receipt)
@@ -178,13 +201,14 @@ def audit_split(
 ) -> None:
     """The penalty is rounded up against the account, the discount no more than what the path gives."""
     penalty, discount = rates
-    value = sum(
+    values = [
         Fraction(abs(each.lots) * each.mark_ticks * after.terms.instruments[each.instrument].micros_per_tick, 10**6)
         for each in positions
-    )
+    ]
     owed, given = sum(each.penalty for each in paid), sum(each.discount for each in paid)
-    require(owed >= min(value * penalty, Fraction(max(equity, 0) - given)), "a penalty rounded down", owed=owed)
-    require(given <= value * discount, "more discount than the path gives", given=given, value=float(value))
+    require(owed >= min(sum(values) * penalty, Fraction(max(equity, 0) - given)), "a penalty rounded down", owed=owed)
+    path = sum(ceil(each * discount) for each in values)
+    require(given <= path, "more discount than the path gives", given=given, path=path)
     for split in paid:
         require(split.penalty_to_taker <= split.penalty, "more penalty given than taken", told=split)
 

@@ -13,8 +13,10 @@ from tests.clearing.state.world import OWNER, executed
 from tests.sim.clearing.agents import KINDS, Agent, Offer
 from tests.sim.clearing.audit import Watch, audit_block
 from tests.sim.clearing.council import Council
-from tests.sim.clearing.crisis_audit import CrisisAudit
+from tests.sim.clearing.crisis_audit import CrisisAudit, audit_end
 from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
+
+QUIET_BLOCKS = 150
 
 
 class Story:
@@ -37,15 +39,23 @@ class Story:
         """What honest validators told lately."""
 
     def run(self, blocks: int) -> None:
-        """So many blocks. Raises Violation or Bug."""
+        """So many blocks, then quiet ones until all has ended. Raises Violation or Bug."""
         with self.watch.watching():
             for _ in range(blocks):
                 self.block()
+            for _ in range(QUIET_BLOCKS):
+                self.quiet()
+            audit_end(self.world.state)
 
     @property
     def operations(self) -> int:
         """Requests and facts that were taken in."""
         return sum(self.accepted.values())
+
+    def quiet(self) -> None:
+        """Prices stand still, everything is seen, nobody asks for anything."""
+        self.world.silent, self.world.unpriced, self.world.lies = (), (), {}
+        self.apply([], self.bridge())
 
     def block(self) -> None:
         """Prices move, everybody acts, the block is applied and audited."""
@@ -57,6 +67,11 @@ class Story:
             more = [each for agent in self.agents for each in agent.in_crisis(world)] + self.council.requests(world)
             requests += [each for each in more if type(each) in RULES]
         self.chance.shuffle(requests)
+        self.apply(requests, facts)
+
+    def apply(self, requests: list[Transaction], facts: list[Fact]) -> None:
+        """One block, audited and counted."""
+        world = self.world
         result = world.play(requests, facts)
         priced = {feed: ticks for feed, ticks in world.ticks.items() if feed not in world.unpriced}
         self.prices = [*self.prices[-40:], (world.state.now.time_ms, priced)]
