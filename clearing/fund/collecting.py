@@ -10,7 +10,7 @@ from clearing.base.units import allocate
 from clearing.calls.failures import Failure, FailureReason
 from clearing.collateral.receipts import ClaimConverted
 from clearing.default.status import restrict_member
-from clearing.fund.parts import own_account, size_in_force, takes_part
+from clearing.fund.parts import all_own_accounts, own_account, size_in_force, takes_part
 from clearing.fund.payments import free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
@@ -59,19 +59,29 @@ def _collect(run: Run, member: int, record: Contribution) -> None:
     if not takes_part(state, member):
         state.contributions.put(member, msgspec.structs.replace(record, called=0, deadline=0))
         return
-    account = own_account(state, member, record.account) or record.account
-    record = msgspec.structs.replace(record, account=account)
-    taken = min(free_cash(run, account), record.called)
-    missing = record.called - taken
-    if not missing:
-        pay_in(run, member, record, taken)
+    record = _take(run, member, record)
+    if not record.called:
         return
-    if taken:
-        record = pay_in(run, member, record, taken)
     first = terms.grace_blocks > 0 and not record.lapsed
     wait = terms.grace_blocks if first else terms.call_blocks
     state.contributions.put(member, msgspec.structs.replace(record, lapsed=True, deadline=run.block.height + wait))
-    run.receipts.append(FundPaid(NOT_REQUESTED, member, account, 0, record.micros, missing, lapsed=True))
+    run.receipts.append(FundPaid(NOT_REQUESTED, member, record.account, 0, record.micros, record.called, lapsed=True))
     restrict_member(run, member)
     if not first and run.terms.crisis.default.enabled:
-        run.failures.append(Failure(account, FailureReason.CALL_LAPSED))
+        run.failures.append(Failure(record.account, FailureReason.CALL_LAPSED))
+
+
+def _take(run: Run, member: int, record: Contribution) -> Contribution:
+    """Debit the account that the member pays from, then its others of its own, the lowest first."""
+    paying = own_account(run.state, member, record.account)
+    order = [] if paying is None else [paying]
+    taken = min(free_cash(run, paying), record.called) if paying is not None else 0
+    if taken < record.called:
+        order += [each for each in all_own_accounts(run.state).get(member, ()) if each != paying]
+    for account in order:
+        micros = min(free_cash(run, account), record.called)
+        if micros:
+            after = pay_in(run, member, msgspec.structs.replace(record, account=account), micros)
+            record = msgspec.structs.replace(after, account=record.account)
+            run.state.contributions.put(member, record)
+    return record

@@ -44,10 +44,15 @@ def own_account(state: State, member: int, preferred: int = 0) -> int | None:
 
 def own_accounts(state: State) -> dict[int, int]:
     """The lowest account of its own of each member that has one; linear in the accounts."""
-    found: dict[int, int] = {}
+    return {member: accounts[0] for member, accounts in all_own_accounts(state).items()}
+
+
+def all_own_accounts(state: State) -> dict[int, list[int]]:
+    """All accounts of its own of each member that has one, rising; linear in the accounts."""
+    found: dict[int, list[int]] = {}
     for account, record in state.accounts.ordered():
         if record.kind is AccountKind.HOUSE and can_hold(state, account):
-            found.setdefault(record.member, account)
+            found.setdefault(record.member, []).append(account)
     return found
 
 
