@@ -5,7 +5,7 @@ value out: this module opens no file.
 """
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ from clearing.provable import provable_checks
 from clearing.ranges.parameters import RangeParameters, check_ranges
 from clearing.trades.venues import VenueTerms, check_venues
 
+Part = TypeVar("Part", bound=Wire)
 GENESIS_TAG = "crossclear/genesis/v1"
 GENESIS_BYTES_MAX = 4 << 20
 CHARGE_LINE_MAX = 2**62 - 2**40
@@ -302,7 +303,7 @@ def _require(good: bool, field: str, value: int | str) -> None:
 
 def genesis_to_json(genesis: Genesis) -> bytes:
     """Readable JSON: objects with the fields' names, bytes as hex with 0x, enumerations as their numbers."""
-    return msgspec.json.format(msgspec.json.encode(_named(genesis)), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(named_value(genesis)), indent=2) + b"\n"
 
 
 def genesis_from_json(data: bytes) -> Genesis:
@@ -313,17 +314,23 @@ def genesis_from_json(data: bytes) -> Genesis:
     if len(data) > GENESIS_BYTES_MAX:
         raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", bytes=len(data), limit=GENESIS_BYTES_MAX)
     try:
-        built: Any = _positional(msgspec.inspect.type_info(Genesis), msgspec.json.decode(data), "genesis")
-        return msgspec.convert(built, Genesis, builtin_types=(bytes,))
+        return part_from_named(Genesis, msgspec.json.decode(data), "genesis")
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", why=str(error)) from None
 
 
-def _named(value: Any) -> Any:
+def part_from_named(kind: type[Part], value: Any, at: str) -> Part:
+    """A part of genesis out of decoded JSON or TOML that names its fields. Raises ValueError naming the place."""
+    built: Any = _positional(msgspec.inspect.type_info(kind), value, at)
+    return msgspec.convert(built, kind, builtin_types=(bytes,))
+
+
+def named_value(value: Any) -> Any:
+    """A value of genesis in JSON's terms."""
     if isinstance(value, msgspec.Struct):
-        return {name: _named(getattr(value, name)) for name in value.__struct_fields__}
+        return {name: named_value(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple):
-        return [_named(each) for each in value]
+        return [named_value(each) for each in value]
     if isinstance(value, bytes):
         return "0x" + value.hex()
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value

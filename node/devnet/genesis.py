@@ -18,6 +18,8 @@ from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import DAY_MS
 from clearing.base.validators import ValidatorSet
 from clearing.collateral.terms import CashCallTerms, HaircutTerms, InterestTerms, SkewTerms
+from clearing.crisis import CrisisParameters
+from clearing.gates.terms import AssetGate
 from clearing.genesis import (
     AccountTerms,
     ChainTerms,
@@ -25,6 +27,7 @@ from clearing.genesis import (
     MarketParameters,
     MemberTerms,
     check_genesis,
+    part_from_named,
 )
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import ConcentrationTier, LotCharge
@@ -123,6 +126,7 @@ def build_genesis(
             ),
         ),
         ranges=RangeParameters(**msgspec.structs.asdict(market.ranges)) if market.ranges else RangeParameters(),
+        crisis=_crisis(market, chains),
     )
     check_genesis(genesis)
     return genesis
@@ -145,6 +149,20 @@ def _groups(market: Market, feeds: dict[str, int]) -> tuple[RiskGroup, ...]:
         )
         for number, each in enumerate(market.groups, start=1)
     )
+
+
+def _crisis(market: Market, chains: tuple[DeployedChain, ...]) -> CrisisParameters:
+    try:
+        crisis = part_from_named(CrisisParameters, market.crisis, "crisis")
+    except ValueError as error:
+        raise LocalFault(DevnetCode.MARKET_FILE_INVALID, "crisis", why=str(error)) from None
+    tokens = [token for _ in chains for token in market.tokens]
+    gates = tuple(
+        AssetGate(number, **_named(token.gate))
+        for number, token in enumerate(tokens, start=1)
+        if token.gate is not None
+    )
+    return msgspec.structs.replace(crisis, gates=msgspec.structs.replace(crisis.gates, assets=gates))
 
 
 def _assets(market: Market, chains: tuple[DeployedChain, ...], feeds: dict[str, int]) -> tuple[Asset, ...]:

@@ -9,11 +9,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from clearing.blocks import BlockResult
+from clearing.default.receipts import DefaultDeclared
+from clearing.fund.receipts import FundPaid
 from clearing.genesis import Genesis
 from clearing.instruments import InstrumentKind
+from clearing.liquidation.receipts import LiquidationOpened, SliceSold
 from clearing.receipts import (
     DepositCredited,
     Liquidated,
+    MarginCalled,
+    Receipt,
     Refused,
     TradeNovated,
     WithdrawalConfirmed,
@@ -31,7 +36,16 @@ class Tally:
     trades: Counter[str] = field(default_factory=Counter)
     """By kind of instrument: perpetual, future, option."""
     liquidations: Counter[int] = field(default_factory=Counter)
-    """By account."""
+    """Steps of backstop and house, by account."""
+    called: Counter[int] = field(default_factory=Counter)
+    """Margin calls by account."""
+    opened: Counter[int] = field(default_factory=Counter)
+    """Liquidations begun, by account."""
+    slices: Counter[int] = field(default_factory=Counter)
+    """Slices sold, by bidder."""
+    contributed: Counter[int] = field(default_factory=Counter)
+    """Micros paid into the default fund, by member."""
+    defaults: int = 0
     released: int = 0
     confirmed: int = 0
     crossed: list[tuple[int, int]] = field(default_factory=list)
@@ -49,6 +63,7 @@ def count(genesis: Genesis, results: Iterable[BlockResult]) -> Tally:
     for result in results:
         tally.heights += 1
         for receipt in result.receipts:
+            _count_crisis(tally, receipt)
             if isinstance(receipt, DepositCredited):
                 tally.deposits[receipt.chain_id] += 1
                 deposited.setdefault(receipt.account, set()).add(receipt.chain_id)
@@ -69,6 +84,19 @@ def count(genesis: Genesis, results: Iterable[BlockResult]) -> Tally:
     return tally
 
 
+def _count_crisis(tally: Tally, receipt: Receipt) -> None:
+    if isinstance(receipt, MarginCalled):
+        tally.called[receipt.account] += 1
+    elif isinstance(receipt, LiquidationOpened):
+        tally.opened[receipt.account] += 1
+    elif isinstance(receipt, SliceSold):
+        tally.slices[receipt.bidder] += 1
+    elif isinstance(receipt, FundPaid):
+        tally.contributed[receipt.member] += receipt.micros
+    elif isinstance(receipt, DefaultDeclared):
+        tally.defaults += 1
+
+
 def missing(genesis: Genesis, tally: Tally, checks: Mapping[str, bool]) -> tuple[str, ...]:
     """What the demonstration did not show, in words; empty when it is complete.
 
@@ -80,8 +108,12 @@ def missing(genesis: Genesis, tally: Tally, checks: Mapping[str, bool]) -> tuple
         for kind in sorted({_kind(each.kind) for each in genesis.instruments})
         if not tally.trades[kind]
     ]
-    if not tally.liquidations:
+    if not tally.called:
+        lacks.append("no margin call")
+    if not tally.opened:
         lacks.append("no liquidation")
+    if not tally.contributed:
+        lacks.append("nothing paid into the default fund")
     if not tally.crossed:
         lacks.append("no withdrawal paid on another chain than the one deposited on")
     lacks += [name for name, good in checks.items() if not good]

@@ -5,7 +5,7 @@ Rule: it only reads; what genesis makes of the figures is `node.devnet.genesis`.
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -108,6 +108,15 @@ class CashFigures(Table, frozen=True):
     call: CashCallFigures | None = None
 
 
+class GateFigures(Table, frozen=True):
+    """What holds back withdrawals of a token, on each chain; see `clearing.gates.terms.AssetGate`."""
+
+    owner_units_max: int = 0
+    window_units_max: int = 0
+    delay_above_units: int = 0
+    delay_blocks: int = 0
+
+
 class TokenFigures(Table, frozen=True):
     """A token that every chain has."""
 
@@ -120,6 +129,7 @@ class TokenFigures(Table, frozen=True):
     cap_units: int = 2**62
     concentration: tuple[TierFigures, ...] = ()
     haircut: HaircutFigures | None = None
+    gate: GateFigures | None = None
 
 
 class ChargeFigures(Table, frozen=True):
@@ -256,6 +266,8 @@ class Market(Table, frozen=True):
     house: HouseFigures
     ranges: RangeFigures | None = None
     cash: CashFigures = CashFigures()
+    crisis: dict[str, Any] = {}
+    """Fields of `clearing.crisis.CrisisParameters`, by their names."""
 
 
 def load_market(path: Path = CONFIGS / "market.toml") -> Market:

@@ -45,6 +45,15 @@ class Summary(msgspec.Struct, frozen=True):
     trades_submitted: int
     refused: dict[str, int]
     liquidations: int
+    margin_calls: int
+    slices_sold: int
+    """To members who bid for them."""
+    taken_over: int
+    """Steps of the house."""
+    fund_members: int
+    fund_micros: int
+    """Paid into the default fund."""
+    defaults: int
     withdrawals_released: int
     withdrawals_confirmed: int
     withdrawals_across_chains: int
@@ -78,7 +87,7 @@ def member_lines(genesis: Genesis, state: State, tally: Tally) -> tuple[MemberLi
                     initial_margin_micros=margin.initial,
                     maintenance_margin_micros=margin.maintenance,
                     called=state.accounts[terms.id].called_height > 0,
-                    liquidations=tally.liquidations[terms.id],
+                    liquidations=tally.opened[terms.id],
                 )
             )
     return tuple(lines)
@@ -114,7 +123,13 @@ def show(summary: Summary, console: Console) -> None:
         ("block latency p50 / p99", f"{summary.block_latency_ms_p50:.0f} ms / {summary.block_latency_ms_p99:.0f} ms"),
         ("deposits credited", f"{deposits} ({summary.deposit_seconds:.1f} s to the last)"),
         ("trades novated", trades),
-        ("liquidations", str(summary.liquidations)),
+        ("margin calls", str(summary.margin_calls)),
+        (
+            "liquidations",
+            f"{summary.liquidations}: {summary.slices_sold} slices sold to bidders, "
+            f"{summary.taken_over} steps by the house; {summary.defaults} defaults",
+        ),
+        ("default fund", f"{summary.fund_micros / 1e6:,.2f} USD paid in by {summary.fund_members} members"),
         (
             "withdrawals",
             f"{summary.withdrawals_confirmed} of {summary.withdrawals_released} paid and seen, "

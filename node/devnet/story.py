@@ -11,6 +11,7 @@ import trio
 
 from clearing.base.errors import LocalFault
 from node.client import NodeClient
+from node.devnet.bidding import Bidder
 from node.devnet.codes import DevnetCode
 from node.devnet.funding import deposit_all, fundings
 from node.devnet.market import hours_file
@@ -25,6 +26,8 @@ PACKAGE_SECONDS = 90
 CATCH_UP_HEIGHTS = 20
 KILL_HOUR, RETURN_HOUR, WITHDRAW_HOUR = 16, 24, 30
 RISKY = frozenset(("erin",))
+BIDDERS = ("alice", "carol")
+"""They take slices of who is liquidated."""
 WITHDRAWN_USDC_MICROS = 5_000_000_000
 
 
@@ -63,6 +66,8 @@ class Story:
         await self.trading.open_book()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._trade)
+            for name in BIDDERS:
+                nursery.start_soon(Bidder(self._devnet, self._named[name]).bid)
             self.start_replay()
             await self._wait_for_hour(KILL_HOUR)
             name = list(self._devnet.nodes)[-1]

@@ -55,7 +55,9 @@ def complete() -> Tally:
         heights=9,
         deposits=Counter({31337: 1, 31338: 1}),
         trades=Counter(perpetual=1, future=1, option=1),
-        liquidations=Counter({5: 1}),
+        called=Counter({5: 1}),
+        opened=Counter({5: 1}),
+        contributed=Counter({1: 500_000_000}),
         released=1,
         confirmed=1,
         crossed=[(1, 6)],
@@ -74,7 +76,9 @@ def test_a_complete_demonstration_lacks_nothing(genesis: Genesis) -> None:
         ({"trades": Counter(future=1, option=1)}, "no trade in a perpetual"),
         ({"trades": Counter(perpetual=1, option=1)}, "no trade in a future"),
         ({"trades": Counter(perpetual=1, future=1)}, "no trade in an option"),
-        ({"liquidations": Counter()}, "no liquidation"),
+        ({"called": Counter()}, "no margin call"),
+        ({"opened": Counter()}, "no liquidation"),
+        ({"contributed": Counter()}, "nothing paid into the default fund"),
         ({"crossed": []}, "no withdrawal paid on another chain than the one deposited on"),
     ],
 )
@@ -88,7 +92,7 @@ def test_each_failed_check_is_named(genesis: Genesis, name: str) -> None:
 
 
 def test_an_empty_demonstration_is_told_all_that_it_lacks(genesis: Genesis) -> None:
-    assert len(missing(genesis, Tally(), dict.fromkeys(CHECKS, False))) == 7 + len(CHECKS)
+    assert len(missing(genesis, Tally(), dict.fromkeys(CHECKS, False))) == 9 + len(CHECKS)
 
 
 @pytest.mark.network
