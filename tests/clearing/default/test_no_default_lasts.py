@@ -53,7 +53,9 @@ trades = st.lists(
     min_size=3,
     max_size=8,
 )
-prices = st.tuples(st.integers(200_000, 1_500_000), st.integers(5_000, 40_000))
+moves = st.sampled_from((61, 65, 70, 80, 95, 100, 105, 120, 135, 139, 150))
+prices = st.tuples(moves, moves)
+"""Percent of the last price; the largest halts the feed."""
 bids = st.tuples(st.sampled_from((BOB, CAROL, DAVE)), st.integers(0, 100), st.integers(-500, 500))
 steps = st.lists(st.one_of(prices.map(lambda each: ("price", each)), bids.map(lambda each: ("bid", each))), max_size=10)
 
@@ -62,7 +64,8 @@ def drive(world: DefaultWorld, story: list[tuple[str, tuple[int, ...]]]) -> None
     """Prices and bids, and rescues of whoever may be rescued."""
     for kind, figures in story:
         if kind == "price":
-            world.block(prices=((1, figures[0]), (2, figures[1])))
+            quotes = [(feed, price * move // 100) for (feed, price), move in zip(world.quotes, figures, strict=True)]
+            world.block(prices=quotes)
             continue
         account, slices, dollars = figures
         asked = [world.bid(account, number, slices, dollars * DOLLAR) for number, _ in defaults_under_way(world.state)]
@@ -86,13 +89,13 @@ def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
     world = DefaultWorld(chosen, FUND if funded else FundTerms())
     world.bring(client=60_000, keyed=60_000)
     world.block(facts=[world.deposit_fact(each, WETH_1, 50 * 10**18) for each in (ALICE, BOB)])
-    for buyer, seller, lots, instrument in bargains:
+    for buyer, seller, lots, instrument in [(ALICE, BOB, 45_000, BTC_PERP), *bargains]:
         if buyer != seller:
             world.block(world.trades(buyer, seller, lots, instrument, world.state.marks[instrument].ticks))
     if funded:
         world.pass_epoch()
     before = world.everything()
-    drive(world, story)
+    drive(world, [*story[:2], ("price", (61, 80)), *story[2:]])
     while defaults_under_way(world.state):
         assert world.state.now.height < deadline_height(world.state)
         for _, held in defaults_under_way(world.state):
