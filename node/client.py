@@ -16,11 +16,14 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.genesis import Genesis, genesis_from_json
+from clearing.governance.certified import AMENDMENTS_BYTES_MAX
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
 from node.api.crisis_shapes import DefaultPage, LiquidationPage
 from node.api.exit_shapes import ExitView
 from node.api.fund_shapes import FundOpening, FundView
+from node.api.governance_shapes import EffectView, GovernanceView
 from node.api.inclusion_shapes import InclusionView
 from node.api.light_shapes import LightBlockView
 from node.api.margin_shapes import MarginView, SimulateBody, SimulationView
@@ -37,6 +40,7 @@ from node.api.shapes import (
 from node.api.statement_shapes import MemberStatement
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
+from node.api.withdrawal_shapes import WithdrawalsView
 from node.codes import NodeCode
 from node.pool.trade_batch import TransactionList
 from proofs.package import PACKAGE_BYTES_MAX
@@ -78,6 +82,27 @@ class NodeClient:
         """Seed and holdings of the account that holds the contributions, by default at the newest package's epoch."""
         return await self._get(f"/v1/fund/opening/{'latest' if epoch is None else epoch}", FundOpening)
 
+    async def governance(self) -> GovernanceView:
+        """Proposals, amendments, halts."""
+        return await self._get("/v1/governance", GovernanceView)
+
+    async def terms(self) -> Genesis:
+        """The terms in force. Not checked here."""
+        response = await self._request("GET", "/v1/governance/terms", b"", {})
+        self._check(response)
+        return genesis_from_json(response.content)
+
+    async def amendments(self) -> bytes:
+        """The file of all amendments, to be checked by `crossclear verify --amendments`."""
+        target = "/v1/governance/amendments"
+        response = await self._request("GET", target, b"", {}, AMENDMENTS_BYTES_MAX)
+        self._check(response)
+        return response.content
+
+    async def effect(self, number: int) -> EffectView:
+        """What a proposal would do to own accounts."""
+        return await self._get(f"/v1/governance/proposals/{number}/effect", EffectView, signed=True)
+
     async def header(self, height: int) -> HeaderView:
         """A certified header."""
         return await self._get(f"/v1/headers/{height}", HeaderView)
@@ -97,6 +122,10 @@ class NodeClient:
     async def trading(self, account: int) -> TradingView:
         """Held trades and mandates of an own account."""
         return await self._get(f"/v1/accounts/{account}/trading", TradingView, signed=True)
+
+    async def withdrawals(self, account: int) -> WithdrawalsView:
+        """Withdrawals of an own account on their way, and what limits leave."""
+        return await self._get(f"/v1/accounts/{account}/withdrawals", WithdrawalsView, signed=True)
 
     async def margin(self, account: int) -> MarginView:
         """Every term of an own account's margin."""

@@ -24,10 +24,15 @@ ALL = MONEY_MAX
 
 def deficit_now(run: Run) -> tuple[int, int]:
     """(micros, height up to which they hold money back); (0, 0) where nothing is held back."""
-    if not run.terms.genesis.crisis.gates.deficit_reserve:
+    return deficit_of(run.state)
+
+
+def deficit_of(state: State) -> tuple[int, int]:
+    """The same of a state whose clock stands at the block in question."""
+    if not state.terms.genesis.crisis.gates.deficit_reserve:
         return 0, 0
-    micros, until = unresolved_micros(run.state), deadline_height(run.state)
-    return (micros, until) if micros > 0 and run.block.height <= until else (0, 0)
+    micros, until = unresolved_micros(state), deadline_height(state)
+    return (micros, until) if micros > 0 and state.now.height <= until else (0, 0)
 
 
 def part_of(deficit: int, worth: int, whole: int) -> int:

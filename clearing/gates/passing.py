@@ -3,7 +3,7 @@
 Rule: at its time a withdrawal has to pass the same gates as one that is asked for then, but for its size: the account
 covers its initial margin without it. One that does not pass is tried again for as long as genesis says, and given back
 then. While it waits, an account that falls below its initial margin gets back what it needs, the newest first, before
-it is called.
+it is called, and one of a defaulter gets back everything.
 """
 
 from clearing.base.codec import u256
@@ -11,7 +11,7 @@ from clearing.base.errors import Rejected
 from clearing.chains import chain_is_live
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.listing import asset_now, is_suspended
-from clearing.default.status import check_member_leaving
+from clearing.default.status import check_member_leaving, is_in_default
 from clearing.gates.deficits import check_reserve, forget_taken_out
 from clearing.gates.giving_back import give_back
 from clearing.gates.rates import forget_windows
@@ -91,6 +91,8 @@ def check_passing(run: Run, waiting: Waiting) -> Rejected | None:
 
 
 def _is_covered(run: Run, account: int) -> bool:
+    if is_in_default(run.state, account):
+        return False  # what waits belongs to the estate, before anybody else pays
     held, arrays = holdings_of(run.state, account), arrays_of(run.state)
     if not any(held.lots) and all(claim >= 0 for claim in held.cash):
         return True

@@ -25,14 +25,19 @@ def window_of(run: Run) -> int:
     return run.block.height // run.terms.market.epoch_blocks
 
 
+def used_in(window: int, used: GateUsed | None) -> GateUsed:
+    """A record as far as it is of this window."""
+    return used if used is not None and used.window == window else GateUsed(window, 0)
+
+
 def used_by_owner(run: Run, asset: int, owner: bytes) -> GateUsed:
     """What an owner withdrew of an asset in this window."""
-    return _current(run, run.state.gate_owners.get((asset, owner)))
+    return used_in(window_of(run), run.state.gate_owners.get((asset, owner)))
 
 
 def used_by_all(run: Run, asset: int) -> GateUsed:
     """What all withdrew of an asset in this window."""
-    return _current(run, run.state.gate_totals.get(asset))
+    return used_in(window_of(run), run.state.gate_totals.get(asset))
 
 
 def in_genesis_units(run: Run, asset: Asset, units: int) -> int:
@@ -87,8 +92,3 @@ def forget_windows(run: Run) -> None:
     window = window_of(run)
     for key in [key for key, used in run.state.gate_owners.ordered() if used.window != window]:
         run.state.gate_owners.remove(key)
-
-
-def _current(run: Run, used: GateUsed | None) -> GateUsed:
-    window = window_of(run)
-    return used if used is not None and used.window == window else GateUsed(window, 0)

@@ -84,6 +84,14 @@ def trading(call: Call) -> object:
     return found
 
 
+def withdrawals(call: Call) -> object:
+    """What is on its way out."""
+    found = call.view.withdrawals(own_account(call))
+    if found is None:
+        raise ApiRefusal(503, NodeCode.API_NOT_READY, "account")
+    return found
+
+
 def receipts(call: Call) -> object:
     """One page of receipts."""
     wanted = own_account(call)

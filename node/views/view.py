@@ -24,6 +24,7 @@ from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
 from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SliceSale
 from node.api.fund_shapes import FundView
+from node.api.governance_shapes import EffectView, GovernanceView
 from node.api.render import header_view, hexed
 from node.api.shapes import (
     AccountView,
@@ -38,6 +39,7 @@ from node.api.shapes import (
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt, Series
+from node.api.withdrawal_shapes import WithdrawalsView
 from node.application import ClearingApplication
 from node.codes import NodeCode
 from node.epochs.own_exits import EpochExits, ExitQuestion
@@ -53,10 +55,12 @@ from node.sync.light_blocks import light_block_at
 from node.views import crises
 from node.views.collateral import assets_now, collateral_sales
 from node.views.fund import fund_of
+from node.views.governance import amendments_file, effect_on_member, governance_of
 from node.views.prices import feed_price, instrument_mark
 from node.views.ranges import group_ranges
 from node.views.trading import trading_of
 from node.views.validators import validators_of
+from node.views.withdrawals import withdrawals_of
 
 
 class LiveView:
@@ -93,7 +97,6 @@ class LiveView:
         self._peers = peers
         self._holdings = holdings
         self._exits = exits
-        self._members = {member.trade_address for member in genesis.members}
         self._newest: Header | None = None
         self._statements = StatementDays(application.state)
         application.listen(lambda each: self._statements.decided(each.header.time_ms, each.result, each.state))
@@ -122,10 +125,10 @@ class LiveView:
             epoch=header.epoch,
             validators=len(sets_of(state).now.validators),
             package_epoch=package.epoch if package else 0,
-            prices=tuple(feed_price(state, feed.id, feed.name) for feed in self._genesis.feeds),
+            prices=tuple(feed_price(state, feed.id, feed.name) for feed in state.terms.genesis.feeds),
             marks=tuple(
                 instrument_mark(state, each, mark)
-                for each in self._genesis.instruments
+                for each in state.terms.genesis.instruments
                 if (mark := state.marks.get(each.id)) is not None
             ),
             ranges=group_ranges(state),
@@ -154,6 +157,22 @@ class LiveView:
         """To consensus, which judges it."""
         return self._submit_attack(attack)
 
+    def governance(self) -> GovernanceView:
+        """As the decided state has it."""
+        return governance_of(self._application.state)
+
+    def terms(self) -> Genesis:
+        """Genesis as amended."""
+        return self._application.state.terms.genesis
+
+    def amendments(self) -> bytes | None:
+        """Against the newest header, once the state is its own."""
+        return amendments_file(self._application.state, self.light_block(None))
+
+    def effect(self, number: int, address: bytes) -> EffectView | None:
+        """Of all accounts of the member with this key."""
+        return effect_on_member(self._application.state, number, address)
+
     def owner(self, account: int) -> bytes | None:
         """The trade address of the account's member."""
         record = self._application.state.accounts.get(account)
@@ -162,7 +181,7 @@ class LiveView:
 
     def is_member(self, address: bytes) -> bool:
         """Whether any member signs with this key."""
-        return address in self._members
+        return any(record.trade_address == address for _, record in self._application.state.members.ordered())
 
     def account(self, account: int) -> AccountView | None:
         """Holdings and margin."""
@@ -194,6 +213,10 @@ class LiveView:
     def trading(self, account: int) -> TradingView | None:
         """Held trades and mandates."""
         return trading_of(self._application.state, account)
+
+    def withdrawals(self, account: int) -> WithdrawalsView | None:
+        """Withdrawals on their way."""
+        return withdrawals_of(self._application.state, account)
 
     def margin_inputs(self, account: int) -> MarginInputs | None:
         """All that the margin of one account depends on, as frozen values."""
@@ -290,7 +313,7 @@ class LiveView:
 
     def submit_collateral_event(self, chain_id: int, transaction_hash: bytes) -> bool | Rejected:
         """Have the own watcher look; the submitter's word is worth nothing."""
-        if all(chain.chain_id != chain_id for chain in self._genesis.chains):
+        if chain_id not in self._application.state.terms.chains:
             return Rejected(BridgeCode.WRONG_CHAIN, "chain_id", (("chain_id", chain_id),))
         return self._look_for_event(chain_id, transaction_hash)
 
@@ -309,7 +332,7 @@ class LiveView:
     def _cash(self, held: Holdings) -> tuple[CashHolding, ...]:
         return tuple(
             CashHolding(cash_group=group.id, name=group.name, amount_micros=str(micros))
-            for group, micros in zip(self._genesis.cash_groups, held.cash, strict=True)
+            for group, micros in zip(self._application.state.terms.genesis.cash_groups, held.cash, strict=True)
             if micros
         )
 
