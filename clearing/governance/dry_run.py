@@ -5,6 +5,8 @@ margins before and after are the margin book's, so what is told is what would be
 state: what the market does until the timelock is over is not foreseen. Changes nothing.
 """
 
+from collections.abc import Collection
+
 import msgspec
 
 from clearing.base.codec import I64, U63, Wire
@@ -55,24 +57,27 @@ class DryRun(Wire, frozen=True):
     receipts: tuple[Receipt, ...]
     """Of the effect itself."""
     accounts: tuple[AccountEffect, ...]
-    """Every account that holds anything, ordered."""
+    """Every account that was looked at, ordered; by default all that hold anything."""
     initial_before: U63
     initial_after: U63
-    """Sums over all accounts."""
+    """Sums over these."""
     called: tuple[U63, ...]
     """Accounts that would be called and are not now."""
     liquidated: tuple[U63, ...]
     """Accounts that would be below maintenance and are not now."""
 
 
-def dry_run(state: State, amendment: Amendment) -> DryRun | Rejected:
-    """The effect of an amendment on every account, or why it may not be. Linear in the accounts."""
+def dry_run(state: State, amendment: Amendment, accounts: Collection[int] | None = None) -> DryRun | Rejected:
+    """The effect of an amendment on every account, or why it may not be. Linear in the accounts.
+
+    With `accounts` only these are looked at, and cost: what somebody may see who may not see all.
+    """
     judged = judge(state, amendment)
     if isinstance(judged, Rejected):
         return judged
     run = _run_above(state)
     take_effect(run, amendment, judged, bytes(32), 0)
-    effects = _effects(state, run.state)
+    effects = _effects(state, run.state) if accounts is None else _effects_on(state, run.state, accounts)
     return DryRun(
         height=state.now.height,
         receipts=tuple(run.receipts),
@@ -108,6 +113,19 @@ def _effects(state: State, after: State) -> tuple[AccountEffect, ...]:
         else:
             continue
         found.append(AccountEffect(account, record.member, _standing(before), _standing(then)))
+    return tuple(found)
+
+
+def _effects_on(state: State, after: State, accounts: Collection[int]) -> tuple[AccountEffect, ...]:
+    arrays = arrays_of(state), arrays_of(after)
+    found = []
+    for account in sorted(accounts):
+        record = state.accounts.get(account)
+        if record is not None:
+            before, then = (
+                margin_of(each, holdings_of(where, account)) for each, where in zip(arrays, (state, after), strict=True)
+            )
+            found.append(AccountEffect(account, record.member, _standing(before), _standing(then)))
     return tuple(found)
 
 

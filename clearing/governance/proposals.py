@@ -45,6 +45,7 @@ def propose(run: Run, index: int, request: GovernanceProposal) -> Rejected | Non
     held = ProposalHeld(
         number=number,
         proposer=proposer_key(in_force(run.state), request),
+        seat=request.proposer,
         amendment=request.amendment,
         reason=request.reason,
         made_height=run.block.height,

@@ -28,6 +28,8 @@ class ProposalHeld(Wire, frozen=True):
     """In order of arrival, from 1."""
     proposer: Bytes32
     """Envelope key; zeros: the house."""
+    seat: U32
+    """What the request named: with it the proposal's hash is computed again by whoever votes."""
     amendment: Amendment | None
     """None when closed."""
     reason: str

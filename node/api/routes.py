@@ -9,11 +9,12 @@ from typing import Any, TypeAlias
 
 from starlette.responses import Response
 
-from node.api import crises, exits, fund, handlers, inclusion, light, margins, peers, statements
+from node.api import crises, exits, fund, governance, handlers, inclusion, light, margins, peers, statements
 from node.api.bodies import SubmitBody
 from node.api.crisis_shapes import DefaultPage, LiquidationPage
 from node.api.exit_shapes import ExitView
 from node.api.fund_shapes import FundOpening, FundView
+from node.api.governance_shapes import EffectView, GovernanceView
 from node.api.handlers import Call
 from node.api.inclusion_shapes import InclusionView
 from node.api.light_shapes import EvidenceResult, LightBlockView
@@ -34,6 +35,7 @@ from node.api.shapes import (
 from node.api.statement_shapes import MemberStatement
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
+from node.api.withdrawal_shapes import WithdrawalsView
 
 Answer: TypeAlias = Response | object
 JSON = "application/json"
@@ -130,6 +132,16 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        "/v1/accounts/{account}/withdrawals",
+        "withdrawals",
+        "Withdrawals of an own account that wait or were not seen paid, and what limits leave.",
+        handlers.withdrawals,
+        WithdrawalsView,
+        parameters=(Parameter("account", "path", ACCOUNT, "account id"),),
+        signed=True,
+    ),
+    Route(
+        "GET",
         "/v1/accounts/{account}/margin",
         "margin",
         "Every term of an own account's margin, with inputs, price source and rounding, and its liquidation prices.",
@@ -218,6 +230,41 @@ ROUTES: tuple[Route, ...] = (
         crises.defaults,
         DefaultPage,
         parameters=PAGED,
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/governance",
+        "governance",
+        "Proposals under way with their votes, amendments that took effect, halts, detached vaults.",
+        governance.governance,
+        GovernanceView,
+    ),
+    Route(
+        "GET",
+        "/v1/governance/terms",
+        "terms",
+        "The terms in force: genesis.json as amended.",
+        governance.terms,
+        None,
+    ),
+    Route(
+        "GET",
+        "/v1/governance/amendments",
+        "amendments",
+        "All amendments with a certificate that they are all, for `crossclear verify --amendments`.",
+        governance.amendments,
+        None,
+        media=OCTETS,
+    ),
+    Route(
+        "GET",
+        "/v1/governance/proposals/{number}/effect",
+        "effect",
+        "What a proposal would do to the margins of own accounts, if it took effect at this height.",
+        governance.effect,
+        EffectView,
+        parameters=(Parameter("number", "path", ACCOUNT, "number of the proposal"),),
         signed=True,
     ),
     Route(

@@ -22,9 +22,12 @@ from node.api.fund_shapes import FundView
 from node.api.shapes import AccountView, Check, HeaderView, PackageLine, StateView
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
+from node.api.withdrawal_shapes import WithdrawalsView
 from node.pool.mempool import Accepted
 
 if TYPE_CHECKING:
+    from clearing.genesis import Genesis
+    from node.api.governance_shapes import EffectView, GovernanceView
     from node.epochs.own_exits import ExitQuestion
     from node.epochs.own_holdings import OwnQuestion
     from node.p2p.status import PeerStatus
@@ -77,6 +80,22 @@ class NodeView(Protocol):
         """Size and composition of the default fund."""
         ...
 
+    def governance(self) -> "GovernanceView":
+        """Proposals, amendments, halts after the decided height."""
+        ...
+
+    def terms(self) -> "Genesis":
+        """Genesis as amended."""
+        ...
+
+    def amendments(self) -> bytes | None:
+        """The file of all amendments, certified; None: nothing was ever proposed."""
+        ...
+
+    def effect(self, number: int, address: bytes) -> "EffectView | None":
+        """What proposal `number` would do to the accounts of the member with this key; None: it is not under way."""
+        ...
+
     def header(self, height: int | None) -> HeaderView | None:
         """A certified header, by default the newest."""
         ...
@@ -103,6 +122,10 @@ class NodeView(Protocol):
 
     def trading(self, account: int) -> TradingView | None:
         """Held trades and mandates of one account."""
+        ...
+
+    def withdrawals(self, account: int) -> WithdrawalsView | None:
+        """Withdrawals of one account on their way."""
         ...
 
     def margin_inputs(self, account: int) -> MarginInputs | None:

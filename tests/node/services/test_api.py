@@ -19,6 +19,8 @@ from clearing.base.errors import Bug, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.codes import ClearingCode, reject
 from clearing.explanation import MarginInputs
+from clearing.genesis import Genesis
+from clearing.opening import open_state
 from clearing.receipts import CashTransferred, DepositCredited, Liquidated, TakenOver
 from clearing.state.state import State
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
@@ -31,6 +33,7 @@ from node.api.authentication import SignedPart, authorization
 from node.api.bodies import SubmitBody, body_of, transaction_of
 from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SliceSale
 from node.api.fund_shapes import FundView
+from node.api.governance_shapes import EffectView, GovernanceView
 from node.api.openapi import openapi
 from node.api.rates import CLIENTS_MAX, RateLimiter
 from node.api.render import named, receipt_accounts
@@ -40,6 +43,7 @@ from node.api.shapes import AccountView, Check, HeaderView, PackageLine, Package
 from node.api.trading_shapes import TradingView
 from node.api.validator_shapes import ValidatorsView
 from node.api.view import PackageAt, ReceiptAt, Series
+from node.api.withdrawal_shapes import WithdrawalsView
 from node.codes import NodeCode
 from node.config import Api
 from node.epochs.own_exits import ExitQuestion
@@ -51,12 +55,14 @@ from node.pool.trade_batch import TransactionList
 from node.statements.statement import StatementInputs
 from node.telemetry.metrics import Metrics
 from node.views.fund import fund_of
+from node.views.governance import governance_of
 from tests.clearing.state.world import make_genesis
 
 NETWORK = NetworkId(b"n" * 32)
 ALICE, BOB, STRANGER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 NOW = 1_700_000_000_000
 HASH = "0x" + "ab" * 32
+GOVERNED = make_genesis()
 
 
 class FakeView:
@@ -93,6 +99,18 @@ class FakeView:
         return ValidatorsView(
             network=HASH, height=3, number=0, hash=HASH, total_power=0, validators=(), agreeing_hash=HASH
         )
+
+    def governance(self) -> GovernanceView:
+        return governance_of(open_state(GOVERNED, bytes(32)))
+
+    def terms(self) -> Genesis:
+        return GOVERNED
+
+    def amendments(self) -> bytes | None:
+        return None
+
+    def effect(self, number: int, address: bytes) -> EffectView | None:
+        return None if number != 1 else EffectView(proposal=1, height=3, refusal=address.hex(), accounts=())
 
     def header(self, height: int | None) -> HeaderView | None:
         if height not in (None, 3):
@@ -132,6 +150,9 @@ class FakeView:
         return None
 
     def trading(self, account: int) -> TradingView | None:
+        return None
+
+    def withdrawals(self, account: int) -> WithdrawalsView | None:
         return None
 
     def margin_inputs(self, account: int) -> MarginInputs | None:

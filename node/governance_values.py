@@ -1,0 +1,66 @@
+"""Values of terms as people write and read them: JSON with the fields' names, as in genesis.json.
+
+Rule: what is read becomes the type that stands at its path, nothing else; what cannot be read back is shown as hex.
+"""
+
+from typing import Any
+
+import msgspec
+
+from clearing.base.codec import decode
+from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.genesis import Genesis, named_value, part_from_named
+from clearing.governance.amendments import VALUE_BYTES_MAX, Amendment, Change
+from clearing.governance.paths import NoSuchPlace, type_at, value_at
+
+_KINDS = {
+    "TermsAmendment": "terms",
+    "ValidatorsAmendment": "validators",
+    "VaultDetachment": "detachment",
+    "InstrumentHalt": "halt",
+    "InstrumentResumption": "resumption",
+    "SuspenseAssignment": "suspense",
+}
+
+
+def kind_of(amendment: Amendment) -> str:
+    """One word."""
+    return _KINDS[type(amendment).__name__]
+
+
+def present_json(genesis: Genesis, path: str) -> str:
+    """What stands at a path; empty where nothing does, or nothing can."""
+    try:
+        value = value_at(genesis, path)
+    except NoSuchPlace:
+        return ""
+    return "" if value is None else as_json(value)
+
+
+def after_json(change: Change) -> str:
+    """What is to stand there."""
+    if not change.after:
+        return ""
+    try:
+        kind: Any = type_at(change.path)
+        return as_json(decode(change.after, kind, VALUE_BYTES_MAX))
+    except (NoSuchPlace, RemoteFault):
+        return "0x" + change.after.hex()
+
+
+def as_json(value: Any) -> str:
+    """A value of the terms."""
+    return msgspec.json.encode(named_value(value)).decode()
+
+
+def read_value(path: str, text: str) -> Any:
+    """JSON, or a bare word for a string, as what stands at `path`. Raises LocalFault MALFORMED."""
+    try:
+        kind: Any = type_at(path)
+        try:
+            found = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            found = text
+        return part_from_named(kind, found, path)
+    except (NoSuchPlace, msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise LocalFault(BaseCode.MALFORMED, path, why=str(error)[:200]) from None
