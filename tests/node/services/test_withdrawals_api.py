@@ -1,0 +1,100 @@
+"""What a member sees of its withdrawals: what waits, what nobody saw paid, and what may follow. Nobody else sees it."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import msgspec
+import pytest
+
+from clearing.gates.unpaid import is_open
+from node.api.bodies import body_of, transaction_of
+from node.api.server import build_api
+from node.api.withdrawal_shapes import WithdrawalsView
+from node.config import Api
+from node.views.withdrawals import TOLD, withdrawals_of
+from tests.clearing.gates.gated import GATE, cancellation, gated, not_executed
+from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
+from tests.node.services.test_api import ALICE as ALICE_KEY
+from tests.node.services.test_api import BOB as BOB_KEY
+from tests.node.services.test_api import NOW, FakeView, signed
+
+TARGET = f"/v1/accounts/{ALICE}/withdrawals"
+
+
+def story() -> World:
+    """Of Alice: one that was paid late enough to be overdue, one that waits."""
+    world = gated(GATE, give_back_expired=True, deficit_reserve=True)
+    while (world.state.now.height + 1) % 5:
+        world.block()
+    world.block(world.withdrawal(ALICE, USDC_1, 900 * DOLLAR))
+    world.block(world.withdrawal(ALICE, USDC_1, 20_000 * DOLLAR))
+    return world
+
+
+def test_what_waits_what_is_out_and_what_may_follow() -> None:
+    world = story()
+    view = withdrawals_of(world.state, ALICE)
+    assert view is not None
+    (waiting,), (released,), (limit,) = view.waiting, view.released, view.limits
+    assert (waiting.number, waiting.amount_units, waiting.nonce) == (0, str(20_000 * DOLLAR), 2)
+    assert waiting.due_height == waiting.accepted_height + 3
+    assert (released.nonce, released.amount_units, released.overdue) == (0, str(900 * DOLLAR), False)
+    assert (limit.owner_used_units, limit.prompt_used_units) == (str(20_900 * DOLLAR), str(900 * DOLLAR))
+    assert (limit.all_used_units, limit.opens_height % 5) == (str(20_900 * DOLLAR), 0)
+    assert (view.deficit_micros, view.deficit_until_height) == ("0", 0)
+    client = withdrawals_of(world.state, ALICE_CLIENT)
+    assert client is not None
+    assert (client.waiting, client.released) == ((), ())
+    assert client.limits[0].owner_used_units == str(20_900 * DOLLAR), "the same key signs"
+    assert withdrawals_of(world.state, 99) is None
+
+
+def test_an_overdue_one_is_told_until_it_is_given_back() -> None:
+    world = story()
+    world.block(after_ms=70_000)
+    view = withdrawals_of(world.state, ALICE)
+    assert view is not None
+    assert [each.overdue for each in view.released] == [True]
+    world.block(facts=[not_executed(world, 0)])
+    assert not is_open(world.state, 0)
+    after = withdrawals_of(world.state, ALICE)
+    assert after is not None
+    assert after.released == ()
+
+
+def test_a_page_is_bounded() -> None:
+    world = gated(check=False)
+    for _ in range(3):
+        world.block(*(world.withdrawal(BOB, USDC_1, 1) for _ in range(100)))
+    view = withdrawals_of(world.state, BOB)
+    assert view is not None
+    assert [each.nonce for each in view.released] == list(range(299, 299 - TOLD, -1))
+
+
+def test_a_cancellation_has_a_body_like_any_request() -> None:
+    request = cancellation(gated(), ALICE, 3)
+    body = body_of(request)
+    assert msgspec.json.decode(msgspec.json.encode(body))["type"] == "withdrawal_cancellation"
+    assert transaction_of(body) == request
+
+
+class GatedView(FakeView):
+    """Account 1 is Alice's."""
+
+    def withdrawals(self, account: int) -> WithdrawalsView | None:
+        return withdrawals_of(story().state, account)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = build_api(GatedView(), Api(requests_burst=100_000), lambda: NOW)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as made:
+        yield made
+
+
+async def test_only_the_accounts_own_member_is_told(client: httpx.AsyncClient) -> None:
+    assert (await client.get(TARGET)).status_code == 401
+    assert (await client.get(TARGET, headers=signed(BOB_KEY, TARGET))).status_code == 403
+    told = await client.get(TARGET, headers=signed(ALICE_KEY, TARGET))
+    assert told.status_code == 200
+    assert told.json()["waiting"][0]["due_height"] > 0
