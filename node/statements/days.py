@@ -12,8 +12,10 @@ from functools import cache, cached_property
 from clearing.base.errors import Bug
 from clearing.base.units import DAY_MS
 from clearing.blocks import BlockResult
+from clearing.default.receipts import PortfolioSold, TakenByHouse
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.ledger import balance
+from clearing.liquidation.receipts import BackstopTook, SliceSold
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.requirement import AccountMargin, MarginBatch
 from clearing.margins import margin_book
@@ -46,11 +48,41 @@ TOLD_BY: dict[TransferCode, tuple[str, str]] = {
     TransferCode.DEFICIT_COVERED: _LIQUIDATION,
     TransferCode.SKEW_FEE: ("SkewFeePaid", ""),
     TransferCode.SKEW_REBATE: ("SkewFeePaid", ""),
+    TransferCode.SLICE_OPTION_VALUE: ("SliceSold", ""),
+    TransferCode.SLICE_DISCOUNT: ("SliceSold", "account"),
+    TransferCode.BACKSTOP_OPTION_VALUE: ("BackstopTook", ""),
+    TransferCode.ESTATE_POOLED: ("EstatePooled", "number"),
+    TransferCode.DEFICIT_CURED: ("DeficitCured", ""),
+    TransferCode.DEFAULT_AUCTION_PAID: ("PortfolioSold", "number"),
+    TransferCode.ASSESSMENT: ("AssessmentTaken", "number"),
+    TransferCode.GAINS_CUT: ("LossShared", "number"),
+    TransferCode.TORN_UP: ("TornUp", _INSTRUMENT),
+    TransferCode.ESTATE_COLLATERAL_TAKEN: ("CollateralTaken", "account"),
+    TransferCode.ESTATE_COLLATERAL_PAID: ("CollateralTaken", "account"),
+    TransferCode.FUND_CONTRIBUTION: ("FundPaid", "member"),
+    TransferCode.FUND_RETURNED: ("FundReturned", "member"),
+    TransferCode.FUND_DRAWN: ("FundDrawn", "cause"),
+    TransferCode.WAITING_GIVEN_BACK: ("WithdrawalGivenBack", ""),
+    TransferCode.UNPAID_GIVEN_BACK: ("WithdrawalGivenBack", ""),
 }
 """The receipt behind a transfer: its kind, and the field that holds the transfer's cause ("": any that names the
 account). For other codes, any receipt of the block that names the account."""
 
-MOVES_LOTS = ("Liquidated", "Settled", "Delivered", "DeliveryFailed", "AccountPorted")
+MOVES_LOTS = (
+    "Liquidated",
+    "SliceSold",
+    "BackstopTook",
+    "EstatePooled",
+    "PortfolioSold",
+    "TakenByHouse",
+    "Deleveraged",
+    "TornUp",
+    "Settled",
+    "Delivered",
+    "DeliveryFailed",
+    "AccountPorted",
+    "ClientRescued",
+)
 """Receipts of what changes positions besides trades."""
 
 At = tuple[int, int]
@@ -329,6 +361,6 @@ class _Told:
 
 
 def _instruments_of(receipt: Receipt) -> set[int]:
-    if isinstance(receipt, Liquidated):
+    if isinstance(receipt, Liquidated | SliceSold | BackstopTook | PortfolioSold | TakenByHouse):
         return {each.instrument for each in receipt.positions}
     return {getattr(receipt, "instrument", 0)}

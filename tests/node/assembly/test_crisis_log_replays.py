@@ -1,0 +1,281 @@
+"""A log with liquidations, a default, an amendment and a cancelled withdrawal gives the same roots again, told by hand.
+
+From genesis, from saved states, from the state at any height, and in processes that hash strings otherwise.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from clearing.apply_block import apply_block
+from clearing.blocks import Block
+from clearing.default.receipts import (
+    BiddersRanked,
+    DefaultBidTaken,
+    DefaultDeclared,
+    DefaultEnded,
+    LossShared,
+    PortfolioSold,
+)
+from clearing.default.waterfall import Layer
+from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
+from clearing.governance.receipts import AmendmentInForce
+from clearing.liquidation.receipts import LiquidationOpened, SliceSold, StepTaken
+from clearing.receipts import Liquidated, Refused
+from clearing.state.export import export_state, import_state
+from node.api.render import receipt_accounts
+from node.api.server import build_api, serve_api
+from node.api.view import ReceiptAt, Series
+from node.application import Decided
+from node.cli.main import run
+from node.config import Api
+from node.explaining.concerned import MASKED
+from node.replay import replay
+from node.store.block_log import read_block_log
+from node.store.store import Store
+from node.views.view import LiveView
+from tests.clearing.default.defaults_world import DAVE
+from tests.clearing.state.world import ALICE, ALICE_CLIENT, secret
+from tests.node.assembly.crisis_log import NEW_PENALTY_PPM, CrisisLog, write_crisis
+from tests.node.assembly.station import Station
+from tests.node.assembly.test_own_inclusion_of_a_member import _record
+from tests.node.assembly.test_view_and_readiness import _view
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> CrisisLog:
+    return write_crisis(tmp_path_factory.mktemp("crisis"))
+
+
+@pytest.fixture(scope="module")
+def from_log(log: CrisisLog) -> list[str]:
+    files = ["--genesis", str(log.genesis_file), "--home", str(log.home.path), "--devnet"]
+    return ["--log", str(log.log_file), *files]
+
+
+def test_everything_that_is_to_be_replayed_is_in_the_log(log: CrisisLog) -> None:
+    assert not log.of_kind(Refused)
+    (back,) = log.of_kind(WithdrawalGivenBack)
+    assert back.why is GivenBackWhy.CANCELLED
+    assert len(log.of_kind(AmendmentInForce)) == 1
+    for kind in (LiquidationOpened, SliceSold, StepTaken, Liquidated, DefaultBidTaken, PortfolioSold, BiddersRanked):
+        assert log.of_kind(kind)
+    (loss,) = log.of_kind(LossShared)
+    assert [step.layer for step in loss.steps] == [Layer.OWN_CONTRIBUTION, Layer.HOUSE_CAPITAL, Layer.SURVIVORS]
+    assert len(log.of_kind(DefaultDeclared)) == len(log.of_kind(DefaultEnded)) == 1
+
+
+def test_from_genesis_every_root_and_receipt_comes_out_again(log: CrisisLog) -> None:
+    roots: dict[int, tuple[bytes, ...]] = {}
+    receipts: dict[int, Any] = {}
+
+    def note(decided: Decided) -> None:
+        roots[decided.header.height] = decided.state.module_roots()
+        receipts[decided.header.height] = decided.result.receipts
+
+    result = replay(log.home.genesis, log.home.salt, read_block_log(log.log_file), note)
+    assert (result.height, result.blocks) == (log.height, log.height)
+    assert (roots, receipts) == (log.roots, log.receipts)
+
+
+def test_from_every_saved_state_they_do_too(log: CrisisLog, tmp_path: Path) -> None:
+    assert len(log.saved) >= 3
+    for saved in sorted(log.saved):
+        told: dict[int, Any] = {}
+
+        def note(decided: Decided, told: dict[int, Any] = told) -> None:
+            told[decided.header.height] = (decided.state.module_roots(), decided.result.receipts)
+
+        with log.disk(tmp_path / f"{saved}.sqlite", saved) as store:
+            station = Station(log.home, store, listeners=(note,))
+            assert (station.restored.height, station.application.height) == (saved, log.height)
+        assert told == {at: (log.roots[at], log.receipts[at]) for at in range(saved + 1, log.height + 1)}
+
+
+def test_from_the_state_at_any_height_they_do_too(log: CrisisLog) -> None:
+    """Calls, sales, waiting withdrawals, amendments and defaults under way are all in the state, and nowhere else."""
+    genesis, salt = log.home.genesis, log.home.salt
+    states: dict[int, bytes] = {}
+    blocks: dict[int, Block] = {}
+
+    def note(decided: Decided) -> None:
+        blocks[decided.header.height] = decided.block
+        if decided.header.height % 3 == 0:
+            states[decided.header.height] = export_state(decided.state)
+
+    replay(genesis, salt, read_block_log(log.log_file), note)
+    for height, data in states.items():
+        state = import_state(genesis, salt, data)
+        assert state.module_roots() == log.roots[height]
+        for at in range(height + 1, min(height + 9, log.height) + 1):
+            fork, result = apply_block(state, blocks[at])
+            assert (fork.module_roots(), result.receipts) == (log.roots[at], log.receipts[at])
+            state = fork.absorb()
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "4242"])
+def test_processes_that_hash_otherwise_agree(log: CrisisLog, from_log: list[str], hash_seed: str) -> None:
+    command = [sys.executable, "-m", "node.cli", "replay", from_log[1], *from_log[2:], "--output", "json"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["state_root"] == log.blocks[-1].block.header.state_root.hex()
+
+
+def test_the_terms_of_an_amendment_are_those_of_its_time(log: CrisisLog, from_log: list[str], capsys: Any) -> None:
+    assert run(["liquidations", "explain", *from_log]) == 0
+    told = capsys.readouterr()
+    assert "FAIL" not in told.out
+    assert "penalty 0.5 % of each notional" in told.out
+    assert f"penalty {NEW_PENALTY_PPM / 10_000:g} % of each notional" in told.out
+    assert "every line that can be computed again" in told.err
+
+
+def test_each_liquidation_and_default_is_told_out_of_the_log(log: CrisisLog, from_log: list[str], capsys: Any) -> None:
+    counts = {}
+    for command in (["liquidations", "explain"], ["waterfall", "explain"]):
+        assert run([*command, *from_log, "--output", "json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        counts[command[0]] = sum(line["ok"] is True for each in told for line in each["lines"])
+        assert not [each for each in told for line in each["lines"] if line["ok"] is False]
+    assert counts["liquidations"] > 80, "lines that were computed again"
+    assert counts["waterfall"] > 20
+    assert run(["liquidations", "explain", *from_log, "--account", str(DAVE), "--output", "json"]) == 0
+    assert {each["kind"] for each in json.loads(capsys.readouterr().out)} == {"SliceSold"}
+    assert run(["waterfall", "explain", *from_log, "--number", "2", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert run(["waterfall", "explain", *from_log, "--number", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "member 2: the smaller of" in out
+    assert "drawn from the fund of member 2" in out
+
+
+@pytest.fixture(scope="module")
+def served(log: CrisisLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveView]:
+    """A node that was restored from the blocks and has written its receipts."""
+    with log.disk(tmp_path_factory.mktemp("served") / "node.sqlite") as store:
+        yield viewed(log, store)
+
+
+def viewed(log: CrisisLog, store: Store) -> LiveView:
+    station = Station(log.home, store)
+    trio.run(_record, station.recorder)
+    view = _view(station)
+    view.decided(log.blocks[station.application.height - 1].block.header)
+    return view
+
+
+async def ask(view: LiveView, folder: Path, member: int, *command: str) -> int:
+    """A command of this member against the view's API."""
+    key = folder / f"key-{member}"
+    key.touch(mode=0o600)
+    key.write_text(secret(member).hex())
+    settings = Api(port=0)
+    app = build_api(view, settings, lambda: time.time_ns() // 1_000_000)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_api, app, settings)
+            argv = [*command, "--url", bound[0], "--secret-file", str(key)]
+            code = await trio.to_thread.run_sync(run, argv)
+            nursery.cancel_scope.cancel()
+    return code
+
+
+async def test_a_node_tells_its_members_the_same_with_others_masked(
+    log: CrisisLog, served: LiveView, tmp_path: Path, capsys: Any
+) -> None:
+    for command in ("liquidations", "waterfall"):
+        assert await ask(served, tmp_path, 2, command, "explain", "--output", "json") == 0
+        stranger = capsys.readouterr().out
+        assert await ask(served, tmp_path, 1, command, "explain", "--output", "json") == 0
+        owner = capsys.readouterr().out
+        assert len(json.loads(stranger)) == len(json.loads(owner)) > 10
+        for account in (ALICE, ALICE_CLIENT):
+            assert f"account {account} " in owner
+            assert f"account {account} " not in stranger
+        assert "account ~" in stranger
+        assert sum(line["ok"] is True for each in json.loads(stranger) for line in each["lines"]) > 15
+
+
+async def test_a_receipt_that_a_node_has_changed_does_not_recompute(
+    log: CrisisLog, served: LiveView, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = served.crisis_receipts
+
+    def lie(series: Series, after: tuple[int, int], limit: int) -> list[ReceiptAt]:
+        return [changed(each) for each in true(series, after, limit)]
+
+    def changed(at: ReceiptAt) -> ReceiptAt:
+        if not isinstance(at.receipt, LossShared):
+            return at
+        *others, last = at.receipt.steps
+        (share, *rest) = last.shares
+        last = msgspec.structs.replace(last, shares=(msgspec.structs.replace(share, amount=share.amount - 1), *rest))
+        return ReceiptAt(at.height, at.index, msgspec.structs.replace(at.receipt, steps=(*others, last)))
+
+    monkeypatch.setattr(served, "crisis_receipts", lie)
+    assert await ask(served, tmp_path, 2, "waterfall", "explain") == 6
+    told = capsys.readouterr()
+    assert "BUT THE RECEIPT STATES" in told.out
+    assert "1 of" in told.err
+    assert "DO NOT RECOMPUTE" in told.err
+
+
+def test_pages_follow_each_other_and_concern_their_series_only(log: CrisisLog, served: LiveView) -> None:
+    seen: list[Any] = []
+    after = (0, -1)
+    while page := served.crisis_receipts(Series.LIQUIDATIONS, after, 7):
+        seen += page
+        after = (page[-1].height, page[-1].index)
+    assert len(seen) == len({(each.height, each.index) for each in seen}) > 30
+    assert not [each for each in seen if isinstance(each.receipt, LossShared)]
+    assert [
+        each for each in served.crisis_receipts(Series.DEFAULTS, (0, -1), 500) if isinstance(each.receipt, LossShared)
+    ]
+
+
+def test_who_is_concerned_finds_a_receipt_under_its_own_account(log: CrisisLog, served: LiveView) -> None:
+    for sold in log.of_kind(SliceSold):
+        assert set(receipt_accounts(sold)) >= {sold.account, sold.bidder}
+    mine = [each.receipt for each in served.receipts(DAVE, (0, -1), 500)]
+    assert len([each for each in mine if isinstance(each, SliceSold)]) == len(log.of_kind(SliceSold))
+
+
+def test_slices_and_portfolios_can_be_bid_for_by_what_is_shown(log: CrisisLog, tmp_path: Path) -> None:
+    opened = next(at for at, each in log.receipts.items() if any(isinstance(one, LiquidationOpened) for one in each))
+    with log.disk(tmp_path / "sale.sqlite", height=opened) as store:
+        view = viewed(log, store)
+        (sale,) = view.slice_sales()
+        (told,) = [each for each in log.receipts[opened] if isinstance(each, LiquidationOpened)]
+        assert (sale.account, sale.opened_height, sale.last_height) == (told.account, opened, told.last_height)
+        assert sale.discount_ppm == told.start_ppm
+        assert [(each.instrument, int(each.lots)) for each in sale.positions] == list(told.positions)
+        assert view.defaults_under_way() == ()
+    declared = next(at for at, each in log.receipts.items() if any(isinstance(one, DefaultDeclared) for one in each))
+    with log.disk(tmp_path / "default.sqlite", height=declared) as store:
+        (held,) = viewed(log, store).defaults_under_way()
+        assert (held.number, held.member, held.phase, held.slices) == (1, 1, "open", 100)
+        assert [int(each.lots) > 0 for each in held.positions] == [True]
+
+
+def test_a_masked_account_is_the_same_everywhere_and_no_account(log: CrisisLog, served: LiveView) -> None:
+    name = served.masks(bytes(20))
+    assert name(0) == 0
+    assert MASKED <= name(ALICE) != name(ALICE_CLIENT)
+    assert served.masks(b"\x01" * 20)(ALICE) == name(ALICE)
+
+
+def test_stored_receipts_are_those_of_the_blocks(log: CrisisLog, served: LiveView) -> None:
+    rows = served.crisis_receipts(Series.DEFAULTS, (0, -1), 500)
+    for each in rows:
+        assert log.receipts[each.height][each.index] == each.receipt
