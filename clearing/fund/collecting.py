@@ -48,18 +48,22 @@ def collect_contributions(run: Run) -> None:
     size = size_in_force(run.state)
     if not size.next_height or run.block.height < size.next_height:
         return
-    for member, record in list(run.state.contributions.ordered()):
-        if record.deadline and run.block.height >= record.deadline:
-            _collect(run, member, record)
+    parts = run.state.contributions.ordered()
+    due = [(member, record) for member, record in parts if 0 < record.deadline <= run.block.height]
+    own = all_own_accounts(run.state) if due else {}
+    for member, record in due:
+        _collect(run, member, record, own.get(member, []))
 
 
-def _collect(run: Run, member: int, record: Contribution) -> None:
+def _collect(run: Run, member: int, record: Contribution, own: list[int]) -> None:
     """Take what is there; restrict the member, or hand it on as failed, for what is not."""
     state, terms = run.state, run.terms.crisis.fund
     if not takes_part(state, member):
         state.contributions.put(member, msgspec.structs.replace(record, called=0, deadline=0))
         return
-    record = _take(run, member, record)
+    if own and record.account not in own:  # closed meanwhile
+        record = msgspec.structs.replace(record, account=own[0])
+    record = _take(run, member, record, own)
     if not record.called:
         return
     first = terms.grace_blocks > 0 and not record.lapsed
@@ -67,18 +71,13 @@ def _collect(run: Run, member: int, record: Contribution) -> None:
     state.contributions.put(member, msgspec.structs.replace(record, lapsed=True, deadline=run.block.height + wait))
     run.receipts.append(FundPaid(NOT_REQUESTED, member, record.account, 0, record.micros, record.called, lapsed=True))
     restrict_member(run, member)
-    if not first and run.terms.crisis.default.enabled:
+    if own and not first and run.terms.crisis.default.enabled:
         run.failures.append(Failure(record.account, FailureReason.CALL_LAPSED))
 
 
-def _take(run: Run, member: int, record: Contribution) -> Contribution:
+def _take(run: Run, member: int, record: Contribution, own: list[int]) -> Contribution:
     """Debit the account that the member pays from, then its others of its own, the lowest first."""
-    paying = own_account(run.state, member, record.account)
-    order = [] if paying is None else [paying]
-    taken = min(free_cash(run, paying), record.called) if paying is not None else 0
-    if taken < record.called:
-        order += [each for each in all_own_accounts(run.state).get(member, ()) if each != paying]
-    for account in order:
+    for account in sorted(own, key=lambda each: (each != record.account, each)):
         micros = min(free_cash(run, account), record.called)
         if micros:
             after = pay_in(run, member, msgspec.structs.replace(record, account=account), micros)

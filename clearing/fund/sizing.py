@@ -68,11 +68,11 @@ def parts_of(target: int, exposures: Mapping[int, int], terms: FundTerms) -> dic
     rest, open_ = target, sorted(weights)
     while open_:
         whole = sum(weights[member] for member in open_)
-        below = [member for member in open_ if rest * weights[member] < terms.minimum_micros * whole or not whole]
+        below = {member for member in open_ if rest * weights[member] < terms.minimum_micros * whole or not whole}
         if not below:
             break
         rest = max(rest - terms.minimum_micros * len(below), 0)
-        open_ = [member for member in open_ if member not in set(below)]
+        open_ = [member for member in open_ if member not in below]
     whole = sum(weights[member] for member in open_)
     sharing = set(open_)
     parts = {
