@@ -11,15 +11,15 @@ from typing import Any
 from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import MONEY_MAX, PPM
 from clearing.default import waterfall
+from clearing.default.sharing import share_collected
 from clearing.fund.sizing import stress_size
 from clearing.models.named import from_json
 from clearing.models.numbers import DECIMALS_MAX, Number, exact
 from node.explaining.allocation import Payer, sharing_lines
 from node.explaining.lines import Line, holds
-from node.runs.share_steps import share_loss
 from node.runs.shown import as_json
 from node.runs.units import require, units, whole
-from node.runs.waterfall_file import Cover, Waterfall, WaterfallRun
+from node.runs.waterfall_file import Collected, Cover, Waterfall, WaterfallRun
 
 STEPS_MAX = 256
 PEOPLE_MAX = 1024
@@ -51,7 +51,7 @@ def waterfall_run(run: WaterfallRun) -> dict[str, Any]:
         elif isinstance(step, Cover):
             result = _cover(step, at)
         else:
-            result = share_loss(step, at)
+            result = _collected(step, at)
         told.append({"name": step.name, "kind": str(type(step).__struct_config__.tag), **as_json(result)})
     return {"format": "crossclear.waterfall.result.v1", "steps": told}
 
@@ -168,3 +168,36 @@ def _cover(step: Cover, at: str) -> dict[str, Any]:
         "largest_or_next_two": Fraction(largest, scale),
         "fund": Fraction(max(cover, largest), scale),
     }
+
+
+def _collected(step: Collected, at: str) -> dict[str, Any]:
+    names = [each.of for each in step.claims]
+    require(len(set(names)) == len(names), at, "somebody appears twice")
+    collected = units(step.collected, step.decimals, f"{at}.collected", 0)
+    claims = [
+        units(each.amount, step.decimals, f"{at}.claims[{place}].amount", 0) for place, each in enumerate(step.claims)
+    ]
+    paid, scale, whole_claim = share_collected(collected, claims), 10**step.decimals, sum(claims)
+    shares = [
+        {"of": name, "amount": Fraction(amount, scale), "short": Fraction(claim - amount, scale)}
+        for name, claim, amount in zip(names, claims, paid, strict=True)
+    ]
+    return {
+        "shares": shares,
+        "sum": Fraction(sum(paid), scale),
+        "short": Fraction(whole_claim - sum(paid), scale),
+        "surplus": Fraction(max(collected - whole_claim, 0), scale),
+        "arithmetic": _paid_lines(collected, dict(zip(names, claims, strict=True)), paid),
+    }
+
+
+def _paid_lines(collected: int, claims: dict[str, int], paid: list[int]) -> list[str]:
+    whole_claim = sum(claims.values())
+    if collected >= whole_claim:
+        return [f"{collected} pay all claims, {whole_claim} together, in full"]
+    lines = []
+    for (name, claim), amount in zip(claims.items(), paid, strict=True):
+        floor = claim * collected // whole_claim
+        more = f" + {amount - floor} that rounding leaves over" if amount > floor else ""
+        lines.append(f"{name}: {claim} x {collected} / {whole_claim}, rounded down, = {floor}{more} = {amount}")
+    return lines

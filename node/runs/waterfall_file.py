@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from clearing.base.codec import U8, U32, Wire
 from clearing.models.numbers import Number
 from clearing.models.portfolio import Name
-from node.runs.steps import Note, ShareLoss
+from node.runs.steps import Note
 
 
 class FundMember(Wire, frozen=True):
@@ -70,7 +70,23 @@ class Cover(Wire, frozen=True, tag_field="kind", tag="cover"):
     decimals: U8 = 6
 
 
-WaterfallStep: TypeAlias = Waterfall | Cover | ShareLoss
+class Claim(Wire, frozen=True):
+    """What somebody is to be paid."""
+
+    of: Name
+    amount: Number
+
+
+class Collected(Wire, frozen=True, tag_field="kind", tag="collected"):
+    """Claims are paid out of what was collected: in full, or in proportion rounded down, what is left to the last."""
+
+    name: Name
+    collected: Number
+    claims: tuple[Claim, ...]
+    decimals: U8 = 6
+
+
+WaterfallStep: TypeAlias = Waterfall | Cover | Collected
 
 
 class WaterfallRun(Wire, frozen=True):

@@ -34,7 +34,7 @@ def amounts(shares: list[dict[str, Any]]) -> list[Fraction]:
 def test_c03_the_last_bears_the_remainder_of_gains_that_were_not_collected(capsys):
     share = steps("c03-c04-gains-beyond-what-was-collected", capsys)["c03"]
     assert amounts(share["shares"]) == [50, 5030]
-    assert [each["short"] for each in share["shortages"]] == ["30", "2970"]
+    assert [each["short"] for each in share["shares"]] == ["30", "2970"]
     assert share["sum"] == "5080", "the grand total is what was collected"
 
 
@@ -144,6 +144,7 @@ REFUSED = [
         "steps[0].gainers[0].free_equity",
     ),
     ({"survivors": [{"of": f"m{n}"} for n in range(1025)]}, BaseCode.OVERSIZE, "steps"),
+    ({"kind": "collected", "collected": 1, "claims": []}, BaseCode.MALFORMED, "steps[0].loss"),
     ({"kind": "cover"}, BaseCode.MALFORMED, "steps[0].loss"),
     ({"prize": 1}, BaseCode.MALFORMED, "steps[0].prize"),
 ]
