@@ -38,6 +38,7 @@ class Agent:
     spread_ppm = 500
     takes_ppm = 2_000
     """How far from the mark a price may be that it agrees to."""
+    pays_dues = 0.7
 
     def __init__(self, account: int, seed: int) -> None:
         self.account = account
@@ -55,6 +56,14 @@ class Agent:
         if self.chance.random() < 0.02:
             return [world.pay(self.account, WETH_1, self.chance.randint(1, 5_000_000))]
         return []
+
+    def dues(self, world: Exchange) -> list[Fact]:
+        """Cash for what the fund calls for: mostly in time, mostly enough."""
+        record = world.state.contributions.get(self.account)
+        missing = record.required - record.micros if record else 0
+        if missing <= 0 or self.chance.random() > self.pays_dues:
+            return []
+        return [world.pay(self.account, self.chance.choice(CASH), missing * self.chance.choice((1, 3, 4)) // 2 + 1)]
 
     def offers(self, world: Exchange) -> list[Offer]:
         """Trades it wants."""
@@ -137,6 +146,8 @@ class Insolvent(Aggressive):
     """Never brings cash, and takes out whatever it may."""
 
     start_dollars = 20_000
+    pays_dues = 0.03
+    """In the end somebody takes it over."""
 
     def facts(self, world: Exchange) -> list[Fact]:
         """Once."""
@@ -151,7 +162,8 @@ class Insolvent(Aggressive):
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Pays for nobody, and wants to come back each time."""
-        return in_crisis.ways_back(world, self.account, self.chance)
+        made = in_crisis.contributions(world, self.account, self.chance)
+        return made + in_crisis.ways_back(world, self.account, self.chance)
 
 
 class Griefer(Agent):

@@ -110,6 +110,9 @@ class CrisisAudit:
             amounts = [share.amount for share in step.shares]
             require(sum(amounts) == step.borne or step.layer is Layer.TEAR_UP, "shares are not the sum", step=step)
             require(all(share.amount <= share.most for share in step.shares), "more than its most", step=step)
+            most = sum(share.most for share in step.shares if share.weight)
+            whole = step.layer is Layer.TEAR_UP or step.borne == min(left, most)
+            require(whole, "a layer left something to the next that it could bear", step=step)
             audit_shares(step.borne, [(share.weight, share.most, share.amount) for share in step.shares])
             left -= step.borne
         require(left >= 0, "more borne than lost", loss=receipt.loss, left=left)

@@ -19,8 +19,8 @@ from tests.clearing.state.world import BOB, DOLLAR, USD, USDC_1, USDC_2
 BACKSTOP = BOB
 """Its account takes over what no bid took, where genesis says so."""
 STRESS = (
-    StressScenario("halved", (Scenario(-1, 2, 0, of_index=True), Scenario(-3, 5, 0, of_index=True))),
-    StressScenario("half more", (Scenario(1, 2, 0, of_index=True), Scenario(3, 5, 0, of_index=True))),
+    StressScenario("down", (Scenario(-3, 10, 0, of_index=True), Scenario(-7, 20, 0, of_index=True))),
+    StressScenario("up", (Scenario(3, 10, 0, of_index=True), Scenario(7, 20, 0, of_index=True))),
 )
 RANGES = RangeParameters(
     interval_ms=5_000,
@@ -59,7 +59,8 @@ def crisis_of(seed: int) -> CrisisParameters:
             buffer_ppm=chance.choice((0, 100_000)),
             lookback_epochs=chance.choice((1, 3)),
             step_micros=chance.choice((1, DOLLAR)),
-            call_blocks=chance.choice((2, 8)),
+            call_blocks=chance.choice((3, 8)),
+            grace_blocks=chance.choice((0, 6)),
             return_blocks=chance.choice((1, 12)),
         ),
         gates=_gates(chance),

@@ -7,10 +7,18 @@ from typing import Any
 import msgspec
 
 import clearing.calls.margin_calls
+import clearing.default.declare
+import clearing.default.stages
+import clearing.default.waterfall
+import clearing.fund.collecting
+import clearing.liquidation.auction
+import clearing.liquidation.slices
 import clearing.liquidation.takeover
 import clearing.settling.perpetuals
 import clearing.trades.novation
 from clearing.base.units import mul_div_down
+from clearing.default.records import DefaultHeld
+from clearing.fund.records import Contribution
 from clearing.holdings import Holdings
 from clearing.margin.requirement import AccountMargin
 from clearing.run import Run
@@ -19,6 +27,12 @@ from tests.sim.clearing.story import Story
 
 liquidation: Any = clearing.liquidation.takeover
 margin_calls: Any = clearing.calls.margin_calls
+collecting: Any = clearing.fund.collecting
+declare: Any = clearing.default.declare
+stages: Any = clearing.default.stages
+auction: Any = clearing.liquidation.auction
+slices: Any = clearing.liquidation.slices
+waterfall: Any = clearing.default.waterfall
 perpetuals: Any = clearing.settling.perpetuals
 novation: Any = clearing.trades.novation
 
@@ -71,11 +85,74 @@ def _moved() -> Any:
     return _put(margin_calls, "liquidate", moving)
 
 
+def _part() -> Any:
+    """A member's part of the fund is written down as one more than was paid."""
+    pay_in = collecting.pay_in
+
+    def generous(run: Run, member: int, record: Contribution, micros: int, *index: int) -> Contribution:
+        pay_in(run, member, record, micros, *index)
+        after: Contribution = run.state.contributions[member]
+        run.state.contributions.put(member, msgspec.structs.replace(after, micros=after.micros + 1))
+        return run.state.contributions[member]
+
+    return _put(collecting, "pay_in", generous)
+
+
+def _clients() -> Any:
+    """Clients' accounts become part of their member's estate."""
+    accounts_of = declare.member_accounts
+
+    def all_own(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        own, clients = accounts_of(state, member)
+        return (*own, *clients), ()
+
+    return _put(declare, "member_accounts", all_own)
+
+
+def _endless() -> Any:
+    """A default waits for prices for ever."""
+
+    def always(run: Run, held: DefaultHeld) -> bool:
+        return True
+
+    return _put(stages, "_waits", always)
+
+
+def _uncovered() -> Any:
+    """Whoever bids takes a slice, with margin or without."""
+
+    def always(*_: object) -> bool:
+        return True
+
+    return _put(auction, "can_take", always)
+
+
+def _slice() -> Any:
+    """What a slice costs the account is rounded down."""
+    return _put(slices, "mul_div_up", mul_div_down)
+
+
+def _layer() -> Any:
+    """Remainders of a layer are borne by nobody in it."""
+
+    def floors(total: int, weights: Sequence[int], caps: Sequence[int]) -> list[int]:
+        whole = max(sum(weights), 1)
+        return [min(total * weight // whole, cap) for weight, cap in zip(weights, caps, strict=True)]
+
+    return _put(waterfall, "allocate_capped", floors)
+
+
 PLANTED: dict[str, Callable[[], Any]] = {
     "rounding": _rounding,
     "remainder": _remainder,
     "stale": _stale,
     "moved-mark": _moved,
+    "fund-part": _part,
+    "client-in-estate": _clients,
+    "endless-default": _endless,
+    "uncovered-bidder": _uncovered,
+    "slice-rounding": _slice,
+    "layer-remainder": _layer,
 }
 
 

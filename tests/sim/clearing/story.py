@@ -64,6 +64,7 @@ class Story:
         facts = [fact for agent in self.agents for fact in agent.facts(world)] + self.bridge()
         requests = self.trades() + [each for agent in self.agents for each in agent.requests(world)]
         if not world.is_calm:
+            facts += [fact for agent in self.agents for fact in agent.dues(world)]
             more = [each for agent in self.agents for each in agent.in_crisis(world)] + self.council.requests(world)
             requests += [each for each in more if type(each) in RULES]
         self.chance.shuffle(requests)
