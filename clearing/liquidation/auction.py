@@ -13,14 +13,14 @@ from clearing.base.units import PPM
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.restrictions import check_restricted
 from clearing.default.status import check_member, is_in_default
-from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.liquidation.path import discount_ppm
-from clearing.liquidation.receipts import SliceSold
+from clearing.liquidation.receipts import Sizing, SliceSold
 from clearing.liquidation.records import Liquidation
 from clearing.liquidation.requests import LiquidationBid
 from clearing.liquidation.sizing import DENOMINATOR
 from clearing.liquidation.slices import Slice, can_take, cut, fund_account, hand_over, taker_after
-from clearing.liquidation.stages import restoring_fraction, whole_notional
+from clearing.liquidation.stages import size_up
 from clearing.liquidation.takeover import may_liquidate
 from clearing.margin.requirement import AccountMargin
 from clearing.receipts import TransferCode
@@ -43,7 +43,8 @@ def bid(run: Run, index: int, request: LiquidationBid) -> Rejected | None:
     if not may_liquidate(run, held):
         return reject(ClearingCode.PRICE_NOT_OPEN, AT, liquidated=request.liquidated)
     margin = margin_of(arrays_of(run.state), held)
-    allowed = allowed_share(run, held, margin, discount)
+    sizing = size_up(run, held, margin, discount)
+    allowed = allowed_share(run, sizing)
     if not allowed and not margin.initial_ok:
         most = run.terms.crisis.liquidation.block_notional_max
         return reject(ClearingCode.LIQUIDATED_ENOUGH, AT, notional=run.liquidated.notional, limit=most)
@@ -58,7 +59,7 @@ def bid(run: Run, index: int, request: LiquidationBid) -> Rejected | None:
     use_nonce(run, request.account, request.nonce)
     hand_over(run, request.liquidated, request.account, part, TransferCode.SLICE_OPTION_VALUE)
     run.state.liquidations.put(request.liquidated, msgspec.structs.replace(record, fills=record.fills + 1))
-    _tell(run, index, request, discount, allowed, part, margin, after)
+    _tell(run, index, request, discount, sizing, allowed, part, after)
     return None
 
 
@@ -69,11 +70,11 @@ def discount_now(run: Run, record: Liquidation) -> int:
     return discount_ppm(terms.start_ppm, terms.end_ppm, *span, run.block.height)
 
 
-def allowed_share(run: Run, held: Holdings, margin: AccountMargin, discount: int) -> int:
+def allowed_share(run: Run, sizing: Sizing) -> int:
     """The largest share that a bid may take: 0 when the block has liquidated as much as it may."""
     terms = run.terms.crisis.liquidation
-    most = min(terms.slice_max_ppm * (DENOMINATOR // PPM), restoring_fraction(run, held, margin, discount))
-    return run.liquidated.share_within(most, whole_notional(run, held), terms.block_notional_max)
+    most = min(terms.slice_max_ppm * (DENOMINATOR // PPM), sizing.share)
+    return run.liquidated.share_within(most, sizing.notional, terms.block_notional_max)
 
 
 def _check_form(run: Run, request: LiquidationBid) -> Rejected | None:
@@ -128,9 +129,9 @@ def _tell(
     index: int,
     request: LiquidationBid,
     discount: int,
+    sizing: Sizing,
     allowed: int,
     part: Slice,
-    margin: AccountMargin,
     after: AccountMargin,
 ) -> None:
     run.receipts.append(
@@ -139,17 +140,19 @@ def _tell(
             account=request.liquidated,
             bidder=request.account,
             fund=fund_account(run),
+            bidder_share_ppm=run.terms.crisis.liquidation.bidder_share_ppm,
             opened_height=request.opened_height,
             discount_ppm=discount,
             asked=request.slice_ppb,
             allowed=allowed,
             fraction=part.fraction,
+            sizing=sizing,
             denominator=DENOMINATOR,
             positions=tuple(part.positions),
             notional=part.notional,
             paid=part.paid(run),
-            equity=margin.equity,
-            initial=margin.initial,
+            equity=sizing.equity,
+            initial=sizing.initial,
             equity_after=after.equity,
             initial_after=after.initial,
         )

@@ -34,6 +34,7 @@ def back(run: Run, account: int, held: Holdings, margin: AccountMargin, wanted: 
         BackstopTook(
             account=account,
             backstop=backstop,
+            bidder_share_ppm=run.terms.crisis.liquidation.bidder_share_ppm,
             step=step,
             wanted=wanted,
             fraction=part.fraction,

@@ -30,6 +30,23 @@ class CashSplit(Wire, frozen=True):
     """Rounded down; the rest, the remainder included, is the fund's."""
 
 
+class Sizing(Wire, frozen=True):
+    """What goes into the share that restores initial margin (`clearing.liquidation.sizing.restoring_share`)."""
+
+    equity: I64
+    initial: U63
+    notional: U63
+    """Of all positions with an open price, at the mark."""
+    cost_ppm: U32
+    """Penalty and discount, of the notional."""
+    fixed: U63
+    """The charge on collateral, which stays whatever positions go."""
+    rounding: U32
+    """1 where the requirement is one after credit, which is rounded up."""
+    share: U63
+    """What comes out, in 10^-9."""
+
+
 class LiquidationOpened(Wire, frozen=True, tag=104):
     """Slices of the account's positions are for sale among members from `first_height` to `last_height`."""
 
@@ -54,6 +71,8 @@ class SliceSold(Wire, frozen=True, tag=105):
     bidder: U63
     fund: U63
     """Account that the fund's share of the penalty went to."""
+    bidder_share_ppm: U32
+    """Of the penalty, what the bidder gets; rounded down in each cash group."""
     opened_height: U63
     discount_ppm: U32
     asked: U63
@@ -62,6 +81,7 @@ class SliceSold(Wire, frozen=True, tag=105):
     """Most that a bid may take: the slice limit, or what restores initial margin."""
     fraction: U63
     """What was taken of every position, each rounded up to whole lots."""
+    sizing: Sizing
     denominator: U63
     positions: tuple[Reduced, ...]
     notional: U63
@@ -77,6 +97,8 @@ class BackstopTook(Wire, frozen=True, tag=106):
 
     account: U63
     backstop: U63
+    bidder_share_ppm: U32
+    """How the penalty is split; the backstop gets both parts."""
     step: U32
     wanted: U63
     """Share that restores initial margin, after the caps of step and block, of `denominator`."""
@@ -127,12 +149,11 @@ class StepTaken(Wire, frozen=True, tag=109):
 
     account: U63
     step: U32
+    sizing: Sizing
     needed: U63
-    """Share that restores initial margin, of `denominator`, rounded up."""
+    """The same share of `denominator`, or everything where that does not suffice, as when cash is owed."""
     taken: U63
     denominator: U63
-    notional: U63
-    """Of all positions with an open price."""
     step_notional: U63
-    """What of it this step may take."""
+    """What this step may take of the notional."""
     next_height: U63

@@ -18,6 +18,7 @@ from clearing.liquidation.receipts import (
     LiquidationEnded,
     LiquidationOpened,
     LiquidationWaits,
+    Sizing,
     StepTaken,
     WaitReason,
 )
@@ -49,7 +50,7 @@ def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> 
         if _only_cash_was_missing(run, plan):
             return _finish(run, account, margin, plan)
     else:
-        needed = restoring_fraction(run, held, margin)
+        needed = size_up(run, held, margin).share
         if needed < DENOMINATOR and not _restores(run, make_plan(run, held, margin, needed)):
             needed = DENOMINATOR
     if not is_staged(terms) or not open_positions(run, held):
@@ -63,16 +64,16 @@ def is_staged(terms: LiquidationTerms) -> bool:
     return bool(terms.auction_blocks or terms.backstop_account or stepped or terms.insolvent_to_default)
 
 
-def restoring_fraction(run: Run, held: Holdings, margin: AccountMargin, discount_ppm: int = 0) -> int:
-    """The share of every position, rounded up, after whose handing over the account is at initial margin."""
-    return restoring_share(
-        margin.equity,
-        margin.initial,
-        whole_notional(run, held),
-        cost_ppm=run.terms.market.liquidation_penalty_ppm + discount_ppm,
-        fixed=margin.terms.concentration,
-        rounding=1 if margin.terms.credit else 0,
-    )
+def size_up(run: Run, held: Holdings, margin: AccountMargin, discount_ppm: int = 0) -> Sizing:
+    """The share of every position, rounded up, after whose handing over the account is at initial margin; with inputs.
+
+    Where a requirement is not convex, or cash stays owed, that share may not suffice.
+    """
+    whole = whole_notional(run, held)
+    cost = run.terms.market.liquidation_penalty_ppm + discount_ppm
+    fixed, rounding = margin.terms.concentration, 1 if margin.terms.credit else 0
+    share = restoring_share(margin.equity, margin.initial, whole, cost_ppm=cost, fixed=fixed, rounding=rounding)
+    return Sizing(margin.equity, margin.initial, whole, cost, fixed, rounding, share)
 
 
 def whole_notional(run: Run, held: Holdings) -> int:
@@ -103,7 +104,8 @@ def _step(run: Run, account: int, held: Holdings, margin: AccountMargin, needed:
     record = run.state.liquidations.get(account) or _open(run, account, held, margin)
     if height < record.last_height:
         return held
-    whole = whole_notional(run, held)
+    sizing = size_up(run, held, margin)
+    whole = sizing.notional
     left = -(-whole * needed // DENOMINATOR)
     size = step_of(left, terms.step_ppm, terms.whole_notional, terms.step_notional_max)
     if record.steps >= terms.steps_max:
@@ -114,7 +116,7 @@ def _step(run: Run, account: int, held: Holdings, margin: AccountMargin, needed:
         return _wait(run, account, held, whole)
     record = msgspec.structs.replace(record, steps=record.steps + 1, next_height=height + 1 + terms.cooldown_blocks)
     run.state.liquidations.put(account, record)
-    run.receipts.append(StepTaken(account, record.steps, needed, share, DENOMINATOR, whole, size, record.next_height))
+    run.receipts.append(StepTaken(account, record.steps, sizing, needed, share, DENOMINATOR, size, record.next_height))
     after = back(run, account, held, margin, share, record.steps)
     if after is not held:
         run.liquidated.accounts += 1

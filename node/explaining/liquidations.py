@@ -114,12 +114,14 @@ def _step_taken(receipt: StepTaken, story: Story) -> Words:
         story.whole.add(receipt.account)
         story.fills[receipt.account] = 0
     lines = [tell(f"{receipt.needed} of {receipt.denominator} restores initial margin, rounded up")]
-    rates, whole = story.listing.rates, receipt.notional
+    rates, whole = story.listing.rates, receipt.sizing.notional
     if rates is not None:
         left = -(-whole * receipt.needed // receipt.denominator)
         size, text = _size_of(left, rates.liquidation.step_ppm, rates.liquidation.whole_notional)
         most = rates.liquidation.step_notional_max
-        if most:
+        if receipt.step > rates.liquidation.steps_max:
+            size, text = left, f"all that is left, {left}, after {rates.liquidation.steps_max} steps"
+        elif most:
             size, text = min(size, most), f"{text}, {most} at most"
         lines.append(equal(f"notional of the step = {text}", receipt.step_notional, size))
         share = receipt.needed if size == left else min(-(-size * receipt.denominator // whole), receipt.needed)

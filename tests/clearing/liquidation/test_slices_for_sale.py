@@ -83,7 +83,8 @@ def test_the_receipt_can_be_recomputed_by_hand() -> None:
     assert (sold.equity, sold.initial) == (equity, initial)
     cost = Fraction(5_000 + 1_000, 10**6)
     share = (initial - equity) / (initial - cost * whole)
-    assert sold.fraction == sold.allowed == -(-share.numerator * 10**9 // share.denominator)
+    assert (sold.sizing.cost_ppm, sold.sizing.fixed, sold.sizing.rounding) == (6_000, 0, 0)
+    assert sold.sizing.share == sold.fraction == sold.allowed == -(-share.numerator * 10**9 // share.denominator)
     lots = -(-4_500 * sold.fraction // 10**9)
     assert sold.positions[0].lots == lots
     assert sold.notional == lots * FALLEN * 10

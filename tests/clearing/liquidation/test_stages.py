@@ -81,7 +81,7 @@ def test_steps_take_a_share_each_with_a_cool_down_between() -> None:
     assert [each.step for each in steps] == list(range(1, len(steps) + 1))
     assert {after - before for before, after in pairwise(heights)} == {3}
     for each in steps:
-        needed = -(-each.notional * each.needed // each.denominator)
+        needed = -(-each.sizing.notional * each.needed // each.denominator)
         wanted = needed if needed <= 3_000 * DOLLAR else -(-needed // 2)
         assert each.step_notional == wanted
     assert world.margin(ALICE).initial_ok
