@@ -139,7 +139,7 @@ def _tell(
             index=index,
             account=request.liquidated,
             bidder=request.account,
-            fund=fund_account(run),
+            fund=fund_account(run, request.liquidated),
             bidder_share_ppm=run.terms.crisis.liquidation.bidder_share_ppm,
             opened_height=request.opened_height,
             discount_ppm=discount,

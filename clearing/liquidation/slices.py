@@ -48,9 +48,10 @@ class Slice:
         )
 
 
-def fund_account(run: Run) -> int:
-    """Who gets the fund's part of penalties: the backstop, or the house where there is none."""
-    return run.terms.crisis.liquidation.backstop_account or HOUSE_ACCOUNT
+def fund_account(run: Run, liquidated: int = HOUSE_ACCOUNT) -> int:
+    """Who gets the fund's part of penalties: the backstop, or the house where there is none, or it pays itself."""
+    backstop = run.terms.crisis.liquidation.backstop_account
+    return backstop if backstop != liquidated and backstop else HOUSE_ACCOUNT
 
 
 def cut(run: Run, held: Holdings, margin: AccountMargin, fraction: int, taker: int, discount_ppm: int = 0) -> Slice:
@@ -106,7 +107,7 @@ def can_take(run: Run, before: Holdings, after: Holdings, part: Slice) -> bool:
 
 def hand_over(run: Run, account: int, taker: int, part: Slice, value_code: TransferCode) -> None:
     """Write a slice: lots and option values, the discount, and the penalty to taker and fund."""
-    transfer, fund = run.journal.transfer, fund_account(run)
+    transfer, fund = run.journal.transfer, fund_account(run, account)
     for each in part.positions:
         run.positions.add(account, each.instrument, -each.lots)
         run.positions.add(taker, each.instrument, each.lots)

@@ -74,6 +74,15 @@ def test_a_bid_takes_just_what_restores_initial_margin_at_the_blocks_discount() 
     assert ALICE not in world.state.liquidations
 
 
+def test_the_fund_part_of_the_backstops_own_penalty_is_the_houses() -> None:
+    world = for_sale(msgspec.structs.replace(SALE, backstop_account=ALICE))
+    house = world.cash(HOUSE)
+    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (split,) = sold.paid
+    assert sold.fund == HOUSE
+    assert world.cash(HOUSE) - house == split.penalty - split.penalty_to_taker > 0
+
+
 def test_the_receipt_can_be_recomputed_by_hand() -> None:
     world = for_sale()
     house, carol = world.cash(HOUSE), world.cash(CAROL)
