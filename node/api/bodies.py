@@ -33,7 +33,7 @@ from node.api.shapes import (
 AMOUNTS = frozenset(
     (
         *("lots", "ticks", "units", "micros", "fee_max", "micros_per_unit", "given_units", "taken_units"),
-        *("lots_max", "notional_max", "day_notional_max"),
+        *("lots_max", "notional_max", "day_notional_max", "ask_micros"),
     )
 )
 """Fields that are told as decimal strings, because they can be beyond what a JSON number holds exactly."""
