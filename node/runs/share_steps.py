@@ -13,6 +13,7 @@ from clearing.collateral.haircut_parts import summed
 from clearing.collateral.interest import interest_on
 from clearing.collateral.skew import movement_fee
 from clearing.collateral.terms import InterestTerms, SkewTerms
+from clearing.default.sharing import share_collected
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.models.numbers import exact, require_short, rounded, shown
 from clearing.prices.medians import Report, sift
@@ -50,7 +51,10 @@ def share_loss(step: ShareLoss, at: str) -> dict[str, Any]:
     gains = _amounts(step.gains, step.decimals, f"{at}.gains")
     collected = units(step.collected, step.decimals, f"{at}.collected", 0)
     total = sum(gains)
-    paid = list(gains) if collected >= total else _split(collected, step.gains, step.rule, f"{at}.gains")
+    if collected < total and step.rule == "largest_fraction":
+        paid = _split(collected, step.gains, step.rule, f"{at}.gains")
+    else:
+        paid = share_collected(collected, gains)
     scale = 10**step.decimals
     short = [
         {"of": share.of, "short": Fraction(gain - each, scale)}
