@@ -62,7 +62,10 @@ class AmendmentView(Body, frozen=True):
 
 
 class HaltView(Body, frozen=True):
-    """An instrument that may only be reduced. `halts`: how many the house alone has made of it."""
+    """An instrument that may only be reduced until a height, or could until then if that is over.
+
+    `halts`: how many the house alone has made of it, which the next one of its names.
+    """
 
     instrument: Id
     until_height: Id

@@ -41,6 +41,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "backtest": ("node.cli.backtest:backtest", "Judge ranges and margins by recorded prices."),
     "fund": ("node.cli.fund:fund", "The default fund: who contributes what, and a check that it covers."),
     "validators": ("node.cli.validators:validators", "Who agrees: show it, propose, approve and submit changes."),
+    "governance": ("node.cli.governance:governance", "Change the rules: propose, vote, try out, follow."),
     "config": ("node.cli.config:config", "Check and show settings."),
 }
 

@@ -12,7 +12,6 @@ from clearing.governance.amendments import Amendment, TermsAmendment
 from clearing.governance.ballots import in_force, tally
 from clearing.governance.certified import certify_amendments, write_amendments
 from clearing.governance.dry_run import AccountEffect, Standing, dry_run
-from clearing.governance.halts import halted_until
 from clearing.governance.records import AmendmentHeld, GovernanceClock, ProposalHeld, Stage
 from clearing.ledger import can_hold
 from clearing.state.state import State
@@ -57,7 +56,6 @@ def governance_of(state: State) -> GovernanceView:
         halts=tuple(
             HaltView(instrument=instrument, until_height=held.until_height, halts=held.number)
             for instrument, held in state.halts.ordered()
-            if halted_until(state, instrument)
         ),
         struck=tuple(
             StruckView(chain_id=chain_id, vault=hexed(vault), height=held.height)

@@ -1,0 +1,188 @@
+"""Proposals and votes made where the key is: out of what a node shows, computed again before anything is signed.
+
+Rule: a proposal is made against the terms that a node shows, so that a lie only makes it stale; a vote is signed only
+for bytes whose hash was computed here. The network id comes from the signer's own genesis, never from the node.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from clearing.base import ed25519
+from clearing.base.codec import decode
+from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.ids import NetworkId
+from clearing.base.secp256k1 import sign_digest
+from clearing.genesis import Genesis
+from clearing.governance.amendments import AMENDMENT_BYTES_MAX, Amendment, TermsAmendment
+from clearing.governance.dry_run import DryRun
+from clearing.governance.paths import NoSuchPlace, change_of
+from clearing.governance.requests import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote, sign_vote
+from node.api.governance_shapes import EffectView, GovernanceView, ProposalView
+from node.api.validator_shapes import ValidatorsView
+from node.codes import NodeCode
+from node.governance_values import after_json, kind_of, present_json, read_value
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A proposal as its bytes say it is."""
+
+    proposal: GovernanceProposal
+    view: ProposalView
+
+
+def terms_amendment(genesis: Genesis, places: Sequence[tuple[str, str]], gone: Sequence[str]) -> TermsAmendment:
+    """Changes of these places, to values in JSON, and of what is to be taken off. Raises LocalFault."""
+    try:
+        changes = [change_of(genesis, path, read_value(path, text)) for path, text in places]
+        changes += [change_of(genesis, path, None) for path in gone]
+    except NoSuchPlace as fault:
+        raise LocalFault(NodeCode.CHANGE_FILE, "path", why=str(fault)) from None
+    return TermsAmendment(tuple(changes))
+
+
+def sign_proposal(
+    amendment: Amendment, reason: str, until_ms: int, network: NetworkId, seat: int | None, secret: bytes
+) -> GovernanceProposal:
+    """The request; `seat`: index of the validator whose envelope secret it is, None for the house's trade secret."""
+    house = seat is None
+    plain = GovernanceProposal(HOUSE_PROPOSER if seat is None else seat, amendment, reason, until_ms, bytes(64))
+    digest = plain.digest(network)
+    signature = sign_digest(secret, digest) if house else ed25519.sign(secret, digest)
+    return msgspec.structs.replace(plain, signature=signature)
+
+
+def seat_of(shown: ValidatorsView, key: bytes) -> int:
+    """Index of an envelope key in the set in force. Raises LocalFault NOT_IN_THE_SET."""
+    for index, each in enumerate(shown.validators):
+        if each.envelope_key == "0x" + key.hex():
+            return index
+    raise LocalFault(NodeCode.NOT_IN_THE_SET, "envelope", key=key)
+
+
+def find_proposal(shown: GovernanceView, number: int, network: NetworkId) -> Shown:
+    """A proposal that a node shows, its hash computed again. Raises LocalFault CHANGE_FILE where that is another."""
+    view = next((each for each in shown.proposals if each.number == number), None)
+    if view is None:
+        raise LocalFault(NodeCode.CHANGE_FILE, "proposal", number=number, why="none with this number is under way")
+    try:
+        kinds: Any = Amendment
+        amendment: Amendment = decode(bytes.fromhex(view.amendment[2:]), kinds, AMENDMENT_BYTES_MAX)
+    except (ValueError, RemoteFault) as fault:
+        raise LocalFault(NodeCode.CHANGE_FILE, "amendment", why=str(fault)) from None
+    proposal = GovernanceProposal(view.seat, amendment, view.reason, view.not_after_ms, bytes(64))
+    found = "0x" + proposal.content(network).hex()
+    if found != view.hash:
+        raise LocalFault(NodeCode.CHANGE_FILE, "proposal", stated=view.hash, computed=found)
+    return Shown(proposal, view)
+
+
+def make_vote(
+    shown: Shown, network: NetworkId, seat: int, key: bytes, secret: bytes, until_ms: int, *, approve: bool
+) -> GovernanceVote:
+    """A vote on it with the next revision."""
+    before = max((each.revision for each in shown.view.ballots if each.envelope_key == "0x" + key.hex()), default=0)
+    plain = GovernanceVote(shown.proposal.content(network), seat, approve, before + 1, until_ms, bytes(64))
+    return sign_vote(plain, network, secret)
+
+
+def told_of_amendment(amendment: Amendment, genesis: Genesis | None) -> list[str]:
+    """What it changes, line by line, out of its own bytes. `genesis`: the terms in force, for what stands there now."""
+    if not isinstance(amendment, TermsAmendment):
+        fields = ((name, getattr(amendment, name)) for name in amendment.__struct_fields__)
+        return [kind_of(amendment), *(f"  {name} {_told(value)}" for name, value in fields)]
+    lines = [f"terms: {len(amendment.changes)} places"]
+    for each in amendment.changes:
+        now = present_json(genesis, each.path) if genesis is not None else ""
+        lines.append(f"  {each.path}")
+        lines += [f"    now   {now}"] if now else ["    now   nothing is listed there"] if genesis is not None else []
+        lines.append(f"    then  {after_json(each) or 'taken off the list'}")
+    return lines
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, tuple):
+        return ", ".join(_told(getattr(each, "envelope_key", each)) for each in value) or "nobody"
+    return str(value)
+
+
+def told_of_dry_run(found: DryRun) -> list[str]:
+    """Every account whose margin differs, and the sums."""
+    changed = [each for each in found.accounts if each.changes]
+    lines = [f"tried at height {found.height}: {len(changed)} of {len(found.accounts)} accounts differ"]
+    lines.append(f"initial margin of all: {found.initial_before} micros, then {found.initial_after}")
+    for each in changed:
+        before, after = each.before, each.after
+        fate = "below maintenance" if not after.maintenance_ok else "called" if not after.initial_ok else "covered"
+        lines.append(
+            f"  account {each.account:>16}  equity {before.equity} -> {after.equity}"
+            f"  initial {before.initial} -> {after.initial}  {fate}"
+        )
+    lines.append(f"newly called: {_told(found.called)}; newly below maintenance: {_told(found.liquidated)}")
+    return lines
+
+
+def told_of_effect(view: EffectView) -> str:
+    """Own accounts before and after."""
+    if view.refusal:
+        return f"proposal {view.proposal} could not take effect at height {view.height}: {view.refusal}"
+    lines = [f"proposal {view.proposal}, if it took effect at height {view.height}:"]
+    for each in view.accounts:
+        fate = "below maintenance" if each.after.liquidated else "called" if each.after.called else "covered"
+        lines.append(
+            f"  account {each.account:>16}  equity {each.before.equity} -> {each.after.equity}"
+            f"  initial {each.before.initial} -> {each.after.initial}  {fate}"
+        )
+    return "\n".join(lines)
+
+
+def told_of_governance(shown: GovernanceView) -> str:
+    """Proposals, amendments, halts."""
+    lines = [f"height {shown.height}: {shown.amendments_count} amendments, head {shown.head}"]
+    if not shown.enabled:
+        lines.append("this network has no governance")
+    for each in shown.proposals:
+        stage = f"agreed, in force from {each.effective_ms}" if each.agreed else f"open until {each.vote_until_ms}"
+        lines.append(f"proposal {each.number} by {each.proposer}: {each.kind}, {stage}")
+        lines.append(f"  for {each.approving}, against {each.rejecting}, of {each.total}   {each.reason}")
+        lines += [f"  {place.path}: {place.present or '-'} -> {place.after or '-'}" for place in each.places]
+    for one in shown.amendments:
+        lines.append(f"amendment {one.number} at height {one.height}: {one.kind} {', '.join(one.paths)}")
+    lines += [
+        f"instrument {one.instrument} is halted until height {one.until_height}"
+        for one in shown.halts
+        if one.until_height > shown.height
+    ]
+    lines += [f"vault {one.vault} on chain {one.chain_id} was detached at {one.height}" for one in shown.struck]
+    return "\n".join(lines)
+
+
+def state_of_home(home: Path, height: int | None) -> Any:
+    """The state of a node's own disk at a height, by default the highest. Raises LocalFault."""
+    import os
+
+    from clearing.genesis import network_id
+    from node.config_sources import load_config
+    from node.durability.state_at import state_at
+    from node.keys.files import read_password
+    from node.keys.ring import KIND_OF, Purpose, read_key
+    from node.process import read_genesis
+    from node.replay import state_salt
+    from node.store.store import Store
+
+    config = load_config(home / "node.toml", os.environ).config
+    genesis = read_genesis(config.path(config.node.genesis))
+    purpose = Purpose.NETWORK_SEED
+    password = read_password(config.path(config.node.password_file))
+    seed = read_key(config.home, purpose.value, KIND_OF[purpose], password, allow_weak=config.node.devnet)
+    database = config.path("node.sqlite")
+    if not database.exists():
+        raise LocalFault(NodeCode.STORE_GAP, str(database), height=0)
+    with Store(database, network_id(genesis)) as store:
+        return state_at(genesis, state_salt(seed), store, store.height() if height is None else height).state

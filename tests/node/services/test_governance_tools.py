@@ -1,0 +1,213 @@
+"""From the command line to the terms in force: propose, vote, show, try out, and nothing is signed blindly."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+import node.cli.governance as commands
+from clearing.base import bls
+from clearing.base.errors import LocalFault, Rejected
+from clearing.base.ids import NetworkId
+from clearing.genesis import Genesis, genesis_to_json
+from clearing.governance.admission import judge_ruling
+from clearing.governance.requests import EmergencyHalt
+from clearing.receipts import Refused
+from node.api.governance_shapes import GovernanceView
+from node.api.problems import problem_of
+from node.api.shapes import SubmitResult, SubmitResults
+from node.api.validator_shapes import ValidatorsView
+from node.cli.exits import Exit
+from node.cli.main import run
+from node.governance_tools import find_proposal, make_vote, terms_amendment, told_of_amendment
+from node.governance_values import read_value
+from node.keys.keystore import Strength
+from node.keys.ring import KIND_OF, KeyKind, Purpose, new_password, write_key
+from node.views.governance import governance_of
+from node.views.validators import validators_of
+from tests.clearing.governance.parliament import Parliament
+from tests.clearing.state.world import BTC_PERP, of_kind, secret
+from tests.clearing.validators.chamber import envelope_secret, key_of
+
+
+class Answers:
+    """A node that decides a block of whatever it is handed."""
+
+    def __init__(self, house: Parliament) -> None:
+        self.house = house
+        self.lie: Callable[[GovernanceView], GovernanceView] = lambda view: view
+
+    async def governance(self) -> GovernanceView:
+        return self.lie(governance_of(self.house.state))
+
+    async def terms(self) -> Genesis:
+        return self.house.state.terms.genesis
+
+    async def validators(self) -> ValidatorsView:
+        return validators_of(self.house.state)
+
+    async def submit(self, transactions: Sequence[Any]) -> SubmitResults:
+        ruling = transactions[0]
+        told = None if isinstance(ruling, EmergencyHalt) else judge_ruling(self.house.state, ruling)
+        if isinstance(told, Rejected):
+            return SubmitResults(results=(SubmitResult(hash=HASH, status="refused", problem=problem_of(told)),))
+        refused = of_kind(self.house.step(*transactions), Refused)
+        assert not refused, refused
+        return SubmitResults(results=(SubmitResult(hash=HASH, status="accepted"),))
+
+
+HASH = "0x" + "00" * 32
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Answers:
+    house = Parliament()
+    made = Answers(house)
+    monkeypatch.setattr(commands, "_ask", lambda _, question: trio.run(question, made))
+    monkeypatch.setattr(commands, "_until", lambda _: house.time_ms + 60_000)
+    return made
+
+
+def make_home(folder: Path, house: Parliament, name: int) -> Path:
+    """A home with a validator's keys, and the house's trade key."""
+    home = folder / f"home{name}"
+    home.mkdir(mode=0o700)
+    password = new_password(home)
+    voting = bls.secret_from_seed(bytes([name]) * 32).to_bytes(32, "big")
+    for purpose, value in ((Purpose.ENVELOPE, envelope_secret(name)), (Purpose.VALIDATOR, voting)):
+        write_key(home, purpose.value, KIND_OF[purpose], value, password, Strength.DEVNET)
+    write_key(home, "trade", KeyKind.SECP256K1, secret(0), password, Strength.DEVNET)
+    (home / "genesis.json").write_bytes(genesis_to_json(house.genesis))
+    return home
+
+
+def test_a_change_goes_from_the_command_line_into_force(
+    node: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    homes = {name: make_home(tmp_path, node.house, name) for name in (1, 2, 3)}
+    proposed = ["governance", "propose", "--set", "market.trade_fee_ppm=100", "--reason", "costs", "--devnet", "--home"]
+    assert run([*proposed, str(homes[1])]) == 0
+    told = capsys.readouterr().out
+    assert "market.trade_fee_ppm" in told
+    assert "now   0" in told
+    assert "then  100" in told
+    for name, home in homes.items():
+        assert run(["governance", "vote", "1", "--for", "--yes", "--devnet", "--home", str(home)]) == 0
+        assert f"as validator {node.house.seat(name)}, revision 1" in capsys.readouterr().out
+    assert run(["governance", "show", "--output", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["proposals"][0]["agreed"], shown["proposals"][0]["approving"]) == (True, 30)
+    assert shown["proposals"][0]["places"] == [{"path": "market.trade_fee_ppm", "present": "0", "after": "100"}]
+    # Taken back, and given again: revisions count by themselves.
+    against = ["governance", "vote", "1", "--against", "--yes", "--devnet", "--home", str(homes[3])]
+    assert run(against) == 0
+    assert run([*against[:3], "--for", *against[4:]]) == 0
+    assert "revision 3" in capsys.readouterr().out
+    node.house.wait()
+    assert run(["governance", "show"]) == 0
+    assert "amendment 1 at height" in capsys.readouterr().out
+    assert node.house.state.terms.market.trade_fee_ppm == 100
+
+
+def test_the_house_proposes_with_its_trade_key_and_halts_alone(
+    node: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = make_home(tmp_path, node.house, 1)
+    mine = ["--devnet", "--home", str(home), "--key", "trade"]
+    until = node.house.state.now.height + 9
+    assert run(["governance", "halt", str(BTC_PERP), "--until", str(until), *mine]) == 0
+    assert run(["governance", "show"]) == 0
+    assert f"instrument {BTC_PERP} is halted until height {until}" in capsys.readouterr().out
+    assert run(["governance", "propose", "--resume", str(BTC_PERP), *mine]) == 0
+    assert run(["governance", "show"]) == 0
+    assert "by house: resumption" in capsys.readouterr().out
+
+
+def test_a_node_that_shows_another_change_than_was_proposed_gets_no_vote(node: Answers, tmp_path: Path) -> None:
+    home = make_home(tmp_path, node.house, 1)
+    proposal = node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100)))
+    harmless = node.house.proposal(node.house.changes(("market.trade_fee_ppm", 1)))
+    node.house.step(proposal)
+
+    def lie(view: GovernanceView) -> GovernanceView:
+        from clearing.base.codec import encode
+
+        told = "0x" + encode(harmless.amendment).hex()
+        lied = msgspec.structs.replace(view.proposals[0], amendment=told)
+        return msgspec.structs.replace(view, proposals=(lied,))
+
+    node.lie = lie
+    vote = ["governance", "vote", "1", "--for", "--yes", "--devnet", "--home", str(home)]
+    assert run(vote) == Exit.VERIFICATION
+    assert not list(node.house.state.votes.ordered())
+    node.lie = lambda view: msgspec.structs.replace(view, proposals=())
+    assert run(vote) == Exit.VERIFICATION
+
+
+def test_a_vote_is_asked_for_once_more_unless_told(node: Answers, tmp_path: Path) -> None:
+    home = make_home(tmp_path, node.house, 1)
+    node.house.step(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100))))
+    assert run(["governance", "vote", "1", "--for", "--devnet", "--home", str(home)]) != 0
+    assert run(["governance", "vote", "1", "--yes", "--devnet", "--home", str(home)]) == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--set", "nothing"],
+        ["--set", "market.trade_fee_ppm=1", "--resume", "1"],
+        ["--halt", "1"],
+        ["--halt", "1=x"],
+        ["--suspense", "1:2"],
+        ["--detach", "77"],
+        ["--set", "market.trade_fee_ppm=@nowhere.json"],
+    ],
+    ids=str,
+)
+def test_odd_changes_are_refused_as_usage(node: Answers, tmp_path: Path, arguments: list[str]) -> None:
+    home = make_home(tmp_path, node.house, 1)
+    assert run(["governance", "propose", *arguments, "--devnet", "--home", str(home)]) == Exit.USAGE
+
+
+@pytest.mark.parametrize("place", ["market.nothing=1", "market.trade_fee_ppm=much", "market.trade_fee_ppm=-1", "x=1"])
+def test_what_is_no_value_of_its_place_is_not_signed(node: Answers, tmp_path: Path, place: str) -> None:
+    home = make_home(tmp_path, node.house, 1)
+    assert run(["governance", "propose", "--set", place, "--devnet", "--home", str(home)]) != 0
+    assert not list(node.house.state.proposals.ordered())
+
+
+def test_values_are_written_as_in_genesis_json(node: Answers) -> None:
+    genesis = node.house.genesis
+    perpetual = json.loads(genesis_to_json(genesis))["instruments"][0] | {"id": 9, "name": "NEW"}
+    amendment = terms_amendment(genesis, [("instruments.9", json.dumps(perpetual))], ["instruments.3"])
+    assert [change.path for change in amendment.changes] == ["instruments.9", "instruments.3"]
+    told = told_of_amendment(amendment, genesis)
+    assert "    now   nothing is listed there" in told
+    assert told[-1] == "    then  taken off the list"
+    assert read_value("members.1.trade_address", "0x" + "11" * 20) == b"\x11" * 20
+    assert read_value("instruments.1.name", "BTC") == "BTC"
+    with pytest.raises(LocalFault):
+        read_value("members.1.trade_address", "11" * 20)
+
+
+def test_a_proposal_is_found_by_its_own_hash_only(node: Answers) -> None:
+    network = NetworkId(node.house.network)
+    node.house.step(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100)), 2))
+    view = governance_of(node.house.state)
+    shown = find_proposal(view, 1, network)
+    assert shown.view.proposer == "0x" + key_of(2).hex()
+    vote = make_vote(
+        shown, network, node.house.seat(1), key_of(1), envelope_secret(1), node.house.time_ms, approve=True
+    )
+    assert judge_ruling(node.house.state, vote) is None
+    for field, value in (("reason", "other"), ("seat", 3), ("not_after_ms", 5), ("amendment", "0x9106")):
+        lied = msgspec.structs.replace(view, proposals=(msgspec.structs.replace(view.proposals[0], **{field: value}),))
+        with pytest.raises(LocalFault):
+            find_proposal(lied, 1, network)
+    with pytest.raises(LocalFault):
+        find_proposal(view, 1, NetworkId(bytes(32)))
