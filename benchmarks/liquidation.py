@@ -1,0 +1,148 @@
+"""How long a block takes in which one in a hundred accounts is liquidated, among ten thousand.
+
+Half of everybody is long, half short; every hundredth account is long, near its margin, and falls below maintenance by
+the tick that all are settled at. The goal is apply_block in less than a second on one core, whatever comes before the
+house. Run: python -m benchmarks.liquidation [accounts]
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from benchmarks.figures import Figure, of_times
+from clearing.accounts.kinds import AccountKind
+from clearing.apply_block import apply_block
+from clearing.base.secp256k1 import address, recover, sign_digest
+from clearing.blocks import Block, BlockResult
+from clearing.calls.terms import CallTerms
+from clearing.crisis import CrisisParameters
+from clearing.extension import VoteExtension
+from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
+from clearing.liquidation.receipts import BackstopTook, LiquidationOpened, SliceSold
+from clearing.liquidation.requests import LiquidationBid
+from clearing.liquidation.terms import LiquidationTerms
+from clearing.receipts import Liquidated
+from clearing.state import State
+from tests.clearing.state.world import (
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    HOUSE,
+    OWNER,
+    USDC_1,
+    World,
+    make_genesis,
+    reports,
+    secret,
+)
+
+FIRST = 10
+MARK, FALLEN = 790_000, 720_000
+RICH, POOR = 100_000 * DOLLAR, 1_800 * DOLLAR
+"""A long position of a thousand lots needs 1,580 dollars at first; after the fall 1,100 are left of a maintenance of
+1,152."""
+LOTS, PER_BLOCK = 1_000, 500
+AUCTION = LiquidationTerms(auction_blocks=20, bidder_share_ppm=500_000)
+EARLY = CallTerms(early_ppm=300_000, early_release_ppm=100_000)
+
+
+def genesis_of(accounts: int, crisis: CrisisParameters) -> Genesis:
+    """So many accounts of as many members, and room in a block for all that are liquidated."""
+    base = make_genesis(MarketParameters(move_cap_ppm=300_000, liquidations_per_block=accounts))
+    more = tuple(
+        MemberTerms(each, f"member-{each}", address(secret(each)), (AccountTerms(each, AccountKind.HOUSE),))
+        for each in range(FIRST, FIRST + accounts)
+    )
+    return msgspec.structs.replace(base, members=(*base.members, *more), crisis=crisis)
+
+
+def filled(accounts: int, crisis: CrisisParameters) -> World:
+    """Everybody funded and in a position: even accounts long, odd ones short."""
+    world = World(genesis_of(accounts, crisis), check=False)
+    ids = range(FIRST, FIRST + accounts)
+    OWNER.update({each: each for each in ids})
+    prices = ((BTC, MARK), (ETH, 20_000))
+    funds = {each: POOR if (each - FIRST) % 100 == 0 else RICH for each in ids}
+    funds |= dict.fromkeys((HOUSE, BOB, CAROL), 10**6 * DOLLAR)
+    names = sorted(funds)
+    for start in range(0, len(names), PER_BLOCK):
+        some = names[start : start + PER_BLOCK]
+        world.block(facts=[world.deposit_fact(each, USDC_1, funds[each]) for each in some], prices=prices)
+    for start in range(0, accounts, 2 * PER_BLOCK):
+        some = ids[start : start + 2 * PER_BLOCK]
+        pairs = zip(some[::2], some[1::2], strict=True)
+        trades = [world.trade(buyer, seller, BTC_PERP, LOTS, MARK) for buyer, seller in pairs]
+        world.block(*trades, prices=prices)
+    return world
+
+
+def tick(world: World) -> Block:
+    """The block in which the price falls."""
+    said = VoteExtension(reports((BTC, FALLEN), (ETH, 20_000), time_ms=world.state.now.time_ms + 1_000))
+    return world.make_block(extensions=[said] * 4)
+
+
+def timed(state: State, block: Block, rounds: int) -> tuple[list[float], BlockResult]:
+    """CPU seconds (others may share the core); the state is not changed, so every round does the same."""
+    took = []
+    for _ in range(rounds):
+        started = time.process_time()
+        _, result = apply_block(state, block)
+        took.append(time.process_time() - started)
+    return took, result
+
+
+def bids(world: World) -> Sequence[LiquidationBid]:
+    """One for all that may be taken of every account for sale, their signatures recovered as the mempool does."""
+    signed = []
+    for at, (account, record) in enumerate(world.state.liquidations.ordered()):
+        bidder = (BOB, CAROL)[at % 2]
+        until = world.time_ms + 60_000
+        bare = LiquidationBid(bidder, account, record.opened_height, 10**9, 0, at + 1, until, bytes(65))
+        digest = bare.digest(world.network)
+        signed.append(msgspec.structs.replace(bare, signature=sign_digest(secret(OWNER[bidder]), digest)))
+        recover(digest, signed[-1].signature)
+    return signed
+
+
+def told(world: World, block: Block, rounds: int, kind: type, what: str, accounts: int) -> Figure:
+    """One figure, with how many of a kind of receipt there were."""
+    seconds, result = timed(world.state, block, rounds)
+    count = sum(isinstance(each, kind) for each in result.receipts)
+    return of_times(f"{count} of {accounts:,} accounts {what}", seconds, goal="< 1000")
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    return measured(1_000 if quick else 10_000, 2 if quick else 5)
+
+
+def measured(accounts: int, rounds: int = 5) -> list[Figure]:
+    """Taken over by the house, with early calls looked for; by the backstop; opened for sale; sold."""
+    found = []
+    world = filled(accounts, CrisisParameters())
+    found.append(told(world, tick(world), rounds, Liquidated, "taken over by the house", accounts))
+    world = filled(accounts, CrisisParameters(calls=EARLY))
+    found.append(told(world, tick(world), rounds, Liquidated, "so, all judged for early calls", accounts))
+    backstop = LiquidationTerms(backstop_account=CAROL, step_ppm=500_000, whole_notional=10**9)
+    world = filled(accounts, CrisisParameters(liquidation=backstop))
+    found.append(told(world, tick(world), rounds, BackstopTook, "taken over by the backstop", accounts))
+    world = filled(accounts, CrisisParameters(liquidation=AUCTION))
+    found.append(told(world, tick(world), rounds, LiquidationOpened, "put up for sale", accounts))
+    world.apply(tick(world))
+    found.append(told(world, world.make_block(bids(world)), rounds, SliceSold, "sold to bidders", accounts))
+    return found
+
+
+def main() -> None:
+    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000):
+        print(figure.line())
+
+
+if __name__ == "__main__":
+    main()
