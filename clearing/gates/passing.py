@@ -51,8 +51,17 @@ def cancel_withdrawal(run: Run, _: int, request: WithdrawalCancellation) -> Reje
 def call_back(run: Run) -> None:
     """Before calls: what waits of accounts below initial margin comes back, the newest first, until it is covered."""
     for number, waiting in reversed(list(run.state.waiting.ordered())):
-        if not _is_covered(run, waiting.account):
+        if is_in_default(run.state, waiting.account):
+            _take_back(run, number, waiting, GivenBackWhy.DEFAULT)
+        elif not _is_covered(run, waiting.account):
             _take_back(run, number, waiting, GivenBackWhy.MARGIN)
+
+
+def call_back_all(run: Run, accounts: tuple[int, ...]) -> None:
+    """Give everything back that waits of these accounts: one of them has just failed."""
+    for number, waiting in list(run.state.waiting.ordered()):
+        if waiting.account in accounts:
+            _take_back(run, number, waiting, GivenBackWhy.DEFAULT)
 
 
 def tend_gates(run: Run) -> None:
@@ -91,8 +100,6 @@ def check_passing(run: Run, waiting: Waiting) -> Rejected | None:
 
 
 def _is_covered(run: Run, account: int) -> bool:
-    if is_in_default(run.state, account):
-        return False  # what waits belongs to the estate, before anybody else pays
     held, arrays = holdings_of(run.state, account), arrays_of(run.state)
     if not any(held.lots) and all(claim >= 0 for claim in held.cash):
         return True

@@ -19,6 +19,8 @@ class GivenBackWhy(IntEnum):
     """It did not pass its gates in the time that genesis gives."""
     NOT_PAID = 4
     """It was released, and its vault did not pay it in time."""
+    DEFAULT = 5
+    """An own account of its member failed: what waited pays before anybody else does."""
 
 
 class WithdrawalWaits(Wire, frozen=True, tag=135):

@@ -1,0 +1,116 @@
+"""The examples of docs/explanation/gates.md do what they say there."""
+
+import json
+import re
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from clearing.blocks import BlockResult
+from clearing.codes import ClearingCode
+from clearing.facts import Fact
+from clearing.gates.deficits import owed_in_all, part_of
+from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
+from clearing.genesis import Genesis, genesis_from_json, genesis_to_json
+from clearing.receipts import Refused, WithdrawalConfirmed, WithdrawalReleased
+from clearing.transactions import Transaction
+from tests.clearing.gates.gated import MARKET, cancellation, not_executed
+from tests.clearing.gates.test_deficit_reserve import with_deficit
+from tests.clearing.state.world import ALICE, BOB, DOLLAR, HOUSE, USDC_1, World, codes, executed, funded, make_genesis
+
+PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "gates.md").read_text(encoding="utf-8")
+WHO = {"alice": ALICE, "bob": BOB, "house": HOUSE}
+
+
+def table(heading: str) -> list[list[str]]:
+    """Rows of the page's table whose heading begins so."""
+    lines = PAGE.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith(f"| {heading} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def documented_genesis() -> Genesis:
+    terms = json.loads(PAGE.split("```json\n")[1].split("```")[0])
+    whole = json.loads(genesis_to_json(make_genesis(MARKET)))
+    whole["crisis"]["gates"] = terms
+    return genesis_from_json(json.dumps(whole).encode())
+
+
+def request_of(world: World, who: str, does: str) -> Transaction:
+    verb, number = does.split()
+    if verb == "withdraws":
+        return world.withdrawal(WHO[who], USDC_1, int(number) * DOLLAR)
+    assert verb == "cancels"
+    return cancellation(world, WHO[who], int(number))
+
+
+def told(result: BlockResult) -> list[str]:
+    words: dict[type, Callable[..., str]] = {
+        WithdrawalReleased: lambda each: f"released as {each.nonce}",
+        WithdrawalWaits: lambda each: f"waits as {each.number} until {each.due_height}",
+        Refused: lambda each: f"refused {each.code}",
+        WithdrawalGivenBack: lambda each: f"given back {each.units // DOLLAR}",
+        WithdrawalConfirmed: lambda each: f"confirmed {each.nonce}",
+        WithdrawalNotPaid: lambda each: f"not paid {each.nonce}",
+    }
+    return [words[type(each)](each) for each in result.receipts if type(each) in words]
+
+
+def act(world: World, rows: list[list[str]]) -> BlockResult:
+    """One block out of the rows of one height."""
+    requests: list[Transaction] = []
+    facts: list[Fact] = []
+    after_ms, attesting = 1_000, 4
+    for _, who, does, _ in rows:
+        seen = re.fullmatch(r"saw (\d+) (not )?paid", does)
+        if who in WHO:
+            requests.append(request_of(world, who, does))
+        elif seen:
+            nonce = int(seen[1])
+            facts.append(not_executed(world, nonce) if seen[2] else executed(1, nonce))
+            attesting = 2 if who == "two validators" else 4
+        elif does == "two minutes pass":
+            after_ms = 120_000
+        else:
+            assert does == "nothing"
+    return world.block(*requests, facts=facts, after_ms=after_ms, attesting=attesting)
+
+
+def test_the_table_of_withdrawals() -> None:
+    world = funded(genesis=documented_genesis())
+    rows = table("height")
+    assert len(rows) == 14
+    for height, group in groupby(rows, key=lambda row: int(row[0])):
+        same = list(group)
+        while world.state.now.height + 1 < height:
+            assert told(world.block()) == []
+        wanted = [word for row in same for word in row[3].split(", ") if word != "nothing"]
+        # Releases come at the end of a block, whatever else it holds.
+        assert sorted(told(act(world, same))) == sorted(wanted), f"height {height}"
+    assert world.cash(ALICE) == 98_000 * DOLLAR + 800 * DOLLAR
+    assert world.cash(BOB) == 100_000 * DOLLAR
+
+
+def test_the_table_of_deficits() -> None:
+    for name, worth, part, leaves in table("account"):
+        world = with_deficit(40_000 * DOLLAR)
+        account = WHO[name]
+        assert owed_in_all(world.state) == 400_000 * DOLLAR
+        assert world.cash(account) == int(worth) * DOLLAR
+        if account != HOUSE:
+            assert part_of(40_000, int(worth), 400_000) == int(part)
+        most = int(leaves) * DOLLAR
+        assert int(leaves) == int(worth) - int(part)
+        assert codes(world.block(world.withdrawal(account, USDC_1, most + 1))) == [ClearingCode.DEFICIT_RESERVE]
+        assert codes(world.block(world.withdrawal(account, USDC_1, most))) == []
+
+
+def test_every_code_that_the_page_names_exists() -> None:
+    named = {int(code) for code in re.findall(r"R0(\d{3})", PAGE)}
+    assert named
+    assert named <= {int(code) for code in ClearingCode}

@@ -1,0 +1,87 @@
+"""Withdrawals of a member that fails: what waits pays before anybody else, and nobody runs from the loss."""
+
+import msgspec
+
+from clearing.codes import ClearingCode
+from clearing.default.receipts import DefaultDeclared
+from clearing.default.records import MemberStatus
+from clearing.default.unresolved import deadline_height, unresolved_micros
+from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
+from clearing.gates.terms import AssetGate
+from clearing.receipts import WithdrawalReleased
+from tests.clearing.default.defaults_world import DAVE, NO_FUND, DefaultWorld, default_genesis
+from tests.clearing.fund.contributions import FundWorld
+from tests.clearing.gates.gated import gated_genesis
+from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, codes, of_kind
+
+LOTS = 40_000
+DELAY = AssetGate(USDC_1, delay_above_units=1, delay_blocks=200)
+
+
+class GatedDefaultWorld(DefaultWorld):
+    """The network of defaults, behind gates."""
+
+    def __init__(self, *assets: AssetGate, own_accounts: bool = False, **terms: object) -> None:
+        genesis = gated_genesis(*assets, base=default_genesis(fund=NO_FUND), **terms)
+        if own_accounts:
+            alice = genesis.members[1]
+            accounts = tuple(msgspec.structs.replace(each, kind=0) if each.id == 4 else each for each in alice.accounts)
+            members = tuple(
+                msgspec.structs.replace(each, accounts=accounts) if each.id == 1 else each for each in genesis.members
+            )
+            genesis = msgspec.structs.replace(genesis, members=members)
+        FundWorld.__init__(self, genesis, 100_000)
+        self.block(facts=[self.deposit_fact(DAVE, USDC_1, 100_000 * DOLLAR)])
+
+
+def test_what_waits_comes_back_in_time_to_spare_everybody_the_default() -> None:
+    plain, gated = GatedDefaultWorld(), GatedDefaultWorld(DELAY)
+    for world in (plain, gated):
+        world.bring(alice=20_000)
+        world.block(world.trades(ALICE, BOB, LOTS))
+        assert codes(world.block(world.withdrawal(ALICE, USDC_1, 20_000 * DOLLAR))) == []
+        world.prices(790_000)
+    assert of_kind(plain.fall(500_000), DefaultDeclared)
+    assert unresolved_micros(plain.state) == 16_000 * DOLLAR
+    results = [gated.prices(500_000), *(gated.block() for _ in range(3))]
+    assert not [each for result in results for each in of_kind(result, DefaultDeclared)]
+    backs = [each for result in results for each in of_kind(result, WithdrawalGivenBack)]
+    assert [(each.units, each.why) for each in backs] == [(20_000 * DOLLAR, GivenBackWhy.MARGIN)]
+    assert not list(gated.state.waiting.ordered())
+
+
+def test_survivors_leave_their_part_of_a_real_default_behind_and_the_defaulter_takes_nothing() -> None:
+    world = GatedDefaultWorld(deficit_reserve=True)
+    world.block(world.trades(ALICE, BOB, LOTS))
+    result = world.fall(500_000)
+    (declared,) = of_kind(result, DefaultDeclared)
+    assert world.status(1) is MemberStatus.DEFAULTING
+    deficit, until = unresolved_micros(world.state), deadline_height(world.state)
+    assert (deficit, until) == (16_000 * DOLLAR, declared.deadline_height)
+    asked = world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR)
+    assert codes(world.block(asked, world.withdrawal(ALICE, USDC_1, 1))) == [
+        ClearingCode.DEFICIT_RESERVE,
+        ClearingCode.MEMBER_NOT_ACTIVE,
+    ]
+    part = -(-deficit * 100_000 // 500_000)
+    assert codes(world.block(world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR - part + 1))) == [268]
+    assert codes(world.block(world.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR - part))) == []
+    world.until_ended()
+    assert world.state.now.height <= until
+    left = world.cash(CAROL)
+    assert codes(world.block(world.withdrawal(CAROL, USDC_1, left))) == []
+
+
+def test_what_waits_of_another_own_account_is_in_the_estate_before_anybody_pays() -> None:
+    world = GatedDefaultWorld(DELAY, own_accounts=True)
+    world.bring(client=20_000)
+    world.block(world.trades(ALICE, BOB, LOTS))
+    assert codes(world.block(world.withdrawal(4, USDC_1, 20_000 * DOLLAR))) == []
+    world.prices(790_000)
+    results = [world.fall(500_000), *(world.block() for _ in range(3))]
+    backs = [each for result in results for each in of_kind(result, WithdrawalGivenBack)]
+    assert [(each.account, each.why) for each in backs] == [(4, GivenBackWhy.DEFAULT)]
+    assert not [each for result in results for each in of_kind(result, WithdrawalReleased)]
+    (declared,) = [each for result in results for each in of_kind(result, DefaultDeclared)]
+    assert declared.own == (ALICE, 4)
+    assert unresolved_micros(world.state) == 0
