@@ -13,7 +13,6 @@ from clearing.calls import receipts as calls
 from clearing.collateral import receipts as collateral
 from clearing.liquidation.receipts import (
     BackstopTook,
-    CashSplit,
     LiquidationEnded,
     LiquidationOpened,
     LiquidationWaits,
@@ -26,6 +25,7 @@ from node.api.view import ReceiptAt
 from node.explaining import calls as told_calls
 from node.explaining.estates import currency_name
 from node.explaining.lines import Line, Told, equal, holds, tell
+from node.explaining.sizes import sizing_lines, step_lines
 from node.explaining.telling import Listing, called, per_cent, signed
 
 Words = tuple[str, list[Line]]
@@ -78,12 +78,23 @@ def _opened(receipt: LiquidationOpened, story: Story) -> Words:
 def _slice_sold(receipt: SliceSold, story: Story) -> Words:
     story.fills[receipt.account] = story.fills.get(receipt.account, 0) + 1
     lines = _discount(receipt, story)
+    lines += sizing_lines(receipt.sizing)
+    rates = story.listing.rates
+    if rates is not None:
+        text = f"what it costs, in millionths = penalty {rates.penalty_ppm} + discount {receipt.discount_ppm}"
+        lines.append(equal(text, receipt.sizing.cost_ppm, rates.penalty_ppm + receipt.discount_ppm))
+        most = min(rates.liquidation.slice_max_ppm * 1000, receipt.sizing.share)
+        text = f"allowed = the smaller of that and {per_cent(rates.liquidation.slice_max_ppm)}"
+        if receipt.allowed < most and rates.liquidation.block_notional_max:
+            lines.append(tell(f"{text} = {most}; the block had room for {receipt.allowed} only"))
+        else:
+            lines.append(equal(text, receipt.allowed, most))
     smaller = min(receipt.asked, receipt.allowed)
     text = f"share = the smaller of {receipt.asked} asked and {receipt.allowed} allowed, of {receipt.denominator}"
     lines.append(equal(text, receipt.fraction, smaller))
     lines += _reduced(receipt, story.listing)
     lines += _costs(receipt, story.listing, receipt.discount_ppm)
-    lines += _splits(receipt.paid, story.listing, called(receipt.bidder), called(receipt.fund))
+    lines += _splits(receipt, called(receipt.bidder), called(receipt.fund))
     lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
     return f"{called(receipt.bidder)} took a slice of {called(receipt.account)}", lines
 
@@ -113,33 +124,8 @@ def _step_taken(receipt: StepTaken, story: Story) -> Words:
     if receipt.step == 1 and receipt.account not in story.whole:
         story.whole.add(receipt.account)
         story.fills[receipt.account] = 0
-    lines = [tell(f"{receipt.needed} of {receipt.denominator} restores initial margin, rounded up")]
-    rates, whole = story.listing.rates, receipt.sizing.notional
-    if rates is not None:
-        left = -(-whole * receipt.needed // receipt.denominator)
-        size, text = _size_of(left, rates.liquidation.step_ppm, rates.liquidation.whole_notional)
-        most = rates.liquidation.step_notional_max
-        if receipt.step > rates.liquidation.steps_max:
-            size, text = left, f"all that is left, {left}, after {rates.liquidation.steps_max} steps"
-        elif most:
-            size, text = min(size, most), f"{text}, {most} at most"
-        lines.append(equal(f"notional of the step = {text}", receipt.step_notional, size))
-        share = receipt.needed if size == left else min(-(-size * receipt.denominator // whole), receipt.needed)
-        text = f"share = {size} of {whole}, rounded up, of {receipt.denominator}"
-        if receipt.taken < share and rates.liquidation.block_notional_max:
-            lines.append(tell(f"{text} = {share}; the block had room for {receipt.taken} only"))
-        else:
-            lines.append(equal(text, receipt.taken, share))
-    else:
-        lines.append(holds("the share taken is no more than that", receipt.taken <= receipt.needed))
-    lines.append(tell(f"no step before height {receipt.next_height}"))
+    lines = step_lines(receipt, story.listing)
     return f"step {receipt.step} on {called(receipt.account)}", lines
-
-
-def _size_of(left: int, step_ppm: int, whole_at: int) -> tuple[int, str]:
-    if left <= whole_at or step_ppm == PPM:
-        return left, f"all that is left, {left}"
-    return min(-(-left * step_ppm // PPM), left), f"{per_cent(step_ppm)} of the {left} that are left, rounded up"
 
 
 def _backstop_took(receipt: BackstopTook, story: Story) -> Words:
@@ -149,7 +135,7 @@ def _backstop_took(receipt: BackstopTook, story: Story) -> Words:
     lines += _reduced(receipt, story.listing)
     lines += _costs(receipt, story.listing, 0)
     taker = called(receipt.backstop)
-    lines += _splits(receipt.paid, story.listing, taker, taker)
+    lines += _splits(receipt, taker, taker)
     lines += _equity(receipt, sum(each.discount + each.penalty for each in receipt.paid))
     return f"{taker}, the backstop, took over from {called(receipt.account)}", lines
 
@@ -254,15 +240,13 @@ def _costs(receipt: SliceSold | BackstopTook, listing: Listing, discount_ppm: in
     return lines
 
 
-def _splits(paid: Iterable[CashSplit], listing: Listing, taker: str, fund: str) -> list[Line]:
+def _splits(receipt: SliceSold | BackstopTook, taker: str, fund: str) -> list[Line]:
     """Who got what left the account."""
-    lines = []
-    for each in paid:
+    lines, share = [], receipt.bidder_share_ppm
+    for each in receipt.paid:
         group, rest = f"cash group {each.cash_group}", each.penalty - each.penalty_to_taker
-        if listing.rates is not None:
-            share = listing.rates.liquidation.bidder_share_ppm
-            text = f"{group}: of the penalty {each.penalty} {taker} gets {per_cent(share)}, rounded down"
-            lines.append(equal(text, each.penalty_to_taker, each.penalty * share // PPM))
+        text = f"{group}: of the penalty {each.penalty} {taker} gets {per_cent(share)}, rounded down"
+        lines.append(equal(text, each.penalty_to_taker, each.penalty * share // PPM))
         got = each.discount + each.penalty_to_taker
         lines.append(
             tell(f"{group}: {taker} got {got}; {fund} got the rest of the penalty, remainder included: {rest}")

@@ -1,0 +1,199 @@
+"""Rules of telling: every receipt recomputes, and one that was changed where it can be computed says so."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from clearing.base.errors import RemoteFault
+from clearing.calls.breach import TOUCH_PPM, touch_ppm
+from clearing.default import receipts as default
+from clearing.liquidation.receipts import BackstopTook, SliceSold, StepTaken
+from clearing.receipts import Liquidated
+from node.api.render import named
+from node.api.unrender import unnamed
+from node.explaining.calls import breach_ppm
+from node.explaining.concerned import DEFAULTS, LIQUIDATIONS, MASKED, concerned, masks, renamed
+from node.explaining.defaults import _TELL as TELL_DEFAULTS
+from node.explaining.lines import equal, holds, in_text, tell
+from node.explaining.liquidations import _TELL as TELL_LIQUIDATIONS
+from tests.node.explaining.told_stories import (
+    Heard,
+    of_a_default,
+    of_deleveraging,
+    of_gains,
+    of_liquidations,
+    of_strategies,
+    of_takeovers,
+)
+
+STORIES = {
+    "liquidations": of_liquidations,
+    "takeovers": of_takeovers,
+    "a default": of_a_default,
+    "deleveraging": of_deleveraging,
+    "gains": of_gains,
+}
+TABLE = LIQUIDATIONS | DEFAULTS
+
+
+@pytest.fixture(scope="module")
+def heard() -> dict[str, Heard]:
+    return {name: make() for name, make in STORIES.items()}
+
+
+@pytest.mark.parametrize("story", sorted(STORIES))
+def test_every_line_that_can_be_computed_comes_out_as_stated(heard: dict[str, Heard], story: str) -> None:
+    told = heard[story].told()
+    assert [in_text([each]) for each in told if not each.ok] == []
+    assert sum(line.ok is True for each in told for line in each.lines) >= 8
+
+
+def test_stories_have_every_stage_in_them(heard: dict[str, Heard]) -> None:
+    kinds = {each.kind for one in heard.values() for each in one.told()}
+    assert kinds >= {
+        "EarlyCalled", "DeadlineSet", "CallLapsed", "CallMet", "MarginCalled", "MarginRestored", "LiquidationOpened",
+        "SliceSold", "StepTaken", "BackstopTook", "Liquidated", "LiquidationEnded",
+        "DefaultDeclared", "DefaultBidTaken", "PortfolioSold", "BiddersRanked", "TakenByHouse", "Deleveraged",
+        "FundDrawn", "LossShared", "StatusChanged", "DefaultEnded",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [2, 5, 11])
+def test_what_members_with_strategies_bring_about_recomputes(seed: int) -> None:
+    story = of_strategies(seed, 30)
+    told = story.told()
+    assert [in_text([each]) for each in told if not each.ok] == []
+    assert len(told) > 10
+    for each in story.receipts:
+        if type(each.receipt) in TABLE:
+            shown = json.loads(msgspec.json.encode(named(each.receipt)))
+            assert unnamed(shown, type(each.receipt)) == each.receipt
+
+
+# Fields that are computed again wherever they stand; a unit more in one of them is told.
+COMPUTED: dict[type, tuple[str, ...]] = {
+    SliceSold: ("discount_ppm", "allowed", "fraction", "notional", "equity_after", "sizing.share", "paid.0.discount",
+                "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
+    StepTaken: ("sizing.share", "step_notional", "taken"),
+    BackstopTook: ("notional", "equity_after", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
+    Liquidated: ("notional", "penalty", "equity_after", "positions.0.lots"),
+    default.PortfolioSold: ("first", "paid"),
+    default.BiddersRanked: ("sold",),
+    default.Deleveraged: ("lots",),
+    default.LossShared: ("loss", "deficits.0.2", "steps.0.before", "steps.0.borne", "steps.0.shares.0.amount"),
+    default.DefaultEnded: ("loss", "by_layer.0.1"),
+}  # fmt: skip
+
+
+PLACES = [(kind, each) for kind, fields in COMPUTED.items() for each in fields]
+
+
+@pytest.mark.parametrize(("kind", "path"), PLACES, ids=lambda each: getattr(each, "__name__", each))
+def test_a_unit_more_or_less_in_what_is_computed_is_told(heard: dict[str, Heard], kind: type, path: str) -> None:
+    tried = 0
+    for story in heard.values():
+        for at, each in enumerate(story.receipts):
+            if type(each.receipt) is not kind:
+                continue
+            for more in (1, -1):
+                forged = _added(each.receipt, path.split("."), more)
+                if forged is None:
+                    continue
+                told = story.changed(at, forged).told()
+                wrong = [one for one in told if not one.ok]
+                assert wrong, (kind.__name__, path, each.height)
+                assert any(
+                    "BUT THE RECEIPT STATES" in in_text([one]) or "DOES NOT HOLD" in in_text([one]) for one in wrong
+                )
+                tried += 1
+            break
+    assert tried
+
+
+def _added(value: Any, path: list[str], more: int) -> Any:
+    """The value with a unit more at a path; None where that cannot be."""
+    if not path:
+        return value + more if value + more >= 0 or value < 0 else None
+    head, rest = path[0], path[1:]
+    if isinstance(value, tuple):
+        if int(head) >= len(value):
+            return None
+        inner = _added(value[int(head)], rest, more)
+        return None if inner is None else (*value[: int(head)], inner, *value[int(head) + 1 :])
+    inner = _added(getattr(value, head), rest, more)
+    return None if inner is None else msgspec.structs.replace(value, **{head: inner})
+
+
+def test_every_kind_that_is_kept_for_members_is_told() -> None:
+    assert set(TELL_LIQUIDATIONS) == set(LIQUIDATIONS)
+    assert set(TELL_DEFAULTS) == set(DEFAULTS)
+    assert not set(LIQUIDATIONS) & set(DEFAULTS)
+
+
+ACCOUNTS = {"account", "bidder", "backstop", "recipient", "fund", "estate", "own", "clients", "children"}
+
+
+def test_every_field_that_names_an_account_is_in_the_table() -> None:
+    for kind, paths in TABLE.items():
+        named_by = {str(path[0]) for path in paths}
+        assert ACCOUNTS & set(kind.__struct_fields__) <= named_by, kind
+
+
+def test_a_mask_hides_every_account_but_those_told(heard: dict[str, Heard]) -> None:
+    salt = bytes(range(32))
+    hide = masks(salt, lambda account: account == 2)
+    names: Counter[int] = Counter()
+    for story in heard.values():
+        for each in story.receipts:
+            if type(each.receipt) not in TABLE:
+                continue
+            hidden = renamed(each.receipt, hide)
+            assert all(account == 2 or account >= 2**48 for account in concerned(hidden))
+            assert len(concerned(hidden)) == len(concerned(each.receipt))
+            names.update(concerned(hidden))
+    assert len(names) > 4, "each account has one name"
+    other = masks(bytes(32), lambda _: False)
+    assert other(1) != hide(1) >= MASKED
+
+
+def test_masked_receipts_recompute_as_well(heard: dict[str, Heard]) -> None:
+    hide = masks(bytes(32), lambda _: False)
+    for story in heard.values():
+        masked = Heard(
+            [type(at)(at.height, at.index, renamed(at.receipt, hide)) for at in story.receipts], story.listings
+        )
+        # Ties between accounts go by their numbers, which a mask does not keep.
+        assert [each.kind for each in masked.told() if not each.ok] in ([], ["Deleveraged"])
+
+
+@pytest.mark.parametrize(
+    "details",
+    [{}, {"account": "x"}, {"account": "1", "equity": "1"}, {"account": True, "equity": "0", "initial": "0"}],
+)
+def test_what_has_not_the_shape_of_its_kind_is_refused(details: dict[str, Any]) -> None:
+    from clearing.receipts import MarginRestored
+
+    with pytest.raises(RemoteFault):
+        unnamed(details, MarginRestored)
+    good = {"account": "1", "equity": "-5", "initial": "0"}
+    assert unnamed(good, MarginRestored) == MarginRestored(1, -5, 0)
+    with pytest.raises(RemoteFault):
+        unnamed({**good, "initial": "-1"}, MarginRestored)
+    with pytest.raises(RemoteFault):
+        unnamed({**good, "more": "1"}, MarginRestored)
+
+
+def test_the_probability_of_a_breach_is_that_of_the_normal_distribution() -> None:
+    for headroom in range(0, 6_000, 7):
+        assert breach_ppm(headroom, 1_000) == touch_ppm(headroom, 1_000)
+    assert breach_ppm(5, 0) == 0
+    assert len(TOUCH_PPM) == 51
+
+
+def test_a_line_says_what_is_stated_where_it_differs() -> None:
+    assert equal("2 x 3", 6, 6).text == "2 x 3 = 6"
+    assert equal("2 x 3", 7, 6).text == "2 x 3 = 6   BUT THE RECEIPT STATES 7"
+    assert (holds("a", good=False).ok, tell("a").ok) == (False, None)

@@ -1,0 +1,135 @@
+"""Receipts of real blocks to be told: stories of the rulebook's own tests, and of members with strategies."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from clearing.blocks import BlockResult
+from clearing.calls.terms import CallTerms
+from clearing.liquidation.terms import LiquidationTerms
+from clearing.state.state import State
+from node.api.view import ReceiptAt
+from node.explaining.defaults import tell_defaults
+from node.explaining.lines import Told
+from node.explaining.liquidations import tell_liquidations
+from node.explaining.telling import Listing, listing_of
+from tests.clearing.calls.crisis_world import FALLEN, leveraged
+from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, DefaultWorld
+from tests.clearing.state.world import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1, World
+from tests.sim.clearing.story import Story
+
+LOTS = 40_000
+
+
+@dataclass
+class Heard:
+    """Receipts in order, and the listing of each height."""
+
+    receipts: list[ReceiptAt] = field(default_factory=list)
+    listings: dict[int, Listing] = field(default_factory=dict)
+
+    def hear(self, state: State, result: BlockResult) -> None:
+        self.receipts += [ReceiptAt(result.height, at, each) for at, each in enumerate(result.receipts)]
+        self.listings[result.height] = listing_of(state.terms)
+
+    def told(self) -> list[Told]:
+        listing: Callable[[int], Listing] = lambda height: self.listings[height]  # noqa: E731 - typed at once
+        return [*tell_liquidations(self.receipts, listing), *tell_defaults(self.receipts, listing)]
+
+    def changed(self, at: int, receipt: Any) -> "Heard":
+        """The same with another receipt in the place of one."""
+        receipts = list(self.receipts)
+        receipts[at] = ReceiptAt(receipts[at].height, receipts[at].index, receipt)
+        return Heard(receipts, self.listings)
+
+
+def of_world(world: World) -> Heard:
+    """All blocks that the world has applied; its terms are those of genesis."""
+    found = Heard()
+    for result in world.results:
+        found.hear(world.state, result)
+    return found
+
+
+def of_liquidations() -> Heard:
+    """An early call, a deadline, slices, steps by backstop and house, an end."""
+    calls = CallTerms(deadline_blocks=2, early_ppm=200_000, early_release_ppm=100_000, early_horizon_ms=14_400_000)
+    terms = LiquidationTerms(
+        auction_blocks=3,
+        start_ppm=1_000,
+        end_ppm=20_000,
+        slice_max_ppm=100_000,
+        bidder_share_ppm=333_333,
+        step_ppm=400_000,
+        whole_notional=500 * DOLLAR,
+        cooldown_blocks=1,
+        backstop_account=CAROL,
+    )
+    world = leveraged(calls, terms)
+    world.go(btc=FALLEN)
+    for _ in range(2):
+        world.go()
+    world.go(world.bid(BOB), world.bid(CAROL, slice_ppb=50_000_000))
+    world.go(world.withdrawal(CAROL, USDC_1, 99_000 * DOLLAR), world.bid(BOB, slice_ppb=30_000_000))
+    for _ in range(12):
+        world.go()
+    return of_world(world)
+
+
+def of_takeovers() -> Heard:
+    """Without any of the terms the house takes over: some of it, then all of it with a deficit."""
+    world = leveraged(CallTerms(deadline_blocks=1), LiquidationTerms(step_ppm=500_000, cooldown_blocks=1))
+    world.go(world.trade(ALICE, BOB, BTC_CALL, 100, 200))
+    world.go(btc=FALLEN)
+    for _ in range(30):
+        world.go()
+    world.go(btc=500_000)
+    for _ in range(30):
+        world.go()
+    return of_world(world)
+
+
+def of_a_default() -> Heard:
+    """Bids, layers down to the survivors."""
+    world = DefaultWorld()
+    world.bring(alice=30_000, bob=30_000)
+    world.block(world.trades(ALICE, BOB, LOTS))
+    world.fund_paid_in()
+    world.fall(500_000)
+    world.block(world.bid(DAVE, 1, 60, 10 * DOLLAR), world.bid(CAROL, 1, 20, 11 * DOLLAR))
+    world.prices(320_000)
+    world.until_ended()
+    return of_world(world)
+
+
+def of_deleveraging() -> Heard:
+    """A house without capital: positions end against those who gained most."""
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(bob=400_000)
+    world.block(world.withdrawal(HOUSE, USDC_1, 95_000 * DOLLAR))
+    world.block(world.trades(ALICE, BOB, 20_000), world.trades(ALICE, CAROL, 20_000))
+    world.fall(500_000)
+    world.until_ended()
+    return of_world(world)
+
+
+def of_gains() -> Heard:
+    """No fund, no auction: gains bear all of it at once."""
+    world = DefaultWorld(NOTHING, NO_FUND)
+    world.block(world.trades(ALICE, BOB, 20_000), world.trades(ALICE, CAROL, 10_000), world.trades(ALICE, DAVE, 10_000))
+    world.fall(500_000)
+    return of_world(world)
+
+
+def of_strategies(seed: int, blocks: int) -> Heard:
+    """Agents that bid, default, vote and attack."""
+    found, story = Heard(), Story(seed)
+    audit = story.audit.block
+
+    def hear(state: State, result: BlockResult, prices: Any) -> None:
+        found.hear(state, result)
+        audit(state, result, prices)
+
+    story.audit.block = hear  # type: ignore[method-assign]
+    story.run(blocks)
+    return found
