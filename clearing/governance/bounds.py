@@ -37,15 +37,49 @@ EPOCH_BLOCKS_MAX = 100_000
 CUSTODY_STRIDE_MAX = 100_000
 MAINTENANCE_PPM_MIN = 500_000
 DELIVERY_FAIL_PPM_MAX = 200_000
+DISCOUNT_PPM_MAX = 200_000
+BLOCK_NOTIONAL_MIN = 10**9
+"""Less a block, and liquidations would never end."""
+CRISIS_BLOCKS_MAX = 100_000
+"""No deadline or window of a crisis is longer: a default ends, and money that waits comes out."""
+PROTECTIONS = {
+    "calls": ("deadline_blocks",),
+    "default": (
+        "house_capital_micros",
+        "assessment_blocks",
+        "auction_blocks",
+        "porting_blocks",
+        "halt_blocks",
+        "replenishment_blocks",
+    ),
+    "fund": ("minimum_micros",),
+    "gates": ("deficit_reserve", "give_back_expired"),
+}
+"""What protects somebody, once it is on: time to pay, to be ported, to bid; the house's own part; whole repayment."""
 
 
 def check_bounds(before: Genesis, after: Genesis) -> Rejected | None:
-    """Whether an amendment leaves everything within its bound, or as it was."""
+    """Whether an amendment leaves everything within its bound, or as it was, and switches off nothing that protects."""
+    for field, was, now in protections(before, after):
+        if was and not now:
+            return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=now, was=was)
     old = {(field, value) for field, value, good in bounds(before) if not good}
     for field, value, good in bounds(after):
         if not good and (field, value) not in old:
             return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=value)
     return None
+
+
+def protections(before: Genesis, after: Genesis) -> Iterator[tuple[str, int, int]]:
+    """(place, value before, value after) of what may be set, but once it is there not be taken away."""
+    for part, fields in PROTECTIONS.items():
+        was, now = getattr(before.crisis, part), getattr(after.crisis, part)
+        yield from ((f"crisis.{part}.{field}", int(getattr(was, field)), int(getattr(now, field))) for field in fields)
+    groups = {group.id: group for group in after.cash_groups}
+    for group in before.cash_groups:
+        if group.id in groups:
+            deadline = groups[group.id].call.deadline_blocks
+            yield f"cash_groups.{group.id}.call.deadline_blocks", group.call.deadline_blocks, deadline
 
 
 def bounds(genesis: Genesis) -> Iterator[Check]:
@@ -55,6 +89,7 @@ def bounds(genesis: Genesis) -> Iterator[Check]:
     yield from _of_assets(genesis)
     yield from _of_market(genesis)
     yield from _of_listing(genesis)
+    yield from _of_crisis(genesis)
 
 
 def _of_risk(genesis: Genesis) -> Iterator[Check]:
@@ -152,3 +187,33 @@ def _of_listing(genesis: Genesis) -> Iterator[Check]:
         if each.kind is InstrumentKind.PERPETUAL and funding.interval_ms:
             paid = funding.rate_cap_ppm * funding.interval_ms // max(funding.period_ms, 1)
             yield f"instruments.{each.id}.funding", paid, paid <= 50_000
+
+
+def _of_crisis(genesis: Genesis) -> Iterator[Check]:
+    """Nobody is sold below a bound, and nobody's money is kept in for long."""
+    crisis = genesis.crisis
+    discount, most = crisis.liquidation.end_ppm, crisis.liquidation.block_notional_max
+    yield "crisis.liquidation.end_ppm", discount, discount <= DISCOUNT_PPM_MAX
+    yield "crisis.liquidation.block_notional_max", most, most == 0 or most >= BLOCK_NOTIONAL_MIN
+    spans = {
+        "calls": ("deadline_blocks", "early_blocks"),
+        "liquidation": ("auction_blocks", "cooldown_blocks"),
+        "default": ("assessment_blocks", "auction_blocks", "porting_blocks", "halt_blocks", "replenishment_blocks"),
+        "fund": ("call_blocks", "grace_blocks", "return_blocks"),
+        "gates": ("waiting_grace_blocks", "deposit_hold_blocks"),
+    }
+    for part, fields in spans.items():
+        for field in fields:
+            blocks = getattr(getattr(crisis, part), field)
+            yield f"crisis.{part}.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
+    caps = {asset.id: asset.cap_units for asset in genesis.assets}
+    for gate in crisis.gates.assets:
+        at, cap = f"crisis.gates.assets.{gate.asset}", caps.get(gate.asset, 0)
+        yield f"{at}.delay_blocks", gate.delay_blocks, gate.delay_blocks <= CRISIS_BLOCKS_MAX
+        # A limit is a brake, not a lock: what an asset may hold comes out within a bounded number of windows.
+        yield f"{at}.window_units_max", gate.window_units_max, _is_brake(gate.window_units_max, cap, 10_000)
+        yield f"{at}.owner_units_max", gate.owner_units_max, _is_brake(gate.owner_units_max, cap, 10**9)
+
+
+def _is_brake(limit: int, cap: int, windows: int) -> bool:
+    return limit == 0 or limit * windows >= cap

@@ -7,6 +7,7 @@ anew.
 
 from clearing.base.errors import Bug, Rejected
 from clearing.codes import ClearingCode, reject
+from clearing.default.unresolved import defaults_under_way
 from clearing.genesis import Genesis
 from clearing.governance.amendments import (
     Amendment,
@@ -51,7 +52,10 @@ def judge(state: State, amendment: Amendment) -> Genesis | Rejected | None:
 
 
 def must_wait(state: State, amendment: Amendment) -> bool:
-    """Whether an amendment cannot take effect only because a change of validators is under way."""
+    """Whether an amendment cannot take effect only because something it touches is under way, and will end."""
+    if isinstance(amendment, TermsAmendment):
+        touches = any(change.path.split(".")[0] in ("crisis", "members") for change in amendment.changes)
+        return touches and bool(defaults_under_way(state))
     return isinstance(amendment, ValidatorsAmendment) and state.changes.get(0) is not None
 
 

@@ -101,6 +101,7 @@ def frozen_changes(before: Genesis, after: Genesis) -> Iterator[str]:
     for listed in LISTS:
         yield from _of_list(listed, before, after)
     yield from _of_guards(before, after)
+    yield from _of_crisis(before, after)
     yield from _of_members(before, after)
 
 
@@ -130,6 +131,17 @@ def _of_guards(before: Genesis, after: Genesis) -> Iterator[str]:
         for field in ("feed", "feed_tokens", "unit_decimals"):
             if getattr(was.depeg, field) != getattr(now.depeg, field):
                 yield f"assets.{was.id}.depeg.{field}"
+
+
+def _of_crisis(before: Genesis, after: Genesis) -> Iterator[str]:
+    """Who bears losses may be said once; the fund stays of its group, and nobody is made to take positions over."""
+    old, new = before.crisis, after.crisis
+    if old.default.enabled and not new.default.enabled:
+        yield "crisis.default.enabled"
+    if old.fund.enabled and new.fund.cash_group != old.fund.cash_group:
+        yield "crisis.fund.cash_group"
+    if new.liquidation.backstop_account not in (0, old.liquidation.backstop_account):
+        yield "crisis.liquidation.backstop_account"
 
 
 def _of_members(before: Genesis, after: Genesis) -> Iterator[str]:

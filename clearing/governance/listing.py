@@ -11,8 +11,9 @@ from clearing.accounts.kinds import AccountKind
 from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
-from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
 from clearing.codes import ClearingCode, reject
+from clearing.default.unresolved import defaults_under_way
 from clearing.genesis import Genesis, MemberTerms
 from clearing.governance.moves import reorder_moves
 from clearing.ledger import FEE_POT_ACCOUNT, currency_of
@@ -41,7 +42,11 @@ def _check_instruments(state: State, before: Genesis, after: Genesis) -> Rejecte
             return _refuse("instruments", each, "it has expired")
     waiting = {held.instrument for _, held in state.held_trades.ordered()}
     ordered = {instrument for (instrument, _), _ in state.auction_orders.ordered()}
+    # What losses and gains are counted from names instruments, too.
+    counted = any(True for _ in state.windows.ordered()) or bool(defaults_under_way(state))
     for each in sorted(old.keys() - new.keys()):
+        if counted:
+            return _refuse("instruments", each, "gains and losses in it are being counted")
         if holders(state, INSTRUMENT, each) or each in waiting or each in ordered:
             return _refuse("instruments", each, "somebody holds it")
     return None
@@ -116,6 +121,8 @@ def write_listing(state: State, before: Genesis, after: Genesis, previous_ms: in
             state.accruals.put(group.id, Accrual(previous_ms))
     if any(group.skew.rate_ppm for group in after.cash_groups) and FEE_POT_ACCOUNT not in state.accounts:
         state.accounts.put(FEE_POT_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
+    if after.crisis.fund.enabled and FUND_ACCOUNT not in state.accounts:
+        state.accounts.put(FUND_ACCOUNT, Account(HOUSE_ACCOUNT, AccountKind.HOUSE))
     members = {member.id: member for member in before.members}
     for member in after.members:
         _write_member(state, members.get(member.id), member)

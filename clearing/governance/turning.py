@@ -51,7 +51,8 @@ def _turn(run: Run, proposal: bytes, held: ProposalHeld) -> int:
     if held.amendment is not None and must_wait(run.state, held.amendment):
         if run.time_ms <= held.effective_ms + run.terms.genesis.crisis.governance.vote_ms:
             return 0
-        refusal: Rejected | None = reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, "amendment", proposal=held.number)
+        # What is under way does not end: whoever still wants the change proposes it again.
+        refusal: Rejected | None = _over(run, held)
     else:
         refusal = enact(run, held, proposal)
     if refusal is not None:
