@@ -18,6 +18,7 @@ from clearing.collateral.haircuts import effective_asset
 from clearing.collateral.listing import asset_now, is_suspect, is_suspended
 from clearing.collateral.receipts import SoftCreditLent, SoftCreditRecalled, SoftCreditRepaid
 from clearing.collateral.restrictions import is_restricted, restrict
+from clearing.default.status import is_bound
 from clearing.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
 from clearing.ledger import balance, can_hold, cash_currency, held
 from clearing.prices.receipts import FeedStatus
@@ -105,7 +106,8 @@ def _may_borrow(run: Run, asset: Asset, group: int, fact: DepositSighted) -> boo
     overdue = fact.block_number + run.terms.genesis.soft_credit.recall_blocks <= final_block(run.state, fact.chain_id)
     ours = can_hold(run.state, fact.account) and fact.account != HOUSE_ACCOUNT
     doubtful = is_suspect(run.state, asset.id) or is_suspended(run.state, group)
-    return ours and not (overdue or doubtful or is_restricted(run.state, fact.account))
+    bound = ours and (is_restricted(run.state, fact.account) or is_bound(run.state, fact.account))
+    return ours and not (overdue or doubtful or bound)
 
 
 def _value(run: Run, asset: Asset, amount: int) -> int:

@@ -1,8 +1,8 @@
 """Declaring a default: when a member cannot pay what an account of its failed on, and what happens at once.
 
-Rule: a member that has other money of its own, beyond initial margin, pays with it and is in no default. Else all its
-own accounts become one estate: its debts, money and positions together. Clients stay as they are. It must not know who
-bears a loss.
+Rule: a member that has other money of its own, beyond maintenance margin, pays with it and is in no default. Else all
+its own accounts become one estate: its debts, money and positions together. Clients stay as they are. It must not know
+who bears a loss.
 """
 
 import msgspec
@@ -18,7 +18,6 @@ from clearing.default.records import DefaultHeld, DefaultReason, MemberStatus, P
 from clearing.default.status import member_status
 from clearing.default.terms import blocks_max
 from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way, deficits_of
-from clearing.gates.passing import call_back_all
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of
 from clearing.ledger import balance, cash_currency, token_currency
@@ -32,12 +31,14 @@ Deficits = tuple[tuple[int, int, int], ...]
 
 def declare_defaults(run: Run) -> None:
     """Deal with every account that failed in this block, in the order in which they failed."""
+    members: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for failure in run.failures:
         if not _is_dealt_with(run.state, failure.account):
-            declare(run, failure)
+            members = members or accounts_by_member(run.state)
+            declare(run, failure, *members[run.state.accounts[failure.account].member])
 
 
-def declare(run: Run, failure: Failure) -> None:
+def declare(run: Run, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
     """Let the member pay out of other money of its own, or declare its default. The house pays for its own accounts."""
     member = run.state.accounts[failure.account].member
     deficits = deficits_of(run.state, (failure.account,))
@@ -48,8 +49,6 @@ def declare(run: Run, failure: Failure) -> None:
             )
         run.touched.update((HOUSE_ACCOUNT, failure.account))
         return
-    own, clients = member_accounts(run.state, member)
-    call_back_all(run, own)
     if deficits and not book_of(run.state, failure.account).lots and _cure(run, member, failure.account, deficits, own):
         return
     _open(run, member, failure, own, clients)
@@ -57,21 +56,21 @@ def declare(run: Run, failure: Failure) -> None:
 
 def member_accounts(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """A member's own accounts and its clients', each ordered. Linear in all accounts: for what happens seldom."""
-    own: list[int] = []
-    clients: list[int] = []
+    return accounts_by_member(state).get(member, ((), ()))
+
+
+def accounts_by_member(state: State) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """As `member_accounts`, of every member that has any; one pass over all accounts."""
+    found: dict[int, tuple[list[int], list[int]]] = {}
     for account, record in state.accounts.ordered():
-        if record.member == member and account < MEMBER_ACCOUNTS_MAX:
-            (clients if record.kind is AccountKind.CLIENT else own).append(account)
-    return tuple(own), tuple(clients)
+        if account < MEMBER_ACCOUNTS_MAX:
+            found.setdefault(record.member, ([], []))[record.kind is AccountKind.CLIENT].append(account)
+    return {member: (tuple(own), tuple(clients)) for member, (own, clients) in found.items()}
 
 
 def all_own_accounts(state: State) -> dict[int, tuple[int, ...]]:
-    """Own accounts of every member that has one, ordered; one pass over all accounts."""
-    found: dict[int, list[int]] = {}
-    for account, record in state.accounts.ordered():
-        if record.kind is not AccountKind.CLIENT and account < MEMBER_ACCOUNTS_MAX:
-            found.setdefault(record.member, []).append(account)
-    return {member: tuple(accounts) for member, accounts in found.items()}
+    """Own accounts of every member that has one, ordered."""
+    return {member: own for member, (own, _) in accounts_by_member(state).items() if own}
 
 
 def free_cash(state: State, account: int) -> int:
@@ -82,9 +81,9 @@ def free_cash(state: State, account: int) -> int:
 
 def cash_above(state: State, account: int, spare: int) -> int:
     """Positive cash of an account, in all groups, but no more than what it has to spare, and nothing that is lent."""
-    groups = state.terms.cash_groups
-    cash = sum(max(balance(state, account, cash_currency(group)), 0) for group in groups)
-    return max(min(cash, spare) - sum(lent(state, account, group) for group in groups), 0)
+    return max(
+        min(_cash(state, account), spare) - sum(lent(state, account, each) for each in state.terms.cash_groups), 0
+    )
 
 
 def _is_dealt_with(state: State, account: int) -> bool:
@@ -92,26 +91,45 @@ def _is_dealt_with(state: State, account: int) -> bool:
 
 
 def _cure(run: Run, member: int, account: int, deficits: Deficits, own: tuple[int, ...]) -> bool:
-    """Pay an account's deficits with free cash of the member's own accounts, claims on other groups at par; or not."""
-    free = {each: free_cash(run.state, each) for each in own if each != account}
+    """Pay an account's deficits out of the member's other own accounts, claims on other groups at par; or not.
+
+    Not where that would take them below maintenance margin. What is free above initial margin pays first, then other
+    cash, then more on credit: an account that is then below initial margin is called like any.
+    """
+    payers = [each for each in own if each != account]
+    spare = {each: _above_maintenance(run.state, each) for each in payers}
     needed = sum(micros for _, _, micros in deficits)
-    if sum(free.values()) < needed:
+    if sum(spare.values()) < needed:
         return False
-    paid: list[tuple[int, int, int]] = []
-    for payer in sorted(free):
-        for group in run.terms.cash_groups:
-            micros = min(max(balance(run.state, payer, cash_currency(group)), 0), free[payer], needed)
-            if micros:
-                _pay(run, payer, HOUSE_ACCOUNT, group, micros)
-                paid.append((payer, group, micros))
-                free[payer] -= micros
-                needed -= micros
+    paid: dict[tuple[int, int], int] = {}
+    for most in (free_cash, _cash, None):
+        for payer in payers:
+            limit = min(most(run.state, payer) if most else spare[payer], spare[payer], needed)
+            for group in run.terms.cash_groups:
+                there = max(balance(run.state, payer, cash_currency(group)), 0) if most else limit
+                micros = min(there, limit)
+                if micros:
+                    _pay(run, payer, HOUSE_ACCOUNT, group, micros)
+                    paid[(payer, group)] = paid.get((payer, group), 0) + micros
+                    limit, needed, spare[payer] = limit - micros, needed - micros, spare[payer] - micros
     for _, group, micros in deficits:
         _pay(run, HOUSE_ACCOUNT, account, group, micros)
-    run.touched.update((HOUSE_ACCOUNT, account, *free))
+    run.touched.update((HOUSE_ACCOUNT, account, *payers))
     owed = tuple((group, micros) for _, group, micros in deficits)
-    run.receipts.append(DeficitCured(member, account, owed, tuple(paid)))
+    told = tuple((*key, micros) for key, micros in sorted(paid.items()))
+    run.receipts.append(DeficitCured(member, account, owed, told))
     return True
+
+
+def _cash(state: State, account: int) -> int:
+    return sum(max(balance(state, account, cash_currency(group)), 0) for group in state.terms.cash_groups)
+
+
+def _above_maintenance(state: State, account: int) -> int:
+    """What an account can owe before it is below maintenance margin; nothing of it is lent."""
+    margin = margin_of(arrays_of(state), holdings_of(state, account))
+    loans = sum(lent(state, account, group) for group in state.terms.cash_groups)
+    return max(margin.equity - margin.maintenance - loans, 0)
 
 
 def _pay(run: Run, payer: int, payee: int, group: int, micros: int) -> None:

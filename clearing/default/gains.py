@@ -6,6 +6,8 @@ they happened at. What an account gained since is then its lots x (mark - mark t
 (mark at the change - mark then): what it was paid block by block. Only marked instruments gain before they expire.
 """
 
+from bisect import bisect_right
+
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.default.records import Shifts, Window
 from clearing.holdings import lots_of
@@ -57,8 +59,8 @@ def note_shifts(run: Run) -> None:
     Within a block marks are settled before positions change, so that all of a block's are at its marks.
     """
     changes = run.positions.take_changes()
-    since = max((window.height for _, window in run.state.windows.ordered()), default=None)
-    if since is None:
+    heights = sorted({window.height for _, window in run.state.windows.ordered()})
+    if not heights:
         return
     summed: dict[tuple[int, int], int] = {}
     for account, instrument, lots in changes:
@@ -67,14 +69,19 @@ def note_shifts(run: Run) -> None:
         lots = summed[(account, instrument)]
         listed = run.terms.instruments.get(instrument)
         if lots and listed is not None and listed.is_marked:
-            _add(run.state, account, (since, instrument), lots, lots * run.state.marks[instrument].ticks)
+            _add(run.state, account, heights, (instrument, lots, lots * run.state.marks[instrument].ticks))
 
 
-def _add(state: State, account: int, key: tuple[int, int], lots: int, value: int) -> None:
-    record = state.shifts.get(account)
-    entries = {(since, each): (moved, _number(worth)) for since, each, moved, worth in record.entries} if record else {}
-    before = entries.get(key, (0, 0))
-    entries[key] = (before[0] + lots, before[1] + value)
+def _add(state: State, account: int, heights: list[int], change: tuple[int, int, int]) -> None:
+    """Add one change; what no open window tells apart any more becomes one entry, so that there are never many."""
+    record, (instrument, lots, value) = state.shifts.get(account), change
+    entries: dict[tuple[int, int], tuple[int, int]] = {}
+    known = [(since, each, moved, _number(worth)) for since, each, moved, worth in record.entries] if record else []
+    for since, each, moved, worth in [*known, (heights[-1], instrument, lots, value)]:
+        at = bisect_right(heights, since)
+        if at:
+            before = entries.get((heights[at - 1], each), (0, 0))
+            entries[(heights[at - 1], each)] = (before[0] + moved, before[1] + worth)
     told = tuple((*each, entries[each][0], _bytes(entries[each][1])) for each in sorted(entries))
     state.shifts.put(account, Shifts(told))
 

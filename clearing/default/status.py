@@ -40,18 +40,15 @@ def check_member_reducing(run: Run, at: str, account: int) -> Rejected | None:
 
 
 def check_member_leaving(run: Run, at: str, account: int) -> Rejected | None:
-    """Refuse to let money out: of accounts of the restricted, and in a default of all but clients with own keys.
+    """Refuse to let money out of accounts whose member is not active, but for clients who sign with their own keys.
 
     After a default, what is left in an account is its owner's; margin and debts are looked at by `check_leaving`.
     """
     record = run.state.accounts[account]
     status = member_status(run.state, record.member)
     signed_by_client = record.kind is AccountKind.CLIENT and any(record.key)
-    if signed_by_client and status is MemberStatus.DEFAULTING:
-        return None
-    if record.kind is not AccountKind.CLIENT and status is MemberStatus.LEFT:
-        return None
-    if status is MemberStatus.DEFAULTED and (signed_by_client or record.kind is not AccountKind.CLIENT):
+    over = status in (MemberStatus.DEFAULTED, MemberStatus.LEFT)
+    if signed_by_client or (over and record.kind is not AccountKind.CLIENT):
         return None
     return check_member(run, at, account)
 
