@@ -1,0 +1,123 @@
+"""What a node asks its chains about, attests, and relays of withdrawals whose time is over."""
+
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.unpaid import AT_ONCE, Expired
+from clearing.extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
+from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
+from clearing.gates.unpaid import expired_open, first_open
+from node.bridge_service import BridgeService
+from node.config import Chain
+from node.fact_pool import FactPool
+from node.relayer_service import open_claims
+from tests.clearing.gates.gated import gated, not_executed
+from tests.clearing.state.world import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS, World, executed
+
+LATER_MS = 62_000
+
+
+def expired(count: int = 3) -> World:
+    world = gated(check=False, give_back_expired=True)
+    world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(count)))
+    world.block(after_ms=LATER_MS)
+    return world
+
+
+def test_a_miss_is_attested_once_by_each_and_no_more_once_it_is_agreed() -> None:
+    world, pool = expired(1), FactPool(b"\x01" * 32)
+    fact = not_executed(world, 0)
+    assert pool.miss(1, (fact,))
+    assert not pool.miss(1, (fact,)), "nothing new"
+    for _ in range(2):
+        assert pool.pending(world.state) == (fact,), "lost heights change nothing"
+    world.block(facts=[fact], attesting=1)
+    assert pool.pending(world.state) == ()
+    world.block(facts=[fact])
+    other = FactPool(b"\x02" * 32)
+    other.miss(1, (fact,))
+    assert other.pending(world.state) == ()
+
+
+def test_a_view_that_takes_a_word_back_is_the_view() -> None:
+    world, pool = expired(2), FactPool(b"\x01" * 32)
+    pool.miss(1, (not_executed(world, 0), not_executed(world, 1)))
+    pool.miss(1, (not_executed(world, 1),))
+    assert [fact.nonce for fact in pool.pending(world.state)] == [1]
+
+
+def test_a_miss_is_never_taken_from_the_events() -> None:
+    world, pool = expired(1), FactPool(b"\x01" * 32)
+    pool.add(not_executed(world, 0))
+    assert pool.pending(world.state) == ()
+
+
+def test_what_was_seen_executed_of_a_withdrawal_that_was_given_back_is_not_said_for_ever() -> None:
+    world, pool = expired(1), FactPool(b"\x01" * 32)
+    pool.add(executed(1, 0))
+    assert pool.pending(world.state) == (executed(1, 0),)
+    world.block(facts=[not_executed(world, 0)])
+    assert pool.pending(world.state) == ()
+    assert len(pool) == 0
+
+
+def test_floods_of_misses_and_of_deposits_silence_nobody() -> None:
+    world, pool = expired(100), FactPool(b"\x01" * 32)
+    for _ in range(200):
+        pool.add(world.deposit_fact(ALICE, USDC_1, DOLLAR))
+    for fact in (*world.custody_facts(40), *(ChainHeartbeat(chain, 41, b"\x0b" * 32) for chain in VAULTS)):
+        pool.add(fact)
+    pool.miss(1, tuple(not_executed(world, nonce) for nonce in range(100)))
+    told = pool.pending(world.state)
+    assert len(told) <= FACTS_MAX
+    assert {type(each) for each in told} == {DepositSeen, CustodySeen, ChainHeartbeat, WithdrawalNotExecuted}
+    assert decode_extension(encode_extension(VoteExtension(facts=told))).facts == told
+
+
+def test_a_node_asks_each_chain_about_its_own_and_so_many_at_once(tmp_path: Path) -> None:
+    world = expired(AT_ONCE + 5)
+    world.deposit(ALICE, USDC_2, DOLLAR)
+    world.block(world.withdrawal(ALICE, USDC_2, DOLLAR))
+    configs = {
+        each.chain_id: Chain(chain_id=each.chain_id, name=each.name, endpoints=("http://127.0.0.1:9",))
+        for each in world.genesis.chains
+    }
+    bridge = BridgeService(world.genesis, configs, tmp_path, FactPool(b"\x01" * 32))
+    bridge.settle(world.state)
+    asked = bridge._expired_of(1)
+    assert [each.nonce for each in asked] == list(range(AT_ONCE))
+    assert asked[0] == Expired(0, world.state.withdrawals[0].not_after_s)
+    assert bridge._expired_of(2) == (), "its time is not over"
+    world.block(facts=[not_executed(world, nonce) for nonce in range(8)], after_ms=LATER_MS)
+    bridge.settle(world.state)
+    assert [each.nonce for each in bridge._expired_of(1)] == list(range(8, AT_ONCE + 5))
+    assert [each.nonce for each in bridge._expired_of(2)] == [AT_ONCE + 5]
+
+
+def test_a_relayer_carries_no_claim_whose_time_is_over() -> None:
+    world = expired(20)
+    assert open_claims(world.state, 1) == ()
+    world.block(world.withdrawal(ALICE, USDC_1, 5))
+    assert [each.nonce for each in open_claims(world.state, 1)] == [20], "those that are over took no place"
+    last = world.state.withdrawals[20].not_after_s * 1000
+    world.block(after_ms=last - world.time_ms)
+    assert [each.nonce for each in open_claims(world.state, 1)] == [20], "the vault pays in the very second"
+    world.block(after_ms=1)
+    assert open_claims(world.state, 1) == ()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=12))
+def test_what_is_open_is_found_from_the_first_open_one_on(ends: list[tuple[int, bool]]) -> None:
+    world = expired(10)
+    first = 0
+    for nonce, is_paid in ends:
+        world.block(facts=[executed(1, nonce) if is_paid else not_executed(world, nonce)])
+        first = first_open(world.state, first)
+        assert first == first_open(world.state)
+        found = list(expired_open(world.state, 1, first))
+        assert found == list(expired_open(world.state, 1))
+        closed = {end for end, _ in ends[: ends.index((nonce, is_paid)) + 1]}
+        assert closed.isdisjoint(each for each, _ in found)
