@@ -23,6 +23,7 @@ from clearing.ranges.parameters import RangeParameters
 from clearing.state.export import export_state, import_state
 from tests.clearing.governance.parliament import Parliament, governed_genesis
 from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, SALT, USD, of_kind, reports
+from tests.sim.clearing.crisis_terms import STRESS, crisis_of
 
 FIELDS = (
     "market",
@@ -111,6 +112,10 @@ def test_replicas_stay_one_whatever_is_voted(seed: int) -> None:
     chance = random.Random(seed)
     ranges = RangeParameters(interval_ms=2_000, window=20, window_min=5, horizon_ms=4_000, joint_scenarios=3)
     genesis = msgspec.structs.replace(governed_genesis(), ranges=ranges if seed % 2 else RangeParameters())
+    if seed % 3 == 2:
+        tested = msgspec.structs.replace(genesis.risk, stress=STRESS)
+        crisis = msgspec.structs.replace(crisis_of(seed), governance=genesis.crisis.governance)
+        genesis = msgspec.structs.replace(genesis, risk=tested, crisis=crisis)
     house = Parliament(genesis, dollars=20_000)
     btc, copy, waiting, accepted = 790_000, house.state, [], 0
     for step in range(70):
