@@ -54,7 +54,7 @@ def exit_show(
     from clearing.base.errors import LocalFault
     from node.codes import NodeCode
     from node.exit_tools import exit_file, in_lines
-    from node.keys.files import write_secret
+    from node.store.files import write_whole
 
     if out is not None and out.exists():
         raise LocalFault(NodeCode.OUTPUT_EXISTS, str(out))
@@ -65,7 +65,7 @@ def exit_show(
     else:
         view, block = _of_log(account, epoch, log, genesis, key, cut_torn_tail=cut_torn_tail)
     if out is not None:
-        write_secret(out, msgspec.json.format(msgspec.json.encode(exit_file(view, block)), indent=1) + b"\n")
+        write_whole(out, msgspec.json.format(msgspec.json.encode(exit_file(view, block)), indent=1) + b"\n", 0o600)
         say(f"{out}: compare the amounts with your own records, then `crossclear exit verify`")
     show(view, in_lines(view), output)
 

@@ -88,5 +88,9 @@ def _tell(told: "list[Told]", output: str) -> int:
     if failed:
         say(f"{failed} of {len(told)} receipts DO NOT RECOMPUTE")
         return Exit.VERIFICATION
-    say(f"{len(told)} receipts, every line that can be computed again comes out as stated")
+    say(
+        f"{len(told)} receipts, every line that can be computed again comes out as stated"
+        if told
+        else "nothing to tell"
+    )
     return Exit.OK

@@ -214,6 +214,7 @@ async def shown(place: Place, *more: str) -> int:
 async def test_what_a_node_shows_passes_the_check_by_genesis_alone(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    tmp_path.chmod(0o755)
     out = tmp_path / "exit.json"
     assert await shown(place, str(MEMBER), "--out", str(out)) == 0
     told = capsys.readouterr()
