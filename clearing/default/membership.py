@@ -14,7 +14,7 @@ from clearing.base.ids import HOUSE_MEMBER
 from clearing.codes import ClearingCode, reject
 from clearing.default.declare import member_accounts
 from clearing.default.receipts import ClientRescued, MemberLeft, MemberReadmitted
-from clearing.default.records import MemberStatus, Phase
+from clearing.default.records import MemberStatus
 from clearing.default.requests import ClientRescue, MemberExit, MemberReadmission
 from clearing.default.status import member_status, set_status
 from clearing.default.unresolved import defaults_under_way
@@ -65,19 +65,17 @@ def _check_rescue(run: Run, request: ClientRescue) -> Rejected | None:
         return reject(ClearingCode.NO_SUCH_DEFAULT, RESCUE, number=request.number, account=request.account)
     if request.to_member not in state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, RESCUE, member=request.to_member)
-    late = held.phase is Phase.OPEN and run.block.height > held.porting_height
     status = member_status(state, request.to_member)
     short = [each for each in (request.account, *record.children) if not _is_covered(run, each)]
     left = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)
     good = left and record.kind is AccountKind.CLIENT and not record.parent and status is MemberStatus.ACTIVE
-    if not good or late or short or held.phase is Phase.ASSESSING or request.to_member == record.member:
+    if not good or short or request.to_member == record.member:
         return reject(
             ClearingCode.NOT_RESCUABLE,
             RESCUE,
             account=request.account,
             kind=record.kind.name,
             status=status.name,
-            phase=held.phase.name,
             short=len(short),
         )
     counts, limit = accounts_of_member(state, request.to_member), run.terms.market.member_accounts_max

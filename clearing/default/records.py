@@ -61,7 +61,7 @@ class DefaultHeld(Wire, frozen=True):
     auction_height: U63
     """Bids are taken up to and including this block, and filled in it; 0: nothing was there to sell."""
     porting_height: U63
-    """Clients may be ported up to and including this block."""
+    """No client is closed out before the end of this block, so that it may be ported until then."""
     deadline_height: U63
     """By this block it has ended."""
     estate: U63

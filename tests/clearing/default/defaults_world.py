@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from clearing.accounts.kinds import AccountKind
+from clearing.accounts.requests import AccountOpening
 from clearing.base.secp256k1 import address, sign_digest
 from clearing.blocks import BlockResult
 from clearing.crisis import CrisisParameters, crisis_checks
@@ -17,6 +18,7 @@ from clearing.fund.use import contribution, required
 from clearing.genesis import AccountTerms, Genesis, MarketParameters
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.margin.parameters import RiskParameters
+from clearing.trades.receipts import AccountOpened
 from clearing.transactions import Withdrawal
 from tests.clearing.fund.contributions import CRASH, GROUPS, RALLY, FundWorld
 from tests.clearing.fund.contributions import TERMS as FUND
@@ -140,6 +142,19 @@ class DefaultWorld(FundWorld):
         self.nonce += 1
         unsigned = MemberExit(account, member, self.nonce, self.time_ms + 60_000, bytes(65))
         return msgspec.structs.replace(unsigned, signature=sign_digest(secret(member), unsigned.digest(self.network)))
+
+    def opened(self, account: int) -> int:
+        """Open another account of the same member; its id."""
+        self.nonce += 1
+        unsigned = AccountOpening(
+            account, AccountKind.HOUSE, 0, bytes(20), self.nonce, self.time_ms + 60_000, bytes(65)
+        )
+        request = msgspec.structs.replace(
+            unsigned, signature=sign_digest(self.key_of(account), unsigned.digest(self.network))
+        )
+        (done,) = [each for each in self.block(request).receipts if isinstance(each, AccountOpened)]
+        OWNERS[done.account] = OWNERS[account]
+        return done.account
 
     def withdrawn_by(self, account: int, micros: int, key: bytes) -> Withdrawal:
         request = self.withdrawal(account, USDC_1, micros)

@@ -105,12 +105,29 @@ def test_a_client_with_its_own_key_takes_free_money_out_while_its_member_is_in_d
     assert codes(world.block(world.withdrawal(ALICE_CLIENT, 1, DOLLAR))) == [ClearingCode.MEMBER_NOT_ACTIVE]
 
 
-def test_between_the_porting_window_and_the_end_nobody_is_taken_over() -> None:
+def test_no_client_is_closed_out_before_the_end_of_the_porting_window() -> None:
     world = with_clients()
-    while world.state.now.height < world.default().porting_height:
+    while world.state.now.height < world.default().porting_height - 1:
         world.block()
-    after = codes(world.block(world.rescue(ALICE_CLIENT, 1, 3)))
-    assert after in ([], [ClearingCode.NOT_RESCUABLE])
+        assert world.lots(KEYED_CLIENT, BTC_PERP) == 2_000
+    assert codes(world.block(world.rescue(KEYED_CLIENT, 1, 3, CLIENT_SECRET))) == [], "in the last block, too"
+    assert world.lots(KEYED_CLIENT, BTC_PERP) == 2_000
+    assert world.lots(ALICE_CLIENT, BTC_PERP) == 0
+
+
+def test_a_client_below_initial_margin_is_not_taken_over() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(keyed=4_900)
+    world.block(world.trades(ALICE, BOB, 40_000), world.trades(KEYED_CLIENT, BOB, 1_000))
+    world.fall(500_000)
+    world.prices(410_000)  # 1,100 dollars are left for an initial margin of 820
+    assert codes(world.block(world.rescue(KEYED_CLIENT, 1, 3, CLIENT_SECRET))) == []
+    short = DefaultWorld(fund=NO_FUND)
+    short.bring(keyed=4_500)
+    short.block(short.trades(ALICE, BOB, 40_000), short.trades(KEYED_CLIENT, BOB, 1_000))
+    short.fall(500_000)
+    short.prices(416_000)  # 760 dollars left for an initial margin of 832
+    assert codes(short.block(short.rescue(KEYED_CLIENT, 1, 3, CLIENT_SECRET))) == [ClearingCode.NOT_RESCUABLE]
 
 
 def test_a_clients_loss_is_its_members_who_pays_it_out_of_free_cash_and_is_in_no_default() -> None:

@@ -1,0 +1,103 @@
+"""Gains since a member was last fully margined: exactly what the ledger paid in variation since that block."""
+
+from collections import Counter
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearing.default.gains import all_gains
+from clearing.receipts import TransferCode
+from clearing.state.export import export_state, import_state
+from tests.clearing.default.defaults_world import DAVE, NO_FUND, DefaultWorld
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC_FUT,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    SALT,
+    START_MS,
+    roots,
+)
+
+PEOPLE = (ALICE, BOB, CAROL, DAVE)
+MARKED = (BTC_PERP, BTC_FUT, ETH_PERP)
+bargain = st.tuples(st.sampled_from(MARKED), st.integers(1, 900))
+story = st.lists(
+    st.one_of(
+        st.tuples(st.just("price"), st.integers(90, 110), st.integers(90, 110)),
+        st.tuples(
+            st.sampled_from(PEOPLE), st.sampled_from(PEOPLE), st.tuples(st.sampled_from(MARKED), st.integers(1, 900))
+        ),
+    ),
+    max_size=14,
+)
+
+
+def paid_in_variation(world: DefaultWorld, after_height: int) -> Counter[int]:
+    """Micros by account, out of the ledger's own transfers."""
+    paid: Counter[int] = Counter()
+    for result in world.results:
+        if result.height > after_height:
+            for each in result.transfers:
+                if each.code in (TransferCode.VARIATION_MARGIN, TransferCode.SETTLEMENT) and each.cause in MARKED:
+                    paid[each.credit] += each.amount
+                    paid[each.debit] -= each.amount
+    return paid
+
+
+@given(story, story, st.booleans())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_gains_are_what_was_paid_since_the_window_was_opened(before: list, after: list, expires: bool) -> None:  # type: ignore[type-arg]
+    world = DefaultWorld(fund=NO_FUND)
+    act(world, before)
+    world.block(world.trades(ALICE, BOB, 40_000, ticks=world.state.marks[BTC_PERP].ticks))
+    price = world.quotes[0][1]
+    world.block(prices=((1, price * 79 // 100), world.quotes[1]))
+    if 1 not in world.state.windows:
+        return
+    window = world.state.windows[1]
+    act(world, after)
+    if expires:
+        world.block(after_ms=START_MS + 3_600_001 - world.time_ms)
+    if world.state.windows.get(1) != window:
+        return
+    gains: Counter[int] = Counter()
+    for each in all_gains(world.state, window.height, window.marks).values():
+        gains.update(each)
+    paid = paid_in_variation(world, window.height)
+    for account in PEOPLE:
+        assert gains[account] == paid[account]
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert roots(copy) == roots(world.state)
+
+
+def act(world: DefaultWorld, steps: list) -> None:  # type: ignore[type-arg]
+    for first, second, third in steps:
+        if first == "price":
+            world.block(prices=((1, world.quotes[0][1] * second // 100), (2, world.quotes[1][1] * third // 100)))
+        elif first != second:
+            instrument, lots = third
+            world.block(world.trades(first, second, lots, instrument, world.state.marks[instrument].ticks))
+
+
+def test_windows_that_come_and_go_leave_few_entries_behind() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(carol=100_000)
+    world.block(world.trades(ALICE, BOB, 45_000))
+    world.prices(700_000)
+    world.prices(680_000)
+    assert 1 in world.state.windows
+    for _ in range(6):
+        world.bring(dave=0 + 1)
+        world.block(world.trades(DAVE, CAROL, 80_000, ETH_PERP, 20_000))
+        world.prices(680_000, 18_000)
+        world.prices(680_000, 20_000)
+        world.block(world.trades(CAROL, DAVE, 80_000, ETH_PERP, 20_000))
+        world.block()
+    heights = {window.height for _, window in world.state.windows.ordered()}
+    for _, shifts in world.state.shifts.ordered():
+        assert len(shifts.entries) <= len(MARKED) * (len(heights) + 1)
+    assert world.cash(DAVE) > DOLLAR

@@ -1,0 +1,173 @@
+"""Defaults in bad company: closed prices, collateral, several at once, hollow bids, assessments nobody can bring."""
+
+import msgspec
+
+from clearing.apply_block import apply_block
+from clearing.default.receipts import (
+    AssessmentTaken,
+    BiddersRanked,
+    CollateralTaken,
+    DefaultDeclared,
+    DefaultEnded,
+    DeficitCured,
+    EstatePooled,
+    PortfolioSold,
+)
+from clearing.default.records import MemberStatus, Phase
+from clearing.default.terms import DefaultTerms
+from clearing.default.unresolved import defaults_under_way
+from clearing.epoch import can_snapshot, take_snapshot
+from clearing.fund.use import contribution
+from clearing.prices.receipts import FeedStatus
+from clearing.receipts import Liquidated
+from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    WETH_1,
+    of_kind,
+)
+
+
+def test_a_portfolio_waits_for_closed_prices_and_ends_at_the_last_mark_at_the_latest() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(house=500_000)
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fall(500_000)
+    world.block(prices=((1, 250_000), (2, 20_000)))
+    assert world.state.feeds[BTC].status is FeedStatus.HALTED
+    held, heights = world.default(), []
+    while not world.default().ended_height:
+        # Every price is too far from the last: the feed stays halted.
+        world.block(prices=((1, 250_000 if world.state.now.height % 2 else 1_000_000), (2, 20_000)))
+        heights.append(world.state.now.height)
+        assert world.state.feeds[BTC].status is FeedStatus.HALTED
+    assert world.default().ended_height == held.auction_height + TERMS.halt_blocks
+    assert world.lots(ALICE, BTC_PERP) == 0
+    assert world.state.marks[BTC_PERP].ticks == 500_000
+
+
+def test_the_estate_is_all_own_accounts_netted_and_its_collateral_pays_before_anybody() -> None:
+    world = DefaultWorld(NOTHING, NO_FUND)
+    world.block(facts=[world.deposit_fact(ALICE, WETH_1, 20 * 10**18)])
+    world.block(world.trades(ALICE, BOB, 42_000))
+    result = world.fall(500_000)
+    (taken,) = of_kind(result, CollateralTaken)
+    loss = 42_000 * 290_000 * 10 - 100_000 * DOLLAR
+    (ended,) = of_kind(result, DefaultEnded)
+    assert ended.loss == loss == 21_800 * DOLLAR
+    assert taken.units * taken.micros_per_unit == taken.counted + taken.back
+    assert dict(ended.by_layer)[1] == taken.counted == 20_000_000 * taken.micros_per_unit
+    assert world.weth(ALICE) == 0
+    assert world.weth(HOUSE) == 20_000_000
+
+
+def test_a_bid_that_the_bidder_cannot_carry_is_cut_and_does_not_save_its_contribution() -> None:
+    world = DefaultWorld()
+    world.bring(alice=30_000, bob=30_000)
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fund_paid_in()
+    world.bring(dave=900_000)
+    world.fall(500_000)
+    world.block(world.trades(CAROL, DAVE, 160_000, ETH_PERP, 20_000))
+    # Carol asks less than anybody for everything, which her money cannot carry.
+    world.block(world.bid(CAROL, 1, 100, 0), world.bid(DAVE, 1, 100, DOLLAR))
+    results = world.until_ended()
+    sold = [each for result in results for each in of_kind(result, PortfolioSold)]
+    assert [(each.member, each.slices < each.wanted) for each in sold] == [(3, True), (4, True)]
+    assert sum(each.slices for each in sold) == 100
+    (ranked,) = [each for result in results for each in of_kind(result, BiddersRanked)]
+    assert {member: rank for member, *_, rank in ranked.members} == {2: 0, 3: 1, 4: 2}
+
+
+def test_two_members_fail_in_one_block_and_both_defaults_end() -> None:
+    world = DefaultWorld()
+    world.bring(alice=30_000, bob=200_000, carol=30_000)
+    world.fund_paid_in()
+    world.block(world.trades(ALICE, BOB, 60_000), world.trades(CAROL, BOB, 60_000))
+    before = world.everything()
+    result = world.fall(500_000)
+    declared = [each for one in world.results for each in of_kind(one, DefaultDeclared)]
+    assert [each.member for each in declared] == [1, 3]
+    assert result.height
+    world.until_ended(1)
+    if not world.default(2).ended_height:
+        world.until_ended(2)
+    assert [world.status(member) for member in (1, 2, 3)] == [
+        MemberStatus.DEFAULTED,
+        MemberStatus.ACTIVE,
+        MemberStatus.DEFAULTED,
+    ]
+    assert contribution(world.state, 3) == 0, "its own first"
+    assert world.everything() == before
+
+
+def test_a_member_that_cannot_bring_what_it_is_assessed_owes_it_and_may_default_itself() -> None:
+    terms = msgspec.structs.replace(TERMS, assessment_ppm=10_000_000, auction_blocks=0, porting_blocks=0)
+    world = DefaultWorld(terms)
+    world.bring(alice=30_000, bob=130_000)
+    world.fund_paid_in()
+    world.block(world.trades(ALICE, BOB, 60_000), world.trades(CAROL, BOB, 40_000))
+    before = world.everything()
+    # Carol's 99,000 dollars lose 96,000 while Alice's default is under way, then she is assessed.
+    world.fall(550_000)
+    for _ in range(12):
+        world.block()
+    taken = [each for one in world.results for each in of_kind(one, AssessmentTaken)]
+    assert {each.member for each in taken} >= {2, 3, 4}
+    assert not defaults_under_way(world.state)
+    ended = [each for one in world.results for each in of_kind(one, DefaultEnded)]
+    assert ended
+    assert all(each.loss == sum(micros for _, micros in each.by_layer) + each.house for each in ended)
+    assert world.everything() == before
+
+
+def test_own_accounts_help_each_other_before_there_is_a_default() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(client=20_000)
+    world.block(world.trades(ALICE_CLIENT, BOB, 9_000), world.trades(ALICE, BOB, 46_000, ETH_PERP, 20_000))
+    world.prices(500_000)
+    for _ in range(3):
+        world.block()
+    cured = [each for one in world.results for each in of_kind(one, DeficitCured)]
+    assert [each.account for each in cured] == [ALICE_CLIENT]
+    assert not [each for one in world.results for each in of_kind(one, DefaultDeclared)]
+
+
+def test_a_statement_can_be_taken_and_blocks_replayed_in_the_middle_of_a_default() -> None:
+    world = DefaultWorld()
+    world.bring(alice=30_000, bob=30_000)
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fund_paid_in()
+    world.fall(500_000)
+    epoch = world.state.now.epoch
+    while world.state.now.epoch == epoch and not world.default().ended_height:
+        world.stride += 4
+        world.block(facts=world.custody_facts(world.stride))
+    assert can_snapshot(world.state)
+    assert world.default().phase is Phase.OPEN
+    snapshot = take_snapshot(world.state)
+    assert snapshot
+    same, _ = apply_block(world.state, world.make_block())
+    assert same.module_roots()
+
+
+def test_positions_of_other_own_accounts_are_brought_into_the_estate() -> None:
+    world = DefaultWorld(DefaultTerms(enabled=True, auction_blocks=3), NO_FUND)
+    second = world.opened(ALICE)
+    world.block(facts=[world.deposit_fact(second, 1, 10_000 * DOLLAR)])
+    world.block(world.trades(ALICE, BOB, 42_000), world.trades(BOB, second, 2_000))
+    world.fall(500_000)
+    pooled = [each for one in world.results for each in of_kind(one, EstatePooled)]
+    assert [(each.account, each.estate, each.positions) for each in pooled] == [(second, ALICE, ((BTC_PERP, -2_000),))]
+    assert world.lots(ALICE, BTC_PERP) == 40_000
+    assert world.lots(second, BTC_PERP) == world.cash(second) == 0
+    world.until_ended()
+    assert not [each for one in world.results for each in of_kind(one, Liquidated) if each.account == ALICE]
