@@ -11,7 +11,7 @@ from clearing.base.errors import Rejected
 from clearing.extension import VoteExtension
 from clearing.governance.amendments import InstrumentHalt, TermsAmendment
 from clearing.governance.judging import judge_terms
-from clearing.governance.paths import value_at
+from clearing.governance.paths import NoSuchPlace, value_at
 from clearing.governance.receipts import AmendmentInForce, ProposalClosed
 from clearing.governance.records import Stage
 from clearing.holdings import arrays_of, holdings_of, margin_of
@@ -65,7 +65,10 @@ def random_amendment(house: Parliament, chance: random.Random) -> TermsAmendment
         gone = chance.random() < 0.3
         return house.changes((f"instruments.{number}", None if gone else new)) if not gone else _gone(house, chance)
     path = chance.choice(FIELDS)
-    value = value_at(genesis, path)
+    try:
+        value = value_at(genesis, path)
+    except NoSuchPlace:  # an earlier amendment took it off
+        return None
     if value is None:
         return None
     names = [
