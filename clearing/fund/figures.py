@@ -47,10 +47,16 @@ def stress_figures(state: State, contributing: tuple[int, ...], group: int) -> S
 
 
 def house_fund(state: State, stress: StressArrays) -> int:
-    """What the house's own account bears: no more than it has, nor than it would keep in the worst scenario."""
-    own = holdings_of(state, HOUSE_ACCOUNT)
+    """What the house's own account bears: no more than it has, nor than it would keep in the worst scenario.
+
+    Nor than it bears of one default: a statement counts what risk parameters name, which may be more.
+    """
+    own, default = holdings_of(state, HOUSE_ACCOUNT), state.terms.crisis.default
     equity = stressed_equity(stress, own.cash, own.tokens, own.lots)
-    return max(0, min(state.terms.risk.default_fund_micros, sum(own.cash), *equity))
+    named = state.terms.risk.default_fund_micros
+    if default.enabled:
+        named = min(named, default.house_capital_micros)
+    return max(0, min(named, sum(own.cash), *equity))
 
 
 def _cash(state: State, own: Holdings, group: int) -> int:

@@ -63,7 +63,7 @@ def _size(run: Run, size: FundSize, terms: FundTerms) -> None:
     scenarios = tuple(stress_size(name, lacking) for name, lacking in figures.lacking)
     sizes = remembered(size.sizes, size_of(scenarios, figures.house_micros, terms) if on else 0, terms)
     target = max(sizes) if on else 0
-    group = terms.cash_group if on else size.cash_group
+    group = terms.cash_group if on else size.cash_group if _has_money(state) else 0
     state.fund_sizes.put(
         0,
         FundSize(
@@ -134,8 +134,11 @@ def _follow(run: Run, member: int, record: Contribution, terms: FundTerms) -> No
         )
     beyond = record.micros > record.required and (left or takes_part(state, member))
     return_height = (record.return_height or height + terms.return_blocks) if beyond else 0
-    state.contributions.put(member, msgspec.structs.replace(record, return_height=return_height))
-    look_at(state, return_height)
+    if record.micros or record.required:
+        state.contributions.put(member, msgspec.structs.replace(record, return_height=return_height))
+        look_at(state, return_height)
+    else:
+        state.contributions.remove(member)
 
 
 def _pay_back(run: Run, member: int, record: Contribution) -> None:

@@ -11,6 +11,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.codes import ClearingCode
 from clearing.default.records import MemberStatus
 from clearing.default.status import member_status
+from clearing.default.terms import DefaultTerms
 from clearing.epoch import take_snapshot
 from clearing.fund.figures import stress_figures
 from clearing.fund.receipts import NOT_REQUESTED, FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
@@ -21,6 +22,7 @@ from clearing.genesis import Genesis, check_genesis
 from clearing.ledger import FUND_ACCOUNT
 from clearing.receipts import Transfer, TransferCode
 from clearing.run import Run
+from clearing.state.terms import Terms
 from tests.clearing.fund.contributions import BOLD, TERMS, FundWorld, fund_genesis
 from tests.clearing.state.world import (
     ALICE,
@@ -271,6 +273,14 @@ def test_the_houses_own_fund_bears_first() -> None:
     assert sized.house_micros == 30_000 * DOLLAR
 
 
+def test_the_house_counts_for_no_more_than_it_bears_of_one_default() -> None:
+    default = DefaultTerms(enabled=True, house_capital_micros=7_000 * DOLLAR)
+    world = FundWorld(fund_genesis(house_dollars=30_000, default=default))
+    world.open_positions()
+    (sized,) = of_kind(world.pass_epoch(), FundSized)
+    assert sized.house_micros == 7_000 * DOLLAR
+
+
 def test_the_other_sizing_asks_for_less() -> None:
     world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, sizing=Sizing.LARGEST_OR_NEXT_TWO)))
     world.block(world.trade(ALICE, BOB, BTC_PERP, 30_000, 790_000), world.trade(CAROL, BOB, BTC_PERP, 25_000, 790_000))
@@ -348,3 +358,45 @@ def test_the_fund_is_never_sized_below_what_a_statement_lists(seed: int) -> None
     assert terms.fund == figures.house_micros
     assert all(need >= terms.fund + deficit for need, deficit in zip(needed, terms.deficits, strict=True) if deficit)
     assert figures.exposures.keys() == {1, 2, 3}
+
+
+def amended(world: FundWorld, **changes: int) -> None:
+    """Let the fund's terms be others from the next block on."""
+    crisis = world.state.terms.genesis.crisis
+    crisis = msgspec.structs.replace(crisis, fund=msgspec.structs.replace(crisis.fund, **changes))
+    world.state.terms = Terms(msgspec.structs.replace(world.state.terms.genesis, crisis=crisis), world.genesis)
+
+
+def test_a_fund_that_is_turned_off_is_paid_back_and_one_turned_on_is_sized() -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    pay_all(world)
+    amended(world, cash_group=0)
+    (sized,) = of_kind(world.pass_epoch(), FundSized)
+    assert (sized.target, [each.required for each in sized.parts]) == (0, [0, 0, 0])
+    for _ in range(4):
+        world.block()
+    assert world.fund == 0
+    assert contributors(world.state) == ()
+    world.pass_epoch()
+    assert codes(world.block(world.pay(CAROL, 1))) == [ClearingCode.NO_FUND]
+    assert not of_kind(world.pass_epoch(), FundSized)
+    amended(world, cash_group=USD)
+    (sized,) = of_kind(world.block(), FundSized)
+    assert [each.required for each in sized.parts] == [1_000 * DOLLAR] * 3
+
+
+def test_a_network_may_come_to_have_a_fund() -> None:
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, cash_group=0)))
+    assert not of_kind(world.pass_epoch(), FundSized)
+    assert FUND_ACCOUNT not in world.state.accounts
+    amended(world, cash_group=USD)
+    assert of_kind(world.block(), FundSized)
+    pay_all(world)
+    assert world.fund == 3_000 * DOLLAR
+    world.pass_epoch()
+    while world.state.now.snapshot_height != world.state.now.height:
+        world.stride += 4
+        world.block(facts=world.custody_facts(world.stride))
+    accounts = [each.account for each in take_snapshot(world.state).accounts]
+    assert FUND_ACCOUNT in accounts

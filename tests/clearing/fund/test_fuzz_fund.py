@@ -1,0 +1,160 @@
+"""Random stories of a fund: whatever members do, its parts add up, and states are proven and taken over as ever."""
+
+import random
+
+import msgspec
+import pytest
+
+from clearing.epoch import snapshot_due, take_snapshot
+from clearing.exits.tree import exit_tree
+from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
+from clearing.fund.terms import Sizing
+from clearing.fund.use import contribution, contributors, required
+from clearing.ledger import FUND_ACCOUNT, held
+from clearing.margin.rows import row_value
+from clearing.margin.snapshot import SlotKind
+from clearing.receipts import Transfer, TransferCode
+from clearing.state.export import export_state, import_state
+from clearing.state.state import State
+from proofs.least import LeastValues
+from proofs.solvency import complete_holdings
+from tests.clearing.default.defaults_world import DAVE, TERMS, DefaultWorld
+from tests.clearing.fund.contributions import TERMS as FUND
+from tests.clearing.state.world import (
+    ALICE,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    SALT,
+    USDC_1,
+    of_kind,
+    roots,
+)
+
+WHO = {ALICE: 1, BOB: 2, CAROL: 3, DAVE: 4}
+
+
+def check_statement_of(state: State) -> None:
+    """Every row holds, holdings sum to the totals, and the house's fund with what is listed covers the two largest."""
+    snapshot = take_snapshot(state)
+    statement = snapshot.statement
+    (terms,) = statement.cover
+    members, least = dict(terms.members), LeastValues(statement)
+    assert members[FUND_ACCOUNT] == HOUSE
+    values = {each.account: complete_holdings(statement, each, least) for each in snapshot.accounts}
+    for each in snapshot.accounts:
+        for row in statement.rows:
+            assert 0 <= row_value(row, values[each.account], each.shortfall) < 2**64, (row.name, each.account)
+    for total in statement.totals:
+        assert total.total == sum(own[total.slot] for own in values.values())
+    uncovered = [j for j, slot in enumerate(statement.slots) if slot.kind is SlotKind.UNCOVERED]
+    for slot, deficit in zip(uncovered, terms.deficits, strict=True):
+        lacks = dict.fromkeys(members.values(), 0)
+        for account, member in members.items():
+            lacks[member] += values[account][slot]
+        assert sum(sorted(lacks.values())[-2:]) <= terms.fund + deficit
+
+
+class Story:
+    """A world with its own books of what receipts told."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        fund = msgspec.structs.replace(
+            FUND,
+            sizing=self.chance.choice(list(Sizing)),
+            minimum_micros=self.chance.choice((0, 1, 1_000 * DOLLAR)),
+            step_micros=self.chance.choice((1, 7, DOLLAR)),
+            call_blocks=self.chance.choice((1, 3, 9)),
+            return_blocks=self.chance.choice((1, 4)),
+            grace_blocks=self.chance.choice((0, 2)),
+            lookback_epochs=self.chance.choice((1, 3)),
+            buffer_ppm=self.chance.choice((0, 123_457)),
+        )
+        self.world = DefaultWorld(terms=TERMS, fund=fund)
+        self.told: dict[int, int] = {}
+        self.price = 790_000
+
+    def go(self) -> None:
+        """One block of random requests, judged."""
+        chance, world = self.chance, self.world
+        requests = []
+        for _ in range(chance.randrange(3)):
+            buyer, seller = chance.sample(list(WHO), 2)
+            instrument, ticks = chance.choice(((BTC_PERP, self.price), (ETH_PERP, 20_000)))
+            requests.append(world.trades(buyer, seller, chance.randrange(1, 25_000), instrument, ticks))
+        for account, member in WHO.items():
+            missing = required(world.state, member) - contribution(world.state, member)
+            if chance.random() < 0.4:
+                requests.append(world.paid(account, max(missing + chance.choice((0, 0, -5, 1)), 0)))
+        if chance.random() < 0.2:
+            account = chance.choice(list(WHO))
+            requests.append(world.withdrawn_by(account, chance.randrange(1, 30_000) * DOLLAR, world.key_of(account)))
+        facts = []
+        if chance.random() < 0.3:
+            account = chance.choice(list(WHO))
+            facts.append(world.deposit_fact(account, USDC_1, chance.randrange(1, 20_000) * DOLLAR))
+        world.stride += 4
+        facts += world.custody_facts(world.stride)
+        move = chance.choice((62, 70, 130)) if chance.random() < 0.08 else chance.randrange(93, 108)
+        self.price = min(max(self.price * move // 100, 50_000), 3_000_000)
+        self.judge(world.block(*requests, prices=((1, self.price), (2, 20_000)), facts=facts))
+
+    def judge(self, result: object) -> None:
+        """Parts, ledger and receipts say the same."""
+        world = self.world
+        for each in result.receipts:  # type: ignore[attr-defined]
+            if isinstance(each, FundPaid):
+                self.told[each.member] = self.told.get(each.member, 0) + each.micros
+                assert self.told[each.member] == each.has
+            elif isinstance(each, FundDrawn):
+                self.told[each.member] -= each.micros
+                assert self.told[each.member] == each.left >= 0
+            elif isinstance(each, FundReturned):
+                self.told[each.member] -= each.amount if each.cause is ReturnCause.BEYOND_PART else each.gave_up
+                assert self.told[each.member] == each.has
+            elif isinstance(each, FundSized):
+                paying = [part.required for part in each.parts if world.status(part.member).value <= 1]
+                assert sum(paying) >= each.target or not paying
+                assert each.target == max(each.sizes)
+            elif isinstance(each, FundCalled):
+                assert 0 < each.micros <= each.required - each.has
+                assert each.deadline > result.height  # type: ignore[attr-defined]
+        parts = {member: contribution(world.state, member) for member in contributors(world.state)}
+        assert {member: micros for member, micros in parts.items() if micros} == {
+            member: micros for member, micros in self.told.items() if micros
+        }
+        assert world.fund == sum(parts.values())
+        record = [each for _, each in world.state.contributions.ordered()]
+        assert all((each.called > 0) == (each.deadline > 0) for each in record)
+        assert all(each.called <= max(each.required - each.micros, 0) for each in record)
+        nearest = world.state.fund_sizes.get(0)
+        waiting = [h for each in record for h in (each.deadline, each.return_height) if h]
+        assert not waiting or (nearest is not None and 0 < nearest.next_height <= max(min(waiting), result.height + 1))  # type: ignore[attr-defined]
+        if snapshot_due(world.state, world.state.now.height):
+            check_statement_of(world.state)
+            promised = sum(leaf.amount for leaf in exit_tree(world.state).leaves if leaf.asset == USDC_1)
+            assert promised <= held(world.state, world.state.terms.assets[USDC_1])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_random_story_of_a_fund_adds_up(seed: int) -> None:
+    story = Story(seed)
+    for _ in range(60):
+        story.go()
+    world = story.world
+    copy = import_state(world.genesis, SALT, export_state(world.state))
+    assert roots(copy) == roots(world.state)
+    kinds = {type(each).__name__ for result in world.results for each in result.receipts}
+    assert {"FundSized", "FundCalled", "FundPaid"} <= kinds
+    moved = [
+        each
+        for result in world.results
+        for each in result.transfers
+        if TransferCode.FUND_CONTRIBUTION <= each.code <= TransferCode.FUND_TOKEN_RETURNED
+    ]
+    assert all(isinstance(each, Transfer) for each in moved)
+    assert of_kind(world.results[-1], FundSized) is not None
