@@ -18,6 +18,7 @@ from clearing.default.records import DefaultHeld, DefaultReason, MemberStatus, P
 from clearing.default.status import member_status
 from clearing.default.terms import blocks_max
 from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way, deficits_of
+from clearing.gates.passing import call_back_all
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of
 from clearing.ledger import balance, cash_currency, token_currency
@@ -49,6 +50,7 @@ def declare(run: Run, failure: Failure, own: tuple[int, ...], clients: tuple[int
             )
         run.touched.update((HOUSE_ACCOUNT, failure.account))
         return
+    call_back_all(run, own)
     if deficits and not book_of(run.state, failure.account).lots and _cure(run, member, failure.account, deficits, own):
         return
     _open(run, member, failure, own, clients)

@@ -50,11 +50,14 @@ def cancel_withdrawal(run: Run, _: int, request: WithdrawalCancellation) -> Reje
 
 def call_back(run: Run) -> None:
     """Before calls: what waits of accounts below initial margin comes back, the newest first, until it is covered."""
-    for number, waiting in reversed(list(run.state.waiting.ordered())):
-        if is_in_default(run.state, waiting.account):
-            _take_back(run, number, waiting, GivenBackWhy.DEFAULT)
-        elif not _is_covered(run, waiting.account):
-            _take_back(run, number, waiting, GivenBackWhy.MARGIN)
+    by_account: dict[int, list[tuple[int, Waiting]]] = {}
+    for number, waiting in run.state.waiting.ordered():
+        by_account.setdefault(waiting.account, []).append((number, waiting))
+    for account in sorted(by_account):
+        why = GivenBackWhy.DEFAULT if is_in_default(run.state, account) else GivenBackWhy.MARGIN
+        queue = by_account[account]
+        while queue and (why is GivenBackWhy.DEFAULT or not _is_covered(run, account)):
+            _take_back(run, *queue.pop(), why)
 
 
 def call_back_all(run: Run, accounts: tuple[int, ...]) -> None:
