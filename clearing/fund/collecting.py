@@ -10,7 +10,7 @@ from clearing.base.units import allocate
 from clearing.calls.failures import Failure, FailureReason
 from clearing.collateral.receipts import ClaimConverted
 from clearing.default.status import restrict_member
-from clearing.fund.parts import all_own_accounts, own_account, size_in_force, takes_part
+from clearing.fund.parts import all_own_accounts, can_be_brought, own_account, size_in_force, takes_part
 from clearing.fund.payments import free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
@@ -50,9 +50,19 @@ def collect_contributions(run: Run) -> None:
         return
     parts = run.state.contributions.ordered()
     due = [(member, record) for member, record in parts if 0 < record.deadline <= run.block.height]
+    if due and not can_be_brought(run.state):
+        wait(run, due)
+        return
     own = all_own_accounts(run.state) if due else {}
     for member, record in due:
         _collect(run, member, record, own.get(member, []))
+
+
+def wait(run: Run, due: list[tuple[int, Contribution]]) -> None:
+    """Give calls as long again that nobody can meet: no token of the fund's cash group is left."""
+    later = run.block.height + run.terms.crisis.fund.call_blocks
+    for member, record in due:
+        run.state.contributions.put(member, msgspec.structs.replace(record, deadline=later))
 
 
 def _collect(run: Run, member: int, record: Contribution, own: list[int]) -> None:

@@ -6,6 +6,7 @@ Rule: a part changes here and in `clearing.fund.use` and `.payments` only; money
 import msgspec
 
 from clearing.accounts.kinds import AccountKind
+from clearing.collateral.listing import cash_tokens
 from clearing.default.records import MemberStatus
 from clearing.default.status import member_status
 from clearing.fund.receipts import FundCalled
@@ -25,6 +26,12 @@ def size_in_force(state: State) -> FundSize:
 def fund_currency(state: State) -> int:
     """The currency of the contributions that there are."""
     return cash_currency(size_in_force(state).cash_group)
+
+
+def can_be_brought(state: State) -> bool:
+    """Whether any token of the fund's cash group is left: else nobody could meet a call, and calls wait."""
+    group = size_in_force(state).cash_group
+    return group in state.terms.cash_groups and bool(cash_tokens(state, group))
 
 
 def takes_part(state: State, member: int) -> bool:

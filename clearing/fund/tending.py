@@ -14,6 +14,7 @@ from clearing.default.status import lift_restriction, member_status
 from clearing.default.unresolved import defaults_under_way
 from clearing.fund.figures import stress_figures
 from clearing.fund.parts import (
+    can_be_brought,
     fund_currency,
     look_at,
     own_account,
@@ -123,7 +124,7 @@ def _follow(run: Run, member: int, record: Contribution, terms: FundTerms) -> No
     left = member_status(state, member) is MemberStatus.LEFT
     if not takes_part(state, member):
         record = msgspec.structs.replace(record, called=0, deadline=0, lapsed=False)
-    elif missing and not record.called:
+    elif missing and not record.called and can_be_brought(state):
         put_call(run, member, record, missing, height + terms.call_blocks)
         record = state.contributions[member]
     elif missing < record.called:

@@ -8,7 +8,7 @@ import msgspec
 
 from clearing.base.errors import Bug
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.fund.parts import fund_currency, put_call
+from clearing.fund.parts import can_be_brought, fund_currency, put_call
 from clearing.fund.receipts import FundDrawn
 from clearing.ledger import FUND_ACCOUNT
 from clearing.receipts import TransferCode
@@ -53,11 +53,12 @@ def draw(run: Run, member: int, micros: int, cause: int) -> None:
 def call_replenishment(run: Run, member: int, micros: int, deadline_height: int) -> int:
     """Call a member for what is missing to its part, but for no more than `micros`; what it is called for now.
 
-    A call that it has not met goes on when it asks for as much; else all of it is due at the new deadline.
+    A call that it has not met goes on when it asks for as much; else all of it is due at the new deadline. Nobody is
+    called while no token of the fund's cash group is left.
     """
     record = run.state.contributions.get(member)
     missing = min(max(record.required - record.micros, 0), micros) if record else 0
-    if record is None or missing <= record.called:
+    if record is None or missing <= record.called or not can_be_brought(run.state):
         return record.called if record else 0
     put_call(run, member, record, missing, deadline_height, replenishment=True)
     return missing

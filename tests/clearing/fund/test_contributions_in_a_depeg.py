@@ -7,7 +7,9 @@ from clearing.blocks import BlockResult
 from clearing.collateral.receipts import ClaimConverted
 from clearing.collateral.terms import DepegTerms
 from clearing.crisis import CrisisParameters
-from clearing.fund.receipts import FundReturned, ReturnCause
+from clearing.default.records import MemberStatus
+from clearing.default.status import member_status
+from clearing.fund.receipts import FundCalled, FundPaid, FundReturned, ReturnCause
 from clearing.genesis import Genesis, MarketParameters
 from clearing.ledger import FUND_ACCOUNT
 from clearing.margin.parameters import RiskParameters
@@ -92,3 +94,21 @@ def test_what_is_missing_afterwards_is_called_for() -> None:
         world.go(facts=world.custody_facts(400 + blocks))
     record = world.state.contributions[ALICE]
     assert record.called == record.required - record.micros > 0
+
+
+def test_nobody_is_in_default_for_cash_that_no_token_brings() -> None:
+    world = paid_up(both=True)
+    assert world.genesis.crisis.fund.call_blocks == 50
+    leave(world)
+    size = world.state.fund_sizes[0]
+    blocks = 100
+    for _ in range(70):
+        blocks += 4
+        result = world.go(facts=world.custody_facts(400 + blocks))
+        assert not [each for each in of_kind(result, FundPaid) if each.lapsed]
+        assert not of_kind(result, FundCalled)
+    assert world.state.fund_sizes[0].epoch > size.epoch
+    bob = world.state.contributions[BOB]
+    assert (bob.called, bob.micros) == (300 * DOLLAR + 1, 0)
+    assert bob.deadline > world.state.now.height, "the call from before waits"
+    assert all(member_status(world.state, member) is MemberStatus.ACTIVE for member in MEMBERS)
