@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clearing.base.units import MONEY_MAX
 from clearing.calls.breach import loss_deviation, steps_within, touch_ppm
 from clearing.calls.deadlines import lapse, meet
 from clearing.calls.receipts import EarlyCalled, GroupDeviation
 from clearing.calls.records import CallKind, MarginDeadline
 from clearing.calls.trigger import Congestion, deadline_of, trigger_of
+from clearing.default.status import is_in_default
 from clearing.margin.book import MarginBook
 from clearing.margin.kernel import exact_product, exact_sum
 from clearing.margin.requirement import AccountMargin
@@ -77,7 +79,7 @@ def call_early(run: Run, book: MarginBook, looked_at: Sequence[int], congestion:
     if not terms.early_ppm:
         return
     for account in _candidates(book, looked_at, outlook, terms.early_ppm):
-        if account not in run.state.margin_calls:
+        if account not in run.state.margin_calls and not is_in_default(run.state, account):
             _judge(run, account, book.margin(account), outlook, congestion)
 
 
@@ -113,7 +115,7 @@ def _judge(run: Run, account: int, margin: AccountMargin, outlook: Outlook, cong
             equity=margin.equity,
             trigger=trigger,
             initial=margin.initial,
-            deviation=deviation,
+            deviation=min(deviation, MONEY_MAX),
             probability_ppm=probability,
             threshold_ppm=terms.early_ppm,
             delay_ms=outlook.delay_ms,
@@ -133,7 +135,7 @@ def parts_of(margin: AccountMargin, outlook: Outlook) -> tuple[GroupDeviation, .
             variance=each.variance,
             horizon_ms=each.horizon_ms,
             deviation_nano=each.deviation_nano,
-            deviation_micros=loss_deviation(loss, each.deviation_nano, each.range_ppm),
+            deviation_micros=min(loss_deviation(loss, each.deviation_nano, each.range_ppm), MONEY_MAX),
         )
         for loss, each in zip(margin.group_losses, outlook.groups, strict=True)
         if loss

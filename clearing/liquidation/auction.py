@@ -18,7 +18,7 @@ from clearing.liquidation.path import discount_ppm
 from clearing.liquidation.receipts import Sizing, SliceSold
 from clearing.liquidation.records import Liquidation
 from clearing.liquidation.requests import LiquidationBid
-from clearing.liquidation.sizing import DENOMINATOR
+from clearing.liquidation.sizing import DENOMINATOR, told_micros
 from clearing.liquidation.slices import Slice, can_take, cut, fund_account, hand_over, taker_after
 from clearing.liquidation.stages import size_up
 from clearing.liquidation.takeover import may_liquidate
@@ -120,7 +120,7 @@ def _check_taker(run: Run, request: LiquidationBid, part: Slice) -> Rejected | N
     if can_take(run, before, after, part):
         return None
     margin = margin_of(arrays_of(run.state), after)
-    told = {"equity": margin.equity, "initial": margin.initial, "notional": part.notional}
+    told = {"equity": margin.equity, "initial": margin.initial, "notional": told_micros(part.notional)}
     return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=request.account, **told)
 
 
@@ -149,7 +149,7 @@ def _tell(
             sizing=sizing,
             denominator=DENOMINATOR,
             positions=tuple(part.positions),
-            notional=part.notional,
+            notional=told_micros(part.notional),
             paid=part.paid(run),
             equity=sizing.equity,
             initial=sizing.initial,

@@ -8,7 +8,7 @@ from clearing.default.records import MemberStatus
 from clearing.default.status import status_of_account
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.liquidation.receipts import BackstopTook
-from clearing.liquidation.sizing import DENOMINATOR
+from clearing.liquidation.sizing import DENOMINATOR, told_micros
 from clearing.liquidation.slices import Slice, can_take, cut, hand_over, taker_after
 from clearing.margin.requirement import AccountMargin
 from clearing.receipts import TransferCode
@@ -40,7 +40,7 @@ def back(run: Run, account: int, held: Holdings, margin: AccountMargin, wanted: 
             fraction=part.fraction,
             denominator=DENOMINATOR,
             positions=tuple(part.positions),
-            notional=part.notional,
+            notional=told_micros(part.notional),
             paid=part.paid(run),
             equity=margin.equity,
             initial=margin.initial,

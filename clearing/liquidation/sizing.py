@@ -6,7 +6,7 @@ It must not know accounts, prices or the state.
 
 from collections.abc import Iterator
 
-from clearing.base.units import PPM, mul_div_up
+from clearing.base.units import MONEY_MAX, PPM, mul_div_up
 
 DENOMINATOR = 10**9
 
@@ -43,6 +43,11 @@ def disposals(total: int, step_ppm: int, whole: int, most: int) -> Iterator[int]
         size = step_of(left, step_ppm, whole, most)
         yield size
         left -= size
+
+
+def told_micros(micros: int) -> int:
+    """What a receipt can hold of an amount that nothing bounds, such as the notional of a whole portfolio."""
+    return min(micros, MONEY_MAX)
 
 
 def share_of(part: int, whole: int) -> int:

@@ -23,7 +23,7 @@ from clearing.liquidation.receipts import (
     WaitReason,
 )
 from clearing.liquidation.records import Liquidation
-from clearing.liquidation.sizing import DENOMINATOR, restoring_share, share_of, step_of
+from clearing.liquidation.sizing import DENOMINATOR, restoring_share, share_of, step_of, told_micros
 from clearing.liquidation.takeover import (
     Plan,
     cover,
@@ -53,7 +53,7 @@ def liquidate(run: Run, account: int, held: Holdings, margin: AccountMargin) -> 
         needed = size_up(run, held, margin).share
         if needed < DENOMINATOR and not _restores(run, make_plan(run, held, margin, needed)):
             needed = DENOMINATOR
-    if not is_staged(terms) or not open_positions(run, held):
+    if not is_staged(terms) or not needed or not open_positions(run, held):
         return _take(run, account, held, margin, needed)
     return _step(run, account, held, margin, needed)
 
@@ -73,7 +73,7 @@ def size_up(run: Run, held: Holdings, margin: AccountMargin, discount_ppm: int =
     cost = run.terms.market.liquidation_penalty_ppm + discount_ppm
     fixed, rounding = margin.terms.concentration, 1 if margin.terms.credit else 0
     share = restoring_share(margin.equity, margin.initial, whole, cost_ppm=cost, fixed=fixed, rounding=rounding)
-    return Sizing(margin.equity, margin.initial, whole, cost, fixed, rounding, share)
+    return Sizing(margin.equity, margin.initial, told_micros(whole), cost, fixed, rounding, share)
 
 
 def whole_notional(run: Run, held: Holdings) -> int:
@@ -105,7 +105,7 @@ def _step(run: Run, account: int, held: Holdings, margin: AccountMargin, needed:
     if height < record.last_height:
         return held
     sizing = size_up(run, held, margin)
-    whole = sizing.notional
+    whole = whole_notional(run, held)
     left = -(-whole * needed // DENOMINATOR)
     size = step_of(left, terms.step_ppm, terms.whole_notional, terms.step_notional_max)
     if record.steps >= terms.steps_max:
@@ -116,13 +116,15 @@ def _step(run: Run, account: int, held: Holdings, margin: AccountMargin, needed:
         return _wait(run, account, held, whole)
     record = msgspec.structs.replace(record, steps=record.steps + 1, next_height=height + 1 + terms.cooldown_blocks)
     run.state.liquidations.put(account, record)
-    run.receipts.append(StepTaken(account, record.steps, sizing, needed, share, DENOMINATOR, size, record.next_height))
+    run.receipts.append(
+        StepTaken(account, record.steps, sizing, needed, share, DENOMINATOR, told_micros(size), record.next_height)
+    )
     after = back(run, account, held, margin, share, record.steps)
     if after is not held:
-        run.liquidated.accounts += 1
         margin = margin_of(arrays_of(run.state), after)
         share = _rest(share, whole, whole - whole_notional(run, after))
         if margin.initial_ok or not share:
+            run.liquidated.accounts += 1
             return after
     return _take(run, account, after, margin, share)
 
@@ -169,7 +171,7 @@ def _take(run: Run, account: int, held: Holdings, margin: AccountMargin, share: 
     plan = make_plan(run, held, margin, within)
     loss = owed_at_the_end(run, plan)
     if not run.liquidated.may_lose(loss, terms.block_loss_max):
-        told = (run.liquidated.loss, terms.block_loss_max, loss)
+        told = map(told_micros, (run.liquidated.loss, terms.block_loss_max, loss))
         run.receipts.append(LiquidationWaits(account, WaitReason.BLOCK_LOSS, *told))
         return held
     run.liquidated.loss += loss
@@ -179,7 +181,9 @@ def _take(run: Run, account: int, held: Holdings, margin: AccountMargin, share: 
 
 def _wait(run: Run, account: int, held: Holdings, whole: int) -> Holdings:
     most = run.terms.crisis.liquidation.block_notional_max
-    run.receipts.append(LiquidationWaits(account, WaitReason.BLOCK_NOTIONAL, run.liquidated.notional, most, whole))
+    run.receipts.append(
+        LiquidationWaits(account, WaitReason.BLOCK_NOTIONAL, *map(told_micros, (run.liquidated.notional, most, whole)))
+    )
     return held
 
 
@@ -196,16 +200,20 @@ def _finish(run: Run, account: int, margin: AccountMargin, plan: Plan) -> Holdin
     owed, enabled = owed_at_the_end(run, plan), run.terms.crisis.default.enabled
     if owed and not enabled:
         cover(run, plan)
-    after = take_over(run, account, margin, plan)
+    after = take_over(run, account, margin, plan) if _does_something(plan) else plan.after
     left = margin_of(arrays_of(run.state), after)
     if owed and enabled:
         return _fail(run, account, after, left, FailureReason.DEFICIT)
     if owed:
         end_liquidation(run, account, left, failed=True)
-    stuck = not plan.taken and not plan.bought and any(after.lots) and not suspended(run, after)
+    stuck = not _does_something(plan) and any(after.lots) and not suspended(run, after)
     if stuck and enabled and not left.initial_ok:
         return _fail(run, account, after, left, FailureReason.CALL_LAPSED)
     return after
+
+
+def _does_something(plan: Plan) -> bool:
+    return bool(plan.taken or plan.bought or plan.deficits)
 
 
 def _fail(run: Run, account: int, held: Holdings, margin: AccountMargin, reason: FailureReason) -> Holdings:

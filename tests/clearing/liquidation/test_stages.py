@@ -21,7 +21,7 @@ from clearing.liquidation.receipts import (
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.receipts import Liquidated
 from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, of_kind
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, WETH_1, of_kind
 
 
 def test_the_backstop_takes_over_before_the_house_and_gets_the_penalty() -> None:
@@ -227,3 +227,27 @@ def test_stages_are_off_unless_genesis_says_otherwise() -> None:
     result = world.go(btc=FALLEN)
     told = dict.fromkeys(type(each).__name__ for each in result.receipts)
     assert list(told) == ["PriceApplied", "Marked", "MarginCalled", "Liquidated", "MarginRestored"]
+
+
+def test_what_nobody_can_take_is_not_told_in_every_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clearing.liquidation.takeover.POSITION_MAX", 0)
+    world = leveraged()
+    world.go(btc=FALLEN)
+    assert not any(of_kind(result, Liquidated) for result in [world.results[-1], world.go(), world.go()])
+    monkeypatch.undo()
+    assert of_kind(world.go(), Liquidated), "once there is room"
+
+
+def test_an_account_in_liquidation_that_comes_back_but_owes_cash_loses_collateral_only() -> None:
+    terms = LiquidationTerms(auction_blocks=1, step_ppm=500_000, backstop_account=CAROL)
+    world = leveraged(liquidation=terms)
+    world.go(facts=(world.deposit_fact(ALICE, WETH_1, 20 * 10**18),))
+    world.go(btc=580_000)
+    assert ALICE in world.state.liquidations
+    world.go(facts=(world.deposit_fact(ALICE, WETH_1, 60 * 10**18),))
+    taken = [each for _ in range(4) for each in of_kind(world.go(), Liquidated)]
+    assert [each.positions for each in taken] == [()]
+    assert taken[0].collateral
+    assert world.cash(ALICE) >= 0
+    assert ALICE not in world.state.liquidations
+    assert not any(of_kind(result, StepTaken) for result in world.results)
