@@ -14,6 +14,9 @@ from clearing.margin.stress import StressArrays, stressed_equity
 from clearing.margins import margin_book
 from clearing.state.state import State
 
+TOLD_MAX = 2**61
+"""No figure is told beyond this: twice as much fits into 63 bits, and no group's cash reaches half of it."""
+
 
 def stress_figures(state: State, contributing: tuple[int, ...], group: int) -> StressFigures:
     """What members lack in each scenario, what the house bears first, and exposures of the `contributing` members.
@@ -28,14 +31,14 @@ def stress_figures(state: State, contributing: tuple[int, ...], group: int) -> S
     for account, equity, initial in zip(accounts, batch.equity, batch.initial, strict=True):
         member = state.accounts[account].member
         if member in exposures:
-            exposures[member] += int(initial)
+            exposures[member] = min(exposures[member] + int(initial), TOLD_MAX)
         own = holdings_of(state, account)
         if not any(own.lots) and all(cash >= 0 for cash in own.cash):
             continue  # what has no positions and owes nothing lacks nothing: tokens are never worth less than nothing
         free = min(max(int(equity) - int(initial), 0), _cash(state, own, group))
         found = [max(0, free - worth) for worth in stressed_equity(stress, own.cash, own.tokens, own.lots)]
         before = lacking.get(member, [0] * len(found))
-        lacking[member] = [a + b for a, b in zip(before, found, strict=True)]
+        lacking[member] = [min(a + b, TOLD_MAX) for a, b in zip(before, found, strict=True)]
     return StressFigures(
         lacking=tuple(
             (name, {member: losses[at] for member, losses in sorted(lacking.items())})

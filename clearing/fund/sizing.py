@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from clearing.base.units import PPM, mul_div_up
 from clearing.fund.receipts import StressSize
-from clearing.fund.terms import FundTerms, Sizing
+from clearing.fund.terms import MICROS_MAX, FundTerms, Sizing
 
 NAMED = 3
 """So many members are named for each scenario: those that its sizes are made of."""
@@ -45,9 +45,12 @@ def stress_size(name: str, lacking: Mapping[int, int]) -> StressSize:
 
 
 def size_of(scenarios: Sequence[StressSize], house_micros: int, terms: FundTerms) -> int:
-    """What members have to contribute to bear what the worst scenario asks for, after the house; with the buffer."""
+    """What members have to contribute to bear what the worst scenario asks for, after the house; with the buffer.
+
+    Never more than `MICROS_MAX`, which is more cash than a group can have.
+    """
     asked = [each.cover_two if terms.sizing == Sizing.COVER_TWO else each.largest_or_next_two for each in scenarios]
-    return mul_div_up(max(max(asked, default=0) - house_micros, 0), PPM + terms.buffer_ppm, PPM)
+    return min(mul_div_up(max(max(asked, default=0) - house_micros, 0), PPM + terms.buffer_ppm, PPM), MICROS_MAX)
 
 
 def remembered(before: Sequence[int], size: int, terms: FundTerms) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from clearing.base.units import PPM
 from clearing.collateral.terms import Check
 
 MICROS_MAX = 2**60
+"""A cash group's tokens are capped below this (`clearing.genesis.CASH_MICROS_MAX`)."""
 LOOKBACK_MAX = 64
 BLOCKS_MAX = 2**31
 

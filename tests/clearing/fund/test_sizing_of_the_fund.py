@@ -94,3 +94,12 @@ def test_more_exposure_never_means_a_smaller_part(target: int, exposed: dict[int
     parts = parts_of(target, exposed, msgspec.structs.replace(TERMS, minimum_micros=minimum))
     by_exposure = sorted(exposed, key=lambda each: exposed[each])
     assert all(parts[a] <= parts[b] for a, b in pairwise(by_exposure))
+
+
+def test_no_size_goes_beyond_what_there_can_be_of_cash() -> None:
+    largest = {1: 2**61, 2: 2**61}
+    terms = msgspec.structs.replace(TERMS, buffer_ppm=10_000_000, step_micros=2**60 - 1)
+    assert stress_size("end of the world", largest).cover_two < 2**63
+    size = size_of([stress_size("end of the world", largest)], 0, terms)
+    assert size == 2**60
+    assert max(parts_of(size, {1: 1, 2: 2**61}, terms).values()) < 2**62
