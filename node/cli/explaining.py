@@ -13,6 +13,7 @@ from node.cli.output import output_option, say, show
 
 if TYPE_CHECKING:
     from clearing.genesis import Genesis
+    from node.api.view import ReceiptAt
     from node.explaining.lines import Told
     from node.explaining.sources import Gathered
     from node.store.records import BlockRecord
@@ -41,7 +42,8 @@ def liquidations_explain(
         found = ask(lambda client: of_pages(client.liquidations, LIQUIDATIONS), **key)
     else:
         found = of_log(*_opened(log, genesis, key, cut_torn_tail=cut_torn_tail), LIQUIDATIONS)
-    return _tell(tell_liquidations(of_account(found.receipts, account), found.listing), output)
+    told = tell_liquidations(found.receipts, found.listing)
+    return _tell(_among(told, of_account(found.receipts, account)), output)
 
 
 @click.command("explain")
@@ -68,8 +70,13 @@ def waterfall_explain(
     else:
         found = of_log(*_opened(log, genesis, key, cut_torn_tail=cut_torn_tail), DEFAULTS)
     told = tell_defaults(found.receipts, found.listing)
-    wanted = {(each.height, each.index) for each in of_default(found.receipts, number)}
-    return _tell([each for each in told if (each.height, each.index) in wanted], output)
+    return _tell(_among(told, of_default(found.receipts, number)), output)
+
+
+def _among(told: "list[Told]", wanted: "list[ReceiptAt]") -> "list[Told]":
+    """Those of these receipts; all were told, for one is compared with what others said before it."""
+    places = {(each.height, each.index) for each in wanted}
+    return [each for each in told if (each.height, each.index) in places]
 
 
 def _opened(

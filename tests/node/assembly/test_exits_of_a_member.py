@@ -214,7 +214,6 @@ async def shown(place: Place, *more: str) -> int:
 async def test_what_a_node_shows_passes_the_check_by_genesis_alone(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tmp_path.chmod(0o755)
     out = tmp_path / "exit.json"
     assert await shown(place, str(MEMBER), "--out", str(out)) == 0
     told = capsys.readouterr()
@@ -234,6 +233,13 @@ async def test_what_a_node_shows_passes_the_check_by_genesis_alone(
     assert await shown(place, str(CLIENT)) == 0
     assert "nothing to take out" in capsys.readouterr().out
     assert run(["exit", "show", "1", "--url", "http://node.example.org", "--secret-file", str(out)]) == 7
+
+
+def test_the_file_is_closed_in_a_folder_that_is_not(place: Place, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    out = tmp_path / "exit.json"
+    assert run(["exit", "show", str(MEMBER), "--out", str(out), *place.log]) == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
 def test_a_package_of_the_epoch_shows_the_root_too(
