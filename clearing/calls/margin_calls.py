@@ -37,7 +37,8 @@ def check_margins(run: Run) -> None:
     for _, account, holdings, margin in due:
         if run.liquidated.accounts >= run.terms.market.liquidations_per_block:
             break
-        after = margin_of(arrays_of(run.state), liquidate(run, account, holdings, margin))
+        left = liquidate(run, account, holdings, margin)
+        after = margin if left is holdings else margin_of(arrays_of(run.state), left)
         if after.initial_ok:
             settle(run, account, after)
 
