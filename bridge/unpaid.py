@@ -2,10 +2,11 @@
 
 Rule: told only of a time that a final block has passed, and as of the first such block, which is the same for whoever
 looks. The vault itself is asked, at the newest final block: it pays nothing after a not-after and forgets no payment,
-so what is unpaid now was unpaid then. On doubt nothing is told. It moves no cursor and halts no chain.
+so what is unpaid now was unpaid then. On doubt nothing is told. It moves no cursor and halts no chain, and reads so
+little at a time that it never keeps the watcher from following the chain.
 """
 
-from collections import OrderedDict
+from bisect import bisect_right, insort
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +21,8 @@ from clearing.facts import WithdrawalNotExecuted
 
 AT_ONCE = 64
 """So many withdrawals are looked at in one view, the oldest first."""
-ENDS_KEPT = 1_024
+HEADERS_PER_VIEW = 32
+HEADERS_KEPT = 4_096
 
 
 class Expired(NamedTuple):
@@ -30,27 +32,44 @@ class Expired(NamedTuple):
     not_after_s: int
 
 
+class View(NamedTuple):
+    """What was found so far. Not `whole`: there is more to be read, at once."""
+
+    unpaid: tuple[WithdrawalNotExecuted, ...]
+    whole: bool
+
+
 class UnpaidReader:
-    """Keeps the first block after each not-after that it found, so that each is looked for once."""
+    """Keeps the final headers that it has read, between which it looks for the first block after a time."""
 
     def __init__(self, chain: WatchedChain, quorum: EndpointQuorum) -> None:
         self._chain = chain
         self._quorum = quorum
-        self._first_after: OrderedDict[int, BlockHeader] = OrderedDict()
+        self._times: list[tuple[int, int]] = []
+        """(time, number) of the headers kept, ordered, which is by number, too."""
+        self._headers: dict[int, BlockHeader] = {}
+        self._reads_left = 0
 
-    async def view(self, cursor: Cursor, expired: Sequence[Expired]) -> tuple[WithdrawalNotExecuted, ...]:
+    async def view(self, cursor: Cursor, expired: Sequence[Expired]) -> View:
         """Those of `expired` that the vault cannot pay any more, by the last block scanned, and has not.
 
         Raises RemoteFault when endpoints fail or disagree; what was told before then stands, for it cannot change.
         """
         if not expired:
-            return ()
-        last = await self._header(cursor.number)
+            return View((), whole=True)
+        last = (await self._quorum.headers((cursor.number,)))[0]
         if last.hash != cursor.hash:
-            return ()  # the watcher's next step halts the chain for this
+            return View((), whole=True)  # the watcher's next step halts the chain for this
+        self._keep(last)
+        self._reads_left = HEADERS_PER_VIEW
+        found: list[WithdrawalNotExecuted] = []
         over = [each for each in expired if each.not_after_s < last.timestamp][:AT_ONCE]
         unpaid = await self._not_paid(cursor, over)
-        return tuple([self._fact(each, await self._first_block_after(each.not_after_s, last)) for each in unpaid])
+        for each in unpaid:
+            first = await self._first_block_after(each.not_after_s, last)
+            if first is not None:
+                found.append(self._fact(each, first))
+        return View(tuple(found), whole=len(found) == len(unpaid))
 
     async def _not_paid(self, cursor: Cursor, over: Sequence[Expired]) -> list[Expired]:
         if not over:
@@ -65,25 +84,29 @@ class UnpaidReader:
         paid = await self._quorum.agreed(calls, _read_flags)
         return [each for each, is_paid in zip(over, paid, strict=True) if not is_paid]
 
-    async def _first_block_after(self, second: int, last: BlockHeader) -> BlockHeader:
-        """The first block whose time is after `second`; `last` is one. Block times never run backwards."""
-        found = self._first_after.get(second)
-        if found is not None:
-            return found
-        before, after = self._chain.deployment_block - 1, last
-        while after.number - before > 1:
-            middle = await self._header((before + after.number) // 2)
-            if middle.timestamp > second:
-                after = middle
-            else:
-                before = middle.number
-        self._first_after[second] = after
-        if len(self._first_after) > ENDS_KEPT:
-            self._first_after.popitem(last=False)
-        return after
+    async def _first_block_after(self, second: int, last: BlockHeader) -> BlockHeader | None:
+        """The first block whose time is after `second`; `last` is one. None: not found with the reads that are left.
 
-    async def _header(self, number: int) -> BlockHeader:
-        return (await self._quorum.headers((number,)))[0]
+        Block times never run backwards.
+        """
+        while True:
+            at = bisect_right(self._times, (second, 2**63))
+            before = self._times[at - 1][1] if at else self._chain.deployment_block - 1
+            after = self._headers[self._times[at][1]] if at < len(self._times) else last
+            if after.number - before <= 1:
+                return after
+            if not self._reads_left:
+                return None
+            self._reads_left -= 1
+            self._keep((await self._quorum.headers(((before + after.number) // 2,)))[0])
+
+    def _keep(self, header: BlockHeader) -> None:
+        if header.number in self._headers:
+            return
+        if len(self._headers) >= HEADERS_KEPT:
+            self._times, self._headers = [], {}
+        insort(self._times, (header.timestamp, header.number))
+        self._headers[header.number] = header
 
     def _fact(self, expired: Expired, block: BlockHeader) -> WithdrawalNotExecuted:
         return WithdrawalNotExecuted(

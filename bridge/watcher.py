@@ -162,8 +162,9 @@ class Watcher:
         asked = (self._cursor.number, tuple(self._look_back.expired()))
         if asked == self._looked_back:
             return
-        self._look_back.tell(await self._unpaid.view(self._cursor, asked[1]))
-        self._looked_back = asked
+        view = await self._unpaid.view(self._cursor, asked[1])
+        self._look_back.tell(view.unpaid)
+        self._looked_back = asked if view.whole else None
 
     async def check_submission(self, submission: SubmittedEvent) -> VaultFact:
         """The fact that a submitted event proves, if its block is final here.

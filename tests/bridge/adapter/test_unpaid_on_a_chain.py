@@ -13,7 +13,7 @@ from bridge.chain import FinalityPolicy, WatchedChain
 from bridge.codes import BridgeCode
 from bridge.quorum import EndpointQuorum
 from bridge.rpc import Endpoint
-from bridge.unpaid import AT_ONCE, Expired, UnpaidReader
+from bridge.unpaid import AT_ONCE, HEADERS_PER_VIEW, Expired, UnpaidReader
 from bridge.watcher import LookBack, Watcher
 from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
@@ -123,6 +123,8 @@ class Lookout:
         while await self.watcher.step():
             pass
         await self.watcher.look_back()
+        while self.watcher._looked_back is None and self.watcher.status.halt is None:
+            await self.watcher.look_back()
         return [fact.nonce for fact in self.view]
 
 
@@ -284,7 +286,7 @@ async def test_one_liar_of_three_changes_nothing_and_two_make_no_quorum_for_a_gu
     liars = [Lying(endpoint, LIES[lie]), Lying(endpoint), Lying(endpoint)]
     reader = UnpaidReader(scene.profile, EndpointQuorum(liars, 2))
     expired = [Expired(0, scene.not_after)]
-    assert [each.nonce for each in await reader.view(cursor.watcher._cursor, expired)] == truth
+    assert [each.nonce for each in (await reader.view(cursor.watcher._cursor, expired)).unpaid] == truth
     different = [Lying(endpoint, LIES["paid"]), Lying(endpoint, LIES["unpaid"]), Lying(endpoint, LIES["nonsense"])]
     with pytest.raises(RemoteFault):
         await UnpaidReader(scene.profile, EndpointQuorum(different, 2)).view(cursor.watcher._cursor, expired)
@@ -313,6 +315,35 @@ async def test_a_view_is_bounded_and_the_chain_is_asked_again_only_for_something
     assert counting.asked.count("eth_call") == calls
     many.pop(0)
     assert await lookout.look() == list(range(1, AT_ONCE + 1))
+
+
+async def test_a_long_chain_is_searched_a_little_at_a_time_and_nothing_twice(scene, endpoint, liar, watch):
+    ends: list[int] = []
+    numbers: list[int] = []
+    for _ in range(12):
+        ends.append(scene.made.now() + 3)
+        numbers.append(await wait(scene.pass_time, 10))
+        scene.mine(29)
+    scene.mine(9)
+    counting = liar()
+    counting.true = endpoint
+    expired = [Expired(700 + at, end) for at, end in enumerate(ends)]
+    lookout = Lookout(scene, [counting], watch, expired=lambda: expired)
+    while await lookout.watcher.step():
+        pass
+    views = 0
+    while lookout.watcher._looked_back is None:
+        before = len(counting.asked)
+        await lookout.watcher.look_back()
+        reads = counting.asked[before:].count("eth_getBlockByNumber")
+        assert reads <= HEADERS_PER_VIEW + 1
+        views += 1
+    assert 1 < views < 6
+    assert [fact.block_number for fact in lookout.view] == numbers
+    fresh = UnpaidReader(scene.profile, lookout.below.quorum)
+    for each, number in zip(expired, numbers, strict=True):
+        view = await fresh.view(lookout.watcher._cursor, [each])
+        assert [fact.block_number for fact in view.unpaid] == [number], "in whatever order they are asked"
 
 
 def ledger(scene: Scene) -> World:
