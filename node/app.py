@@ -14,6 +14,7 @@ from clearing.base.errors import Rejected, RemoteFault
 from clearing.extension import VoteExtension
 from clearing.genesis import Genesis, network_id
 from clearing.governance.admission import Ruling, judge_ruling
+from clearing.governance.vaults import without_struck
 from clearing.state.state import State
 from consensus.blocks.store import load_committed, load_set
 from consensus.outputs import Decided as DecidedHeight
@@ -98,12 +99,14 @@ class Node:
         self._heights_wanted = HEIGHTS_PER_NEWS
         network, blocks, own_key = network_id(genesis), StoredBlocks(store), signer.envelope_key
         restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
+        # What chains and tokens there are by now; what is listed while the node runs is watched after a restart.
+        amended = without_struck(restored.state)
         self._membership = Membership(own_key, restored.state)
         signer.listed_key = self._membership.listed_key
 
         self._facts = FactPool(own_key)
         self._oracle = OracleService(price_source(config), clock_ms, config.oracle.interval_ms)
-        self._bridge = BridgeService(genesis, config_of_chains(config), config.path("bridge"), self._facts)
+        self._bridge = BridgeService(amended, config_of_chains(config), config.path("bridge"), self._facts)
         self._pool = Mempool(network, self._keys_of, pool_limits(config), self._judge_change)
         self._epochs = EpochService(
             prover,
@@ -176,7 +179,7 @@ class Node:
             self._network,
             None if config.oracle.source == "none" else self._oracle,
             self._bridge,
-            genesis,
+            amended,
             self._membership,
             config.consensus.heartbeat_ms,
             clock_ms,
@@ -197,7 +200,7 @@ class Node:
         )
         self._application.listen(self._meters.committed)
         self._relayer = RelayerService(
-            genesis, config_of_chains(config), keys.relayer, self._application, blocks, config.relayer.interval_ms
+            amended, config_of_chains(config), keys.relayer, self._application, blocks, config.relayer.interval_ms
         )
         self._view = LiveView(
             genesis,

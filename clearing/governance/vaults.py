@@ -13,6 +13,7 @@ from clearing.codes import ClearingCode, reject
 from clearing.collateral.depeg import leave
 from clearing.collateral.listing import has_left
 from clearing.collateral.silence import silent_ms
+from clearing.genesis import Genesis
 from clearing.governance.amendments import VaultDetachment
 from clearing.governance.receipts import VaultDetached
 from clearing.governance.records import Struck
@@ -26,6 +27,13 @@ AT = "detachment"
 def is_struck(state: State, chain_id: int, vault: bytes) -> bool:
     """Whether a vault was detached."""
     return (chain_id, vault) in state.struck
+
+
+def without_struck(state: State) -> Genesis:
+    """Genesis as amended without the chains of detached vaults: what there is to watch and to relay to."""
+    genesis = state.terms.genesis
+    kept = tuple(each for each in genesis.chains if not is_struck(state, each.chain_id, each.vault))
+    return genesis if len(kept) == len(genesis.chains) else msgspec.structs.replace(genesis, chains=kept)
 
 
 def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | None:

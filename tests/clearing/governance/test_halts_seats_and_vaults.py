@@ -22,6 +22,7 @@ from clearing.governance.receipts import (
     ValidatorRemoved,
     VaultDetached,
 )
+from clearing.governance.vaults import without_struck
 from clearing.ledger import SUSPENSE_ACCOUNT, balance, check_whole_ledger
 from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state
@@ -201,6 +202,7 @@ def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more
     # The next change waits for the living only.
     house.change([8])
     assert house.state.changes[0].waiting == ((1, VAULTS[1]),)
+    assert [chain.chain_id for chain in without_struck(house.state).chains] == [1]
     copy = import_state(house.genesis, SALT, export_state(house.state))
     assert (copy.terms.genesis, copy.module_roots()) == (house.state.terms.genesis, house.state.module_roots())
 

@@ -58,12 +58,12 @@ class Home:
         return state_salt(self.keys.network_seed)
 
 
-def make_home(folder: Path, market: MarketParameters = MARKET, power: int = 1) -> Home:
-    """A network of one."""
+def make_home(folder: Path, market: MarketParameters = MARKET, power: int = 1, **changes: object) -> Home:
+    """A network of one. `changes`: other parts of genesis."""
 
     def build(validators: ValidatorSet) -> Genesis:
         powered = tuple(msgspec.structs.replace(each, power=power) for each in validators.validators)
-        return msgspec.structs.replace(make_genesis(market), validators=ValidatorSet(powered))
+        return msgspec.structs.replace(make_genesis(market), validators=ValidatorSet(powered), **changes)
 
     made = create_testnet(folder, build, validators=1, devnet=True, seed=5)
     home = made.nodes[0].home
