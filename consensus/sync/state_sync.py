@@ -133,7 +133,11 @@ class Assembly:
 
     def next_open(self) -> int | None:
         """A chunk that nobody was asked for yet; it counts as asked for from now on."""
-        return self._open.popleft() if self._open else None
+        while self._open:
+            index = self._open.popleft()
+            if index in self._missing:
+                return index
+        return None
 
     def give_back(self, index: int) -> None:
         """Who was asked for a chunk did not send it."""

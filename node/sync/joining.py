@@ -30,6 +30,7 @@ from node.replay import state_salt
 from node.service_settings import config_of_chains, network_config
 from node.store.records import BlockRecord
 from node.store.store import Commit, Store
+from node.sync.kept_chunks import KeptChunks
 from node.sync.peer_talk import PeerTalk
 from node.sync.restore import Restored, position_of, read_saved
 from node.sync.state_sync import Anchor, Curves, Joined, StateSync
@@ -51,10 +52,12 @@ async def begin_from_peers(
     Raises LocalFault: TRUST_EXPIRED, NO_ANCHOR, and what opening the home raises.
     """
     network = network_id(genesis)
+    kept = KeptChunks(config.path("incoming-state"))
     guard = SignStateFile(config.path("sign-state"))
     try:
         with Store(config.path("node.sqlite"), network) as store:
             if store.height() > 0:
+                kept.discard()
                 return False
             keys = open_keys()
             anchor = await anchor_of(config, genesis)
@@ -65,15 +68,18 @@ async def begin_from_peers(
                 talk = PeerTalk(network, signer, CurveVerifier(), p2p)
                 async with trio.open_nursery() as nursery:
                     await nursery.start(talk.run)
-                    joined = await _fetch(config, genesis, keys, talk, anchor, clock_ms, guard)
+                    joined = await _fetch(config, genesis, keys, talk, anchor, clock_ms, guard, kept)
                     nursery.cancel_scope.cancel()
             if joined is None:
                 log.warning("no state is offered by enough validators: blocks are executed from the first")
+                kept.discard()
                 return False
             store.save_joined(*rows_of(joined))
+            kept.discard()
             log.info("joined", height=joined.light.header.height, state_root=joined.light.header.state_root.hex())
             return True
     finally:
+        kept.close()
         guard.close()
 
 
@@ -85,6 +91,7 @@ async def _fetch(
     anchor: Anchor,
     clock_ms: Callable[[], int],
     guard: SignStateFile,
+    kept: KeptChunks,
 ) -> Joined | None:
     salt = state_salt(keys.network_seed)
 
@@ -100,6 +107,7 @@ async def _fetch(
         clock_ms,
         check,
         settings.offers_ms / 1000,
+        kept,
     )
     joined = await sync.run()
     # Keys in a process of their own have their sign state there.

@@ -6,7 +6,7 @@ is slow is passed over; with no agreed offer in time the answer is None, and blo
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 import trio
@@ -23,30 +23,25 @@ from consensus.messages import BlockRequest, BlockResponse, CommittedBlock
 from consensus.signing import Verifier
 from consensus.sync.messages import (
     LATEST,
-    ChunkRequest,
-    ChunkResponse,
     LightRequest,
     LightResponse,
     Manifest,
     SnapshotOffers,
     SnapshotsRequest,
 )
-from consensus.sync.state_sync import Assembly, FirstSet, Offers
+from consensus.sync.state_sync import FirstSet, Offers
+from node.sync.chunks import ChunkFetch, Progress
+from node.sync.kept_chunks import KeptChunks
 from node.sync.peer_talk import PeerTalk
 
 ANSWER_SECONDS = 3.0
 ROUND_SECONDS = 0.25
-CHUNKS_PER_PEER = 4
 DESCENT_MAX = 10_000
 """How many heights below its anchor a node walks down to a snapshot."""
-CHUNK_SECONDS = 0.04
-"""The least time between two requests of one of these: a hundred chunks a second of a peer, which serves no more."""
 LIGHT_SECONDS = 0.0025
-"""The same on the way down from an anchor: four hundred light blocks a second."""
+"""The least time between two steps on the way down from an anchor: four hundred light blocks a second."""
 WALK_SECONDS = 60.0
 """How long one peer may take to lead to a height: then the next one is asked, and goes on from where that one was."""
-STRIKES = 3
-"""Chunks that one peer may fail to send before it is asked for no more of this snapshot."""
 
 log = structlog.get_logger(__name__)
 
@@ -79,17 +74,6 @@ class Curves:
     blocks: Verifier
 
 
-@dataclass(slots=True)
-class Progress:
-    """For logs and tests."""
-
-    offers: int = 0
-    light_blocks: int = 0
-    chunks: int = 0
-    chunks_refused: int = 0
-    refused: list[str] = field(default_factory=list)
-
-
 class StateSync:
     """One attempt of one node. `check` reads a saved state against a certified header, and raises RemoteFault."""
 
@@ -102,6 +86,7 @@ class StateSync:
         clock_ms: Callable[[], int],
         check: Callable[[LightBlock, bytes], Awaitable[None]],
         offers_seconds: float,
+        kept: KeptChunks | None = None,
     ) -> None:
         self._talk, self._anchor, self._policy, self._curves = talk, anchor, policy, curves
         self._clock_ms, self._check, self._offers_seconds = clock_ms, check, offers_seconds
@@ -111,6 +96,9 @@ class StateSync:
         self._linked: LightBlock | None = None
         """The lowest on the way down from an anchor: its header is certain, its certificate and sets are not."""
         self.progress = Progress()
+        self._chunks = ChunkFetch(talk, self.progress, kept, ANSWER_SECONDS, ROUND_SECONDS / 5)
+        self._begun = None if kept is None else kept.manifest()
+        """What an earlier start has chunks of: tried first, once."""
 
     async def run(self) -> Joined | None:
         """The newest agreed snapshot; None when none is agreed on within `offers_seconds` of the first connection.
@@ -122,7 +110,7 @@ class StateSync:
             await self._collect()
             if self._talk.peers:
                 deadline = min(deadline, trio.current_time() + self._offers_seconds)
-            for manifest in self._offers.candidates():
+            for manifest in sorted(self._offers.candidates(), key=lambda each: each != self._begun):
                 joined = await self._try(manifest)
                 if joined is not None:
                     return joined
@@ -190,7 +178,8 @@ class StateSync:
             return None
         log.info("fetching snapshot", height=manifest.height, bytes=manifest.size, chunks=manifest.chunks)
         committed = await self._block(light)
-        data = None if committed is None else await self._chunks(manifest)
+        data = None if committed is None else await self._chunks.run(manifest, self._offers.holders(manifest))
+        self._begun = None
         if committed is None or data is None:
             del self._tried[manifest]
             return None
@@ -322,41 +311,6 @@ class StateSync:
         network, verifier = header.network, self._curves.blocks
         verifier.verify_certificate(certificate, light.validators, network)
         check_extended_commit(verifier, _Syntax(), network, light.validators, certificate, committed.extensions)
-
-    async def _chunks(self, manifest: Manifest) -> bytes | None:
-        """All chunks, from everybody who offers them, several of each peer at a time."""
-        assembly = Assembly(manifest)
-        async with trio.open_nursery() as nursery:
-            for peer in self._offers.holders(manifest):
-                strikes = [STRIKES]
-                for _ in range(CHUNKS_PER_PEER):
-                    nursery.start_soon(self._fetch_chunks, peer, assembly, strikes)
-        return assembly.data() if not assembly.missing else None
-
-    async def _fetch_chunks(self, peer: bytes, assembly: Assembly, strikes: list[int]) -> None:
-        """Fetch until nothing is missing, or this peer has failed too often; idle ones wait for what others fail."""
-        manifest = assembly.manifest
-        while assembly.missing and strikes[0] > 0:
-            index = assembly.next_open()
-            if index is None:
-                await trio.sleep(ROUND_SECONDS / 5)
-                continue
-            next_at = trio.current_time() + CHUNK_SECONDS
-            answer = await self._talk.ask(peer, ChunkRequest(manifest=manifest.hash, index=index), ANSWER_SECONDS)
-            try:
-                if not isinstance(answer, ChunkResponse) or not answer.data:
-                    raise RemoteFault(ConsensusCode.BAD_CHUNK, "none", index=index)
-                assembly.take(answer)
-                self.progress.chunks += 1
-                strikes[0] = min(STRIKES, strikes[0] + 1)
-            except RemoteFault as fault:
-                strikes[0] -= 1
-                self.progress.chunks_refused += 1
-                assembly.give_back(index)
-                if fault.at != "none":
-                    self._talk.report(peer, fault)
-            if assembly.missing:
-                await trio.sleep_until(next_at)
 
 
 class _Syntax:

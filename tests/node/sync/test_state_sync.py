@@ -48,6 +48,7 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync import snapshots, state_sync
 from node.sync.joining import UNSEEN_HEIGHTS, check_state, keep_silent, rows_of
+from node.sync.kept_chunks import KeptChunks
 from node.sync.light_blocks import light_block_at
 from node.sync.peer_talk import PeerTalk
 from node.sync.restore import encode_saved
@@ -180,7 +181,13 @@ class World:
 
     @asynccontextmanager
     async def joiner(
-        self, anchor: Anchor | None = None, *, period_ms: int = 10**9, offers_seconds: float = 1.0, real: bool = True
+        self,
+        anchor: Anchor | None = None,
+        *,
+        period_ms: int = 10**9,
+        offers_seconds: float = 1.0,
+        real: bool = True,
+        kept: KeptChunks | None = None,
     ) -> AsyncIterator[StateSync]:
         """A node that joins; `real` checks the state against the header, else anything is taken."""
         home = self.origin.home
@@ -203,6 +210,7 @@ class World:
                 lambda: time_of(HEIGHTS),
                 check,
                 offers_seconds,
+                kept,
             )
             nursery.cancel_scope.cancel()
 
@@ -222,13 +230,14 @@ async def joined_through(
     offers_seconds: float = 1.0,
     real: bool = True,
     store: Store | None = None,
+    kept: KeptChunks | None = None,
 ) -> tuple[Joined | None, StateSync]:
     async with AsyncExitStack() as stack:
         nursery = await stack.enter_async_context(trio.open_nursery())
         for secret, lie in peers:
             await world.serve(nursery, secret, lie, store)
         sync = await stack.enter_async_context(
-            world.joiner(anchor, period_ms=period_ms, offers_seconds=offers_seconds, real=real)
+            world.joiner(anchor, period_ms=period_ms, offers_seconds=offers_seconds, real=real, kept=kept)
         )
         joined, refused = None, None
         try:
