@@ -220,6 +220,9 @@ def _check_references(genesis: Genesis) -> None:
     listed = {instrument.id for instrument in genesis.instruments}
     for charge in genesis.risk.charges:
         _require(charge.instrument in listed, "risk.charges.instrument", charge.instrument)
+    assets = {asset.id for asset in genesis.assets}
+    for gate in genesis.crisis.gates.assets:
+        _require(gate.asset in assets, "crisis.gates.assets", gate.asset)
     tokens = {asset.id for asset in genesis.assets if not asset.is_cash}
     for tier in genesis.risk.concentration:
         _require(tier.asset in tokens, "risk.concentration.asset", tier.asset)

@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearing.base.errors import LocalFault
 from clearing.codes import ClearingCode
 from clearing.crisis import crisis_checks
 from clearing.gates.terms import AssetGate, GateTerms, gates_checks
+from clearing.genesis import check_terms
 from clearing.receipts import Refused, WithdrawalReleased
 from tests.clearing.gates.gated import GATE, WINDOW, gated, gated_genesis
 from tests.clearing.state.world import (
@@ -145,3 +147,10 @@ def test_terms_outside_their_range_are_named(terms: GateTerms, field: str) -> No
 def test_the_parameters_of_a_crisis_name_the_gates_field() -> None:
     crisis = gated_genesis(waiting_max=0, base=make_genesis()).crisis
     assert "gates.waiting_max" in [name for name, _, good in crisis_checks(crisis) if not good]
+
+
+def test_a_gate_on_an_asset_that_genesis_does_not_list_is_named() -> None:
+    check_terms(gated_genesis(AssetGate(USDC_1)))
+    with pytest.raises(LocalFault) as caught:
+        check_terms(gated_genesis(AssetGate(9)))
+    assert "crisis.gates.assets" in str(caught.value)
