@@ -12,17 +12,17 @@ from functools import cache, cached_property
 from clearing.base.errors import Bug
 from clearing.base.units import DAY_MS
 from clearing.blocks import BlockResult
-from clearing.default.receipts import PortfolioSold, TakenByHouse
+from clearing.default.receipts import PortfolioSold
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.ledger import balance
-from clearing.liquidation.receipts import BackstopTook, SliceSold
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.requirement import AccountMargin, MarginBatch
 from clearing.margins import margin_book
-from clearing.receipts import Liquidated, Receipt, TradeNovated, Transfer, TransferCode
+from clearing.receipts import Receipt, TradeNovated, Transfer, TransferCode
 from clearing.state.records import Book
 from clearing.state.state import State
 from node.api.render import receipt_accounts
+from node.statements.moves import EXACT, lots_moved
 
 DAYS_KEPT = 2
 _TRADE, _LIQUIDATION, _INSTRUMENT = ("TradeNovated", "venue_trade_id"), ("Liquidated", "account"), "instrument"
@@ -48,6 +48,10 @@ TOLD_BY: dict[TransferCode, tuple[str, str]] = {
     TransferCode.DEFICIT_COVERED: _LIQUIDATION,
     TransferCode.SKEW_FEE: ("SkewFeePaid", ""),
     TransferCode.SKEW_REBATE: ("SkewFeePaid", ""),
+    TransferCode.FUND_CONTRIBUTION: ("FundPaid", "member"),
+    TransferCode.FUND_RETURNED: ("FundReturned", "member"),
+    TransferCode.FUND_TOKEN_RETURNED: ("FundReturned", "member"),
+    TransferCode.FUND_DRAWN: ("FundDrawn", "cause"),
     TransferCode.SLICE_OPTION_VALUE: ("SliceSold", ""),
     TransferCode.SLICE_DISCOUNT: ("SliceSold", "account"),
     TransferCode.BACKSTOP_OPTION_VALUE: ("BackstopTook", ""),
@@ -68,22 +72,8 @@ TOLD_BY: dict[TransferCode, tuple[str, str]] = {
 """The receipt behind a transfer: its kind, and the field that holds the transfer's cause ("": any that names the
 account). For other codes, any receipt of the block that names the account."""
 
-MOVES_LOTS = (
-    "Liquidated",
-    "SliceSold",
-    "BackstopTook",
-    "EstatePooled",
-    "PortfolioSold",
-    "TakenByHouse",
-    "Deleveraged",
-    "TornUp",
-    "Settled",
-    "Delivered",
-    "DeliveryFailed",
-    "AccountPorted",
-    "ClientRescued",
-)
-"""Receipts of what changes positions besides trades."""
+MOVES_LOTS = ("PortfolioSold", "Settled", "Delivered", "DeliveryFailed", "AccountPorted", "ClientRescued")
+"""Receipts of what changes positions besides trades, and do not say whose and by how much themselves."""
 
 At = tuple[int, int]
 """Height, and the receipt's number in its block; -1: no receipt tells of it."""
@@ -311,6 +301,17 @@ class _Told:
                 found.setdefault(account, []).append(at)
         return found
 
+    @cached_property
+    def _told_changes(self) -> dict[int, list[PositionChange]]:
+        """By account, what receipts say that it came to have or gave, as many as there are."""
+        found: dict[int, list[PositionChange]] = {}
+        for kind in EXACT:
+            for at in self._by_kind.get(kind, ()):
+                for account, instrument, lots in lots_moved(self._receipts[at]):
+                    change = PositionChange((self.height, at), kind, instrument, lots)
+                    found.setdefault(account, []).append(change)
+        return {account: sorted(changes, key=lambda each: each.at) for account, changes in found.items()}
+
     def of_transfer(self, transfer: Transfer, account: int) -> At:
         """Where the receipt behind one side of a transfer is."""
         key = (transfer.code, transfer.cause)
@@ -341,6 +342,9 @@ class _Told:
             rest[receipt.instrument] = rest.get(receipt.instrument, 0) - lots
             place = (self.height, at)
             found.append(PositionChange(place, "TradeNovated", receipt.instrument, lots, receipt))
+        for change in self._told_changes.get(account, ()):
+            rest[change.instrument] = rest.get(change.instrument, 0) - change.lots
+            found.append(change)
         for instrument, lots in sorted(rest.items()):
             if lots:
                 at = self._other(account, instrument)
@@ -361,6 +365,6 @@ class _Told:
 
 
 def _instruments_of(receipt: Receipt) -> set[int]:
-    if isinstance(receipt, Liquidated | SliceSold | BackstopTook | PortfolioSold | TakenByHouse):
+    if isinstance(receipt, PortfolioSold):
         return {each.instrument for each in receipt.positions}
     return {getattr(receipt, "instrument", 0)}

@@ -11,6 +11,12 @@ import trio
 
 from clearing.base.errors import RemoteFault
 from clearing.base.ids import FUND_ACCOUNT
+from clearing.base.units import DAY_MS
+from clearing.blocks import Block, BlockResult
+from clearing.epoch import take_snapshot
+from clearing.fund.receipts import FundPaid
+from clearing.margin.snapshot import AccountHoldings
+from clearing.receipts import TransferCode
 from clearing.state.state import State
 from node.api.fund_shapes import FundOpening, FundView
 from node.api.server import build_api, serve_api
@@ -18,9 +24,15 @@ from node.api.shapes import Problem
 from node.cli.main import run
 from node.codes import NodeCode
 from node.config import Api
-from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch
+from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, held_of_epoch
 from node.fund_tools import OPENING_BYTES_MAX, in_lines, read_opening
+from node.statements.days import StatementDays
 from node.views.fund import fund_of
+from proofs.commitment import commit_holdings
+from proofs.epoch import commit_epoch, context_of
+from proofs.own import values_in_slots
+from proofs.solvency import complete_holdings
+from proofs.srs import basis
 from tests.clearing.fund.contributions import FundWorld
 from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
 from tests.node.assembly.test_own_inclusion_of_a_member import OWNERS, KeepingView, seed_of
@@ -149,3 +161,61 @@ def test_an_opening_with_further_fields_is_refused(world: FundWorld) -> None:
     for changes in ({"more": 1}, {"seed": "0"}, {"holdings": {"cash:USD": "5.0"}}, {"account": -1}):
         with pytest.raises(RemoteFault):
             read_opening(json.dumps({**good, **changes}).encode())
+
+
+def test_a_members_day_tells_of_every_payment_by_its_receipt() -> None:
+    world = FundWorld()
+    days = StatementDays(world.state)
+    plain = world.apply
+
+    def followed(block: Block) -> BlockResult:
+        result = plain(block)
+        days.decided(block.time_ms, result, world.state)
+        return result
+
+    world.apply = followed  # type: ignore[method-assign]
+    world.pass_epoch()
+    world.block(world.pay(CAROL, 600 * DOLLAR))
+    number = world.time_ms // DAY_MS
+    for _ in range(3):
+        world.block()
+    day = days.day(number)
+    assert day is not None
+    for account, micros in ((CAROL, 1_000 * DOLLAR), (ALICE, 1_000 * DOLLAR)):
+        (line,) = [line for key, line in day.lines[account].items() if key[1] is TransferCode.FUND_CONTRIBUTION]
+        assert (line.debits, line.credits) == (micros, 0)
+        for told in (line.first, line.last):
+            receipts = next(each.receipts for each in world.results if each.height == told[0])
+            receipt = receipts[told[1]]
+            assert isinstance(receipt, FundPaid)
+            assert receipt.account == account
+
+
+class LivingView(FundedView):
+    """Who owns an account is what the state says, as `LiveView.owner` has it."""
+
+    def owner(self, account: int) -> bytes | None:
+        record = self._world.state.accounts.get(account)
+        return self._world.state.members[record.member].trade_address if record else None
+
+
+async def test_what_is_opened_is_the_commitment_of_the_epoch(tmp_path: Path) -> None:
+    world = FundWorld()
+    world.pass_epoch()
+    world.block(*(world.pay(each, world.required(each)) for each in (ALICE, BOB, CAROL)))
+    while world.state.now.snapshot_height != world.state.now.height:
+        world.stride += 4
+        world.block(facts=world.custody_facts(world.stride))
+    snapshot = take_snapshot(world.state)
+    holdings = EpochHoldings(tmp_path / "holdings", seed_of)
+    holdings.keep(held_of_epoch(snapshot, world.state))
+    epoch = snapshot.statement.epoch
+    response = await get(LivingView(world, holdings), f"/v1/fund/opening/{epoch}")
+    told = msgspec.json.decode(response.content, type=FundOpening)
+    assert told.holdings == {"cash:USD": str(3_000 * DOLLAR)}
+    values = values_in_slots(snapshot.statement, {name: int(each) for name, each in told.holdings.items()})
+    whole = complete_holdings(snapshot.statement, AccountHoldings(FUND_ACCOUNT, values))
+    context = context_of(snapshot.statement, FUND_ACCOUNT)
+    seeds = {each.account: seed_of(each.account) for each in snapshot.accounts}
+    committed = dict(commit_epoch(snapshot, seeds, 256))
+    assert commit_holdings(basis(256), whole, bytes.fromhex(told.seed), context) == committed[FUND_ACCOUNT]
