@@ -1,24 +1,20 @@
 """Unresolved deficits hold back their own size and no more, of everybody in proportion, and only for a time."""
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode
-from clearing.default.records import DefaultClock, DefaultHeld, DefaultReason, Phase
-from clearing.default.unresolved import deadline_height, unresolved_micros
 from clearing.gates.deficits import part_of
-from clearing.ledger import Journal, cash_currency
-from clearing.receipts import Refused, TransferCode
-from tests.clearing.gates.gated import gated
+from clearing.receipts import Refused
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,
-    CAROL,
     DOLLAR,
     HOUSE,
-    USD,
     USDC_1,
     WETH_1,
     World,
@@ -29,40 +25,7 @@ from tests.clearing.state.world import (
 REFUSED = [ClearingCode.DEFICIT_RESERVE]
 
 
-def with_deficit(micros: int, blocks: int = 20, **terms: object) -> World:
-    """Carol owes `micros` that nobody has borne, in a default that ends in `blocks` blocks at the latest.
-
-    400,000 dollars and `micros` are owed by the ledger; Alice and Bob have 100,000 each, the house 200,000 and more.
-    """
-    world = gated(**{"deficit_reserve": True} | terms)
-    state = world.state
-    Journal(state).transfer(
-        CAROL, HOUSE, cash_currency(USD), 100_000 * DOLLAR + micros, TransferCode.VARIATION_MARGIN, 1
-    )
-    height = state.now.height
-    held = DefaultHeld(
-        member=3,
-        reason=DefaultReason.DEFICIT,
-        account=CAROL,
-        phase=Phase.ASSESSING,
-        declared_height=height,
-        auction_height=0,
-        porting_height=height,
-        deadline_height=height + blocks,
-        estate=CAROL,
-        own=(CAROL,),
-        clients=(),
-        margined_height=height,
-        marks=(),
-    )
-    state.defaults.put(1, held)
-    state.default_clock.put(0, DefaultClock(1, (1,)))
-    assert unresolved_micros(state) == micros
-    assert deadline_height(state) == height + blocks
-    return world
-
-
-def test_who_withdraws_leaves_its_part_of_the_deficit_behind() -> None:
+def test_who_withdraws_leaves_its_part_of_the_deficit_behind(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(40_000 * DOLLAR)
     refused = world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR + 1))
     assert codes(refused) == REFUSED
@@ -72,21 +35,21 @@ def test_who_withdraws_leaves_its_part_of_the_deficit_behind() -> None:
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))) == []
 
 
-def test_a_deficit_of_dust_holds_back_dust() -> None:
+def test_a_deficit_of_dust_holds_back_dust(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(3)
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 100_000 * DOLLAR))) == REFUSED
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 100_000 * DOLLAR - 1))) == []
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 100_000 * DOLLAR - 1))) == []
 
 
-def test_many_small_withdrawals_leave_what_one_large_one_leaves() -> None:
+def test_many_small_withdrawals_leave_what_one_large_one_leaves(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(40_000 * DOLLAR)
     for _ in range(9):
         assert codes(world.block(world.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))) == []
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 1))) == REFUSED
 
 
-def test_a_way_through_another_own_account_leaves_as_much() -> None:
+def test_a_way_through_another_own_account_leaves_as_much(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(40_000 * DOLLAR)
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))) == []
     assert codes(world.block(world.transfer(ALICE, ALICE_CLIENT, 1))) == REFUSED
@@ -96,7 +59,7 @@ def test_a_way_through_another_own_account_leaves_as_much() -> None:
     assert codes(other.block(other.withdrawal(ALICE_CLIENT, USDC_1, 81_000 * DOLLAR))) == []
 
 
-def test_collateral_counts_like_cash() -> None:
+def test_collateral_counts_like_cash(with_deficit: Callable[..., World]) -> None:
     deficit = with_deficit(40_000 * DOLLAR)
     deficit.deposit(ALICE, WETH_1, 100 * DOLLAR)
     deficit.block(deficit.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))
@@ -105,14 +68,14 @@ def test_collateral_counts_like_cash() -> None:
     assert codes(deficit.block(deficit.withdrawal(ALICE, USDC_1, 10_000 * DOLLAR))) == REFUSED
 
 
-def test_the_house_leaves_the_whole_deficit_behind() -> None:
+def test_the_house_leaves_the_whole_deficit_behind(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(40_000 * DOLLAR)
     house = world.cash(HOUSE)
     assert codes(world.block(world.withdrawal(HOUSE, USDC_1, house - 40_000 * DOLLAR + 1))) == REFUSED
     assert codes(world.block(world.withdrawal(HOUSE, USDC_1, house - 40_000 * DOLLAR))) == []
 
 
-def test_after_the_deadline_the_gate_is_open_whatever_became_of_the_deficit() -> None:
+def test_after_the_deadline_the_gate_is_open_whatever_became_of_the_deficit(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(40_000 * DOLLAR, blocks=2)
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 100_000 * DOLLAR))) == REFUSED
     world.block()
@@ -120,7 +83,7 @@ def test_after_the_deadline_the_gate_is_open_whatever_became_of_the_deficit() ->
     assert not list(world.state.deficit_left.ordered())
 
 
-def test_without_the_term_deficits_hold_nothing_back() -> None:
+def test_without_the_term_deficits_hold_nothing_back(with_deficit: Callable[..., World]) -> None:
     world = with_deficit(40_000 * DOLLAR, deficit_reserve=False)
     assert codes(world.block(world.withdrawal(ALICE, USDC_1, 100_000 * DOLLAR))) == []
     assert not list(world.state.deficit_left.ordered())

@@ -15,7 +15,6 @@ from clearing.genesis import Genesis, genesis_from_json, genesis_to_json
 from clearing.receipts import Refused, WithdrawalConfirmed, WithdrawalReleased
 from clearing.transactions import Transaction
 from tests.clearing.gates.gated import MARKET, cancellation, not_executed
-from tests.clearing.gates.test_deficit_reserve import with_deficit
 from tests.clearing.state.world import ALICE, BOB, DOLLAR, HOUSE, USDC_1, World, codes, executed, funded, make_genesis
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "gates.md").read_text(encoding="utf-8")
@@ -96,7 +95,7 @@ def test_the_table_of_withdrawals() -> None:
     assert world.cash(BOB) == 100_000 * DOLLAR
 
 
-def test_the_table_of_deficits() -> None:
+def test_the_table_of_deficits(with_deficit: Callable[..., World]) -> None:
     for name, worth, part, leaves in table("account"):
         world = with_deficit(40_000 * DOLLAR)
         account = WHO[name]
