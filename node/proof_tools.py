@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault
-from node.verify import Anchor, Own, Report, own_account, read_limited, report_of
+from node.verify import Anchor, Own, Report, TermsAt, own_account, read_limited, report_of
 from proofs.errors import ProofCode
 from proofs.history import HistoryVerdict, PackageHistory
 from proofs.package import PACKAGE_BYTES_MAX, SUFFIX
@@ -115,10 +115,17 @@ def view_of_file(path: Path) -> View:
     return view_of(read_limited(path, PACKAGE_BYTES_MAX))
 
 
-def history_of(paths: Sequence[Path], anchor: Anchor, allowed: Sequence[ProofCode], *, thorough: bool) -> HistoryReport:
+def history_of(
+    paths: Sequence[Path],
+    anchor: Anchor,
+    allowed: Sequence[ProofCode],
+    *,
+    thorough: bool,
+    terms_at: "TermsAt | None" = None,
+) -> HistoryReport:
     """Judge all packages of these files and folders, in order of their names. Raises LocalFault for an unreadable path.
 
-    One file is in memory at a time.
+    One file is in memory at a time. `terms_at`: what genesis was amended to at a height.
     """
     started = time.perf_counter()
     history = PackageHistory(
@@ -129,6 +136,7 @@ def history_of(paths: Sequence[Path], anchor: Anchor, allowed: Sequence[ProofCod
         adopt=ProofCode.SET_NOT_LINKED in allowed,
         thorough=thorough,
         clock=time.perf_counter,
+        terms_at=terms_at,
     )
     skipped = 0
     for path in paths:

@@ -5,9 +5,10 @@ here is proven or trusted anew. It must not import web3, libp2p, numpy or trio: 
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -23,6 +24,7 @@ from proofs.words import MEANINGS
 if TYPE_CHECKING:
     from clearing.genesis import Genesis
 
+TermsAt: TypeAlias = "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]]"
 HOLDINGS_BYTES_MAX = 1 << 20
 _UNTRUSTED = (
     "nothing but the file itself was trusted: pass --genesis or --validators-hash, or anybody may have made this file"
@@ -98,20 +100,29 @@ def anchor_of_genesis(data: bytes) -> Anchor:
     return Anchor(network_id(genesis), genesis.validators.hash, listed_custody(genesis), genesis)
 
 
-def amended_anchor(anchor: Anchor, package: Path, amendments: Path, validators_hash: bytes | None) -> Anchor:
-    """The anchor with the terms in force at the package's snapshot, as certified amendments of the genesis make them.
+def terms_at(anchor: Anchor, amendments: Path, validators_hash: bytes | None) -> "TermsAt":
+    """Genesis as certified amendments make it, and its custody, by height.
 
     `validators_hash`: of the trusted set that certified the amendments' header. Raises LocalFault for an unreadable
-    path, RemoteFault where the amendments are not shown to be all there were.
+    path; what it gives raises RemoteFault where the amendments are not shown to be all there were.
     """
     from clearing.governance.certified import AMENDMENTS_BYTES_MAX, check_amendments, read_amendments
 
     if anchor.genesis is None or validators_hash is None:
         raise LocalFault(BaseCode.MALFORMED, "amendments", why="they amend a genesis, which must be trusted: --genesis")
-    height = read_package(read_limited(package, PACKAGE_BYTES_MAX)).statement.height
-    certified = read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX))
-    genesis, _ = check_amendments(certified, anchor.genesis, validators_hash, height)
-    return replace(anchor, listed=listed_custody(genesis), genesis=genesis)
+    origin, certified = anchor.genesis, read_amendments(read_limited(amendments, AMENDMENTS_BYTES_MAX))
+
+    def at(height: int) -> "tuple[Genesis, frozenset[ListedCustody]]":
+        genesis, _ = check_amendments(certified, origin, validators_hash, height)
+        return genesis, listed_custody(genesis)
+
+    return at
+
+
+def amended_anchor(anchor: Anchor, package: Path, at: "TermsAt") -> Anchor:
+    """The anchor with the terms in force at the package's snapshot. Raises as `terms_at`, and for an odd package."""
+    genesis, listed = at(read_package(read_limited(package, PACKAGE_BYTES_MAX)).statement.height)
+    return replace(anchor, listed=listed, genesis=genesis)
 
 
 def verify_file(path: Path, anchor: Anchor, own: Own | None = None) -> tuple[Report, Verdict]:

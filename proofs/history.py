@@ -7,11 +7,11 @@ files.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from clearing.base.errors import CodeBook, CrossclearError
+from clearing.base.errors import CodeBook, CrossclearError, RemoteFault
 from clearing.listed_custody import ListedCustody
 from proofs.errors import ProofCode
 from proofs.history_order import (
@@ -25,7 +25,8 @@ from proofs.history_order import (
     link,
 )
 from proofs.history_reuse import ReuseSearch
-from proofs.verdict import Clock, printable
+from proofs.package import read_package
+from proofs.verdict import Clock, Verdict, failed, printable
 from proofs.verify import verify_package
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class HistoryVerdict:
 class PackageHistory:
     """Add packages in any order, then `finish`.
 
-    `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are what is trusted.
+    `network`, `validators_hash` (of the earliest package), `listed` (custody) and `genesis` are what is trusted;
+    `terms_at` gives genesis as amended and its custody at a height, where amendments are known.
     `adopt`: follow a set that nothing links, after saying so. `thorough` searches for reused blinders behind two
     changed slots, too: a tenth of a second an account and epoch.
     """
@@ -102,6 +104,7 @@ class PackageHistory:
     adopt: bool = False
     thorough: bool = False
     clock: Clock | None = None
+    terms_at: "Callable[[int], tuple[Genesis, frozenset[ListedCustody]]] | None" = None
     _results: list[PackageResult] = field(default_factory=list)
     _entries: list[Entry] = field(default_factory=list)
     _findings: list[Finding] = field(default_factory=list)
@@ -110,9 +113,18 @@ class PackageHistory:
     def __post_init__(self) -> None:
         self._reuse = ReuseSearch(thorough=self.thorough)
 
+    def _verify(self, data: bytes) -> Verdict:
+        if self.terms_at is None:
+            return verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock)
+        try:
+            genesis, listed = self.terms_at(read_package(data).statement.height)
+        except RemoteFault as fault:
+            return Verdict((failed("encoding", fault),))
+        return verify_package(data, network=self.network, listed=listed, genesis=genesis, clock=self.clock)
+
     def add(self, name: str, data: bytes) -> PackageResult:
         """Judge one package by itself and remember what the others are compared with. Never raises for bad input."""
-        verdict = verify_package(data, listed=self.listed, genesis=self.genesis, clock=self.clock)
+        verdict = self._verify(data)
         package, last = verdict.package, verdict.checks[-1]
         result = PackageResult(
             name=name,

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from clearing.base.header import Header
-    from node.verify import Anchor, Checked
+    from node.verify import Anchor, Checked, TermsAt
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class Trusted:
     genesis: Path | None
     validators_hash: str | None
     network: str | None
+    amendments: Path | None = None
 
     @property
     def says_all(self) -> bool:
@@ -45,13 +46,15 @@ class Trusted:
 
 
 def trust_options(command: Callable[..., T]) -> Callable[..., T]:
-    """`anchor_options` as one parameter `trusted`."""
+    """`anchor_options` and --amendments as one parameter `trusted`."""
 
     @wraps(command)
-    def said(genesis: Path | None, validators_hash: str | None, network: str | None, **others: Any) -> T:
-        return command(trusted=Trusted(genesis, validators_hash, network), **others)
+    def said(
+        genesis: Path | None, validators_hash: str | None, network: str | None, amendments: Path | None, **others: Any
+    ) -> T:
+        return command(trusted=Trusted(genesis, validators_hash, network, amendments), **others)
 
-    return anchor_options(said)
+    return anchor_options(amendments_option(said))
 
 
 def light_options(command: F) -> F:
@@ -119,13 +122,35 @@ def anchor_of(
     return replace(anchor, validators_hash=followed.validators_hash or anchor.validators_hash), check
 
 
+def amendments_option(command: F) -> F:
+    """--amendments, for packages of terms that were amended since genesis."""
+    return click.option(
+        "--amendments", type=_FILE, help="What was voted since genesis, certified: `crossclear governance amendments`."
+    )(command)
+
+
 def amended(
-    anchor: "Anchor", package: Path, amendments: Path, light_store: Path | None, light_urls: tuple[str, ...]
+    anchor: "Anchor",
+    package: Path,
+    amendments: Path | None,
+    light_store: Path | None = None,
+    light_urls: tuple[str, ...] = (),
 ) -> "Anchor":
-    """The anchor's genesis as amended; whose header the light client follows too, where that was asked."""
+    """The anchor's genesis as amended at the package's snapshot; without amendments, as it is."""
+    from node.verify import amended_anchor
+
+    if amendments is None:
+        return anchor
+    return amended_anchor(anchor, package, terms_of(anchor, amendments, light_store, light_urls))
+
+
+def terms_of(
+    anchor: "Anchor", amendments: Path, light_store: Path | None = None, light_urls: tuple[str, ...] = ()
+) -> "TermsAt":
+    """Genesis as amended, by height; the light client follows the header that certifies it, where that was asked."""
     from clearing.base.errors import BaseCode, RemoteFault
     from clearing.governance.certified import AMENDMENTS_BYTES_MAX, read_amendments
-    from node.verify import amended_anchor, read_limited
+    from node.verify import read_limited, terms_at
 
     if anchor.genesis is None:
         raise click.UsageError("--amendments needs --genesis: it is what they amend")
@@ -141,7 +166,7 @@ def amended(
         if check is not None and not check.ok:
             raise RemoteFault(BaseCode.WRONG_VALUE, "amendments.header", why=check.detail)
         trusted = followed.validators_hash or trusted
-    return amended_anchor(anchor, package, amendments, trusted)
+    return terms_at(anchor, amendments, trusted)
 
 
 def _hash(option: str, text: str | None) -> bytes | None:

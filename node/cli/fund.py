@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from node.cli.anchors import anchor_of, anchor_options, light_options
+from node.cli.anchors import amended, amendments_option, anchor_of, anchor_options, light_options
 from node.cli.exits import Exit
 from node.cli.output import output_option, say, show
 
@@ -61,6 +61,7 @@ def fund_opening(epoch: str, out: Path, url: str) -> None:
 @click.option("--opening", type=_FILE, required=True, help="What `crossclear fund opening` wrote for this epoch.")
 @anchor_options
 @light_options
+@amendments_option
 @output_option
 def fund_verify(
     file: Path,
@@ -70,6 +71,7 @@ def fund_verify(
     network: str | None,
     light_store: Path | None,
     light_urls: tuple[str, ...],
+    amendments: Path | None,
     output: str,
 ) -> int:
     """Check an epoch package offline, and that contributions cover what it lists beyond the house's own fund.
@@ -80,7 +82,7 @@ def fund_verify(
     from node.verify import in_words
 
     anchor, light = anchor_of(file, genesis, validators_hash, network, light_store, light_urls)
-    report = verify_fund(file, opening, anchor)
+    report = verify_fund(file, opening, amended(anchor, file, amendments, light_store, light_urls))
     if light is not None:
         report = report.with_check(light)
     show(report, in_words(report), output)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node.cli.anchors import Trusted, anchor_of, own_options, trust_options
+from node.cli.anchors import Trusted, amended, anchor_of, own_options, trust_options
 from node.cli.exits import Exit
 from node.cli.output import output_option, say, show
 
@@ -196,7 +196,7 @@ def _package(path: Path, trusted: Trusted, *, strict: bool = False) -> "EpochPac
     anchor, _ = anchor_of(None, trusted.genesis, trusted.validators_hash, trusted.network)
     if strict and (anchor.network is None or anchor.validators_hash is None):
         raise click.UsageError("say whom you trust: --genesis, or --network with --validators-hash")
-    return trusted_package(path, anchor)
+    return trusted_package(path, amended(anchor, path, trusted.amendments))
 
 
 def _words(report: "EpochReport") -> str:

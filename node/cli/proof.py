@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from node.cli.anchors import anchor_of, anchor_options, light_options, own_options
+from node.cli.anchors import (
+    amended,
+    amendments_option,
+    anchor_of,
+    anchor_options,
+    light_options,
+    own_options,
+    terms_of,
+)
 from node.cli.exits import Exit
 from node.cli.output import output_option, say, show
 from node.cli.proof_inputs import inputs
@@ -28,6 +36,7 @@ def proof() -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The proof, 500 bytes.")
 @anchor_options
 @light_options
+@amendments_option
 def make(
     package: Path,
     account: int | None,
@@ -39,6 +48,7 @@ def make(
     network: str | None,
     light_store: Path | None,
     light_urls: tuple[str, ...],
+    amendments: Path | None,
 ) -> int:
     """Prove that your own account meets its requirement in PACKAGE, and nothing else about it.
 
@@ -56,6 +66,7 @@ def make(
     if light is not None and not light.ok:
         say(f"light client: {light.detail}")
         return Exit.VERIFICATION
+    anchor = amended(anchor, package, amendments, light_store, light_urls)
     size = make_file(package, anchor, Own(account, seed_file, holdings), out)
     say(f"{out}: {size} bytes")
     return Exit.OK
@@ -66,6 +77,7 @@ def make(
 @click.option("--package", type=_FILE, required=True, help="The epoch package that the accounts are certified in.")
 @anchor_options
 @light_options
+@amendments_option
 @output_option
 def verify(
     files: tuple[Path, ...],
@@ -75,6 +87,7 @@ def verify(
     network: str | None,
     light_store: Path | None,
     light_urls: tuple[str, ...],
+    amendments: Path | None,
     output: str,
 ) -> int:
     """Check proofs of single accounts against their epoch's package.
@@ -86,7 +99,7 @@ def verify(
     from node.verify import in_words
 
     anchor, light = anchor_of(package, genesis, validators_hash, network, light_store, light_urls)
-    reports = verify_files(files, package, anchor)
+    reports = verify_files(files, package, amended(anchor, package, amendments, light_store, light_urls))
     if light is not None:
         reports = [report.with_check(light) for report in reports]
     texts = [in_words(report) for report in reports]
@@ -118,6 +131,7 @@ def show_file(file: Path, raw: bool) -> None:
 @proof.command()
 @click.argument("paths", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
 @anchor_options
+@amendments_option
 @click.option(
     "--allow",
     "allowed",
@@ -132,6 +146,7 @@ def history(
     genesis: Path | None,
     validators_hash: str | None,
     network: str | None,
+    amendments: Path | None,
     allowed: tuple[str, ...],
     thorough: bool,
     output: str,
@@ -146,7 +161,9 @@ def history(
     from proofs.errors import ProofCode
 
     anchor, _ = anchor_of(None, genesis, validators_hash, network)
-    report = history_of(paths, anchor, [ProofCode[_ALLOWED[each]] for each in allowed], thorough=thorough)
+    followed = terms_of(anchor, amendments) if amendments is not None else None
+    codes = [ProofCode[_ALLOWED[each]] for each in allowed]
+    report = history_of(paths, anchor, codes, thorough=thorough, terms_at=followed)
     show(report, history_in_words(report), output)
     return Exit.OK if report.ok else Exit.VERIFICATION
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from node.cli.anchors import anchor_of, anchor_options, light_options, own_options
+from node.cli.anchors import amended, amendments_option, anchor_of, anchor_options, light_options, own_options
 from node.cli.exits import Exit
 from node.cli.output import output_option, show
 
@@ -13,11 +13,7 @@ from node.cli.output import output_option, show
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @anchor_options
 @light_options
-@click.option(
-    "--amendments",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="What was voted since genesis, certified: `crossclear governance amendments`.",
-)
+@amendments_option
 @own_options
 @click.option("--second-opinion", is_flag=True, help="Also check the certificate with py-ecc (about a second).")
 @output_option
@@ -43,10 +39,7 @@ def verify(
     from node.verify import Own, in_words, verify_file
 
     anchor, light = anchor_of(file, genesis, validators_hash, network, light_store, light_urls)
-    if amendments is not None:
-        from node.cli.anchors import amended
-
-        anchor = amended(anchor, file, amendments, light_store, light_urls)
+    anchor = amended(anchor, file, amendments, light_store, light_urls)
     own = None
     if account is not None and seed_file is not None and holdings is not None:
         own = Own(account, seed_file, holdings)

@@ -103,6 +103,14 @@ def test_with_the_amendments_both_are_believed(written: Path, capsys: pytest.Cap
         assert rules["detail"].endswith("under the genesis' parameters")
 
 
+def test_a_history_across_an_amendment_is_one_history(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    judged = ["proof", "history", str(written / "packages"), "--genesis", str(written / "genesis.json")]
+    assert run(judged) == 6
+    capsys.readouterr()
+    assert run([*judged, "--amendments", str(written / "amendments.bin"), "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["epochs"] == [1, 2]
+
+
 def test_another_story_of_the_amendments_is_not(written: Path, tmp_path: Path) -> None:
     file = read_amendments((written / "amendments.bin").read_bytes())
     none = msgspec.structs.replace(file, amendments=())
