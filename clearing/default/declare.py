@@ -152,7 +152,7 @@ def _open(run: Run, member: int, failure: Failure, own: tuple[int, ...], clients
         declared_height=height,
         auction_height=height + terms.auction_blocks if terms.auction_blocks and _has_positions(state, own) else 0,
         porting_height=height + terms.porting_blocks if _has_positions(state, clients) else height,
-        deadline_height=height + blocks_max(terms),
+        deadline_height=height + blocks_max(terms, len(clock.under_way)),
         estate=own[0] if own else failure.account,
         own=own,
         clients=clients,

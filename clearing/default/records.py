@@ -84,7 +84,8 @@ class DefaultHeld(Wire, frozen=True):
     used: tuple[tuple[U63, U63], ...] = ()
     """(member, micros) of survivors' contributions that bore some of it."""
     assessed: tuple[tuple[U63, U63], ...] = ()
-    """(member, micros) to be taken at the deadline."""
+    """(member, micros) to be taken at `assessment_height`."""
+    assessment_height: U63 = 0
     ended_height: U63 = 0
 
 

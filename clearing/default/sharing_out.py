@@ -67,7 +67,8 @@ def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
 
 
 def _survivors(run: Run, held: DefaultHeld) -> tuple[Survivor, ...]:
-    ranks, own = dict(held.seniority), all_own_accounts(run.state)
+    survivors = survivors_of(run.state, held.member)
+    ranks, own = dict(held.seniority), all_own_accounts(run.state) if survivors else {}
     return tuple(
         Survivor(
             member=member,
@@ -76,7 +77,7 @@ def _survivors(run: Run, held: DefaultHeld) -> tuple[Survivor, ...]:
             seniority=ranks.get(member, 0),
             assessed=assessed_so_far(run, member).micros,
         )
-        for member in survivors_of(run.state, held.member)
+        for member in survivors
     )
 
 
@@ -125,11 +126,13 @@ def call_assessments(run: Run, number: int, held: DefaultHeld) -> None:
     for member, micros in held.assessed:
         before = assessed_so_far(run, member)
         run.state.assessments.put(member, Assessed(before.since_height, before.micros + micros))
-    run.receipts.append(AssessmentsCalled(number, held.deadline_height, held.assessed))
+    run.receipts.append(AssessmentsCalled(number, held.assessment_height, held.assessed))
 
 
 def take_assessments(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     """Take what was assessed, or in proportion less where less is owed by now."""
+    if not held.assessed:
+        return held
     owed = sum(micros for _, _, micros in deficits_of(run.state, (*held.own, *held.clients)))
     asked = [micros for _, micros in held.assessed]
     taken = allocate_capped(owed, asked, asked)

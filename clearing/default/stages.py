@@ -16,6 +16,7 @@ from clearing.default.gains import close_windows, note_shifts, open_windows
 from clearing.default.receipts import ClientClosedOut, DefaultEnded, StatusChanged
 from clearing.default.records import DefaultHeld, MemberStatus, Phase, Standing
 from clearing.default.sharing_out import call_assessments, share_first, share_rest, take_assessments
+from clearing.default.terms import STEPS_PER_BLOCK
 from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way, deficits_of
 from clearing.fund.use import call_replenishment
 from clearing.holdings import book_of, feeds_of, holdings_of
@@ -31,26 +32,31 @@ def resolve_defaults(run: Run) -> None:
     open_windows(run)
     note_shifts(run)
     declare_defaults(run)
+    steps = STEPS_PER_BLOCK
     for number, _ in defaults_under_way(run.state):
-        _advance(run, number)
+        steps -= _advance(run, number, steps)
     note_shifts(run)
     close_windows(run, {held.member for _, held in defaults_under_way(run.state)})
 
 
-def _advance(run: Run, number: int) -> None:
-    """One block of one default."""
+def _advance(run: Run, number: int, steps: int) -> int:
+    """One block of one default, which takes no more than so many steps, but at its deadline; how many it took."""
     height, held = run.block.height, run.state.defaults[number]
     if height > held.deadline_height:
         raise Bug(f"default {number} goes on after block {held.deadline_height}, by which it was to end")
+    last, took = height == held.deadline_height, 0
     if held.phase is Phase.OPEN:
         if held.auction_height == height:
             held = sell(run, number, held)
             run.state.defaults.put(number, held)
-        if height < max(held.auction_height, held.porting_height) or _waits(run, held):
-            return
-        held = _close(run, number, held)
-    if held.phase is Phase.ASSESSING and height >= held.deadline_height:
+        early = height < max(held.auction_height, held.porting_height) or _waits(run, held)
+        if (early or steps < 1) and not last:
+            return 0
+        held, took = _close(run, number, held), 1
+    if height >= held.assessment_height and (steps > took or last):
         _end(run, number, take_assessments(run, number, held))
+        took += 1
+    return took
 
 
 def _waits(run: Run, held: DefaultHeld) -> bool:
@@ -63,7 +69,7 @@ def _waits(run: Run, held: DefaultHeld) -> bool:
 
 
 def _close(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
-    """Close all positions, let clients pay what is theirs, share the loss; assess, or end at once."""
+    """Close all positions, let clients pay what is theirs, share the loss; assess members for what is left."""
     for account in held.own:
         close_positions(run, number, held, account)
     for account in held.clients:
@@ -74,14 +80,13 @@ def _close(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
             run.receipts.append(ClientClosedOut(number, account, cash))
         settle_own(run, number, account)
     held = share_first(run, number, held)
-    deadline = run.block.height + run.terms.crisis.default.assessment_blocks
+    terms, height = run.terms.crisis.default, run.block.height
+    due = min(height + terms.assessment_blocks, held.deadline_height) if held.assessed else height
+    held = msgspec.structs.replace(held, phase=Phase.ASSESSING, assessment_height=due)
+    run.state.defaults.put(number, held)
     if held.assessed:
-        held = msgspec.structs.replace(held, phase=Phase.ASSESSING, deadline_height=min(deadline, held.deadline_height))
-        run.state.defaults.put(number, held)
         call_assessments(run, number, held)
-        return held
-    _end(run, number, held)
-    return run.state.defaults[number]
+    return held
 
 
 def _end(run: Run, number: int, held: DefaultHeld) -> None:
@@ -91,7 +96,7 @@ def _end(run: Run, number: int, held: DefaultHeld) -> None:
     state, height, terms = run.state, run.block.height, run.terms.crisis.default
     if deficits_of(state, (*held.own, *held.clients)):
         raise Bug(f"default {number} ends while something is still owed")
-    ended = msgspec.structs.replace(held, phase=Phase.ENDED, ended_height=height, deadline_height=height)
+    ended = msgspec.structs.replace(held, phase=Phase.ENDED, ended_height=height)
     state.defaults.put(number, ended)
     clock = state.default_clock.get(0) or NO_DEFAULTS
     under_way = tuple(each for each in clock.under_way if each != number)

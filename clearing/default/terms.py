@@ -13,6 +13,8 @@ from clearing.collateral.terms import Check
 BLOCKS_MAX = 1_000_000
 """No part of a default takes longer."""
 SLICES_MAX = 10_000
+STEPS_PER_BLOCK = 4
+"""A block closes or ends so many defaults; others wait for the next."""
 
 
 class DefaultTerms(Wire, frozen=True):
@@ -56,6 +58,10 @@ def default_checks(terms: DefaultTerms) -> Iterator[Check]:
     yield "house_capital_micros", terms.house_capital_micros, terms.house_capital_micros < 2**60
 
 
-def blocks_max(terms: DefaultTerms) -> int:
-    """A default has ended so many blocks after its declaration, whatever happens."""
-    return max(terms.auction_blocks, terms.porting_blocks) + terms.halt_blocks + terms.assessment_blocks + 1
+def blocks_max(terms: DefaultTerms, before: int = 0) -> int:
+    """A default has ended so many blocks after its declaration, whatever happens. `before`: those under way then.
+
+    Each has two steps that look at all accounts, and a block takes `STEPS_PER_BLOCK` of them, in order of declaration.
+    """
+    own = max(terms.auction_blocks, terms.porting_blocks) + terms.halt_blocks + terms.assessment_blocks + 1
+    return own + -(-2 * before // STEPS_PER_BLOCK)

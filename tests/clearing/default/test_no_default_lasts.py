@@ -98,8 +98,8 @@ def test_every_default_ends_by_its_deadline_and_nothing_is_made_or_lost(
     drive(world, [*story[:2], ("price", (61, 80)), *story[2:]])
     while defaults_under_way(world.state):
         assert world.state.now.height < deadline_height(world.state)
-        for _, held in defaults_under_way(world.state):
-            assert held.deadline_height <= held.declared_height + blocks_max(chosen)
+        for number, held in defaults_under_way(world.state):
+            assert held.deadline_height <= held.declared_height + blocks_max(chosen, number - 1)
         world.block()
     assert unresolved_micros(world.state) == 0
     assert world.everything() == before
