@@ -16,8 +16,10 @@ from clearing.fund.parts import fund_currency, size_in_force
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid
 from clearing.fund.records import Contribution
 from clearing.fund.requests import FundContribution
-from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.holdings import arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import FUND_ACCOUNT
+from clearing.prices.degradation import is_dead
+from clearing.prices.receipts import FeedStatus
 from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
@@ -86,3 +88,12 @@ def free_cash(run: Run, account: int) -> int:
     # What else holds money back: a restriction, prices that are not open.
     refusal = check_leaving(run, "fund_call", account, currency, most) if most else None
     return 0 if refusal is not None else most
+
+
+def waits_for_prices(run: Run, account: int) -> bool:
+    """Whether nobody can tell what of the account's cash is free, because a price is stale or halted and not dead."""
+    state, own = run.state, holdings_of(run.state, account)
+    if not any(own.lots) and all(cash >= 0 for cash in own.cash):
+        return False
+    feeds = feeds_of(state, own)
+    return any(feed_status(state, feed) != FeedStatus.OPEN and not is_dead(state, feed) for feed in feeds)

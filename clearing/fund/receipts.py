@@ -38,6 +38,8 @@ class FundSized(Wire, frozen=True, tag=130):
     size = the largest of the scenarios' by `sizing`, less `house_micros`, more the buffer, rounded up; target = the
     largest of `sizes`. Who would have to pay less than the minimum by its exposure pays the minimum, the others share
     the rest by exposure; each part is rounded up to a multiple of the step, and what that is too much stays its own.
+    A call that is open asks for no more than what is now missing; where a part has more than is required, the rest is
+    paid back after the delay of genesis, counted from here.
     """
 
     epoch: U63

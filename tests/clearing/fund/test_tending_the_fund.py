@@ -20,6 +20,7 @@ from clearing.fund.terms import FundTerms, Sizing
 from clearing.fund.use import call_replenishment, contribution, contributors, draw, required
 from clearing.genesis import Genesis, check_genesis
 from clearing.ledger import FUND_ACCOUNT
+from clearing.prices.receipts import FeedStatus
 from clearing.receipts import Transfer, TransferCode
 from clearing.run import Run
 from clearing.state.terms import Terms
@@ -28,9 +29,11 @@ from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,
+    BTC,
     BTC_PERP,
     CAROL,
     DOLLAR,
+    ETH,
     ETH_PERP,
     HOUSE,
     USD,
@@ -165,6 +168,26 @@ def test_who_cannot_pay_at_the_deadline_is_restricted_until_it_has() -> None:
     assert not codes(world.block(world.pay(ALICE, missing)))
     assert member_status(world.state, 1) is MemberStatus.ACTIVE
     assert member_status(world.state, 2) is MemberStatus.RESTRICTED
+
+
+def test_a_halted_market_makes_no_call_lapse() -> None:
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, grace_blocks=0)))
+    world.open_positions()
+    world.pass_epoch()
+    world.block()
+    jump = 790_000 * 14 // 10
+    for _ in range(3):
+        result = world.block(prices=((BTC, jump if world.state.now.height % 2 else 790_000), (ETH, 20_000)))
+        assert {each.member for each in of_kind(result, FundPaid)} <= {3}, "who has no position pays"
+        assert not [each for each in of_kind(result, FundPaid) if each.lapsed]
+    assert world.state.feeds[BTC].status == FeedStatus.HALTED
+    assert world.state.contributions[ALICE].deadline == world.state.now.height + 1
+    lapsed = []
+    for _ in range(6):
+        lapsed += [
+            each for each in of_kind(world.block(prices=((BTC, 790_000), (ETH, 20_000))), FundPaid) if each.lapsed
+        ]
+    assert {each.member for each in lapsed} == {1, 2}, "once the market is open again"
 
 
 def test_a_call_runs_to_its_deadline_whatever_is_sized_meanwhile() -> None:
