@@ -16,8 +16,8 @@ from clearing.margins import margin_book
 from clearing.ranges.parameters import RangeParameters
 from clearing.receipts import Liquidated, MarginCalled
 from clearing.run import Run
-from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, of_kind
+from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, genesis_in_crisis, leveraged
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, USDC_1, of_kind
 
 EARLY = CallTerms(deadline_blocks=10, early_ppm=400_000, early_release_ppm=250_000, early_blocks=8)
 WARNED = 775_000
@@ -161,3 +161,17 @@ def test_a_lower_threshold_warns_earlier(early_ppm: int) -> None:
         world.go(btc=ticks)
     (called,) = of_kind(world.results[-1], EarlyCalled)
     assert early_ppm <= called.probability_ppm < early_ppm + 80_000
+
+
+def test_accounts_whose_figures_exceed_64_bits_are_judged_alike() -> None:
+    world = CrisisWorld(genesis_in_crisis(EARLY))
+    world.go()
+    cash = {ALICE: 8_000, BOB: 50_000}
+    world.go(facts=[world.deposit_fact(each, USDC_1, has * 10**12) for each, has in cash.items()])
+    world.go(world.trade(ALICE, BOB, BTC_PERP, 4_500 * 10**6, 790_000))
+    (called,) = of_kind(world.go(btc=WARNED), EarlyCalled)
+    small = leveraged(EARLY)
+    (same,) = of_kind(small.go(btc=WARNED), EarlyCalled)
+    assert called.probability_ppm == same.probability_ppm
+    assert called.equity == same.equity * 10**6
+    assert 0 <= same.deviation * 10**6 - called.deviation < 10**6
