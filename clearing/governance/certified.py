@@ -35,7 +35,7 @@ AMENDMENTS_BYTES_MAX = 64 << 20
 BUCKET_LEAVES_MAX = 1 << 16
 _KEY = record_key("governance", 0)
 
-Path = Annotated[tuple[Bytes32, ...], msgspec.Meta(min_length=DEPTH, max_length=DEPTH)]
+Path = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=DEPTH)]
 Leaves = Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=BUCKET_LEAVES_MAX)]
 
 
@@ -136,5 +136,6 @@ def _check_opening(certified: CertifiedAmendments) -> None:
         found = node_hash(sibling, found) if node & 1 else node_hash(found, sibling)
         node >>= 1
     roots = certified.header.module_roots
-    if len(roots) <= Module.VALIDATORS or roots[Module.VALIDATORS] != found:
+    whole = len(certified.path) == DEPTH and len(roots) > Module.VALIDATORS
+    if not whole or roots[Module.VALIDATORS] != found:
         raise RemoteFault(BaseCode.BAD_MERKLE_PROOF, "amendments", root=found)

@@ -125,6 +125,8 @@ def test_the_record_is_the_states_and_no_other() -> None:
     for name, value in (
         ("salt", bytes(32)),
         ("path", (bytes(32), *FILE.path[1:])),
+        ("path", FILE.path[:-1]),
+        ("path", ()),
         ("below", (*FILE.below, bytes(32))),
         ("above", (bytes(32), *FILE.above)),
     ):
