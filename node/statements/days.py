@@ -54,6 +54,8 @@ TOLD_BY: dict[TransferCode, tuple[str, str]] = {
     TransferCode.FUND_DRAWN: ("FundDrawn", "cause"),
     TransferCode.SLICE_OPTION_VALUE: ("SliceSold", ""),
     TransferCode.SLICE_DISCOUNT: ("SliceSold", "account"),
+    TransferCode.PENALTY_TO_TAKER: ("SliceSold", "account"),
+    TransferCode.PENALTY_TO_FUND: ("SliceSold", "account"),
     TransferCode.BACKSTOP_OPTION_VALUE: ("BackstopTook", ""),
     TransferCode.ESTATE_POOLED: ("EstatePooled", "number"),
     TransferCode.DEFICIT_CURED: ("DeficitCured", ""),
@@ -71,6 +73,13 @@ TOLD_BY: dict[TransferCode, tuple[str, str]] = {
 }
 """The receipt behind a transfer: its kind, and the field that holds the transfer's cause ("": any that names the
 account). For other codes, any receipt of the block that names the account."""
+
+ALSO_TOLD_BY: dict[TransferCode, str] = {
+    TransferCode.WITHDRAWAL: "WithdrawalWaits",
+    TransferCode.PENALTY_TO_TAKER: "BackstopTook",
+    TransferCode.PENALTY_TO_FUND: "BackstopTook",
+}
+"""Another kind of receipt that may be the one behind it, where it names the account."""
 
 MOVES_LOTS = ("PortfolioSold", "Settled", "Delivered", "DeliveryFailed", "AccountPorted", "ClientRescued")
 """Receipts of what changes positions besides trades, and do not say whose and by how much themselves."""
@@ -326,8 +335,9 @@ class _Told:
             if not receipt_accounts(self._receipts[at]):  # it tells of everybody's transfers of this code and cause
                 self._of_all[key] = (self.height, at)
             return self.height, at
+        kinds = (kind, ALSO_TOLD_BY.get(transfer.code, kind))
         for at in self._by_account.get(account, ()):
-            if not kind or type(self._receipts[at]).__name__ == kind:
+            if not kind or type(self._receipts[at]).__name__ in kinds:
                 return self.height, at
         return self.height, -1
 

@@ -279,3 +279,21 @@ def test_stored_receipts_are_those_of_the_blocks(log: CrisisLog, served: LiveVie
     rows = served.crisis_receipts(Series.DEFAULTS, (0, -1), 500)
     for each in rows:
         assert log.receipts[each.height][each.index] == each.receipt
+
+
+def test_statements_tell_whose_lots_which_receipt_moved(log: CrisisLog, from_log: list[str], capsys: Any) -> None:
+    moved: dict[tuple[int, str], int] = {}
+    for member in range(5):
+        assert run(["statement", "2023-11-14", *from_log, "--member", str(member)]) == 0
+        rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
+        for row in (each for each in rows if each[2] == "change"):
+            lots = int(row[8] or 0) - int(row[9] or 0)
+            moved[(int(row[1]), row[4])] = moved.get((int(row[1]), row[4]), 0) + lots
+        for each in rows[1:]:
+            assert each[2] != "transfer" or ":" in each[-1], "a receipt tells of every transfer"
+    sold = sum(position.lots for each in log.of_kind(SliceSold) for position in each.positions)
+    assert (moved[(ALICE_CLIENT, "SliceSold")], moved[(DAVE, "SliceSold")]) == (-sold, sold)
+    portfolio = sum(position.lots for each in log.of_kind(PortfolioSold) for position in each.positions)
+    assert moved[(ALICE, "PortfolioSold")] == -portfolio
+    for kind in ("SliceSold", "PortfolioSold", "Liquidated", "TakenByHouse", "TradeNovated"):
+        assert sum(lots for (_, told), lots in moved.items() if told == kind) == 0, kind
