@@ -127,6 +127,8 @@ class March(World):
         """One block at this time with these prices."""
         self.ticks = ticks
         prices = tuple(zip((BTC, ETH), ticks, strict=True))
+        if self.opened and (self.state.now.height + 1) % BLOCKS == 0:  # so that epochs close, and the fund is sized
+            facts = [*facts, *self.custody_facts(4 * self.state.now.height)]
         result = self.block(*requests, prices=prices, facts=facts, after_ms=time_ms - self.state.now.time_ms)
         self.blocks.clear()
         self.results.clear()

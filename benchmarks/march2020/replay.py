@@ -18,7 +18,7 @@ from clearing.crisis import CrisisParameters
 from clearing.default.receipts import DefaultEnded
 from clearing.default.waterfall import Layer
 from clearing.facts import Fact
-from clearing.fund.receipts import FundCalled
+from clearing.fund.receipts import FundCalled, FundPaid
 from clearing.holdings import book_of, holdings_of
 from clearing.invariants import check_state
 from clearing.liquidation.receipts import BackstopTook, SliceSold
@@ -184,9 +184,11 @@ class Replay:
             if isinstance(receipt, DefaultEnded):
                 self.ended(receipt)
             elif isinstance(receipt, FundCalled) and receipt.account in fates:
-                # Its part of the fund is no part of its margin: every member has it, and brings it at once.
-                self.coming.append((result.height + 1, receipt.account, receipt.micros))
-                self.outcome.contributed += receipt.micros
+                self.contribute(result.height, receipt.account, receipt.micros)
+            elif isinstance(receipt, FundPaid) and receipt.lapsed and receipt.account in fates:
+                margin = self.market.margin(receipt.account)  # or margin would take it again
+                lacking = max(margin.initial - margin.equity, 0)
+                self.contribute(result.height, receipt.account, receipt.missing + lacking)
             fate = fates.get(getattr(receipt, "account", -1))
             if fate is None:
                 continue
@@ -207,6 +209,11 @@ class Replay:
         self.outcome.worst_equity = min(self.outcome.worst_equity, *cash)
         gained = holdings_of(self.market.state, HOUSE).cash[0] - HOUSE_DOLLARS * DOLLAR
         self.outcome.house_worst = min(self.outcome.house_worst, gained)
+
+    def contribute(self, height: int, account: int, micros: int) -> None:
+        """A part of the fund is no part of a margin: every member has it, and brings it at once, as often as asked."""
+        self.coming.append((height + 1, account, micros))
+        self.outcome.contributed += micros
 
     def ended(self, receipt: DefaultEnded) -> None:
         """Who bore what in a default."""

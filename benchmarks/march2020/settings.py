@@ -22,7 +22,7 @@ _EARLY = _CHANGE(_PLAIN, early_ppm=50_000, early_release_ppm=25_000, early_block
 
 _DEFAULT = DefaultTerms(
     enabled=True,
-    house_capital_micros=250_000_000_000,
+    house_capital_micros=5_000_000_000,
     assessment_ppm=1_000_000,
     assessment_period_blocks=9_000,
     assessment_blocks=12,
@@ -39,6 +39,7 @@ _FUND = FundTerms(
     lookback_epochs=24,
     step_micros=1_000_000_000,
     call_blocks=12,
+    grace_blocks=24,
     return_blocks=288,
 )
 STRESS = tuple(

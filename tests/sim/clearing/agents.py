@@ -146,7 +146,7 @@ class Insolvent(Aggressive):
     """Never brings cash, and takes out whatever it may."""
 
     start_dollars = 20_000
-    pays_dues = 0.03
+    pays_dues = 0.1
     """In the end somebody takes it over."""
 
     def facts(self, world: Exchange) -> list[Fact]:

@@ -20,8 +20,9 @@ from clearing.invariants import check_state
 from clearing.ledger import held
 from clearing.liquidation.requests import LiquidationBid
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import FundingPaid, Liquidated, TradeNovated, WithdrawalReleased
+from clearing.receipts import Liquidated, TradeNovated, WithdrawalReleased
 from clearing.run import Run
+from clearing.settling.receipts import FundingPaid
 from clearing.state.records import Mark
 from clearing.state.state import State
 from clearing.transactions import Transaction
@@ -115,7 +116,7 @@ def audit_liquidation(after: State, receipt: Liquidated, told: Told) -> None:
         value = abs(taken.lots) * instrument.micros_per_tick * taken.mark_ticks
         owed += Fraction(value * terms.market.liquidation_penalty_ppm, 10**6)
     require(
-        receipt.penalty >= min(owed, max(receipt.equity, 0)),
+        receipt.penalty >= min(owed, Fraction(max(receipt.equity, 0))),
         "a penalty rounded towards the member",
         penalty=receipt.penalty,
         owed=float(owed),
@@ -143,7 +144,7 @@ class Watch:
 
         def judged(run: Run, index: int, transaction: Transaction) -> Rejected | None:
             before = len(run.journal.transfers), len(run.receipts), len(run.accepted)
-            rejected = judge(run, index, transaction)
+            rejected: Rejected | None = judge(run, index, transaction)
             run.journal.check_conserved()
             run.positions.check_matched()
             after = len(run.journal.transfers), len(run.receipts), len(run.accepted)

@@ -143,7 +143,8 @@ def audit_shares(borne: int, shares: list[tuple[int, int, int]]) -> None:
 
 def audit_fund(after: State) -> None:
     """All parts are what is in the fund's account, and none is below zero."""
-    group = after.terms.crisis.fund.cash_group
+    size = after.fund_sizes.get(0)
+    group = size.cash_group if size else 0
     parts = [record.micros for _, record in after.contributions.ordered()]
     if not group:
         require(not any(parts), "parts of no fund", parts=parts)

@@ -103,6 +103,8 @@ def _liquidation(chance: Random) -> LiquidationTerms:
         step_ppm=chance.choice((1_000_000, 400_000)),
         whole_notional=chance.choice((0, 500 * DOLLAR)),
         step_notional_max=chance.choice((0, 20_000 * DOLLAR)),
+        steps_max=chance.choice((2, 20)),
+        insolvent_to_default=chance.choice((True, False)),
         cooldown_blocks=chance.choice((0, 1, 3)),
         block_notional_max=chance.choice((0, 200_000 * DOLLAR)),
         block_loss_max=chance.choice((0, 500 * DOLLAR)),

@@ -18,18 +18,7 @@ from clearing.facts import ChainHeartbeat, Fact
 from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
 from clearing.prices.terms import FundingTerms, PriceTerms
 from clearing.transactions import Transaction
-from tests.clearing.collateral.test_cash_calls import CALL, INTEREST
-from tests.clearing.collateral.vaults import (
-    DEPEG,
-    HAIRCUT,
-    RATE_FEED,
-    SKEW,
-    SOFT,
-    STETH_2,
-    USDC_FEED,
-    Vaults,
-    genesis_with,
-)
+from tests.clearing.collateral.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything
 from tests.clearing.state.test_whole_requirement_in_the_state import genesis as whole_requirement
 from tests.clearing.state.world import ALICE, BTC, CAROL, DOLLAR, ETH, HOUSE, OWNER, USDC_1, USDC_2, WETH_1, secret
 from tests.sim.clearing.crisis_terms import BACKSTOP, STRESS, crisis_of, is_calm, ranges_of
@@ -68,16 +57,7 @@ STORY_MARKET = MarketParameters(
 
 def story_genesis(seed: int) -> Genesis:
     """Everything on; which of two requirements depends on the seed."""
-    base = genesis_with(
-        haircut=HAIRCUT,
-        depeg=msgspec.structs.replace(DEPEG, halt_ms=60_000 if seed % 2 else 0),
-        skew=SKEW,
-        interest=INTEREST,
-        call=CALL,
-        soft=SOFT,
-        soft_ppm=700_000,
-        market=STORY_MARKET,
-    )
+    base = genesis_of_everything(seed, STORY_MARKET)
     agents = tuple(
         MemberTerms(
             each,

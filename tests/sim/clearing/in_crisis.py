@@ -72,7 +72,7 @@ def cancellations(world: Exchange, account: int) -> list[Transaction]:
 def ways_back(world: Exchange, account: int, chance: Random) -> list[Transaction]:
     """Who has defaulted asks to be taken in again; the house agrees."""
     member = world.state.accounts[account].member
-    if member_status(world.state, member) is not MemberStatus.DEFAULTED or chance.random() > 0.2:
+    if member_status(world.state, member) is not MemberStatus.DEFAULTED or chance.random() > 0.5:
         return []
     number = world.state.standings[member].default
     words = world.worded(MemberReadmission, account, member, number, nonce=False, signatures=2)

@@ -1,6 +1,6 @@
 """Bugs put into the rulebook on purpose: a simulation that does not find them looks for nothing."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,7 @@ import clearing.liquidation.takeover
 import clearing.settling.perpetuals
 import clearing.trades.novation
 from clearing.base.units import mul_div_down
+from clearing.calls.failures import Failure
 from clearing.default.records import DefaultHeld
 from clearing.fund.records import Contribution
 from clearing.holdings import Holdings
@@ -100,13 +101,12 @@ def _part() -> Any:
 
 def _clients() -> Any:
     """Clients' accounts become part of their member's estate."""
-    accounts_of = declare.member_accounts
+    judge = declare.declare
 
-    def all_own(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        own, clients = accounts_of(state, member)
-        return (*own, *clients), ()
+    def all_own(run: Run, failure: Failure, own: tuple[int, ...], clients: tuple[int, ...]) -> None:
+        judge(run, failure, (*own, *clients), ())
 
-    return _put(declare, "member_accounts", all_own)
+    return _put(declare, "declare", all_own)
 
 
 def _endless() -> Any:
@@ -156,7 +156,7 @@ PLANTED: dict[str, Callable[[], Any]] = {
 }
 
 
-def find(name: str, seeds: range, blocks: int) -> tuple[int, str] | None:
+def find(name: str, seeds: Iterable[int], blocks: int) -> tuple[int, str] | None:
     """The first seed whose story fails with this bug, and how."""
     with PLANTED[name]():
         for seed in seeds:
