@@ -6,7 +6,7 @@ Rule: reads only. The margin itself is `clearing.margin`'s; here is only where i
 from dataclasses import dataclass
 
 from clearing.collateral.haircuts import effective_assets
-from clearing.ledger import balance, cash_currency, token_currency
+from clearing.ledger import asset_of_currency, balance, cash_currency, token_currency
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.requirement import AccountMargin, account_margin, surely_covered
 from clearing.prices.receipts import FeedStatus, Rung
@@ -76,6 +76,15 @@ def holdings_of(state: State, account: int) -> Holdings:
         [balance(state, account, token_currency(token.id)) for token in terms.tokens],
         list(lots.values()),
     )
+
+
+def add_units(state: State, held: Holdings, currency: int, units: int) -> None:
+    """Add units of a currency to holdings."""
+    cash = state.terms.cash_groups
+    if currency in cash:
+        held.cash[cash.index(currency)] += units
+    else:
+        held.tokens[[token.id for token in state.terms.tokens].index(asset_of_currency(currency))] += units
 
 
 def margin_of(arrays: RiskArrays, held: Holdings) -> AccountMargin:

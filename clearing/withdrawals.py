@@ -24,8 +24,8 @@ from clearing.gates.deficits import check_reserve, equity_of, note_taken_out
 from clearing.gates.giving_back import count_released
 from clearing.gates.rates import check_rate, gate_of, in_genesis_units, must_wait, note_use
 from clearing.gates.waiting import check_queue, enqueue
-from clearing.holdings import Holdings, arrays_of, feed_status, feeds_of, holdings_of, margin_of
-from clearing.ledger import asset_of_currency, balance, currency_of, external_account, held
+from clearing.holdings import add_units, arrays_of, feed_status, feeds_of, holdings_of, margin_of
+from clearing.ledger import balance, currency_of, external_account, held
 from clearing.prices.degradation import is_dead
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import TransferCode, WithdrawalReleased
@@ -49,13 +49,15 @@ def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rej
     if not any(request.to):
         return reject(ClearingCode.BAD_RECIPIENT, at, to=request.to)
     fee = fee_of(run, asset, -request.units) if asset.is_cash else 0
+    leaving = currency_of(asset), request.units + max(fee, 0)
     refusal = (
         check_time(run, at, request.not_after_ms)
         or check_account(run, at, request.account)
         or check_nonce(run, at, request.account, request.nonce)
         or check_owner(run, at, request.account, request.digest(run.terms.network), request.signature)
         or check_member_leaving(run, at, request.account)
-        or check_leaving(run, at, request.account, currency_of(asset), request.units + max(fee, 0))
+        or check_leaving(run, at, request.account, *leaving)
+        or check_reserve(run, at, request.account, leaving)
         or _check_group(run, at, asset)
     )
     if refusal is not None:
@@ -141,18 +143,15 @@ def check_leaving(
     if have < units:
         return reject(ClearingCode.BALANCE_TOO_SMALL, at, units=units, balance=have)
     after = holdings_of(run.state, account)
-    _add(run, after, currency, -units)
+    add_units(run.state, after, currency, -units)
     if gains is not None:
-        _add(run, after, *gains)
+        add_units(run.state, after, *gains)
     if account != HOUSE_ACCOUNT:
         for index, group in enumerate(run.terms.cash_groups):
             loan = lent(run.state, account, group)
             if group == currency and have - loan < units:
                 return reject(ClearingCode.SOFT_CREDIT_IS_LENT, at, units=units, balance=have, lent=loan)
             after.cash[index] -= loan
-    refusal = check_reserve(run, at, account, after)
-    if refusal is not None:
-        return refusal
     if not any(after.lots) and all(claim >= 0 for claim in after.cash):
         return None
     for feed in sorted(feeds_of(run.state, after)):
@@ -165,15 +164,6 @@ def check_leaving(
             ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, equity=margin.equity, initial=margin.initial
         )
     return None
-
-
-def _add(run: Run, held: Holdings, currency: int, units: int) -> None:
-    """Add units of a currency to holdings."""
-    cash = run.terms.cash_groups
-    if currency in cash:
-        held.cash[cash.index(currency)] += units
-    else:
-        held.tokens[[token.id for token in run.terms.tokens].index(asset_of_currency(currency))] += units
 
 
 def release(run: Run) -> None:

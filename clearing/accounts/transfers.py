@@ -10,6 +10,7 @@ from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.listing import asset_now
 from clearing.default.status import check_member_reducing
+from clearing.gates.deficits import check_reserve
 from clearing.ledger import cash_currency, token_currency
 from clearing.receipts import CashTransferred, TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
@@ -71,6 +72,7 @@ def _move(
         check_client_money(run, at, account, recipient)
         or check_member_reducing(run, at, account)
         or check_leaving(run, at, account, currency, amount)
+        or check_reserve(run, at, account, (currency, amount))
     )
     if refusal is not None:
         return refusal

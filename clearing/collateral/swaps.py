@@ -11,6 +11,7 @@ from clearing.codes import ClearingCode, reject
 from clearing.collateral.receipts import ClaimsSwapped
 from clearing.collateral.requests import ClaimSwap
 from clearing.default.status import check_member
+from clearing.gates.deficits import check_reserve
 from clearing.ledger import token_currency
 from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
@@ -31,6 +32,8 @@ def swap(run: Run, index: int, request: ClaimSwap) -> Rejected | None:
         or check_member(run, AT, request.recipient)
         or check_leaving(run, AT, request.account, *given, gains=taken)
         or check_leaving(run, AT, request.recipient, *taken, gains=given)
+        or check_reserve(run, AT, request.account, given, (taken[0], -taken[1]))
+        or check_reserve(run, AT, request.recipient, taken, (given[0], -given[1]))
     )
     if refusal is not None:
         return refusal

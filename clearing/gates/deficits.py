@@ -11,9 +11,10 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.listing import assets_now
+from clearing.collateral.soft_credit import lent
 from clearing.default.unresolved import deadline_height, unresolved_micros
 from clearing.gates.records import DeficitLeft
-from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
+from clearing.holdings import add_units, arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.run import Run
 from clearing.state.state import State
@@ -42,16 +43,24 @@ def part_of(deficit: int, worth: int, whole: int) -> int:
     return mul_div_up(deficit, min(worth, whole), whole)
 
 
-def check_reserve(run: Run, at: str, account: int, after: Holdings) -> Rejected | None:
-    """Whether an account that is left with `after` covers its initial margin and its part of what is unresolved."""
+def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
+    """Whether an account that lets go of (currency, units) covers its initial margin and its part of the deficit.
+
+    Units below zero come in. What is paid within the house, such as a contribution to the fund, is not asked about.
+    """
     deficit, until = deficit_now(run)
     if not deficit:
         return None
+    after = holdings_of(run.state, account)
+    for currency, units in leaving:
+        add_units(run.state, after, currency, -units)
+    if account != HOUSE_ACCOUNT:
+        for index, group in enumerate(run.terms.cash_groups):
+            after.cash[index] -= lent(run.state, account, group)
     left = margin_of(arrays_of(run.state), after)
     worth = _equity(run, account) + taken_out(run, account)
-    reserve = (
-        deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, owed_in_all(run.state) + taken_out(run, ALL))
-    )
+    whole = owed_in_all(run.state) + taken_out(run, ALL)
+    reserve = deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, whole)
     if left.equity - left.initial >= reserve:
         return None
     return reject(

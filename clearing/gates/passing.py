@@ -98,7 +98,7 @@ def check_passing(run: Run, waiting: Waiting) -> Rejected | None:
     return (
         check_member_leaving(run, at, account)
         or check_leaving(run, at, account, currency_of(asset), 0)
-        or check_reserve(run, at, account, holdings_of(run.state, account))
+        or check_reserve(run, at, account)
     )
 
 

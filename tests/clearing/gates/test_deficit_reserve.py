@@ -2,24 +2,32 @@
 
 from collections.abc import Callable
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.base.secp256k1 import sign_digest
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode
-from clearing.gates.deficits import part_of
+from clearing.collateral.requests import ClaimSwap
+from clearing.gates.deficits import check_reserve, part_of
+from clearing.ledger import token_currency
 from clearing.receipts import Refused
+from clearing.run import Run
+from clearing.withdrawals import check_leaving
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,
     DOLLAR,
     HOUSE,
+    USD,
     USDC_1,
     WETH_1,
     World,
     codes,
     of_kind,
+    secret,
 )
 
 REFUSED = [ClearingCode.DEFICIT_RESERVE]
@@ -101,3 +109,28 @@ def test_parts_cover_the_deficit_and_nobodys_exceeds_it(deficit: int, worths: li
         assert deficit <= sum(parts) < deficit + len(worths)
     assert part_of(deficit, whole + 1, whole) <= deficit
     assert part_of(deficit, -1, whole) == 0
+
+
+def test_a_swap_gives_away_nothing_of_the_part(with_deficit: Callable[..., World]) -> None:
+    world = with_deficit(40_000 * DOLLAR)
+    world.deposit(BOB, WETH_1, 1)
+
+    def swap(given: int) -> ClaimSwap:
+        world.nonce += 1
+        unsigned = ClaimSwap(
+            ALICE, BOB, USD, given, token_currency(WETH_1), 1, world.nonce, world.time_ms + 60_000, *[bytes(65)] * 2
+        )
+        digest = unsigned.digest(world.network)
+        both = [sign_digest(secret(each), digest) for each in (1, 2)]
+        return msgspec.structs.replace(unsigned, signature=both[0], recipient_signature=both[1])
+
+    assert codes(world.block(swap(90_000 * DOLLAR + 1_000))) == REFUSED
+    assert codes(world.block(swap(89_000 * DOLLAR))) == []
+
+
+def test_what_is_paid_within_the_house_is_not_held_back(with_deficit: Callable[..., World]) -> None:
+    """A contribution to the fund, or the price of a slice: they go where deficits are paid from."""
+    world = with_deficit(400_000 * DOLLAR)
+    run = Run(world.state.fork(), world.make_block())
+    assert check_leaving(run, "fund_contribution", ALICE, USD, 100_000 * DOLLAR) is None
+    assert check_reserve(run, "withdrawal", ALICE, (USD, 1)) is not None
