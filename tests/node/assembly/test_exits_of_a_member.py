@@ -235,6 +235,27 @@ async def test_what_a_node_shows_passes_the_check_by_genesis_alone(
     assert run(["exit", "show", "1", "--url", "http://node.example.org", "--secret-file", str(out)]) == 7
 
 
+async def test_a_light_store_is_trust_enough(place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, store = tmp_path / "exit.json", str(tmp_path / "light.sqlite")
+    assert run(["exit", "show", str(MEMBER), "--out", str(out), *place.log]) == 0
+    settings = Api(port=0)
+    app = build_api(place.view, settings, lambda: time.time_ns() // 1_000_000)
+    forever = ["--trusting-period-s", str(10**9)]
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_api, app, settings)
+            argv = ["light", "follow", "--once", "--store", store, "--url", bound[0], *place.genesis, *forever]
+            assert await trio.to_thread.run_sync(run, argv) == 0
+            argv = ["light", "verify", "5", "--store", store, "--url", bound[0], *forever]
+            assert await trio.to_thread.run_sync(run, argv) == 0
+            nursery.cancel_scope.cancel()
+    capsys.readouterr()
+    assert run(["exit", "verify", str(out), "--light-store", store]) == 0
+    told = capsys.readouterr().out
+    assert "light_client" in told
+    assert "the header of height 5 is trusted" in told
+
+
 def test_the_file_is_closed_in_a_folder_that_is_not(place: Place, tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     out = tmp_path / "exit.json"
