@@ -25,6 +25,7 @@ from node.api.governance_shapes import EffectView, GovernanceView, ProposalView
 from node.api.validator_shapes import ValidatorsView
 from node.codes import NodeCode
 from node.governance_values import after_json, kind_of, present_json, read_value
+from proofs.verdict import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def told_of_amendment(amendment: Amendment, genesis: Genesis | None) -> list[str
         lines.append(f"  {each.path}")
         lines += [f"    now   {now}"] if now else ["    now   nothing is listed there"] if genesis is not None else []
         lines.append(f"    then  {after_json(each) or 'taken off the list'}")
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _told(value: Any) -> str:
@@ -131,7 +132,7 @@ def told_of_dry_run(found: DryRun) -> list[str]:
 def told_of_effect(view: EffectView) -> str:
     """Own accounts before and after."""
     if view.refusal:
-        return f"proposal {view.proposal} could not take effect at height {view.height}: {view.refusal}"
+        return printable(f"proposal {view.proposal} could not take effect at height {view.height}: {view.refusal}")
     lines = [f"proposal {view.proposal}, if it took effect at height {view.height}:"]
     for each in view.accounts:
         fate = "below maintenance" if each.after.liquidated else "called" if each.after.called else "covered"
@@ -160,7 +161,7 @@ def told_of_governance(shown: GovernanceView) -> str:
         if one.until_height > shown.height
     ]
     lines += [f"vault {one.vault} on chain {one.chain_id} was detached at {one.height}" for one in shown.struck]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def state_of_home(home: Path, height: int | None) -> Any:

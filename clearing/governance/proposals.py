@@ -21,8 +21,9 @@ from clearing.run import Run
 from clearing.state.state import State
 
 AT = "proposal"
-JUDGED_PER_BLOCK = 4
-"""Judging builds risk arrays anew; more proposals than these are refused unjudged, and can be sent again."""
+JUDGED_PER_BLOCK = 2
+"""Judging builds risk arrays anew, some 50 ms for 600 options; further proposals are refused unjudged, and can be sent
+again."""
 NO_PROPOSER = bytes(32)
 
 

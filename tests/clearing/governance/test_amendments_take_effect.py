@@ -6,6 +6,7 @@ import pytest
 from clearing.apply_block import apply_block, replay
 from clearing.codes import ClearingCode
 from clearing.governance.fold import follow
+from clearing.governance.proposals import JUDGED_PER_BLOCK
 from clearing.governance.receipts import AmendmentInForce, ProposalAgreed, ProposalClosed, ProposalMade, VoteCounted
 from clearing.governance.records import Stage
 from clearing.state.export import export_state, import_state
@@ -221,9 +222,12 @@ def test_a_bomb_of_proposals_is_bounded_by_proposer_and_by_block() -> None:
     house = Parliament()
     bomb = [house.proposal(house.changes(("market.trade_fee_ppm", 100 + at)), 1 + at % 4) for at in range(12)]
     result = house.step(*bomb)
-    assert len(of_kind(result, ProposalMade)) == 4
+    assert len(of_kind(result, ProposalMade)) == JUDGED_PER_BLOCK
     assert set(codes(result)) == {ClearingCode.TOO_MANY_PROPOSALS}
-    house.step(*bomb)
-    house.step(*bomb)
+    for _ in range(8):
+        house.step(*bomb)
     under_way = [held for _, held in house.state.proposals.ordered() if held.stage is not Stage.CLOSED]
     assert len(under_way) == 4 * house.genesis.crisis.governance.open_proposals
+    # Also those that are refused count as judged.
+    bad = [house.proposal(house.changes(("market.trade_fee_ppm", 20_000 + at))) for at in range(4)]
+    assert codes(house.step(*bad)) == [ClearingCode.AMENDMENT_REFUSED] * 2 + [ClearingCode.TOO_MANY_PROPOSALS] * 2

@@ -211,3 +211,15 @@ def test_a_proposal_is_found_by_its_own_hash_only(node: Answers) -> None:
             find_proposal(lied, 1, network)
     with pytest.raises(LocalFault):
         find_proposal(view, 1, NetworkId(bytes(32)))
+
+
+def test_words_of_a_stranger_cannot_steer_a_terminal(
+    node: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    amendment = node.house.changes(("instruments.1.band_ppm", 50_000))
+    node.house.step(node.house.proposal(amendment, reason="\x1b[2Jharmless\u202e"))
+    assert run(["governance", "show"]) == 0
+    told = capsys.readouterr().out
+    assert "harmless" in told
+    assert "\x1b" not in told
+    assert "\u202e" not in told
