@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from clearing.collateral.terms import DepegTerms, HaircutTerms, SkewTerms
+from clearing.epoch import take_snapshot
 from clearing.gates.terms import AssetGate, GateTerms
 from clearing.governance.receipts import AmendmentInForce
 from clearing.instruments import Instrument, InstrumentKind
@@ -13,6 +14,7 @@ from clearing.margin.parameters import SPAN_SIXTEEN, Scenario
 from clearing.margins import margin_book
 from clearing.prices.terms import FundingTerms
 from clearing.state.indexes import CURRENCY, holders
+from proofs.rulebook import check_rulebook
 from tests.clearing.governance.parliament import Parliament
 from tests.clearing.governance.test_what_is_newly_listed_works import agreed_everywhere
 from tests.clearing.state.world import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, USD, WETH_1, codes, of_kind
@@ -69,6 +71,10 @@ def test_books_stay_whole_under_another_shape(name: str) -> None:
     assert BOB in holders(house.state, CURRENCY, 2**32 + WETH_1)
     house.wait(6)
     agreed_everywhere(house)
+    house.step(facts=house.custody_facts(400))
+    statement = take_snapshot(house.state).statement
+    terms, network = house.state.terms.genesis, house.network
+    assert "under the genesis' parameters" in check_rulebook(statement, terms, network=network)
 
 
 def test_a_wider_grid_asks_for_no_less() -> None:
