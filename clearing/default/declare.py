@@ -51,7 +51,7 @@ def declare(run: Run, failure: Failure, own: tuple[int, ...], clients: tuple[int
         run.touched.update((HOUSE_ACCOUNT, failure.account))
         return
     call_back_all(run, own)
-    if deficits and not book_of(run.state, failure.account).lots and _cure(run, member, failure.account, deficits, own):
+    if _cure(run, member, failure.account, _needed(run, member, failure, deficits), own):
         return
     _open(run, member, failure, own, clients)
 
@@ -92,8 +92,25 @@ def _is_dealt_with(state: State, account: int) -> bool:
     return any(account in held.own or account in held.clients for _, held in defaults_under_way(state))
 
 
+def _needed(run: Run, member: int, failure: Failure, deficits: Deficits) -> Deficits:
+    """What would mend a failure: an account's debts, and so much more that it covers initial margin and what is called.
+
+    As (account, cash group, micros); the more in the first group. Nothing when nothing is missing that could be paid.
+    """
+    state, account = run.state, failure.account
+    margin = margin_of(arrays_of(state), holdings_of(state, account))
+    part = state.contributions.get(member)
+    called = part.called if part is not None and part.account == account else 0
+    brought = {group: micros for _, group, micros in deficits}
+    more = max(margin.initial + called - margin.equity - sum(brought.values()), 0)
+    if more:
+        group = run.terms.crisis.fund.cash_group or run.terms.cash_groups[0]
+        brought[group] = brought.get(group, 0) + more
+    return tuple((account, group, micros) for group, micros in sorted(brought.items()))
+
+
 def _cure(run: Run, member: int, account: int, deficits: Deficits, own: tuple[int, ...]) -> bool:
-    """Pay an account's deficits out of the member's other own accounts, claims on other groups at par; or not.
+    """Bring an account what it needs out of the member's other own accounts, claims on other groups at par; or not.
 
     Not where that would take them below maintenance margin. What is free above initial margin pays first, then other
     cash, then more on credit: an account that is then below initial margin is called like any.
@@ -101,7 +118,7 @@ def _cure(run: Run, member: int, account: int, deficits: Deficits, own: tuple[in
     payers = [each for each in own if each != account]
     spare = {each: _above_maintenance(run.state, each) for each in payers}
     needed = sum(micros for _, _, micros in deficits)
-    if sum(spare.values()) < needed:
+    if not needed or sum(spare.values()) < needed:
         return False
     paid: dict[tuple[int, int], int] = {}
     for most in (free_cash, _cash, None):

@@ -30,9 +30,10 @@ class StatusChanged(Wire, frozen=True, tag=110):
 
 
 class DeficitCured(Wire, frozen=True, tag=111):
-    """A deficit was paid out of other money of the same member: no default.
+    """What an account failed on was paid out of other money of the same member: no default.
 
-    `paid`: (account, cash group, micros) in order of account and group.
+    That is its debts, and so much more that it covers its initial margin and what the fund calls for. `paid`:
+    (account, cash group, micros) in order of account and group; both sum to the same.
     """
 
     member: U63

@@ -129,6 +129,21 @@ def test_a_member_that_cannot_bring_what_it_is_assessed_owes_it_and_may_default_
     assert world.everything() == before
 
 
+def test_an_insolvent_account_with_positions_is_brought_back_to_initial_margin_by_the_members_others() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    second = world.opened(ALICE)
+    world.block(facts=[world.deposit_fact(second, 1, 80_000 * DOLLAR)])
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.prices(500_000)
+    world.block()
+    world.block()
+    (cured,) = [each for one in world.results for each in of_kind(one, DeficitCured)]
+    assert cured.deficits == ((1, 56_000 * DOLLAR),), "16,000 owed, and 40,000 of initial margin"
+    assert cured.paid == ((second, 1, 56_000 * DOLLAR),)
+    assert world.lots(ALICE, BTC_PERP) == 40_000
+    assert world.status(1) is MemberStatus.ACTIVE
+
+
 def test_own_accounts_help_each_other_before_there_is_a_default() -> None:
     world = DefaultWorld(fund=NO_FUND)
     world.bring(client=20_000)
