@@ -8,6 +8,9 @@ PIP := env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL -u PIP_REQUIRE_VIRTUALENV -u
        $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 SEEDS ?= 0:1000
+# Tests that start no network of processes: they share the cores, a file to each. All others run alone, one after another.
+TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base docs sim vectors) \
+            $(addprefix tests/node/,assembly backtest light oracle runs services)
 
 .PHONY: demo devnet test testnet sim fuzz check bench setup lock contracts docs clean
 
@@ -18,7 +21,10 @@ devnet: setup ## the same network, kept up until Ctrl-C
 	$(BIN)/crossclear devnet
 
 test: setup ## everything that is tested
-	$(BIN)/python -m pytest
+	failed=0; \
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(TOGETHER) || failed=1; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER)) || failed=1; \
+	exit $$failed
 
 testnet: setup ## a network of processes with faults: make testnet MANIFEST=tests/testnets/manifests/acceptance.toml
 	$(BIN)/python -m tests.testnets run $(MANIFEST)

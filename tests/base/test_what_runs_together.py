@@ -1,0 +1,29 @@
+"""`make test` runs every test once: what starts no network on all cores, the rest alone."""
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def runs() -> list[list[str]]:
+    """The words of each call of pytest."""
+    told = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [words.split() for words in re.findall(r"-m pytest(.*?)\|\|", told)]
+
+
+def test_each_folder_is_in_exactly_one_run() -> None:
+    together, alone = runs()
+    folders = [word for word in together if word.startswith("tests/")]
+    assert len(set(folders)) == len(folders) > 10
+    assert all((ROOT / folder).is_dir() for folder in folders)
+    assert [f"--ignore={folder}" for folder in folders] == alone
+
+
+def test_nothing_that_starts_a_network_runs_beside_others() -> None:
+    together, _ = runs()
+    folders = [ROOT / word for word in together if word.startswith("tests/")]
+    files = [file for folder in folders for file in folder.rglob("*.py") if file != Path(__file__)]
+    assert len(files) > 200
+    assert [str(file) for file in files if "mark.network" in file.read_text(encoding="utf-8")] == []
