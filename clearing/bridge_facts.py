@@ -43,7 +43,8 @@ def apply_bridge_facts(run: Run) -> None:
         for fact in observed.extension.facts if observed.extension else ():
             attest(run, Attestation(observed.validator, observed.power, fact))
     for chain in run.terms.chains.values():
-        _credit_in_order(run, chain.chain_id, chain.vault)
+        if (chain.chain_id, chain.vault) not in run.state.struck:
+            _credit_in_order(run, chain.chain_id, chain.vault)
     recall_soft_credit(run)
 
 
@@ -86,7 +87,12 @@ def is_awaited(run: Run, fact: VaultFact) -> bool:
         ours = released is not None and (released.chain_id, released.vault) == (fact.chain_id, fact.vault)
         return ours and is_open(run.state, fact.nonce)
     cursor = run.state.cursors.get((fact.chain_id, fact.vault))
-    if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed:
+    # Of a detached vault nothing is taken in any more, nor are its counters heard.
+    if (
+        cursor is None
+        or (fact.chain_id, fact.vault) in run.state.struck
+        or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed
+    ):
         return False
     return cursor.nonce < fact.nonce <= cursor.nonce + run.terms.market.deposit_window
 

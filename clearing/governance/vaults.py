@@ -8,17 +8,21 @@ is seen.
 
 import msgspec
 
+from clearing.assets import Asset
+from clearing.base.codec import u256
 from clearing.base.errors import Detail, Rejected
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.depeg import leave
 from clearing.collateral.listing import has_left
 from clearing.collateral.silence import silent_ms
+from clearing.facts import CustodySeen
 from clearing.genesis import Genesis
 from clearing.governance.amendments import VaultDetachment
 from clearing.governance.receipts import VaultDetached
 from clearing.governance.records import Struck
 from clearing.ledger import held
 from clearing.run import Run
+from clearing.state.records import Custody
 from clearing.state.state import State
 
 AT = "detachment"
@@ -62,6 +66,9 @@ def detach_vault(run: Run, amendment: VaultDetachment) -> None:
     for asset in run.terms.assets.values():
         if (asset.chain_id, asset.vault) == vault and asset.may_leave and not has_left(run.state, asset.id):
             leave(run, asset, 0, silent_ms(run.state, asset.chain_id))
+    for asset in run.terms.assets.values():
+        if (asset.chain_id, asset.vault) == vault:
+            _rest_custody(run.state, asset)
     waiting = tuple(each for each in change.waiting if each != vault)
     astray = tuple(each for each in change.astray if each != vault)
     run.state.changes.put(0, msgspec.structs.replace(change, waiting=waiting, astray=astray))
@@ -69,3 +76,18 @@ def detach_vault(run: Run, amendment: VaultDetachment) -> None:
     run.receipts.append(
         VaultDetached(amendment.chain_id, amendment.vault, change.number - 1, run.block.height - change.height)
     )
+
+
+def _rest_custody(state: State, asset: Asset) -> None:
+    """Let the vault's last counters be what the ledger took in, where they are behind it: they never come any more.
+
+    Or no epoch could close again. What they stand for counts for nothing, and nobody can prove or pay it.
+    """
+    flow, held_custody = state.flows[asset.id], state.custody.get(asset.id)
+    nothing = CustodySeen(asset.chain_id, asset.vault, asset.token, 0, bytes(32), u256(0), u256(0), u256(0))
+    seen = held_custody.seen if held_custody is not None else nothing
+    taken_in, withdrawn = int.from_bytes(flow.deposited_amount, "big"), int.from_bytes(seen.withdrawn, "big")
+    if held_custody is not None and int.from_bytes(seen.deposited, "big") >= taken_in:
+        return
+    rested = msgspec.structs.replace(seen, deposited=flow.deposited_amount, balance=u256(max(taken_in - withdrawn, 0)))
+    state.custody.put(asset.id, Custody(rested))

@@ -6,6 +6,7 @@ import pytest
 from clearing.blocks import ProvenOffence
 from clearing.codes import ClearingCode
 from clearing.collateral.terms import DepegTerms
+from clearing.epoch import take_snapshot
 from clearing.governance.amendments import (
     InstrumentHalt,
     InstrumentResumption,
@@ -194,7 +195,7 @@ def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more
     check_whole_ledger(house.state)
     # Claims on the group gave up their share of what is stuck, and that counts for nothing.
     assert house.cash(BOB) < 4_000 * DOLLAR
-    # What still comes in there is a stray, and nothing leaves.
+    # What still comes in there is not taken in, and nothing leaves.
     before = house.cash(ALICE)
     house.step(facts=[house.deposit_fact(ALICE, 2, 500 * DOLLAR)])
     assert house.cash(ALICE) == before
@@ -205,6 +206,25 @@ def test_a_detached_vault_lets_validators_change_and_takes_and_pays_nothing_more
     assert [chain.chain_id for chain in without_struck(house.state).chains] == [1]
     copy = import_state(house.genesis, SALT, export_state(house.state))
     assert (copy.terms.genesis, copy.module_roots()) == (house.state.terms.genesis, house.state.module_roots())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_epochs_close_again_after_a_vault_was_detached_whatever_was_last_seen_of_it(known: bool) -> None:
+    house = stuck(guarded=True)
+    if known:
+        behind = house.custody_facts(400)
+        house.step(facts=[house.deposit_fact(BOB, 2, 5 * DOLLAR)])
+        house.step(facts=behind)
+    house.wait(10)
+    house.agree(GONE, (1, 2, 3))
+    house.wait(6)
+    living = [fact for fact in house.custody_facts(800) if fact.chain_id == 1]
+    house.step(facts=living)
+    house.wait(6)
+    statement = take_snapshot(house.state).statement
+    lost = next(term for term in statement.custody if term.chain_id == 2)
+    assert lost.held > 0
+    assert int.from_bytes(lost.later, "big") == 0
 
 
 def test_money_in_suspense_goes_where_a_vote_says_and_nothing_else_does() -> None:
