@@ -50,6 +50,23 @@ class ValuedListing(Protocol):
     def members(self, group: RiskGroup) -> tuple[int, ...]: ...  # noqa: D102
 
 
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """What arrays are built from: a listing, every part ordered by id, its prices in ticks, and the rules for it."""
+
+    instruments: Sequence[Instrument]
+    assets: Sequence[Asset]
+    """Cash among them counts for nothing."""
+    cash_groups: Sequence[CashGroup]
+    marks: Mapping[int, int]
+    """By instrument."""
+    index: Mapping[int, int]
+    """By feed."""
+    parameters: RiskParameters
+    time_ms: int
+    """As of when options are valued."""
+
+
 @dataclass(frozen=True)
 class PlainArrays:
     """As `RiskArrays`; `rows` [m][1 + S] and `token_prices` [k] in micros."""
@@ -83,31 +100,21 @@ class PlainArrays:
         return build_tariff(self.instruments, self.index_ticks, self.assets, self.token_prices, self.parameters)
 
 
-def build_plain_arrays(
-    instruments: Sequence[Instrument],
-    assets: Sequence[Asset],
-    cash_groups: Sequence[CashGroup],
-    marks: Mapping[int, int],
-    index: Mapping[int, int],
-    parameters: RiskParameters,
-    time_ms: int,
-) -> PlainArrays:
-    """As `build_risk_arrays`, of instruments, tokens and cash groups that are ordered by id.
-
-    Raises KeyError for an instrument in no group.
-    """
+def build_plain_arrays(priced: Priced) -> PlainArrays:
+    """As `build_risk_arrays`. Raises KeyError for an instrument in no group."""
+    parameters, index = priced.parameters, priced.index
     groups = {group.id: group for group in parameters.groups}
     grids = {group.id: parameters.grid(group) for group in parameters.groups}
-    tokens = tuple(each for each in assets if not each.is_cash)
-    ticks = tuple(index.get(each.feed, 0) for each in instruments)
+    tokens = tuple(each for each in priced.assets if not each.is_cash)
+    ticks = tuple(index.get(each.feed, 0) for each in priced.instruments)
     rows = [
-        _row(each, at, marks.get(each.id), groups[each.group], grids[each.group], parameters, time_ms)
-        for each, at in zip(instruments, ticks, strict=True)
+        _row(each, at, priced.marks.get(each.id), groups[each.group], grids[each.group], parameters, priced.time_ms)
+        for each, at in zip(priced.instruments, ticks, strict=True)
     ]
     return PlainArrays(
-        instruments=tuple(instruments),
+        instruments=tuple(priced.instruments),
         assets=tokens,
-        cash_groups=tuple(cash_groups),
+        cash_groups=tuple(priced.cash_groups),
         parameters=parameters,
         rows=rows,
         token_prices=[each.unit_value(index[each.feed]) if each.feed in index else 0 for each in tokens],

@@ -16,7 +16,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.units import PPM
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, check_instruments
 from clearing.margin.parameters import RiskParameters, check_parameters
-from clearing.margin.plain import PlainArrays, build_plain_arrays
+from clearing.margin.plain import PlainArrays, Priced, build_plain_arrays
 from clearing.margin.rows import build_rows, build_slots
 from clearing.margin.snapshot import RULES_BYTES_MAX, PriceUsed, Row, Slot
 from clearing.margin.stress import StressArrays, build_stress
@@ -94,17 +94,15 @@ class Rulebook(Wire, frozen=True):
 
     def arrays(self) -> PlainArrays:
         """The risk arrays."""
-        marks = {each.instrument: each.ticks for each in self.marks}
-        return build_plain_arrays(
-            self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms
-        )
+        return build_plain_arrays(self._priced())
 
     def stress(self) -> StressArrays:
         """The stress scenarios' arrays."""
+        return build_stress(self._priced())
+
+    def _priced(self) -> Priced:
         marks = {each.instrument: each.ticks for each in self.marks}
-        return build_stress(
-            self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms
-        )
+        return Priced(self.instruments, self.tokens, self.cash_groups, marks, self.index, self.parameters, self.time_ms)
 
     def slots_and_rows(self) -> tuple[tuple[Slot, ...], tuple[Row, ...]]:
         """What a statement under this rulebook must have. Raises Bug where prices lift a coefficient out of range."""

@@ -10,17 +10,17 @@ not know members or the fund.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from clearing.assets import Asset, CashGroup
+from clearing.assets import Asset
 from clearing.base.errors import Bug
 from clearing.base.units import PPM
-from clearing.instruments import INDEX_TICKS_MAX, Instrument
+from clearing.instruments import INDEX_TICKS_MAX
 from clearing.margin.joint import JointCredit
 from clearing.margin.parameters import RiskParameters
-from clearing.margin.plain import COEFFICIENT_MAX, build_plain_arrays
+from clearing.margin.plain import COEFFICIENT_MAX, Priced, build_plain_arrays
 from clearing.margin.scenario_rows import shocked_index
 from clearing.margin.snapshot import Row, RowKind, Slot, SlotKind
 
@@ -39,26 +39,19 @@ class StressArrays:
 NO_STRESS = StressArrays()
 
 
-def build_stress(
-    instruments: Sequence[Instrument],
-    assets: Sequence[Asset],
-    cash_groups: Sequence[CashGroup],
-    marks: Mapping[int, int],
-    index: Mapping[int, int],
-    parameters: RiskParameters,
-    time_ms: int,
-) -> StressArrays:
-    """Arguments as of `build_plain_arrays`, whose columns these are under a grid of stress scenarios."""
+def build_stress(priced: Priced) -> StressArrays:
+    """The columns of `build_plain_arrays` under a grid of stress scenarios."""
+    parameters = priced.parameters
     if not parameters.stress:
         return NO_STRESS
-    grid = _grid_of(parameters)
-    arrays = build_plain_arrays(instruments, assets, cash_groups, marks, index, grid, time_ms)
+    arrays = build_plain_arrays(replace(priced, parameters=_grid_of(parameters)))
     numbers = range(len(parameters.stress))
     return StressArrays(
         names=tuple(each.name for each in parameters.stress),
         instruments=tuple(tuple(row[1 + number] for row in arrays.rows) for number in numbers),
         tokens=tuple(
-            tuple(_token_value(token, index, parameters, number) for token in arrays.assets) for number in numbers
+            tuple(_token_value(token, priced.index, parameters, number) for token in arrays.assets)
+            for number in numbers
         ),
     )
 

@@ -16,7 +16,7 @@ from clearing.genesis import Genesis, check_genesis
 from clearing.instruments import INDEX_TICKS_MAX, Instrument, InstrumentKind
 from clearing.margin.charges import LotCharge
 from clearing.margin.parameters import RiskGroup, Scenario, StressScenario
-from clearing.margin.plain import build_plain_arrays
+from clearing.margin.plain import Priced, build_plain_arrays
 from clearing.margin.rows import build_rows, build_slots
 from clearing.margin.stress import build_stress
 from clearing.provable import DIGITS_MAX, SLOTS_MAX
@@ -99,8 +99,8 @@ def test_a_genesis_that_passes_has_a_layout(instruments: int, groups: int, stres
         assert "genesis.rows" in str(fault)
         return
     marks, index = dict[int, int](), {BTC: INDEX_TICKS_MAX}
-    listed = (genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, risk, START_MS)
-    arrays, stress = build_plain_arrays(*listed), build_stress(*listed)
+    priced = Priced(genesis.instruments, genesis.assets, genesis.cash_groups, marks, index, risk, START_MS)
+    arrays, stress = build_plain_arrays(priced), build_stress(priced)
     slots: tuple[SlotRange, ...] = tuple(_RANGES[each.kind] for each in build_slots(arrays, stress))
     rows = build_rows(arrays, risk, stress)
     ranged = tuple(RowRange(_ROW_WIDTHS[each.kind], each.coefficients, each.constant, each.shortfall) for each in rows)

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.margin.arrays import build_risk_arrays
-from clearing.margin.plain import build_plain_arrays
+from clearing.margin.plain import Priced, build_plain_arrays
 from clearing.margin.rows import build_rows, build_slots
 from tests.clearing.valuing.books import ASSETS, CASH_GROUPS, DAY_MS, INDEX, INSTRUMENTS, NOW_MS
 from tests.clearing.valuing.charged import CHARGED, ONLY
@@ -19,7 +19,7 @@ prices = st.one_of(st.integers(1, 2_000_000), st.integers(1, 2**40 - 1))
 
 def both(of, marks, index, time_ms, instruments=INSTRUMENTS):
     listed = (instruments, ASSETS, CASH_GROUPS, marks, index, of, time_ms)
-    return build_plain_arrays(*listed), build_risk_arrays(*listed)
+    return build_plain_arrays(Priced(*listed)), build_risk_arrays(*listed)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -12,6 +12,7 @@ from clearing.base.errors import Bug, LocalFault
 from clearing.base.units import MICROS_PER_TICK, PPM
 from clearing.margin.fund import cover_terms, largest_two
 from clearing.margin.parameters import RiskParameters, Scenario, StressScenario, check_parameters
+from clearing.margin.plain import Priced
 from clearing.margin.rows import build_rows, build_slots, row_value
 from clearing.margin.scenario_rows import shocked_index
 from clearing.margin.snapshot import AccountHoldings, SlotKind
@@ -40,7 +41,7 @@ check_parameters(STRESSED)
 
 def stress_of(parameters: RiskParameters = STRESSED, marks=None, index=None):
     listed = (INSTRUMENTS, ASSETS, CASH_GROUPS, marks or {}, INDEX if index is None else index)
-    return build_stress(*listed, parameters, NOW_MS)
+    return build_stress(Priced(*listed, parameters, NOW_MS))
 
 
 STRESS = stress_of()

@@ -8,6 +8,7 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis import Genesis
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
+from clearing.margin.plain import Priced
 from clearing.margin.requirement import account_margin
 from clearing.margin.rows import build_rows, build_slots, build_statement
 from clearing.margin.snapshot import PublicTotal, SlotKind
@@ -51,7 +52,7 @@ def arrays_of(genesis: Genesis) -> RiskArrays:
 def test_the_statement_has_every_rule_and_fits_one_column_with_room_for_joint_scenarios(genesis: Genesis) -> None:
     arrays = arrays_of(genesis)
     listed = (genesis.instruments, genesis.assets, genesis.cash_groups, {}, INDEX)
-    stress = build_stress(*listed, genesis.risk, genesis.time_ms)
+    stress = build_stress(Priced(*listed, genesis.risk, genesis.time_ms))
     slots = build_slots(arrays, stress)
     statement = build_statement(
         arrays,
