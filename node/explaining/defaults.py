@@ -57,10 +57,10 @@ def _status(receipt: default.StatusChanged, _: Books) -> Words:
 
 def _cured(receipt: default.DeficitCured, _: Books) -> Words:
     owed, paid = sum(micros for _, micros in receipt.deficits), sum(micros for _, _, micros in receipt.paid)
-    lines = [tell(f"owed in cash group {group}: {micros}") for group, micros in receipt.deficits]
+    lines = [tell(f"needed in cash group {group}: {micros}") for group, micros in receipt.deficits]
     lines += [tell(f"{called(each)} paid {micros} in cash group {group}") for each, group, micros in receipt.paid]
-    lines.append(equal(f"paid together, of {owed} owed", paid, owed))
-    title = f"member {receipt.member} paid what {called(receipt.account)} owed: no default"
+    lines.append(equal("paid together, out of other accounts of the member", paid, owed))
+    title = f"member {receipt.member} paid what {called(receipt.account)} failed on: no default"
     return title, lines
 
 
