@@ -167,6 +167,14 @@ def recall_soft_credit(run: Run) -> None:
         _recall(run, key, credit, final)
 
 
+def recall_all_of(run: Run, chain_id: int, vault: bytes) -> None:
+    """Call back the loans against deposits of a vault of which nothing is taken in any more."""
+    for key, credit in list(run.state.soft_credits.ordered()):
+        if key[:2] == (chain_id, vault) and credit.micros:
+            run.state.soft_credits.put(key, msgspec.structs.replace(credit, micros=0))
+            _recall(run, key, credit, final_block(run.state, chain_id))
+
+
 def _is_coming(run: Run, key: tuple[int, bytes, int]) -> bool:
     """Whether the deposit is final and waits its turn, or more than a third of the power already says that it is."""
     claim = run.state.claims.get((FINAL, *key))

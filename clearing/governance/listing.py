@@ -113,6 +113,8 @@ def write_listing(state: State, before: Genesis, after: Genesis, previous_ms: in
     for instrument in sorted({each.id for each in before.instruments} - {each.id for each in after.instruments}):
         for table in (state.marks, state.premia, state.averages, state.halts):
             table.remove(instrument)
+    for key, _ in list(state.auction_orders.ordered()) if not after.market.prices.auction_blocks else ():
+        state.auction_orders.remove(key)
     groups = {group.id: group for group in before.cash_groups}
     for group in after.cash_groups:
         was = groups.get(group.id)

@@ -15,6 +15,7 @@ from clearing.codes import ClearingCode, reject
 from clearing.collateral.depeg import leave
 from clearing.collateral.listing import has_left
 from clearing.collateral.silence import silent_ms
+from clearing.collateral.soft_credit import recall_all_of
 from clearing.facts import CustodySeen
 from clearing.genesis import Genesis
 from clearing.governance.amendments import VaultDetachment
@@ -63,6 +64,7 @@ def check_detachment(state: State, amendment: VaultDetachment) -> Rejected | Non
 def detach_vault(run: Run, amendment: VaultDetachment) -> None:
     """Let the vault go. The caller has checked it, and changes the terms next."""
     vault, change = (amendment.chain_id, amendment.vault), run.state.changes[0]
+    recall_all_of(run, *vault)
     for asset in run.terms.assets.values():
         if (asset.chain_id, asset.vault) == vault and asset.may_leave and not has_left(run.state, asset.id):
             leave(run, asset, 0, silent_ms(run.state, asset.chain_id))

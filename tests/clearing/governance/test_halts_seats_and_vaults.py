@@ -3,10 +3,12 @@
 import msgspec
 import pytest
 
-from clearing.blocks import ProvenOffence
+from clearing.blocks import Block, ProvenOffence
 from clearing.codes import ClearingCode
+from clearing.collateral.soft_credit import lent, recall_all_of
 from clearing.collateral.terms import DepegTerms
 from clearing.epoch import take_snapshot
+from clearing.genesis import MarketParameters
 from clearing.governance.amendments import (
     InstrumentHalt,
     InstrumentResumption,
@@ -14,6 +16,7 @@ from clearing.governance.amendments import (
     ValidatorsAmendment,
     VaultDetachment,
 )
+from clearing.governance.judging import trial_state
 from clearing.governance.receipts import (
     AmendmentInForce,
     InstrumentHalted,
@@ -25,10 +28,14 @@ from clearing.governance.receipts import (
 )
 from clearing.governance.vaults import without_struck
 from clearing.ledger import SUSPENSE_ACCOUNT, balance, check_whole_ledger
+from clearing.prices.terms import PriceTerms
 from clearing.receipts import TradeNovated
+from clearing.run import Run
 from clearing.state.export import export_state, import_state
+from clearing.state.records import AuctionOrder
 from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
 from clearing.validators.sets import seats_of, set_of
+from tests.clearing.collateral.test_soft_credit import lending
 from tests.clearing.governance.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
 from tests.clearing.state.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD, VAULTS, codes, of_kind
 from tests.clearing.validators.chamber import key_of, validator
@@ -225,6 +232,34 @@ def test_epochs_close_again_after_a_vault_was_detached_whatever_was_last_seen_of
     lost = next(term for term in statement.custody if term.chain_id == 2)
     assert lost.held > 0
     assert int.from_bytes(lost.later, "big") == 0
+
+
+def test_loans_against_deposits_of_a_detached_vault_are_called_back() -> None:
+    world = lending()
+    seen, _ = world.sighted(ALICE, 1, 10_000 * DOLLAR)
+    world.go(facts=(seen,))
+    assert lent(world.state, ALICE, USD) == 8_000 * DOLLAR
+    fork = world.state.fork()
+    run = Run(fork, Block(world.state.now.height + 1, world.time_ms, (), 40, ()))
+    recall_all_of(run, seen.chain_id, seen.vault)
+    run.journal.check_conserved()
+    assert lent(fork, ALICE, USD) == lent(fork, 0, USD) == 0
+    check_whole_ledger(fork)
+    receipts = len(run.receipts)
+    recall_all_of(run, seen.chain_id, seen.vault)
+    assert len(run.receipts) == receipts, "once"
+
+
+def test_orders_of_auctions_that_are_no_more_are_forgotten() -> None:
+    market = MarketParameters(prices=PriceTerms(auction_blocks=3), epoch_blocks=5)
+    house = Parliament(governed_genesis(market=market))
+    fork = house.state.fork()
+    fork.auction_orders.put((BTC_PERP, ALICE), AuctionOrder(1, 790_000, 1))
+    house.state = fork.absorb()
+    after = msgspec.structs.replace(market, prices=PriceTerms())
+    trial = trial_state(house.state, msgspec.structs.replace(house.genesis, market=after), house.time_ms)
+    assert not list(trial.auction_orders.ordered())
+    assert list(house.state.auction_orders.ordered())
 
 
 def test_money_in_suspense_goes_where_a_vote_says_and_nothing_else_does() -> None:
