@@ -5,6 +5,7 @@ From genesis, from saved states, from the state at any height, and in processes 
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import trio
@@ -32,6 +34,7 @@ from clearing.governance.receipts import AmendmentInForce
 from clearing.liquidation.receipts import LiquidationOpened, SliceSold, StepTaken
 from clearing.receipts import Liquidated, Refused
 from clearing.state.export import export_state, import_state
+from node.api.authentication import SignedPart, authorization
 from node.api.render import receipt_accounts
 from node.api.server import build_api, serve_api
 from node.api.view import ReceiptAt, Series
@@ -229,6 +232,46 @@ async def test_a_receipt_that_a_node_has_changed_does_not_recompute(
     assert "BUT THE RECEIPT STATES" in told.out
     assert "1 of" in told.err
     assert "DO NOT RECOMPUTE" in told.err
+
+
+async def got(view: LiveView, target: str, member: int | None) -> httpx.Response:
+    """A request, signed by a member or by nobody."""
+    now = 1_700_000_000_000
+    app = build_api(view, Api(), lambda: now)
+    headers = {}
+    if member is not None:
+        part = SignedPart("GET", target, b"")
+        headers["authorization"] = authorization(view.network, secret(member), part, now, secrets.token_bytes(32))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
+        return await client.get(target, headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/v1/liquidations", "/v1/defaults"])
+async def test_only_members_ask_and_only_what_there_is_to_ask(served: LiveView, path: str) -> None:
+    assert (await got(served, path, None)).status_code == 401
+    assert (await got(served, path, 77)).status_code == 401, "a key that no member has"
+    for query in ("?after=x", "?limit=0", "?account=1", "?after=1:1&after=2:2"):
+        assert (await got(served, path + query, 2)).status_code == 400, query
+    page = (await got(served, f"{path}?limit=3", 2)).json()
+    assert len(page["receipts"]) == 3
+    rest = (await got(served, f"{path}?after={page['next']}", 2)).json()
+    assert rest["next"] == ""
+    assert not [each for each in rest["receipts"] if each in page["receipts"]]
+
+
+async def test_who_is_one_of_many_in_a_default_learns_no_others_account(log: CrisisLog, served: LiveView) -> None:
+    target = f"/v1/receipts?account={ALICE_CLIENT}"
+    (loss,) = [each for each in (await got(served, target, 1)).json()["receipts"] if each["kind"] == "LossShared"]
+    assert [each[0] for each in loss["details"]["deficits"]] == [str(ALICE), str(ALICE_CLIENT)], "both are member 1's"
+    (mine,) = [
+        each
+        for each in (await got(served, f"/v1/receipts?account={DAVE}", 4)).json()["receipts"]
+        if each["kind"] == "PortfolioSold"
+    ]
+    assert mine["details"]["account"] == str(DAVE)
+    others = (await got(served, "/v1/defaults?limit=500", 4)).json()["receipts"]
+    (loss,) = [each for each in others if each["kind"] == "LossShared"]
+    assert all(int(each[0]) >= MASKED for each in loss["details"]["deficits"])
 
 
 def test_pages_follow_each_other_and_concern_their_series_only(log: CrisisLog, served: LiveView) -> None:
