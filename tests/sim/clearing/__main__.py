@@ -34,6 +34,7 @@ def main() -> int:
                 print(f"seed {seed}: {fault}", flush=True)
             for total, more in zip(sums, counted, strict=True):
                 total.update(more)
+            print(f"seed {seed}: {sum(sums[0].values()):,} accepted so far", file=sys.stderr, flush=True)
     accepted, refused, told = sums
     for title, counter in (("accepted", accepted), ("refused", refused), ("receipts", told)):
         print(f"{title}: {sum(counter.values()):,}")

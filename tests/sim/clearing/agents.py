@@ -68,7 +68,7 @@ class Agent:
     def offers(self, world: Exchange) -> list[Offer]:
         """Trades it wants."""
         # Small, many, and both ways: what an ordinary day is made of.
-        wanted = self.chance.randint(0, 14)
+        wanted = self.chance.randint(0, 14 if world.is_calm else 36)
         return [
             self.offer(world, self.chance.randint(1, self.lots) * self.chance.choice((-1, 1))) for _ in range(wanted)
         ]
@@ -179,7 +179,7 @@ class Griefer(Agent):
             return super().facts(world)
         to = self.chance.choice((self.account, self.account - 1, 999, 2**48))
         return [
-            world.deposit_fact(to, self.chance.choice((USDC_1, USDC_2, WETH_1)), self.chance.choice((1, 999, 10**12)))
+            world.deposit_fact(to, self.chance.choice((USDC_1, USDC_2, WETH_1)), self.chance.choice((1, 999, 10**9)))
         ]
 
     def offers(self, world: Exchange) -> list[Offer]:

@@ -8,7 +8,6 @@ import msgspec
 
 import clearing.calls.margin_calls
 import clearing.default.declare
-import clearing.default.stages
 import clearing.default.waterfall
 import clearing.fund.collecting
 import clearing.liquidation.auction
@@ -18,7 +17,6 @@ import clearing.settling.perpetuals
 import clearing.trades.novation
 from clearing.base.units import mul_div_down
 from clearing.calls.failures import Failure
-from clearing.default.records import DefaultHeld
 from clearing.fund.records import Contribution
 from clearing.holdings import Holdings
 from clearing.margin.requirement import AccountMargin
@@ -30,7 +28,6 @@ liquidation: Any = clearing.liquidation.takeover
 margin_calls: Any = clearing.calls.margin_calls
 collecting: Any = clearing.fund.collecting
 declare: Any = clearing.default.declare
-stages: Any = clearing.default.stages
 auction: Any = clearing.liquidation.auction
 slices: Any = clearing.liquidation.slices
 waterfall: Any = clearing.default.waterfall
@@ -110,12 +107,12 @@ def _clients() -> Any:
 
 
 def _endless() -> Any:
-    """A default waits for prices for ever."""
+    """A default may take as long as it likes."""
 
-    def always(run: Run, held: DefaultHeld) -> bool:
-        return True
+    def unbounded(*_: object) -> int:
+        return 10**6
 
-    return _put(stages, "_waits", always)
+    return _put(declare, "blocks_max", unbounded)
 
 
 def _uncovered() -> Any:

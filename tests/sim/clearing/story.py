@@ -5,6 +5,8 @@ from random import Random
 
 from clearing.codes import ClearingCode
 from clearing.default.receipts import ClientRescued
+from clearing.default.records import MemberStatus
+from clearing.default.status import member_status
 from clearing.facts import Fact, WithdrawalNotExecuted
 from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed, WithdrawalReleased
 from clearing.rules import RULES
@@ -100,9 +102,11 @@ class Story:
     def trades(self) -> list[Transaction]:
         """Offers that somebody takes, signed by both."""
         made: list[Transaction] = []
-        for agent in self.agents:
+        # Whoever may not trade tries all the same, but seldom.
+        trading = [each for each in self.agents if self._is_active(each) or self.chance.random() < 0.05]
+        for agent in trading:
             for offer in agent.offers(self.world):
-                taker = next((each for each in self._others(agent) if each.takes(self.world, offer)), None)
+                taker = next((each for each in self._others(agent, trading) if each.takes(self.world, offer)), None)
                 if taker is not None:
                     made.append(self._trade(offer, taker.account))
         return made
@@ -124,8 +128,11 @@ class Story:
             told += self.world.custody_facts(4 * self.world.state.now.height)
         return told
 
-    def _others(self, agent: Agent) -> list[Agent]:
-        others = [each for each in self.agents if each is not agent]
+    def _is_active(self, agent: Agent) -> bool:
+        return member_status(self.world.state, agent.account) is MemberStatus.ACTIVE
+
+    def _others(self, agent: Agent, trading: list[Agent]) -> list[Agent]:
+        others = [each for each in trading if each is not agent]
         self.chance.shuffle(others)
         return others
 
