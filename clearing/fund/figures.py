@@ -9,6 +9,7 @@ accounts, once an epoch. It decides nothing.
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.epoch import rulebook_of
 from clearing.fund.sizing import StressFigures
+from clearing.fund.stressed import stressed_equities
 from clearing.holdings import Holdings, holdings_of
 from clearing.margin.stress import StressArrays, stressed_equity
 from clearing.margins import margin_book
@@ -27,16 +28,19 @@ def stress_figures(state: State, contributing: tuple[int, ...], group: int) -> S
     accounts = book.accounts()
     batch = book.margins(accounts)
     exposures = {member: 0 for member in contributing if member != HOUSE_MEMBER}
-    lacking: dict[int, list[int]] = {}
-    for account, equity, initial in zip(accounts, batch.equity, batch.initial, strict=True):
+    risky: list[tuple[int, int, Holdings]] = []
+    for account, equity, initial in zip(accounts, batch.equity.tolist(), batch.initial.tolist(), strict=True):
         member = state.accounts[account].member
         if member in exposures:
-            exposures[member] = min(exposures[member] + int(initial), TOLD_MAX)
+            exposures[member] = min(exposures[member] + initial, TOLD_MAX)
         own = holdings_of(state, account)
-        if not any(own.lots) and all(cash >= 0 for cash in own.cash):
-            continue  # what has no positions and owes nothing lacks nothing: tokens are never worth less than nothing
-        free = min(max(int(equity) - int(initial), 0), _cash(state, own, group))
-        found = [max(0, free - worth) for worth in stressed_equity(stress, own.cash, own.tokens, own.lots)]
+        # What has no positions and owes nothing lacks nothing: tokens are never worth less than nothing.
+        if any(own.lots) or any(cash < 0 for cash in own.cash):
+            risky.append((member, min(max(equity - initial, 0), _cash(state, own, group)), own))
+    lacking: dict[int, list[int]] = {}
+    worths = stressed_equities(stress, [own for _, _, own in risky])
+    for (member, free, _), of_account in zip(risky, worths, strict=True):
+        found = [max(0, free - worth) for worth in of_account]
         before = lacking.get(member, [0] * len(found))
         lacking[member] = [min(a + b, TOLD_MAX) for a, b in zip(before, found, strict=True)]
     return StressFigures(
