@@ -4,6 +4,7 @@ Rule: a vote belongs to an envelope key and weighs what that key has in the set 
 it weighs nothing, and who came may vote. So a change of validators needs no new ballot, and nobody decides who is gone.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from clearing.base.validators import ValidatorSet
@@ -40,8 +41,8 @@ def tally(state: State, number: int) -> Tally:
     return Tally(powers[True], powers[False], validators.total_power)
 
 
-def forget_votes(state: State, number: int) -> None:
-    """Drop the votes on a proposal that is closed, also of who left."""
-    for key, _ in list(state.votes.ordered()):
-        if key[0] == number:
+def forget_votes(state: State, numbers: Collection[int]) -> None:
+    """Drop the votes on proposals that are closed, also of who left; all in one look, for there may be many."""
+    if numbers:
+        for key in [key for key, _ in state.votes.ordered() if key[0] in numbers]:
             state.votes.remove(key)

@@ -19,8 +19,9 @@ RANGE_PPM_MIN = 10_000
 """No price scan range below one per cent: no requirement comes near zero."""
 VOLATILITY_RANGE_PPM_MIN = 10_000
 HAIRCUT_PPM_MIN = 5_000
+"""Of a token's price, and of the rate of a yield-bearing one."""
 GUARDED_HAIRCUT_PPM_MIN = 20_000
-"""Of what a cash token becomes that left its group, and of the rate of a yield-bearing token's receipt."""
+"""Of what a cash token becomes that left its group."""
 WHOLE_WEIGHT_PPM = PPM
 JOINT_WEIGHT_PPM_MAX = 900_000
 """After credit between groups at least a tenth of the plain sum stays."""
@@ -75,11 +76,14 @@ def protections(before: Genesis, after: Genesis) -> Iterator[tuple[str, int, int
     for part, fields in PROTECTIONS.items():
         was, now = getattr(before.crisis, part), getattr(after.crisis, part)
         yield from ((f"crisis.{part}.{field}", int(getattr(was, field)), int(getattr(now, field))) for field in fields)
-    groups = {group.id: group for group in after.cash_groups}
-    for group in before.cash_groups:
-        if group.id in groups:
-            deadline = groups[group.id].call.deadline_blocks
-            yield f"cash_groups.{group.id}.call.deadline_blocks", group.call.deadline_blocks, deadline
+    deadlines = {group.id: group.call.deadline_blocks for group in after.cash_groups}
+    for cash in before.cash_groups:
+        now = deadlines.get(cash.id, 0)
+        yield f"cash_groups.{cash.id}.call.deadline_blocks", cash.call.deadline_blocks, now
+    minimum = {group.id: group.short_option_ppm for group in after.risk.groups}
+    for group in before.risk.groups:
+        if group.id in minimum:
+            yield f"risk.groups.{group.id}.short_option_ppm", group.short_option_ppm, minimum[group.id]
 
 
 def bounds(genesis: Genesis) -> Iterator[Check]:
@@ -140,6 +144,9 @@ def _of_assets(genesis: Genesis) -> Iterator[Check]:
         at = f"assets.{asset.id}"
         if not asset.is_cash:
             yield f"{at}.haircut_ppm", asset.haircut_ppm, asset.haircut_ppm >= HAIRCUT_PPM_MIN
+        if asset.yields.feed:
+            rate = asset.yields.haircut_ppm
+            yield f"{at}.yields.haircut_ppm", rate, rate >= HAIRCUT_PPM_MIN
         if asset.may_leave:
             yield f"{at}.depeg.haircut_ppm", asset.depeg.haircut_ppm, asset.depeg.haircut_ppm >= GUARDED_HAIRCUT_PPM_MIN
             yield f"{at}.depeg.band_ppm", asset.depeg.band_ppm, asset.depeg.band_ppm <= 100_000

@@ -1,15 +1,15 @@
 """The end of a proposal: it takes effect, or it does not and says why.
 
 Rule: a proposal ends once. It is judged again in the block in which it would take effect, for the state has moved on;
-what then may not be is closed with the refusal, as if it had been asked for now. The votes are dropped, the proposal's
-hash stays until nobody can show the request again.
+what then may not be is closed with the refusal, as if it had been asked for now. The caller drops the votes; the
+proposal's hash stays until nobody can show the request again.
 """
 
 import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.governance.amendments import amendment_hash
-from clearing.governance.ballots import forget_votes, tally
+from clearing.governance.ballots import tally
 from clearing.governance.effects import judge, take_effect
 from clearing.governance.receipts import AmendmentInForce, ProposalClosed
 from clearing.governance.records import GovernanceClock, ProposalHeld, Stage
@@ -41,7 +41,6 @@ def close_refused(run: Run, proposal: bytes, held: ProposalHeld, refusal: Reject
 
 
 def _close(run: Run, proposal: bytes, held: ProposalHeld) -> None:
-    forget_votes(run.state, held.number)
     if held.not_after_ms < run.time_ms:
         run.state.proposals.remove(proposal)
         return

@@ -8,7 +8,7 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
-from clearing.governance.ballots import tally
+from clearing.governance.ballots import forget_votes, tally
 from clearing.governance.closing import close_refused, enact
 from clearing.governance.effects import must_wait
 from clearing.governance.halts import end_halts
@@ -27,6 +27,7 @@ def turn_governance(run: Run) -> None:
     if run.state.governance.get(0) is None:
         return
     due: list[tuple[int, int, bytes, ProposalHeld]] = []
+    closed: set[int] = set()
     for proposal, held in list(run.state.proposals.ordered()):
         if held.stage is Stage.CLOSED:
             if held.not_after_ms < run.time_ms:
@@ -35,9 +36,14 @@ def turn_governance(run: Run) -> None:
             due.append((held.effective_ms, held.number, proposal, held))
         elif held.stage is Stage.OPEN and held.vote_until_ms < run.time_ms:
             close_refused(run, proposal, held, _over(run, held))
+            closed.add(held.number)
     done = 0
-    for _, _, proposal, held in sorted(due, key=lambda each: each[:2]):
+    for _, number, proposal, held in sorted(due, key=lambda each: each[:2]):
         done += _turn(run, proposal, held) if done < ENACTED_PER_BLOCK else 0
+        after = run.state.proposals.get(proposal)
+        if after is None or after.stage is Stage.CLOSED:
+            closed.add(number)
+    forget_votes(run.state, closed)
 
 
 def _turn(run: Run, proposal: bytes, held: ProposalHeld) -> int:

@@ -10,7 +10,7 @@ from clearing.base import ed25519
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
 from clearing.governance.amendments import URGENT
-from clearing.governance.ballots import Tally, in_force, tally
+from clearing.governance.ballots import Tally, forget_votes, in_force, tally
 from clearing.governance.closing import close_refused, enact
 from clearing.governance.receipts import ProposalAgreed, VoteCounted
 from clearing.governance.records import ProposalHeld, Stage, VoteHeld
@@ -74,6 +74,7 @@ def settle_stage(run: Run, proposal: bytes, held: ProposalHeld, counted: Tally) 
         refusal = enact(run, held, proposal)
         if refusal is not None:
             close_refused(run, proposal, held, refusal)
+        forget_votes(run.state, {held.number})
         return
     if counted.agreed and held.stage is Stage.OPEN:
         effective_ms = run.time_ms + run.terms.genesis.crisis.governance.timelock_ms

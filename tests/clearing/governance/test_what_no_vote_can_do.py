@@ -9,6 +9,7 @@ from clearing.accounts.kinds import AccountKind
 from clearing.assets import Feed
 from clearing.base.codec import encode
 from clearing.base.errors import Rejected
+from clearing.base.ids import FUND_ACCOUNT
 from clearing.codes import ClearingCode
 from clearing.genesis import AccountTerms
 from clearing.governance.amendments import NOTHING, Change, TermsAmendment
@@ -22,6 +23,7 @@ from clearing.margin.parameters import RiskGroup, Scenario
 from clearing.ranges.parameters import RangeParameters
 from tests.clearing.governance.parliament import Parliament, governed_genesis
 from tests.clearing.state.world import ALICE, BOB, BTC_CALL, USD, codes, of_kind
+from tests.sim.clearing.crisis_terms import STRESS
 
 STALE, FROZEN, REFUSED, BAD = (
     ClearingCode.AMENDMENT_STALE,
@@ -212,6 +214,43 @@ def test_what_may_be_when_proposed_and_may_not_when_due_is_closed_and_the_networ
     assert [each.code for each in closed] == [REFUSED]
     assert BTC_CALL in house.state.terms.instruments
     house.step()
+
+
+PROTECTED = {
+    "crisis.calls.deadline_blocks": 5,
+    "crisis.default.house_capital_micros": 10**9,
+    "crisis.default.porting_blocks": 5,
+    "crisis.default.assessment_blocks": 5,
+    "crisis.gates.deficit_reserve": True,
+    "crisis.gates.give_back_expired": True,
+    "cash_groups.1.call.deadline_blocks": 4,
+    "risk.groups.1.short_option_ppm": 20_000,
+}
+
+
+@pytest.mark.parametrize("path", PROTECTED)
+def test_what_protects_somebody_may_be_voted_for_but_not_away(path: str) -> None:
+    house = Parliament()
+    off = value_at(house.genesis, path)
+    house.amend((path, PROTECTED[path]))
+    assert value_at(house.state.terms.genesis, path) == PROTECTED[path]
+    found = judge_terms(house.state, house.changes((path, off)))
+    assert isinstance(found, Rejected)
+    assert found.at == f"bounds.{path}"
+
+
+def test_default_and_fund_may_be_voted_for_but_not_away() -> None:
+    house = Parliament(
+        msgspec.structs.replace(governed_genesis(), risk=msgspec.structs.replace(HOUSE.genesis.risk, stress=STRESS))
+    )
+    house.amend(("crisis.default.enabled", True), ("crisis.fund.cash_group", 1))
+    assert FUND_ACCOUNT in house.state.accounts
+    house.step(house.trade(ALICE, BOB, 1, 10, 790_000))
+    house.wait(12)
+    for path, after in (("crisis.default.enabled", False), ("crisis.fund.cash_group", 0)):
+        found = judge_terms(house.state, house.changes((path, after)))
+        assert isinstance(found, Rejected)
+        assert found.code == FROZEN
 
 
 PATHS = [
