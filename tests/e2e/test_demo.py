@@ -34,6 +34,9 @@ def test_the_summary_holds_everything_that_must_be_shown(demo_run: DemoFolder) -
     assert summary["trades"].keys() == {"perpetual", "future", "option"}
     assert min(summary["trades"].values()) > 0
     assert summary["liquidations"] > 0
+    assert summary["margin_calls"] > 0
+    assert summary["fund_members"] >= 7
+    assert summary["fund_micros"] >= 7 * 500_000_000
     assert summary["withdrawals_across_chains"] >= 1
     assert summary["withdrawals_confirmed"] >= 1
     assert 0 <= summary["heights_until_root_equal_after_restart"] <= 20
