@@ -3,6 +3,7 @@
 from collections import Counter
 from random import Random
 
+from clearing.apply_block import apply_block
 from clearing.codes import ClearingCode
 from clearing.default.receipts import ClientRescued
 from clearing.default.records import MemberStatus
@@ -10,15 +11,19 @@ from clearing.default.status import member_status
 from clearing.facts import Fact, WithdrawalNotExecuted
 from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed, WithdrawalReleased
 from clearing.rules import RULES
+from clearing.state.export import export_state, import_state
+from clearing.state.state import State
 from clearing.transactions import Transaction
-from tests.clearing.state.world import OWNER, executed
+from tests.clearing.state.world import OWNER, SALT, executed
 from tests.sim.clearing.agents import KINDS, Agent, Offer
-from tests.sim.clearing.audit import Watch, audit_block
+from tests.sim.clearing.audit import Watch, audit_block, require
 from tests.sim.clearing.council import Council
 from tests.sim.clearing.crisis_audit import CrisisAudit, audit_end
 from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
 
 QUIET_BLOCKS = 150
+STRANGER_BLOCKS = 16
+"""So often a stranger reads a snapshot and applies the next block."""
 
 
 class Story:
@@ -37,7 +42,7 @@ class Story:
         self.released: list[WithdrawalReleased] = []
         self.lost: list[WithdrawalReleased] = []
         """Withdrawals that nobody takes to their vault in time."""
-        self.prices: list[tuple[int, dict[int, int]]] = []
+        self.prices: list[tuple[int, dict[int, int]]] = [(self.world.state.now.time_ms, dict(self.world.ticks))]
         """What honest validators told lately."""
 
     def run(self, blocks: int) -> None:
@@ -75,7 +80,12 @@ class Story:
     def apply(self, requests: list[Transaction], facts: list[Fact]) -> None:
         """One block, audited and counted."""
         world = self.world
+        stranger = self.stranger() if world.state.now.height % STRANGER_BLOCKS == 0 else None
         result = world.play(requests, facts)
+        if stranger is not None:
+            other, told = apply_block(stranger, world.blocks[-1])
+            same = told == result and other.module_roots() == world.state.module_roots()
+            require(same, "a stranger with a snapshot comes to another state", height=result.height)
         priced = {feed: ticks for feed, ticks in world.ticks.items() if feed not in world.unpriced}
         self.prices = [*self.prices[-40:], (world.state.now.time_ms, priced)]
         audit_block(world.state, result, self.prices)
@@ -98,6 +108,11 @@ class Story:
                 self.released.append(receipt)
             elif isinstance(receipt, ClientRescued):
                 OWNER.update(dict.fromkeys((receipt.account, *receipt.children), receipt.to_member))
+
+    def stranger(self) -> State:
+        """The state as somebody has it who has just read a snapshot of it."""
+        world = self.world
+        return import_state(world.genesis, SALT, export_state(world.state))
 
     def trades(self) -> list[Transaction]:
         """Offers that somebody takes, signed by both."""
