@@ -5,6 +5,8 @@ filled first, then who bid first, then the lower member. A buyer covers initial 
 Contributions of members who did not bid for their share, or only at a bad price, are used before those of the others.
 """
 
+from dataclasses import dataclass, field
+
 import msgspec
 
 from clearing.base.errors import Rejected
@@ -105,28 +107,50 @@ def most_asked(run: Run, lots: Lots) -> int:
 
 def sell(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     """Fill the bids for a default's portfolio, rank who could bid, and forget the bids."""
-    terms, lots = run.terms.crisis.default, portfolio(run, held)
+    lots = portfolio(run, held)
     bids = {member: bid for (of, member), bid in list(run.state.default_bids.ordered()) if of == number}
-    of_slices, margin = terms.auction_slices, slice_margin(run, lots)
-    first, dearest = 0, None
-    full: set[int] = set()
+    sale = _Sale(lots, slice_margin(run, lots), bids)
     for ask, _, member in sorted((bid.ask_micros, bid.height, member) for member, bid in bids.items()):
-        if not lots or ask > mul_div_down(margin, terms.auction_worst_ppm, PPM):
+        if not lots or ask > mul_div_down(sale.margin, run.terms.crisis.default.auction_worst_ppm, PPM):
             break
-        bid = bids[member]
-        wanted = min(bid.slices, of_slices - first)
-        slices = _carried(run, member, bid, lots, first, wanted)
-        if slices:
-            _fill(run, number, held, (member, bid), (first, slices), lots)
-            first, dearest = first + slices, ask
-        # A bid that comes too late to be filled counts if it could have been.
-        carried = slices == wanted if wanted else _carried(run, member, bid, lots, 0, bid.slices) == bid.slices
-        full.update({member} if carried else ())
-    good_ask = (dearest or 0) + mul_div_down(margin, terms.auction_tolerance_ppm, PPM)
-    ranked = _rank(run, number, held, bids, full, first, good_ask) if lots else ()
+        _take(run, number, held, sale, member)
+    if lots:
+        receipt = _ranked(run, number, held, sale)
+        run.receipts.append(receipt)
+        ranked = tuple((member, rank) for member, _, _, _, rank in receipt.members)
+        held = msgspec.structs.replace(held, seniority=ranked)
     for member in bids:
         run.state.default_bids.remove((number, member))
-    return msgspec.structs.replace(held, seniority=ranked)
+    return held
+
+
+@dataclass(slots=True)
+class _Sale:
+    """A sale in progress."""
+
+    lots: Lots
+    margin: int
+    """Of a slice."""
+    bids: dict[int, BidHeld]
+    """By member."""
+    sold: int = 0
+    dearest: int = 0
+    """The dearest ask filled so far; the last one, as the cheapest are filled first."""
+    carried: set[int] = field(default_factory=set)
+    """Members who could carry all that they bid for, also what was sold before their turn."""
+
+
+def _take(run: Run, number: int, held: DefaultHeld, sale: _Sale, member: int) -> None:
+    """A bid's turn: as much as it wants, is left and it carries."""
+    bid, of_slices = sale.bids[member], run.terms.crisis.default.auction_slices
+    wanted = min(bid.slices, of_slices - sale.sold)
+    slices = _carried(run, member, bid, sale.lots, sale.sold, wanted)
+    if slices:
+        _fill(run, number, held, (member, bid), (sale.sold, slices), sale.lots)
+        sale.sold, sale.dearest = sale.sold + slices, bid.ask_micros
+    rest = bid.slices - wanted
+    if slices == wanted and _carried(run, member, bid, sale.lots, 0, rest) == rest:
+        sale.carried.add(member)
 
 
 def _fill(
@@ -212,25 +236,28 @@ def survivors_of(state: State, defaulter: int) -> tuple[int, ...]:
     )
 
 
-def _rank(
-    run: Run,
-    number: int,
-    held: DefaultHeld,
-    bids: dict[int, BidHeld],
-    full: set[int],
-    sold: int,
-    good_ask: int,
-) -> tuple[tuple[int, int], ...]:
-    """(member, rank), lower ranks paying first; with a receipt. `full`: members who carry all they bid for."""
-    survivors = survivors_of(run.state, held.member)
+def _ranked(run: Run, number: int, held: DefaultHeld, sale: _Sale) -> BiddersRanked:
+    """Every survivor's rank, lower ones paying first, with all that it follows from."""
+    terms, survivors = run.terms.crisis.default, survivors_of(run.state, held.member)
+    good_ask = sale.dearest + mul_div_down(sale.margin, terms.auction_tolerance_ppm, PPM)
     needed = {member: required(run.state, member) for member in survivors}
-    whole, of_slices = sum(needed.values()), run.terms.crisis.default.auction_slices
+    whole = sum(needed.values())
     told = []
     for member in survivors:
-        share = of_slices * needed[member] // whole if whole else 0
-        bid = bids.get(member)
+        share = terms.auction_slices * needed[member] // whole if whole else 0
+        bid = sale.bids.get(member)
         good = bid is not None and bid.ask_micros <= good_ask
-        rank = 0 if bid is None or not good else 2 if bid.slices >= share and member in full else 1
+        rank = 0 if bid is None or not good else 2 if bid.slices >= share and member in sale.carried else 1
         told.append((member, share, bid.slices if bid else 0, bid.ask_micros if bid else 0, rank))
-    run.receipts.append(BiddersRanked(number, sold, of_slices, good_ask, tuple(told)))
-    return tuple((member, rank) for member, _, _, _, rank in told)
+    return BiddersRanked(
+        number=number,
+        sold=sale.sold,
+        of_slices=terms.auction_slices,
+        good_ask=good_ask,
+        members=tuple(told),
+        portfolio=sale.lots,
+        slice_margin=sale.margin,
+        tolerance_ppm=terms.auction_tolerance_ppm,
+        required=tuple(needed.items()),
+        carried=tuple(sorted(sale.carried)),
+    )

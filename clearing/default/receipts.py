@@ -114,6 +114,16 @@ class BiddersRanked(Wire, frozen=True, tag=116):
     good_ask: I64
     members: tuple[tuple[U63, U32, U32, I64, U32], ...]
     """(member, share, slices bid, ask, rank)."""
+    portfolio: tuple[tuple[U32, I64], ...]
+    """(instrument, lots) that were for sale."""
+    slice_margin: U63
+    """Initial margin of the portfolio alone, divided by the slices and rounded down."""
+    tolerance_ppm: U32
+    """`good_ask` is the dearest ask filled (0: none was), and so much of `slice_margin`, rounded down."""
+    required: tuple[tuple[U63, U63], ...]
+    """(member, micros): the weights of the shares."""
+    carried: tuple[U63, ...]
+    """Members that could carry all that they bid for, also what was sold before their turn; ordered."""
 
 
 class ClientRescued(Wire, frozen=True, tag=117):
