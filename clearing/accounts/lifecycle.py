@@ -162,13 +162,14 @@ def _check_empty(run: Run, at: str, account: int) -> Rejected | None:
 
 
 def _pending(run: Run, account: int) -> int:
-    """How many things of the account are under way: soft credit, a restriction, a cash call, orders in auctions,
-    withdrawals that wait."""
+    """How many things of the account are under way: soft credit, a restriction, calls, a liquidation, orders in
+    auctions, withdrawals that wait."""
     state = run.state
     loans = sum((account, group) in state.loans for group in run.terms.cash_groups)
     orders = sum((instrument, account) in state.auction_orders for instrument in run.terms.instruments)
     waiting = len(waiting_of(state, account))
-    return loans + orders + waiting + (account in state.cash_calls) + (account in state.restrictions)
+    calls = (account in state.cash_calls) + (account in state.margin_calls) + (account in state.liquidations)
+    return loans + orders + waiting + calls + (account in state.restrictions)
 
 
 def _set_children(run: Run, account: int, children: tuple[int, ...]) -> None:

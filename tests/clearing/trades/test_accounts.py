@@ -7,10 +7,12 @@ import pytest
 from clearing.accounts.kinds import AccountKind
 from clearing.accounts.lifecycle import close_account, opened_id
 from clearing.base.codec import decode, encode
+from clearing.calls.records import CallKind, MarginDeadline
 from clearing.codes import ClearingCode
 from clearing.epoch import take_snapshot
 from clearing.genesis import MEMBER_ACCOUNTS_MAX, OPENED_ACCOUNTS, Genesis
 from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.liquidation.records import Liquidation
 from clearing.margins import margin_book
 from clearing.receipts import DepositCredited, DepositStray, Liquidated
 from clearing.run import Run
@@ -130,6 +132,8 @@ def test_an_account_is_emptied_and_closed_in_one_block() -> None:
     [
         ("loans", lambda account: (account, 1), Loan(1)),
         ("cash_calls", lambda account: account, CashCall(1, 2)),
+        ("margin_calls", lambda account: account, MarginDeadline(CallKind.EARLY, 1, 2)),
+        ("liquidations", lambda account: account, Liquidation(1, 2, 3, 4)),
         ("restrictions", lambda account: account, Restriction(10**6, 1, b"\xa1" * 20, 1)),
         ("auction_orders", lambda account: (BTC_PERP, account), AuctionOrder(1, PRICE, 1)),
     ],

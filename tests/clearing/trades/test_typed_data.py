@@ -14,6 +14,7 @@ from clearing.base.codec import encode
 from clearing.base.hashing import keccak256
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import sign_digest
+from clearing.liquidation import requests as liquidations
 from clearing.trades import requests as trades
 from clearing.trades.requests import StatementLine
 
@@ -32,6 +33,7 @@ KINDS = [
     (accounts.AccountClosing, accounts.CLOSING_TYPE),
     (accounts.TokenTransfer, accounts.TOKEN_TRANSFER_TYPE),
     (accounts.AccountPorting, accounts.PORTING_TYPE),
+    (liquidations.LiquidationBid, liquidations.BID_TYPE),
 ]
 
 
