@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import structlog
@@ -22,18 +21,18 @@ from bridge.evidence_store import EvidenceStore
 from bridge.quorum import EndpointQuorum, Tips
 from bridge.receipt_proofs import prove_events
 from bridge.rpc import Endpoint
-from bridge.unpaid import AT_ONCE, Expired
+from bridge.unpaid import Expired
 from bridge.watcher import LookBack, Watcher
 from clearing.base.codec import Wire, decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.facts import DepositSighted, Fact, VaultFact, WithdrawalNotExecuted, fact_key
-from clearing.gates.unpaid import expired_open, first_open
 from clearing.genesis import Genesis
 from clearing.state.state import State
 from node.codes import NodeCode
 from node.config import Chain as ChainConfig
 from node.fact_pool import FactPool, event_is_agreed
 from node.gossip import carries
+from node.open_withdrawals import OpenWithdrawals
 from node.p2p.network import Incoming, Network, Topic
 
 GOSSIP_BYTES_MAX = 4096
@@ -99,7 +98,7 @@ class BridgeService:
         self.keepers: dict[int, EvidenceKeeper] = {}
         self.pulses: dict[int, Pulse] = {}
         self._expired: dict[int, tuple[Expired, ...]] = {}
-        self._first_open = 0
+        self._open = OpenWithdrawals()
         for chain in self._chains:
             # What was seen and not agreed on before a restart is attested again.
             for fact in self._store.pending(chain.chain_id):
@@ -158,11 +157,10 @@ class BridgeService:
 
     def settle(self, state: State) -> None:
         """Forget, on disk too, the events that the decided state has taken; note which withdrawals it has open."""
-        self._first_open = first_open(state, self._first_open)
+        self._open.follow(state)
         for chain in self._chains:
             self._store.settle(chain.chain_id, lambda fact: event_is_agreed(state, fact))
-            expired = islice(expired_open(state, chain.chain_id, self._first_open), AT_ONCE)
-            self._expired[chain.chain_id] = tuple(Expired(*each) for each in expired)
+            self._expired[chain.chain_id] = self._open.expired(state, chain.chain_id)
 
     async def _emit(self, network: Network, changed: Callable[[], None], fact: Fact) -> None:
         self._pool.add(fact)

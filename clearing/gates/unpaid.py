@@ -5,7 +5,7 @@ never will. Only on more than two thirds of the power's word for exactly this th
 time alone gives nothing back. A withdrawal is either executed or not: whichever is agreed on first closes the other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -28,26 +28,14 @@ def is_open(state: State, nonce: int) -> bool:
     return released is not None and not released.executed and nonce not in state.not_paid
 
 
-def first_open(state: State, after: int = 0) -> int:
-    """The lowest nonce from `after` on of which it is not known yet what became of it."""
-    nonce = after
-    while nonce < state.now.withdrawals and not is_open(state, nonce):
-        nonce += 1
-    return nonce
-
-
-def expired_open(state: State, chain_id: int, first: int = 0) -> Iterator[tuple[int, int]]:
-    """(nonce, not-after in seconds) of open withdrawals of a chain from `first` on whose time is over by ours.
-
-    In order of release up to the first, of any chain, whose time is not over: as terms stay, those after it are later.
-    """
+def expired_open(state: State, chain_id: int, nonces: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """(nonce, not-after in seconds) of those that are of a chain, open, and whose time is over by ours."""
     if not state.terms.genesis.crisis.gates.give_back_expired:
         return
-    for nonce in range(first, state.now.withdrawals):
+    for nonce in nonces:
         released = state.withdrawals[nonce]
-        if released.not_after_s * 1000 >= state.now.time_ms:
-            return
-        if released.chain_id == chain_id and is_open(state, nonce):
+        expired = released.not_after_s * 1000 < state.now.time_ms
+        if released.chain_id == chain_id and expired and is_open(state, nonce):
             yield nonce, released.not_after_s
 
 

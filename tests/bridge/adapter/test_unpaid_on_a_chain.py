@@ -363,7 +363,12 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
     async with Endpoint(scene.made.chain.url) as endpoint:
         world = ledger(scene)
         lookout = Lookout(
-            scene, [endpoint], watch, expired=lambda: [Expired(*e) for e in expired_open(world.state, CHAIN_ID)]
+            scene,
+            [endpoint],
+            watch,
+            expired=lambda: [
+                Expired(*e) for e in expired_open(world.state, CHAIN_ID, range(world.state.now.withdrawals))
+            ],
         )
 
         async def block(*requests, after_ms=1_000):
@@ -393,7 +398,7 @@ async def test_from_the_vault_through_the_pool_into_the_ledger_and_back_to_its_o
         backs = of_kind(await block(), WithdrawalGivenBack)
         assert [(each.number, each.credited) for each in backs] == [(0, ALICE)]
         assert world.cash(ALICE) == deposited
-        assert list(expired_open(world.state, CHAIN_ID)) == []
+        assert list(expired_open(world.state, CHAIN_ID, range(world.state.now.withdrawals))) == []
         for _ in range(3):
             scene.mine(4)
             assert not of_kind(await block(), WithdrawalGivenBack)

@@ -171,7 +171,7 @@ def test_without_the_term_nothing_is_given_back() -> None:
     world.block(after_ms=LATER_MS)
     world.block(facts=[not_executed(world, 0)])
     assert world.cash(ALICE) == 95_000 * DOLLAR
-    assert not list(expired_open(world.state, 1))
+    assert not list(expired_open(world.state, 1, range(world.state.now.withdrawals)))
 
 
 def test_so_many_a_block_and_the_rest_in_the_next() -> None:
@@ -179,12 +179,14 @@ def test_so_many_a_block_and_the_rest_in_the_next() -> None:
     count = GIVEN_BACK_PER_BLOCK + 3
     world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(count)))
     world.block(after_ms=LATER_MS)
-    assert [nonce for nonce, _ in expired_open(world.state, 1)] == list(range(count))
+    assert [nonce for nonce, _ in expired_open(world.state, 1, range(world.state.now.withdrawals))] == list(
+        range(count)
+    )
     first = world.block(facts=[not_executed(world, nonce) for nonce in range(count)])
     assert len(of_kind(first, WithdrawalGivenBack)) == GIVEN_BACK_PER_BLOCK
     assert len(of_kind(world.block(), WithdrawalGivenBack)) == 3
     assert world.cash(ALICE) == 100_000 * DOLLAR
-    assert not list(expired_open(world.state, 1))
+    assert not list(expired_open(world.state, 1, range(world.state.now.withdrawals)))
 
 
 def test_it_waits_for_room_under_the_cap() -> None:

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from bridge.unpaid import AT_ONCE, Expired
 from clearing.extension import FACTS_MAX, VoteExtension, decode_extension, encode_extension
 from clearing.facts import ChainHeartbeat, CustodySeen, DepositSeen, WithdrawalNotExecuted
-from clearing.gates.unpaid import expired_open, first_open
+from clearing.gates.unpaid import expired_open
 from node.bridge_service import BridgeService
 from node.config import Chain
 from node.fact_pool import FactPool
+from node.open_withdrawals import OpenWithdrawals
 from node.relayer_service import open_claims
 from tests.clearing.gates.gated import gated, not_executed
 from tests.clearing.state.world import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS, World, executed
@@ -110,14 +111,22 @@ def test_a_relayer_carries_no_claim_whose_time_is_over() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=12))
-def test_what_is_open_is_found_from_the_first_open_one_on(ends: list[tuple[int, bool]]) -> None:
-    world = expired(10)
-    first = 0
+def test_what_is_kept_from_block_to_block_is_what_a_look_at_everything_finds(ends: list[tuple[int, bool]]) -> None:
+    world, kept, closed = expired(10), OpenWithdrawals(), set[int]()
     for nonce, is_paid in ends:
         world.block(facts=[executed(1, nonce) if is_paid else not_executed(world, nonce)])
-        first = first_open(world.state, first)
-        assert first == first_open(world.state)
-        found = list(expired_open(world.state, 1, first))
-        assert found == list(expired_open(world.state, 1))
-        closed = {end for end, _ in ends[: ends.index((nonce, is_paid)) + 1]}
-        assert closed.isdisjoint(each for each, _ in found)
+        closed.add(nonce)
+        kept.follow(world.state)
+        found = [each.nonce for each in kept.expired(world.state, 1)]
+        assert found == [each for each, _ in expired_open(world.state, 1, range(world.state.now.withdrawals))]
+        assert found == [each for each in range(10) if each not in closed]
+
+
+def test_one_that_stays_open_for_ever_costs_later_blocks_nothing_but_itself() -> None:
+    world, kept = expired(1), OpenWithdrawals()
+    for _ in range(5):
+        first = world.state.now.withdrawals
+        world.block(*(world.withdrawal(ALICE, USDC_1, DOLLAR) for _ in range(50)))
+        world.block(facts=[executed(1, nonce) for nonce in range(first, first + 50)])
+        kept.follow(world.state)
+        assert kept._open == [0]
