@@ -20,7 +20,7 @@ from clearing.genesis import Genesis, genesis_from_json
 from clearing.governance.certified import AMENDMENTS_BYTES_MAX
 from clearing.transactions import Transaction
 from node.api.authentication import SignedPart, authorization
-from node.api.crisis_shapes import DefaultPage, LiquidationPage
+from node.api.crisis_shapes import DefaultPage, FundPage, LiquidationPage
 from node.api.exit_shapes import ExitView
 from node.api.fund_shapes import FundOpening, FundView
 from node.api.governance_shapes import EffectView, GovernanceView
@@ -173,6 +173,10 @@ class NodeClient:
     async def defaults(self, after: str = "") -> DefaultPage:
         """One page of defaults; accounts of others are masked."""
         return await self._get("/v1/defaults" + (f"?after={after}" if after else ""), DefaultPage, signed=True)
+
+    async def fund_receipts(self, after: str = "") -> FundPage:
+        """One page of the default fund's receipts; accounts of others are masked."""
+        return await self._get("/v1/fund/receipts" + (f"?after={after}" if after else ""), FundPage, signed=True)
 
     async def readiness(self) -> Readiness:
         """All checks, also when the node is not ready."""

@@ -8,7 +8,7 @@ from clearing.blocks import BlockResult
 from clearing.receipts import Receipt
 from node.api.render import receipt_accounts
 from node.api.view import ReceiptAt, Series
-from node.explaining.concerned import DEFAULTS, LIQUIDATIONS
+from node.explaining.concerned import DEFAULTS, FUNDS, LIQUIDATIONS
 from node.store.records import ReceiptRecord
 
 RECEIPT_BYTES_MAX = 1 << 20
@@ -30,7 +30,7 @@ def receipt_records(result: BlockResult) -> tuple[ReceiptRecord, ...]:
 
 def _series(receipt: Receipt) -> tuple[int, ...]:
     """What all members may read stands under the number of its series, too."""
-    series = ((Series.LIQUIDATIONS, LIQUIDATIONS), (Series.DEFAULTS, DEFAULTS))
+    series = ((Series.LIQUIDATIONS, LIQUIDATIONS), (Series.DEFAULTS, DEFAULTS), (Series.FUND, FUNDS))
     return tuple(int(each) for each, kinds in series if type(receipt) in kinds)
 
 

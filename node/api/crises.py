@@ -1,11 +1,11 @@
-"""Routes that tell of calls, liquidations and defaults, and what can be bid for in them.
+"""Routes that tell of calls, liquidations, defaults and the default fund, and what can be bid for in them.
 
 Rule: any member may ask; accounts of other members are masked, amounts are not. Everything comes from the view.
 """
 
 from collections.abc import Sequence
 
-from node.api.crisis_shapes import DefaultPage, LiquidationPage
+from node.api.crisis_shapes import DefaultPage, FundPage, LiquidationPage
 from node.api.handlers import Call, page_of
 from node.api.render import receipt_view
 from node.api.shapes import ReceiptView
@@ -32,6 +32,12 @@ def defaults(call: Call) -> object:
         instruments=tuple(view.instrument_ticks()),
         under_way=tuple(view.defaults_under_way()),
     )
+
+
+def fund_receipts(call: Call) -> object:
+    """One page of the default fund."""
+    receipts, more = _page(call, Series.FUND)
+    return FundPage(receipts=receipts, next=more, instruments=tuple(call.view.instrument_ticks()))
 
 
 def _page(call: Call, series: Series) -> tuple[tuple[ReceiptView, ...], str]:

@@ -76,3 +76,11 @@ class DefaultPage(Body, frozen=True):
     next: str
     instruments: tuple[InstrumentTicks, ...]
     under_way: tuple[DefaultUnderWay, ...]
+
+
+class FundPage(Body, frozen=True):
+    """Receipts of the default fund in order, masked as those of liquidations; `next` as there."""
+
+    receipts: tuple[ReceiptView, ...]
+    next: str
+    instruments: tuple[InstrumentTicks, ...]

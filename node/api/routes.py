@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from node.api import crises, exits, fund, governance, handlers, inclusion, light, margins, peers, statements
 from node.api.bodies import SubmitBody
-from node.api.crisis_shapes import DefaultPage, LiquidationPage
+from node.api.crisis_shapes import DefaultPage, FundPage, LiquidationPage
 from node.api.exit_shapes import ExitView
 from node.api.fund_shapes import FundOpening, FundView
 from node.api.governance_shapes import EffectView, GovernanceView
@@ -219,6 +219,16 @@ ROUTES: tuple[Route, ...] = (
         "Margin calls and liquidations, page by page, and slices for sale. Accounts of other members are masked.",
         crises.liquidations,
         LiquidationPage,
+        parameters=PAGED,
+        signed=True,
+    ),
+    Route(
+        "GET",
+        "/v1/fund/receipts",
+        "fund_receipts",
+        "How the default fund was sized, called for, paid into and drawn on. Accounts of other members are masked.",
+        crises.fund_receipts,
+        FundPage,
         parameters=PAGED,
         signed=True,
     ),

@@ -48,6 +48,7 @@ class Series(IntEnum):
 
     LIQUIDATIONS = -1
     DEFAULTS = -2
+    FUND = -3
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class NodeView(Protocol):
         ...
 
     def crisis_receipts(self, series: Series, after: tuple[int, int], limit: int) -> Sequence[ReceiptAt]:
-        """At most `limit` receipts of calls and liquidations, or of defaults, later than (height, index), in order."""
+        """At most `limit` receipts of a series, later than (height, index), in order."""
         ...
 
     def masks(self, address: bytes) -> Callable[[int], int]:

@@ -1,4 +1,4 @@
-"""`crossclear liquidations explain` and `crossclear waterfall explain`: of a running node, or a block log."""
+"""`crossclear liquidations explain`, `waterfall explain` and `fund explain`: of a running node, or a block log."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +71,28 @@ def waterfall_explain(
         found = of_log(*_opened(log, genesis, key, cut_torn_tail=cut_torn_tail), DEFAULTS)
     told = tell_defaults(found.receipts, found.listing)
     return _tell(_among(told, of_default(found.receipts, number)), output)
+
+
+@click.command("explain")
+@account_options
+@log_options
+@output_option
+def fund_explain(log: Path | None, genesis: Path | None, cut_torn_tail: bool, output: str, **key: Any) -> int:
+    """Tell how the default fund was sized, called for, paid into, drawn on and paid back, and compute it again.
+
+    What each member has is followed from receipt to receipt. A node masks accounts of other members; with --log every
+    block is executed again. Exits with 6 when a line does not come out as its receipt states.
+    """
+    from node.explaining.concerned import FUNDS
+    from node.explaining.funds import tell_fund
+    from node.explaining.sources import of_log, of_pages
+
+    found: Gathered
+    if log is None:
+        found = ask(lambda client: of_pages(client.fund_receipts, FUNDS), **key)
+    else:
+        found = of_log(*_opened(log, genesis, key, cut_torn_tail=cut_torn_tail), FUNDS)
+    return _tell(tell_fund(found.receipts, found.listing), output)
 
 
 def _among(told: "list[Told]", wanted: "list[ReceiptAt]") -> "list[Told]":

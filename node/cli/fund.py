@@ -1,4 +1,4 @@
-"""`crossclear fund show|opening|verify`: the default fund of a network, and whether contributions cover."""
+"""`crossclear fund show|opening|verify|explain`: the default fund of a network, and whether contributions cover."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ import click
 
 from node.cli.anchors import amended, amendments_option, anchor_of, anchor_options, light_options
 from node.cli.exits import Exit
+from node.cli.explaining import fund_explain
 from node.cli.output import output_option, say, show
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ _url = click.option("--url", default="http://127.0.0.1:26680", show_default=True
 @click.group()
 def fund() -> None:
     """The default fund: how large it has to be, who contributes what, and a check that it covers."""
+
+
+fund.add_command(fund_explain)
 
 
 @fund.command("show")

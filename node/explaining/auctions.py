@@ -1,9 +1,10 @@
 """The hedging auction of a default in words: bids, slices, prices, and how bidders are ranked for the loss."""
 
+from clearing.base.units import PPM
 from clearing.default.receipts import BiddersRanked, DefaultBidTaken, Moved, PortfolioSold
 from node.explaining.estates import Books
 from node.explaining.lines import Line, equal, holds, tell
-from node.explaining.telling import Listing, called, signed
+from node.explaining.telling import Listing, called, per_cent, signed
 
 Words = tuple[str, list[Line]]
 RANKS = ("no bid, or too dear", "good, but for less than its share, or more than it can carry", "for its share")
@@ -33,6 +34,7 @@ def portfolio_sold(receipt: PortfolioSold, books: Books) -> Words:
     if sold is not None:
         books.sold[receipt.number] = sold + receipt.slices
     books.dearest[receipt.number] = receipt.ask_micros
+    books.filled.setdefault(receipt.number, []).append(receipt)
     return f"default {receipt.number}: member {receipt.member} took positions by {called(receipt.account)}", lines
 
 
@@ -41,18 +43,42 @@ def ranked(receipt: BiddersRanked, books: Books) -> Words:
     lines = []
     if receipt.number in books.seen:
         lines.append(equal("slices sold", receipt.sold, books.sold.get(receipt.number, 0)))
-    lines.append(tell(f"a bid of {receipt.good_ask} or less for a slice is good"))
+    for filled in books.filled.pop(receipt.number, []):
+        lines += _lots(filled, receipt, books.listing)
+    dearest = books.dearest.pop(receipt.number, 0)
+    if receipt.number in books.seen:
+        tolerated = receipt.slice_margin * receipt.tolerance_ppm // PPM
+        text = (
+            f"a bid is good up to {dearest}, the dearest filled, + {per_cent(receipt.tolerance_ppm)} of the margin of a"
+        )
+        lines.append(equal(f"{text} slice, {receipt.slice_margin}, down", receipt.good_ask, dearest + tolerated))
+    needed = dict(receipt.required)
+    whole = sum(needed.values())
     for member, share, slices, ask, rank in receipt.members:
+        required = needed.get(member, 0)
+        found = receipt.of_slices * required // whole if whole else 0
+        text = f"member {member}: share = {receipt.of_slices} x {required} / {whole}, down"
+        lines.append(equal(text, share, found))
         good = slices > 0 and ask <= receipt.good_ask
-        most = 0 if not good else 1 if slices < share else 2
-        text = f"member {member}: share {share}, bid for {slices} at {ask}: {RANKS[min(rank, 2)]}"
-        lines.append(holds(text, rank == most or (most == 2 and rank == 1)))
-    whole = sum(share for _, share, _, _, _ in receipt.members)
-    lines.append(holds(f"shares are of {receipt.of_slices} together, rounded down", whole <= receipt.of_slices))
+        place = 0 if not good else 2 if slices >= share and member in receipt.carried else 1
+        lines.append(equal(f"member {member}: bid for {slices} at {ask}: {RANKS[place]}: rank", rank, place))
     return (
         f"default {receipt.number}: {receipt.sold} of {receipt.of_slices} slices were sold; lower ranks pay first",
         lines,
     )
+
+
+def _lots(filled: PortfolioSold, receipt: BiddersRanked, listing: Listing) -> list[Line]:
+    """What a bid got of each position: all up to its last slice, less all up to its first."""
+    got = {each.instrument: each.lots for each in filled.positions}
+    first, last, of_slices = filled.first, filled.first + filled.slices, filled.of_slices
+    lines = []
+    for instrument, lots in receipt.portfolio:
+        size = abs(lots) * last // of_slices - abs(lots) * first // of_slices
+        name = f"member {filled.member}: {listing.instrument(instrument)}"
+        text = f"{name}: {signed(lots)} x {last} / {of_slices} - {signed(lots)} x {first} / {of_slices}, towards zero"
+        lines.append(equal(text, got.get(instrument, 0), size if lots > 0 else -size))
+    return lines
 
 
 def moved_line(each: Moved, listing: Listing) -> Line:

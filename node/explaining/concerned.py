@@ -15,7 +15,7 @@ from clearing.calls import receipts as calls
 from clearing.collateral import receipts as collateral
 from clearing.default import receipts as default
 from clearing.default.waterfall import Layer
-from clearing.fund.receipts import FundDrawn
+from clearing.fund import receipts as fund
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.liquidation import receipts as liquidation
 from clearing.receipts import Liquidated, MarginCalled, MarginRestored, Receipt
@@ -84,11 +84,21 @@ DEFAULTS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     default.DefaultEnded: (),
     default.MemberReadmitted: (),
     default.MemberLeft: (),
-    FundDrawn: _OWN,
+    fund.FundDrawn: _OWN,
 }
 """What `crossclear waterfall explain` tells, and where accounts stand in it."""
 
-_TABLE = LIQUIDATIONS | DEFAULTS
+FUNDS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
+    default.StatusChanged: (),
+    fund.FundSized: (),
+    fund.FundCalled: _OWN,
+    fund.FundPaid: _OWN,
+    fund.FundReturned: _OWN,
+    fund.FundDrawn: _OWN,
+}
+"""What `crossclear fund explain` tells, and where accounts stand in it."""
+
+_TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
 _OF_ACCOUNTS = frozenset((Layer.HOUSE_CAPITAL, Layer.GAINS, Layer.TEAR_UP))
 """Layers whose payers are accounts; those of the others are members."""
 

@@ -5,7 +5,7 @@ Rule: kept by number of the default, from its declaration on; what was not seen 
 
 from dataclasses import dataclass, field
 
-from clearing.default.receipts import DefaultDeclared, EstatePooled, LossShared
+from clearing.default.receipts import DefaultDeclared, EstatePooled, LossShared, PortfolioSold
 from clearing.default.waterfall import Layer
 from node.explaining.lines import Line, tell
 from node.explaining.telling import Listing, called, signed
@@ -26,6 +26,7 @@ class Books:
     sold: dict[int, int] = field(default_factory=dict)
     """Slices of a portfolio that were sold."""
     dearest: dict[int, int] = field(default_factory=dict)
+    filled: dict[int, list[PortfolioSold]] = field(default_factory=dict)
 
     def begin(self, receipt: DefaultDeclared) -> None:
         """A default was declared."""

@@ -146,13 +146,14 @@ def test_the_terms_of_an_amendment_are_those_of_its_time(log: CrisisLog, from_lo
 
 def test_each_liquidation_and_default_is_told_out_of_the_log(log: CrisisLog, from_log: list[str], capsys: Any) -> None:
     counts = {}
-    for command in (["liquidations", "explain"], ["waterfall", "explain"]):
+    for command in (["liquidations", "explain"], ["waterfall", "explain"], ["fund", "explain"]):
         assert run([*command, *from_log, "--output", "json"]) == 0
         told = json.loads(capsys.readouterr().out)
         counts[command[0]] = sum(line["ok"] is True for each in told for line in each["lines"])
         assert not [each for each in told for line in each["lines"] if line["ok"] is False]
     assert counts["liquidations"] > 80, "lines that were computed again"
     assert counts["waterfall"] > 20
+    assert counts["fund"] > 20
     assert run(["liquidations", "explain", *from_log, "--account", str(DAVE), "--output", "json"]) == 0
     assert {each["kind"] for each in json.loads(capsys.readouterr().out)} == {"SliceSold"}
     assert run(["waterfall", "explain", *from_log, "--number", "2", "--output", "json"]) == 0
@@ -197,7 +198,7 @@ async def ask(view: LiveView, folder: Path, member: int, *command: str) -> int:
 async def test_a_node_tells_its_members_the_same_with_others_masked(
     log: CrisisLog, served: LiveView, tmp_path: Path, capsys: Any
 ) -> None:
-    for command in ("liquidations", "waterfall"):
+    for command in ("liquidations", "waterfall", "fund"):
         assert await ask(served, tmp_path, 2, command, "explain", "--output", "json") == 0
         stranger = capsys.readouterr().out
         assert await ask(served, tmp_path, 1, command, "explain", "--output", "json") == 0
@@ -246,7 +247,7 @@ async def got(view: LiveView, target: str, member: int | None) -> httpx.Response
         return await client.get(target, headers=headers)
 
 
-@pytest.mark.parametrize("path", ["/v1/liquidations", "/v1/defaults"])
+@pytest.mark.parametrize("path", ["/v1/liquidations", "/v1/defaults", "/v1/fund/receipts"])
 async def test_only_members_ask_and_only_what_there_is_to_ask(served: LiveView, path: str) -> None:
     assert (await got(served, path, None)).status_code == 401
     assert (await got(served, path, 77)).status_code == 401, "a key that no member has"

@@ -10,13 +10,15 @@ import pytest
 from clearing.base.errors import RemoteFault
 from clearing.calls.breach import TOUCH_PPM, touch_ppm
 from clearing.default import receipts as default
+from clearing.fund import receipts as fund
 from clearing.liquidation.receipts import BackstopTook, SliceSold, StepTaken
 from clearing.receipts import Liquidated
 from node.api.render import named
 from node.api.unrender import unnamed
 from node.explaining.calls import breach_ppm
-from node.explaining.concerned import DEFAULTS, LIQUIDATIONS, MASKED, concerned, masks, renamed
+from node.explaining.concerned import DEFAULTS, FUNDS, LIQUIDATIONS, MASKED, concerned, masks, renamed
 from node.explaining.defaults import _TELL as TELL_DEFAULTS
+from node.explaining.funds import _TELL as TELL_FUND
 from node.explaining.lines import equal, holds, in_text, tell
 from node.explaining.liquidations import _TELL as TELL_LIQUIDATIONS
 from tests.node.explaining.told_stories import (
@@ -36,7 +38,7 @@ STORIES = {
     "deleveraging": of_deleveraging,
     "gains": of_gains,
 }
-TABLE = LIQUIDATIONS | DEFAULTS
+TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +83,14 @@ COMPUTED: dict[type, tuple[str, ...]] = {
     BackstopTook: ("notional", "equity_after", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
     Liquidated: ("notional", "penalty", "equity_after", "positions.0.lots"),
     default.PortfolioSold: ("first", "paid"),
-    default.BiddersRanked: ("sold",),
+    default.BiddersRanked: ("sold", "good_ask", "members.0.1", "members.0.4"),
     default.Deleveraged: ("lots",),
     default.LossShared: ("loss", "deficits.0.2", "steps.0.before", "steps.0.borne", "steps.0.shares.0.amount"),
     default.DefaultEnded: ("loss", "by_layer.0.1"),
+    fund.FundSized: ("target", "sizes.0", "scenarios.0.cover_two", "parts.0.required"),
+    fund.FundCalled: ("micros", "has"),
+    fund.FundPaid: ("has",),
+    fund.FundDrawn: ("left",),
 }  # fmt: skip
 
 
@@ -130,7 +136,8 @@ def _added(value: Any, path: list[str], more: int) -> Any:
 def test_every_kind_that_is_kept_for_members_is_told() -> None:
     assert set(TELL_LIQUIDATIONS) == set(LIQUIDATIONS)
     assert set(TELL_DEFAULTS) == set(DEFAULTS)
-    assert not set(LIQUIDATIONS) & set(DEFAULTS)
+    assert set(TELL_FUND) | {default.StatusChanged} == set(FUNDS)
+    assert not set(LIQUIDATIONS) & (set(DEFAULTS) | set(FUNDS))
 
 
 ACCOUNTS = {"account", "bidder", "backstop", "recipient", "fund", "estate", "own", "clients", "children"}

@@ -10,6 +10,7 @@ from clearing.liquidation.terms import LiquidationTerms
 from clearing.state.state import State
 from node.api.view import ReceiptAt
 from node.explaining.defaults import tell_defaults
+from node.explaining.funds import tell_fund
 from node.explaining.lines import Told
 from node.explaining.liquidations import tell_liquidations
 from node.explaining.telling import Listing, listing_of
@@ -34,7 +35,8 @@ class Heard:
 
     def told(self) -> list[Told]:
         listing: Callable[[int], Listing] = lambda height: self.listings[height]  # noqa: E731 - typed at once
-        return [*tell_liquidations(self.receipts, listing), *tell_defaults(self.receipts, listing)]
+        tellers = (tell_liquidations, tell_defaults, tell_fund)
+        return [each for tell in tellers for each in tell(self.receipts, listing)]
 
     def changed(self, at: int, receipt: Any) -> "Heard":
         """The same with another receipt in the place of one."""
