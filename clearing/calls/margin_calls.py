@@ -67,7 +67,7 @@ def _call_all(
         if may_liquidate(run, held):
             due.append((shortage(run, margin), account, held, margin))
         else:
-            pause(run, account)
+            pause(run, account, held, margin)
     call_early(run, book, looked_at, congestion)
     return due
 

@@ -52,11 +52,14 @@ def back(run: Run, account: int, held: Holdings, margin: AccountMargin, wanted: 
 
 
 def _is_able(run: Run, backstop: int, account: int) -> bool:
-    """Whether it may take anything: its member in good standing, another than the account's, itself not called."""
+    """Whether it may take anything: its member in good standing, another than the account's, itself not called.
+
+    One that is called may be due in this very block, with what it held before.
+    """
     accounts = run.state.accounts
     own = accounts[backstop].member == accounts[account].member
     active = status_of_account(run.state, backstop) is MemberStatus.ACTIVE
-    return active and not own and backstop not in run.state.liquidations and backstop not in run.state.restrictions
+    return active and not own and not accounts[backstop].called_height and backstop not in run.state.restrictions
 
 
 def _largest(

@@ -27,6 +27,7 @@ from clearing.liquidation.sizing import DENOMINATOR, restoring_share, share_of, 
 from clearing.liquidation.takeover import (
     Plan,
     cover,
+    is_at_risk,
     make_plan,
     mark_of,
     open_positions,
@@ -90,10 +91,15 @@ def end_liquidation(run: Run, account: int, margin: AccountMargin, *, failed: bo
         run.receipts.append(LiquidationEnded(account, *ended))
 
 
-def pause(run: Run, account: int) -> None:
-    """Put off what an account's liquidation has still to sell: while prices are not open, its path stands still."""
+def pause(run: Run, account: int, held: Holdings, margin: AccountMargin) -> None:
+    """Put off what an account's liquidation has still to sell: while prices are not open, its path stands still.
+
+    Where nothing is left that could be lost there is nothing to wait for.
+    """
     record = run.state.liquidations.get(account)
-    if record is not None and run.block.height <= record.last_height:
+    if not is_at_risk(run, held):
+        end_liquidation(run, account, margin, failed=False)
+    elif record is not None and run.block.height <= record.last_height:
         later = {"first_height": record.first_height + 1, "last_height": record.last_height + 1}
         run.state.liquidations.put(account, msgspec.structs.replace(record, **later))
 

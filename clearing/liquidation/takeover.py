@@ -41,6 +41,11 @@ def may_liquidate(run: Run, held: Holdings) -> bool:
     """Whether the account could lose more than it has paid for, and prices that are not open could not change that."""
     if suspended(run, held) and not _lost_anyway(run, held):
         return False
+    return is_at_risk(run, held)
+
+
+def is_at_risk(run: Run, held: Holdings) -> bool:
+    """Whether the account could lose more than it has paid for: it owes cash, or holds what is marked or short."""
     owed = any(claim < 0 for claim in held.cash)
     instruments = run.terms.instruments.values()
     risky = any(lots < 0 or (lots and each.is_marked) for each, lots in zip(instruments, held.lots, strict=True))

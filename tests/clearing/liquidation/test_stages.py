@@ -21,7 +21,7 @@ from clearing.liquidation.receipts import (
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.receipts import Liquidated
 from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, WETH_1, of_kind
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, ETH_PERP, HOUSE, USDC_1, WETH_1, of_kind
 
 
 def test_the_backstop_takes_over_before_the_house_and_gets_the_penalty() -> None:
@@ -252,3 +252,15 @@ def test_an_account_in_liquidation_that_comes_back_but_owes_cash_loses_collatera
     assert world.cash(ALICE) >= 0
     assert ALICE not in world.state.liquidations
     assert not any(of_kind(result, StepTaken) for result in world.results)
+
+
+def test_a_backstop_that_is_called_itself_takes_nothing() -> None:
+    terms = LiquidationTerms(backstop_account=CAROL)
+    world = leveraged(CallTerms(), terms)
+    world.go(world.withdrawal(CAROL, USDC_1, 95_125 * DOLLAR))
+    world.go(world.trade(BOB, CAROL, ETH_PERP, 4_000, 20_000), world.trade(BOB, CAROL, BTC_PERP, 1_500, 790_000))
+    world.eth = 26_000
+    # What Alice is long would restore Carol, who is short, and due in this very block with what she held before.
+    result = world.go(btc=715_000)
+    assert not of_kind(result, BackstopTook)
+    assert [each.account for each in of_kind(result, Liquidated)] == [ALICE, CAROL]
