@@ -204,7 +204,7 @@ async def test_a_node_tells_its_members_the_same_with_others_masked(
         assert await ask(served, tmp_path, 1, command, "explain", "--output", "json") == 0
         owner = capsys.readouterr().out
         assert len(json.loads(stranger)) == len(json.loads(owner)) > 10
-        for account in (ALICE, ALICE_CLIENT):
+        for account in (ALICE, ALICE_CLIENT) if command != "fund" else (ALICE,):
             assert f"account {account} " in owner
             assert f"account {account} " not in stranger
         assert "account ~" in stranger
