@@ -85,9 +85,9 @@ def _check_feeds(state: State, before: Genesis, after: Genesis) -> Rejected | No
 
 def _check_members(state: State, before: Genesis, after: Genesis) -> Rejected | None:
     known = {account.id for member in before.members for account in member.accounts}
-    old = {member.id for member in before.members}
+    old = {member.id: member.trade_address for member in before.members}
     for member in after.members:
-        if not any(member.trade_address):
+        if not any(member.trade_address) and old.get(member.id) != member.trade_address:
             return _refuse("members", member.id, "its key is zero")
         if member.id not in old and member.id in state.members:
             return _refuse("members", member.id, "there is one")

@@ -19,6 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW = click.Path(dir_okay=False, path_type=Path)
 _NUMBER = click.IntRange(0, 2**63 - 1)
+SEEN_SECONDS = 30.0
+"""A proposal that is in no block by then was refused in one, most likely."""
 _url = click.option("--url", default="http://127.0.0.1:26680", show_default=True, help="A node's API.")
 
 
@@ -99,7 +101,7 @@ def propose(reason: str, url: str, output: str, **options: Any) -> None:
     lines = [f"proposal {request.content(network).hex()}", *told_of_amendment(amendment, terms)]
     show({"proposal": request.content(network).hex(), "changes": lines[1:]}, "\n".join(lines), output)
     _submit(url, request)
-    say("handed in: watch it with `crossclear governance show`")
+    _await(url, "0x" + request.content(network).hex())
 
 
 @governance.command()
@@ -209,6 +211,23 @@ def halt(instrument: int, until: int, url: str, **options: Any) -> None:
     signature = sign_digest(_secret(options), plain.digest(_network(options)))
     _submit(url, msgspec.structs.replace(plain, signature=signature))
     say(f"instrument {instrument} is to be halted until height {until}")
+
+
+def _await(url: str, wanted: str) -> None:
+    """Wait until a proposal is in a block. Raises RemoteFault when a block's judgement, or time, was against it."""
+    from clearing.base.errors import RemoteFault
+    from node.codes import NodeCode
+
+    deadline = time.monotonic() + SEEN_SECONDS
+    while time.monotonic() < deadline:
+        shown = _ask(url, lambda client: client.governance())
+        number = next((each.number for each in shown.proposals if each.hash == wanted), None)
+        if number is not None:
+            say(f"proposal {number} can be voted on: `crossclear governance vote {number}`")
+            return
+        time.sleep(0.5)
+    why = "no block took it: `crossclear governance dry-run` tells why it may not be"
+    raise RemoteFault(NodeCode.CHANGE_FILE, "proposal", hash=wanted, why=why)
 
 
 def _amendment(terms: "Genesis", options: dict[str, Any]) -> "Amendment":
