@@ -231,6 +231,22 @@ def test_what_is_beyond_a_members_part_goes_back_after_the_delay() -> None:
     assert world.cash(ALICE) == 299_000 * DOLLAR
 
 
+def test_a_new_sizing_does_not_put_off_what_is_on_its_way_back() -> None:
+    world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=13)), dollars=300_000)
+    world.open_positions(90_000)
+    world.pass_epoch()
+    pay_all(world)
+    world.block(world.trade(BOB, ALICE, BTC_PERP, 90_000, 790_000))
+    started = world.pass_epoch().height
+    for _ in range(2):
+        world.pass_epoch()
+        assert world.state.contributions[ALICE].return_height == started + 13
+    while world.state.now.height < started + 13:
+        assert contribution(world.state, ALICE) > 1_000 * DOLLAR
+        world.block()
+    assert contribution(world.state, ALICE) == 1_000 * DOLLAR
+
+
 def test_nothing_goes_back_that_is_needed_again() -> None:
     world = FundWorld(fund_genesis(msgspec.structs.replace(TERMS, return_blocks=8)), dollars=300_000)
     world.open_positions(90_000)
