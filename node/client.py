@@ -43,6 +43,7 @@ from node.api.validator_shapes import ValidatorsView
 from node.api.withdrawal_shapes import WithdrawalsView
 from node.codes import NodeCode
 from node.pool.trade_batch import TransactionList
+from node.withdrawal_tools import signed_cancellation
 from proofs.package import PACKAGE_BYTES_MAX
 
 T = TypeVar("T")
@@ -208,6 +209,13 @@ class NodeClient:
         if response.status_code not in (202, 422):
             self._check(response)
         return self._read(response, SubmitResults)
+
+    async def cancel_withdrawal(self, account: int, number: int, nonce: int, not_after_ms: int) -> SubmitResults:
+        """Take back a withdrawal that waits, signed with this client's key: the one that signs for the money."""
+        if self._secret is None:
+            raise LocalFault(NodeCode.KEY_MISSING, "cancel_withdrawal", account=account)
+        request = signed_cancellation(self._network, self._secret, account, number, nonce, not_after_ms)
+        return await self.submit((request,))
 
     async def _get(self, target: str, kind: type[T], *, signed: bool = False) -> T:
         headers = {"authorization": self._signed("GET", target, b"")} if signed else {}

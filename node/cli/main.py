@@ -40,6 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "statement": ("node.cli.statement:statement", "A member's day: balances, transfers, positions, fees, margin."),
     "backtest": ("node.cli.backtest:backtest", "Judge ranges and margins by recorded prices."),
     "fund": ("node.cli.fund:fund", "The default fund: who contributes what, and a check that it covers."),
+    "withdrawals": ("node.cli.withdrawals:withdrawals", "What is on its way out of an own account; take it back."),
     "validators": ("node.cli.validators:validators", "Who agrees: show it, propose, approve and submit changes."),
     "governance": ("node.cli.governance:governance", "Change the rules: propose, vote, try out, follow."),
     "config": ("node.cli.config:config", "Check and show settings."),

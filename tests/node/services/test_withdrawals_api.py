@@ -1,22 +1,30 @@
 """What a member sees of its withdrawals: what waits, what nobody saw paid, and what may follow. Nobody else sees it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
+import trio
 
+from clearing.base.secp256k1 import address, recover
+from clearing.gates.requests import WithdrawalCancellation
 from clearing.gates.unpaid import is_open
 from node.api.bodies import body_of, transaction_of
-from node.api.server import build_api
+from node.api.server import build_api, serve_api
+from node.api.shapes import StateView
 from node.api.withdrawal_shapes import WithdrawalsView
+from node.app import clock_ms
+from node.cli.main import run
 from node.config import Api
 from node.views.withdrawals import TOLD, withdrawals_of
+from node.withdrawal_tools import in_lines
 from tests.clearing.gates.gated import GATE, cancellation, gated, not_executed
 from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
 from tests.node.services.test_api import ALICE as ALICE_KEY
 from tests.node.services.test_api import BOB as BOB_KEY
-from tests.node.services.test_api import NOW, FakeView, signed
+from tests.node.services.test_api import NETWORK, NOW, FakeView, signed
 
 TARGET = f"/v1/accounts/{ALICE}/withdrawals"
 
@@ -98,3 +106,61 @@ async def test_only_the_accounts_own_member_is_told(client: httpx.AsyncClient) -
     told = await client.get(TARGET, headers=signed(ALICE_KEY, TARGET))
     assert told.status_code == 200
     assert told.json()["waiting"][0]["due_height"] > 0
+
+
+class Reachable(GatedView):
+    """Tells the network whose requests it checks."""
+
+    def state(self) -> StateView | None:
+        told = super().state()
+        return None if told is None else msgspec.structs.replace(told, network="0x" + NETWORK.hex())
+
+
+async def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    settings, view = Api(port=0), Reachable()
+    secret = tmp_path / "alice"
+    secret.write_text(ALICE_KEY.hex())
+    secret.chmod(0o600)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            bound = await nursery.start(serve_api, build_api(view, settings, clock_ms), settings)
+            key = ["--url", bound[0], "--secret-file", str(secret)]
+
+            async def command(*arguments: str) -> tuple[int, str, str]:
+                code = await trio.to_thread.run_sync(run, ["withdrawals", *arguments, *key])
+                said = capsys.readouterr()
+                return code, said.out, said.err
+
+            code, text, _ = await command("show", "1")
+            assert code == 0
+            assert f"0 waits until height 9: {20_000 * DOLLAR} units of asset 1" in text
+            assert "leaf 0: " in text
+            assert f"{20_900 * DOLLAR} of {50_000 * DOLLAR} units used by this owner" in text
+            code, text, _ = await command("show", "1", "--output", "json")
+            assert msgspec.json.decode(text, type=WithdrawalsView) == view.withdrawals(1)
+            assert (await command("show", "2"))[0] != 0, "another's"
+            code, _, said = await command("cancel", "1", "0")
+            assert (code, said) == (0, "withdrawal 0 of account 1: accepted\n")
+            assert (await command("cancel", "1", "7", "--nonce", "77"))[0] == 0
+            nursery.cancel_scope.cancel()
+    asked, named = view.submitted
+    assert isinstance(asked, WithdrawalCancellation)
+    assert isinstance(named, WithdrawalCancellation)
+    assert (asked.account, asked.number, asked.nonce) == (1, 0, view.account(1).next_nonce)
+    assert (named.number, named.nonce) == (7, 77)
+    for request in (asked, named):
+        assert recover(request.digest(NETWORK), request.signature) == address(ALICE_KEY)
+
+
+def test_lines_tell_every_end() -> None:
+    world = story()
+    world.block(after_ms=70_000)
+    view = withdrawals_of(world.state, ALICE)
+    assert view is not None
+    assert "overdue: it comes back once the network agrees" in in_lines(view)
+    due = msgspec.structs.replace(view.released[0], not_paid_height=9)
+    told = in_lines(msgspec.structs.replace(view, released=(due,), deficit_micros="5", deficit_until_height=40))
+    assert "not paid, by block 9: it comes back" in told
+    assert "5 micros are owed that nobody has borne: everybody leaves its part until height 40" in told
+    empty = in_lines(WithdrawalsView(account=7, height=1))
+    assert empty == "withdrawals of account 7 after height 1\n  none"
