@@ -133,7 +133,7 @@ def take_assessments(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     """Take what was assessed, or in proportion less where less is owed by now."""
     if not held.assessed:
         return held
-    owed = sum(micros for _, _, micros in deficits_of(run.state, (*held.own, *held.clients)))
+    owed = _owed(run, held)
     asked = [micros for _, micros in held.assessed]
     taken = allocate_capped(owed, asked, asked)
     own = all_own_accounts(run.state)
@@ -176,27 +176,37 @@ def _pay(run: Run, number: int, account: int, group: int, micros: int) -> None:
 def share_rest(run: Run, number: int, held: DefaultHeld) -> tuple[DefaultHeld, int]:
     """Let gains bear what is left, after a tear-up if need be; what even that leaves the house pays. Also: how much."""
     cut: dict[int, int] = {}
-    for torn in (False, True):
-        deficits = deficits_of(run.state, (*held.own, *held.clients))
-        left = sum(micros for _, _, micros in deficits)
-        if not left:
-            return held, 0
-        if torn:
-            for instrument in _lost_in(run, held):
-                tear_up(run, number, instrument)
-        gainers = gainers_of(run, held, cut)
-        steps = run_waterfall(Loss(held.member, left, gainers=gainers))
-        paid: list[tuple[int, int, int, int]] = []
-        for step in steps:
-            for share in step.shares:
-                paid += _cut(run, number, share.payer, share.amount)
-                cut[share.payer] = cut.get(share.payer, 0) + share.amount
-        _pay_deficits(run, number, sum(step.borne for step in steps))
-        run.receipts.append(LossShared(number, held.member, left, deficits, steps, tuple(paid)))
-        held = _with_borne(held, steps)
-    rest = sum(micros for _, _, micros in deficits_of(run.state, (*held.own, *held.clients)))
+    held = _share_gains(run, number, held, cut)
+    # Positions end only where the margin that they free has gains to bear the loss for.
+    if _owed(run, held) and any(each.gains for each in gainers_of(run, held, cut)):
+        torn = _lost_in(run, held)
+        for instrument in torn:
+            tear_up(run, number, instrument)
+        held = _share_gains(run, number, held, cut) if torn else held
+    rest = _owed(run, held)
     _pay_deficits(run, number, rest)
     return held, rest
+
+
+def _owed(run: Run, held: DefaultHeld) -> int:
+    return sum(micros for _, _, micros in deficits_of(run.state, (*held.own, *held.clients)))
+
+
+def _share_gains(run: Run, number: int, held: DefaultHeld, cut: dict[int, int]) -> DefaultHeld:
+    """Cut gains for what is owed, and note in `cut` how much of whose."""
+    deficits = deficits_of(run.state, (*held.own, *held.clients))
+    left = sum(micros for _, _, micros in deficits)
+    if not left:
+        return held
+    steps = run_waterfall(Loss(held.member, left, gainers=gainers_of(run, held, cut)))
+    paid: list[tuple[int, int, int, int]] = []
+    for step in steps:
+        for share in step.shares:
+            paid += _cut(run, number, share.payer, share.amount)
+            cut[share.payer] = cut.get(share.payer, 0) + share.amount
+    _pay_deficits(run, number, sum(step.borne for step in steps))
+    run.receipts.append(LossShared(number, held.member, left, deficits, steps, tuple(paid)))
+    return _with_borne(held, steps)
 
 
 def gainers_of(run: Run, held: DefaultHeld, cut: dict[int, int]) -> tuple[Gainer, ...]:
@@ -228,14 +238,14 @@ def gainers_of(run: Run, held: DefaultHeld, cut: dict[int, int]) -> tuple[Gainer
 
 
 def _lost_in(run: Run, held: DefaultHeld) -> tuple[int, ...]:
-    """Instruments in which the defaulter and its clients lost since, or all where they lost in none."""
+    """Instruments in which the defaulter and its clients lost since it was last fully margined."""
     note_shifts(run)
     accounts = {*held.own, *held.clients}
     lost = []
     for instrument, gains in all_gains(run.state, held.margined_height, held.marks).items():
         if sum(gains.get(account, 0) for account in accounts) < 0:
             lost.append(instrument)
-    return tuple(lost) or tuple(each for each in run.terms.instruments if run.positions.holders(each))
+    return tuple(lost)
 
 
 def _cut(run: Run, number: int, account: int, micros: int) -> list[tuple[int, int, int, int]]:

@@ -1,0 +1,133 @@
+"""How members stand, and what those that are not active may still do; terms that genesis may not have."""
+
+import msgspec
+import pytest
+
+from clearing.base.secp256k1 import sign_digest
+from clearing.codes import ClearingCode
+from clearing.default.receipts import Moved, PortfolioSold, StatusChanged
+from clearing.default.records import MemberStatus, Standing
+from clearing.default.status import lift_restriction, restrict_member, set_status
+from clearing.default.terms import DefaultTerms, blocks_max, default_checks
+from clearing.run import Run
+from clearing.transactions import CashTransfer
+from tests.clearing.default.defaults_world import (
+    CLIENT_SECRET,
+    DAVE,
+    KEYED_CLIENT,
+    NO_FUND,
+    TERMS,
+    DefaultWorld,
+)
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_CALL,
+    CAROL,
+    DOLLAR,
+    HOUSE,
+    codes,
+    of_kind,
+    secret,
+)
+
+
+def restricted() -> DefaultWorld:
+    """Alice is long 1 BTC and restricted."""
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(client=1_000, keyed=1_000)
+    world.block(world.trades(ALICE, BOB, 1_000))
+    world.state.standings.put(1, Standing(MemberStatus.RESTRICTED, world.state.now.height))
+    return world
+
+
+def moved(world: DefaultWorld, account: int, recipient: int, micros: int) -> CashTransfer:
+    request = world.transfer(account, recipient, micros)
+    return msgspec.structs.replace(request, signature=sign_digest(world.key_of(account), request.digest(world.network)))
+
+
+def test_a_restricted_member_reduces_risk_and_brings_collateral_and_no_more() -> None:
+    world = restricted()
+    assert codes(world.block(world.trades(ALICE, BOB, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    assert codes(world.block(world.trades(BOB, ALICE, 400))) == []
+    assert codes(world.block(world.withdrawn_by(ALICE, DOLLAR, secret(1)))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    assert codes(world.block(world.withdrawn_by(ALICE_CLIENT, DOLLAR, secret(1)))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, DOLLAR, CLIENT_SECRET))) == []
+    assert codes(world.block(moved(world, ALICE, ALICE_CLIENT, DOLLAR))) == []
+    cash = world.cash(ALICE)
+    world.bring(alice=5)
+    assert world.cash(ALICE) == cash + 5 * DOLLAR
+
+
+def test_a_restricted_member_opens_no_account_and_carries_no_new_client() -> None:
+    world = restricted()
+    with pytest.raises(ValueError, match="not enough values"):
+        world.opened(ALICE)
+    refused = [each.code for each in world.results[-1].receipts if type(each).__name__ == "Refused"]
+    assert refused == [ClearingCode.MEMBER_NOT_ACTIVE]
+
+
+def test_a_restriction_is_put_and_lifted_with_a_receipt_each_and_never_on_the_house() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    run = Run(world.state.fork(), world.make_block())
+    restrict_member(run, 2)
+    restrict_member(run, 2)
+    lift_restriction(run, 2)
+    set_status(run, 0, MemberStatus.DEFAULTED)
+    told = [(each.member, each.before, each.after) for each in run.receipts if isinstance(each, StatusChanged)]
+    assert told == [
+        (2, MemberStatus.ACTIVE, MemberStatus.RESTRICTED),
+        (2, MemberStatus.RESTRICTED, MemberStatus.ACTIVE),
+    ]
+
+
+def test_options_pass_to_a_bidder_for_their_value_at_the_mark() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(bob=100_000, dave=900_000, house=900_000)
+    mark = world.state.marks[BTC_CALL].ticks
+    world.block(world.trades(BOB, ALICE, 40_000, BTC_CALL, mark))
+    world.prices(1_100_000)
+    for _ in range(2):
+        if world.state.default_clock.get(0):
+            break
+        world.block()
+    assert world.status(1) is MemberStatus.DEFAULTING
+    assert codes(world.block(world.bid(DAVE, 1, 100, 0))) == []
+    results = world.until_ended()
+    (sold,) = [each for one in results for each in of_kind(one, PortfolioSold)]
+    (passed,) = sold.positions
+    assert isinstance(passed, Moved)
+    assert (passed.instrument, passed.lots) == (BTC_CALL, -40_000)
+    assert passed.received > 0, "who takes a debt over is paid its value"
+    assert world.lots(DAVE, BTC_CALL) == -40_000
+    assert world.cash(CAROL) == 100_000 * DOLLAR
+    assert world.cash(HOUSE) >= 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("auction_blocks", 1_000_001),
+        ("porting_blocks", 2**32 - 1),
+        ("halt_blocks", 1_000_001),
+        ("assessment_blocks", 1_000_001),
+        ("replenishment_blocks", 1_000_001),
+        ("assessment_period_blocks", 0),
+        ("assessment_ppm", 10_000_001),
+        ("auction_slices", 0),
+        ("auction_slices", 10_001),
+        ("auction_worst_ppm", 10_000_001),
+        ("auction_tolerance_ppm", 10_000_001),
+        ("house_capital_micros", 2**60),
+    ],
+)
+def test_terms_beyond_their_bounds_are_named(field: str, value: int) -> None:
+    bad = msgspec.structs.replace(DefaultTerms(), **{field: value})
+    assert [name for name, _, good in default_checks(bad) if not good] == [field]
+    assert all(good for _, _, good in default_checks(DefaultTerms()))
+
+
+def test_a_default_has_a_bound_that_counts_those_before_it() -> None:
+    assert blocks_max(TERMS) == 6 + 5 + 3 + 1
+    assert blocks_max(TERMS, 4) == blocks_max(TERMS) + 2
