@@ -174,6 +174,17 @@ class Position(Body, frozen=True):
     lots: Decimal
 
 
+class CallUnderWay(Body, frozen=True):
+    """A call for margin, or an early one: a warning that a breach is likely."""
+
+    kind: Literal["early", "margin"]
+    opened_height: int
+    """Of the first call of this run, whose time it has."""
+    deadline_height: int
+    """The first block without time; at initial margin the call is met before."""
+    lapsed: bool
+
+
 class AccountView(Body, frozen=True):
     """One account after the stated height."""
 
@@ -194,6 +205,9 @@ class AccountView(Body, frozen=True):
     sub_accounts: tuple[int, ...] = ()
     held_trades: int = 0
     """Trades that wait for their time."""
+    calls: tuple[CallUnderWay, ...] = ()
+    """At most one; none where genesis gives calls no deadline."""
+    in_liquidation: bool = False
 
 
 class HeaderView(Body, frozen=True):

@@ -53,6 +53,7 @@ from node.statements.statement import STATEMENT_LINES_MAX, StatementInputs
 from node.store.store import Store
 from node.sync.light_blocks import light_block_at
 from node.views import crises
+from node.views.calls import calls_of
 from node.views.collateral import assets_now, collateral_sales
 from node.views.fund import fund_of
 from node.views.governance import amendments_file, effect_on_member, governance_of
@@ -208,6 +209,8 @@ class LiveView:
             parent=record.parent,
             sub_accounts=record.children,
             held_trades=state.held_counts.get(account) or 0,
+            calls=calls_of(state, account),
+            in_liquidation=account in state.liquidations,
         )
 
     def trading(self, account: int) -> TradingView | None:
