@@ -20,19 +20,19 @@ TOLD_MAX = 2**61
 
 
 def stress_figures(state: State, contributing: tuple[int, ...], group: int) -> StressFigures:
-    """What members lack in each scenario, what the house bears first, and exposures of the `contributing` members.
+    """What members lack in each scenario, what the house bears first, and margins of the `contributing` members.
 
     `group`: the cash group that contributions are of; 0: of none.
     """
     stress, book = rulebook_of(state).stress(), margin_book(state)
     accounts = book.accounts()
     batch = book.margins(accounts)
-    exposures = {member: 0 for member in contributing if member != HOUSE_MEMBER}
+    margins = {member: 0 for member in contributing if member != HOUSE_MEMBER}
     risky: list[tuple[int, int, Holdings]] = []
     for account, equity, initial in zip(accounts, batch.equity.tolist(), batch.initial.tolist(), strict=True):
         member = state.accounts[account].member
-        if member in exposures:
-            exposures[member] = min(exposures[member] + initial, TOLD_MAX)
+        if member in margins:
+            margins[member] = min(margins[member] + initial, TOLD_MAX)
         own = holdings_of(state, account)
         # What has no positions and owes nothing lacks nothing: tokens are never worth less than nothing.
         if any(own.lots) or any(cash < 0 for cash in own.cash):
@@ -49,7 +49,7 @@ def stress_figures(state: State, contributing: tuple[int, ...], group: int) -> S
             for at, name in enumerate(stress.names)
         ),
         house_micros=house_fund(state, stress),
-        exposures=exposures,
+        margins=margins,
     )
 
 

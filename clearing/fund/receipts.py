@@ -30,6 +30,8 @@ class PartSet(Wire, frozen=True):
     required: U63
     micros: U63
     """What it has in the fund."""
+    margin: U63 = 0
+    """Its initial margin now; `exposure` is this, or what is remembered of the last exposure if that is more."""
 
 
 class FundSized(Wire, frozen=True, tag=130):
@@ -52,6 +54,7 @@ class FundSized(Wire, frozen=True, tag=130):
     target: U63
     minimum_micros: U63
     step_micros: U63
+    exposure_memory_ppm: U32
     parts: tuple[PartSet, ...]
     """Ordered by member."""
 

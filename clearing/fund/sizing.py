@@ -22,7 +22,7 @@ class StressFigures:
     lacking: tuple[tuple[str, Mapping[int, int]], ...]
     """Name of the scenario, and micros by member."""
     house_micros: int
-    exposures: Mapping[int, int]
+    margins: Mapping[int, int]
     """Micros of initial margin by member, of those that contribute; in order of the member."""
 
 
@@ -56,6 +56,11 @@ def size_of(scenarios: Sequence[StressSize], house_micros: int, terms: FundTerms
 def remembered(before: Sequence[int], size: int, terms: FundTerms) -> tuple[int, ...]:
     """The sizes of the last epochs with this one's; their largest is the target."""
     return (*before, size)[-terms.lookback_epochs :]
+
+
+def exposure_of(before: int, margin: int, terms: FundTerms) -> int:
+    """What a member's part is in proportion to: its margin now, or what is remembered of the last; rounded up."""
+    return max(margin, mul_div_up(before, terms.exposure_memory_ppm, PPM))
 
 
 def parts_of(target: int, exposures: Mapping[int, int], terms: FundTerms) -> dict[int, int]:

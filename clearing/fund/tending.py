@@ -26,7 +26,7 @@ from clearing.fund.parts import (
 )
 from clearing.fund.receipts import FundReturned, FundSized, PartSet, ReturnCause
 from clearing.fund.records import Contribution, FundSize
-from clearing.fund.sizing import StressFigures, parts_of, remembered, size_of, stress_size
+from clearing.fund.sizing import StressFigures, exposure_of, parts_of, remembered, size_of, stress_size
 from clearing.fund.terms import FundTerms
 from clearing.ledger import FUND_ACCOUNT
 from clearing.receipts import TransferCode
@@ -78,7 +78,7 @@ def _size(run: Run, size: FundSize, terms: FundTerms) -> None:
             next_height=size.next_height,
         ),
     )
-    _set_parts(run, parts_of(target, figures.exposures, terms), figures, own)
+    _set_parts(run, target, figures, terms, own)
     run.receipts.append(
         FundSized(
             epoch=state.now.epoch,
@@ -90,8 +90,9 @@ def _size(run: Run, size: FundSize, terms: FundTerms) -> None:
             target=target,
             minimum_micros=terms.minimum_micros,
             step_micros=terms.step_micros,
+            exposure_memory_ppm=terms.exposure_memory_ppm,
             parts=tuple(
-                PartSet(member, record.exposure, record.required, record.micros)
+                PartSet(member, record.exposure, record.required, record.micros, figures.margins.get(member, 0))
                 for member, record in state.contributions.ordered()
             ),
         )
@@ -104,13 +105,17 @@ def _has_money(state: State) -> bool:
     return any(record.micros for _, record in state.contributions.ordered())
 
 
-def _set_parts(run: Run, parts: dict[int, int], figures: StressFigures, own: dict[int, int]) -> None:
+def _set_parts(run: Run, target: int, figures: StressFigures, terms: FundTerms, own: dict[int, int]) -> None:
     """Those who take part get theirs; who is in default keeps what it had; who has left has nothing to bring."""
     state = run.state
+    held = {member: state.contributions.get(member) or Contribution(own[member], 0) for member in figures.margins}
+    exposures = {
+        member: exposure_of(held[member].exposure, margin, terms) for member, margin in figures.margins.items()
+    }
+    parts = parts_of(target, exposures, terms)
     for member, required in parts.items():
-        record = state.contributions.get(member) or Contribution(own[member], 0)
-        exposure = figures.exposures[member]
-        state.contributions.put(member, msgspec.structs.replace(record, required=required, exposure=exposure))
+        record = msgspec.structs.replace(held[member], required=required, exposure=exposures[member])
+        state.contributions.put(member, record)
     for member, record in list(state.contributions.ordered()):
         off = not parts and takes_part(state, member)
         if off or member_status(state, member) is MemberStatus.LEFT or member not in state.members:

@@ -63,6 +63,7 @@ def test_within_the_grace_a_member_is_restricted_and_no_more() -> None:
     world.block(facts=[world.deposit_fact(ALICE, USDC_1, record.called)])
     world.block()
     assert world.status(1) is MemberStatus.ACTIVE, "what was brought is taken at the end of the grace"
+    assert not world.state.contributions[1].lapsed, "the next call has a grace of its own"
     assert world.status(2) is MemberStatus.DEFAULTING
 
 

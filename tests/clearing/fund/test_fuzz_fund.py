@@ -73,6 +73,7 @@ class Story:
             grace_blocks=self.chance.choice((0, 2)),
             lookback_epochs=self.chance.choice((1, 3)),
             buffer_ppm=self.chance.choice((0, 123_457)),
+            exposure_memory_ppm=self.chance.choice((0, 800_000)),
         )
         self.world = DefaultWorld(terms=TERMS, fund=fund)
         self.told: dict[int, int] = {}

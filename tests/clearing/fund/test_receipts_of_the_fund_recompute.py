@@ -69,10 +69,12 @@ def test_the_receipt_of_a_sizing_is_what_the_book_makes(seed: int) -> None:
         sizing=chance.choice(list(Sizing)),
         buffer_ppm=chance.choice((0, 77_777)),
         lookback_epochs=2,
+        exposure_memory_ppm=chance.choice((0, 700_003)),
         step_micros=chance.choice((1, 1_000_003)),
     )
     world = FundWorld(fund_genesis(terms))
     sizes: list[int] = []
+    exposures: dict[int, int] = {}
     for _ in range(18):
         buyer, seller = chance.sample((ALICE, BOB, CAROL), 2)
         number, price = chance.choice(((BTC_PERP, 790_000), (BTC_FUT, 790_000), (ETH_PERP, 20_000)))
@@ -80,15 +82,18 @@ def test_the_receipt_of_a_sizing_is_what_the_book_makes(seed: int) -> None:
         trade = world.trade(buyer, seller, number, chance.randrange(1, 20_000), price)
         result = world.block(trade, facts=world.custody_facts(world.stride))
         for sized in of_kind(result, FundSized):
-            judge(world, sized, terms, sizes)
+            judge(world, sized, terms, sizes, exposures)
             for called in of_kind(result, FundCalled):
                 (part,) = [each for each in sized.parts if each.member == called.member]
                 assert called.micros == part.required - part.micros > 0
     assert len(sizes) >= 3
 
 
-def judge(world: FundWorld, sized: FundSized, terms: FundTerms, sizes: list[int]) -> None:
-    lacking, exposures = by_hand(world)
+def judge(world: FundWorld, sized: FundSized, terms: FundTerms, sizes: list[int], exposures: dict[int, int]) -> None:
+    lacking, margins = by_hand(world)
+    for member, margin in margins.items():
+        exposures[member] = max(margin, ceil(Fraction(exposures.get(member, 0) * terms.exposure_memory_ppm, 10**6)))
+    assert {each.member: each.margin for each in sized.parts} == margins
     asked = []
     for scenario in sized.scenarios:
         losses = sorted(lacking[scenario.name].values(), reverse=True)

@@ -333,6 +333,7 @@ def test_the_other_sizing_asks_for_less() -> None:
     ("changes", "field"),
     [
         ({"cash_group": 9}, "crisis.fund.cash_group"),
+        ({"exposure_memory_ppm": 1_000_000}, "crisis.fund.exposure_memory_ppm"),
         ({"call_blocks": 0}, "crisis.fund.call_blocks"),
         ({"return_blocks": 0}, "crisis.fund.return_blocks"),
         ({"lookback_epochs": 0}, "crisis.fund.lookback_epochs"),
@@ -366,6 +367,23 @@ def test_books_that_lack_nothing_contribute_the_minimum() -> None:
     assert [each.required for each in sized.parts] == [1_000 * DOLLAR] * 3
 
 
+def test_who_holds_little_for_a_moment_pays_for_what_it_held() -> None:
+    parts = {}
+    for memory in (0, 500_001):
+        terms = msgspec.structs.replace(TERMS, exposure_memory_ppm=memory, lookback_epochs=3)
+        world = FundWorld(fund_genesis(terms), dollars=300_000)
+        world.open_positions()
+        (first,) = of_kind(world.pass_epoch(), FundSized)
+        world.block(world.trade(BOB, CAROL, BTC_PERP, BOLD, 790_000))
+        (sized,) = of_kind(world.pass_epoch(), FundSized)
+        assert sized.target == first.target
+        bob = [next(each for each in told.parts if each.member == BOB) for told in (first, sized)]
+        assert bob[1].margin == 0
+        assert bob[1].exposure == -(-bob[0].exposure * memory // 1_000_000)
+        parts[memory] = bob[1].required
+    assert parts[0] == 1_000 * DOLLAR < parts[500_001]
+
+
 def test_paying_in_does_not_make_the_fund_larger() -> None:
     world = FundWorld(dollars=300_000)
     world.open_positions(90_000)
@@ -396,7 +414,7 @@ def test_the_fund_is_never_sized_below_what_a_statement_lists(seed: int) -> None
     (terms,) = take_snapshot(world.state).statement.cover
     assert terms.fund == figures.house_micros
     assert all(need >= terms.fund + deficit for need, deficit in zip(needed, terms.deficits, strict=True) if deficit)
-    assert figures.exposures.keys() == {1, 2, 3}
+    assert figures.margins.keys() == {1, 2, 3}
 
 
 def amended(world: FundWorld, **changes: int) -> None:
