@@ -45,6 +45,10 @@ class EvidenceKeeper:
         self.last_fault = ""
         """Why the newest answer proved nothing; empty when it did."""
 
+    def follow(self, chain: WatchedChain) -> None:
+        """From here on other tokens of the same vault."""
+        self._chain = chain
+
     def told(self, facts: Sequence[CustodySeen]) -> None:
         """Counters at one block were told: their evidence is wanted."""
         if facts:

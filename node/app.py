@@ -99,8 +99,8 @@ class Node:
         self._heights_wanted = HEIGHTS_PER_NEWS
         network, blocks, own_key = network_id(genesis), StoredBlocks(store), signer.envelope_key
         restored = restore(genesis, state_salt(keys.network_seed), store, blocks)
-        # What chains and tokens there are by now; what is listed while the node runs is watched after a restart.
-        amended = without_struck(restored.state)
+        # What chains and tokens there are by now.
+        self._terms, amended = restored.state.terms, without_struck(restored.state)
         self._membership = Membership(own_key, restored.state)
         signer.listed_key = self._membership.listed_key
 
@@ -299,6 +299,9 @@ class Node:
         self._epochs.decided(decided.header)
         self._transactions.decided(decided.block.transactions, decided.block.time_ms)
         self._bridge.settle(decided.state)
+        if decided.state.terms is not self._terms:
+            self._terms = decided.state.terms
+            self._bridge.follow(without_struck(decided.state))
 
     def _on_peer_fault(self, peer: bytes, fault: RemoteFault) -> None:
         log.warning("consensus message refused", peer=peer.hex(), fault=str(fault))

@@ -128,6 +128,23 @@ class BridgeService:
                 nursery.start_soon(keeper.run)
             nursery.start_soon(self._prove_submissions, first_endpoints, network, changed)
 
+    def follow(self, genesis: Genesis) -> None:
+        """From here on the tokens and strides that amendments made; a chain that is new waits for the next start."""
+        listed = {chain.chain_id for chain in genesis.chains}
+        for chain_id in sorted(listed - {chain.chain_id for chain in self._chains}):
+            log.warning("a chain was listed that is not watched: configure it and restart", chain_id=chain_id)
+        before, self._chains = (
+            self._chains,
+            tuple(
+                _watched(genesis, each.chain_id, self._configs[each.chain_id]) if each.chain_id in listed else each
+                for each in self._chains
+            ),
+        )
+        for chain, after in zip(before, self._chains, strict=True):
+            if after != chain and chain.chain_id in self.watchers:
+                self.watchers[chain.chain_id].chain = after
+                self.keepers[chain.chain_id].follow(after)
+
     def look_for(self, chain_id: int, transaction: bytes) -> bool:
         """Have a transaction that somebody points at proven and attested; False when it is known or too many wait.
 
