@@ -7,17 +7,15 @@ import msgspec
 import pytest
 
 from clearing.assets import CashGroup
-from clearing.base import secp256k1
 from clearing.crisis import CrisisParameters
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
-from clearing.gates.requests import WithdrawalCancellation
 from clearing.gates.terms import AssetGate, GateTerms
 from clearing.genesis import Genesis
 from clearing.receipts import WithdrawalConfirmed, WithdrawalReleased
 from node.devnet import network as devnet_network
 from node.devnet.funding import USDC, Funding
 from node.devnet.genesis import build_genesis
-from node.devnet.members import UNSIGNED, signed_withdrawal
+from node.devnet.members import signed_withdrawal
 from node.devnet.network import Devnet, running_devnet
 from node.devnet.options import DevnetOptions
 from node.devnet.trading import now_ms
@@ -76,9 +74,10 @@ async def test_what_no_vault_paid_comes_back_and_what_waits_is_cancelled(
         await until_cash(devnet, one.id, "the small one to come back", start)
 
         assert await cash_of(devnet, two.id) == start - LARGE, "the large one still waits"
-        bare = WithdrawalCancellation(two.id, 0, 2, now_ms() + 60_000, UNSIGNED)
-        signature = secp256k1.sign_digest(two.secret, bare.digest(devnet.network))
-        told = await client.submit((msgspec.structs.replace(bare, signature=signature),))
+        async with devnet.client_of(two) as own:
+            shown = await own.withdrawals(two.id)
+            assert [(each.number, each.amount_units) for each in shown.waiting] == [(0, str(LARGE))]
+            told = await own.cancel_withdrawal(two.id, 0, (await own.account(two.id)).next_nonce, now_ms() + 60_000)
         assert told.results[0].status == "accepted", told
         await until_cash(devnet, two.id, "the large one to be given back", start)
         await roots_equal(devnet, await height_of(client))
