@@ -39,15 +39,20 @@ LINES: tuple[tuple[str, str], ...] = (
 )
 
 
+def parser() -> argparse.ArgumentParser:
+    """Of the command line."""
+    told = argparse.ArgumentParser(prog="python -m benchmarks.march2020", description=__doc__)
+    told.add_argument("--seeds", default="0:100", help="first:last, last excluded")
+    told.add_argument("--file", type=Path, default=EXCERPT, help="hours of BTC and ETH; by default those shipped")
+    told.add_argument("--horizon", type=int, default=1, help="hours that initial margin is to cover")
+    told.add_argument("--blocks", type=int, default=BLOCKS, help=f"blocks an hour; divides {BLOCKS}")
+    told.add_argument("--settings", default=",".join(SETTINGS), help=f"of {', '.join(SETTINGS)}; all unless told")
+    told.add_argument("--json", type=Path, help="write every account's fate there")
+    return told
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.march2020", description=__doc__)
-    parser.add_argument("--seeds", default="0:100", help="first:last, last excluded")
-    parser.add_argument("--file", type=Path, default=EXCERPT, help="hours of BTC and ETH; by default those shipped")
-    parser.add_argument("--horizon", type=int, default=1, help="hours that initial margin is to cover")
-    parser.add_argument("--blocks", type=int, default=BLOCKS, help=f"blocks an hour; divides {BLOCKS}")
-    parser.add_argument("--settings", default=",".join(SETTINGS), help=f"of {', '.join(SETTINGS)}; all unless told")
-    parser.add_argument("--json", type=Path, help="write every account's fate there")
-    options = parser.parse_args()
+    options = parser().parse_args()
     first, last = (int(part) for part in options.seeds.split(":"))
     plan = Plan(options.horizon, options.blocks)
     hours = read_hours(options.file)

@@ -47,8 +47,10 @@ class Agent:
     def facts(self, world: Exchange) -> list[Fact]:
         """What it pays in."""
         record = world.state.accounts[self.account]
-        if world.state.now.height < 4:
-            return [world.pay(self.account, self.chance.choice(CASH), self.start_dollars * DOLLAR)]
+        if world.is_opening:
+            own = world.pay(self.account, self.chance.choice(CASH), self.start_dollars * DOLLAR)
+            client = self.account + CLIENT
+            return [own] if world.is_calm else [own, world.pay(client, USDC_1, self.start_dollars * DOLLAR // 4)]
         if record.called_height and self.chance.random() < 0.5:
             return [world.pay(self.account, self.chance.choice(CASH), self.chance.randint(1, 5_000) * DOLLAR)]
         if not world.is_calm and self.chance.random() < 0.2 and self.free(world) < 5_000 * DOLLAR:
@@ -69,9 +71,12 @@ class Agent:
         """Trades it wants."""
         # Small, many, and both ways: what an ordinary day is made of.
         wanted = self.chance.randint(0, 14 if world.is_calm else 36)
-        return [
-            self.offer(world, self.chance.randint(1, self.lots) * self.chance.choice((-1, 1))) for _ in range(wanted)
-        ]
+        lots = [self.chance.randint(1, self.lots) * self.chance.choice((-1, 1)) for _ in range(wanted)]
+        return [self.offer(world, each, self.whose(world)) for each in lots]
+
+    def whose(self, world: Exchange) -> int:
+        """The account that it trades for: sometimes its client's."""
+        return self.account + CLIENT if not world.is_calm and self.chance.random() < 0.2 else self.account
 
     def offer(self, world: Exchange, lots: int, account: int = 0) -> Offer:
         """At a price near the mark."""
@@ -134,7 +139,8 @@ class Aggressive(Agent):
             mark = max(offer.ticks, 1) * world.state.terms.instruments[offer.instrument].micros_per_tick
             lots = free * self.chance.randint(20, 110) // 100 * 5 // mark
             if 0 < lots < 2**38:
-                made.append(replace(offer, lots=lots if self.account % 2 else -lots))
+                sized = replace(offer, lots=lots if self.account % 2 else -lots)
+                made.append(replace(sized, account=self.whose(world)) if lots < 2_000 else sized)
         return made
 
     def requests(self, world: Exchange) -> list[Transaction]:
@@ -151,7 +157,7 @@ class Insolvent(Aggressive):
 
     def facts(self, world: Exchange) -> list[Fact]:
         """Once."""
-        return super().facts(world) if world.state.now.height < 4 else []
+        return super().facts(world) if world.is_opening else []
 
     def requests(self, world: Exchange) -> list[Transaction]:
         """All that is above margin, and a little more."""
@@ -175,7 +181,7 @@ class Griefer(Agent):
 
     def facts(self, world: Exchange) -> list[Fact]:
         """Dust for itself, for others and for nobody."""
-        if world.state.now.height < 4:
+        if world.is_opening:
             return super().facts(world)
         to = self.chance.choice((self.account, self.account - 1, 999, 2**48))
         return [

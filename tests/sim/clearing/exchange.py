@@ -108,10 +108,19 @@ class Exchange(Vaults):
         self.lies: dict[int, int] = {}
         """What the liar tells instead, by feed."""
         self.go()
+        # Where the house has little, it takes over little: what it cannot, others have to.
+        dollars = 200_000 if self.is_calm or seed % 3 else 1_000
         for asset in (USDC_1, USDC_2):
-            self.go(facts=[self.deposit_fact(HOUSE, asset, 200_000 * DOLLAR)])
+            self.go(facts=[self.deposit_fact(HOUSE, asset, dollars * DOLLAR)])
         if not self.is_calm:
             self.go(facts=[self.deposit_fact(each, USDC_1, 50_000 * DOLLAR) for each in (ALICE, BACKSTOP, CAROL)])
+
+        self.opened_height = self.state.now.height
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether the next block is the first in which members act."""
+        return self.state.now.height == self.opened_height
 
     def move(self) -> None:
         """One step of every price: calm for most of the time, then a jump, a gap, or a chain that stands still."""
@@ -120,7 +129,7 @@ class Exchange(Vaults):
             wild = 12 if chance.random() < 0.04 else 1
             change = chance.randint(-spread * wild, spread * wild)
             self.ticks[feed] = max(self.ticks[feed] * (10**6 + change) // 10**6, 2)
-        if not self.is_calm and chance.random() < 0.004:
+        if not self.is_calm and chance.random() < 0.008:
             # A gap: within the cap most members are called at once, beyond it the feed halts first.
             feed = chance.choice((BTC, ETH))
             self.ticks[feed] = max(self.ticks[feed] * chance.choice((60, 72, 80, 120, 128, 170)) // 100, 2)
