@@ -38,7 +38,7 @@ class CallTerms(Wire, frozen=True):
     congestion_step_blocks: U32 = 0
     """Longer a deadline by so many blocks a step."""
     congestion_step_ppm: U32 = 0
-    """Higher a trigger by so much of maintenance margin a step, never above the initial margin."""
+    """Higher a trigger by so much of maintenance margin a step, never above the initial margin; only with deadlines."""
     congestion_steps_max: U32 = 10
 
 

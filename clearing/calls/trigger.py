@@ -47,8 +47,12 @@ def trigger_micros(risk: RiskParameters, initial: int, widened_ppm: int) -> int:
 
 
 def trigger_of(run: Run, margin: AccountMargin, congestion: Congestion) -> int:
-    """The account's trigger in this block, in micros."""
-    widened = congestion.steps * run.terms.crisis.calls.congestion_step_ppm
+    """The account's trigger in this block, in micros: a higher one only where a call gives time.
+
+    A delay may be the network's own, which had no blocks; nobody is liquidated for that.
+    """
+    terms = run.terms.crisis.calls
+    widened = congestion.steps * terms.congestion_step_ppm if terms.deadline_blocks else 0
     return trigger_micros(run.terms.risk, margin.initial, widened)
 
 

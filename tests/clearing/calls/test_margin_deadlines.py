@@ -127,6 +127,14 @@ def test_a_late_chain_calls_earlier_and_gives_more_time() -> None:
     assert told.deadline_height == result.height + 5 + 2 * 3
 
 
+def test_without_deadlines_no_delay_lifts_the_trigger() -> None:
+    terms = CallTerms(congestion_step_ms=1_000, congestion_step_blocks=3, congestion_step_ppm=50_000)
+    world = leveraged(terms, ranges=RangeParameters(interval_ms=10**9))
+    world.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=1))
+    assert not of_kind(world.go(btc=734_000), Liquidated), "maintenance is covered"
+    assert of_kind(world.go(btc=FALLEN), Liquidated)
+
+
 def test_deadlines_survive_export_and_import() -> None:
     world = leveraged(FIVE)
     world.go(btc=FALLEN)
