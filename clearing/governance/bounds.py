@@ -39,6 +39,12 @@ CUSTODY_STRIDE_MAX = 100_000
 MAINTENANCE_PPM_MIN = 500_000
 DELIVERY_FAIL_PPM_MAX = 200_000
 DISCOUNT_PPM_MAX = 200_000
+VOTE_MS_MIN = 60_000
+ASSESSMENT_PPM_MAX = 2 * PPM
+FUND_MINIMUM_MAX = 10**13
+FUND_STEP_MAX = 10**12
+FUND_CALL_BLOCKS_MIN = 10
+"""A call that nobody can meet in time is no call."""
 BLOCK_NOTIONAL_MIN = 10**9
 """Less a block, and liquidations would never end."""
 CRISIS_BLOCKS_MAX = 100_000
@@ -178,7 +184,7 @@ def _of_market(genesis: Genesis) -> Iterator[Check]:
     outliers = market.prices.outlier_deviations
     yield "market.prices.outlier_deviations", outliers, outliers == 0 or outliers >= 2
     # Nobody votes away what limits votes.
-    yield "crisis.governance.vote_ms", terms.vote_ms, terms.vote_ms >= 1_000
+    yield "crisis.governance.vote_ms", terms.vote_ms, terms.vote_ms >= VOTE_MS_MIN
     shut = terms.halt_blocks_max
     yield "crisis.governance.halt_blocks_max", shut, shut <= EPOCH_BLOCKS_MAX
 
@@ -213,6 +219,13 @@ def _of_crisis(genesis: Genesis) -> Iterator[Check]:
         for field in fields:
             blocks = getattr(getattr(crisis, part), field)
             yield f"crisis.{part}.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
+    default, fund = crisis.default, crisis.fund
+    yield "crisis.default.assessment_ppm", default.assessment_ppm, default.assessment_ppm <= ASSESSMENT_PPM_MAX
+    yield "crisis.default.auction_worst_ppm", default.auction_worst_ppm, default.auction_worst_ppm <= PPM
+    yield "crisis.fund.minimum_micros", fund.minimum_micros, fund.minimum_micros <= FUND_MINIMUM_MAX
+    yield "crisis.fund.step_micros", fund.step_micros, fund.step_micros <= FUND_STEP_MAX
+    yield "crisis.fund.buffer_ppm", fund.buffer_ppm, fund.buffer_ppm <= PPM
+    yield "crisis.fund.call_blocks.least", fund.call_blocks, fund.call_blocks >= FUND_CALL_BLOCKS_MIN
     caps = {asset.id: asset.cap_units for asset in genesis.assets}
     for gate in crisis.gates.assets:
         at, cap = f"crisis.gates.assets.{gate.asset}", caps.get(gate.asset, 0)

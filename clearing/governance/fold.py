@@ -5,18 +5,18 @@ terms; the head, a hash chain over the amendments, says in 32 bytes which they a
 in the state was judged when it took effect.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
 from clearing.assets import Asset
 from clearing.base.codec import encode, u256
-from clearing.base.errors import Rejected, RemoteFault
+from clearing.base.errors import CrossclearError, Rejected, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.ids import Hash32
 from clearing.base.units import PPM
 from clearing.codes import ClearingCode, reject
-from clearing.genesis import Genesis
+from clearing.genesis import Genesis, check_terms
 from clearing.governance.amendments import TermsAmendment, TermsChanging, VaultDetachment
 from clearing.governance.paths import change_genesis
 from clearing.governance.records import AmendmentHeld
@@ -49,19 +49,34 @@ def next_head(head: bytes, height: int, time_ms: int, amendment: TermsChanging) 
     return tagged_hash(HEAD_TAG, head, u256(height), u256(time_ms), encode(amendment))
 
 
-def follow(origin: Genesis, amendments: Iterable[AmendmentHeld]) -> tuple[Genesis, Hash32]:
-    """The genesis as amended, and the head. Raises RemoteFault BAD_SNAPSHOT when they do not follow each other."""
-    genesis, head = origin, Hash32(NO_HEAD)
+def check_chain(amendments: Sequence[AmendmentHeld]) -> Hash32:
+    """The head of these amendments, each of which must state its own. Raises RemoteFault BAD_SNAPSHOT."""
+    head = Hash32(NO_HEAD)
+    for number, held in enumerate(amendments, start=1):
+        head = next_head(head, held.height, held.time_ms, held.amendment)
+        if head != held.head:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.head)
+    return head
+
+
+def follow(origin: Genesis, amendments: Sequence[AmendmentHeld]) -> Genesis:
+    """The genesis as amended. Raises RemoteFault BAD_SNAPSHOT when they do not follow each other."""
+    check_chain(amendments)
+    genesis = origin
     for number, held in enumerate(amendments, start=1):
         after = amended(genesis, held.amendment)
-        head = next_head(head, held.height, held.time_ms, held.amendment)
-        if isinstance(after, Rejected) or head != held.head:
-            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.head)
+        if isinstance(after, Rejected):
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, code=after.code.label)
         genesis = after
-    return genesis, head
+    return genesis
 
 
-def amended_terms(origin: Genesis, amendments: Iterable[AmendmentHeld]) -> Terms:
-    """The terms in force. Raises RemoteFault BAD_SNAPSHOT."""
-    genesis, _ = follow(origin, amendments)
+def amended_terms(origin: Genesis, amendments: Sequence[AmendmentHeld]) -> Terms:
+    """The terms in force. Raises RemoteFault BAD_SNAPSHOT, also for terms that no network could have agreed on."""
+    genesis = follow(origin, amendments)
+    if amendments:
+        try:
+            check_terms(genesis)
+        except (CrossclearError, ArithmeticError, ValueError, LookupError, TypeError) as fault:
+            raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", why=str(fault)[:128]) from None
     return Terms(genesis, origin)

@@ -51,7 +51,7 @@ def import_state(genesis: Genesis, state_salt: bytes, data: bytes) -> State:
             table.put(each, value)
         if [each for each, _ in table.ordered()] != [each for each, _ in pairs]:
             raise RemoteFault(ClearingCode.BAD_SNAPSHOT, f"export.{name}", why="keys are repeated or out of order")
-    state.terms = amended_terms(genesis, (held for _, held in state.amendments.ordered()))
+    state.terms = amended_terms(genesis, [held for _, held in state.amendments.ordered()])
     rebuild(state)
     rebuild_tree(state)
     return state

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from clearing.apply_block import apply_block, replay
+from clearing.base.errors import RemoteFault
 from clearing.codes import ClearingCode
-from clearing.governance.fold import follow
+from clearing.governance.fold import follow, next_head
 from clearing.governance.proposals import JUDGED_PER_BLOCK
 from clearing.governance.receipts import AmendmentInForce, ProposalAgreed, ProposalClosed, ProposalMade, VoteCounted
 from clearing.governance.records import Stage
@@ -93,7 +94,26 @@ def test_a_state_read_back_has_the_terms_in_force() -> None:
     block = house.make_block([house.trade(ALICE, BOB, BTC_PERP, 1, 790_000)])
     ours, theirs = apply_block(house.state, block), apply_block(copy, block)
     assert ours[1] == theirs[1]
-    assert follow(house.genesis, (held for _, held in house.state.amendments.ordered()))[0] == copy.terms.genesis
+    assert follow(house.genesis, [held for _, held in house.state.amendments.ordered()]) == copy.terms.genesis
+
+
+def test_a_snapshot_with_amendments_that_nobody_agreed_on_is_none() -> None:
+    house = Parliament()
+    house.amend(FEE)
+    held = house.state.amendments[1]
+    worse = house.changes(("market.epoch_blocks", 0))
+    unknown = msgspec.structs.replace(worse.changes[0], path="market.nothing")
+    for amendment, at in ((worse, held.height), (msgspec.structs.replace(worse, changes=(unknown,)), held.height)):
+        head = next_head(bytes(32), at, held.time_ms, amendment)
+        fork = house.state.fork()
+        fork.amendments.put(1, msgspec.structs.replace(held, amendment=amendment, head=head))
+        with pytest.raises(RemoteFault) as caught:
+            import_state(house.genesis, SALT, export_state(fork))
+        assert caught.value.code == ClearingCode.BAD_SNAPSHOT
+    fork = house.state.fork()
+    fork.amendments.put(1, msgspec.structs.replace(held, height=held.height + 1))
+    with pytest.raises(RemoteFault):
+        import_state(house.genesis, SALT, export_state(fork))
 
 
 def test_a_block_log_with_amendments_replays_to_the_same_roots() -> None:
