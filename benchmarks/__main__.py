@@ -23,6 +23,7 @@ NAMES = {
     "network": "four validators as processes, trades through their APIs",
     "apply_block": "executing a block, one core",
     "liquidation": "a block that liquidates one in a hundred of ten thousand accounts, one core",
+    "governance": "an amendment judged, tried out on ten thousand accounts, and put in force, one core",
     "defaults": "blocks in which one in a hundred of ten thousand members is in default, one core",
     "margin": "margin of a whole book, exact integers, one core",
     "consensus": "agreement between processes, 4 to 32 of them",

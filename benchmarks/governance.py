@@ -1,0 +1,98 @@
+"""How long an amendment takes to judge, to try out on every account, and in the block in which it takes effect.
+
+Among ten thousand accounts in positions, for three amendments: of a fee, of a risk group's range, of a new instrument.
+The goal is a block in less than a second on one core. Run: python -m benchmarks.governance [accounts]
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from benchmarks.figures import Figure, of_times
+from benchmarks.liquidation import filled
+from clearing.apply_block import apply_block
+from clearing.base.errors import Bug
+from clearing.blocks import Block
+from clearing.crisis import CrisisParameters
+from clearing.governance.amendments import TermsAmendment
+from clearing.governance.ballots import in_force
+from clearing.governance.dry_run import dry_run
+from clearing.governance.judging import judge_terms
+from clearing.governance.paths import change_of
+from clearing.governance.receipts import AmendmentInForce
+from clearing.governance.records import GovernanceClock, ProposalHeld, Stage, VoteHeld
+from clearing.governance.requests import HOUSE_PROPOSER
+from clearing.governance.terms import GovernanceTerms
+from clearing.state import State
+
+GOVERNED = GovernanceTerms(vote_ms=600_000, timelock_ms=2_000, timelock_floor_ms=1_000)
+FAR_MS = 2**62
+
+
+def due(state: State, amendment: TermsAmendment) -> State:
+    """A fork in which everybody agreed on it, and its timelock is over."""
+    fork = state.fork()
+    fork.governance.put(0, GovernanceClock(1))
+    held = ProposalHeld(1, bytes(32), HOUSE_PROPOSER, amendment, "", 1, FAR_MS, FAR_MS, Stage.AGREED, 1)
+    fork.proposals.put(bytes(32), held)
+    for each in in_force(fork).validators:
+        fork.votes.put((1, each.envelope_key), VoteHeld(approve=True, revision=1))
+    return fork
+
+
+def timed(what: Callable[[], object], rounds: int) -> list[float]:
+    """CPU seconds of each round."""
+    took = []
+    for _ in range(rounds):
+        started = time.process_time()
+        what()
+        took.append(time.process_time() - started)
+    return took
+
+
+def applied(state: State, block: Block) -> None:
+    """Raises Bug when the amendment did not take effect, for then nothing was measured."""
+    _, result = apply_block(state, block)
+    if not any(isinstance(each, AmendmentInForce) for each in result.receipts):
+        raise Bug("no amendment took effect")
+
+
+def figures(*, quick: bool = False) -> list[Figure]:
+    """See `benchmarks.__main__`."""
+    return measured(1_000 if quick else 10_000, 2 if quick else 5)
+
+
+def measured(accounts: int, rounds: int = 5) -> list[Figure]:
+    """Judged, tried out, in force; for each of three amendments."""
+    world = filled(accounts, CrisisParameters(governance=GOVERNED))
+    state, genesis = world.state, world.state.terms.genesis
+    new = msgspec.structs.replace(genesis.instruments[0], id=9, name="NEW")
+    places: dict[str, tuple[str, object]] = {
+        "fee": ("market.trade_fee_ppm", 5),
+        "range": ("risk.groups.1.range_ppm", 210_000),
+        "listing": ("instruments.9", new),
+    }
+    found = []
+    for name, place in places.items():
+        amendment = TermsAmendment((change_of(genesis, *place),))
+        agreed, block = due(state, amendment), world.make_block()
+        found.append(of_times(f"{name}: judged", timed(lambda a=amendment: judge_terms(state, a), rounds)))
+        found.append(
+            of_times(
+                f"{name}: tried out on {accounts:,} accounts", timed(lambda a=amendment: dry_run(state, a), rounds)
+            )
+        )
+        in_effect = timed(lambda s=agreed, b=block: applied(s, b), rounds)
+        found.append(of_times(f"{name}: block in which it takes effect", in_effect, goal="< 1000"))
+    return found
+
+
+def main() -> None:
+    for figure in measured(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000):
+        print(figure.line())
+
+
+if __name__ == "__main__":
+    main()
