@@ -49,8 +49,21 @@ def close_windows(run: Run, kept: set[int]) -> None:
         if member not in called and member not in kept:
             state.windows.remove(member)
     if not any(True for _ in state.windows.ordered()):
-        for account, _ in list(state.shifts.ordered()):
-            state.shifts.remove(account)
+        _forget_shifts(state)
+
+
+def forget_windows(run: Run) -> None:
+    """Forget all that was noted: where there are no defaults, changes are not followed, and it would soon be wrong."""
+    windows = list(run.state.windows.ordered())
+    for member, _ in windows:
+        run.state.windows.remove(member)
+    if windows:
+        _forget_shifts(run.state)
+
+
+def _forget_shifts(state: State) -> None:
+    for account, _ in list(state.shifts.ordered()):
+        state.shifts.remove(account)
 
 
 def note_shifts(run: Run) -> None:

@@ -12,7 +12,7 @@ from clearing.default.auction import sell
 from clearing.default.close_out import close_positions
 from clearing.default.declare import declare_defaults
 from clearing.default.estate import settle_own
-from clearing.default.gains import close_windows, note_shifts, open_windows
+from clearing.default.gains import close_windows, forget_windows, note_shifts, open_windows
 from clearing.default.receipts import ClientClosedOut, DefaultEnded, StatusChanged
 from clearing.default.records import DefaultHeld, MemberStatus, Phase, Standing
 from clearing.default.sharing_out import call_assessments, share_first, share_rest, take_assessments
@@ -28,6 +28,7 @@ from clearing.run import Run
 def resolve_defaults(run: Run) -> None:
     """Declare defaults and take those under way one block further. Costs nothing where there is no trouble."""
     if not run.terms.crisis.default.enabled and not defaults_under_way(run.state):
+        forget_windows(run)
         return
     open_windows(run)
     note_shifts(run)

@@ -2,12 +2,15 @@
 
 from collections import Counter
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.default.gains import all_gains
+from clearing.default.terms import DefaultTerms
 from clearing.receipts import TransferCode
 from clearing.state.export import export_state, import_state
+from clearing.state.terms import Terms
 from tests.clearing.default.defaults_world import DAVE, NO_FUND, DefaultWorld
 from tests.clearing.state.world import (
     ALICE,
@@ -81,6 +84,21 @@ def act(world: DefaultWorld, steps: list) -> None:  # type: ignore[type-arg]
         elif first != second:
             instrument, lots = third
             world.block(world.trades(first, second, lots, instrument, world.state.marks[instrument].ticks))
+
+
+def test_windows_are_forgotten_when_defaults_are_turned_off() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.block(world.trades(ALICE, BOB, 45_000))
+    world.prices(700_000)
+    world.prices(680_000)
+    world.block(world.trades(BOB, CAROL, 10, ticks=680_000))
+    assert list(world.state.windows.ordered())
+    assert list(world.state.shifts.ordered())
+    off = msgspec.structs.replace(world.genesis.crisis, default=DefaultTerms())
+    world.state.terms = Terms(msgspec.structs.replace(world.genesis, crisis=off), world.genesis)
+    world.block()
+    assert not list(world.state.windows.ordered())
+    assert not list(world.state.shifts.ordered())
 
 
 def test_windows_that_come_and_go_leave_few_entries_behind() -> None:
