@@ -20,7 +20,7 @@ from clearing.collateral.restrictions import check_restricted
 from clearing.collateral.skew import fee_of, settle_fee
 from clearing.collateral.soft_credit import lent
 from clearing.default.status import check_member_leaving
-from clearing.gates.deficits import check_reserve, equity_of, note_taken_out
+from clearing.gates.deficits import check_reserve, note_taken_out, worths
 from clearing.gates.giving_back import count_released
 from clearing.gates.rates import check_rate, gate_of, in_genesis_units, must_wait, note_use
 from clearing.gates.waiting import check_queue, enqueue
@@ -89,7 +89,7 @@ def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rej
 
 def _take_out(run: Run, request: Withdrawal | LimitedWithdrawal, asset: Asset, fee: int) -> None:
     """Let the money leave its account for the vault to pay."""
-    before = equity_of(run, request.account)
+    before = worths(run, request.account)
     use_nonce(run, request.account, request.nonce)
     run.journal.transfer(
         request.account,

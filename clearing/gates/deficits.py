@@ -1,9 +1,10 @@
 """The reserve for deficits that nobody has borne yet: who takes money out leaves its part of them behind.
 
-Rule: an account's part is the deficit in proportion to the account's worth among all that the ledger owes, rounded up,
-so it never exceeds the deficit, and a deficit of dust holds back dust; the house's part is the whole. What was taken
-out since counts as worth still, its own and that of all, or many small withdrawals would leave nothing. At the deadline
-of the defaults that caused it the gate opens. It moves no money.
+Rule: an account's part is the deficit in proportion to the account's worth among all that the ledger owed when the
+first took something out, rounded up, so it never exceeds the deficit, and a deficit of dust holds back dust; the
+house's part is the whole. What the account took out since counts as worth still, or many small withdrawals would leave
+nothing; and nobody's comings and goings make another's part smaller. At the deadline of the defaults that caused it the
+gate opens. It moves no money.
 """
 
 from clearing.base.errors import Rejected
@@ -20,7 +21,7 @@ from clearing.run import Run
 from clearing.state.state import State
 
 ALL = MONEY_MAX
-"""No account: what all together took out is noted under it."""
+"""No account: what was owed to all is noted under it."""
 
 
 def deficit_now(run: Run) -> tuple[int, int]:
@@ -59,8 +60,7 @@ def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int]) ->
             after.cash[index] -= lent(run.state, account, group)
     left = margin_of(arrays_of(run.state), after)
     worth = _equity(run, account) + taken_out(run, account)
-    whole = owed_in_all(run.state) + taken_out(run, ALL)
-    reserve = deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, whole)
+    reserve = deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, _whole(run))
     if left.equity - left.initial >= reserve:
         return None
     return reject(
@@ -76,24 +76,45 @@ def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int]) ->
 
 
 def taken_out(run: Run, account: int) -> int:
-    """What the account, or ALL, took out while the present deficits were unresolved."""
-    record = run.state.deficit_left.get(account)
-    return record.micros if record is not None and record.deadline_height >= run.block.height else 0
+    """What the account took out while the present deficits were unresolved."""
+    record = _noted(run, account)
+    return record.micros if record else 0
 
 
-def note_taken_out(run: Run, account: int, equity_before: int) -> None:
-    """Count what a withdrawal that was just written took out. `equity_before`: as `equity_of` told it before."""
+def worths(run: Run, account: int) -> tuple[int, int]:
+    """(the account's equity, what is owed to all) where it matters: zeros while nothing is unresolved."""
+    return (_equity(run, account), _whole(run)) if deficit_now(run)[0] else (0, 0)
+
+
+def note_taken_out(run: Run, account: int, before: tuple[int, int]) -> None:
+    """Count what a withdrawal that was just written took out. `before`: what `worths` told before it."""
     deficit, until = deficit_now(run)
-    if deficit:
-        micros = max(equity_before - _equity(run, account), 0)
-        for each in (account, ALL):
-            counted = min(taken_out(run, each) + micros, MONEY_MAX)
-            run.state.deficit_left.put(each, DeficitLeft(until, counted))
+    if not deficit:
+        return
+    micros = taken_out(run, account) + max(before[0] - _equity(run, account), 0)
+    for key, value in ((account, micros), (ALL, before[1])):
+        noted = _noted(run, key)
+        since = noted.since_height if noted else run.block.height
+        run.state.deficit_left.put(key, DeficitLeft(until, min(value, MONEY_MAX), since))
 
 
-def equity_of(run: Run, account: int) -> int:
-    """The account's equity where it matters: 0 while nothing is unresolved."""
-    return _equity(run, account) if deficit_now(run)[0] else 0
+def note_back(run: Run, account: int, equity_before: int, accepted_height: int) -> None:
+    """Count no more what came back of a withdrawal that was accepted since the deficits began."""
+    noted = _noted(run, account)
+    if noted is not None and accepted_height >= noted.since_height and deficit_now(run)[0]:
+        left = max(noted.micros - max(_equity(run, account) - equity_before, 0), 0)
+        run.state.deficit_left.put(account, DeficitLeft(noted.deadline_height, left, noted.since_height))
+
+
+def _noted(run: Run, account: int) -> DeficitLeft | None:
+    """The record, while the deficits that it is for may still be unresolved."""
+    record = run.state.deficit_left.get(account)
+    return record if record is not None and record.deadline_height >= run.block.height else None
+
+
+def _whole(run: Run) -> int:
+    noted = _noted(run, ALL)
+    return noted.micros if noted else owed_in_all(run.state)
 
 
 def owed_in_all(state: State) -> int:

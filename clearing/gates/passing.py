@@ -3,16 +3,17 @@
 Rule: at its time a withdrawal has to pass the same gates as one that is asked for then, but for its size: the account
 covers its initial margin without it. One that does not pass is tried again for as long as genesis says, and given back
 then. While it waits, an account that falls below its initial margin gets back what it needs, the newest first, before
-it is called, and one of a defaulter gets back everything.
+it is called, and one of a defaulter gets back everything. A token beyond its band comes back only once it is judged,
+but in a default: else its owner would hand its loss to the group.
 """
 
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.chains import chain_is_live
 from clearing.codes import ClearingCode, reject
-from clearing.collateral.listing import asset_now, is_suspended
+from clearing.collateral.listing import asset_now, is_suspect, is_suspended
 from clearing.default.status import check_member_leaving, is_in_default
-from clearing.gates.deficits import check_reserve, forget_taken_out
+from clearing.gates.deficits import check_reserve, forget_taken_out, note_back, worths
 from clearing.gates.giving_back import give_back
 from clearing.gates.rates import forget_windows
 from clearing.gates.receipts import GivenBackWhy
@@ -43,6 +44,8 @@ def cancel_withdrawal(run: Run, _: int, request: WithdrawalCancellation) -> Reje
     waiting = run.state.waiting.get(request.number)
     if waiting is None or waiting.account != request.account:
         return reject(ClearingCode.NO_SUCH_WAITING_WITHDRAWAL, AT, account=request.account, number=request.number)
+    if is_suspect(run.state, waiting.asset):
+        return reject(ClearingCode.CASH_GROUP_SUSPENDED, AT, asset=waiting.asset)
     use_nonce(run, request.account, request.nonce)
     _take_back(run, request.number, waiting, GivenBackWhy.CANCELLED)
     return None
@@ -52,12 +55,14 @@ def call_back(run: Run) -> None:
     """Before calls: what waits of accounts below initial margin comes back, the newest first, until it is covered."""
     by_account: dict[int, list[tuple[int, Waiting]]] = {}
     for number, waiting in run.state.waiting.ordered():
-        by_account.setdefault(waiting.account, []).append((number, waiting))
+        if is_in_default(run.state, waiting.account):
+            _take_back(run, number, waiting, GivenBackWhy.DEFAULT)
+        elif not is_suspect(run.state, waiting.asset):
+            by_account.setdefault(waiting.account, []).append((number, waiting))
     for account in sorted(by_account):
-        why = GivenBackWhy.DEFAULT if is_in_default(run.state, account) else GivenBackWhy.MARGIN
         queue = by_account[account]
-        while queue and (why is GivenBackWhy.DEFAULT or not _is_covered(run, account)):
-            _take_back(run, *queue.pop(), why)
+        while queue and not _is_covered(run, account):
+            _take_back(run, *queue.pop(), GivenBackWhy.MARGIN)
 
 
 def call_back_all(run: Run, accounts: tuple[int, ...]) -> None:
@@ -72,7 +77,7 @@ def tend_gates(run: Run) -> None:
     give_back_unpaid(run)
     forget_windows(run)
     forget_taken_out(run)
-    let_go = []
+    let_go, grace = [], run.terms.genesis.crisis.gates.waiting_grace_blocks
     for number, waiting in list(run.state.waiting.ordered()):
         if run.block.height < waiting.due_height:
             continue
@@ -80,7 +85,7 @@ def tend_gates(run: Run) -> None:
         if refusal is None:
             dequeue(run, number, waiting, taken_back=False)
             let_go.append(_released(run, waiting))
-        elif run.block.height >= waiting.due_height + run.terms.genesis.crisis.gates.waiting_grace_blocks:
+        elif run.block.height >= waiting.due_height + grace and not is_suspect(run.state, waiting.asset):
             _take_back(run, number, waiting, GivenBackWhy.LAPSED, int(refusal.code))
     run.accepted[:0] = let_go
 
@@ -112,7 +117,9 @@ def _is_covered(run: Run, account: int) -> bool:
 def _take_back(run: Run, number: int, waiting: Waiting, why: GivenBackWhy, code: int = 0) -> None:
     dequeue(run, number, waiting, taken_back=True)
     amount = int.from_bytes(waiting.amount, "big")
+    before, _ = worths(run, waiting.account)
     give_back(run, number, waiting.account, waiting.asset, amount, why, code)
+    note_back(run, waiting.account, before, waiting.accepted_height)
 
 
 def _released(run: Run, waiting: Waiting) -> WithdrawalReleased:

@@ -57,7 +57,9 @@ class GiveBackDue(Wire, frozen=True):
 
 
 class DeficitLeft(Wire, frozen=True):
-    """What an account took out, in micros of value, while the deficits with this deadline were unresolved."""
+    """What an account took out, in micros of value, since `since_height`, while deficits were unresolved that end by
+    `deadline_height`. Under `clearing.gates.deficits.ALL`: what was owed to all before anybody took anything out."""
 
     deadline_height: U63
     micros: U63
+    since_height: U63

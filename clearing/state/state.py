@@ -218,7 +218,7 @@ class State:
     give_back_due: Table[int, gate_records.GiveBackDue]
     """Nonces of those in `not_paid` that are not given back yet."""
     deficit_left: Table[int, gate_records.DeficitLeft]
-    """By account, and `clearing.gates.deficits.ALL`."""
+    """By account, and under `clearing.gates.deficits.ALL`."""
     fund_sizes: Table[int, fund_records.FundSize]
     """The last, under 0."""
     contributions: Table[int, fund_records.Contribution]

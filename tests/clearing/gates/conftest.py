@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from clearing.gates import deficits
+from clearing.gates.terms import AssetGate
 from tests.clearing.gates.gated import gated
 from tests.clearing.state.world import World
 
@@ -17,8 +18,8 @@ def with_deficit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     end is told in `test_gates_in_a_default`.
     """
 
-    def make(micros: int, blocks: int = 20, **terms: object) -> World:
-        world = gated(**{"deficit_reserve": True} | terms)
+    def make(micros: int, blocks: int = 20, gates: tuple[AssetGate, ...] = (), **terms: object) -> World:
+        world = gated(*gates, **{"deficit_reserve": True} | terms)
         until = world.state.now.height + blocks
         monkeypatch.setattr(deficits, "unresolved_micros", lambda _: micros)
         monkeypatch.setattr(deficits, "deadline_height", lambda _: until)

@@ -3,22 +3,27 @@
 from collections.abc import Callable
 
 import msgspec
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.base.secp256k1 import sign_digest
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode
 from clearing.collateral.requests import ClaimSwap
+from clearing.gates import deficits
 from clearing.gates.deficits import check_reserve, part_of
+from clearing.gates.terms import AssetGate
 from clearing.ledger import token_currency
 from clearing.receipts import Refused
 from clearing.run import Run
 from clearing.withdrawals import check_leaving
+from tests.clearing.gates.gated import cancellation
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,
+    CAROL,
     DOLLAR,
     HOUSE,
     USD,
@@ -134,3 +139,56 @@ def test_what_is_paid_within_the_house_is_not_held_back(with_deficit: Callable[.
     run = Run(world.state.fork(), world.make_block())
     assert check_leaving(run, "fund_contribution", ALICE, USD, 100_000 * DOLLAR) is None
     assert check_reserve(run, "withdrawal", ALICE, (USD, 1)) is not None
+
+
+def test_nobodys_comings_and_goings_make_anothers_part_smaller(with_deficit: Callable[..., World]) -> None:
+    """Bob withdraws and pays in again, over and over: Alice's part stays what it is, and only his own grows."""
+    world = with_deficit(40_000 * DOLLAR, blocks=60)
+    for _ in range(8):
+        assert codes(world.block(world.withdrawal(BOB, USDC_1, 50_000 * DOLLAR))) == []
+        world.deposit(BOB, USDC_1, 50_000 * DOLLAR)
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR + 1))) == REFUSED
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))) == []
+    assert codes(world.block(world.withdrawal(BOB, USDC_1, 60_001 * DOLLAR))) == REFUSED, "at most the whole deficit"
+
+
+def test_what_was_cancelled_was_not_taken_out(with_deficit: Callable[..., World]) -> None:
+    gate = AssetGate(USDC_1, delay_above_units=1, delay_blocks=100)
+    world = with_deficit(40_000 * DOLLAR, blocks=60, gates=(gate,))
+    for number in range(5):
+        assert codes(world.block(world.withdrawal(BOB, USDC_1, 90_000 * DOLLAR))) == []
+        assert codes(world.block(cancellation(world, BOB, number))) == []
+    assert codes(world.block(world.withdrawal(BOB, USDC_1, 90_000 * DOLLAR + 1))) == REFUSED
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR + 1))) == REFUSED
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 90_000 * DOLLAR))) == []
+
+
+def test_what_waited_before_the_deficit_does_not_count_against_what_was_taken_since(
+    with_deficit: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = AssetGate(USDC_1, delay_above_units=1, delay_blocks=100)
+    world = with_deficit(0, blocks=60, gates=(gate,))
+    world.block(world.withdrawal(BOB, USDC_1, 50_000 * DOLLAR))
+    monkeypatch.setattr(deficits, "unresolved_micros", lambda _: 40_000 * DOLLAR)
+    assert codes(world.block(world.withdrawal(BOB, USDC_1, 40_000 * DOLLAR))) == []
+    assert codes(world.block(cancellation(world, BOB, 0))) == []
+    assert world.state.deficit_left[BOB].micros == 40_000 * DOLLAR
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from((ALICE, BOB, CAROL)), st.integers(1, 120_000), st.booleans()), max_size=10),
+    st.integers(1, 400_000),
+)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_asked_everybodys_part_stays(
+    with_deficit: Callable[..., World], asked: list[tuple[int, int, bool]], deficit: int
+) -> None:
+    world = with_deficit(deficit * DOLLAR, blocks=60)
+    for account, dollars, brings in asked:
+        if brings:
+            world.deposit(account, USDC_1, dollars * DOLLAR)
+        else:
+            world.block(world.withdrawal(account, USDC_1, dollars * DOLLAR))
+    parts = {each: part_of(deficit, 100_000, 400_000) * DOLLAR for each in (ALICE, BOB, CAROL)}
+    for account, part in parts.items():
+        assert world.cash(account) >= part - DOLLAR

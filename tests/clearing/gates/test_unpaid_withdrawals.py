@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from clearing.apply_block import replay
 from clearing.base.codec import decode, encode
 from clearing.blocks import BlockResult
+from clearing.codes import ClearingCode
 from clearing.extension import VoteExtension
 from clearing.facts import EXECUTED, NOT_EXECUTED, WithdrawalNotExecuted, fact_hash, fact_key
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack, WithdrawalNotPaid
+from clearing.gates.terms import AssetGate
 from clearing.gates.unpaid import GIVEN_BACK_PER_BLOCK, expired_open
 from clearing.ledger import SUSPENSE_ACCOUNT, balance, cash_currency, held, token_currency
 from clearing.receipts import TransferCode, WithdrawalConfirmed
 from tests.clearing.collateral.vaults import DEPEG, PAR, SKEW, USDC_FEED, genesis_with
-from tests.clearing.gates.gated import MARKET, VALID_MS, gated, gated_genesis, not_executed, owed_and_held
+from tests.clearing.gates.gated import MARKET, VALID_MS, cancellation, gated, gated_genesis, not_executed, owed_and_held
 from tests.clearing.state.world import (
     ALICE,
     BOB,
@@ -29,6 +31,7 @@ from tests.clearing.state.world import (
     VAULTS,
     WETH_1,
     World,
+    codes,
     executed,
     funded,
     kinds,
@@ -323,3 +326,23 @@ def test_whatever_is_claimed_each_withdrawal_ends_once_and_the_ledger_counts_the
         assert not back & paid
     assert world.cash(ALICE) == 80_000 * DOLLAR + UNITS * len(back)
     owed_and_held(world, 100, sorted(paid))
+
+
+def test_what_waits_of_a_token_beyond_its_band_is_not_taken_back_until_it_is_judged() -> None:
+    """Else whoever waits for a token that fell would hand its loss to all others of the group."""
+    gate = AssetGate(USDC_1, delay_above_units=1, delay_blocks=1, owner_units_max=0)
+    base = genesis_with(market=MARKET, depeg=DEPEG)
+    world = funded(genesis=gated_genesis(gate, base=base, waiting_grace_blocks=1))
+    at_price(world, PAR)
+    world.block(world.withdrawal(ALICE, USDC_1, UNITS))
+    at_price(world, PAR * 95 // 100)
+    refused = at_price_asking(world, PAR * 95 // 100, cancellation(world, ALICE, 0))
+    assert codes(refused) == [ClearingCode.CASH_GROUP_SUSPENDED]
+    assert not of_kind(refused, WithdrawalGivenBack), "nor does it lapse meanwhile"
+    cleared = at_price_asking(world, PAR, cancellation(world, ALICE, 0))
+    assert codes(cleared) == []
+    assert world.cash(ALICE) == 100_000 * DOLLAR
+
+
+def at_price_asking(world: World, ticks: int, request: object) -> BlockResult:
+    return world.block(request, prices=((BTC, 790_000), (ETH, 20_000), (USDC_FEED, ticks)))
