@@ -47,3 +47,20 @@ def test_every_receipt_of_the_demonstration_recomputes(demo_run: DemoFolder, ver
     assert answer.returncode == 0, answer.stderr
     for each in json.loads(answer.stdout):
         assert not [line for line in each["lines"] if line["ok"] is False], each
+
+
+def test_what_is_explained_is_what_the_summary_counts(demo_run: DemoFolder) -> None:
+    told = {}
+    for verb in ("liquidations", "waterfall"):
+        answer = command_line(verb, "explain", *from_log(demo_run, 0))
+        assert answer.returncode == 0, answer.stderr
+        told[verb] = answer.stdout
+    assert "LiquidationOpened: slices of account 5 are for sale" in told["liquidations"]
+    assert told["liquidations"].count("SliceSold") == demo_run.summary["slices_sold"]
+    assert told["waterfall"].count("DefaultDeclared") == demo_run.summary["defaults"]
+
+
+def test_liquidations_of_one_account_tell_of_no_other(demo_run: DemoFolder) -> None:
+    answer = command_line("liquidations", "explain", *from_log(demo_run, 0), "--account", "4")
+    assert answer.returncode == 0, answer.stderr
+    assert "account 5" not in answer.stdout
