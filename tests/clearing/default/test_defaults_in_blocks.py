@@ -164,6 +164,7 @@ def test_members_bring_what_they_are_assessed_by_a_deadline_and_no_more_than_the
     assert {each.member: each.micros for each in taken} == dict(called.members)
     for member, micros in called.members:
         assert 0 < micros <= world.state.contributions[member].required
+        assert world.state.assessments[member].micros == micros, "counted against the cap of the period"
     assert world.state.now.height == called.deadline_height
     replenished = [each for result in results for each in of_kind(result, FundCalled) if each.replenishment]
     assert replenished, "survivors are called for what was used"

@@ -86,6 +86,24 @@ def act(world: DefaultWorld, steps: list) -> None:  # type: ignore[type-arg]
             world.block(world.trades(first, second, lots, instrument, world.state.marks[instrument].ticks))
 
 
+def test_every_window_counts_from_its_own_block() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(bob=100_000)
+    world.block(world.trades(ALICE, BOB, 42_000), world.trades(DAVE, BOB, 39_000))
+    world.prices(670_000)
+    assert [member for member, _ in world.state.windows.ordered()] == [1]
+    world.block(world.trades(BOB, CAROL, 20_000, ticks=670_000))
+    world.prices(660_000)
+    assert [member for member, _ in world.state.windows.ordered()] == [1, 4]
+    world.block(world.trades(BOB, CAROL, 10_000, ticks=660_000))
+    world.prices(658_000)
+    for member in (1, 4):
+        window = world.state.windows[member]
+        paid = paid_in_variation(world, window.height)
+        gains = all_gains(world.state, window.height, window.marks)[BTC_PERP]
+        assert {each: gains[each] for each in PEOPLE} == {each: paid[each] for each in PEOPLE}
+
+
 def test_windows_are_forgotten_when_defaults_are_turned_off() -> None:
     world = DefaultWorld(fund=NO_FUND)
     world.block(world.trades(ALICE, BOB, 45_000))

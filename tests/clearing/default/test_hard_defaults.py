@@ -3,6 +3,7 @@
 import msgspec
 
 from clearing.apply_block import apply_block
+from clearing.default.estate import buy
 from clearing.default.receipts import (
     AssessmentTaken,
     BiddersRanked,
@@ -18,8 +19,10 @@ from clearing.default.terms import DefaultTerms
 from clearing.default.unresolved import defaults_under_way
 from clearing.epoch import can_snapshot, take_snapshot
 from clearing.fund.use import contribution
+from clearing.ledger import balance
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import Liquidated
+from clearing.run import Run
 from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld
 from tests.clearing.state.world import (
     ALICE,
@@ -142,6 +145,39 @@ def test_an_insolvent_account_with_positions_is_brought_back_to_initial_margin_b
     assert cured.paid == ((second, 1, 56_000 * DOLLAR),)
     assert world.lots(ALICE, BTC_PERP) == 40_000
     assert world.status(1) is MemberStatus.ACTIVE
+
+
+def test_the_house_bears_no_more_than_it_has() -> None:
+    world = DefaultWorld(DefaultTerms(enabled=True, house_capital_micros=10**9 * DOLLAR), NO_FUND)
+    world.block(world.withdrawal(HOUSE, 1, 99_900 * DOLLAR))
+    world.block(world.trades(ALICE, BOB, 40_000))
+    (ended,) = of_kind(world.fall(500_000), DefaultEnded)
+    assert ended.by_layer == ((3, 100 * DOLLAR), (6, 15_900 * DOLLAR))
+    assert ended.house == 0
+
+
+def test_the_last_unit_of_collateral_is_paid_for_whole() -> None:
+    world = DefaultWorld(NOTHING, NO_FUND)
+    world.block(facts=[world.deposit_fact(ALICE, WETH_1, 10**18)])
+    run = Run(world.state.fork(), world.make_block())
+    assert buy(run, 1, ALICE, 1_001) == 1_001
+    (taken,) = [each for each in run.receipts if isinstance(each, CollateralTaken)]
+    assert (taken.units, taken.micros_per_unit, taken.counted, taken.back) == (6, 180, 1_001, 79)
+    assert balance(run.state, ALICE, 1) == world.cash(ALICE) + 79
+
+
+def test_no_account_is_brought_below_maintenance_margin_for_another() -> None:
+    world = DefaultWorld(DefaultTerms(enabled=True, auction_blocks=3), NO_FUND)
+    second = world.opened(ALICE)
+    world.block(facts=[world.deposit_fact(second, 1, 60_000 * DOLLAR)])
+    # 50,000 dollars in ether need 12,500 of initial margin, 10,000 of maintenance: 50,000 are to spare, 56,000 missing.
+    world.bring(carol=100_000)
+    world.block(world.trades(ALICE, BOB, 40_000), world.trades(second, CAROL, 25_000, ETH_PERP, 20_000))
+    world.prices(500_000)
+    world.block()
+    assert not [each for one in world.results for each in of_kind(one, DeficitCured)]
+    assert world.status(1) is MemberStatus.DEFAULTING
+    assert world.lots(ALICE, ETH_PERP) == 25_000, "all of it is the estate's"
 
 
 def test_own_accounts_help_each_other_before_there_is_a_default() -> None:
