@@ -15,7 +15,7 @@ from clearing.blocks import BlockResult
 from clearing.calls.receipts import EarlyCalled
 from clearing.calls.records import CallKind
 from clearing.crisis import CrisisParameters
-from clearing.default.receipts import DefaultEnded
+from clearing.default.receipts import DefaultDeclared, DefaultEnded
 from clearing.default.waterfall import Layer
 from clearing.facts import Fact
 from clearing.fund.receipts import FundCalled, FundPaid
@@ -181,7 +181,9 @@ class Replay:
         for receipt in result.receipts:
             name = type(receipt).__name__
             self.outcome.receipts[name] += 1
-            if isinstance(receipt, DefaultEnded):
+            if isinstance(receipt, DefaultDeclared):
+                self.outcome.receipts[f"{name} {receipt.reason.name}"] += 1
+            elif isinstance(receipt, DefaultEnded):
                 self.ended(receipt)
             elif isinstance(receipt, FundCalled) and receipt.account in fates:
                 self.contribute(result.height, receipt.account, receipt.micros)
