@@ -13,11 +13,13 @@ from clearing.calls.records import CallKind
 from clearing.calls.terms import CallTerms
 from clearing.calls.trigger import congestion_of, trigger_of
 from clearing.margins import margin_book
+from clearing.ranges.delays import report_age
 from clearing.ranges.parameters import RangeParameters
+from clearing.ranges.records import ChainDelay
 from clearing.receipts import Liquidated, MarginCalled
 from clearing.run import Run
 from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, genesis_in_crisis, leveraged
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, USDC_1, of_kind
+from tests.clearing.state.world import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1, of_kind
 
 EARLY = CallTerms(deadline_blocks=10, early_ppm=400_000, early_release_ppm=250_000, early_blocks=8)
 WARNED = 775_000
@@ -92,15 +94,24 @@ def test_a_lapsed_early_call_takes_nothing_but_leaves_no_time_at_a_breach() -> N
 def test_lateness_of_chains_lengthens_the_horizon() -> None:
     ranges = RangeParameters(interval_ms=3_600_000)
     world = leveraged(EARLY, ranges=ranges)
-    calm = world.go().height
-    assert calm
-    world.btc = 780_000
-    result = world.go(after_ms=4_000)
-    horizons = {part.horizon_ms for each in of_kind(result, EarlyCalled) for part in each.groups}
-    assert all(horizon >= EARLY.early_horizon_ms for horizon in horizons)
-    run = Run(world.state.fork(), world.make_block(()))
-    (first, *_) = outlook_of(run).groups
-    assert first.deviation_nano == isqrt(first.variance * first.horizon_ms // 3_600_000 - 1) + 1
+    world.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=world.state.now.time_ms - 100_000))
+    run = Run(world.state.fork(), world.make_block((), after_ms=0))
+    outlook = outlook_of(run)
+    (first, *_) = outlook.groups
+    assert outlook.delay_ms == 100_000
+    assert first.horizon_ms == EARLY.early_horizon_ms + 100_000 + report_age(run.state, BTC, run.time_ms)
+    assert first.deviation_nano == isqrt(-(-first.variance * first.horizon_ms // 3_600_000) - 1) + 1
+    capped = leveraged(EARLY, ranges=RangeParameters(interval_ms=3_600_000, lateness_ms_max=7_000))
+    capped.state.chain_delays.put(1, ChainDelay(final_block=1, since_ms=1))
+    assert outlook_of(Run(capped.state.fork(), capped.make_block(()))).groups[0].horizon_ms == 3_607_000
+
+
+def test_below_the_trigger_nobody_is_warned_of_a_breach() -> None:
+    world = leveraged(CallTerms(early_ppm=400_000, early_release_ppm=250_000))
+    assert not of_kind(world.results[-1], EarlyCalled)
+    result = world.go(btc=FALLEN)
+    assert of_kind(result, Liquidated)
+    assert not of_kind(result, EarlyCalled)
 
 
 def test_with_early_calls_off_nobody_is_warned() -> None:
@@ -148,8 +159,10 @@ def test_the_sieve_of_all_accounts_misses_nobody_and_calls_nobody_else(
     before = {account for account, _ in world.state.margin_calls.ordered()}
     result = world.go(btc=ticks)
     called = {each.account: each.probability_ppm for each in of_kind(result, EarlyCalled)}
+    # Who was liquidated in this block was judged before it, below the trigger.
+    liquidated = {each.account for each in of_kind(result, Liquidated)}
     expected = told(world)
-    assert called == {each: expected[each] for each in expected if each not in before}
+    assert called == {each: expected[each] for each in expected if each not in before | liquidated}
 
 
 @pytest.mark.parametrize("early_ppm", [100_000, 300_000, 600_000])

@@ -107,6 +107,17 @@ def test_the_receipt_can_be_recomputed_by_hand() -> None:
     assert sold.initial_after == (4_500 - lots) * FALLEN * 10 // 5
 
 
+def test_what_an_account_owes_rounds_up_and_what_a_bidder_gets_of_the_penalty_down() -> None:
+    odd = msgspec.structs.replace(SALE, start_ppm=1_001, bidder_share_ppm=333_333)
+    world = for_sale(odd, liquidation_penalty_ppm=4_999)
+    (sold,) = of_kind(world.go(world.bid(CAROL)), SliceSold)
+    (split,) = sold.paid
+    assert all(each % 10**6 for each in (sold.notional * 1_001, sold.notional * 4_999, split.penalty * 333_333))
+    assert split.discount == sold.notional * 1_001 // 10**6 + 1
+    assert split.penalty == sold.notional * 4_999 // 10**6 + 1
+    assert split.penalty_to_taker == split.penalty * 333_333 // 10**6
+
+
 def test_no_price_moves_by_a_slice() -> None:
     world = for_sale()
     mark, premium = world.state.marks[BTC_PERP], world.state.premia.get(BTC_PERP)
