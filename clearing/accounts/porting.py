@@ -37,13 +37,7 @@ def port_account(run: Run, index: int, request: AccountPorting) -> Rejected | No
         return refusal
     use_nonce(run, request.account, request.nonce)
     record = run.state.accounts[request.account]
-    moved = (request.account, *record.children)
-    _count(run, record.member, -len(moved))
-    _count(run, request.to_member, len(moved))
-    for account in moved:
-        before = run.state.accounts[account]
-        run.state.accounts.put(account, msgspec.structs.replace(before, member=request.to_member))
-        end_mandates(run, account)
+    moved = pass_on(run, request.account, request.to_member)
     held = sum(run.state.held_counts.get(account) or 0 for account in moved)
     run.receipts.append(AccountPorted(index, request.account, record.member, request.to_member, record.children, held))
     return None
@@ -88,6 +82,19 @@ def _check_consents(run: Run, request: AccountPorting) -> Rejected | None:
     if refusal is None and any(key):
         refusal = check_key(AT, key, digest, request.client_signature, client=request.account)
     return refusal
+
+
+def pass_on(run: Run, account: int, to_member: int) -> tuple[int, ...]:
+    """Let another member carry an account and its sub-accounts, which are returned. Mandates that were given end."""
+    record = run.state.accounts[account]
+    moved = (account, *record.children)
+    _count(run, record.member, -len(moved))
+    _count(run, to_member, len(moved))
+    for each in moved:
+        before = run.state.accounts[each]
+        run.state.accounts.put(each, msgspec.structs.replace(before, member=to_member))
+        end_mandates(run, each)
+    return moved
 
 
 def _count(run: Run, member: int, by: int) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from clearing.accounts.kinds import AccountKind
 from clearing.accounts.lifecycle import accounts_of_member
+from clearing.accounts.porting import pass_on
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.codes import ClearingCode, reject
@@ -23,8 +24,6 @@ from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
-from clearing.state.records import MemberAccounts
-from clearing.trades.mandates import end_mandates
 
 RESCUE, READMISSION, EXIT = "client_rescue", "member_readmission", "member_exit"
 
@@ -42,13 +41,7 @@ def rescue_client(run: Run, index: int, request: ClientRescue) -> Rejected | Non
         return refusal
     use_nonce(run, request.account, request.nonce)
     record = run.state.accounts[request.account]
-    moved = (request.account, *record.children)
-    _count(run, record.member, -len(moved))
-    _count(run, request.to_member, len(moved))
-    for account in moved:
-        before = run.state.accounts[account]
-        run.state.accounts.put(account, msgspec.structs.replace(before, member=request.to_member))
-        end_mandates(run, account)
+    moved = pass_on(run, request.account, request.to_member)
     held = run.state.defaults[request.number]
     clients = tuple(each for each in held.clients if each not in moved)
     run.state.defaults.put(request.number, msgspec.structs.replace(held, clients=clients))
@@ -98,11 +91,6 @@ def _check_words(run: Run, request: ClientRescue) -> Rejected | None:
     return check_key(RESCUE, taker, digest, request.member_signature, member=request.to_member) or check_key(
         RESCUE, other, digest, request.client_signature, client=request.account
     )
-
-
-def _count(run: Run, member: int, by: int) -> None:
-    counts = accounts_of_member(run.state, member)
-    run.state.member_accounts.put(member, MemberAccounts(counts.opened, counts.held + by))
 
 
 def readmit_member(run: Run, index: int, request: MemberReadmission) -> Rejected | None:
