@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from clearing.assets import Asset, CashGroup
@@ -14,6 +15,7 @@ from clearing.base.codec import u256
 from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.header import Header
 from clearing.base.validators import Validator, ValidatorSet
+from clearing.epoch import take_snapshot
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.rulebook import VERSION, FeedPrice, MarkPrice, Rulebook, write_rulebook
@@ -28,6 +30,7 @@ from clearing.margin.snapshot import (
     Slot,
     SlotKind,
 )
+from clearing.state.state import State
 from proofs.commitment import blinders, commit
 from proofs.epoch import assemble, commit_epoch, context_of, prove_epoch
 from proofs.group import encode_point
@@ -200,6 +203,22 @@ def honest(shot: RiskSnapshot, keys=None, **options) -> bytes:
     return prove_epoch(shot, keys, *certified(root), domain=N, **options)
 
 
+def package_of_state(state: State) -> SimpleNamespace:
+    """A state's own snapshot, as if of this market's network: statement, accounts, seeds, and its package proven."""
+    shot = take_snapshot(state)
+    statement = msgspec.structs.replace(shot.statement, network=NETWORK)
+    shot = msgspec.structs.replace(shot, statement=statement)
+    keys = {each.account: bytes([number + 1]) * 32 for number, each in enumerate(shot.accounts)}
+    head = certified(
+        commitments_root(statement, commit_epoch(shot, keys)),
+        height=statement.height + 3,
+        commitments_height=statement.height,
+        epoch=statement.epoch,
+        time_ms=state.now.arrays_time_ms + 1,
+    )
+    return SimpleNamespace(statement=statement, accounts=shot.accounts, keys=keys, data=prove_epoch(shot, keys, *head))
+
+
 @dataclass
 class Cheat:
     """A prover without its checks: every account's full values and digits may be replaced before it proves."""
@@ -276,6 +295,7 @@ def market() -> SimpleNamespace:
         seeds=seeds,
         certified=certified,
         honest=honest,
+        package_of_state=package_of_state,
         Cheat=Cheat,
     )
 

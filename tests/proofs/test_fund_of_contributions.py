@@ -7,14 +7,12 @@ import msgspec
 import pytest
 
 from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
-from clearing.epoch import take_snapshot
 from clearing.fund.receipts import FundSized
 from node.cli.main import run
 from proofs.contributions import check_contributions
-from proofs.epoch import commit_epoch, prove_epoch
 from proofs.errors import ProofCode, Refused
 from proofs.own import own_account
-from proofs.package import commitments_root, read_package
+from proofs.package import read_package
 from proofs.verify import verify_package
 from tests.clearing.fund.contributions import TERMS, FundWorld, fund_genesis
 from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, of_kind
@@ -42,22 +40,10 @@ def proven(market):
 
 
 def package_of(world: FundWorld, market) -> SimpleNamespace:
-    shot = take_snapshot(world.state)
-    statement = msgspec.structs.replace(shot.statement, network=market.NETWORK)
-    shot = msgspec.structs.replace(shot, statement=statement)
-    keys = {each.account: bytes([number + 1]) * 32 for number, each in enumerate(shot.accounts)}
-    root = commitments_root(statement, commit_epoch(shot, keys))
-    head = market.certified(
-        root,
-        height=statement.height + 3,
-        commitments_height=statement.height,
-        epoch=statement.epoch,
-        time_ms=world.state.now.arrays_time_ms + 1,
-    )
-    data = prove_epoch(shot, keys, *head)
-    cash = world.fund
-    opened = own_account(read_package(data), FUND_ACCOUNT, {"cash:USD": cash}, keys[FUND_ACCOUNT])
-    return SimpleNamespace(data=data, statement=statement, opened=opened, cash=cash, keys=keys, world=world)
+    proven = market.package_of_state(world.state)
+    cash, seed = world.fund, proven.keys[FUND_ACCOUNT]
+    opened = own_account(read_package(proven.data), FUND_ACCOUNT, {"cash:USD": cash}, seed)
+    return SimpleNamespace(**vars(proven), opened=opened, cash=cash, world=world)
 
 
 @pytest.mark.parametrize("paying", [False, True])

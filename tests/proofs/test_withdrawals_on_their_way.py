@@ -1,11 +1,6 @@
 """An epoch with withdrawals that wait, are out, and came back: its reserves add up and verify, term by term."""
 
-import msgspec
-
 from clearing.base.codec import u256
-from clearing.epoch import take_snapshot
-from proofs.epoch import commit_epoch, prove_epoch
-from proofs.package import commitments_root
 from proofs.verify import verify_package
 from tests.clearing.gates.gated import GATE, counted, gated, not_executed
 from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, executed
@@ -20,19 +15,9 @@ def test_what_waits_and_what_is_out_is_released_and_what_came_back_is_owed(marke
     large = world.block(world.withdrawal(ALICE, USDC_1, 9_000 * DOLLAR), prices=((1, 790_000), (2, 20_000)))
     assert [type(each).__name__ for each in large.receipts][-1] == "WithdrawalWaits"
     world.block(facts=counted(world, 100, paid=[1]))
-    shot = take_snapshot(world.state)
-    statement = msgspec.structs.replace(shot.statement, network=market.NETWORK)
-    shot = msgspec.structs.replace(shot, statement=statement)
-    keys = {each.account: bytes([number + 1]) * 32 for number, each in enumerate(shot.accounts)}
-    root = commitments_root(statement, commit_epoch(shot, keys))
-    head = market.certified(
-        root,
-        height=statement.height + 3,
-        commitments_height=statement.height,
-        epoch=statement.epoch,
-        time_ms=world.state.now.arrays_time_ms + 1,
-    )
-    verdict = verify_package(prove_epoch(shot, keys, *head), network=statement.network)
+    proven = market.package_of_state(world.state)
+    statement = proven.statement
+    verdict = verify_package(proven.data, network=statement.network)
     assert verdict.ok, verdict.checks[-1]
     (term,) = [each for each in statement.custody if each.token == world.genesis.assets[0].token]
     assert term.withdrawn == u256(700 * DOLLAR), "Bob's was paid"
