@@ -20,6 +20,7 @@ from tests.clearing.state.world import (
     BOB,
     BTC,
     BTC_CALL,
+    BTC_FUT,
     BTC_PERP,
     CAROL,
     DOLLAR,
@@ -321,3 +322,14 @@ def test_transfers_name_what_they_are() -> None:
 def test_terms_out_of_range_are_refused(changes: dict[str, int]) -> None:
     (wrong,) = [field for field, _, good in liquidation_checks(LiquidationTerms(**changes)) if not good]
     assert wrong in changes
+
+
+def test_no_slice_leaves_an_account_further_from_its_margin() -> None:
+    world = leveraged(liquidation=SALE)
+    world.go(world.trade(BOB, ALICE, BTC_FUT, 4_400, 790_000))
+    world.go(world.withdrawal(ALICE, USDC_1, world.cash(ALICE) - 170 * DOLLAR))
+    world.go(btc=FALLEN)
+    assert ALICE in world.state.liquidations
+    # A lot of each side costs a penalty and frees nothing: net, as many are left.
+    assert codes(world.go(world.bid(CAROL, slice_ppb=1))) == [ClearingCode.NOTHING_TO_TAKE]
+    assert of_kind(world.go(world.bid(CAROL)), SliceSold), "all of it is another matter"

@@ -21,7 +21,19 @@ from clearing.liquidation.receipts import (
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.receipts import Liquidated
 from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, ETH_PERP, HOUSE, USDC_1, WETH_1, of_kind
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    HOUSE,
+    USDC_1,
+    WETH_1,
+    of_kind,
+)
 
 
 def test_the_backstop_takes_over_before_the_house_and_gets_the_penalty() -> None:
@@ -264,3 +276,26 @@ def test_a_backstop_that_is_called_itself_takes_nothing() -> None:
     result = world.go(btc=715_000)
     assert not of_kind(result, BackstopTook)
     assert [each.account for each in of_kind(result, Liquidated)] == [ALICE, CAROL]
+
+
+def client_in_trouble(ticks: int, liquidation: LiquidationTerms, *, defaults: bool = False) -> CrisisWorld:
+    """Alice's client is long 4.5 BTC on 8,000 dollars; Alice herself has 100,000 and no position."""
+    world = leveraged(liquidation=liquidation, dollars=100_000, default=DefaultTerms(enabled=defaults))
+    world.go(world.trade(BOB, ALICE, BTC_PERP, 4_500, 790_000))
+    world.pay_in(ALICE_CLIENT, 8_000)
+    world.go(world.trade(ALICE_CLIENT, BOB, BTC_PERP, 4_500, 790_000))
+    world.go(btc=ticks)
+    return world
+
+
+def test_a_backstop_takes_nothing_of_its_own_members_clients() -> None:
+    world = client_in_trouble(FALLEN, LiquidationTerms(backstop_account=ALICE))
+    assert not of_kind(world.results[-1], BackstopTook)
+    assert [each.account for each in of_kind(world.results[-1], Liquidated)] == [ALICE_CLIENT]
+
+
+def test_only_own_accounts_keep_their_positions_for_the_default(failed: list[Failure]) -> None:
+    world = client_in_trouble(590_000, LiquidationTerms(insolvent_to_default=True), defaults=True)
+    assert [each.account for each in of_kind(world.results[-1], Liquidated)] == [ALICE_CLIENT]
+    assert world.lots(ALICE_CLIENT, BTC_PERP) == 0
+    assert failed == [Failure(ALICE_CLIENT, FailureReason.DEFICIT)]
