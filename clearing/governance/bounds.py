@@ -11,6 +11,7 @@ from clearing.base.errors import Rejected
 from clearing.base.units import PPM
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.terms import Check
+from clearing.gates.terms import AssetGate
 from clearing.genesis import Genesis
 from clearing.instruments import InstrumentKind
 from clearing.margin.parameters import RiskGroup, Scenario
@@ -49,6 +50,23 @@ BLOCK_NOTIONAL_MIN = 10**9
 """Less a block, and liquidations would never end."""
 CRISIS_BLOCKS_MAX = 100_000
 """No deadline or window of a crisis is longer: a default ends, and money that waits comes out."""
+URGENT_PPM_MAX = 900_000
+"""With more, whoever is called would have no time, whatever the deadline is."""
+ASSESSMENT_PERIOD_MIN = 10_000
+"""Blocks. The cap on assessments is for a period; with many short ones it caps nothing."""
+WAITING_MIN = 64
+"""So many withdrawals can wait at a time, or a delay would be a lock."""
+SILENCE_MS_MIN = 10_000
+"""A chain is not halted, nor does its token leave its group, because its blocks take a while."""
+DEPEG_BAND_PPM_MIN = 5_000
+"""A token does not leave its group because its price has a spread."""
+REPORT_AHEAD_MS_MAX = 60_000
+"""A report counts as fresh for as long as it lies ahead, and then for its age."""
+INTEREST_MS_MIN = 1_000
+LIQUIDATIONS_MAX = 10_000
+DEPOSIT_WINDOW_MAX = 1 << 16
+ACCOUNTS_MAX = 1 << 14
+"""What one block, one vault and one member can make everybody compute and keep."""
 PROTECTIONS = {
     "calls": ("deadline_blocks",),
     "default": (
@@ -155,11 +173,14 @@ def _of_assets(genesis: Genesis) -> Iterator[Check]:
             yield f"{at}.yields.haircut_ppm", rate, rate >= HAIRCUT_PPM_MIN
         if asset.may_leave:
             yield f"{at}.depeg.haircut_ppm", asset.depeg.haircut_ppm, asset.depeg.haircut_ppm >= GUARDED_HAIRCUT_PPM_MIN
-            yield f"{at}.depeg.band_ppm", asset.depeg.band_ppm, asset.depeg.band_ppm <= 100_000
+            yield f"{at}.depeg.band_ppm", asset.depeg.band_ppm, DEPEG_BAND_PPM_MIN <= asset.depeg.band_ppm <= 100_000
+            silence = asset.depeg.halt_ms
+            yield f"{at}.depeg.halt_ms", silence, silence == 0 or silence >= SILENCE_MS_MIN
             yield f"{at}.depeg.blocks", asset.depeg.blocks, asset.depeg.blocks <= EPOCH_BLOCKS_MAX
         yield f"{at}.soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= SOFT_CREDIT_PPM_MAX
     for group in genesis.cash_groups:
-        debit = group.interest.debit_ppm
+        debit, interval = group.interest.debit_ppm, group.interest.interval_ms
+        yield f"cash_groups.{group.id}.interest.interval_ms", interval, interval == 0 or interval >= INTEREST_MS_MIN
         yield f"cash_groups.{group.id}.interest.debit_ppm", debit, debit <= INTEREST_PPM_MAX
 
 
@@ -168,15 +189,21 @@ def _of_market(genesis: Genesis) -> Iterator[Check]:
     yield "market.trade_fee_ppm", market.trade_fee_ppm, market.trade_fee_ppm <= TRADE_FEE_PPM_MAX
     penalty = market.liquidation_penalty_ppm
     yield "market.liquidation_penalty_ppm", penalty, penalty <= PENALTY_PPM_MAX
-    yield "market.liquidations_per_block", market.liquidations_per_block, market.liquidations_per_block >= 1
+    most = market.liquidations_per_block
+    yield "market.liquidations_per_block", most, 1 <= most <= LIQUIDATIONS_MAX
     yield "market.move_cap_ppm", market.move_cap_ppm, market.move_cap_ppm <= MOVE_CAP_PPM_MAX
     confidence = market.confidence_ppm_max
     yield "market.confidence_ppm_max", confidence, 1 <= confidence <= CONFIDENCE_PPM_MAX
     yield "market.report_age_ms_max", market.report_age_ms_max, 1 <= market.report_age_ms_max <= REPORT_AGE_MS_MAX
+    ahead = market.report_ahead_ms_max
+    yield "market.report_ahead_ms_max", ahead, ahead <= REPORT_AHEAD_MS_MAX
+    # A feed that is halted opens again, and whoever holds something on it gets out.
+    yield "market.reopen_blocks", market.reopen_blocks, market.reopen_blocks <= CRISIS_BLOCKS_MAX
+    yield "market.member_accounts_max", market.member_accounts_max, market.member_accounts_max <= ACCOUNTS_MAX
     valid = market.withdrawal_valid_ms
     yield "market.withdrawal_valid_ms", valid, valid >= WITHDRAWAL_VALID_MS_MIN
     yield "market.epoch_blocks", market.epoch_blocks, market.epoch_blocks <= EPOCH_BLOCKS_MAX
-    yield "market.deposit_window", market.deposit_window, market.deposit_window >= 1
+    yield "market.deposit_window", market.deposit_window, 1 <= market.deposit_window <= DEPOSIT_WINDOW_MAX
     yield "market.held_max", market.held_max, 1 <= market.held_max <= 2**20
     yield "market.day_trades_max", market.day_trades_max, market.day_trades_max <= 10**7
     failing = market.prices.delivery_fail_ppm
@@ -193,6 +220,8 @@ def _of_listing(genesis: Genesis) -> Iterator[Check]:
     for chain in genesis.chains:
         stride = chain.custody_stride
         yield f"chains.{chain.chain_id}.custody_stride", stride, 1 <= stride <= CUSTODY_STRIDE_MAX
+        silence = chain.heartbeat_ms_max
+        yield f"chains.{chain.chain_id}.heartbeat_ms_max", silence, silence == 0 or silence >= SILENCE_MS_MIN
     for venue in genesis.venues:
         yield f"venues.{venue.id}.fee_ppm", venue.fee_ppm, venue.fee_ppm <= TRADE_FEE_PPM_MAX
     for each in genesis.instruments:
@@ -219,6 +248,9 @@ def _of_crisis(genesis: Genesis) -> Iterator[Check]:
         for field in fields:
             blocks = getattr(getattr(crisis, part), field)
             yield f"crisis.{part}.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
+    urgent, period = crisis.calls.urgent_ppm, crisis.default.assessment_period_blocks
+    yield "crisis.calls.urgent_ppm", urgent, urgent <= URGENT_PPM_MAX
+    yield "crisis.default.assessment_period_blocks", period, period >= ASSESSMENT_PERIOD_MIN
     default, fund = crisis.default, crisis.fund
     yield "crisis.default.assessment_ppm", default.assessment_ppm, default.assessment_ppm <= ASSESSMENT_PPM_MAX
     yield "crisis.default.auction_worst_ppm", default.auction_worst_ppm, default.auction_worst_ppm <= PPM
@@ -226,14 +258,20 @@ def _of_crisis(genesis: Genesis) -> Iterator[Check]:
     yield "crisis.fund.step_micros", fund.step_micros, fund.step_micros <= FUND_STEP_MAX
     yield "crisis.fund.buffer_ppm", fund.buffer_ppm, fund.buffer_ppm <= PPM
     yield "crisis.fund.call_blocks.least", fund.call_blocks, fund.call_blocks >= FUND_CALL_BLOCKS_MIN
+    yield "crisis.gates.waiting_max", crisis.gates.waiting_max, crisis.gates.waiting_max >= WAITING_MIN
     caps = {asset.id: asset.cap_units for asset in genesis.assets}
     for gate in crisis.gates.assets:
         at, cap = f"crisis.gates.assets.{gate.asset}", caps.get(gate.asset, 0)
         yield f"{at}.delay_blocks", gate.delay_blocks, gate.delay_blocks <= CRISIS_BLOCKS_MAX
         # A limit is a brake, not a lock: what an asset may hold comes out within a bounded number of windows.
-        yield f"{at}.window_units_max", gate.window_units_max, _is_brake(gate.window_units_max, cap, 10_000)
-        yield f"{at}.owner_units_max", gate.owner_units_max, _is_brake(gate.owner_units_max, cap, 10**9)
+        for field, value, good in brakes(gate, cap):
+            yield f"{at}.{field}", value, good
 
 
-def _is_brake(limit: int, cap: int, windows: int) -> bool:
-    return limit == 0 or limit * windows >= cap
+def brakes(gate: AssetGate, units: int) -> Iterator[Check]:
+    """Whether a gate's limits let so many units out in time."""
+    for field, limit, windows in (
+        ("window_units_max", gate.window_units_max, 10_000),
+        ("owner_units_max", gate.owner_units_max, 10**9),
+    ):
+        yield field, limit, limit == 0 or limit * windows >= units

@@ -13,10 +13,12 @@ from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.listing import asset_now
 from clearing.default.unresolved import defaults_under_way
 from clearing.genesis import Genesis, MemberTerms
+from clearing.governance.bounds import brakes
 from clearing.governance.moves import reorder_moves
-from clearing.ledger import FEE_POT_ACCOUNT, currency_of
+from clearing.ledger import FEE_POT_ACCOUNT, currency_of, held
 from clearing.prices.receipts import FeedStatus
 from clearing.state.indexes import CURRENCY, INSTRUMENT, holders
 from clearing.state.records import Account, Accrual, Cursor, FeedState, Flow, Member, MemberAccounts
@@ -31,6 +33,7 @@ def check_listing(state: State, before: Genesis, after: Genesis) -> Rejected | N
         _check_instruments(state, before, after)
         or _check_assets(state, before, after)
         or _check_feeds(state, before, after)
+        or _check_gates(state, before, after)
         or _check_members(state, before, after)
     )
 
@@ -80,6 +83,28 @@ def _check_feeds(state: State, before: Genesis, after: Genesis) -> Rejected | No
         for feed in (asset.feed, asset.yields.feed, asset.depeg.feed):
             if feed in gone:
                 return _refuse("feeds", feed, "an asset needs it")
+    return None
+
+
+def _check_gates(state: State, before: Genesis, after: Genesis) -> Rejected | None:
+    """A limit is a brake for what is held, too: a cap may be voted below that, and the limit after it."""
+    old = {gate.asset: gate for gate in before.crisis.gates.assets}
+    listed = {asset.id: asset for asset in before.assets}
+    for gate in after.crisis.gates.assets:
+        asset = listed.get(gate.asset)
+        if asset is None or gate == old.get(gate.asset):
+            continue
+        # Limits are in the units of genesis, also for a token that left its group and has coarser ones.
+        now = asset_now(state, asset)
+        units = held(state, now) * (now.base_units // asset.base_units)
+        for field, limit, good in brakes(gate, units):
+            if not good:
+                return reject(
+                    ClearingCode.AMENDMENT_REFUSED,
+                    f"bounds.crisis.gates.assets.{gate.asset}.{field}",
+                    value=limit,
+                    held=units,
+                )
     return None
 
 

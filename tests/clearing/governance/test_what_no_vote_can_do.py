@@ -11,6 +11,7 @@ from clearing.base.codec import encode
 from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT
 from clearing.codes import ClearingCode
+from clearing.collateral.terms import DepegTerms
 from clearing.gates.terms import AssetGate, GateTerms
 from clearing.genesis import AccountTerms
 from clearing.governance.amendments import NOTHING, Change, TermsAmendment
@@ -117,12 +118,45 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("crisis.gates", GateTerms(assets=(AssetGate(1, owner_units_max=1),))),
         ("crisis.gates", GateTerms(assets=(AssetGate(1, delay_blocks=100_001),))),
         ("crisis.governance.halt_blocks_max", 31),
+        # What would void a protection without naming it: no time in a call, a cap without a period, a queue of one,
+        # a chain that is always silent, a price that is always off, a report that is fresh for weeks.
+        ("crisis.calls.urgent_ppm", 900_001),
+        ("crisis.default.assessment_period_blocks", 9_999),
+        ("crisis.gates.waiting_max", 63),
+        ("chains.1.heartbeat_ms_max", 9_999),
+        ("assets.1.depeg", DepegTerms(feed=1, band_ppm=4_999, unit_decimals=2)),
+        ("assets.1.depeg", DepegTerms(feed=1, halt_ms=9_999, unit_decimals=2)),
+        ("market.report_ahead_ms_max", 60_001),
+        ("market.reopen_blocks", 100_001),
+        # What would make a block, or what all keep, as long as somebody likes.
+        ("cash_groups.1.interest.interval_ms", 999),
+        ("market.liquidations_per_block", 10_001),
+        ("market.deposit_window", (1 << 16) + 1),
+        ("market.member_accounts_max", (1 << 14) + 1),
         ("instruments.1.band_ppm", 0),
         ("instruments.4.funding.interval_ms", 5),
     ],
 )
 def test_no_vote_passes_a_bound(path: str, after: object) -> None:
     assert judged((path, after)) == REFUSED
+
+
+def test_a_limit_is_a_brake_for_what_is_held_whatever_the_cap_was_voted_down_to_before() -> None:
+    house = Parliament()
+    gate = GateTerms(assets=(AssetGate(1, window_units_max=1),))
+    together = house.changes(("assets.1.cap_units", 0), ("crisis.gates", gate))
+    house.amend(("assets.1.cap_units", 0))
+    for amendment in (together, house.changes(("crisis.gates", gate))):
+        found = judge_terms(house.state, amendment)
+        assert isinstance(found, Rejected)
+        assert int(found.code) in (REFUSED, STALE)
+    found = judge_terms(house.state, house.changes(("crisis.gates", gate)))
+    assert isinstance(found, Rejected)
+    assert found.at == "bounds.crisis.gates.assets.1.window_units_max"
+    held = house.state.terms.assets[1]
+    assert held.cap_units == 0
+    slow = GateTerms(assets=(AssetGate(1, window_units_max=10**9),))
+    assert not isinstance(judge_terms(house.state, house.changes(("crisis.gates", slow))), Rejected)
 
 
 def test_every_bound_of_a_genesis_has_a_name_of_its_own() -> None:
