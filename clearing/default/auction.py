@@ -227,12 +227,25 @@ def _covers(run: Run, bid: BidHeld, lots: Lots, slices: int) -> bool:
 
 
 def survivors_of(state: State, defaulter: int) -> tuple[int, ...]:
-    """Members whose contributions may be used: neither the house nor in default nor gone; ordered."""
+    """Members who bid, and may be assessed: neither the house nor in default nor gone; ordered."""
     standing = (MemberStatus.ACTIVE, MemberStatus.RESTRICTED)
     return tuple(
         each
         for each in contributors(state)
         if each not in (HOUSE_MEMBER, defaulter) and member_status(state, each) in standing
+    )
+
+
+def payers_of(state: State, defaulter: int) -> tuple[int, ...]:
+    """Members whose contributions may be used: as long as they are in the fund, also of who has left or defaulted.
+
+    Else whoever sees a loss coming would leave, or fail on a trifle, to keep its own. Those in default answer for
+    their own losses first.
+    """
+    return tuple(
+        each
+        for each in contributors(state)
+        if each not in (HOUSE_MEMBER, defaulter) and member_status(state, each) is not MemberStatus.DEFAULTING
     )
 
 

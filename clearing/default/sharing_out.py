@@ -9,7 +9,7 @@ in are torn up, which frees margin. What then is left is the house's.
 import msgspec
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.default.auction import survivors_of
+from clearing.default.auction import payers_of, survivors_of
 from clearing.default.close_out import tear_up
 from clearing.default.declare import all_own_accounts, cash_above, free_cash
 from clearing.default.estate import available, take
@@ -67,17 +67,17 @@ def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
 
 
 def _survivors(run: Run, held: DefaultHeld) -> tuple[Survivor, ...]:
-    survivors = survivors_of(run.state, held.member)
-    ranks, own = dict(held.seniority), all_own_accounts(run.state) if survivors else {}
+    payers, standing = payers_of(run.state, held.member), survivors_of(run.state, held.member)
+    ranks, own = dict(held.seniority), all_own_accounts(run.state) if standing else {}
     return tuple(
         Survivor(
             member=member,
             contribution=contribution(run.state, member),
-            required=required(run.state, member) if member in own else 0,
+            required=required(run.state, member) if member in own and member in standing else 0,
             seniority=ranks.get(member, 0),
             assessed=assessed_so_far(run, member).micros,
         )
-        for member in survivors
+        for member in payers
     )
 
 

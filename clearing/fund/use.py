@@ -8,7 +8,7 @@ import msgspec
 
 from clearing.base.errors import Bug
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.fund.parts import can_be_brought, fund_currency, put_call
+from clearing.fund.parts import can_be_brought, fund_currency, put_call, takes_part
 from clearing.fund.receipts import FundDrawn
 from clearing.ledger import FUND_ACCOUNT
 from clearing.receipts import TransferCode
@@ -54,11 +54,13 @@ def call_replenishment(run: Run, member: int, micros: int, deadline_height: int)
     """Call a member for what is missing to its part, but for no more than `micros`; what it is called for now.
 
     A call that it has not met goes on when it asks for as much; else all of it is due at the new deadline. Nobody is
-    called while no token of the fund's cash group is left.
+    called while no token of the fund's cash group is left, nor who is no member in good standing any more.
     """
     record = run.state.contributions.get(member)
     missing = min(max(record.required - record.micros, 0), micros) if record else 0
-    if record is None or missing <= record.called or not can_be_brought(run.state):
-        return record.called if record else 0
+    if record is None or not takes_part(run.state, member):
+        return 0
+    if missing <= record.called or not can_be_brought(run.state):
+        return record.called
     put_call(run, member, record, missing, deadline_height, replenishment=True)
     return missing

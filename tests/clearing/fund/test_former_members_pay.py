@@ -1,0 +1,70 @@
+"""What is in the default fund can be drawn on while it is there: who has left or failed keeps nothing out of it."""
+
+import msgspec
+
+from clearing.default.records import MemberStatus, Standing
+from clearing.fund.receipts import FundCalled, FundDrawn
+from clearing.fund.use import contribution
+from tests.clearing.default.defaults_world import DAVE, DefaultWorld
+from tests.clearing.fund.contributions import TERMS as FUND
+from tests.clearing.state.world import ALICE, BOB, codes, of_kind
+
+SLOW = msgspec.structs.replace(FUND, return_blocks=100)
+
+
+def about_to_fail() -> DefaultWorld:
+    """Alice is short of what a fall of the price will cost her; everybody has paid in."""
+    world = DefaultWorld(fund=SLOW)
+    world.block(world.trades(ALICE, BOB, 60_000))
+    world.bring(alice=200_000, bob=200_000)
+    world.fund_paid_in()
+    left = contribution(world.state, 1)
+    assert not codes(world.block(world.withdrawn_by(ALICE, 200_000 * 10**6 - left, world.key_of(ALICE))))
+    return world
+
+
+def drawn_and_called(world: DefaultWorld) -> tuple[dict[int, int], set[int]]:
+    """What the default drew of whose part, and who was called for it again."""
+    world.fall(560_000)
+    world.prices(345_000)
+    results = world.until_ended()
+    drawn = {each.member: each.micros for result in results for each in of_kind(result, FundDrawn)}
+    return drawn, {each.member for result in results for each in of_kind(result, FundCalled) if each.replenishment}
+
+
+def test_who_leaves_before_a_default_is_declared_pays_like_any_while_its_part_is_there() -> None:
+    world = about_to_fail()
+    part = contribution(world.state, 4)
+    assert not codes(world.block(world.exit(DAVE, 4)))
+    drawn, called = drawn_and_called(world)
+    assert world.status(4) is MemberStatus.LEFT
+    assert part > 0
+    assert drawn[4] == part - contribution(world.state, 4) > 0
+    assert 4 not in called, "it owes no part any more"
+    assert 2 in drawn
+    assert 2 in called
+    assert not world.default().assessed
+
+
+def test_a_part_that_has_left_is_paid_back_less_what_it_bore() -> None:
+    world = about_to_fail()
+    assert not codes(world.block(world.exit(DAVE, 4)))
+    before = world.everything()
+    drawn_and_called(world)
+    left, cash = contribution(world.state, 4), world.cash(DAVE)
+    world.pass_epoch()
+    record = world.state.contributions.get(4)
+    while record is not None:
+        world.block()
+        record = world.state.contributions.get(4)
+    assert world.cash(DAVE) == cash + left
+    assert world.everything() == before
+
+
+def test_who_fails_on_a_trifle_keeps_nothing_out_of_the_next_default() -> None:
+    world = about_to_fail()
+    part = contribution(world.state, 4)
+    world.state.standings.put(4, Standing(MemberStatus.DEFAULTED, world.state.now.height))
+    drawn, called = drawn_and_called(world)
+    assert drawn[4] == part - contribution(world.state, 4) > 0
+    assert 4 not in called
