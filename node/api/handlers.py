@@ -32,7 +32,7 @@ from node.api.shapes import (
 )
 from node.api.view import NodeView, ReceiptAt
 from node.codes import NodeCode
-from node.explaining.concerned import DEFAULTS, renamed
+from node.explaining.concerned import renamed
 from node.pool.mempool import transaction_hash
 from node.pool.trade_batch import TransactionList
 from node.telemetry.metrics import CONTENT_TYPE
@@ -99,7 +99,7 @@ def receipts(call: Call) -> object:
     found = call.view.receipts(wanted, after, limit)
     more = f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""
     masks = call.view.masks(call.signer)
-    return ReceiptPage(receipts=tuple(receipt_view(_of_defaults_masked(each, masks)) for each in found), next=more)
+    return ReceiptPage(receipts=tuple(receipt_view(_others_masked(each, masks)) for each in found), next=more)
 
 
 def page_of(call: Call) -> tuple[tuple[int, int], int]:
@@ -109,9 +109,10 @@ def page_of(call: Call) -> tuple[tuple[int, int], int]:
     return after, min(int(call.parameters.get("limit", str(_RECEIPTS_PAGE))), RECEIPTS_MAX)
 
 
-def _of_defaults_masked(at: ReceiptAt, masks: Callable[[int], int]) -> ReceiptAt:
-    """A default concerns many: who is one of them learns no other's account by it."""
-    return ReceiptAt(at.height, at.index, renamed(at.receipt, masks)) if type(at.receipt) in DEFAULTS else at
+def _others_masked(at: ReceiptAt, masks: Callable[[int], int]) -> ReceiptAt:
+    """Who is one of those that a liquidation or default concerns learns no other's account by it: the same receipt
+    stands masked in the series of all, so that one name in clear would tell whose all the others are."""
+    return ReceiptAt(at.height, at.index, renamed(at.receipt, masks))
 
 
 def header(call: Call) -> object:

@@ -35,8 +35,11 @@ from clearing.liquidation.receipts import LiquidationOpened, SliceSold, StepTake
 from clearing.receipts import Liquidated, Refused
 from clearing.state.export import export_state, import_state
 from node.api.authentication import SignedPart, authorization
+from node.api.handlers import Call
+from node.api.handlers import receipts as receipts_handler
 from node.api.render import receipt_accounts
 from node.api.server import build_api, serve_api
+from node.api.shapes import ReceiptPage
 from node.api.view import ReceiptAt, Series
 from node.application import Decided
 from node.cli.main import run
@@ -293,6 +296,21 @@ def test_who_is_concerned_finds_a_receipt_under_its_own_account(log: CrisisLog, 
         assert set(receipt_accounts(sold)) >= {sold.account, sold.bidder}
     mine = [each.receipt for each in served.receipts(DAVE, (0, -1), 500)]
     assert len([each for each in mine if isinstance(each, SliceSold)]) == len(log.of_kind(SliceSold))
+
+
+def test_no_receipt_of_an_own_account_tells_whose_a_mask_is(log: CrisisLog, served: LiveView) -> None:
+    """The same sale is in the series of all, masked: the bidder's name in clear would undo its mask everywhere."""
+    (sold, *_) = log.of_kind(SliceSold)
+    for own, other in ((sold.account, sold.bidder), (sold.bidder, sold.account)):
+        key = served.owner(own)
+        assert key is not None
+        page = receipts_handler(Call(served, {"account": str(own), "limit": "500"}, signer=key))
+        assert isinstance(page, ReceiptPage)
+        told = next(each.details for each in page.receipts if each.kind == "SliceSold")
+        hidden = str(served.masks(key)(other))
+        assert int(hidden) >= MASKED
+        named = {told["account"], told["bidder"]}
+        assert named == {str(own), hidden}
 
 
 def test_slices_and_portfolios_can_be_bid_for_by_what_is_shown(log: CrisisLog, tmp_path: Path) -> None:
