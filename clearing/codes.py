@@ -69,6 +69,7 @@ class ClearingCode(CodeBook):
     NOT_READMITTABLE = 260
     CANNOT_LEAVE = 261
     NOT_RESCUABLE = 262
+    NONCE_TOO_FAR = 275
     PRICE_MISSING = 301
     PRICE_NOT_OPEN = 302
     DEPOSIT_OF_UNKNOWN_TOKEN = 310
@@ -134,6 +135,7 @@ REMEDIES: dict[ClearingCode, str] = {
     ),
     ClearingCode.TRADE_ALREADY_NOVATED: "The venue's trade id was novated before. Use a new trade id.",
     ClearingCode.NONCE_USED: "The nonce is not above the account's last one. Sign with a higher nonce.",
+    ClearingCode.NONCE_TOO_FAR: "The nonce is too far above the account's last one. Sign with the next one.",
     ClearingCode.BAD_SIZE: "A size is zero or beyond its limit.",
     ClearingCode.SAME_ACCOUNT: "Both sides are one account. Name two.",
     ClearingCode.NOT_OWN_ACCOUNT: "Cash moves between accounts of one member only.",

@@ -6,11 +6,15 @@ cheap ones first, so that a refusal has one code in every replica.
 
 from clearing.base.errors import Detail, Rejected, RemoteFault
 from clearing.base.secp256k1 import recover
+from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
 from clearing.ledger import can_hold
 from clearing.run import Run
 from clearing.state.records import Nonce
 from clearing.state.state import State
+
+NONCE_STEP_MAX = 2**32
+"""No nonce is so far above the last one, or above the time in nanoseconds, that none would be left."""
 
 
 def check_time(run: Run, at: str, not_after_ms: int) -> Rejected | None:
@@ -33,10 +37,16 @@ def check_account(run: Run, at: str, account: int) -> Rejected | None:
 
 
 def check_nonce(run: Run, at: str, account: int, nonce: int) -> Rejected | None:
-    """Nonces of an account only rise; gaps are allowed."""
+    """Nonces of an account only rise; gaps are allowed, but nobody uses them up.
+
+    A member signs some requests that name its client's account: with a last nonce it could lock the client in for ever.
+    """
     last = run.state.nonces.get(account)
     if last is not None and nonce <= last.value:
         return reject(ClearingCode.NONCE_USED, at, account=account, nonce=nonce, last=last.value)
+    limit = max(last.value if last is not None else 0, run.time_ms * 1_000_000) + NONCE_STEP_MAX
+    if nonce > limit:
+        return reject(ClearingCode.NONCE_TOO_FAR, at, account=account, nonce=nonce, limit=min(limit, MONEY_MAX))
     return None
 
 
