@@ -13,18 +13,19 @@ import msgspec
 
 from clearing.base import ed25519
 from clearing.base.codec import decode
-from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.errors import LocalFault, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
 from clearing.base.secp256k1 import sign_digest
+from clearing.base.validators import Validator
 from clearing.genesis import Genesis
-from clearing.governance.amendments import AMENDMENT_BYTES_MAX, Amendment, TermsAmendment
+from clearing.governance.amendments import AMENDMENT_BYTES_MAX, Amendment, Change, TermsAmendment
 from clearing.governance.dry_run import DryRun
-from clearing.governance.paths import NoSuchPlace, change_of
+from clearing.governance.paths import NoSuchPlace, change_genesis, change_of
 from clearing.governance.requests import HOUSE_PROPOSER, GovernanceProposal, GovernanceVote, sign_vote
 from node.api.governance_shapes import EffectView, GovernanceView, ProposalView
 from node.api.validator_shapes import ValidatorsView
 from node.codes import NodeCode
-from node.governance_values import after_json, kind_of, present_json, read_value
+from node.governance_values import after_json, differences, kind_of, present_json, read_value
 from proofs.verdict import printable
 
 
@@ -92,25 +93,70 @@ def make_vote(
 
 
 def told_of_amendment(amendment: Amendment, genesis: Genesis | None) -> list[str]:
-    """What it changes, line by line, out of its own bytes. `genesis`: the terms in force, for what stands there now."""
+    """What it changes, line by line and whole, out of its own bytes. `genesis`: the terms in force, for what is now."""
     if not isinstance(amendment, TermsAmendment):
         fields = ((name, getattr(amendment, name)) for name in amendment.__struct_fields__)
         return [kind_of(amendment), *(f"  {name} {_told(value)}" for name, value in fields)]
     lines = [f"terms: {len(amendment.changes)} places"]
     for each in amendment.changes:
-        now = present_json(genesis, each.path) if genesis is not None else ""
         lines.append(f"  {each.path}")
-        lines += [f"    now   {now}"] if now else ["    now   nothing is listed there"] if genesis is not None else []
-        lines.append(f"    then  {after_json(each) or 'taken off the list'}")
-    return [printable(line) for line in lines]
+        lines += _told_change(each, genesis)
+        genesis = _after(genesis, each)
+    return [_on_one_line(line) for line in lines]
+
+
+def check_names_what_is(amendment: Amendment, genesis: Genesis) -> None:
+    """Raise LocalFault CHANGE_FILE where an amendment was not made of these terms: either it cannot take effect any
+    more, or who showed them lied about what stands there now."""
+    if isinstance(amendment, TermsAmendment):
+        changed = change_genesis(genesis, amendment.changes)
+        if isinstance(changed, Rejected):
+            raise LocalFault(NodeCode.CHANGE_FILE, "amendment", code=changed.code.label, why=str(changed)[:200])
+
+
+def _told_change(change: Change, genesis: Genesis | None) -> list[str]:
+    after = after_json(change)
+    if genesis is None:
+        return [f"    then  {after or 'taken off the list'}"]
+    now = present_json(genesis, change.path)
+    lines = [] if _names(change, genesis) else ["    WHAT IS SHOWN AS NOW IS NOT WHAT THE PROPOSAL NAMES"]
+    # What cannot be read at its place is told in hex; it is no JSON, and cannot take effect.
+    differing = list(differences(now, after)) if now and after and not after.startswith("0x") else []
+    if not differing:
+        return [*lines, f"    now   {now or 'nothing is listed there'}", f"    then  {after or 'taken off the list'}"]
+    for place, was, then in differing:
+        at = [f"    {place}"] if place else []
+        lines += [*at, f"    now   {was or 'nothing'}", f"    then  {then or 'nothing'}"]
+    return lines
+
+
+def _names(change: Change, genesis: Genesis) -> bool:
+    """Whether what stands there is what the change says stands there."""
+    try:
+        return change_of(genesis, change.path, None).before == change.before
+    except NoSuchPlace:
+        return False
+
+
+def _after(genesis: Genesis | None, change: Change) -> Genesis | None:
+    """The terms that the next change of the same amendment meets."""
+    changed = change_genesis(genesis, (change,)) if genesis is not None else None
+    return genesis if isinstance(changed, Rejected) else changed
 
 
 def _told(value: Any) -> str:
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Validator):
+        return f"{value.envelope_key.hex()} with power {value.power} and voting key {value.bls_key.hex()}"
     if isinstance(value, tuple):
-        return ", ".join(_told(getattr(each, "envelope_key", each)) for each in value) or "nobody"
+        return ", ".join(map(_told, value)) or "nobody"
     return str(value)
+
+
+def _on_one_line(text: str) -> str:
+    """Whole, for what is cut off is not what was voted on; without what could steer a terminal."""
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
 
 
 def told_of_dry_run(found: DryRun) -> list[str]:

@@ -3,6 +3,8 @@
 Rule: what is read becomes the type that stands at its path, nothing else; what cannot be read back is shown as hex.
 """
 
+from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -51,6 +53,29 @@ def after_json(change: Change) -> str:
 def as_json(value: Any) -> str:
     """A value of the terms."""
     return msgspec.json.encode(named_value(value)).decode()
+
+
+def differences(now: str, then: str) -> Iterator[tuple[str, str, str]]:
+    """(place inside, value now, value then), in JSON, wherever two values of the same place differ; empty: nothing."""
+    yield from _differing("", msgspec.json.decode(now), msgspec.json.decode(then))
+
+
+def _differing(at: str, now: Any, then: Any) -> Iterator[tuple[str, str, str]]:
+    if now == then and type(now) is type(then):
+        return
+    if isinstance(now, dict) and isinstance(then, dict):
+        pairs: list[tuple[str, Any, Any]] = [(f".{name}", now.get(name), then.get(name)) for name in {**now, **then}]
+    elif isinstance(now, list) and isinstance(then, list):
+        pairs = [(f"[{index}]", *both) for index, both in enumerate(zip_longest(now, then))]
+    else:
+        yield at, _worded(now), _worded(then)
+        return
+    for step, was, will in pairs:
+        yield from _differing(at + step, was, will)
+
+
+def _worded(value: Any) -> str:
+    return "" if value is None else msgspec.json.encode(value).decode()
 
 
 def read_value(path: str, text: str) -> Any:

@@ -113,7 +113,7 @@ def propose(reason: str, url: str, output: str, **options: Any) -> None:
 @output_option
 def vote(number: int, approve: bool | None, url: str, output: str, *, yes: bool, **options: Any) -> None:
     """Vote on proposal NUMBER with the own envelope key. What is signed is computed again and printed first."""
-    from node.governance_tools import find_proposal, make_vote, seat_of, told_of_amendment
+    from node.governance_tools import check_names_what_is, find_proposal, make_vote, seat_of, told_of_amendment
 
     if approve is None:
         raise click.UsageError("say --for or --against")
@@ -122,6 +122,8 @@ def vote(number: int, approve: bool | None, url: str, output: str, *, yes: bool,
     terms: Genesis = _ask(url, lambda client: client.terms())
     lines = [f"proposal {number}, {shown.view.hash}", *told_of_amendment(shown.proposal.amendment, terms)]
     say("\n".join(lines))
+    if approve:
+        check_names_what_is(shown.proposal.amendment, terms)
     if not yes:
         click.confirm(f"vote {'for' if approve else 'AGAINST'} it?", abort=True, err=True)
     seat = seat_of(_ask(url, lambda client: client.validators()), _public(secret))

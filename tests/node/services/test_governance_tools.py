@@ -15,6 +15,8 @@ from clearing.base.errors import LocalFault, Rejected
 from clearing.base.ids import NetworkId
 from clearing.genesis import Genesis, genesis_to_json
 from clearing.governance.admission import judge_ruling
+from clearing.governance.amendments import TermsAmendment, ValidatorsAmendment
+from clearing.governance.paths import change_of
 from clearing.governance.requests import EmergencyHalt
 from clearing.receipts import Refused
 from node.api.governance_shapes import GovernanceView
@@ -31,7 +33,7 @@ from node.views.governance import governance_of
 from node.views.validators import validators_of
 from tests.clearing.governance.parliament import Parliament
 from tests.clearing.state.world import BTC_PERP, of_kind, secret
-from tests.clearing.validators.chamber import envelope_secret, key_of
+from tests.clearing.validators.chamber import envelope_secret, key_of, validator
 
 
 class Answers:
@@ -146,6 +148,57 @@ def test_a_node_that_shows_another_change_than_was_proposed_gets_no_vote(node: A
     assert not list(node.house.state.votes.ordered())
     node.lie = lambda view: msgspec.structs.replace(view, proposals=())
     assert run(vote) == Exit.VERIFICATION
+
+
+def test_a_node_that_lies_about_what_stands_there_now_gets_no_vote_for_a_change(
+    node: Answers, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lower fee than the voter believes to pay is a higher one than it pays."""
+    home = make_home(tmp_path, node.house, 1)
+    node.house.step(node.house.proposal(node.house.changes(("market.trade_fee_ppm", 100))))
+    market = msgspec.structs.replace(node.house.genesis.market, trade_fee_ppm=5_000)
+
+    async def lie() -> Genesis:
+        return msgspec.structs.replace(node.house.genesis, market=market)
+
+    monkeypatch.setattr(node, "terms", lie)
+    vote = ["governance", "vote", "1", "--for", "--yes", "--devnet", "--home", str(home)]
+    assert run(vote) == Exit.VERIFICATION
+    assert not list(node.house.state.votes.ordered())
+    assert "WHAT IS SHOWN AS NOW IS NOT WHAT THE PROPOSAL NAMES" in capsys.readouterr().err
+    assert run(["--against" if each == "--for" else each for each in vote]) == 0
+
+
+def test_every_difference_is_shown_however_long_the_place_is(node: Answers) -> None:
+    genesis = node.house.genesis
+    hidden = msgspec.structs.replace(genesis.market, day_trades_max=77)
+    words = tuple(msgspec.structs.replace(each, name="x" * 64) for each in genesis.instruments)
+    longer = msgspec.structs.replace(genesis.risk, rate_ppm=77)
+    amendment = node.house.changes(("market", hidden), ("risk", longer), ("instruments", words))
+    told = "\n".join(told_of_amendment(amendment, genesis))
+    for place, now, then in ((".day_trades_max", 100_000, 77), (".rate_ppm", 0, 77)):
+        assert f"    {place}\n    now   {now}\n    then  {then}" in told
+    for at, each in enumerate(words):
+        assert f'    [{at}].name\n    now   "{genesis.instruments[at].name}"\n    then  "{each.name}"' in told
+    listed = node.house.changes(("instruments.9", msgspec.structs.replace(words[0], id=9, name="y" * 9_000)))
+    assert "y" * 9_000 in told_of_amendment(listed, genesis)[-1]
+
+
+def test_the_changes_of_one_amendment_are_shown_one_after_the_other(node: Answers) -> None:
+    genesis = node.house.genesis
+    first = node.house.changes(("market.trade_fee_ppm", 5)).changes
+    between = msgspec.structs.replace(genesis, market=msgspec.structs.replace(genesis.market, trade_fee_ppm=5))
+    amendment = TermsAmendment((*first, change_of(between, "market.trade_fee_ppm", 9)))
+    told = told_of_amendment(amendment, genesis)
+    assert [line.split()[-1] for line in told if line.startswith(("    now", "    then"))] == ["0", "5", "5", "9"]
+    assert not [line for line in told if "NOT WHAT" in line]
+
+
+def test_who_enters_is_shown_with_its_power(node: Answers) -> None:
+    heavy = validator(9, 12_345)
+    told = told_of_amendment(ValidatorsAmendment(bytes(32), (key_of(1),), (heavy,)), node.house.genesis)
+    assert f"  left {key_of(1).hex()}" in told
+    assert f"  entered {key_of(9).hex()} with power 12345 and voting key {heavy.bls_key.hex()}" in told
 
 
 def test_a_vote_is_asked_for_once_more_unless_told(node: Answers, tmp_path: Path) -> None:
