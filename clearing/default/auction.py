@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX, PPM, mul_div_down
@@ -48,6 +49,7 @@ def bid_for_default(run: Run, index: int, request: DefaultBid) -> Rejected | Non
         or check_signer(run, AT, request.account, request.digest(run.terms.network), request.signature)
         or check_member(run, AT, request.account)
         or check_restricted(run, AT, request.account)
+        or _check_own(run, request)
         or _check_auction(run, request)
     )
     if refusal is not None:
@@ -62,6 +64,13 @@ def bid_for_default(run: Run, index: int, request: DefaultBid) -> Rejected | Non
     run.receipts.append(
         DefaultBidTaken(index, request.number, member, request.account, request.slices, request.ask_micros)
     )
+    return None
+
+
+def _check_own(run: Run, request: DefaultBid) -> Rejected | None:
+    """A bid spares the member's part of the fund, and may give money: a client's pays for neither."""
+    if run.state.accounts[request.account].kind is AccountKind.CLIENT:
+        return reject(ClearingCode.CLIENT_MONEY, AT, account=request.account)
     return None
 
 

@@ -170,3 +170,17 @@ def test_the_house_pays_for_its_own_accounts_at_once_and_is_in_no_default() -> N
     world.block(world.trades(HOUSE, CAROL, 10_000), world.trades(DAVE, CAROL, 10_000))
     world.prices(500_000)
     assert world.status(0) is MemberStatus.ACTIVE
+
+
+@pytest.mark.parametrize("ask", [0, -400 * DOLLAR])
+def test_no_member_bids_for_a_default_with_its_clients_money(ask: int) -> None:
+    """What the bid gives would spare the member's own part of the fund."""
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(keyed=50_000)
+    world.block(world.trades(CAROL, BOB, 40_000))
+    world.fall(500_000)
+    assert world.default().member == 3
+    assert codes(world.block(world.bid(KEYED_CLIENT, 1, 100, ask))) == [ClearingCode.CLIENT_MONEY]
+    assert codes(world.block(world.bid(ALICE, 1, 10, ask))) == []
+    world.until_ended()
+    assert (world.cash(KEYED_CLIENT), world.lots(KEYED_CLIENT, BTC_PERP)) == (50_000 * DOLLAR, 0)
