@@ -15,7 +15,7 @@ from clearing.ledger import balance, cash_currency
 from clearing.transactions import Transaction
 from tests.clearing.state.world import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
 from tests.sim.clearing import in_crisis
-from tests.sim.clearing.exchange import CASH, CLIENT, Exchange
+from tests.sim.clearing.exchange import CASH, CLIENT, LISTED, Exchange
 
 INSTRUMENTS = (BTC_PERP, BTC_PERP, ETH_PERP, ETH_PERP, BTC_FUT, BTC_CALL)
 
@@ -81,6 +81,8 @@ class Agent:
     def offer(self, world: Exchange, lots: int, account: int = 0) -> Offer:
         """At a price near the mark."""
         instrument = self.chance.choice(INSTRUMENTS)
+        if LISTED in world.state.terms.instruments and self.chance.random() < 0.2:
+            instrument = LISTED
         mark = world.state.marks.get(instrument)
         ticks = mark.ticks if mark else 1
         away = ticks * self.chance.randint(-self.spread_ppm, self.spread_ppm) // 10**6

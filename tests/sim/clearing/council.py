@@ -32,12 +32,10 @@ from clearing.governance.requests import (
 )
 from clearing.transactions import Transaction
 from tests.clearing.state.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS, secret
-from tests.sim.clearing.exchange import ENVELOPES, FIRST, Exchange
+from tests.sim.clearing.exchange import ENVELOPES, FIRST, LISTED, Exchange
 
 REBEL, WAVERER = 3, 2
 """Validators."""
-LISTED = 9
-"""Instrument that a vote may list."""
 WORDS: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("market.trade_fee_ppm", (50, 100, 150)),
     ("market.liquidation_penalty_ppm", (0, 5_000, 20_000)),

@@ -43,6 +43,8 @@ LIAR = 3
 """The validator that tells other prices than the others, alone."""
 ENVELOPES = tuple(sorted((bytes([each + 1]) * 32 for each in range(4)), key=ed25519.public_key))
 """Secrets of the validators, in order of their keys."""
+LISTED = 9
+"""Instrument that a vote may list."""
 WITHDRAWAL_MS = 20_000
 """So soon a withdrawal that nobody takes on chain is lost, but for what gates give back."""
 STORY_MARKET = MarketParameters(
