@@ -13,7 +13,7 @@ from clearing.base.codec import I64, U63, Wire
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.blocks import Block
-from clearing.governance.amendments import Amendment
+from clearing.governance.amendments import Amendment, ValidatorsAmendment
 from clearing.governance.effects import judge, take_effect
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.margin.requirement import AccountMargin
@@ -21,6 +21,7 @@ from clearing.margins import margin_book
 from clearing.receipts import Receipt
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.validators.changes import plan_change
 
 
 class Standing(Wire, frozen=True):
@@ -75,6 +76,11 @@ def dry_run(state: State, amendment: Amendment, accounts: Collection[int] | None
     judged = judge(state, amendment)
     if isinstance(judged, Rejected):
         return judged
+    if isinstance(amendment, ValidatorsAmendment):
+        # In a block it waits for the change under way; here it is told that there is one.
+        planned = plan_change(state, amendment.left, amendment.entered)
+        if isinstance(planned, Rejected):
+            return planned
     run = _run_above(state)
     take_effect(run, amendment, judged, bytes(32), 0)
     effects = _effects(state, run.state) if accounts is None else _effects_on(state, run.state, accounts)

@@ -5,12 +5,15 @@ import msgspec
 from clearing.apply_block import apply_block
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode
+from clearing.governance.amendments import ValidatorsAmendment
 from clearing.governance.dry_run import DryRun, dry_run
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import MarginCalled
+from clearing.validators.sets import seats_of, set_of
 from tests.clearing.governance.parliament import Parliament
 from tests.clearing.governance.test_halts_seats_and_vaults import GONE, stuck
 from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, of_kind
+from tests.clearing.validators.chamber import key_of
 
 WIDER = ("risk.groups.1.range_ppm", 400_000)
 
@@ -58,6 +61,21 @@ def test_a_dry_run_says_why_an_amendment_may_not_be() -> None:
     assert isinstance(found, Rejected)
     assert found.code == ClearingCode.AMENDMENT_REFUSED
     assert ("value", 1) in found.values
+
+
+def test_of_a_change_of_validators_while_another_is_under_way_it_says_so() -> None:
+    """Members ask for it of a node that agrees on blocks: a Bug there would end the node."""
+    house = Parliament()
+    house.change([3])
+    in_force = set_of(house.state, seats_of(house.state).next)
+    proposal = house.proposal(ValidatorsAmendment(in_force.hash, (key_of(4),), ()))
+    house.step(proposal)
+    assert proposal.content(house.network) in house.state.proposals
+    found = dry_run(house.state, proposal.amendment)
+    assert isinstance(found, Rejected)
+    assert found.code == ClearingCode.VALIDATOR_CHANGE_UNDER_WAY
+    house.settle()
+    assert isinstance(dry_run(house.state, proposal.amendment), DryRun)
 
 
 def test_the_dry_run_of_a_detachment_shows_who_loses_what() -> None:
