@@ -3,13 +3,14 @@
 Rule: the gates of a withdrawal: what leaves is the account's own, and initial margin is covered afterwards.
 """
 
+from clearing.accounts.kinds import AccountKind
 from clearing.accounts.lifecycle import check_client_money
 from clearing.accounts.requests import TokenTransfer
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.listing import asset_now
-from clearing.default.status import check_member_reducing
+from clearing.default.status import check_member, check_member_reducing
 from clearing.gates.deficits import check_reserve
 from clearing.ledger import cash_currency, token_currency
 from clearing.receipts import CashTransferred, TransferCode
@@ -68,11 +69,16 @@ def _move(
     owners = [run.state.accounts[each].member for each in (account, recipient)]
     if owners[0] != owners[1]:
         return reject(ClearingCode.NOT_OWN_ACCOUNT, at, member=owners[0], recipient=owners[1])
+    giver, taker = (run.state.accounts[each] for each in (account, recipient))
+    # A client with a key may take its money out whatever its member did: a member that may not, pays it no more.
+    out = giver.kind is AccountKind.HOUSE and any(taker.key)
+    may_give = check_member if out else check_member_reducing
+    within = giver.kind is AccountKind.HOUSE and taker.kind is AccountKind.HOUSE
     refusal = (
         check_client_money(run, at, account, recipient)
-        or check_member_reducing(run, at, account)
+        or may_give(run, at, account)
         or check_leaving(run, at, account, currency, amount)
-        or check_reserve(run, at, account, (currency, amount))
+        or check_reserve(run, at, account, (currency, amount), within=within)
     )
     if refusal is not None:
         return refusal

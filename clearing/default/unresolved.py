@@ -29,6 +29,11 @@ def deadline_height(state: State) -> int:
     return max((held.deadline_height for _, held in defaults_under_way(state)), default=0)
 
 
+def assessed_now(state: State, member: int) -> int:
+    """What a member was assessed and has not brought yet, for all defaults together."""
+    return sum(dict(held.assessed).get(member, 0) for _, held in defaults_under_way(state))
+
+
 def deficits_of(state: State, accounts: tuple[int, ...]) -> tuple[tuple[int, int, int], ...]:
     """(account, cash group, micros owed) of those that owe, in order of account and group."""
     found = []

@@ -4,16 +4,18 @@ Rule: an account's part is the deficit in proportion to the account's worth amon
 first took something out, rounded up, so it never exceeds the deficit, and a deficit of dust holds back dust; the
 house's part is the whole. What the account took out since counts as worth still, or many small withdrawals would leave
 nothing; and nobody's comings and goings make another's part smaller. At the deadline of the defaults that caused it the
-gate opens. It moves no money.
+gate opens. What a member is assessed stays in the account of its own that money leaves from, until it is taken. It
+moves no money.
 """
 
+from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, mul_div_up
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.listing import assets_now
 from clearing.collateral.soft_credit import lent
-from clearing.default.unresolved import deadline_height, unresolved_micros
+from clearing.default.unresolved import assessed_now, deadline_height, unresolved_micros
 from clearing.gates.records import DeficitLeft
 from clearing.holdings import add_units, arrays_of, holdings_of, margin_of
 from clearing.ledger import held
@@ -44,13 +46,15 @@ def part_of(deficit: int, worth: int, whole: int) -> int:
     return mul_div_up(deficit, min(worth, whole), whole)
 
 
-def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
+def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int], within: bool = False) -> Rejected | None:
     """Whether an account that lets go of (currency, units) covers its initial margin and its part of the deficit.
 
-    Units below zero come in. What is paid within the house, such as a contribution to the fund, is not asked about.
+    And, unless it stays `within` its member's own accounts, what the member is assessed. Units below zero come in. What
+    is paid within the house, such as a contribution to the fund, is not asked about.
     """
     deficit, until = deficit_now(run)
-    if not deficit:
+    assessed = 0 if within else _assessed(run.state, account)
+    if not deficit and not assessed:
         return None
     after = holdings_of(run.state, account)
     for currency, units in leaving:
@@ -59,8 +63,7 @@ def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int]) ->
         for index, group in enumerate(run.terms.cash_groups):
             after.cash[index] -= lent(run.state, account, group)
     left = margin_of(arrays_of(run.state), after)
-    worth = _equity(run, account) + taken_out(run, account)
-    reserve = deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, _whole(run))
+    reserve = max(_part(run, account, deficit) if deficit else 0, assessed)
     if left.equity - left.initial >= reserve:
         return None
     return reject(
@@ -70,9 +73,20 @@ def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int]) ->
         equity=left.equity,
         initial=left.initial,
         reserve=reserve,
-        deficit=deficit,
-        until=until,
+        deficit=deficit or assessed,
+        until=until or deadline_height(run.state),
     )
+
+
+def _part(run: Run, account: int, deficit: int) -> int:
+    worth = _equity(run, account) + taken_out(run, account)
+    return deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, _whole(run))
+
+
+def _assessed(state: State, account: int) -> int:
+    """What is assessed of the member whose own account this is; nothing is of clients."""
+    record = state.accounts[account]
+    return 0 if record.kind is AccountKind.CLIENT else assessed_now(state, record.member)
 
 
 def taken_out(run: Run, account: int) -> int:

@@ -1,0 +1,77 @@
+"""Who is assessed, or restricted, takes no money out of the way: neither itself nor by a client of its own making."""
+
+import msgspec
+import pytest
+
+from clearing.base.secp256k1 import sign_digest
+from clearing.codes import ClearingCode
+from clearing.default.receipts import AssessmentTaken
+from clearing.default.records import MemberStatus, Phase
+from clearing.default.unresolved import assessed_now
+from clearing.transactions import CashTransfer
+from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, TERMS, DefaultWorld
+from tests.clearing.fund.contributions import TERMS as FUND
+from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USD, USDC_1, codes, of_kind, secret
+
+GRACE = msgspec.structs.replace(FUND, grace_blocks=3)
+
+
+def assessing() -> DefaultWorld:
+    """Alice's loss goes beyond all parts of the fund: the others have some blocks to bring more."""
+    world = DefaultWorld(msgspec.structs.replace(TERMS, assessment_blocks=6))
+    world.bring(alice=30_000, bob=30_000)
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fund_paid_in()
+    world.bring(bob=300_000)
+    world.fall(500_000)
+    world.prices(310_000)
+    world.prices(250_000)
+    while world.default().phase is Phase.OPEN:
+        world.block()
+    assert world.default().phase is Phase.ASSESSING
+    return world
+
+
+def test_who_is_assessed_leaves_as_much_in_its_account_until_it_is_taken() -> None:
+    world = assessing()
+    owed, cash = assessed_now(world.state, 3), world.cash(CAROL)
+    assert 0 < owed < cash
+    assert codes(world.block(world.withdrawn_by(CAROL, cash - owed + 1, secret(3)))) == [ClearingCode.DEFICIT_RESERVE]
+    assert codes(world.block(world.withdrawn_by(CAROL, cash - owed, secret(3)))) == []
+    taken = [each for result in world.until_ended() for each in of_kind(result, AssessmentTaken)]
+    assert {each.member: each.micros for each in taken}[3] == owed
+    assert world.cash(CAROL) == 0
+    assert world.status(3) is MemberStatus.ACTIVE
+
+
+def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_none_of_them() -> None:
+    world = assessing()
+    second = world.opened(DAVE)
+    owed, cash = assessed_now(world.state, 4), world.cash(DAVE)
+    assert codes(world.block(signed(world, DAVE, second, cash, 4))) == []
+    request = world.withdrawal(second, USDC_1, cash - owed + 1)
+    again = msgspec.structs.replace(request, signature=sign_digest(secret(4), request.digest(world.network)))
+    assert codes(world.block(again)) == [ClearingCode.DEFICIT_RESERVE]
+    taken = [each for result in world.until_ended() for each in of_kind(result, AssessmentTaken)]
+    assert {each.member: each.paid for each in taken}[4] == ((second, USD, owed),)
+
+
+def signed(world: DefaultWorld, account: int, recipient: int, micros: int, member: int) -> CashTransfer:
+    request = world.transfer(account, recipient, micros)
+    return msgspec.structs.replace(request, signature=sign_digest(secret(member), request.digest(world.network)))
+
+
+@pytest.mark.parametrize(("recipient", "refused"), [(KEYED_CLIENT, [ClearingCode.MEMBER_NOT_ACTIVE]), (0, [])])
+def test_a_restricted_member_pays_nothing_to_a_client_that_could_take_it_out(
+    recipient: int, refused: list[ClearingCode]
+) -> None:
+    """It lacks cash for the fund's call, and what it has is bound by its positions until it reduces them."""
+    world = DefaultWorld(fund=GRACE)
+    second = world.opened(ALICE)
+    world.block(world.trades(ALICE, BOB, 63_000))
+    world.pass_epoch()
+    while world.status(1) is MemberStatus.ACTIVE:
+        world.block()
+    assert world.status(1) is MemberStatus.RESTRICTED
+    assert codes(world.block(world.trades(BOB, ALICE, 50_000))) == []
+    assert codes(world.block(signed(world, ALICE, recipient or second, 50 * DOLLAR, 1))) == refused
