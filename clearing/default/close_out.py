@@ -6,18 +6,12 @@ by profit x leverage, the highest first, then by account. It must not know who b
 
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.units import MONEY_MAX, POSITION_MAX
-from clearing.default.gains import gains_of, note_shifts
+from clearing.default.ranks import Ranks
 from clearing.default.receipts import Deleveraged, Moved, TakenByHouse, TornUp
-from clearing.default.records import DefaultHeld
-from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of
+from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
 from clearing.ledger import cash_currency
-from clearing.margins import margin_book
 from clearing.receipts import TransferCode
 from clearing.run import Run
-from clearing.settling.mark_to_market import notional
-from clearing.state.indexes import INSTRUMENT, holders
-
-RANK_SCALE = 10**9
 
 
 def move(run: Run, giver: int, taker: int, instrument: int, lots: int) -> Moved:
@@ -40,11 +34,11 @@ def option_value(run: Run, instrument: int) -> int:
     return int(arrays_of(run.state).values[run.terms.position_of[instrument], 0])
 
 
-def close_positions(run: Run, number: int, held: DefaultHeld, account: int) -> None:
-    """End all positions of an account at the last marks."""
+def close_positions(run: Run, number: int, account: int, ranks: Ranks) -> None:
+    """End all positions of an account at the last marks. `ranks`: of its default, in this block."""
     if book_of(run.state, account).lots and not _house_takes(run, number, account):
-        for instrument, lots in book_of(run.state, account).lots:
-            deleverage(run, number, held, account, instrument, lots)
+        for position in book_of(run.state, account).lots:
+            deleverage(run, number, account, position, ranks)
 
 
 def _house_takes(run: Run, number: int, account: int) -> bool:
@@ -64,37 +58,19 @@ def _house_takes(run: Run, number: int, account: int) -> bool:
     return True
 
 
-def deleverage(run: Run, number: int, held: DefaultHeld, account: int, instrument: int, lots: int) -> None:
-    """End a position against those on the other side, ranked; the book is matched, so they have enough."""
-    note_shifts(run)
+def deleverage(run: Run, number: int, account: int, position: tuple[int, int], ranks: Ranks) -> None:
+    """End an (instrument, lots) against those on the other side, ranked; the book is matched, so they have enough."""
+    instrument, lots = position
+    side, left, by = ranks.against(instrument, lots), lots, []
+    while left and (asked := side.take()) is not None:
+        size = min(abs(left), abs(asked.lots))
+        moved = move(run, account, asked.account, instrument, size if left > 0 else -size)
+        side.put_back(asked.account)
+        left -= moved.lots
+        worth = min(asked.worth, MONEY_MAX)
+        by.append((asked.account, _bounded(asked.profit), asked.equity, worth, moved.lots, moved.received))
     ticks = run.state.marks[instrument].ticks
-    profits = gains_of(run.state, instrument, held.margined_height, dict(held.marks).get(instrument, ticks))
-    held_lots = {each: lots_of(run.state, each, instrument) for each in holders(run.state, INSTRUMENT, instrument)}
-    others = [each for each, theirs in held_lots.items() if each != account and (theirs < 0) != (lots < 0)]
-    ranked = []
-    for each, equity in _equities(run, others).items():
-        theirs, profit = held_lots[each], profits.get(each, 0)
-        worth = notional(run.terms.instruments[instrument], theirs, ticks)
-        ranked.append((-(profit * worth * RANK_SCALE // max(equity, 1)), each, profit, equity, worth, theirs))
-    left, by = lots, []
-    for _, each, profit, equity, worth, theirs in sorted(ranked):
-        size = min(abs(left), abs(theirs))
-        if size:
-            moved = move(run, account, each, instrument, size if left > 0 else -size)
-            left -= moved.lots
-            by.append((each, _bounded(profit), equity, min(worth, MONEY_MAX), moved.lots, moved.received))
     run.receipts.append(Deleveraged(number, account, instrument, lots - left, ticks, tuple(by)))
-
-
-def _equities(run: Run, accounts: list[int]) -> dict[int, int]:
-    """Equity of each account; the house's by itself, as the book of margins has everybody's but its own."""
-    book = margin_book(run.state)
-    known = [each for each in accounts if each in book]
-    found = dict(zip(known, book.margins(known).equity.tolist(), strict=True)) if known else {}
-    for each in accounts:
-        if each not in found:
-            found[each] = margin_of(arrays_of(run.state), holdings_of(run.state, each)).equity
-    return found
 
 
 def _bounded(value: int) -> int:

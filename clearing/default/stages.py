@@ -13,6 +13,7 @@ from clearing.default.close_out import close_positions
 from clearing.default.declare import declare_defaults
 from clearing.default.estate import settle_own
 from clearing.default.gains import close_windows, forget_windows, note_shifts, open_windows
+from clearing.default.ranks import Ranks
 from clearing.default.receipts import ClientClosedOut, DefaultEnded, StatusChanged
 from clearing.default.records import DefaultHeld, MemberStatus, Phase, Standing
 from clearing.default.sharing_out import call_assessments, share_first, share_rest, take_assessments
@@ -71,11 +72,12 @@ def _waits(run: Run, held: DefaultHeld) -> bool:
 
 def _close(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     """Close all positions, let clients pay what is theirs, share the loss; assess members for what is left."""
+    ranks = Ranks(run, held)
     for account in held.own:
-        close_positions(run, number, held, account)
+        close_positions(run, number, account, ranks)
     for account in held.clients:
         if book_of(run.state, account).lots:
-            close_positions(run, number, held, account)
+            close_positions(run, number, account, ranks)
             groups = run.terms.cash_groups
             cash = tuple((group, balance(run.state, account, cash_currency(group))) for group in groups)
             run.receipts.append(ClientClosedOut(number, account, cash))
