@@ -17,7 +17,7 @@ from node.explaining.allocation import Payer, sharing_lines
 from node.explaining.auctions import bid_taken, portfolio_sold, ranked
 from node.explaining.closing import client_closed, collateral_taken, deleveraged, taken_by_house, torn_up
 from node.explaining.estates import Books, pooled
-from node.explaining.lines import Line, Told, equal, holds, tell
+from node.explaining.lines import Line, Told, equal, holds, sensible, tell
 from node.explaining.telling import Listing, called
 
 Words = tuple[str, list[Line]]
@@ -46,8 +46,7 @@ def tell_defaults(receipts: Iterable[ReceiptAt], listing: Callable[[int], Listin
 
 
 def _words(receipt: Receipt, books: Books) -> Words:
-    words: Words = _TELL[type(receipt)](receipt, books)
-    return words
+    return sensible(lambda: _TELL[type(receipt)](receipt, books))
 
 
 def _status(receipt: default.StatusChanged, _: Books) -> Words:

@@ -16,7 +16,7 @@ from clearing.fund.terms import MICROS_MAX, Sizing
 from clearing.receipts import Receipt
 from node.api.view import ReceiptAt
 from node.explaining.estates import currency_name
-from node.explaining.lines import Line, Told, equal, holds, tell
+from node.explaining.lines import Line, Told, equal, holds, sensible, tell
 from node.explaining.telling import Listing, called, per_cent
 
 Words = tuple[str, list[Line]]
@@ -45,8 +45,7 @@ def tell_fund(receipts: Iterable[ReceiptAt], _: Callable[[int], Listing]) -> lis
 
 
 def _words(receipt: Receipt, purse: Purse) -> Words:
-    words: Words = _TELL[type(receipt)](receipt, purse)
-    return words
+    return sensible(lambda: _TELL[type(receipt)](receipt, purse))
 
 
 def _sized(receipt: FundSized, purse: Purse) -> Words:

@@ -4,7 +4,7 @@ Rule: a line that recomputes says so by `ok`; one that only tells has none. What
 never corrected. It knows no receipts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 from msgspec import Meta
@@ -52,6 +52,15 @@ def equal(text: str, stated: object, found: object) -> Line:
 def holds(text: str, good: bool) -> Line:
     """A condition that a rule needs."""
     return Line(text=text if good else f"{text}   DOES NOT HOLD", ok=good)
+
+
+def sensible(words: Callable[[], tuple[str, list[Line]]]) -> tuple[str, list[Line]]:
+    """Title and lines of one receipt; of one whose numbers allow no arithmetic, that it is so: a node may say
+    anything."""
+    try:
+        return words()
+    except (ArithmeticError, LookupError, ValueError) as fault:
+        return "makes no sense", [holds(f"its numbers can be computed with ({type(fault).__name__})", good=False)]
 
 
 def in_text(told: Iterable[Told]) -> str:

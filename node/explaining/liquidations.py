@@ -24,7 +24,7 @@ from clearing.receipts import Liquidated, MarginCalled, MarginRestored, Receipt,
 from node.api.view import ReceiptAt
 from node.explaining import calls as told_calls
 from node.explaining.estates import currency_name
-from node.explaining.lines import Line, Told, equal, holds, tell
+from node.explaining.lines import Line, Told, equal, holds, sensible, tell
 from node.explaining.sizes import sizing_lines, step_lines
 from node.explaining.telling import Listing, called, per_cent, signed
 
@@ -57,8 +57,7 @@ def tell_liquidations(receipts: Iterable[ReceiptAt], listing: Callable[[int], Li
 
 
 def _words(receipt: Receipt, story: Story) -> Words:
-    words: Words = _TELL[type(receipt)](receipt, story)
-    return words
+    return sensible(lambda: _TELL[type(receipt)](receipt, story))
 
 
 def _opened(receipt: LiquidationOpened, story: Story) -> Words:
@@ -115,8 +114,14 @@ def _discount(receipt: SliceSold, story: Story) -> list[Line]:
 
 def _path(span: int, start: int, rise: int, latest: int, stated: int) -> tuple[int, int]:
     """The discount, and how many blocks of the path were behind: the newest place that gives what is stated, if any."""
-    places = [(start + rise * past // span if span else start, past) for past in range(latest, -1, -1)]
-    return next((each for each in places if each[0] == stated), places[0] if places else (start, 0))
+    latest = max(latest, 0)
+    now = start + rise * latest // span if span else start
+    wanted = stated - start
+    if span <= 0 or rise <= 0 or wanted < 0:
+        return now, latest
+    # Of the places with rise x place / span in [wanted, wanted + 1), the newest that is not ahead.
+    first, last = -(-wanted * span // rise), -(-(wanted + 1) * span // rise) - 1
+    return (stated, min(last, latest)) if first <= min(last, latest) else (now, latest)
 
 
 def _step_taken(receipt: StepTaken, story: Story) -> Words:
