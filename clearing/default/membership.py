@@ -138,6 +138,9 @@ def leave(run: Run, index: int, request: MemberExit) -> Rejected | None:
         return refusal
     state, member = run.state, run.state.accounts[request.account].member
     status = member_status(state, member)
+    if member in run.judged_exits:
+        return reject(ClearingCode.CANNOT_LEAVE, EXIT, member=member, status=status.name, why="judged in this block")
+    run.judged_exits.add(member)
     own, clients = member_accounts(state, member)
     positions = sum(bool(book_of(state, each).lots) for each in (*own, *clients))
     owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)

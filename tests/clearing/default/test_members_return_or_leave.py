@@ -3,9 +3,12 @@
 import pytest
 
 from clearing.codes import ClearingCode
+from clearing.default import membership
+from clearing.default.declare import member_accounts
 from clearing.default.receipts import MemberLeft, MemberReadmitted
 from clearing.default.records import MemberStatus
 from clearing.fund.use import contribution, required
+from clearing.state import State
 from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, NO_FUND, DefaultWorld
 from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, codes, of_kind, secret
 
@@ -87,6 +90,24 @@ def test_a_defaulted_member_leaves_once_its_clients_have_found_another() -> None
     assert codes(world.block(world.exit(ALICE, 1))) == []
     assert world.status(1) is MemberStatus.LEFT
     assert codes(world.block(world.readmission(ALICE, 1, 1))) == [ClearingCode.NOT_READMITTABLE]
+
+
+def test_a_block_looks_at_all_accounts_for_a_members_exit_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused requests use no nonce, so as many as fit into a block would each cost a look at everybody."""
+    looked: list[int] = []
+
+    def counted(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        looked.append(member)
+        return member_accounts(state, member)
+
+    monkeypatch.setattr(membership, "member_accounts", counted)
+    world = DefaultWorld(fund=NO_FUND)
+    world.block(world.trades(CAROL, BOB, 10))
+    exits = [world.exit(CAROL, 3) for _ in range(5)]
+    assert codes(world.block(*exits, world.exit(DAVE, 4))) == [ClearingCode.CANNOT_LEAVE] * 5
+    assert looked == [3, 4]
+    assert world.status(4) is MemberStatus.LEFT
+    assert codes(world.block(world.trades(BOB, CAROL, 10), world.exit(CAROL, 3))) == []
 
 
 def test_nobody_leaves_while_a_default_is_under_way() -> None:
