@@ -4,6 +4,7 @@ Rule: exits with 0 only if no account is left stuck. Losses beyond the defaulter
 """
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.march2020.hours import BLOCKS, EXCERPT, read_hours
+from benchmarks.march2020.hours import BLOCKS, RECORDED, hours_of_march
 from benchmarks.march2020.market import Plan
 from benchmarks.march2020.replay import Outcome, Replay
 from benchmarks.march2020.settings import SETTINGS
@@ -44,7 +45,8 @@ def parser() -> argparse.ArgumentParser:
     """Of the command line."""
     told = argparse.ArgumentParser(prog="python -m benchmarks.march2020", description=__doc__)
     told.add_argument("--seeds", default="0:100", help="first:last, last excluded")
-    told.add_argument("--file", type=Path, default=EXCERPT, help="hours of BTC and ETH; by default those shipped")
+    recorded = Path(os.environ.get("CROSSCLEAR_MARKET_DATA", "../shared/data")) / RECORDED
+    told.add_argument("--file", type=Path, default=recorded, help="hours of BTC and ETH (CROSSCLEAR_MARKET_DATA)")
     told.add_argument("--horizon", type=int, default=1, help="hours that initial margin is to cover")
     told.add_argument("--blocks", type=int, default=BLOCKS, help=f"blocks an hour; divides {BLOCKS}")
     told.add_argument("--settings", default=",".join(SETTINGS), help=f"of {', '.join(SETTINGS)}; all unless told")
@@ -56,7 +58,7 @@ def main() -> int:
     options = parser().parse_args()
     first, last = (int(part) for part in options.seeds.split(":"))
     plan = Plan(options.horizon, options.blocks)
-    hours = read_hours(options.file)
+    hours = hours_of_march(options.file)
     outcomes = []
     for name in options.settings.split(","):
         began = time.monotonic()

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from node.backtest.market_data import read_market_data, ticks_of
 
-EXCERPT = Path(__file__).parent / "btc_eth_1h_2020.csv"
-"""2020-01-19 to 2020-03-31 of the public repository benjaminpo/crypto-price (MIT)."""
+RECORDED = "btc_eth_1h_2018_2022.csv"
+"""In the folder of market data: hours of the public repository benjaminpo/crypto-price (MIT)."""
+OPENING_S = 1_583_020_800
+"""2020-03-01 00:00 UTC."""
+HOURS_BEFORE, HOURS_OF_MARCH = 1_000, 31 * 24
 BLOCKS = 12
 """Blocks of five minutes."""
 KNOTS = (0, 3, 9, 12)
 """Blocks at which an hour is at its open, first extreme, second extreme and close."""
-HOUR_MS = 3_600_000
+HOUR_S = 3_600
+HOUR_MS = 1_000 * HOUR_S
 
 Candle = tuple[int, int, int, int]
 """Open, high, low, close in ticks of 10^-2."""
@@ -41,6 +45,12 @@ def read_hours(path: Path) -> list[Hour]:
         candles = tuple((*prices[4 * at : 4 * at + 3], prices[4 * at + 3]) for at in range(series))
         hours.append(Hour(int(cells[0]), candles))  # type: ignore[arg-type]
     return hours
+
+
+def hours_of_march(path: Path) -> list[Hour]:
+    """March 2020 and the hours before it that ranges are learnt from. Raises as `read_hours`."""
+    first = OPENING_S - HOURS_BEFORE * HOUR_S
+    return [each for each in read_hours(path) if first <= each.time_s < OPENING_S + HOURS_OF_MARCH * HOUR_S]
 
 
 def path_of(candle: Candle) -> list[int]:

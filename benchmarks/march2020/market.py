@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.march2020.books import SEEDS_MAX, book_of_seed, has_client, means_of
-from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour, blocks_of
+from benchmarks.march2020.hours import BLOCKS, HOUR_MS, OPENING_S, Hour, blocks_of
 from benchmarks.march2020.settings import STRESS
 from clearing.accounts.kinds import AccountKind
 from clearing.base.secp256k1 import address, sign_digest
@@ -43,8 +43,6 @@ DISCOUNTS_PPM = (2_000, 5_000, 10_000, 15_000)
 """What each of them wants of the notional at least, to take a slice."""
 DEALER_DOLLARS, HOUSE_DOLLARS = 200_000_000, 10_000_000
 INSTRUMENTS = (1, 2)
-OPENING_S = 1_583_020_800
-"""2020-03-01 00:00 UTC."""
 QUIET_BLOCKS = 400
 """At the last price, so that all that was begun ends."""
 
