@@ -35,6 +35,8 @@ class Run:
         self.arrays_rebuilt = False
         self.judged_proposals = 0
         """How many proposals of this block were judged: it is work, so it is bounded."""
+        self.judged_in_turn = False
+        """Whether one was judged beyond those, of the proposer whose turn this block is."""
         self.judged_exits: set[int] = set()
         """Members whose exit was judged in this block: it looks at all accounts, so each has one a block."""
         self.carried: list[Attestation] = []

@@ -23,7 +23,7 @@ from clearing.state.state import State
 AT = "proposal"
 JUDGED_PER_BLOCK = 2
 """Judging builds risk arrays anew, some 50 ms for 600 options; further proposals are refused unjudged, and can be sent
-again."""
+again. One more is judged of whose turn the block is, so that nobody who fills the blocks silences the others."""
 NO_PROPOSER = bytes(32)
 
 
@@ -32,9 +32,12 @@ def propose(run: Run, index: int, request: GovernanceProposal) -> Rejected | Non
     refusal = check_time(run, AT, request.not_after_ms) or check_proposal(run.state, request)
     if refusal is not None:
         return refusal
-    if run.judged_proposals >= JUDGED_PER_BLOCK:
+    if request.proposer == turn_of(run) and not run.judged_in_turn:
+        run.judged_in_turn = True
+    elif run.judged_proposals >= JUDGED_PER_BLOCK:
         return reject(ClearingCode.TOO_MANY_PROPOSALS, AT, in_block=run.judged_proposals, limit=JUDGED_PER_BLOCK)
-    run.judged_proposals += 1
+    else:
+        run.judged_proposals += 1
     judged = judge(run.state, request.amendment)
     if isinstance(judged, Rejected):
         return judged
@@ -65,6 +68,13 @@ def propose(run: Run, index: int, request: GovernanceProposal) -> Rejected | Non
         )
     )
     return None
+
+
+def turn_of(run: Run) -> int:
+    """Who is heard in this block whatever else is in it: the validators one after the other, then the house."""
+    seats = len(in_force(run.state).validators)
+    turn = run.block.height % (seats + 1)
+    return turn if turn < seats else HOUSE_PROPOSER
 
 
 def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None:
