@@ -73,7 +73,7 @@ def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rej
     size = in_genesis_units(run, asset, request.units)
     waits = gate is not None and must_wait(run, gate, owner, size)
     refusal = (check_rate(run, at, gate, owner, size) if gate else None) or (
-        check_queue(run, at, owner) if waits else None
+        check_queue(run, at, request.account, owner) if waits else None
     )
     if refusal is not None:
         return refusal

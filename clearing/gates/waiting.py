@@ -2,8 +2,10 @@
 
 Rule: what waits has left its account as if it were released, so it cannot be spent twice nor count as collateral; it is
 owed to its account all the same, in custody terms as released and in the exit tree as the account's own. How many may
-wait is bounded, of all and of one owner.
+wait is bounded, of all and of one owner, and no member's keep out those of the others.
 """
+
+from collections import Counter
 
 from clearing.assets import Asset
 from clearing.base.codec import u256
@@ -17,17 +19,27 @@ from clearing.run import Run
 from clearing.state.state import State
 
 
-def check_queue(run: Run, at: str, owner: bytes) -> Rejected | None:
-    """Whether one more withdrawal of this owner may wait."""
-    terms = run.terms.genesis.crisis.gates
-    owners = [each.owner for _, each in run.state.waiting.ordered()]
-    own = owners.count(owner)
-    if len(owners) >= terms.waiting_max or own >= terms.waiting_per_owner_max:
+def check_queue(run: Run, at: str, account: int, owner: bytes) -> Rejected | None:
+    """Whether one more withdrawal of this owner may wait.
+
+    Half of the queue is kept for the members in equal parts: keys cost nothing, so a member with many clients could
+    fill it, and nobody else's larger withdrawals would be taken in.
+    """
+    terms, accounts = run.terms.genesis.crisis.gates, run.state.accounts
+    queue = [each for _, each in run.state.waiting.ordered()]
+    own = sum(each.owner == owner for each in queue)
+    members = Counter(accounts[each.account].member for each in queue if each.account in accounts)
+    known = sum(1 for _ in run.state.members.ordered())
+    fair = terms.waiting_max // (2 * known)
+    mine = members.pop(accounts[account].member, 0)
+    kept = fair * (known - 1) - sum(min(each, fair) for each in members.values())
+    limit = terms.waiting_max if mine < fair else terms.waiting_max - kept
+    if len(queue) >= limit or own >= terms.waiting_per_owner_max:
         return reject(
             ClearingCode.WITHDRAWALS_WAITING_FULL,
             at,
-            waiting=len(owners),
-            limit=terms.waiting_max,
+            waiting=len(queue),
+            limit=limit,
             own=own,
             own_limit=terms.waiting_per_owner_max,
         )

@@ -123,6 +123,18 @@ def test_how_many_wait_is_bounded_of_one_owner_and_of_all() -> None:
     assert codes(world.block(world.withdrawal(CAROL, USDC_1, DOLLAR))) == [], "small ones need no place"
 
 
+def test_a_member_that_fills_the_queue_leaves_room_for_the_others() -> None:
+    """Keys cost nothing: with a limit of each owner only, one with many clients would lock everybody else in."""
+    world = gated(FREE, waiting_max=16, waiting_per_owner_max=16)
+    full = ClearingCode.WITHDRAWALS_WAITING_FULL
+    result = world.block(*(world.withdrawal(ALICE, USDC_1, 2_000 * DOLLAR) for _ in range(16)))
+    assert codes(result) == [full] * 6, "four members have an eighth each, three of which are kept"
+    bobs = [world.withdrawal(BOB, USDC_1, 2_000 * DOLLAR) for _ in range(3)]
+    carols = [world.withdrawal(CAROL, USDC_1, 2_000 * DOLLAR) for _ in range(2)]
+    assert codes(world.block(*bobs, *carols)) == [full]
+    assert codes(world.block(world.withdrawal(ALICE, USDC_1, 2_000 * DOLLAR))) == [full]
+
+
 def test_an_account_that_falls_below_initial_margin_gets_back_what_waits_before_it_is_called() -> None:
     world = gated(FREE)
     world.block(world.trade(ALICE, BOB, BTC_PERP, 20_000, 790_000))
