@@ -19,12 +19,19 @@ output_option: Callable[[F], F] = click.option(
 
 def show(data: object, text: str, output: str) -> None:
     """Print `data` as JSON, or `text`."""
-    click.echo(msgspec.json.format(msgspec.json.encode(data), indent=2).decode() if output == "json" else text)
+    click.echo(
+        msgspec.json.format(msgspec.json.encode(data), indent=2).decode() if output == "json" else harmless(text)
+    )
 
 
 def say(text: str) -> None:
     """Tell the user something that is not data."""
-    click.echo(text, err=True)
+    click.echo(harmless(text), err=True)
+
+
+def harmless(text: str) -> str:
+    """Line by line without what could steer a terminal: what is printed may be words of a node, or of a file."""
+    return "".join(each if each.isprintable() or each in "\n\t" else f"\\u{ord(each):04x}" for each in text)
 
 
 def say_failure(error: BaseException, code: Exit) -> None:
