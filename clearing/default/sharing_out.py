@@ -129,6 +129,20 @@ def call_assessments(run: Run, number: int, held: DefaultHeld) -> None:
     run.receipts.append(AssessmentsCalled(number, held.assessment_height, held.assessed))
 
 
+def share_late(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
+    """Let the defaulter's own accounts bear what came to them since they were closed, before anybody else is asked."""
+    deficits = deficits_of(run.state, (*held.own, *held.clients))
+    left, own = sum(micros for _, _, micros in deficits), available(run, held.own)
+    if not left or not own:
+        return held
+    steps = run_waterfall(Loss(held.member, left, own_margin=own))
+    borne = tuple(step for step in steps if step.layer is Layer.OWN_MARGIN)
+    paid = _take_first(run, number, held, borne)
+    _pay_deficits(run, number, sum(step.borne for step in borne))
+    run.receipts.append(LossShared(number, held.member, left, deficits, borne, paid))
+    return _with_borne(held, borne)
+
+
 def take_assessments(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     """Take what was assessed, or in proportion less where less is owed by now."""
     if not held.assessed:

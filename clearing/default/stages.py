@@ -16,7 +16,7 @@ from clearing.default.gains import close_windows, forget_windows, note_shifts, o
 from clearing.default.ranks import Ranks
 from clearing.default.receipts import ClientClosedOut, DefaultEnded, StatusChanged
 from clearing.default.records import DefaultHeld, MemberStatus, Phase, Standing
-from clearing.default.sharing_out import call_assessments, share_first, share_rest, take_assessments
+from clearing.default.sharing_out import call_assessments, share_first, share_late, share_rest, take_assessments
 from clearing.default.terms import STEPS_PER_BLOCK
 from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way, deficits_of
 from clearing.fund.use import call_replenishment
@@ -56,7 +56,7 @@ def _advance(run: Run, number: int, steps: int) -> int:
             return 0
         held, took = _close(run, number, held), 1
     if height >= held.assessment_height and (steps > took or last):
-        _end(run, number, take_assessments(run, number, held))
+        _end(run, number, take_assessments(run, number, share_late(run, number, held)))
         took += 1
     return took
 

@@ -11,7 +11,7 @@ from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.soft_credit import lent
-from clearing.default.status import lift_restriction
+from clearing.default.status import check_member, is_in_default, lift_restriction
 from clearing.fund.parts import fund_currency, size_in_force
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid
 from clearing.fund.records import Contribution
@@ -44,6 +44,8 @@ def contribute(run: Run, index: int, request: FundContribution) -> Rejected | No
     owner = run.state.accounts[account]
     if owner.kind is not AccountKind.HOUSE:
         return reject(ClearingCode.CONTRIBUTION_OF_CLIENT_MONEY, at, account=account)
+    if is_in_default(run.state, account):
+        return check_member(run, at, account)
     record = run.state.contributions.get(owner.member)
     missing = max(record.required - record.micros, 0) if record else 0
     if record is None or micros > missing:

@@ -5,13 +5,14 @@ import pytest
 
 from clearing.base.secp256k1 import sign_digest
 from clearing.codes import ClearingCode
-from clearing.default.receipts import AssessmentTaken
+from clearing.default.receipts import AssessmentTaken, LossShared
 from clearing.default.records import MemberStatus, Phase
 from clearing.default.unresolved import assessed_now
+from clearing.default.waterfall import Layer
 from clearing.transactions import CashTransfer
 from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, TERMS, DefaultWorld
 from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USD, USDC_1, codes, of_kind, secret
+from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USD, USDC_1, WETH_1, codes, of_kind, secret
 
 GRACE = msgspec.structs.replace(FUND, grace_blocks=3)
 
@@ -75,3 +76,20 @@ def test_a_restricted_member_pays_nothing_to_a_client_that_could_take_it_out(
     assert world.status(1) is MemberStatus.RESTRICTED
     assert codes(world.block(world.trades(BOB, ALICE, 50_000))) == []
     assert codes(world.block(signed(world, ALICE, recipient or second, 50 * DOLLAR, 1))) == refused
+
+
+def test_what_comes_to_a_defaulter_late_pays_before_anybody_is_asked_for_more() -> None:
+    world = assessing()
+    asked = {member: assessed_now(world.state, member) for member in (2, 3, 4)}
+    whole, before = world.default().loss, world.everything()
+    world.deposit(ALICE, WETH_1, 5 * 10**6)
+    assert world.weth(ALICE) == 5 * 10**6
+    assert codes(world.block(world.paid(ALICE, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    results = world.until_ended()
+    (shared,) = [each for each in of_kind(results[-1], LossShared) if each.steps[0].layer is Layer.OWN_MARGIN]
+    borne = shared.steps[0].borne
+    assert borne > 0
+    taken = {each.member: each.micros for each in of_kind(results[-1], AssessmentTaken)}
+    assert sum(taken.values()) == shared.loss - borne < sum(asked.values())
+    assert (world.default().loss, world.everything()) == (whole, before)
+    assert sum(micros for _, micros in world.default().by_layer) == whole
