@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def _outside(variable: str, default: str, what: str) -> Path:
-    folder = Path(os.environ.get(variable, ROOT / default))
+    folder = Path(os.environ.get(variable) or ROOT / default)
     if not folder.is_dir():
         if os.environ.get("CI") == "true":
             pytest.fail(f"{what} not found: set {variable}")

@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     """Of the command line."""
     told = argparse.ArgumentParser(prog="python -m benchmarks.march2020", description=__doc__)
     told.add_argument("--seeds", default="0:100", help="first:last, last excluded")
-    recorded = Path(os.environ.get("CROSSCLEAR_MARKET_DATA", "../shared/data")) / RECORDED
+    recorded = Path(os.environ.get("CROSSCLEAR_MARKET_DATA") or "../shared/data") / RECORDED
     told.add_argument("--file", type=Path, default=recorded, help="hours of BTC and ETH (CROSSCLEAR_MARKET_DATA)")
     told.add_argument("--horizon", type=int, default=1, help="hours that initial margin is to cover")
     told.add_argument("--blocks", type=int, default=BLOCKS, help=f"blocks an hour; divides {BLOCKS}")
