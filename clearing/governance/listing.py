@@ -34,6 +34,7 @@ def check_listing(state: State, before: Genesis, after: Genesis) -> Rejected | N
         or _check_assets(state, before, after)
         or _check_feeds(state, before, after)
         or _check_gates(state, before, after)
+        or _check_order(before, after)
         or _check_members(state, before, after)
     )
 
@@ -105,6 +106,21 @@ def _check_gates(state: State, before: Genesis, after: Genesis) -> Rejected | No
                     value=limit,
                     held=units,
                 )
+    return None
+
+
+def _check_order(before: Genesis, after: Genesis) -> Rejected | None:
+    """What is told in the risk groups' order means other groups once one of them goes and another comes."""
+    groups = [[group.id for group in genesis.risk.groups] for genesis in (before, after)]
+    if groups[0] == groups[1][: len(groups[0])]:
+        return None
+    for path, was, now in (
+        ("risk.stress", before.risk.stress, after.risk.stress),
+        ("risk.joint.scenarios", before.risk.joint.scenarios, after.risk.joint.scenarios),
+    ):
+        if now and now == was:
+            why = "it is told in the order of other risk groups"
+            return reject(ClearingCode.AMENDMENT_REFUSED, AT, path=path, why=why)
     return None
 
 

@@ -159,6 +159,25 @@ def test_a_limit_is_a_brake_for_what_is_held_whatever_the_cap_was_voted_down_to_
     assert not isinstance(judge_terms(house.state, house.changes(("crisis.gates", slow))), Rejected)
 
 
+def test_stress_scenarios_are_told_anew_when_another_risk_group_takes_the_place_of_one() -> None:
+    groups = HOUSE.genesis.risk.groups
+    third = msgspec.structs.replace(groups[1], id=3, name="third")
+    three = tuple(msgspec.structs.replace(each, moves=(*each.moves, each.moves[-1])) for each in STRESS)
+    risk = msgspec.structs.replace(HOUSE.genesis.risk, groups=(*groups, third), stress=three)
+    house = Parliament(msgspec.structs.replace(governed_genesis(), risk=risk))
+    fourth = msgspec.structs.replace(third, id=4, name="fourth")
+    # The second group stays for its instruments; the third, the highest id, goes only after another has come.
+    four = tuple(msgspec.structs.replace(each, moves=(*each.moves, each.moves[-1])) for each in three)
+    house.amend(("risk.groups.4", fourth), ("risk.stress", four))
+    assert [group.id for group in house.state.terms.risk.groups] == [1, 2, 3, 4]
+    swap = (("risk.groups.3", None), ("risk.groups.5", msgspec.structs.replace(fourth, id=5, name="fifth")))
+    found = judge_terms(house.state, house.changes(*swap))
+    assert isinstance(found, Rejected)
+    assert dict(found.values)["path"] == "risk.stress"
+    told = (msgspec.structs.replace(four[0], name="told anew"), *four[1:])
+    assert not isinstance(judge_terms(house.state, house.changes(*swap, ("risk.stress", told))), Rejected)
+
+
 def test_every_bound_of_a_genesis_has_a_name_of_its_own() -> None:
     names = [field for field, _, _ in bounds(HOUSE.genesis)]
     assert len(set(names)) == len(names)
