@@ -5,7 +5,8 @@ place that is beyond its bound afterwards and was not so before with that very v
 in the way of an unrelated change. It must not know the state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from clearing.base.errors import Rejected
 from clearing.base.units import PPM
@@ -63,6 +64,8 @@ DEPEG_BAND_PPM_MIN = 5_000
 REPORT_AHEAD_MS_MAX = 60_000
 """A report counts as fresh for as long as it lies ahead, and then for its age."""
 INTEREST_MS_MIN = 1_000
+NAME_CHARS_MAX = 64
+"""What views of the API have room for; and what is listed is read on terminals."""
 LIQUIDATIONS_MAX = 10_000
 DEPOSIT_WINDOW_MAX = 1 << 16
 ACCOUNTS_MAX = 1 << 14
@@ -118,6 +121,7 @@ def bounds(genesis: Genesis) -> Iterator[Check]:
     yield from _of_market(genesis)
     yield from _of_listing(genesis)
     yield from _of_crisis(genesis)
+    yield from _of_names(genesis)
 
 
 def _of_risk(genesis: Genesis) -> Iterator[Check]:
@@ -275,3 +279,20 @@ def brakes(gate: AssetGate, units: int) -> Iterator[Check]:
         ("owner_units_max", gate.owner_units_max, 10**9),
     ):
         yield field, limit, limit == 0 or limit * windows >= units
+
+
+def _of_names(genesis: Genesis) -> Iterator[Check]:
+    named: dict[str, Sequence[Any]] = {
+        "feeds": genesis.feeds,
+        "cash_groups": genesis.cash_groups,
+        "assets": genesis.assets,
+        "instruments": genesis.instruments,
+        "risk.groups": genesis.risk.groups,
+        "members": genesis.members,
+        "venues": genesis.venues,
+    }
+    names = [(f"{path}.{each.id}", each.name) for path, listed in named.items() for each in listed]
+    names += [(f"chains.{each.chain_id}", each.name) for each in genesis.chains]
+    names += [(f"risk.stress.{number}", each.name) for number, each in enumerate(genesis.risk.stress)]
+    for at, name in names:
+        yield f"{at}.name", len(name), 1 <= len(name) <= NAME_CHARS_MAX and name.isprintable()

@@ -6,11 +6,12 @@ sent. A proposal is known by its hash until nobody can show it again.
 """
 
 from clearing.base import ed25519
+from clearing.base.codec import encode
 from clearing.base.errors import Rejected
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.base.validators import ValidatorSet
 from clearing.codes import ClearingCode, reject
-from clearing.governance.amendments import amendment_hash
+from clearing.governance.amendments import AMENDMENT_BYTES_MAX, amendment_hash
 from clearing.governance.ballots import in_force
 from clearing.governance.effects import judge
 from clearing.governance.receipts import ProposalMade
@@ -89,6 +90,10 @@ def check_proposal(state: State, request: GovernanceProposal) -> Rejected | None
             proposer=request.proposer,
             validators=len(validators.validators),
         )
+    size = len(encode(request.amendment))
+    if size > AMENDMENT_BYTES_MAX:
+        # Whoever proposes a block may put in it what no pool takes.
+        return reject(ClearingCode.AMENDMENT_REFUSED, f"{AT}.bytes", bytes=size, limit=AMENDMENT_BYTES_MAX)
     refusal = _check_signature(state, validators, request)
     if refusal is not None:
         return refusal

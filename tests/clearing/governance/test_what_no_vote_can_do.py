@@ -23,6 +23,7 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import LotCharge
 from clearing.margin.parameters import RiskGroup, Scenario
 from clearing.ranges.parameters import RangeParameters
+from clearing.receipts import Refused
 from tests.clearing.governance.parliament import Parliament, governed_genesis
 from tests.clearing.state.world import ALICE, BOB, BTC_CALL, USD, codes, of_kind
 from tests.sim.clearing.crisis_terms import STRESS
@@ -34,6 +35,10 @@ STALE, FROZEN, REFUSED, BAD = (
     ClearingCode.BAD_AMENDMENT,
 )
 HOUSE = Parliament()
+
+
+def perpetual(number: int, name: str) -> Instrument:
+    return Instrument(number, name, InstrumentKind.PERPETUAL, 1, 1, USD, 10)
 
 
 def judged(*places: tuple[str, object]) -> int | None:
@@ -128,6 +133,12 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("assets.1.depeg", DepegTerms(feed=1, halt_ms=9_999, unit_decimals=2)),
         ("market.report_ahead_ms_max", 60_001),
         ("market.reopen_blocks", 100_001),
+        # What no view has room for, or a terminal would obey.
+        ("instruments.9", perpetual(9, "y" * 65)),
+        ("instruments.9", perpetual(9, "")),
+        ("instruments.9", perpetual(9, "\x1b[2J")),
+        ("feeds.3", Feed(3, "\u202e")),
+        ("members.1.name", "m" * 65),
         # What would make a block, or what all keep, as long as somebody likes.
         ("cash_groups.1.interest.interval_ms", 999),
         ("market.liquidations_per_block", 10_001),
@@ -265,6 +276,14 @@ def test_a_change_is_typed_canonical_and_of_a_place_that_is(path: str, after: by
     found = judge_terms(HOUSE.state, amendment)
     assert isinstance(found, Rejected)
     assert found.code in (BAD, STALE)
+
+
+def test_an_amendment_that_no_pool_would_take_is_refused_in_a_block_too() -> None:
+    """A validator whose turn it is to propose could else have everybody keep half a megabyte, and show it to nobody."""
+    house = Parliament()
+    long = TermsAmendment(tuple(Change(f"instruments.{10 + at}", NOTHING, bytes(16 << 10)) for at in range(2)))
+    (refused,) = of_kind(house.step(house.proposal(long, 1)), Refused)
+    assert (refused.code, refused.at) == (REFUSED, "proposal.bytes")
 
 
 def test_an_amendment_that_changes_nothing_is_none() -> None:
