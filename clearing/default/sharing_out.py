@@ -11,23 +11,22 @@ import msgspec
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.default.auction import payers_of, survivors_of
 from clearing.default.close_out import tear_up
-from clearing.default.declare import all_own_accounts, cash_above, free_cash
+from clearing.default.declare import all_own_accounts, free_cash
 from clearing.default.estate import available, take
+from clearing.default.gainers import Gainers
 from clearing.default.gains import all_gains, note_shifts
 from clearing.default.receipts import AssessmentsCalled, AssessmentTaken, LossShared
 from clearing.default.records import Assessed, DefaultHeld
 from clearing.default.sharing import allocate_capped, share_collected
 from clearing.default.unresolved import deficits_of
-from clearing.default.waterfall import Gainer, Layer, Loss, Step, Survivor, run_waterfall
+from clearing.default.waterfall import Layer, Loss, Step, Survivor, run_waterfall
 from clearing.fund.use import contribution, draw, required
-from clearing.ledger import balance, can_hold, cash_currency
-from clearing.margins import margin_book
+from clearing.ledger import balance, cash_currency
 from clearing.receipts import TransferCode
 from clearing.run import Run
 
 Told = tuple[tuple[int, int, int, int], ...]
 """(layer, account, cash group, micros)."""
-MICROS_MAX = 2**62
 FUNDED = (Layer.OWN_CONTRIBUTION, Layer.SURVIVORS)
 
 
@@ -192,7 +191,7 @@ def share_rest(run: Run, number: int, held: DefaultHeld) -> tuple[DefaultHeld, i
     cut: dict[int, int] = {}
     held = _share_gains(run, number, held, cut)
     # Positions end only where the margin that they free has gains to bear the loss for.
-    if _owed(run, held) and any(each.gains for each in gainers_of(run, held, cut)):
+    if _owed(run, held) and Gainers(run, held, cut).asked():
         torn = _lost_in(run, held)
         for instrument in torn:
             tear_up(run, number, instrument)
@@ -212,43 +211,17 @@ def _share_gains(run: Run, number: int, held: DefaultHeld, cut: dict[int, int]) 
     left = sum(micros for _, _, micros in deficits)
     if not left:
         return held
-    steps = run_waterfall(Loss(held.member, left, gainers=gainers_of(run, held, cut)))
+    gainers = Gainers(run, held, cut)
+    steps = run_waterfall(Loss(held.member, left, gainers=gainers.asked()))
     paid: list[tuple[int, int, int, int]] = []
     for step in steps:
         for share in step.shares:
-            paid += _cut(run, number, share.payer, share.amount)
+            for account, micros in gainers.payers(share.payer, share.amount):
+                paid += _cut(run, number, account, micros)
             cut[share.payer] = cut.get(share.payer, 0) + share.amount
     _pay_deficits(run, number, sum(step.borne for step in steps))
     run.receipts.append(LossShared(number, held.member, left, deficits, steps, tuple(paid)))
     return _with_borne(held, steps)
-
-
-def gainers_of(run: Run, held: DefaultHeld, cut: dict[int, int]) -> tuple[Gainer, ...]:
-    """Accounts that gained since the defaulter was last fully margined, less what was cut, and what they can bear.
-
-    That is cash of their own above initial margin. The house has borne its share.
-    """
-    note_shifts(run)
-    sums: dict[int, int] = {}
-    for gains in all_gains(run.state, held.margined_height, held.marks).values():
-        for account, micros in gains.items():
-            sums[account] = sums.get(account, 0) + micros
-    gained = {account: sums[account] - cut.get(account, 0) for account in sorted(sums)}
-    asked = [
-        account
-        for account, micros in gained.items()
-        if micros > 0 and account != HOUSE_ACCOUNT and account not in held.own and can_hold(run.state, account)
-    ]
-    book = margin_book(run.state)
-    asked = [account for account in asked if account in book]
-    if not asked:
-        return ()
-    margins = book.margins(asked)
-    found = []
-    for account, equity, initial in zip(asked, margins.equity.tolist(), margins.initial.tolist(), strict=True):
-        free = cash_above(run.state, account, equity - initial)
-        found.append(Gainer(account, min(gained[account], MICROS_MAX), free))
-    return tuple(found)
 
 
 def _lost_in(run: Run, held: DefaultHeld) -> tuple[int, ...]:
