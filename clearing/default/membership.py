@@ -2,7 +2,7 @@
 
 Rule: a client is taken over as it is, positions and money, with its own word, or the house's where it has no key; the
 defaulter is not asked. Who is taken in again owes nothing and has brought the fund's share. Who leaves has no positions
-or clients left.
+left, nor clients whose money only it could take out.
 """
 
 import msgspec
@@ -144,7 +144,7 @@ def leave(run: Run, index: int, request: MemberExit) -> Rejected | None:
     own, clients = member_accounts(state, member)
     positions = sum(bool(book_of(state, each).lots) for each in (*own, *clients))
     owing = sum(balance(state, each, cash_currency(group)) < 0 for each in own for group in run.terms.cash_groups)
-    money = sum(_has_money(run, each) for each in clients)
+    money = sum(_needs_member(run, each) for each in clients)
     held = sum(state.held_counts.get(each) or 0 for each in (*own, *clients))
     gone = status in (MemberStatus.DEFAULTING, MemberStatus.LEFT) or member == HOUSE_MEMBER
     # Whoever may still be asked to bear a share stays until that is over.
@@ -165,6 +165,15 @@ def leave(run: Run, index: int, request: MemberExit) -> Rejected | None:
     set_status(run, member, MemberStatus.LEFT)
     run.receipts.append(MemberLeft(index, member))
     return None
+
+
+def _needs_member(run: Run, account: int) -> bool:
+    """Whether a client's account has money that its own key alone could not take out.
+
+    Who has a key takes its money out whoever its member is; it cannot hold its member back with what it leaves there.
+    """
+    lent_to = any((account, group) in run.state.loans for group in run.terms.cash_groups)
+    return lent_to or (_has_money(run, account) and not any(run.state.accounts[account].key))
 
 
 def _has_money(run: Run, account: int) -> bool:

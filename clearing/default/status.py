@@ -42,13 +42,14 @@ def check_member_reducing(run: Run, at: str, account: int) -> Rejected | None:
 def check_member_leaving(run: Run, at: str, account: int) -> Rejected | None:
     """Refuse to let money out of accounts whose member is not active, but for clients who sign with their own keys.
 
-    After a default, what is left in an account is its owner's; margin and debts are looked at by `check_leaving`.
+    After a default, what is left in an account is its owner's; margin and debts are looked at by `check_leaving`. What
+    comes late to a client of a member that has left can be taken out by nobody else, nor can anybody take it over.
     """
     record = run.state.accounts[account]
     status = member_status(run.state, record.member)
     signed_by_client = record.kind is AccountKind.CLIENT and any(record.key)
-    over = status in (MemberStatus.DEFAULTED, MemberStatus.LEFT)
-    if signed_by_client or (over and record.kind is not AccountKind.CLIENT):
+    own_after_default = status is MemberStatus.DEFAULTED and record.kind is not AccountKind.CLIENT
+    if signed_by_client or own_after_default or status is MemberStatus.LEFT:
         return None
     return check_member(run, at, account)
 

@@ -9,7 +9,7 @@ from clearing.default.receipts import MemberLeft, MemberReadmitted
 from clearing.default.records import MemberStatus
 from clearing.fund.use import contribution, required
 from clearing.state import State
-from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, NO_FUND, DefaultWorld
+from tests.clearing.default.defaults_world import CLIENT_SECRET, DAVE, KEYED_CLIENT, NO_FUND, DefaultWorld
 from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, codes, of_kind, secret
 
 
@@ -108,6 +108,19 @@ def test_a_block_looks_at_all_accounts_for_a_members_exit_once(monkeypatch: pyte
     assert looked == [3, 4]
     assert world.status(4) is MemberStatus.LEFT
     assert codes(world.block(world.trades(BOB, CAROL, 10), world.exit(CAROL, 3))) == []
+
+
+def test_no_client_with_a_key_holds_its_member_back_and_its_money_stays_its_own() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(keyed=10, client=10)
+    assert codes(world.block(world.exit(ALICE, 1))) == [ClearingCode.CANNOT_LEAVE], "one client has no key"
+    assert codes(world.block(world.withdrawn_by(ALICE_CLIENT, 10 * DOLLAR, secret(1)))) == []
+    assert codes(world.block(world.exit(ALICE, 1))) == []
+    world.bring(client=5)
+    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, 10 * DOLLAR, secret(1)))) == [ClearingCode.WRONG_SIGNER]
+    assert codes(world.block(world.withdrawn_by(KEYED_CLIENT, 10 * DOLLAR, CLIENT_SECRET))) == []
+    late = world.withdrawn_by(ALICE_CLIENT, 5 * DOLLAR, secret(1))
+    assert codes(world.block(late)) == [], "what comes late is locked in nowhere"
 
 
 def test_nobody_leaves_while_a_default_is_under_way() -> None:
