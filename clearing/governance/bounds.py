@@ -63,6 +63,12 @@ DEPEG_BAND_PPM_MIN = 5_000
 """A token does not leave its group because its price has a spread."""
 REPORT_AHEAD_MS_MAX = 60_000
 """A report counts as fresh for as long as it lies ahead, and then for its age."""
+GRACE_BLOCKS_MAX = 100
+"""So long at most a price that nobody tells any more liquidates somebody."""
+SETTLE_BLOCKS_MIN = 100
+"""Sooner, a hiccup of the oracle would end every position at the last good price, and void the tokens on the feed."""
+SOURCES_MIN_MAX = 64
+AUCTION_BAND_PPM_MAX = 200_000
 INTEREST_MS_MIN = 1_000
 NAME_CHARS_MAX = 64
 """What views of the API have room for; and what is listed is read on terminals."""
@@ -103,6 +109,7 @@ def protections(before: Genesis, after: Genesis) -> Iterator[tuple[str, int, int
     for part, fields in PROTECTIONS.items():
         was, now = getattr(before.crisis, part), getattr(after.crisis, part)
         yield from ((f"crisis.{part}.{field}", int(getattr(was, field)), int(getattr(now, field))) for field in fields)
+    yield "market.prices.settle_blocks", before.market.prices.settle_blocks, after.market.prices.settle_blocks
     deadlines = {group.id: group.call.deadline_blocks for group in after.cash_groups}
     for cash in before.cash_groups:
         now = deadlines.get(cash.id, 0)
@@ -212,6 +219,13 @@ def _of_market(genesis: Genesis) -> Iterator[Check]:
     yield "market.day_trades_max", market.day_trades_max, market.day_trades_max <= 10**7
     failing = market.prices.delivery_fail_ppm
     yield "market.prices.delivery_fail_ppm", failing, failing <= DELIVERY_FAIL_PPM_MAX
+    prices, path = market.prices, "market.prices"
+    yield f"{path}.grace_blocks", prices.grace_blocks, prices.grace_blocks <= GRACE_BLOCKS_MAX
+    settled = prices.settle_blocks
+    yield f"{path}.settle_blocks", settled, settled == 0 or SETTLE_BLOCKS_MIN <= settled <= CRISIS_BLOCKS_MAX
+    yield f"{path}.sources_min", prices.sources_min, prices.sources_min <= SOURCES_MIN_MAX
+    yield f"{path}.auction_blocks", prices.auction_blocks, prices.auction_blocks <= CRISIS_BLOCKS_MAX
+    yield f"{path}.auction_band_ppm", prices.auction_band_ppm, prices.auction_band_ppm <= AUCTION_BAND_PPM_MAX
     outliers = market.prices.outlier_deviations
     yield "market.prices.outlier_deviations", outliers, outliers == 0 or outliers >= 2
     # Nobody votes away what limits votes.

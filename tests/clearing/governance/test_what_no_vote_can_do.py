@@ -133,6 +133,13 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("assets.1.depeg", DepegTerms(feed=1, halt_ms=9_999, unit_decimals=2)),
         ("market.report_ahead_ms_max", 60_001),
         ("market.reopen_blocks", 100_001),
+        # A price that nobody tells any more liquidates for good, or ends every position at once.
+        ("market.prices.grace_blocks", 101),
+        ("market.prices.settle_blocks", 99),
+        ("market.prices.settle_blocks", 100_001),
+        ("market.prices.sources_min", 65),
+        ("market.prices.auction_blocks", 100_001),
+        ("market.prices.auction_band_ppm", 200_001),
         # What no view has room for, or a terminal would obey.
         ("instruments.9", perpetual(9, "y" * 65)),
         ("instruments.9", perpetual(9, "")),
@@ -311,6 +318,7 @@ PROTECTED = {
     "crisis.gates.give_back_expired": True,
     "cash_groups.1.call.deadline_blocks": 4,
     "risk.groups.1.short_option_ppm": 20_000,
+    "market.prices.settle_blocks": 100,
 }
 
 
