@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from clearing.base.errors import Rejected
-from clearing.base.units import PPM
+from clearing.base.units import DAY_MS, PPM
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.terms import Check
 from clearing.gates.terms import AssetGate
@@ -32,6 +32,10 @@ TRADE_FEE_PPM_MAX = 10_000
 PENALTY_PPM_MAX = 100_000
 SOFT_CREDIT_PPM_MAX = 500_000
 INTEREST_PPM_MAX = 500_000
+SKEW_RATE_PPM_MAX = 20_000
+"""Then no deposit or withdrawal costs four per cent of itself."""
+FUNDING_DAY_PPM_MAX = 1_000_000
+"""Of the notional, what funding may take in a day, however often it is paid."""
 MOVE_CAP_PPM_MAX = 500_000
 CONFIDENCE_PPM_MAX = 100_000
 REPORT_AGE_MS_MAX = 600_000
@@ -191,6 +195,8 @@ def _of_assets(genesis: Genesis) -> Iterator[Check]:
         yield f"{at}.soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= SOFT_CREDIT_PPM_MAX
     for group in genesis.cash_groups:
         debit, interval = group.interest.debit_ppm, group.interest.interval_ms
+        steep = group.skew.rate_ppm
+        yield f"cash_groups.{group.id}.skew.rate_ppm", steep, steep <= SKEW_RATE_PPM_MAX
         yield f"cash_groups.{group.id}.interest.interval_ms", interval, interval == 0 or interval >= INTEREST_MS_MIN
         yield f"cash_groups.{group.id}.interest.debit_ppm", debit, debit <= INTEREST_PPM_MAX
 
@@ -247,6 +253,8 @@ def _of_listing(genesis: Genesis) -> Iterator[Check]:
         if each.kind is InstrumentKind.PERPETUAL and funding.interval_ms:
             paid = funding.rate_cap_ppm * funding.interval_ms // max(funding.period_ms, 1)
             yield f"instruments.{each.id}.funding", paid, paid <= 50_000
+            daily = funding.rate_cap_ppm * DAY_MS // max(funding.period_ms, 1)
+            yield f"instruments.{each.id}.funding.day", daily, daily <= FUNDING_DAY_PPM_MAX
 
 
 def _of_crisis(genesis: Genesis) -> Iterator[Check]:

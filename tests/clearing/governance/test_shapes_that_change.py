@@ -21,7 +21,7 @@ from tests.clearing.state.world import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, US
 
 WIDE = (*SPAN_SIXTEEN, Scenario(9, 100, 1, of_index=True), Scenario(-9, 100, -1, of_index=True))
 FUNDED = FundingTerms(
-    premium_cap_ppm=10_000, window_ms=60_000, depth_lots=100, interval_ms=4_000, period_ms=60_000, rate_cap_ppm=5_000
+    premium_cap_ppm=10_000, window_ms=60_000, depth_lots=100, interval_ms=4_000, period_ms=600_000, rate_cap_ppm=5_000
 )
 SHAPES: dict[str, list[tuple[str, object]]] = {
     "wider grid": [("risk.scenarios", WIDE)],

@@ -22,6 +22,7 @@ from clearing.governance.receipts import ProposalClosed
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import LotCharge
 from clearing.margin.parameters import RiskGroup, Scenario
+from clearing.prices.terms import FundingTerms
 from clearing.ranges.parameters import RangeParameters
 from clearing.receipts import Refused
 from tests.clearing.governance.parliament import Parliament, governed_genesis
@@ -140,6 +141,9 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("market.prices.sources_min", 65),
         ("market.prices.auction_blocks", 100_001),
         ("market.prices.auction_band_ppm", 200_001),
+        # What takes money in small bites, often, or at the door.
+        ("cash_groups.1.skew.rate_ppm", 20_001),
+        ("instruments.1.funding", FundingTerms(interval_ms=1_000, period_ms=1_000, rate_cap_ppm=50_000)),
         # What no view has room for, or a terminal would obey.
         ("instruments.9", perpetual(9, "y" * 65)),
         ("instruments.9", perpetual(9, "")),
