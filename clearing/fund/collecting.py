@@ -2,7 +2,8 @@
 
 Rule: at its deadline a call takes what the member's own accounts can let go of; what is then missing restricts the
 member for the grace that genesis gives, and after it is a failure like any, for default to take up. A deadline moves on
-by a block while prices that the member's free cash depends on are not open, and while no token of the group is left.
+by a block while prices are not open with which the member could bring it all, and while no token of the group is left;
+a trifle that has no open price saves nobody.
 """
 
 import msgspec
@@ -12,7 +13,7 @@ from clearing.calls.failures import Failure, FailureReason
 from clearing.collateral.receipts import ClaimConverted
 from clearing.default.status import restrict_member
 from clearing.fund.parts import all_own_accounts, can_be_brought, own_account, size_in_force, takes_part
-from clearing.fund.payments import free_cash, pay_in, waits_for_prices
+from clearing.fund.payments import could_bring, free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
 from clearing.ledger import FUND_ACCOUNT, token_currency
@@ -77,7 +78,7 @@ def _collect(run: Run, member: int, record: Contribution, own: list[int]) -> Non
     record = _take(run, member, record, own)
     if not record.called:
         return
-    if any(waits_for_prices(run, account) for account in own):
+    if sum(could_bring(run, account) for account in own) >= record.called:
         state.contributions.put(member, msgspec.structs.replace(record, deadline=run.block.height + 1))
         return
     first = terms.grace_blocks > 0 and not record.lapsed

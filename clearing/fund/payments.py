@@ -10,19 +10,21 @@ from clearing.accounts.kinds import AccountKind
 from clearing.base.errors import Rejected
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode, reject
+from clearing.collateral.restrictions import check_restricted
 from clearing.collateral.soft_credit import lent
 from clearing.default.status import check_member, is_in_default, lift_restriction
 from clearing.fund.parts import fund_currency, size_in_force
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid
 from clearing.fund.records import Contribution
 from clearing.fund.requests import FundContribution
-from clearing.holdings import arrays_of, feed_status, feeds_of, holdings_of, margin_of
+from clearing.holdings import Holdings, arrays_of, feed_status, holdings_of, margin_of
 from clearing.ledger import FUND_ACCOUNT
 from clearing.prices.degradation import is_dead
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
+from clearing.settling.mark_to_market import notional
 from clearing.withdrawals import check_leaving
 
 
@@ -79,23 +81,43 @@ def pay_in(run: Run, member: int, record: Contribution, micros: int, index: int 
 
 
 def free_cash(run: Run, account: int) -> int:
-    """What an account can let go of at most: its own cash of the fund's group, above its initial margin."""
+    """What an account can let go of for certain: its own cash of the fund's group, above its initial margin.
+
+    What has no open price may turn out at its worst: tokens count for nothing, positions lose their notional.
+    """
+    return _free(run, account, at_best=False)
+
+
+def could_bring(run: Run, account: int) -> int:
+    """The same, were what has no open price to turn out well: tokens at their last value, positions a notional up."""
+    return _free(run, account, at_best=True)
+
+
+def _free(run: Run, account: int, *, at_best: bool) -> int:
+    if check_restricted(run, "fund_call", account) is not None:
+        return 0
     state, currency = run.state, fund_currency(run.state)
     own = holdings_of(state, account)
     loans = [lent(state, account, group) for group in run.terms.cash_groups]
     own.cash = [cash - loan for cash, loan in zip(own.cash, loans, strict=True)]
-    margin = margin_of(arrays_of(state), own)
     have = own.cash[run.terms.cash_groups.index(currency)]
-    most = max(min(have, margin.equity - margin.initial), 0)
-    # What else holds money back: a restriction, prices that are not open.
-    refusal = check_leaving(run, "fund_call", account, currency, most) if most else None
-    return 0 if refusal is not None else most
+    _settle_closed(run, own, at_best=at_best)
+    margin = margin_of(arrays_of(state), own)
+    return max(min(have, margin.equity - margin.initial), 0)
 
 
-def waits_for_prices(run: Run, account: int) -> bool:
-    """Whether nobody can tell what of the account's cash is free, because a price is stale or halted and not dead."""
-    state, own = run.state, holdings_of(run.state, account)
-    if not any(own.lots) and all(cash >= 0 for cash in own.cash):
-        return False
-    feeds = feeds_of(state, own)
-    return any(feed_status(state, feed) != FeedStatus.OPEN and not is_dead(state, feed) for feed in feeds)
+def _settle_closed(run: Run, own: Holdings, *, at_best: bool) -> None:
+    """Put something certain in place of what is priced by a feed that is not open. A dead feed prices nothing."""
+    for at, instrument in enumerate(run.terms.instruments.values()):
+        if own.lots[at] and _is_closed(run, instrument.feed):
+            ticks = max(run.state.feeds[instrument.feed].ticks, instrument.strike_ticks)
+            worth = notional(instrument, own.lots[at], ticks)
+            own.cash[run.terms.cash_groups.index(instrument.cash_group)] += worth if at_best else -worth
+            own.lots[at] = 0
+    for at, token in enumerate(run.terms.tokens):
+        if not at_best and any(_is_closed(run, feed) for feed in token.feeds):
+            own.tokens[at] = 0
+
+
+def _is_closed(run: Run, feed: int) -> bool:
+    return feed_status(run.state, feed) != FeedStatus.OPEN and not is_dead(run.state, feed)
