@@ -34,8 +34,9 @@ def rescue_client(run: Run, index: int, request: ClientRescue) -> Rejected | Non
         check_time(run, RESCUE, request.not_after_ms)
         or check_account(run, RESCUE, request.account)
         or check_nonce(run, RESCUE, request.account, request.nonce)
-        or _check_rescue(run, request)
+        or _check_named(run, request)
         or _check_words(run, request)
+        or _check_rescue(run, request)
     )
     if refusal is not None:
         return refusal
@@ -50,14 +51,20 @@ def rescue_client(run: Run, index: int, request: ClientRescue) -> Rejected | Non
     return None
 
 
-def _check_rescue(run: Run, request: ClientRescue) -> Rejected | None:
-    """A client of this default's member, whole and at initial margin, and a member that may take it."""
+def _check_named(run: Run, request: ClientRescue) -> Rejected | None:
+    """A default of the account's member, and a member to take it; margins only once both have signed."""
     state, record = run.state, run.state.accounts[request.account]
     held = state.defaults.get(request.number)
     if held is None or held.member != record.member or state.standings[record.member].default != request.number:
         return reject(ClearingCode.NO_SUCH_DEFAULT, RESCUE, number=request.number, account=request.account)
     if request.to_member not in state.members:
         return reject(ClearingCode.UNKNOWN_MEMBER, RESCUE, member=request.to_member)
+    return None
+
+
+def _check_rescue(run: Run, request: ClientRescue) -> Rejected | None:
+    """A client, whole and at initial margin, and a member that may take it."""
+    state, record = run.state, run.state.accounts[request.account]
     status = member_status(state, request.to_member)
     short = [each for each in (request.account, *record.children) if not _is_covered(run, each)]
     left = member_status(state, record.member) in (MemberStatus.DEFAULTING, MemberStatus.DEFAULTED)

@@ -3,6 +3,7 @@
 import pytest
 
 from clearing.codes import ClearingCode
+from clearing.default import membership
 from clearing.default.receipts import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded, DeficitCured
 from clearing.default.records import MemberStatus
 from tests.clearing.default.defaults_world import (
@@ -184,3 +185,15 @@ def test_no_member_bids_for_a_default_with_its_clients_money(ask: int) -> None:
     assert codes(world.block(world.bid(ALICE, 1, 10, ask))) == []
     world.until_ended()
     assert (world.cash(KEYED_CLIENT), world.lots(KEYED_CLIENT, BTC_PERP)) == (50_000 * DOLLAR, 0)
+
+
+def test_nobodys_margin_is_worked_out_for_a_rescue_that_was_not_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A validator can put anything into its block; one account may have many sub-accounts."""
+
+    def unasked(*_: object) -> bool:
+        raise AssertionError("margin of an unsigned request")
+
+    monkeypatch.setattr(membership, "_is_covered", unasked)
+    world = with_clients()
+    forged = world.rescue(KEYED_CLIENT, 1, 3, secret(1))
+    assert codes(world.block(forged)) == [ClearingCode.WRONG_SIGNER]
