@@ -179,12 +179,13 @@ class Node:
             self._network,
             None if config.oracle.source == "none" else self._oracle,
             self._bridge,
-            amended,
+            without_struck(self._application.state),
             self._membership,
             config.consensus.heartbeat_ms,
             clock_ms,
             (lambda: signer.connected) if isinstance(signer, RemoteSigner) else None,
         )
+        self._application.listen(lambda decided: self._health.follow(without_struck(decided.state)))
         self._meters = Meters(
             Metrics(
                 PeerCollector(self._network), SignerCollector(signer if isinstance(signer, RemoteSigner) else None)

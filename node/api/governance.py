@@ -6,7 +6,7 @@ out builds risk arrays anew, so the node does it for one asker at a time, and th
 
 from starlette.responses import Response
 
-from clearing.genesis import genesis_to_json
+from clearing.genesis import Genesis, genesis_to_json
 from node.api.handlers import Call
 from node.api.light import Turnstile
 from node.api.problems import ApiRefusal
@@ -14,6 +14,8 @@ from node.codes import NodeCode
 
 EFFECT_EVERY_S = 1.0
 _turnstile = Turnstile(EFFECT_EVERY_S)
+_written: list[tuple[Genesis, bytes]] = []
+"""The newest terms that were asked for, and their JSON."""
 
 
 def governance(call: Call) -> object:
@@ -22,8 +24,11 @@ def governance(call: Call) -> object:
 
 
 def terms(call: Call) -> Response:
-    """Genesis as amended."""
-    return Response(genesis_to_json(call.view.terms()), media_type="application/json")
+    """Genesis as amended; written once for each terms, for it may be long and anybody may ask."""
+    genesis = call.view.terms()
+    if not _written or _written[0][0] is not genesis:
+        _written[:] = [(genesis, genesis_to_json(genesis))]
+    return Response(_written[0][1], media_type="application/json")
 
 
 def amendments(call: Call) -> Response:

@@ -51,6 +51,12 @@ class Health:
         """A height was decided just now."""
         self._decided_ms = self._clock_ms()
 
+    def follow(self, genesis: Genesis) -> None:
+        """From here on the chains that amendments left; one that is new is watched, and asked for, from the next start
+        on."""
+        listed = {chain.chain_id: chain.heartbeat_ms_max / 1000 for chain in genesis.chains}
+        self._still_seconds_max = {each: listed[each] for each in self._still_seconds_max if each in listed}
+
     def checks(self) -> Sequence[Check]:
         """Peers, blocks, oracle, each chain."""
         now = self._clock_ms()

@@ -166,6 +166,25 @@ async def test_each_thing_that_stands_still_makes_the_node_not_ready(autojump_cl
     assert sight.bad() == ["chain-2"], "a chain that nobody watches yet is not passed over"
 
 
+async def test_a_chain_that_amendments_left_is_asked_for_as_they_say(autojump_clock: MockClock) -> None:
+    """A vault that was detached because its chain never returns would keep every node from being ready, too."""
+    sight = _Sight()
+    sight.status[2].last_fault = "endpoint gone"
+    assert sight.bad() == ["chain-2"]
+    first, second = sight.genesis.chains
+    sight.health.follow(msgspec.structs.replace(sight.genesis, chains=(first,)))
+    assert sight.bad() == []
+    sight.health.follow(msgspec.structs.replace(sight.genesis, chains=(first, second)))
+    assert [check.name for check in sight.health.checks() if check.name.startswith("chain")] == ["chain-1"]
+    still = msgspec.structs.replace(first, heartbeat_ms_max=2 * STILL_MS)
+    await trio.sleep(STILL_MS / 1000 + 1)
+    for pulse in sight.pulses.values():
+        pulse.answered = trio.current_time()
+    assert sight.bad() == ["chain-1"]
+    sight.health.follow(msgspec.structs.replace(sight.genesis, chains=(still,)))
+    assert sight.bad() == []
+
+
 async def test_an_endpoint_that_hangs_without_a_fault_is_noticed(autojump_clock: MockClock) -> None:
     sight = _Sight()
     await trio.sleep(CHAIN_SILENCE_SECONDS_MAX + 1)

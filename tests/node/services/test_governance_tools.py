@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 import trio
 
+import node.api.governance as routes
 import node.cli.governance as commands
 from clearing.base import bls
 from clearing.base.errors import LocalFault, Rejected
@@ -20,6 +22,7 @@ from clearing.governance.paths import change_of
 from clearing.governance.requests import EmergencyHalt
 from clearing.receipts import Refused
 from node.api.governance_shapes import GovernanceView
+from node.api.handlers import Call
 from node.api.problems import problem_of
 from node.api.shapes import SubmitResult, SubmitResults
 from node.api.validator_shapes import ValidatorsView
@@ -276,3 +279,20 @@ def test_words_of_a_stranger_cannot_steer_a_terminal(
     assert "harmless" in told
     assert "\x1b" not in told
     assert "\u202e" not in told
+
+
+def test_the_terms_are_written_once_until_they_are_others(node: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask for them, and they may be long."""
+    written: list[Genesis] = []
+
+    def count(genesis: Genesis) -> bytes:
+        written.append(genesis)
+        return genesis_to_json(genesis)
+
+    monkeypatch.setattr(routes, "genesis_to_json", count)
+    view: Any = SimpleNamespace(terms=lambda: node.house.state.terms.genesis)
+    asked = [routes.terms(Call(view, {})).body for _ in range(3)]
+    assert len(written) == 1
+    node.house.amend(("market.trade_fee_ppm", 7))
+    assert routes.terms(Call(view, {})).body not in asked
+    assert [each.market.trade_fee_ppm for each in written] == [0, 7]
