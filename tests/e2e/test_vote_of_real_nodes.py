@@ -22,7 +22,7 @@ from node.cli.main import run
 from node.testnet import Testnet, TestnetNode, create_testnet
 
 pytestmark = pytest.mark.network
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 90
 GOVERNED = GovernanceTerms(vote_ms=600_000, timelock_ms=2_000, timelock_floor_ms=1_000)
 
