@@ -38,17 +38,13 @@ def take(run: Run, number: int, accounts: tuple[int, ...], micros: int) -> Paid:
 
 
 def buy(run: Run, number: int, account: int, micros: int) -> int:
-    """Buy so many of an account's tokens as are worth `micros`, or all; how much of it they brought.
-
-    Where all of them are not enough, what counts for nothing is taken as well.
-    """
+    """Buy so many of an account's tokens as are worth `micros`, or all; how much of it they brought."""
     group, left = run.terms.cash_groups[0], micros
     values = arrays_of(run.state).token_values.tolist()
-    short = _tokens(run, account) < micros
     for token, value in zip(run.terms.tokens, values, strict=True):
         currency = token_currency(token.id)
         has = balance(run.state, account, currency)
-        units = min(-(-left // value), has) if value else has if short else 0
+        units = min(-(-left // value), has) if value else 0
         if units > 0:
             counted = min(units * value, left)
             back = units * value - counted
@@ -61,16 +57,36 @@ def buy(run: Run, number: int, account: int, micros: int) -> int:
     return micros - left
 
 
+def take_worthless(run: Run, number: int, accounts: tuple[int, ...]) -> None:
+    """Take what counts for nothing, as its price is not known or its haircut whole: what it brings later is no gain.
+
+    For accounts that owe more than all else they have.
+    """
+    group, values = run.terms.cash_groups[0], arrays_of(run.state).token_values.tolist()
+    for account in accounts:
+        for token, value in zip(run.terms.tokens, values, strict=True):
+            currency = token_currency(token.id)
+            units = balance(run.state, account, currency)
+            if units > 0 and not value:
+                code = TransferCode.ESTATE_COLLATERAL_TAKEN
+                run.journal.transfer(account, HOUSE_ACCOUNT, currency, units, code, account)
+                run.receipts.append(CollateralTaken(number, account, currency, units, 0, 0, group, 0))
+                run.touched.update((account, HOUSE_ACCOUNT))
+
+
 def settle_own(run: Run, number: int, account: int) -> None:
     """Let an account without positions pay what it owes in one group out of others, at par, then out of its tokens."""
     for group in run.terms.cash_groups:
         owed = -balance(run.state, account, cash_currency(group))
         if owed > 0:
-            paid = take(run, number, (account,), min(owed, available(run, (account,))))
+            has = available(run, (account,))
+            paid = take(run, number, (account,), min(owed, has))
             brought = sum(micros for _, _, micros in paid)
             run.journal.transfer(
                 HOUSE_ACCOUNT, account, cash_currency(group), brought, TransferCode.OWN_MARGIN_PAID, account
             )
+            if owed > has:
+                take_worthless(run, number, (account,))
 
 
 def _cash(run: Run, account: int) -> int:

@@ -12,7 +12,7 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.default.auction import payers_of, survivors_of
 from clearing.default.close_out import tear_up
 from clearing.default.declare import all_own_accounts, free_cash
-from clearing.default.estate import available, take
+from clearing.default.estate import available, take, take_worthless
 from clearing.default.gainers import Gainers
 from clearing.default.gains import all_gains, note_shifts
 from clearing.default.receipts import AssessmentsCalled, AssessmentTaken, LossShared
@@ -58,6 +58,8 @@ def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     )
     borne = tuple(step for step in steps if step.layer < Layer.ASSESSMENTS)
     paid = _take_first(run, number, held, borne)
+    if whole > loss.own_margin:
+        take_worthless(run, number, held.own)
     _pay_deficits(run, number, sum(step.borne for step in borne))
     run.receipts.append(LossShared(number, held.member, whole, deficits, steps, paid))
     used = [share for step in borne if step.layer is Layer.SURVIVORS for share in step.shares if share.amount]
@@ -132,6 +134,8 @@ def share_late(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     """Let the defaulter's own accounts bear what came to them since they were closed, before anybody else is asked."""
     deficits = deficits_of(run.state, (*held.own, *held.clients))
     left, own = sum(micros for _, _, micros in deficits), available(run, held.own)
+    if left > own:
+        take_worthless(run, number, held.own)
     if not left or not own:
         return held
     steps = run_waterfall(Loss(held.member, left, own_margin=own))

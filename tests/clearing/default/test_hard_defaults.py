@@ -1,6 +1,7 @@
 """Defaults in bad company: closed prices, collateral, several at once, hollow bids, assessments nobody can bring."""
 
 import msgspec
+import pytest
 
 from clearing.apply_block import apply_block
 from clearing.default.estate import buy
@@ -23,7 +24,8 @@ from clearing.ledger import balance
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import Liquidated
 from clearing.run import Run
-from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld
+from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld, default_genesis
+from tests.clearing.fund.contributions import FundWorld
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,
@@ -70,6 +72,26 @@ def test_the_estate_is_all_own_accounts_netted_and_its_collateral_pays_before_an
     assert dict(ended.by_layer)[1] == taken.counted == 20_000_000 * taken.micros_per_unit
     assert world.weth(ALICE) == 0
     assert world.weth(HOUSE) == 20_000_000
+
+
+@pytest.mark.parametrize(("lots", "kept"), [(42_000, 0), (20_000, 20_000_000)])
+def test_what_counts_for_nothing_goes_too_where_all_else_is_not_enough(lots: int, kept: int) -> None:
+    """Else a defaulter would keep it, and have its worth again when others had borne the loss."""
+    genesis = default_genesis(NOTHING, NO_FUND)
+    assets = tuple(
+        msgspec.structs.replace(each, haircut_ppm=1_000_000) if each.id == WETH_1 else each for each in genesis.assets
+    )
+    world = DefaultWorld.__new__(DefaultWorld)
+    FundWorld.__init__(world, msgspec.structs.replace(genesis, assets=assets))
+    world.block(facts=[world.deposit_fact(DAVE, 1, 100_000 * DOLLAR)])
+    world.block(facts=[world.deposit_fact(ALICE, WETH_1, 20 * 10**18)])
+    world.block(world.trades(ALICE, BOB, lots))
+    before = world.everything()
+    (world.prices if kept else world.fall)(500_000)
+    taken = [each for one in world.results for each in of_kind(one, CollateralTaken)]
+    assert [(each.units, each.counted, each.back) for each in taken] == ([] if kept else [(20_000_000, 0, 0)])
+    assert (world.weth(ALICE), world.weth(HOUSE)) == (kept, 20_000_000 - kept)
+    assert world.everything() == before
 
 
 def test_a_bid_that_the_bidder_cannot_carry_is_cut_and_does_not_save_its_contribution() -> None:
