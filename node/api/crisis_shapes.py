@@ -50,6 +50,7 @@ class LiquidationPage(Body, frozen=True):
     next: str
     instruments: tuple[InstrumentTicks, ...]
     sales: tuple[SliceSale, ...]
+    """At most 256, those that end first."""
 
 
 class DefaultUnderWay(Body, frozen=True):

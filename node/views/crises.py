@@ -3,8 +3,6 @@
 Rule: reads a decided state, decides nothing. What can be bid for is told as far as a bid needs it.
 """
 
-from collections.abc import Iterator
-
 from clearing.default.records import Phase
 from clearing.default.unresolved import defaults_under_way
 from clearing.holdings import book_of
@@ -12,6 +10,9 @@ from clearing.liquidation.path import discount_ppm
 from clearing.prices.degradation import may_close_out
 from clearing.state.state import State
 from node.api.crisis_shapes import DefaultUnderWay, InstrumentTicks, SlicePosition, SliceSale
+
+SALES_MAX = 256
+"""Sales that one page tells of."""
 
 
 def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
@@ -25,23 +26,28 @@ def instrument_ticks(state: State) -> tuple[InstrumentTicks, ...]:
 
 
 def slice_sales(state: State) -> tuple[SliceSale, ...]:
-    """What can be bid for in the next block, ordered by account."""
-    return tuple(_sales(state, state.now.height + 1))
+    """What can be bid for in the next block, by account: of very many those that end first.
 
-
-def _sales(state: State, height: int) -> Iterator[SliceSale]:
-    terms = state.terms.crisis.liquidation
-    for account, record in state.liquidations.ordered():
-        if record.first_height <= height <= record.last_height:
-            span = (record.first_height, record.last_height)
-            yield SliceSale(
-                account=account,
-                opened_height=record.opened_height,
-                discount_ppm=discount_ppm(terms.start_ppm, terms.end_ppm, *span, height),
-                slice_max_ppm=terms.slice_max_ppm,
-                last_height=record.last_height,
-                positions=_positions(state, account),
-            )
+    Whole portfolios are told to every member, on the thread that agrees on blocks, when it is needed most.
+    """
+    terms, height = state.terms.crisis.liquidation, state.now.height + 1
+    open_ = [
+        (record.last_height, account, record)
+        for account, record in state.liquidations.ordered()
+        if record.first_height <= height <= record.last_height
+    ]
+    ending = sorted(open_, key=lambda each: each[:2])[:SALES_MAX]
+    return tuple(
+        SliceSale(
+            account=account,
+            opened_height=record.opened_height,
+            discount_ppm=discount_ppm(terms.start_ppm, terms.end_ppm, record.first_height, last, height),
+            slice_max_ppm=terms.slice_max_ppm,
+            last_height=last,
+            positions=_positions(state, account),
+        )
+        for last, account, record in sorted(ending, key=lambda each: each[1])
+    )
 
 
 def under_way(state: State) -> tuple[DefaultUnderWay, ...]:

@@ -1,9 +1,11 @@
 """What a member sees of the calls of its account: kind, time left, and whether slices of it are for sale."""
 
 from clearing.calls.terms import CallTerms
+from clearing.liquidation.records import Liquidation
 from clearing.liquidation.terms import LiquidationTerms
 from node.api.shapes import CallUnderWay
 from node.views.calls import calls_of
+from node.views.crises import SALES_MAX, slice_sales
 from tests.clearing.calls.crisis_world import FALLEN, leveraged
 from tests.clearing.state.world import ALICE, BOB
 
@@ -23,3 +25,16 @@ def test_a_call_is_shown_with_its_kind_and_time() -> None:
     assert calls_of(world.state, ALICE) == (CallUnderWay("margin", early, early + 5, lapsed=True),)
     assert calls_of(world.state, BOB) == ()
     assert ALICE in world.state.liquidations
+
+
+def test_of_very_many_sales_those_that_end_first_are_shown() -> None:
+    """One member's request must not make the node tell of ten thousand portfolios while it agrees on blocks."""
+    world = leveraged(TERMS, LiquidationTerms(auction_blocks=5))
+    height = world.state.now.height
+    for number in range(2 * SALES_MAX):
+        account, last = 1_000 + number, height + (9 if number % 2 else 5)
+        world.state.liquidations.put(account, Liquidation(height, height, last, height))
+    world.state.liquidations.put(5_000, Liquidation(height, height, height, height))
+    shown = slice_sales(world.state)
+    assert [each.account for each in shown] == [1_000 + 2 * at for at in range(SALES_MAX)]
+    assert {each.last_height for each in shown} == {height + 5}
