@@ -10,14 +10,15 @@ from clearing.holdings import arrays_of
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.state.state import State
 
 Paid = list[tuple[int, int, int]]
 """(account, cash group, micros)."""
 
 
-def available(run: Run, accounts: tuple[int, ...]) -> int:
+def available(state: State, accounts: tuple[int, ...]) -> int:
     """Micros of positive cash, and of tokens at their value after haircut."""
-    return sum(_cash(run, account) + _tokens(run, account) for account in accounts)
+    return sum(_cash(state, account) + _tokens(state, account) for account in accounts)
 
 
 def take(run: Run, number: int, accounts: tuple[int, ...], micros: int) -> Paid:
@@ -79,7 +80,7 @@ def settle_own(run: Run, number: int, account: int) -> None:
     for group in run.terms.cash_groups:
         owed = -balance(run.state, account, cash_currency(group))
         if owed > 0:
-            has = available(run, (account,))
+            has = available(run.state, (account,))
             paid = take(run, number, (account,), min(owed, has))
             brought = sum(micros for _, _, micros in paid)
             run.journal.transfer(
@@ -89,14 +90,14 @@ def settle_own(run: Run, number: int, account: int) -> None:
                 take_worthless(run, number, (account,))
 
 
-def _cash(run: Run, account: int) -> int:
-    return sum(max(balance(run.state, account, cash_currency(group)), 0) for group in run.terms.cash_groups)
+def _cash(state: State, account: int) -> int:
+    return sum(max(balance(state, account, cash_currency(group)), 0) for group in state.terms.cash_groups)
 
 
-def _tokens(run: Run, account: int) -> int:
-    values = arrays_of(run.state).token_values.tolist()
-    listed = zip(run.terms.tokens, values, strict=True)
-    return sum(value * balance(run.state, account, token_currency(token.id)) for token, value in listed)
+def _tokens(state: State, account: int) -> int:
+    values = arrays_of(state).token_values.tolist()
+    listed = zip(state.terms.tokens, values, strict=True)
+    return sum(value * balance(state, account, token_currency(token.id)) for token, value in listed)
 
 
 def _pay_cash(run: Run, account: int, micros: int, paid: Paid) -> int:

@@ -42,7 +42,7 @@ def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     loss = Loss(
         defaulter=held.member,
         loss=whole,
-        own_margin=available(run, held.own),
+        own_margin=available(run.state, held.own),
         own_contribution=contribution(run.state, held.member),
         house_capital=max(min(terms.house_capital_micros, house), 0),
         survivors=_survivors(run, held),
@@ -133,7 +133,7 @@ def call_assessments(run: Run, number: int, held: DefaultHeld) -> None:
 def share_late(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     """Let the defaulter's own accounts bear what came to them since they were closed, before anybody else is asked."""
     deficits = deficits_of(run.state, (*held.own, *held.clients))
-    left, own = sum(micros for _, _, micros in deficits), available(run, held.own)
+    left, own = sum(micros for _, _, micros in deficits), available(run.state, held.own)
     if left > own:
         take_worthless(run, number, held.own)
     if not left or not own:

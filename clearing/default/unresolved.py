@@ -3,6 +3,7 @@
 Rule: read off the ledger, so never more than what is really missing. It must not know who will bear it.
 """
 
+from clearing.default.estate import available
 from clearing.default.records import DefaultClock, DefaultHeld
 from clearing.ledger import balance, cash_currency
 from clearing.state.state import State
@@ -17,11 +18,21 @@ def defaults_under_way(state: State) -> tuple[tuple[int, DefaultHeld], ...]:
 
 
 def unresolved_micros(state: State) -> int:
-    """What defaulters and their clients owe in cash, all groups together, that has not been borne yet."""
-    return sum(
-        sum(micros for _, _, micros in deficits_of(state, (*held.own, *held.clients)))
-        for _, held in defaults_under_way(state)
-    )
+    """What defaulters and their clients owe in cash, all groups together, beyond what they have to pay it with.
+
+    Else somebody could owe in one group what it has in another, or in collateral, and hold everybody's money back.
+    """
+    return sum(_missing(state, held) for _, held in defaults_under_way(state))
+
+
+def _missing(state: State, held: DefaultHeld) -> int:
+    """Of one default: a client pays its own debts only, the member's own accounts pay all that is left."""
+    clients = sum(max(_beyond(state, (client,)), 0) for client in held.clients)
+    return max(_beyond(state, held.own) + clients, 0)
+
+
+def _beyond(state: State, accounts: tuple[int, ...]) -> int:
+    return sum(micros for _, _, micros in deficits_of(state, accounts)) - available(state, accounts)
 
 
 def deadline_height(state: State) -> int:

@@ -12,7 +12,7 @@ from clearing.receipts import WithdrawalReleased
 from tests.clearing.default.defaults_world import DAVE, NO_FUND, DefaultWorld, default_genesis
 from tests.clearing.fund.contributions import FundWorld
 from tests.clearing.gates.gated import gated_genesis
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, codes, of_kind
+from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, WETH_1, codes, of_kind
 
 LOTS = 40_000
 DELAY = AssetGate(USDC_1, delay_above_units=1, delay_blocks=200)
@@ -85,3 +85,19 @@ def test_what_waits_of_another_own_account_is_in_the_estate_before_anybody_pays(
     (declared,) = [each for result in results for each in of_kind(result, DefaultDeclared)]
     assert declared.own == (ALICE, 4)
     assert unresolved_micros(world.state) == 0
+
+
+def test_a_debt_that_the_defaulter_has_collateral_for_holds_nobody_back() -> None:
+    """Its own ether pays it when the default is closed: nobody else may have to bear any of it."""
+    bare, rich = GatedDefaultWorld(deficit_reserve=True), GatedDefaultWorld(deficit_reserve=True)
+    rich.block(facts=[rich.deposit_fact(ALICE, WETH_1, 50 * 10**18)])
+    for world in (bare, rich):
+        world.block(world.trades(ALICE, BOB, 41_000))
+        world.fall(500_000)
+        assert world.status(1) is MemberStatus.DEFAULTING
+    assert unresolved_micros(bare.state) == 18_900 * DOLLAR
+    assert unresolved_micros(rich.state) == 18_900 * DOLLAR - 50 * 180 * DOLLAR
+    rich.bring(alice=9_900)
+    assert rich.cash(ALICE) < 0
+    assert unresolved_micros(rich.state) == 0
+    assert codes(rich.block(rich.withdrawal(CAROL, USDC_1, 100_000 * DOLLAR))) == []
