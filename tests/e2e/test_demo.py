@@ -33,7 +33,7 @@ def test_the_summary_holds_everything_that_must_be_shown(demo_run: DemoFolder) -
     assert min(summary["deposits"].values()) > 0
     assert summary["trades"].keys() == {"perpetual", "future", "option"}
     assert min(summary["trades"].values()) > 0
-    assert summary["liquidations"] > 0
+    assert summary["liquidations"] + summary["defaults"] > 0
     assert summary["margin_calls"] > 0
     assert summary["fund_members"] >= 7
     assert summary["fund_micros"] >= 7 * 500_000_000
