@@ -10,6 +10,7 @@ import pytest
 from clearing.base import bls, ed25519
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.blocks import BlockResult
+from clearing.default.receipts import DefaultDeclared
 from clearing.genesis import Genesis
 from clearing.instruments import InstrumentKind
 from clearing.liquidation.receipts import LiquidationOpened
@@ -111,7 +112,7 @@ def test_an_empty_demonstration_is_told_all_that_it_lacks(genesis: Genesis) -> N
         (lambda each, kinds: is_trade(each, kinds, InstrumentKind.PERPETUAL), "no trade in a perpetual"),
         (lambda each, kinds: is_trade(each, kinds, InstrumentKind.FUTURE), "no trade in a future"),
         (lambda each, kinds: is_trade(each, kinds, InstrumentKind.CALL, InstrumentKind.PUT), "no trade in an option"),
-        (lambda each, kinds: isinstance(each, LiquidationOpened), "no liquidation"),
+        (lambda each, kinds: isinstance(each, LiquidationOpened | DefaultDeclared), "no liquidation"),
         (
             lambda each, kinds: isinstance(each, WithdrawalConfirmed),
             "no withdrawal paid on another chain than the one deposited on",
