@@ -28,10 +28,23 @@ GOVERNED = GovernanceTerms(vote_ms=600_000, timelock_ms=2_000, timelock_floor_ms
 
 
 def build(validators: ValidatorSet) -> Genesis:
-    """Nothing is listed."""
+    """Nothing is listed. It begins now: the first block has this time, and refuses what is good until much later."""
     house = MemberTerms(0, "house", bytes(20), (AccountTerms(0, AccountKind.HOUSE),))
     risk, crisis = RiskParameters(groups=(), scenarios=SPAN_SIXTEEN), CrisisParameters(governance=GOVERNED)
-    return Genesis("four", 1_000, validators, (), (), (), (), (), risk, MarketParameters(), (house,), crisis=crisis)
+    return Genesis(
+        "four",
+        time.time_ns() // 1_000_000,
+        validators,
+        (),
+        (),
+        (),
+        (),
+        (),
+        risk,
+        MarketParameters(),
+        (house,),
+        crisis=crisis,
+    )
 
 
 def free_ports() -> int:
