@@ -22,7 +22,6 @@ from clearing.exits.tree import exit_tree
 from clearing.genesis import genesis_to_json
 from node.api.exit_shapes import ExitView
 from node.api.server import build_api, serve_api
-from node.api.shapes import Problem
 from node.cli.main import run
 from node.codes import NodeCode
 from node.config import Api
@@ -36,11 +35,11 @@ from node.views.view import LiveView
 from tests.clearing.exits.test_close_out import closed
 from tests.clearing.state.world import CAROL, WETH_1, funded, secret
 from tests.node.assembly.proving import CARRIED, ProverAtOnce, decide, prove_now
+from tests.node.assembly.secret_answers import ask_view, problem
 from tests.node.assembly.station import Station, make_home
 from tests.node.assembly.test_own_inclusion_of_a_member import _deposits, _record
 from tests.node.assembly.test_view_and_readiness import _view
-from tests.node.services.test_api import ALICE, BOB, NOW, FakeView
-from tests.node.services.test_margin_api import asked
+from tests.node.services.test_api import ALICE, BOB, FakeView
 
 OWNERS = {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}
 MEMBER, CLIENT = 1, 4
@@ -73,14 +72,7 @@ def kept(tmp_path: Path) -> EpochExits:
 
 
 async def ask(exits: EpochExits | None, target: str, key: bytes = ALICE, **settings: Any) -> httpx.Response:
-    app = build_api(KeptView(exits), Api(**settings), lambda: NOW)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
-        return await asked(client, target, key)
-
-
-def problem(response: httpx.Response) -> tuple[int, str]:
-    assert response.headers["cache-control"] == "no-store"
-    return response.status_code, msgspec.json.decode(response.content, type=Problem).code
+    return await ask_view(KeptView(exits), target, key, **settings)
 
 
 def test_what_is_kept_gives_the_root_of_the_header_again(kept: EpochExits) -> None:

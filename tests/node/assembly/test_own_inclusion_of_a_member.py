@@ -21,7 +21,6 @@ from clearing.genesis import genesis_to_json
 from clearing.holdings import holdings_of
 from node.api.inclusion_shapes import InclusionView
 from node.api.server import build_api, serve_api
-from node.api.shapes import Problem
 from node.application import Decided
 from node.cli.main import run
 from node.codes import NodeCode
@@ -34,10 +33,10 @@ from node.store.store import Store
 from node.views.view import LiveView
 from tests.clearing.state.world import USDC_1, WETH_1, World, secret
 from tests.node.assembly.proving import CARRIED, ProverAtOnce, decide, prove_now
+from tests.node.assembly.secret_answers import ask_view, problem
 from tests.node.assembly.station import MARKET, QuickProver, Station, make_home
 from tests.node.assembly.test_view_and_readiness import _view
 from tests.node.services.test_api import ALICE, BOB, NOW, FakeView
-from tests.node.services.test_margin_api import asked
 
 HELD = {"cash:USD": 9_000, "position:BTC-PERP": -2}
 OWNERS = {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}
@@ -80,14 +79,7 @@ def kept(tmp_path: Path) -> EpochHoldings:
 
 
 async def ask(holdings: EpochHoldings | None, target: str, key: bytes = ALICE, **settings: Any) -> httpx.Response:
-    app = build_api(KeepingView(holdings), Api(**settings), lambda: NOW)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as client:
-        return await asked(client, target, key)
-
-
-def problem(response: httpx.Response) -> tuple[int, str]:
-    assert response.headers["cache-control"] == "no-store"
-    return response.status_code, msgspec.json.decode(response.content, type=Problem).code
+    return await ask_view(KeepingView(holdings), target, key, **settings)
 
 
 async def test_a_member_gets_seed_and_holdings_of_its_own_account(kept: EpochHoldings) -> None:
