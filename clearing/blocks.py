@@ -7,8 +7,9 @@ the network.
 from clearing.base.codec import U32, U63, Bytes32, Wire
 from clearing.base.header import DepositCursor
 from clearing.extension import VoteExtension
-from clearing.receipts import Receipt, Transfer
+from clearing.receipts import Receipt
 from clearing.transactions import Transaction
+from clearing.transfers import Transfer
 
 
 class Observed(Wire, frozen=True):

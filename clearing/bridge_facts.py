@@ -28,9 +28,10 @@ from clearing.gates.deposits import holds_back
 from clearing.gates.giving_back import owed_outside
 from clearing.gates.unpaid import attest_unpaid, forget_claims, is_open
 from clearing.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, held
-from clearing.receipts import DepositCredited, DepositStray, TransferCode, WithdrawalConfirmed
+from clearing.receipts import DepositCredited, DepositStray, WithdrawalConfirmed
 from clearing.run import Run
 from clearing.state.records import Agreed, Attestation, Beat, Cursor, Flow, Stray
+from clearing.transfers import TransferCode
 from clearing.validators.rotation import is_rotation_awaited, note_rotation
 from clearing.withdrawals import confirm
 

@@ -11,10 +11,10 @@ from clearing.assets import Asset
 from clearing.base import ids
 from clearing.base.errors import Bug
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
-from clearing.receipts import Transfer, TransferCode
 from clearing.state.indexes import CURRENCY, set_holder
 from clearing.state.records import Balance
 from clearing.state.state import State
+from clearing.transfers import Transfer, TransferCode
 
 SUSPENSE_ACCOUNT = MEMBER_ACCOUNTS_MAX
 """Holds deposits that name no account. Nobody can sign for it."""

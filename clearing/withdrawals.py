@@ -28,12 +28,13 @@ from clearing.holdings import add_units, arrays_of, feed_status, feeds_of, holdi
 from clearing.ledger import balance, currency_of, external_account, held
 from clearing.prices.degradation import is_dead
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import TransferCode, WithdrawalReleased
+from clearing.receipts import WithdrawalReleased
 from clearing.requests import check_account, check_nonce, check_owner, check_time, owner_key, use_nonce
 from clearing.run import Run
 from clearing.state.records import Released
 from clearing.state.state import State
 from clearing.transactions import Withdrawal
+from clearing.transfers import TransferCode
 from clearing.withdrawals_tree import append, leaf_hash, proof_nodes
 
 

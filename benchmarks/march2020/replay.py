@@ -22,8 +22,9 @@ from clearing.fund.receipts import FundCalled, FundPaid
 from clearing.holdings import book_of, holdings_of
 from clearing.invariants import check_state
 from clearing.liquidation.receipts import BackstopTook, SliceSold
-from clearing.receipts import Liquidated, TransferCode
+from clearing.receipts import Liquidated
 from clearing.transactions import Transaction
+from clearing.transfers import TransferCode
 from node.backtest.books import MICROS_PER_TICK
 from tests.clearing.state.world import DOLLAR, HOUSE, USDC_1
 

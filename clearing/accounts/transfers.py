@@ -13,11 +13,12 @@ from clearing.collateral.listing import asset_now
 from clearing.default.status import check_member, check_member_reducing
 from clearing.gates.deficits import check_reserve
 from clearing.ledger import cash_currency, token_currency
-from clearing.receipts import CashTransferred, TransferCode
+from clearing.receipts import CashTransferred
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
 from clearing.trades.receipts import TokensTransferred
 from clearing.transactions import CashTransfer
+from clearing.transfers import TransferCode
 from clearing.withdrawals import check_leaving
 
 

@@ -18,11 +18,11 @@ from clearing.collateral.requests import CollateralBid
 from clearing.default.status import check_member
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import CashCall
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 from clearing.withdrawals import check_leaving
 
 AT = "collateral_bid"

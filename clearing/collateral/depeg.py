@@ -14,10 +14,10 @@ from clearing.collateral.receipts import CashLeftGroup, ClaimConverted, GuardCha
 from clearing.collateral.silence import silent_ms
 from clearing.ledger import balance, cash_currency, external_account, held, is_claimant, token_currency
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.indexes import CURRENCY, holders
 from clearing.state.records import Guard
+from clearing.transfers import TransferCode
 
 
 def guard_cash(run: Run) -> None:

@@ -11,10 +11,10 @@ from clearing.collateral.receipts import InterestAccrued
 from clearing.collateral.soft_credit import lent
 from clearing.collateral.terms import InterestTerms
 from clearing.ledger import balance, can_hold, cash_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.indexes import CURRENCY, holders
 from clearing.state.records import Accrual
+from clearing.transfers import TransferCode
 
 
 def interest_on(micros: int, terms: InterestTerms, elapsed_ms: int) -> int:

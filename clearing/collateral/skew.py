@@ -16,8 +16,8 @@ from clearing.collateral.listing import cash_tokens
 from clearing.collateral.receipts import SkewFeePaid
 from clearing.collateral.terms import SkewTerms
 from clearing.ledger import FEE_POT_ACCOUNT, balance, cash_currency, held
-from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.transfers import TransferCode
 
 
 def potential(inventory: Sequence[int], weights: Sequence[int], terms: SkewTerms) -> int:

@@ -22,10 +22,10 @@ from clearing.default.status import is_bound
 from clearing.facts import FINAL, SIGHTED, DepositSeen, DepositSighted, fact_key
 from clearing.ledger import balance, can_hold, cash_currency, held
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.records import Attestation, Loan, SoftCredit
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 
 SIGHT_WINDOW = 64
 """Sightings are kept of so many nonces beyond the credited one: what stands under a chain's head is no more."""

@@ -13,9 +13,9 @@ from clearing.collateral.requests import ClaimSwap
 from clearing.default.status import check_member
 from clearing.gates.deficits import check_reserve
 from clearing.ledger import token_currency
-from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
+from clearing.transfers import TransferCode
 from clearing.withdrawals import check_leaving
 
 AT = "claim_swap"

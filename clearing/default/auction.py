@@ -27,11 +27,11 @@ from clearing.genesis import CASH_MICROS_MAX
 from clearing.holdings import Holdings, arrays_of, book_of, holdings_of, margin_of
 from clearing.ledger import cash_currency
 from clearing.prices.degradation import may_close_out
-from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.state import State
 from clearing.trades.novation import is_too_large
+from clearing.transfers import TransferCode
 
 AT = "default_bid"
 Lots = tuple[tuple[int, int], ...]

@@ -10,8 +10,8 @@ from clearing.default.ranks import Ranks
 from clearing.default.receipts import Deleveraged, Moved, TakenByHouse, TornUp
 from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
 from clearing.ledger import cash_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.transfers import TransferCode
 
 
 def move(run: Run, giver: int, taker: int, instrument: int, lots: int) -> Moved:

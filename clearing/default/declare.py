@@ -22,10 +22,10 @@ from clearing.gates.passing import call_back_all
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of
 from clearing.ledger import balance, cash_currency, token_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.state import State
 from clearing.trades.mandates import end_mandates
+from clearing.transfers import TransferCode
 
 Deficits = tuple[tuple[int, int, int], ...]
 

@@ -8,9 +8,9 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.default.receipts import CollateralTaken
 from clearing.holdings import arrays_of
 from clearing.ledger import balance, cash_currency, token_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 
 Paid = list[tuple[int, int, int]]
 """(account, cash group, micros)."""

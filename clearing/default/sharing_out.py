@@ -22,8 +22,8 @@ from clearing.default.unresolved import deficits_of
 from clearing.default.waterfall import Layer, Loss, Step, Survivor, run_waterfall
 from clearing.fund.use import contribution, draw, required
 from clearing.ledger import balance, cash_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.transfers import TransferCode
 
 Told = tuple[tuple[int, int, int, int], ...]
 """(layer, account, cash group, micros)."""

@@ -17,8 +17,8 @@ from clearing.fund.payments import could_bring, free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
 from clearing.ledger import FUND_ACCOUNT, token_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.transfers import TransferCode
 
 
 def follow_cash(run: Run) -> None:

@@ -21,10 +21,10 @@ from clearing.holdings import Holdings, arrays_of, feed_status, holdings_of, mar
 from clearing.ledger import FUND_ACCOUNT
 from clearing.prices.degradation import is_dead
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
 from clearing.run import Run
 from clearing.settling.mark_to_market import notional
+from clearing.transfers import TransferCode
 from clearing.withdrawals import check_leaving
 
 

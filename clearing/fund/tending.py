@@ -29,10 +29,10 @@ from clearing.fund.records import Contribution, FundSize
 from clearing.fund.sizing import StressFigures, exposure_of, parts_of, remembered, size_of, stress_size
 from clearing.fund.terms import FundTerms
 from clearing.ledger import FUND_ACCOUNT
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.records import Account
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 
 
 def tend_fund(run: Run) -> None:

@@ -11,9 +11,9 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.fund.parts import can_be_brought, fund_currency, put_call, takes_part
 from clearing.fund.receipts import FundDrawn
 from clearing.ledger import FUND_ACCOUNT
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 
 
 def contribution(state: State, member: int) -> int:

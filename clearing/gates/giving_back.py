@@ -14,8 +14,8 @@ from clearing.collateral.listing import asset_now
 from clearing.collateral.skew import fee_of, settle_fee
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
 from clearing.ledger import SUSPENSE_ACCOUNT, can_hold, currency_of, external_account, held
-from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.transfers import TransferCode
 
 
 def count_released(run: Run, asset: int, amount: int) -> None:

@@ -8,9 +8,9 @@ from clearing.codes import ClearingCode, reject
 from clearing.governance.amendments import SuspenseAssignment
 from clearing.governance.receipts import SuspenseAssigned
 from clearing.ledger import SUSPENSE_ACCOUNT, balance, can_hold
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 
 AT = "suspense"
 

@@ -23,9 +23,9 @@ from clearing.liquidation.slices import Slice, can_take, cut, fund_account, hand
 from clearing.liquidation.stages import size_up
 from clearing.liquidation.takeover import may_liquidate
 from clearing.margin.requirement import AccountMargin
-from clearing.receipts import TransferCode
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
+from clearing.transfers import TransferCode
 
 AT = "liquidation_bid"
 

@@ -11,8 +11,8 @@ from clearing.liquidation.receipts import BackstopTook
 from clearing.liquidation.sizing import DENOMINATOR, told_micros
 from clearing.liquidation.slices import Slice, can_take, cut, hand_over, taker_after
 from clearing.margin.requirement import AccountMargin
-from clearing.receipts import TransferCode
 from clearing.run import Run
+from clearing.transfers import TransferCode
 
 HALVINGS = 10
 """A share is found to a thousandth of what is wanted."""

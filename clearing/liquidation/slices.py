@@ -15,10 +15,10 @@ from clearing.liquidation.receipts import CashSplit, Reduced
 from clearing.liquidation.sizing import DENOMINATOR
 from clearing.liquidation.takeover import mark_of, open_positions, room_of
 from clearing.margin.requirement import AccountMargin
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.settling.mark_to_market import notional
 from clearing.trades.novation import is_too_large
+from clearing.transfers import TransferCode
 
 
 @dataclass(slots=True)

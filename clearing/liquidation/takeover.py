@@ -17,9 +17,10 @@ from clearing.ledger import balance, cash_currency, token_currency
 from clearing.liquidation.sizing import DENOMINATOR
 from clearing.margin.requirement import AccountMargin
 from clearing.prices.degradation import is_dead, may_close_out
-from clearing.receipts import CollateralBought, Liquidated, TakenOver, TransferCode
+from clearing.receipts import CollateralBought, Liquidated, TakenOver
 from clearing.run import Run
 from clearing.settling.mark_to_market import notional
+from clearing.transfers import TransferCode
 
 
 @dataclass(slots=True)

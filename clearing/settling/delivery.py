@@ -17,9 +17,9 @@ from clearing.collateral.soft_credit import borrowed, lent
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, balance, cash_currency, token_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.settling.receipts import Delivered, DeliveryFailed
+from clearing.transfers import TransferCode
 
 
 @dataclass(frozen=True, slots=True)

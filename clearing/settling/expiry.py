@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from clearing.instruments import Instrument
 from clearing.ledger import cash_currency
 from clearing.prices.receipts import FeedStatus, Rung
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.settling.accrual import average_of
 from clearing.settling.delivery import deliver
 from clearing.settling.receipts import Settled, SettlementBasis, SettlementWaits
 from clearing.settling.settlement import TimeAverage, needed_ms, settlement_payments, worth_ticks
 from clearing.state.records import FeedState, Mark
+from clearing.transfers import TransferCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from clearing.prices.receipts import FeedStatus
 from clearing.pricing.bulk_marks import option_marks
 from clearing.pricing.mark import mark_ticks
 from clearing.ranges.effective import effective_group
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.settling.accrual import average_of
 from clearing.settling.expiry import settle_when_due
@@ -21,6 +20,7 @@ from clearing.settling.receipts import Marked
 from clearing.settling.settlement import expected_average_ticks
 from clearing.state.indexes import CURRENCY, INSTRUMENT, holders
 from clearing.state.records import Mark
+from clearing.transfers import TransferCode
 
 
 def mark_to_market(run: Run) -> None:

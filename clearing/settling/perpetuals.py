@@ -9,7 +9,6 @@ import msgspec
 
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, ROUNDING_ACCOUNT, cash_currency
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.settling.funding import (
     VOLUME_MAX,
@@ -22,6 +21,7 @@ from clearing.settling.funding import (
 from clearing.settling.receipts import FundingPaid
 from clearing.state.records import Premium
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 
 
 def premium_of(state: State, instrument: Instrument) -> int:

@@ -17,7 +17,7 @@ from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, surel
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
 from clearing.prices.degradation import check_reducing, check_tradable
-from clearing.receipts import TradeNovated, TransferCode
+from clearing.receipts import TradeNovated
 from clearing.requests import check_account, check_signer, check_time
 from clearing.run import Run
 from clearing.settling.mark_to_market import notional
@@ -25,6 +25,7 @@ from clearing.settling.perpetuals import note_trade
 from clearing.trades.ids import bilateral_key, check_bilateral, use_bilateral
 from clearing.trades.venues import VenueTerms
 from clearing.transactions import Trade
+from clearing.transfers import TransferCode
 
 AT = "trade"
 TRADE_TICKS_MAX = 2**40

@@ -18,9 +18,10 @@ from clearing.ledger import balance
 from clearing.margin.arrays import RiskArrays
 from clearing.margin.requirement import AccountMargin, MarginBatch
 from clearing.margins import margin_book
-from clearing.receipts import Receipt, TradeNovated, Transfer, TransferCode
+from clearing.receipts import Receipt, TradeNovated
 from clearing.state.records import Book
 from clearing.state.state import State
+from clearing.transfers import Transfer, TransferCode
 from node.api.render import receipt_accounts
 from node.statements.moves import EXACT, lots_moved
 from node.statements.told_by import ALSO_TOLD_BY, TOLD_BY

@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from clearing.base.errors import Bug
 from clearing.ledger import asset_of_currency, cash_currency, token_currency
-from clearing.receipts import TransferCode
 from clearing.state.terms import Terms
+from clearing.transfers import TransferCode
 from node.api.render import hexed
 from node.api.statement_shapes import (
     AccountStatement,

@@ -3,7 +3,7 @@
 Rule: data only; codes that are not here are told by any receipt of the block that names the account.
 """
 
-from clearing.receipts import TransferCode
+from clearing.transfers import TransferCode
 
 _TRADE, _LIQUIDATION, _INSTRUMENT = ("TradeNovated", "venue_trade_id"), ("Liquidated", "account"), "instrument"
 TOLD_BY: dict[TransferCode, tuple[str, str]] = {

@@ -12,9 +12,10 @@ from clearing.collateral.interest import interest_on
 from clearing.collateral.receipts import AuctionOpened, CashCalled, CashCallMet, CollateralSold, InterestAccrued
 from clearing.collateral.terms import CashCallTerms
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import Liquidated, TransferCode
+from clearing.receipts import Liquidated
 from clearing.settling.receipts import Marked
 from clearing.state.export import export_state, import_state
+from clearing.transfers import TransferCode
 from tests.clearing.collateral.vaults import CALL, HOUR, INTEREST, STETH_2, Vaults, genesis_with, opened
 from tests.clearing.state.world import (
     ALICE,

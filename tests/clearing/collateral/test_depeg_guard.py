@@ -19,8 +19,9 @@ from clearing.epoch import take_snapshot
 from clearing.facts import CustodySeen
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
-from clearing.receipts import DepositCredited, TransferCode
+from clearing.receipts import DepositCredited
 from clearing.state.export import export_state, import_state
+from clearing.transfers import TransferCode
 from tests.clearing.collateral.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
 from tests.clearing.state.test_fuzz_rulebook import check_provable
 from tests.clearing.state.world import (

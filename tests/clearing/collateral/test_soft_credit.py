@@ -14,8 +14,9 @@ from clearing.collateral.soft_credit import lent
 from clearing.collateral.terms import SoftCreditTerms, check_soft_credit
 from clearing.facts import ChainHeartbeat
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.receipts import DepositStray, Liquidated, TransferCode
+from clearing.receipts import DepositStray, Liquidated
 from clearing.state.export import export_state, import_state
+from clearing.transfers import TransferCode
 from tests.clearing.collateral.vaults import SOFT, Vaults, genesis_with, opened
 from tests.clearing.state.world import (
     ALICE,

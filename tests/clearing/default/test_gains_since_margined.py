@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from clearing.default.gains import all_gains
 from clearing.default.terms import DefaultTerms
-from clearing.receipts import TransferCode
 from clearing.state.export import export_state, import_state
 from clearing.state.terms import Terms
+from clearing.transfers import TransferCode
 from tests.clearing.default.defaults_world import DAVE, NO_FUND, DefaultWorld
 from tests.clearing.state.world import (
     ALICE,

@@ -13,9 +13,9 @@ from clearing.fund.use import contribution, contributors, required
 from clearing.ledger import FUND_ACCOUNT, held
 from clearing.margin.rows import row_value
 from clearing.margin.snapshot import SlotKind
-from clearing.receipts import Transfer, TransferCode
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
+from clearing.transfers import Transfer, TransferCode
 from proofs.least import LeastValues
 from proofs.solvency import complete_holdings
 from tests.clearing.default.defaults_world import DAVE, TERMS, DefaultWorld

@@ -21,9 +21,9 @@ from clearing.fund.use import call_replenishment, contribution, contributors, dr
 from clearing.genesis import Genesis, check_genesis
 from clearing.ledger import FUND_ACCOUNT
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Transfer, TransferCode
 from clearing.run import Run
 from clearing.state.terms import Terms
+from clearing.transfers import Transfer, TransferCode
 from tests.clearing.fund.contributions import BOLD, TERMS, FundWorld, fund_genesis
 from tests.clearing.state.world import (
     ALICE,

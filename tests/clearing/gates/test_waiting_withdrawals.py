@@ -12,10 +12,11 @@ from clearing.exits.tree import exit_tree
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack, WithdrawalWaits
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
-from clearing.receipts import MarginCalled, TransferCode, WithdrawalReleased
+from clearing.receipts import MarginCalled, WithdrawalReleased
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.state.records import Restriction
+from clearing.transfers import TransferCode
 from tests.clearing.gates.gated import GATE, cancellation, gated, owed_and_held
 from tests.clearing.state.world import (
     ALICE,

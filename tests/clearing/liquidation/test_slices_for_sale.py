@@ -10,9 +10,10 @@ from clearing.holdings import holdings_of
 from clearing.liquidation.receipts import LiquidationEnded, LiquidationOpened, SliceSold
 from clearing.liquidation.terms import LiquidationTerms, liquidation_checks
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Liquidated, TransferCode
+from clearing.receipts import Liquidated
 from clearing.settling.receipts import Marked
 from clearing.state.export import export_state, import_state
+from clearing.transfers import TransferCode
 from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
 from tests.clearing.state.world import (
     ALICE,

@@ -13,10 +13,10 @@ from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import Journal
 from clearing.liquidation.takeover import may_liquidate
 from clearing.positions import Positions
-from clearing.receipts import TransferCode
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.transactions import Transaction
+from clearing.transfers import TransferCode
 from tests.clearing.state.world import (
     ALICE,
     ALICE_CLIENT,

@@ -12,9 +12,10 @@ from clearing.codes import ClearingCode as C
 from clearing.instruments import check_instruments
 from clearing.ledger import ROUNDING_ACCOUNT
 from clearing.prices.terms import FundingTerms
-from clearing.receipts import TradeNovated, TransferCode
+from clearing.receipts import TradeNovated
 from clearing.settling.funding import VOLUME_MAX, funding_payments, funding_rate_ppb
 from clearing.settling.receipts import FundingPaid, Marked
+from clearing.transfers import TransferCode
 from tests.clearing.state.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
 from tests.clearing.state.world import (
     ALICE,

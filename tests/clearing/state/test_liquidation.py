@@ -7,8 +7,9 @@ from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, token_currency
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.prices.receipts import FeedStatus
-from clearing.receipts import Liquidated, MarginCalled, TransferCode
+from clearing.receipts import Liquidated, MarginCalled
 from clearing.settling.receipts import Marked
+from clearing.transfers import TransferCode
 from tests.clearing.state.world import (
     ALICE,
     BOB,

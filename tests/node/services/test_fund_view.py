@@ -16,8 +16,8 @@ from clearing.blocks import Block, BlockResult
 from clearing.epoch import take_snapshot
 from clearing.fund.receipts import FundPaid
 from clearing.margin.snapshot import AccountHoldings
-from clearing.receipts import TransferCode
 from clearing.state.state import State
+from clearing.transfers import TransferCode
 from node.api.fund_shapes import FundOpening, FundView
 from node.api.server import build_api, serve_api
 from node.api.shapes import Problem
