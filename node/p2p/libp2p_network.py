@@ -206,25 +206,31 @@ class LibP2PNetwork:
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                if not await swarm.listen(address_of(self.config.host, self.config.port)):
-                    raise LocalFault(P2pCode.PORT_TAKEN, "listen", host=self.config.host, port=self.config.port)
-                (listener,) = swarm.listeners.values()
-                self.port = int(listener.get_addrs()[0].value_for_protocol("tcp"))
-                for inbox in self._inboxes.values():
-                    nursery.start_soon(inbox.pump)
-                dialer = Dialer(
-                    self.config, self._welcome_in, self._sessions.__contains__, self._changed.__getitem__, self._dial
-                )
-                nursery.start_soon(self._open_when_behind)
-                for peer in self.config.peers:
-                    if peer.port:
-                        nursery.start_soon(dialer.keep_connected, peer)
-                task_status.started()
-                await trio.sleep_forever()
+                try:
+                    if not await swarm.listen(address_of(self.config.host, self.config.port)):
+                        raise LocalFault(P2pCode.PORT_TAKEN, "listen", host=self.config.host, port=self.config.port)
+                    (listener,) = swarm.listeners.values()
+                    self.port = int(listener.get_addrs()[0].value_for_protocol("tcp"))
+                    self._start_tasks(nursery)
+                    task_status.started()
+                    await trio.sleep_forever()
+                finally:  # before the nursery is left: libp2p still tells of connections, and a closed one takes none
+                    self._nursery = None
         finally:
-            self._gossip = self._nursery = None
+            self._gossip = None
             with trio.CancelScope(shield=True):
                 await close_all(swarm)
+
+    def _start_tasks(self, nursery: trio.Nursery) -> None:
+        for inbox in self._inboxes.values():
+            nursery.start_soon(inbox.pump)
+        nursery.start_soon(self._open_when_behind)
+        dialer = Dialer(
+            self.config, self._welcome_in, self._sessions.__contains__, self._changed.__getitem__, self._dial
+        )
+        for peer in self.config.peers:
+            if peer.port:
+                nursery.start_soon(dialer.keep_connected, peer)
 
     async def _open_when_behind(self) -> None:
         while True:

@@ -165,16 +165,16 @@ class MemoryNetwork:
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Hand messages to their consumers until cancelled; then leave the hub."""
-        try:
-            async with trio.open_nursery() as nursery:
-                self.nursery = nursery
+        async with trio.open_nursery() as nursery:
+            self.nursery = nursery
+            try:
                 for inbox in self._inboxes.values():
                     nursery.start_soon(inbox.pump)
                 task_status.started()
                 await trio.sleep_forever()
-        finally:
-            self.nursery = None
-            self._hub.leave_network(self)
+            finally:  # before the nursery is left: once it is closed, a late message must find nobody here
+                self.nursery = None
+                self._hub.leave_network(self)
 
     def take(self, sender: bytes, channel: Channel, data: bytes) -> None:
         """A message arrives."""

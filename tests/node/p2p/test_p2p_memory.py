@@ -106,3 +106,18 @@ async def test_a_node_that_left_is_nobodys_peer(nursery):
         inner.cancel_scope.cancel()
     assert KEYS[3] not in networks[0].peers
     assert not networks[0].send(KEYS[3], Channel.SYNC, b"gone")
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_who_sends_while_a_node_stops_is_not_harmed_by_it(ticks):
+    hub = Hub(delay=lambda sender, receiver: 0.001)
+    for _ in range(20):  # trio shuffles whose turn it is within a tick
+        staying, stopping = hub.join(KEYS[0]), hub.join(KEYS[1])
+        async with trio.open_nursery() as nursery:
+            await nursery.start(stopping.run)
+            nursery.cancel_scope.cancel()
+            with trio.CancelScope(shield=True):
+                for _ in range(ticks):
+                    await trio.lowlevel.checkpoint()
+                staying.send(KEYS[1], Channel.CONSENSUS, b"late")
+        assert staying.peers == frozenset()
