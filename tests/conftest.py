@@ -4,10 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# A loaded machine is no fault: no test has a time limit.
-settings.register_profile("crossclear", deadline=None)
+# A loaded machine is no fault: no test has a time limit, nor does drawing examples. A commit passes or fails by what it
+# holds: every run draws the same examples and remembers none. `--hypothesis-profile=search` draws others each time.
+settings.register_profile("search", deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "crossclear", settings.get_profile("search"), derandomize=True, database=None, print_blob=True
+)
 settings.load_profile("crossclear")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -213,7 +213,9 @@ def test_what_is_not_proven_is_said_for_each_kind_of_term(market):
     assert NATIVE.hex() not in limits
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_evidence_with_anything_changed_is_refused_or_is_the_same(proven_package, stated, data):
     statement, evidence = stated

@@ -19,7 +19,9 @@ from proofs.verify import OwnAccount, verify_package
 from proofs.view import view_of
 from tests.proofs.test_hostile_packages import changed, places
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 @pytest.fixture(scope="module")

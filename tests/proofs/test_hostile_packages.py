@@ -10,7 +10,9 @@ from proofs.package import commitments_root, read_package, write_package
 from proofs.verify import verify_package
 
 EXTREMES = (0, 1, -1, 2, 255, 256, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 1 - 2**63)
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 def places(value, path=()):

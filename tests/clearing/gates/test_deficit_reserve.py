@@ -179,7 +179,9 @@ def test_what_waited_before_the_deficit_does_not_count_against_what_was_taken_si
     st.lists(st.tuples(st.sampled_from((ALICE, BOB, CAROL)), st.integers(1, 120_000), st.booleans()), max_size=10),
     st.integers(1, 400_000),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_whatever_is_asked_everybodys_part_stays(
     with_deficit: Callable[..., World], asked: list[tuple[int, int, bool]], deficit: int
 ) -> None:
