@@ -151,6 +151,7 @@ class Node:
             clock_ms,
             self._changed,
             journal,
+            restored.height > 0,
         )
         self._snapshots = SnapshotService(
             network, store, config.path("snapshots"), signer, CurveVerifier(), self._network, self._on_peer_fault

@@ -198,6 +198,16 @@ class Mempool:
             self._done.popitem(last=False)
         return hashes
 
+    def drop(self, keys: Iterable[bytes]) -> int:
+        """Forget some that may have been decided where this node was not; how many. They may come again."""
+        dropped = 0
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._drop(key, entry)
+                dropped += 1
+        return dropped
+
     def expire(self, now_ms: int) -> int:
         """Forget what no later block can accept; how many."""
         expired = 0

@@ -26,7 +26,11 @@ class TransactionList(Wire, frozen=True):
 
 
 class TradeBatch(Wire, frozen=True):
-    """Transactions in the order in which `submitter` took them in. `sequence` rises by one a batch."""
+    """Transactions in the order in which `submitter` took them in.
+
+    `sequence` rises with each batch. It is the time, in ms of its clock, at which the first of those that waited with
+    them came in; where that does not rise, one more than the batch before.
+    """
 
     submitter: Bytes32
     sequence: U63

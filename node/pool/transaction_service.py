@@ -1,7 +1,8 @@
 """`TransactionService`: requests on their way from a member to every validator's pool.
 
 Rule: whoever takes a request in checks it and gossips it once, in a signed batch; a batch that arrives is checked
-request by request, as if each had come in by the own door. Nothing waits for the network.
+request by request, as if each had come in by the own door. Nothing waits for the network. A node that starts from a
+state takes nothing for new that the blocks before it may have decided.
 """
 
 from collections import Counter
@@ -28,6 +29,9 @@ GOSSIP_BYTES_MAX = TOPIC_MESSAGE_BYTES - 256
 CHECKED_AT_ONCE = 4
 """Checking a request costs about 0.1 ms of the event loop: votes must not wait for a whole batch."""
 
+CLOCKS_APART_MS = 1_000
+"""How far the clocks of those who gather and those who vote may be apart, for what is too old to take in."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,9 +47,11 @@ class TransactionService:
         clock_ms: Callable[[], int],
         changed: Callable[[], None],
         journal: PoolJournal | None = None,
+        restored: bool = False,
     ) -> None:
         """`submitters`: envelope keys of the nodes whose batches are taken. `journal` keeps what came in by the own
-        door until a block has decided it; without one a crash loses it."""
+        door until a block has decided it; without one a crash loses it. `restored`: this node starts from a state, and
+        what the blocks up to it decided is not known here."""
         self._pool = pool
         self._network_id = network
         self._secret = envelope_secret
@@ -60,15 +66,22 @@ class TransactionService:
         """Requests refused at the own door, by code."""
         # A restarted node must not reuse numbers, and need not remember them: time goes on.
         self._sequence = clock_ms()
+        self._oldest_ms = self._sequence
+        """When the first of the outbox came in."""
+        self._since_ms = 0
+        """What was gathered before may have been decided by a block that was never executed here."""
+        self._unsure: dict[bytes, int] | None = {} if restored else None
+        """While no block was executed: what only gossip brought, and when it was gathered."""
 
     def submit(self, transaction: Transaction) -> Accepted | Rejected:
         """Take one in by the own door; refused by a node whose batches nobody takes: it could keep no promise."""
         told: Accepted | Rejected = Rejected(NodeCode.BATCH_SENDER, "submit", (("submitter", self._own_key),))
         if self._own_key in self._submitters():
             told = self._pool.add(transaction, self._clock_ms())
+        if isinstance(told, Accepted) and self._unsure is not None:
+            self._unsure.pop(told.hash, None)
         if isinstance(told, Accepted) and not told.known:
-            self._outbox.append(transaction)
-            self._filled.set()
+            self._offer((transaction,))
             self._changed()
         elif isinstance(told, Rejected):
             self.refused[told.code.label] += 1
@@ -90,12 +103,13 @@ class TransactionService:
         told = [(each, self._pool.add(each, now_ms)) for each in self._journal.waiting]
         again = [each for each, answer in told if isinstance(answer, Accepted) and not answer.known]
         self._journal.over(transaction_hash(each) for each, answer in told if isinstance(answer, Rejected))
-        self._outbox.extend(again)
-        self._filled.set()
+        self._offer(again)
         return len(again)
 
     def decided(self, transactions: Iterable[Transaction], time_ms: int) -> None:
         """A block of this time decided these."""
+        if self._unsure is not None:
+            self._forget_decided_before(time_ms)
         hashes = self._pool.remove(transactions)
         self._pool.expire(time_ms)
         if self._journal is not None:
@@ -111,7 +125,7 @@ class TransactionService:
             while self._outbox:
                 chosen = fitting(self._outbox)
                 del self._outbox[: len(chosen)]
-                self._sequence += 1
+                self._sequence = max(self._sequence + 1, self._oldest_ms)
                 batch = make_batch(self._network_id, self._secret, self._sequence, chosen)
                 network.publish(Topic.TRADES, encode(batch))
 
@@ -123,15 +137,42 @@ class TransactionService:
             except RemoteFault as fault:
                 log.warning("trade batch refused", peer=message.sender.hex(), fault=str(fault))
                 continue
-            now_ms = self._clock_ms()
-            answers: list[Accepted | Rejected] = []
+            now_ms, new = self._clock_ms(), False
             for number, transaction in enumerate(batch.transactions, start=1):
-                answers.append(self._pool.add(transaction, now_ms))
+                new |= self._hear(transaction, batch.sequence, now_ms)
                 if number % CHECKED_AT_ONCE == 0:
                     await trio.lowlevel.checkpoint()
-            if any(isinstance(told, Accepted) and not told.known for told in answers):
+            if new:
                 # What is known or refused makes no block come sooner, however often a peer repeats it.
                 self._changed()
+
+    def _hear(self, transaction: Transaction, gathered_ms: int, now_ms: int) -> bool:
+        """Take in one that another node gathered; whether it is new."""
+        if gathered_ms < self._since_ms:
+            return False
+        told = self._pool.add(transaction, now_ms)
+        new = isinstance(told, Accepted) and not told.known
+        if new and self._unsure is not None:
+            self._unsure[transaction_hash(transaction)] = gathered_ms
+        return new
+
+    def _offer(self, transactions: Sequence[Transaction]) -> None:
+        if not self._outbox:
+            self._oldest_ms = self._clock_ms()
+        self._outbox.extend(transactions)
+        self._filled.set()
+
+    def _forget_decided_before(self, time_ms: int) -> None:
+        """The first block after the state that this node started from: drop what earlier blocks may have decided.
+
+        A block's time is when the one before it was voted on, so whatever that one or any before decided was gathered
+        earlier. What was not decided is lost here only: the node that took it in still has it.
+        """
+        self._since_ms = time_ms + CLOCKS_APART_MS
+        dropped = self._pool.drop(key for key, at_ms in (self._unsure or {}).items() if at_ms < self._since_ms)
+        self._unsure = None
+        if dropped:
+            log.info("forgot what may have been decided before this node began", transactions=dropped)
 
 
 def valid_batch_size(message: Incoming) -> bool:
