@@ -25,7 +25,8 @@ def stress_figures(state: State, contributing: tuple[int, ...], group: int) -> S
     `group`: the cash group that contributions are of; 0: of none.
     """
     stress, book = rulebook_of(state).stress(), margin_book(state)
-    accounts = book.accounts()
+    # The book still knows accounts that were emptied and closed since it was built.
+    accounts = [account for account in book.accounts() if account in state.accounts]
     batch = book.margins(accounts)
     margins = {member: 0 for member in contributing if member != HOUSE_MEMBER}
     risky: list[tuple[int, int, Holdings]] = []
