@@ -16,6 +16,7 @@ from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.hashing import tagged_hash
 from clearing.base.header import CHAINS_MAX
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER, NetworkId
+from clearing.base.plain_json import read_json
 from clearing.base.units import DAY_MS, MICROS_PER_TICK
 from clearing.base.validators import ValidatorSet, check_validator_set
 from clearing.codes import ClearingCode
@@ -317,7 +318,7 @@ def genesis_from_json(data: bytes) -> Genesis:
     if len(data) > GENESIS_BYTES_MAX:
         raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", bytes=len(data), limit=GENESIS_BYTES_MAX)
     try:
-        return part_from_named(Genesis, msgspec.json.decode(data), "genesis")
+        return part_from_named(Genesis, read_json(data), "genesis")
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise RemoteFault(ClearingCode.BAD_GENESIS, "genesis.json", why=str(error)) from None
 

@@ -14,6 +14,7 @@ import msgspec
 from clearing.base.codec import encode
 from clearing.base.errors import LocalFault, Rejected, RemoteFault
 from clearing.base.ids import NetworkId
+from clearing.base.plain_json import read_json
 from clearing.base.validators import Validator, ValidatorSet, check_validator_set
 from clearing.transactions import Transaction, bytes_max
 from clearing.validators.changes import changed_set, check_entered, moved_power
@@ -130,7 +131,7 @@ def read_change(path: Path) -> Change:
     """Read a file and compute all of it again. Raises LocalFault CHANGE_FILE naming what does not fit."""
     try:
         data = path.read_bytes() if path.stat().st_size <= CHANGE_FILE_BYTES_MAX else b""
-        told = msgspec.json.decode(data, type=ChangeFile)
+        told = read_json(data, ChangeFile)
         requests = tuple(transaction_of(each) for each in told.request.transactions)
     except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise LocalFault(NodeCode.CHANGE_FILE, str(path), why=str(error)) from None

@@ -16,6 +16,7 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
 from clearing.base.ids import NetworkId
+from clearing.base.plain_json import read_json
 from clearing.genesis import Genesis, genesis_from_json
 from clearing.governance.certified import AMENDMENTS_BYTES_MAX
 from clearing.transactions import Transaction
@@ -256,7 +257,7 @@ class NodeClient:
 
     def _read(self, response: httpx.Response, kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(response.content, type=kind)
+            return read_json(response.content, kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._nonsense("answer", str(error)[:200]) from None
 
@@ -267,7 +268,7 @@ class NodeClient:
         if response.status_code < 300:
             return
         try:
-            problem = msgspec.json.decode(response.content, type=Problem)
+            problem = read_json(response.content, Problem)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise LocalFault(NodeCode.API_INTERNAL, str(self._http.base_url), status=response.status_code) from None
         raise LocalFault(

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from clearing.base.errors import LocalFault
+from clearing.base.plain_json import read_json
 from node.codes import NodeCode
 from node.config import NodeConfig
 
@@ -122,7 +123,7 @@ def _overlay(settings: dict[str, Any], key: str, text: str, source: str) -> None
         raise LocalFault(NodeCode.CONFIG_UNKNOWN_KEY, key, source=source)
     if text[:1] in ("[", "{"):
         try:
-            table[last] = msgspec.json.decode(text)
+            table[last] = read_json(text)
         except (msgspec.DecodeError, RecursionError):
             raise LocalFault(NodeCode.CONFIG_VALUE, key, source=source, value=text) from None
     else:

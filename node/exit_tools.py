@@ -13,6 +13,7 @@ from clearing.base.certificate import verify_finality
 from clearing.base.codec import decode
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.merkle import verify_merkle_proof
+from clearing.base.plain_json import read_json
 from clearing.exits.tree import ExitLeaf
 from consensus.light.client import LightBlock
 from node.api.exit_shapes import ExitLeafView, ExitView
@@ -56,7 +57,7 @@ def read_exit_file(data: bytes) -> ExitFile:
     if len(data) > FILE_BYTES_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "exit file", bytes=len(data), limit=FILE_BYTES_MAX)
     try:
-        return msgspec.json.decode(data, type=ExitFile)
+        return read_json(data, ExitFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(BaseCode.MALFORMED, "exit file", why=str(error)[:200]) from None
 

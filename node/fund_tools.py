@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import BaseCode, CrossclearError, LocalFault, RemoteFault
+from clearing.base.plain_json import read_json
 from clearing.margin.snapshot import RiskStatement
 from node.api.fund_shapes import FundOpening, FundView
 from node.verify import Anchor, Checked, Report, read_limited, report_of
@@ -31,7 +32,7 @@ def read_opening(data: bytes) -> FundOpening:
     if len(data) > OPENING_BYTES_MAX:
         raise RemoteFault(BaseCode.OVERSIZE, "opening", bytes=len(data), limit=OPENING_BYTES_MAX)
     try:
-        return msgspec.json.decode(data, type=FundOpening)
+        return read_json(data, FundOpening)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RemoteFault(BaseCode.MALFORMED, "opening", why=str(error)[:200]) from None
 

@@ -11,6 +11,7 @@ import msgspec
 
 from clearing.base.codec import decode
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.plain_json import RefusedJson, read_json
 from clearing.genesis import Genesis, named_value, part_from_named
 from clearing.governance.amendments import VALUE_BYTES_MAX, Amendment, Change
 from clearing.governance.paths import NoSuchPlace, type_at, value_at
@@ -83,7 +84,9 @@ def read_value(path: str, text: str) -> Any:
     try:
         kind: Any = type_at(path)
         try:
-            found = msgspec.json.decode(text)
+            found = read_json(text)
+        except RefusedJson:
+            raise
         except msgspec.DecodeError:
             found = text
         return part_from_named(kind, found, path)

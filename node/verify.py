@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from clearing.base.errors import BaseCode, LocalFault, RemoteFault
+from clearing.base.plain_json import read_json
 from clearing.listed_custody import ListedCustody, listed_custody
 from node.keys.files import read_secret
 from proofs.own import own_account as own_account_in
@@ -191,7 +192,7 @@ def read_holdings(data: bytes) -> dict[str, int]:
     Amounts are whole numbers in the slot's unit, as strings or numbers. Raises LocalFault MALFORMED.
     """
     try:
-        found = msgspec.json.decode(data, type=dict[str, str | int])
+        found = read_json(data, dict[str, str | int])
         return {name: int(amount) for name, amount in found.items()}
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise LocalFault(BaseCode.MALFORMED, "holdings", why=str(error)[:200]) from None

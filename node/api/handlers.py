@@ -11,6 +11,7 @@ import msgspec
 import trio
 from starlette.responses import Response
 
+from clearing.base import plain_json
 from clearing.base.codec import decode
 from clearing.base.errors import Rejected, RemoteFault
 from clearing.transactions import TRANSACTION_BYTES_MAX, Transaction
@@ -225,6 +226,6 @@ def _submit_one(view: NodeView, transaction: Transaction) -> SubmitResult:
 def read_json(data: bytes, kind: type[T]) -> T:
     """A body of this shape. Raises ApiRefusal 400."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return plain_json.read_json(data, kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise ApiRefusal(400, NodeCode.API_BODY, "body", why=str(error)) from None

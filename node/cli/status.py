@@ -33,18 +33,19 @@ def _once(url: str, output: str) -> bool:
     import httpx
     import msgspec
 
+    from clearing.base.plain_json import read_json
     from node.api.peer_shapes import PeersView
     from node.api.shapes import Readiness, StateView
     from node.cli.peers import peer_lines
 
     try:
         with httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False) as client:
-            readiness = msgspec.json.decode(client.get("/readyz").content, type=Readiness)
+            readiness = read_json(client.get("/readyz").content, Readiness)
             answer = client.get("/v1/state")
             told = client.get("/v1/peers")
-        state = msgspec.json.decode(answer.content, type=StateView) if answer.status_code == 200 else None
+        state = read_json(answer.content, StateView) if answer.status_code == 200 else None
         # A node that is asked too often tells a refusal here; its height and readiness are still worth showing.
-        peers = msgspec.json.decode(told.content, type=PeersView).peers if told.status_code == 200 else ()
+        peers = read_json(told.content, PeersView).peers if told.status_code == 200 else ()
     except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
         raise LocalFault(NodeCode.NODE_UNREACHABLE, url, why=str(error)[:200]) from None
     lines = [f"{'ok  ' if check.ok else 'FAIL'} {check.name:<20} {check.detail}" for check in readiness.checks]

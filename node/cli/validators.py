@@ -182,12 +182,13 @@ def _secret(home: Path, name: str, password_file: Path | None, *, devnet: bool) 
 def _newcomer(text: str) -> Any:
     import msgspec
 
+    from clearing.base.plain_json import read_json
     from node.change_files import CHANGE_FILE_BYTES_MAX, Card, newcomer
 
     path, power = _split(text, "--enter")
     try:
         with Path(path).open("rb") as file:
-            shown = msgspec.json.decode(file.read(CHANGE_FILE_BYTES_MAX), type=Card)
+            shown = read_json(file.read(CHANGE_FILE_BYTES_MAX), Card)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{path}: {error}", param_hint="--enter") from None
     return newcomer(shown, power)

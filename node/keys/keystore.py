@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from clearing.base.errors import LocalFault
+from clearing.base.plain_json import read_json
 from node.codes import NodeCode
 
 SECRET_BYTES = 32
@@ -112,7 +113,7 @@ def parse_keystore(data: bytes) -> Keystore:
     if len(data) > KEYSTORE_BYTES_MAX:
         raise LocalFault(NodeCode.KEY_FORMAT, "keystore", bytes=len(data), limit=KEYSTORE_BYTES_MAX)
     try:
-        keystore = msgspec.json.decode(data, type=Keystore)
+        keystore = read_json(data, Keystore)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise LocalFault(NodeCode.KEY_FORMAT, "keystore", why=str(error)) from None
     crypto = keystore.crypto

@@ -16,6 +16,7 @@ import msgspec
 
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
+from clearing.base.plain_json import read_json
 from consensus.codes import ConsensusCode
 from consensus.light.attack import LightClientAttack
 from consensus.light.client import LightBlock
@@ -71,7 +72,7 @@ class HttpSource:
             raise LocalFault(ConsensusCode.LIGHT_LACKING, self.name, height=height or 0)
         self._check(status, body)
         try:
-            shown = msgspec.json.decode(body, type=LightBlockView)
+            shown = read_json(body, LightBlockView)
             data = bytes.fromhex(shown.block[2:])
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise RemoteFault(NodeCode.NODE_ANSWER, self.name, why=str(error)[:200]) from None
@@ -85,7 +86,7 @@ class HttpSource:
         status, body = self._ask("POST", "/v1/evidence", encode(attack))
         self._check(status, body, 202)
         try:
-            return len(msgspec.json.decode(body, type=EvidenceResult).accused)
+            return len(read_json(body, EvidenceResult).accused)
         except (msgspec.DecodeError, RecursionError) as error:
             raise RemoteFault(NodeCode.NODE_ANSWER, self.name, why=str(error)[:200]) from None
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from clearing.base.errors import LocalFault
+from clearing.base.plain_json import read_json
 from node.oracle.codes import OracleCode
 from node.oracle.source import Quote
 
@@ -82,7 +83,7 @@ class ReplaySource:
     def _elapsed_ms(self, now_ms: int) -> int:
         if self._schedule is None:
             try:
-                self._schedule = msgspec.json.decode(self._schedule_file.read_bytes(), type=Schedule)
+                self._schedule = read_json(self._schedule_file.read_bytes(), Schedule)
             except FileNotFoundError:
                 return 0
             except msgspec.DecodeError as error:

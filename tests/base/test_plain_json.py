@@ -1,0 +1,138 @@
+"""A name that stands twice in an object is refused wherever JSON of others is read."""
+
+import ast
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearing.base.errors import BaseCode, CrossclearError, LocalFault, RemoteFault
+from clearing.base.plain_json import RefusedJson, read_json
+from clearing.codes import ClearingCode
+from clearing.genesis import genesis_from_json
+from node.api.handlers import read_json as read_body
+from node.api.problems import ApiRefusal
+from node.codes import NodeCode
+from node.exit_tools import read_exit_file
+from node.fund_tools import read_opening
+from node.governance_values import read_value
+from node.keys.keystore import parse_keystore
+from node.verify import read_holdings
+
+ROOT = Path(__file__).parents[2]
+TWICE = [
+    b'{"a": 1, "a": 1}',
+    b'{"a": 1, "b": {}, "\\u0061" : 2}',
+    b'[[{"x": {"a": 1, "b": [{"c": 1, "d": 2, "c": {}}]}}]]',
+    '{"Zürich": "a", "Z\\u00fcrich": "b"}'.encode(),
+]
+ONCE = [
+    b'{"a": {"a": {"a": 1}}, "b": [{"a": 1}, {"a": 2}], "A": 1, "a ": 1}',
+    b'{"a": "\\"a\\":", "b": "{\\"b\\":1,\\"b\\":2}", "c": "{\'a\':1,"}',
+    b"12345678901234567890123456789",
+    b'""',
+]
+READS_ITS_OWN = {
+    "clearing/base/plain_json.py",
+    "clearing/models/named.py",  # refuses names that stand twice by itself
+    "node/governance_values.py",  # compares what it has written
+    "node/devnet/anvil.py",  # a child process of the devnet
+    "node/devnet/demo.py",
+    "node/devnet/processes.py",
+    "node/devnet/report.py",
+    "node/devnet/toolchain.py",
+}
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize("data", TWICE)
+def test_a_name_that_stands_twice_is_refused_with_the_name(data: bytes) -> None:
+    for given_as in (data, data.decode()):
+        with pytest.raises(RefusedJson, match="stands twice in one object"):
+            read_json(given_as)
+
+
+@pytest.mark.parametrize("data", ONCE)
+def test_the_same_name_in_two_objects_is_none_twice(data: bytes) -> None:
+    assert read_json(data) == msgspec.json.decode(data)
+
+
+@given(values, st.booleans())
+def test_what_has_each_name_once_is_read_as_it_is(value: object, escaped: bool) -> None:
+    data = json.dumps(value, ensure_ascii=escaped).encode("utf-8", "replace")
+    assert read_json(data) == msgspec.json.decode(data)
+
+
+@given(st.dictionaries(st.text(max_size=4), st.integers(), min_size=1, max_size=5), st.data(), st.booleans())
+def test_any_member_that_is_written_again_is_found(told: dict[str, int], data: st.DataObject, escaped: bool) -> None:
+    name = data.draw(st.sampled_from(sorted(told)))
+    again = json.dumps({name: 0}, ensure_ascii=escaped)[1:-1]
+    parts = [json.dumps({each: value})[1:-1] for each, value in told.items()]
+    parts.insert(data.draw(st.integers(0, len(parts))), again)
+    text = "{" + ",".join(parts) + "}"
+    with pytest.raises(RefusedJson):
+        read_json(text)
+
+
+@given(st.binary(max_size=60) | st.text(alphabet='{}[]",:\\a0 ', max_size=40).map(str.encode))
+def test_any_bytes_are_read_as_before_or_refused_in_the_same_shape(data: bytes) -> None:
+    try:
+        plain = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        with pytest.raises((msgspec.DecodeError, UnicodeDecodeError, RecursionError)):
+            read_json(data)
+        return
+    try:
+        assert read_json(data) == plain
+    except RefusedJson as refused:
+        assert "stands twice" in str(refused)
+
+
+def _refusal(error: CrossclearError) -> tuple[object, bool]:
+    return error.code, "stands twice" in str(error.values["why"])
+
+
+def test_each_door_refuses_with_its_own_code() -> None:
+    with pytest.raises(ApiRefusal) as body:
+        read_body(b'{"a": 1, "a": 2}', dict[str, int])
+    assert body.value.problem.code == NodeCode.API_BODY.label
+    assert "stands twice" in body.value.problem.message
+    with pytest.raises(RemoteFault) as genesis:
+        genesis_from_json(b'{"name": "a", "name": "b"}')
+    assert _refusal(genesis.value) == (ClearingCode.BAD_GENESIS, True)
+    with pytest.raises(LocalFault) as holdings:
+        read_holdings(b'{"cash:USD": "1", "cash:USD": "2"}')
+    assert _refusal(holdings.value) == (BaseCode.MALFORMED, True)
+    with pytest.raises(LocalFault) as term:
+        read_value("market", '{"trade_fee_ppm": 1, "trade_fee_ppm": 2}')
+    assert _refusal(term.value) == (BaseCode.MALFORMED, True)
+
+
+def test_files_of_their_own_shape_are_refused_like_any_that_are_none() -> None:
+    for read, code in (
+        (read_exit_file, BaseCode.MALFORMED),
+        (read_opening, BaseCode.MALFORMED),
+        (parse_keystore, NodeCode.KEY_FORMAT),
+    ):
+        with pytest.raises((RemoteFault, LocalFault)) as refused:
+            read(b'{"format": "a", "format": "b"}')
+        assert refused.value.code == code
+
+
+def test_nothing_else_reads_json_of_others() -> None:
+    for package in ("clearing", "node", "proofs", "consensus"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            place = path.relative_to(ROOT).as_posix()
+            if place in READS_ITS_OWN:
+                continue
+            for found in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(found, ast.Call):
+                    assert ast.unparse(found.func) not in ("json.loads", "json.load", "msgspec.json.decode"), place
