@@ -6,10 +6,9 @@ needs nothing. A cut drops everything silently in both, so that nodes must find 
 
 import json
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import permutations
@@ -20,10 +19,9 @@ import trio
 
 from clearing.base.errors import LocalFault
 from node.devnet.codes import DevnetCode
+from tests.ports import free_ports
 from tests.testnets.manifest import Manifest
 
-FIRST_PORT = 29_500
-LAST_PORT = 32_700
 """Below where systems take the ports of outgoing connections from."""
 P2P_PORT, API_PORT = 26_600, 26_680
 """In a namespace of its own a node has the usual ports."""
@@ -69,29 +67,6 @@ async def open_ground(manifest: Manifest) -> AsyncIterator[Ground]:
     else:
         async with _relayed(manifest) as relayed:
             yield relayed
-
-
-def free_ports(count: int) -> list[int]:
-    """So many ports of loopback that nobody listens on. Raises LocalFault."""
-    found = [port for port in _shuffled(FIRST_PORT, LAST_PORT) if _is_free(port)][:count]
-    if len(found) < count:
-        raise LocalFault(DevnetCode.NODE_NOT_READY, "ports", why="none free")
-    return found
-
-
-def _shuffled(first: int, last: int) -> Iterable[int]:
-    """Other runs of this machine start elsewhere."""
-    start = first + os.getpid() * 37 % (last - first)
-    return (*range(start, last), *range(first, start))
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @dataclass(slots=True)

@@ -9,7 +9,8 @@ import trio
 
 from clearing.base.errors import LocalFault
 from node.devnet.codes import DevnetCode
-from tests.testnets.ground import Ground, can_make_namespaces, free_ports, open_ground
+from tests.ports import FIRST_PORT, LAST_PORT, free_ports
+from tests.testnets.ground import Ground, can_make_namespaces, open_ground
 from tests.testnets.manifest import Manifest, parse_manifest
 
 LISTEN = """
@@ -108,5 +109,6 @@ async def test_the_relay_ends_with_its_network() -> None:
 
 
 def test_free_ports_are_different_and_free() -> None:
-    ports = free_ports(40)
-    assert len(set(ports)) == 40
+    ports = free_ports(40) + free_ports(40)
+    assert len(set(ports)) == 80, "not twice, though nobody listens on the first yet"
+    assert all(FIRST_PORT <= port < LAST_PORT for port in ports)

@@ -23,15 +23,10 @@ from node.codes import NodeCode
 from node.consensus.sign_state import SignStateFile
 from node.telemetry.crash import Standing, bugs_in, write_crash
 from node.testnet import create_testnet
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 STOP_SECONDS_MAX = 10
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -50,9 +45,9 @@ def _start(home: Path, *settings: str, before: str = "") -> subprocess.Popen[str
     """`crossclear start`, after some statements."""
     given = ["consensus.heartbeat_ms=50", "relayer.enabled=false", "logging.format=json", *settings]
     if not any(each.startswith("p2p.port") for each in settings):
-        given.append(f"p2p.port={_free_port()}")
+        given.append(f"p2p.port={free_port()}")
     if not any(each.startswith("api.port") for each in settings):
-        given.append(f"api.port={_free_port()}")
+        given.append(f"api.port={free_port()}")
     arguments = ["start", "--config", str(home / "node.toml")]
     arguments += [part for each in given for part in ("--set", each)]
     program = f"import sys\n{before}\nfrom node.cli.main import run\nsys.exit(run({arguments!r}))\n"

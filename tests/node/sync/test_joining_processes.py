@@ -1,7 +1,6 @@
 """A running network of two processes, and a third that joins it with `crossclear join`."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -18,15 +17,10 @@ from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 from node.keys.ring import open_node_keys
 from node.store.store import Store
 from node.testnet import Testnet, create_testnet
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 EPOCH = 8
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Process:
@@ -86,7 +80,7 @@ def processes() -> Iterator[list[Process]]:
 
 
 def test_a_node_joins_with_one_command_and_follows(net: Testnet, tmp_path: Path, processes: list[Process]) -> None:
-    ports = [free_port() for _ in range(4)]
+    ports = free_ports(4)
     home = tmp_path / "joined"
     first = net.nodes[0].home
     seed = tmp_path / "seed"
