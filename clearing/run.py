@@ -8,6 +8,7 @@ import msgspec
 from clearing.base.errors import Bug
 from clearing.blocks import Block
 from clearing.calls.failures import Failure
+from clearing.default.unresolved import Unresolved
 from clearing.ledger import Journal
 from clearing.liquidation.budget import Budget
 from clearing.positions import Positions
@@ -45,6 +46,8 @@ class Run:
         """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
         self.liquidated = Budget()
         """What this block has liquidated so far."""
+        self.unresolved = Unresolved()
+        """What defaults have not resolved, as of the last question."""
         self.failures: list[Failure] = []
         """Accounts that liquidation can do no more about, for default to deal with; ordered as they failed."""
 

@@ -13,11 +13,12 @@ from clearing.base.units import POSITION_MAX
 from clearing.calls.failures import Failure
 from clearing.collateral.soft_credit import lent
 from clearing.default.gains import open_window
+from clearing.default.means import deficits_of
 from clearing.default.receipts import DefaultDeclared, DeficitCured, EstatePooled, StatusChanged
 from clearing.default.records import DefaultHeld, DefaultReason, MemberStatus, Phase, Standing
 from clearing.default.status import member_status
 from clearing.default.terms import blocks_max
-from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way, deficits_of
+from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way
 from clearing.gates.passing import call_back_all
 from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of

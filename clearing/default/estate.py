@@ -5,20 +5,15 @@ full; where all of them are not enough, those that count for nothing go, too. It
 """
 
 from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.default.means import available
 from clearing.default.receipts import CollateralTaken
 from clearing.holdings import arrays_of
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.run import Run
-from clearing.state.state import State
 from clearing.transfers import TransferCode
 
 Paid = list[tuple[int, int, int]]
 """(account, cash group, micros)."""
-
-
-def available(state: State, accounts: tuple[int, ...]) -> int:
-    """Micros of positive cash, and of tokens at their value after haircut."""
-    return sum(_cash(state, account) + _tokens(state, account) for account in accounts)
 
 
 def take(run: Run, number: int, accounts: tuple[int, ...], micros: int) -> Paid:
@@ -88,16 +83,6 @@ def settle_own(run: Run, number: int, account: int) -> None:
             )
             if owed > has:
                 take_worthless(run, number, (account,))
-
-
-def _cash(state: State, account: int) -> int:
-    return sum(max(balance(state, account, cash_currency(group)), 0) for group in state.terms.cash_groups)
-
-
-def _tokens(state: State, account: int) -> int:
-    values = arrays_of(state).token_values.tolist()
-    listed = zip(state.terms.tokens, values, strict=True)
-    return sum(value * balance(state, account, token_currency(token.id)) for token, value in listed)
 
 
 def _pay_cash(run: Run, account: int, micros: int, paid: Paid) -> int:

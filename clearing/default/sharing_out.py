@@ -12,13 +12,13 @@ from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.default.auction import payers_of, survivors_of
 from clearing.default.close_out import tear_up
 from clearing.default.declare import all_own_accounts, free_cash
-from clearing.default.estate import available, take, take_worthless
+from clearing.default.estate import take, take_worthless
 from clearing.default.gainers import Gainers
 from clearing.default.gains import all_gains, note_shifts
+from clearing.default.means import available, deficits_of
 from clearing.default.receipts import AssessmentsCalled, AssessmentTaken, LossShared
 from clearing.default.records import Assessed, DefaultHeld
 from clearing.default.sharing import allocate_capped, share_collected
-from clearing.default.unresolved import deficits_of
 from clearing.default.waterfall import Layer, Loss, Step, Survivor, run_waterfall
 from clearing.fund.use import contribution, draw, required
 from clearing.ledger import balance, cash_currency

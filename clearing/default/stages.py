@@ -13,12 +13,13 @@ from clearing.default.close_out import close_positions
 from clearing.default.declare import declare_defaults
 from clearing.default.estate import settle_own
 from clearing.default.gains import close_windows, forget_windows, note_shifts, open_windows
+from clearing.default.means import deficits_of
 from clearing.default.ranks import Ranks
 from clearing.default.receipts import ClientClosedOut, DefaultEnded, StatusChanged
 from clearing.default.records import DefaultHeld, MemberStatus, Phase, Standing
 from clearing.default.sharing_out import call_assessments, share_first, share_late, share_rest, take_assessments
 from clearing.default.terms import STEPS_PER_BLOCK
-from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way, deficits_of
+from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way
 from clearing.fund.use import call_replenishment
 from clearing.holdings import book_of, feeds_of, holdings_of
 from clearing.ledger import balance, cash_currency

@@ -28,14 +28,22 @@ ALL = MONEY_MAX
 
 def deficit_now(run: Run) -> tuple[int, int]:
     """(micros, height up to which they hold money back); (0, 0) where nothing is held back."""
-    return deficit_of(run.state)
+    if not _reserves(run.state):
+        return 0, 0
+    return _until(run.state, run.unresolved.micros(run.state, run.journal.transfers))
 
 
 def deficit_of(state: State) -> tuple[int, int]:
     """The same of a state whose clock stands at the block in question."""
-    if not state.terms.genesis.crisis.gates.deficit_reserve:
-        return 0, 0
-    micros, until = unresolved_micros(state), deadline_height(state)
+    return _until(state, unresolved_micros(state)) if _reserves(state) else (0, 0)
+
+
+def _reserves(state: State) -> bool:
+    return state.terms.genesis.crisis.gates.deficit_reserve
+
+
+def _until(state: State, micros: int) -> tuple[int, int]:
+    until = deadline_height(state)
     return (micros, until) if micros > 0 and state.now.height <= until else (0, 0)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from clearing.default.unresolved import Unresolved
 from clearing.gates import deficits
 from clearing.gates.terms import AssetGate
 from tests.clearing.gates.gated import gated
@@ -21,7 +22,7 @@ def with_deficit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     def make(micros: int, blocks: int = 20, gates: tuple[AssetGate, ...] = (), **terms: object) -> World:
         world = gated(*gates, **{"deficit_reserve": True} | terms)
         until = world.state.now.height + blocks
-        monkeypatch.setattr(deficits, "unresolved_micros", lambda _: micros)
+        monkeypatch.setattr(Unresolved, "micros", lambda *_: micros)
         monkeypatch.setattr(deficits, "deadline_height", lambda _: until)
         return world
 

@@ -11,7 +11,7 @@ from clearing.base.secp256k1 import sign_digest
 from clearing.base.units import MONEY_MAX
 from clearing.codes import ClearingCode
 from clearing.collateral.requests import ClaimSwap
-from clearing.gates import deficits
+from clearing.default.unresolved import Unresolved
 from clearing.gates.deficits import check_reserve, part_of
 from clearing.gates.terms import AssetGate
 from clearing.ledger import token_currency
@@ -169,7 +169,7 @@ def test_what_waited_before_the_deficit_does_not_count_against_what_was_taken_si
     gate = AssetGate(USDC_1, delay_above_units=1, delay_blocks=100)
     world = with_deficit(0, blocks=60, gates=(gate,))
     world.block(world.withdrawal(BOB, USDC_1, 50_000 * DOLLAR))
-    monkeypatch.setattr(deficits, "unresolved_micros", lambda _: 40_000 * DOLLAR)
+    monkeypatch.setattr(Unresolved, "micros", lambda *_: 40_000 * DOLLAR)
     assert codes(world.block(world.withdrawal(BOB, USDC_1, 40_000 * DOLLAR))) == []
     assert codes(world.block(cancellation(world, BOB, 0))) == []
     assert world.state.deficit_left[BOB].micros == 40_000 * DOLLAR

@@ -1,0 +1,71 @@
+"""What defaults have not resolved is looked at again only where money has moved, and is always what is there."""
+
+import pytest
+
+from clearing.default import unresolved
+from clearing.default.means import owed_beyond
+from clearing.default.unresolved import Unresolved, unresolved_micros
+from clearing.run import Run
+from clearing.state.state import State
+from clearing.transfers import TransferCode
+from tests.clearing.default.defaults_world import KEYED_CLIENT, NO_FUND, DefaultWorld
+from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, WETH_1
+
+
+def owing() -> Run:
+    """A block while Alice owes 16,000 dollars, and clients of hers have money."""
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(client=1_000, keyed=1_000)
+    world.block(world.trades(ALICE, BOB, 40_000))
+    world.fall(500_000)
+    assert unresolved_micros(world.state) == 16_000 * DOLLAR
+    return Run(world.state.fork(), world.make_block())
+
+
+def asked(run: Run) -> int:
+    return run.unresolved.micros(run.state, run.journal.transfers)
+
+
+def test_however_often_withdrawals_ask_an_account_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, looked_at = owing(), []
+
+    def looking(state: State, account: int) -> int:
+        looked_at.append(account)
+        return owed_beyond(state, account)
+
+    monkeypatch.setattr(unresolved, "owed_beyond", looking)
+    for _ in range(5):
+        assert asked(run) == 16_000 * DOLLAR
+    assert looked_at == [ALICE, ALICE_CLIENT, KEYED_CLIENT]
+    run.journal.transfer(BOB, CAROL, USD, DOLLAR, TransferCode.CASH_TRANSFER, 0)
+    run.journal.transfer(KEYED_CLIENT, HOUSE, USD, DOLLAR, TransferCode.CASH_TRANSFER, 0)
+    assert asked(run) == 16_000 * DOLLAR
+    assert looked_at == [ALICE, ALICE_CLIENT, KEYED_CLIENT, KEYED_CLIENT]
+
+
+def test_whatever_moves_what_is_told_is_what_is_there() -> None:
+    run = owing()
+    steps = (
+        (KEYED_CLIENT, HOUSE, 1_500, 16_500),
+        (HOUSE, ALICE, 7_000, 9_500),
+        (HOUSE, KEYED_CLIENT, 300, 9_200),
+        (HOUSE, ALICE, 20_000, 0),
+        (ALICE, BOB, 12_000, 1_200),
+    )
+    for payer, payee, dollars, missing in steps:
+        run.journal.transfer(payer, payee, USD, dollars * DOLLAR, TransferCode.CASH_TRANSFER, 0)
+        assert asked(run) == unresolved_micros(run.state) == missing * DOLLAR
+
+
+def test_other_prices_of_collateral_and_clients_that_are_taken_over_are_noticed() -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(keyed=5_000)
+    world.block(world.trades(ALICE, BOB, 40_000), world.trades(KEYED_CLIENT, BOB, 500))
+    world.fall(500_000)
+    known = Unresolved()
+    assert known.micros(world.state, ()) == unresolved_micros(world.state)
+    world.deposit(ALICE, WETH_1, 10**6)
+    world.block(world.rescue(KEYED_CLIENT, 1, 3, (77).to_bytes(32, "big")))
+    world.prices(500_000, 40_000)
+    results = (transfer for result in world.results[-3:] for transfer in result.transfers)
+    assert known.micros(world.state, tuple(results)) == unresolved_micros(world.state) > 0
