@@ -1,8 +1,9 @@
 """The deadline of a margin call: opened below the trigger, met at initial margin, and lapsed when its time is over.
 
-Rule: the time runs from the first call, an early one included, and is not given again before initial margin is
-restored. Whoever falls far below maintenance has none left. Without deadlines in genesis nothing is kept and everybody
-below the trigger is due at once. It must not know how an account is liquidated.
+Rule: the time runs from the first call below the trigger and is not given again before initial margin is restored; an
+early call before it takes off at most what genesis lets it. Whoever falls far below maintenance has none left. Without
+deadlines in genesis nothing is kept and everybody below the trigger is due at once. It must not know how an account is
+liquidated.
 """
 
 import msgspec
@@ -32,13 +33,13 @@ def is_due(run: Run, account: int, margin: AccountMargin, trigger: int, congesti
 def _open(
     run: Run, account: int, margin: AccountMargin, trigger: int, congestion: Congestion, early: MarginDeadline | None
 ) -> MarginDeadline:
-    """Call for margin; where an early call came before, no more time than it left."""
-    height = run.block.height
-    deadline = deadline_of(run, run.terms.crisis.calls.deadline_blocks, congestion)
+    """Call for margin; where an early call came before, with the time that it left, or what genesis leaves at least."""
+    height, terms = run.block.height, run.terms.crisis.calls
+    deadline = deadline_of(run, terms.deadline_blocks, congestion)
     opened = height
     if early is not None:
         opened = early.opened_height
-        deadline = max(min(deadline, early.deadline_height), height)
+        deadline = min(deadline, max(early.deadline_height, height + terms.early_leaves_blocks))
     held = MarginDeadline(CallKind.MARGIN, opened, deadline)
     run.state.margin_calls.put(account, held)
     run.receipts.append(

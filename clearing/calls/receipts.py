@@ -50,7 +50,7 @@ class DeadlineSet(Wire, frozen=True, tag=101):
     maintenance: U63
     initial: U63
     opened_height: U63
-    """Of this call, or of the early call whose time it takes over."""
+    """Of this call, or of the early call that it follows."""
     deadline_height: U63
     delay_ms: U63
     congestion_steps: U32

@@ -28,7 +28,7 @@ class CallTerms(Wire, frozen=True):
     early_release_ppm: U32 = 0
     """An early call is taken back where the probability falls below this; above 0, at most `early_ppm`."""
     early_blocks: U32 = 20
-    """So many blocks an early call gives; the time of a call that follows it runs from the early one."""
+    """So many blocks an early call gives."""
     early_horizon_ms: U63 = 3_600_000
     """How far ahead a breach is looked for; lateness of chains and oracles is added, capped as for ranges."""
     congestion_ms: U63 = 0
@@ -40,6 +40,9 @@ class CallTerms(Wire, frozen=True):
     congestion_step_ppm: U32 = 0
     """Higher a trigger by so much of maintenance margin a step, never above the initial margin; only with deadlines."""
     congestion_steps_max: U32 = 10
+    early_leaves_blocks: U32 = DEADLINE_BLOCKS_MAX
+    """Where an early call came before, a margin call lasts as long as that one would have, but at least so many blocks,
+    and never longer than without it. By default nobody who was warned has less time than who was not."""
 
 
 def calls_checks(terms: CallTerms) -> Iterator[Check]:
@@ -55,3 +58,4 @@ def calls_checks(terms: CallTerms) -> Iterator[Check]:
     yield "congestion_step_blocks", terms.congestion_step_blocks, terms.congestion_step_blocks <= DEADLINE_BLOCKS_MAX
     yield "congestion_step_ppm", terms.congestion_step_ppm, terms.congestion_step_ppm <= PPM
     yield "congestion_steps_max", terms.congestion_steps_max, terms.congestion_steps_max <= CONGESTION_STEPS_MAX
+    yield "early_leaves_blocks", terms.early_leaves_blocks, terms.early_leaves_blocks <= DEADLINE_BLOCKS_MAX

@@ -32,6 +32,14 @@ def test_the_arithmetic_is_what_the_page_prints(page: str) -> None:
 
 
 def early() -> CrisisWorld:
+    return leveraged(
+        CallTerms(
+            deadline_blocks=3, early_ppm=400_000, early_release_ppm=250_000, early_blocks=5, early_leaves_blocks=0
+        )
+    )
+
+
+def lasting() -> CrisisWorld:
     return leveraged(CallTerms(deadline_blocks=3, early_ppm=400_000, early_release_ppm=250_000, early_blocks=5))
 
 
@@ -48,8 +56,9 @@ def backed() -> CrisisWorld:
 
 
 WORLDS = {
-    ("calls.md", "lapses"): early,
-    ("calls.md", "met"): early,
+    ("calls.md", "lapses"): lasting,
+    ("calls.md", "shortened"): early,
+    ("calls.md", "met"): lasting,
     ("liquidation.md", "sale"): auction,
     ("liquidation.md", "steps"): backed,
 }

@@ -5,6 +5,7 @@ from math import isqrt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from clearing.calls.breach import touch_ppm
 from clearing.calls.early import outlook_of, parts_of
@@ -22,6 +23,8 @@ from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, genesis_in_cr
 from tests.clearing.state.world import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1, of_kind
 
 EARLY = CallTerms(deadline_blocks=10, early_ppm=400_000, early_release_ppm=250_000, early_blocks=8)
+SHORTENED = replace(EARLY, early_leaves_blocks=0)
+"""An early call takes off a margin call's time as much as it gave."""
 WARNED = 775_000
 """Ticks at which Alice is above initial margin and a breach within the hour is likely."""
 
@@ -63,21 +66,29 @@ def test_an_early_call_is_taken_back_when_a_breach_is_unlikely() -> None:
     assert ALICE not in world.state.margin_calls
 
 
-def test_after_an_early_call_the_time_of_a_margin_call_runs_from_it() -> None:
+def test_who_was_warned_has_as_much_time_at_a_breach_as_who_was_not() -> None:
     world = leveraged(EARLY)
+    early = world.go(btc=WARNED).height
+    for _ in range(9):
+        last = world.go()
+    (lapsed,) = [each for result in world.results for each in of_kind(result, CallLapsed)]
+    assert lapsed.kind is CallKind.EARLY
+    breach = world.go(btc=FALLEN)
+    (told,) = of_kind(breach, DeadlineSet)
+    assert (told.opened_height, told.deadline_height) == (early, last.height + 1 + 10)
+    assert not of_kind(breach, Liquidated)
+
+
+def test_where_genesis_says_so_the_time_of_a_margin_call_runs_from_the_early_one() -> None:
+    world = leveraged(SHORTENED)
     early = world.go(btc=WARNED).height
     world.go()
     (told,) = of_kind(world.go(btc=FALLEN), DeadlineSet)
     assert (told.opened_height, told.deadline_height) == (early, early + 8)
-    plain = leveraged(CallTerms(deadline_blocks=10))
-    plain.go()
-    plain.go()
-    (later,) = of_kind(plain.go(btc=FALLEN), DeadlineSet)
-    assert later.deadline_height - later.opened_height == 10, "nobody who was warned has longer than who was not"
 
 
-def test_a_lapsed_early_call_takes_nothing_but_leaves_no_time_at_a_breach() -> None:
-    world = leveraged(EARLY)
+def test_a_lapsed_early_call_takes_nothing_and_leaves_no_time_where_genesis_leaves_none() -> None:
+    world = leveraged(SHORTENED)
     world.go(btc=WARNED)
     for _ in range(7):
         assert not of_kind(world.go(), CallLapsed)
@@ -89,6 +100,21 @@ def test_a_lapsed_early_call_takes_nothing_but_leaves_no_time_at_a_breach() -> N
     breach = world.go(btc=FALLEN)
     assert of_kind(breach, DeadlineSet)
     assert of_kind(breach, Liquidated)
+
+
+@pytest.mark.parametrize("waited", [0, 1, 4, 7, 8, 20])
+@pytest.mark.parametrize("leaves", [0, 3, 10, 99])
+@pytest.mark.parametrize("given", [1, 8, 30])
+def test_a_breach_after_an_early_call_has_its_time_within_what_genesis_leaves_and_a_margin_call_gives(
+    waited: int, leaves: int, given: int
+) -> None:
+    world = leveraged(replace(EARLY, early_blocks=given, early_leaves_blocks=leaves))
+    early = world.go(btc=WARNED).height
+    for _ in range(waited):
+        world.go()
+    (told,) = of_kind(world.go(btc=FALLEN), DeadlineSet)
+    time = told.deadline_height - (early + waited + 1)
+    assert time == min(10, max(given - waited - 1, leaves))
 
 
 def test_lateness_of_chains_lengthens_the_horizon() -> None:

@@ -161,6 +161,7 @@ def broken(**changes: int) -> list[Check]:
         {"congestion_step_ms": 0},
         {"congestion_step_ppm": 1_000_001},
         {"congestion_steps_max": 1_001},
+        {"early_leaves_blocks": 100_001},
     ],
 )
 def test_terms_out_of_range_are_refused(changes: dict[str, int]) -> None:
