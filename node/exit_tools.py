@@ -14,7 +14,7 @@ from clearing.base.codec import decode
 from clearing.base.errors import BaseCode, CrossclearError, RemoteFault
 from clearing.base.merkle import verify_merkle_proof
 from clearing.base.plain_json import read_json
-from clearing.exits.tree import ExitLeaf
+from clearing.exits.leaves import ExitLeaf
 from consensus.light.client import LightBlock
 from node.api.exit_shapes import ExitLeafView, ExitView
 from node.api.light_shapes import LIGHT_BLOCK_BYTES_MAX

@@ -16,6 +16,7 @@ from clearing.calls import records as call_records
 from clearing.codes import ClearingCode
 from clearing.default import records as default_records
 from clearing.exits import records as exit_records
+from clearing.exits.leaves import ExitTree
 from clearing.fund import records as fund_records
 from clearing.gates import records as gate_records
 from clearing.genesis import Genesis
@@ -268,6 +269,8 @@ class State:
             setattr(self, name, getattr(parent, name).fork() if parent else Table())
         self.margin_book: MarginBook | None = None
         """Margins of all accounts, once asked for (`clearing.margins`). Not part of what is agreed."""
+        self.exits_built: ExitTree | None = None
+        """The exit tree, when this state is the one that an epoch closed at. Not part of what is agreed."""
         if parent is None:
             for name in LOGGED:
                 getattr(self, name).log = set()
@@ -301,7 +304,7 @@ class State:
         for tree in self.trees:
             tree.absorb()
         parent.arrays_cache, parent.arrays_before = self.arrays_cache, self.arrays_before
-        parent.terms = self.terms
+        parent.terms, parent.exits_built = self.terms, self.exits_built
         if self.margin_book is not None:
             if self.margin_book.below is parent.margin_book and parent.margin_book is not None:
                 self.margin_book.absorb()
