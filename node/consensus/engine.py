@@ -110,6 +110,7 @@ class Engine:
             self.stats.log_lost = not signer.stand_beside(log, chain.height)
         self._parts = (chain, application, store, signer, verifier, config or ReplicaConfig())
         self._replica: Replica | None = None
+        self._ended = False
         self._timers: dict[TimerKind, tuple[float, int]] = {}
         self._due: list[tuple[float, int, TimerKind, int, int]] = []
         self._numbers = 0
@@ -138,9 +139,9 @@ class Engine:
     def submit_attack(self, attack: LightClientAttack) -> tuple[Misbehaviour, ...]:
         """Bring evidence of a light client before the validators: whom it accuses. Call it in trio's thread.
 
-        Raises RemoteFault when it proves nothing, or nothing new; LocalFault before `run`.
+        Raises RemoteFault when it proves nothing, or nothing new; LocalFault before and after `run`.
         """
-        if self._replica is None:
+        if self._replica is None or self._ended:
             raise LocalFault(ConsensusCode.WRONG_HEIGHT, "engine", height=self.chain.height)
         accused, outputs = self._replica.submit_attack(attack)
         self._perform(outputs)
@@ -168,6 +169,7 @@ class Engine:
                 task_status.started()
                 await self._keep_time(replica)
         finally:
+            self._ended = True  # whoever still has a request under way: nothing may be said that no log holds
             self._log.close()
 
     async def _receive(self, replica: Replica, channel: Channel) -> None:

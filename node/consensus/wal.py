@@ -58,5 +58,6 @@ class WalFile:
             self._size = self.frames = self._highest = 0
 
     def close(self) -> None:
-        """Give the file up."""
-        os.close(self._descriptor)
+        """Give the file up. The number may be another file's from now on: whoever appends later fails."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import pytest
 import trio
@@ -12,6 +13,8 @@ from clearing.base.certificate import signer_indices, verify_finality, vote_dige
 from clearing.base.errors import LocalFault
 from consensus.blocks.store import MemoryBlockStore, load_committed
 from consensus.codes import ConsensusCode
+from consensus.light.attack import LightClientAttack
+from consensus.log.wal import Record, RecordKind
 from consensus.outputs import Decided
 from consensus.replica import ReplicaConfig
 from node.consensus.engine import Engine, Genesis, Hooks
@@ -218,3 +221,29 @@ async def test_one_key_runs_once(peers: list[Peer]) -> None:
         SignStateFile(peers[0].folder / "sign.state")
     assert refused.value.code is ConsensusCode.DOUBLE_SIGN
     guard.close()
+
+
+async def test_an_engine_that_has_ended_takes_no_evidence(
+    peers: list[Peer], autojump_clock: trio.testing.MockClock
+) -> None:
+    """A member's request may still be under way when consensus ends: its log is closed."""
+    async with trio.open_nursery() as nursery:
+        for peer in peers:
+            await nursery.start(peer.run)
+        await reach(peers, 1)
+        nursery.cancel_scope.cancel()
+    for peer in peers:
+        assert peer.engine is not None
+        with pytest.raises(LocalFault) as refused:
+            peer.engine.submit_attack(cast("LightClientAttack", None))
+        assert refused.value.code is ConsensusCode.WRONG_HEIGHT
+
+
+def test_a_closed_log_never_writes_into_the_file_that_has_its_number_now(tmp_path: Path) -> None:
+    log = WalFile(tmp_path / "consensus.wal")
+    log.close()
+    with (tmp_path / "another").open("xb") as another:  # the system gives it the number that has become free
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            log.append([Record(height=1, kind=RecordKind.RECEIVED, data=b"late")])
+        assert another.tell() == 0
+    assert (tmp_path / "another").read_bytes() == b""
