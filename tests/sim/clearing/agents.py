@@ -13,11 +13,26 @@ from clearing.facts import Fact
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, cash_currency
 from clearing.transactions import Transaction
-from tests.clearing.state.world import BTC, BTC_CALL, BTC_FUT, BTC_PERP, DOLLAR, ETH_PERP, USD, USDC_1, USDC_2, WETH_1
+from tests.clearing.state.world import (
+    BTC,
+    BTC_CALL,
+    BTC_FUT,
+    BTC_PERP,
+    DOLLAR,
+    ETH_PERP,
+    OWNER,
+    USD,
+    USDC_1,
+    USDC_2,
+    WETH_1,
+)
 from tests.sim.clearing import in_crisis
-from tests.sim.clearing.exchange import CASH, CLIENT, LISTED, Exchange
+from tests.sim.clearing.exchange import CLIENT, Exchange
+from tests.sim.clearing.holders import account_requests, reopening_orders
+from tests.sim.clearing.variants import OTHER_2
 
 INSTRUMENTS = (BTC_PERP, BTC_PERP, ETH_PERP, ETH_PERP, BTC_FUT, BTC_CALL)
+"""Most is traded in these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +63,27 @@ class Agent:
         """What it pays in."""
         record = world.state.accounts[self.account]
         if world.is_opening:
-            own = world.pay(self.account, self.chance.choice(CASH), self.start_dollars * DOLLAR)
-            client = self.account + CLIENT
-            return [own] if world.is_calm else [own, world.pay(client, USDC_1, self.start_dollars * DOLLAR // 4)]
+            return self.first(world)
         if record.called_height and self.chance.random() < 0.5:
-            return [world.pay(self.account, self.chance.choice(CASH), self.chance.randint(1, 5_000) * DOLLAR)]
+            return [world.pay(self.account, self.chance.choice(world.cash_tokens), self.some(1, 5_000))]
         if not world.is_calm and self.chance.random() < 0.2 and self.free(world) < 5_000 * DOLLAR:
-            return [world.pay(self.account, self.chance.choice(CASH), self.chance.randint(5_000, 40_000) * DOLLAR)]
+            return [world.pay(self.account, self.chance.choice(world.cash_tokens), self.some(5_000, 40_000))]
         if self.chance.random() < 0.02:
             return [world.pay(self.account, WETH_1, self.chance.randint(1, 5_000_000))]
         return []
+
+    def first(self, world: Exchange) -> list[Fact]:
+        """What it begins with, its client, too."""
+        paid = [world.pay(self.account, self.chance.choice((USDC_1, USDC_2)), self.start_dollars * DOLLAR)]
+        if not world.is_calm:
+            paid.append(world.pay(self.account + CLIENT, USDC_1, self.start_dollars * DOLLAR // 4))
+        if world.variant.second_group:
+            paid.append(world.pay(self.account, OTHER_2, self.start_dollars * DOLLAR // 2))
+        return paid
+
+    def some(self, least: int, most: int) -> int:
+        """So many whole dollars, in micros."""
+        return self.chance.randint(least, most) * DOLLAR
 
     def dues(self, world: Exchange) -> list[Fact]:
         """Cash for what the fund calls for: mostly in time, mostly enough."""
@@ -65,7 +91,8 @@ class Agent:
         missing = record.required - record.micros if record else 0
         if missing <= 0 or self.chance.random() > self.pays_dues:
             return []
-        return [world.pay(self.account, self.chance.choice(CASH), missing * self.chance.choice((1, 3, 4)) // 2 + 1)]
+        tokens = [each for each in world.cash_tokens if world.group_of(each) == world.fund_group] or [USDC_1]
+        return [world.pay(self.account, self.chance.choice(tokens), missing * self.chance.choice((1, 3, 4)) // 2 + 1)]
 
     def offers(self, world: Exchange) -> list[Offer]:
         """Trades it wants."""
@@ -75,14 +102,14 @@ class Agent:
         return [self.offer(world, each, self.whose(world)) for each in lots]
 
     def whose(self, world: Exchange) -> int:
-        """The account that it trades for: sometimes its client's."""
-        return self.account + CLIENT if not world.is_calm and self.chance.random() < 0.2 else self.account
+        """The account that it trades for: sometimes a client's, or another of its own."""
+        return self.chance.choice(world.owned[self.account]) if self.chance.random() < 0.2 else self.account
 
     def offer(self, world: Exchange, lots: int, account: int = 0) -> Offer:
         """At a price near the mark."""
         instrument = self.chance.choice(INSTRUMENTS)
-        if LISTED in world.state.terms.instruments and self.chance.random() < 0.2:
-            instrument = LISTED
+        if world.traded and self.chance.random() < 0.3:
+            instrument = self.chance.choice(world.traded)
         mark = world.state.marks.get(instrument)
         ticks = mark.ticks if mark else 1
         away = ticks * self.chance.randint(-self.spread_ppm, self.spread_ppm) // 10**6
@@ -91,7 +118,7 @@ class Agent:
     def takes(self, world: Exchange, offer: Offer) -> bool:
         """Whether it agrees to be the other side."""
         mark = world.state.marks.get(offer.instrument)
-        if mark is None or offer.account in (self.account, self.account + CLIENT):
+        if mark is None or OWNER.get(offer.account) == self.account:
             return False
         return abs(offer.ticks - mark.ticks) * 10**6 <= max(mark.ticks, 1) * self.takes_ppm
 
@@ -105,7 +132,12 @@ class Agent:
         other = self.account + CLIENT
         if self.chance.random() < 0.5:
             return [world.transfer(self.account, other, self.chance.randint(1, spare))]
-        return [world.withdrawal(self.account, self.chance.choice(CASH), self.chance.randint(1, spare))]
+        return [world.withdrawal(self.account, self.chance.choice(world.cash_tokens), self.chance.randint(1, spare))]
+
+    def besides(self, world: Exchange) -> list[Transaction]:
+        """About accounts, and for feeds that are halted: as anybody does."""
+        made = reopening_orders(world, self.account, self.chance)
+        return made + account_requests(world, self.account, self.chance)
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """What it asks for because somebody cannot pay: an honest member pays its part and helps now and then."""
@@ -158,15 +190,20 @@ class Insolvent(Aggressive):
     """In the end somebody takes it over."""
 
     def facts(self, world: Exchange) -> list[Fact]:
-        """Once."""
-        return super().facts(world) if world.is_opening else []
+        """Once; where prices crash, it finds somebody to begin anew with."""
+        anew = world.variant.crashes and self.chance.random() < 0.05 and self.free(world) <= 0
+        return self.first(world) if world.is_opening or anew else []
 
     def requests(self, world: Exchange) -> list[Transaction]:
         """All that is above margin, and a little more."""
         free = self.free(world)
         if free <= 0:
             return []
-        return [world.withdrawal(self.account, self.chance.choice(CASH), free + self.chance.choice((-5, 0, 1, 7)))]
+        return [
+            world.withdrawal(
+                self.account, self.chance.choice(world.cash_tokens), free + self.chance.choice((-5, 0, 1, 7))
+            )
+        ]
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
         """Pays for nobody, and wants to come back each time."""
@@ -247,7 +284,7 @@ class WithdrawalRacer(Agent):
         cash = self.cash(world)
         if cash <= 0:
             return []
-        halves = [world.withdrawal(self.account, asset, max(cash // 2, 1)) for asset in CASH]
+        halves = [world.withdrawal(self.account, asset, max(cash // 2, 1)) for asset in (USDC_1, USDC_2)]
         return [
             *halves,
             world.withdrawal(self.account, USDC_1, cash),
@@ -279,6 +316,16 @@ class Bidder(Agent):
         made += in_crisis.default_bids(world, self.account, self.chance)
         made += in_crisis.rescues(world, self.account)
         return made + in_crisis.contributions(world, self.account, self.chance)
+
+
+class Newcomer(Agent):
+    """Whom a vote may take in: pays in once it is a member."""
+
+    def facts(self, world: Exchange) -> list[Fact]:
+        """A deposit before it is known ends in suspense."""
+        if self.chance.random() < 0.03:
+            return [world.pay(self.account, USDC_1, self.some(1, 30_000))]
+        return super().facts(world) if self.account in world.owned else []
 
 
 KINDS: Sequence[type[Agent]] = (Agent, Agent, Aggressive, Insolvent, Griefer, OracleAttacker, WithdrawalRacer, Bidder)

@@ -27,17 +27,10 @@ from clearing.state.records import Mark
 from clearing.state.state import State
 from clearing.transactions import Transaction
 from tests.sim.clearing.exchange import STORY_MARKET
+from tests.sim.clearing.variant_audit import Operation
+from tests.sim.clearing.violation import require
 
 rulebook: Any = clearing.apply_block
-
-
-class Violation(Exception):
-    """Something that must never be."""
-
-
-def require(holds: bool, what: str, **values: object) -> None:
-    if not holds:
-        raise Violation(f"{what}: " + ", ".join(f"{name}={value}" for name, value in values.items()))
 
 
 Told = Sequence[tuple[int, dict[int, int]]]
@@ -144,6 +137,7 @@ class Watch:
 
         def judged(run: Run, index: int, transaction: Transaction) -> Rejected | None:
             before = len(run.journal.transfers), len(run.receipts), len(run.accepted)
+            operation = Operation(run, transaction)
             rejected: Rejected | None = judge(run, index, transaction)
             run.journal.check_conserved()
             run.positions.check_matched()
@@ -152,6 +146,8 @@ class Watch:
             if rejected is None and isinstance(transaction, LiquidationBid):
                 left = margin_of(arrays_of(run.state), holdings_of(run.state, transaction.account))
                 require(left.initial_ok, "a bidder without margin took a slice", bid=transaction)
+            if rejected is None:
+                operation.accepted()
             self.operations += rejected is None
             return rejected
 

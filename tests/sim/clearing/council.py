@@ -32,10 +32,13 @@ from clearing.governance.requests import (
 )
 from clearing.transactions import Transaction
 from tests.clearing.state.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS, secret
-from tests.sim.clearing.exchange import ENVELOPES, FIRST, LISTED, Exchange
+from tests.clearing.validators.chamber import envelope_secret
+from tests.sim.clearing.electorate import Electorate, in_force
+from tests.sim.clearing.exchange import FIRST, LISTED, Exchange
+from tests.sim.clearing.variants import listing
 
-REBEL, WAVERER = 3, 2
-"""Validators."""
+REBEL, WAVERER = 4, 3
+"""Validators by name."""
 WORDS: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("market.trade_fee_ppm", (50, 100, 150)),
     ("market.liquidation_penalty_ppm", (0, 5_000, 20_000)),
@@ -73,14 +76,15 @@ HOSTILE: tuple[tuple[str, tuple[int, ...]], ...] = (
 class Council:
     """Asks once in a while; the same seed asks the same."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, electorate: Electorate) -> None:
         self.chance = Random(seed * 17 + 3)
+        self.electorate = electorate
         self.revisions: dict[tuple[bytes, int], int] = {}
 
     def requests(self, world: Exchange) -> list[Transaction]:
         """Proposals, votes and halts of this block."""
         made: list[Transaction] = []
-        if self.chance.random() < 0.08:
+        if self.chance.random() < 0.12:
             made.append(self.proposal(world))
         if self.chance.random() < 0.02:
             made.append(self.emergency(world))
@@ -89,7 +93,7 @@ class Council:
     def proposal(self, world: Exchange) -> Transaction:
         """Something to vote on, by a validator, the house, or somebody who says to be one."""
         chance, network = self.chance, world.network
-        amendment = self.amendment(world.state.terms.genesis)
+        amendment = self.amendment(world)
         proposer = chance.choice((0, 1, 2, 3, HOUSE_PROPOSER))
         until = world.time_ms + chance.choice((1_000, 20_000, 60_000))
         words = GovernanceProposal(proposer, amendment, f"as of {world.state.now.height}", until, b"")
@@ -97,12 +101,18 @@ class Council:
         if proposer == HOUSE_PROPOSER:
             signed = sign_digest(secret(chance.choice((HOUSE, HOUSE, FIRST))), digest)
         else:
-            signed = ed25519.sign(ENVELOPES[chance.choice((proposer, proposer, proposer, 0))], digest)
+            secrets = secrets_of(world)
+            said = secrets[min(chance.choice((proposer, proposer, proposer, 0)), len(secrets) - 1)]
+            signed = ed25519.sign(said, digest)
         return msgspec.structs.replace(words, signature=signed)
 
-    def amendment(self, genesis: Genesis) -> Amendment:
+    def amendment(self, world: Exchange) -> Amendment:
         """One in four is hostile."""
-        chance = self.chance
+        chance, genesis = self.chance, world.state.terms.genesis
+        if world.variant.listings and chance.random() < 0.3:
+            return listing(genesis, world.time_ms, chance)
+        if world.variant.validators_change and chance.random() < 0.2:
+            return self.electorate.amendment(world)
         kind = chance.random()
         if kind < 0.1:
             return InstrumentHalt(chance.choice((BTC_PERP, ETH_PERP, 77)), chance.randint(0, 400))
@@ -116,6 +126,11 @@ class Council:
             pattern = value_at(genesis, f"instruments.{BTC_PERP}")
             more = msgspec.structs.replace(pattern, id=LISTED, name="BTC-MORE")
             return TermsAmendment((change_of(genesis, f"instruments.{LISTED}", more),))
+        return self.terms(genesis)
+
+    def terms(self, genesis: Genesis) -> TermsAmendment:
+        """Other words in one or two places."""
+        chance = self.chance
         hostile = chance.random() < 0.25
         changes = []
         for path, values in chance.sample(HOSTILE if hostile else WORDS, chance.choice((1, 1, 2))):
@@ -140,15 +155,21 @@ class Council:
         for proposal, held in world.state.proposals.ordered():
             if held.stage is Stage.CLOSED:
                 continue
-            for validator in range(len(ENVELOPES)):
-                wavers = validator == WAVERER and self.chance.random() < 0.1
-                if (proposal, validator) in self.revisions and not wavers:
+            for index, validator in enumerate(in_force(world).validators):
+                name = world.names[validator.envelope_key]
+                wavers = name == WAVERER and self.chance.random() < 0.1
+                if (proposal, name) in self.revisions and not wavers:
                     continue
                 if self.chance.random() < 0.5:
                     continue
-                revision = self.revisions.get((proposal, validator), 0) + 1
-                self.revisions[(proposal, validator)] = revision
-                approve = validator != REBEL and (not wavers or self.chance.random() < 0.5)
-                vote = GovernanceVote(proposal, validator, approve, revision, world.time_ms + 60_000, bytes(64))
-                made.append(sign_vote(vote, world.network, ENVELOPES[validator]))
+                revision = self.revisions.get((proposal, name), 0) + 1
+                self.revisions[(proposal, name)] = revision
+                approve = name != REBEL and (not wavers or self.chance.random() < 0.5)
+                vote = GovernanceVote(proposal, index, approve, revision, world.time_ms + 60_000, bytes(64))
+                made.append(sign_vote(vote, world.network, envelope_secret(name)))
         return made
+
+
+def secrets_of(world: Exchange) -> list[bytes]:
+    """Of the validators in force, in their order."""
+    return [envelope_secret(world.names[each.envelope_key]) for each in in_force(world).validators]

@@ -30,7 +30,8 @@ from clearing.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.liquidation.receipts import BackstopTook, CashSplit, Reduced, SliceSold
 from clearing.receipts import Liquidated, WithdrawalConfirmed
 from clearing.state.state import State
-from tests.sim.clearing.audit import Told, is_good_price, require
+from tests.sim.clearing.audit import Told, is_good_price
+from tests.sim.clearing.violation import require
 
 OTHERS = (Layer.HOUSE_CAPITAL, Layer.SURVIVORS, Layer.ASSESSMENTS)
 

@@ -3,50 +3,73 @@
 Rule: all chance comes out of the story's seed. It knows no strategies.
 """
 
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
 import msgspec
 
 from clearing.accounts.kinds import AccountKind
-from clearing.base import ed25519
-from clearing.base.secp256k1 import address, sign_digest
-from clearing.base.validators import ValidatorSet
-from clearing.blocks import BlockResult
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.secp256k1 import address
+from clearing.base.units import DAY_MS
+from clearing.blocks import Block, BlockResult, Observed, ProvenOffence
 from clearing.extension import PriceReport, VoteExtension
 from clearing.facts import ChainHeartbeat, Fact
-from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms
-from clearing.prices.terms import FundingTerms, PriceTerms
-from clearing.transactions import Transaction
+from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms, check_genesis
+from clearing.prices.receipts import FeedStatus
+from clearing.prices.terms import PriceTerms
+from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
+from clearing.validators.sets import sets_of
 from tests.clearing.collateral.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything
 from tests.clearing.state.test_whole_requirement_in_the_state import genesis as whole_requirement
-from tests.clearing.state.world import ALICE, BTC, CAROL, DOLLAR, ETH, HOUSE, OWNER, USDC_1, USDC_2, WETH_1, secret
+from tests.clearing.state.world import (
+    ALICE,
+    BTC,
+    CAROL,
+    DOLLAR,
+    ETH,
+    HOUSE,
+    OWNER,
+    START_MS,
+    USD,
+    USDC_1,
+    USDC_2,
+    WETH_1,
+    secret,
+)
+from tests.clearing.validators.chamber import key_of, set_with
 from tests.sim.clearing.crisis_terms import BACKSTOP, STRESS, crisis_of, is_calm, ranges_of
+from tests.sim.clearing.signatures import sign_as
+from tests.sim.clearing.variants import (
+    FUNDING,
+    OTHER,
+    OTHER_1,
+    OTHER_2,
+    OTHER_FEED,
+    SOL,
+    client_terms,
+    prices_of,
+    variant_of,
+    with_variant,
+)
 
 MEMBERS = 12
 FIRST = 10
 """Member and account number of the first agent; an agent's client account is its own number + CLIENT."""
 CLIENT = 100
 LATER_MS = 4 * 3_600_000
-"""Expiries come after those of the smaller tests, but for one story in many within it."""
-FUNDING = FundingTerms(
-    premium_cap_ppm=50_000,
-    window_ms=60_000,
-    depth_lots=5_000,
-    interval_ms=10_000,
-    period_ms=28_800_000,
-    rate_cap_ppm=50_000,
-    interest_ppm=100,
-    dampener_ppm=500,
-)
-LIAR = 3
+"""Expiries come after those of the smaller tests, but for those of a variant."""
+NAMES = range(1, 9)
+"""Of all who may be validators; `envelope_secret` of a name is its key. The first four are at genesis."""
+LIAR = 4
 """The validator that tells other prices than the others, alone."""
-ENVELOPES = tuple(sorted((bytes([each + 1]) * 32 for each in range(4)), key=ed25519.public_key))
-"""Secrets of the validators, in order of their keys."""
 LISTED = 9
 """Instrument that a vote may list."""
 WITHDRAWAL_MS = 20_000
 """So soon a withdrawal that nobody takes on chain is lost, but for what gates give back."""
+DAY_BLOCKS = 45
+"""After so many blocks the day ends at once where there are venues, so that statements are due."""
 STORY_MARKET = MarketParameters(
     move_cap_ppm=300_000,
     epoch_blocks=5,
@@ -58,14 +81,14 @@ STORY_MARKET = MarketParameters(
 
 
 def story_genesis(seed: int) -> Genesis:
-    """Everything on; which of two requirements depends on the seed."""
-    base = genesis_of_everything(seed, STORY_MARKET)
+    """Everything on; which of two requirements, and what else there is, depends on the seed."""
+    base, variant = genesis_of_everything(seed, STORY_MARKET), variant_of(seed)
     agents = tuple(
         MemberTerms(
             each,
             f"agent-{each}",
             address(secret(each)),
-            (AccountTerms(each, AccountKind.HOUSE), AccountTerms(each + CLIENT, AccountKind.CLIENT)),
+            (AccountTerms(each, AccountKind.HOUSE), client_terms(each + CLIENT, variant)),
         )
         for each in range(FIRST, FIRST + MEMBERS)
     )
@@ -77,46 +100,59 @@ def story_genesis(seed: int) -> Genesis:
         change(each, expiry_ms=each.expiry_ms + LATER_MS) if each.expiry_ms else change(each, funding=FUNDING)
         for each in base.instruments
     )
-    validators = [
-        change(each, envelope_key=ed25519.public_key(own))
-        for each, own in zip(base.validators.validators, ENVELOPES, strict=True)
-    ]
-    return change(
+    genesis = change(
         base,
         members=(*base.members, *agents),
         risk=whole,
         instruments=instruments,
-        validators=ValidatorSet(tuple(validators)),
+        validators=set_with(dict.fromkeys(NAMES[:4], 10)),
         ranges=ranges_of(seed),
         crisis=crisis_of(seed),
         market=base.market if is_calm(seed) else change(base.market, withdrawal_valid_ms=WITHDRAWAL_MS),
     )
+    genesis = with_variant(genesis, variant)
+    check_genesis(genesis)
+    return genesis
 
 
 class Exchange(Vaults):
     """Blocks with prices, facts and requests; `ticks` is what honest validators see."""
 
     def __init__(self, seed: int) -> None:
+        self.names = {key_of(name): name for name in NAMES}
         super().__init__(story_genesis(seed), check=False)
+        self.variant = variant_of(seed)
         self.is_calm = is_calm(seed)
         self.may_leave = self.is_calm or seed % 5 == 0
         self.chance = Random(seed)
-        for each in range(FIRST, FIRST + MEMBERS):
-            OWNER.update({each: each, each + CLIENT: each})
-        self.coming: list[Fact] = []
-        """Deposits that were sighted and will be final."""
+        self.ticks.update(prices_of(self.variant))
+        self.signers: dict[int, int] = {}
+        """By account of a client with a key: whose secret that is."""
+        self.owned: dict[int, list[int]] = {}
+        """By member: its accounts, those of the ledger left out."""
+        self.traded: list[int] = []
+        """Instruments that are listed and have not expired."""
+        self.open: set[int] = set()
+        """Those of them with an open price."""
+        self.look()
         self.silent: tuple[int, ...] = ()
+        self.lost: tuple[int, ...] = ()
+        """Chains that never return."""
         self.unpriced: tuple[int, ...] = ()
         self.lies: dict[int, int] = {}
         """What the liar tells instead, by feed."""
+        self.half_heard: list[Fact] = []
+        """What only half of the validators have told."""
+        self.offences: tuple[ProvenOffence, ...] = ()
         self.go()
         # Where the house has little, it takes over little: what it cannot, others have to.
         dollars = 200_000 if self.is_calm or seed % 3 else 1_000
-        for asset in (USDC_1, USDC_2):
-            self.go(facts=[self.deposit_fact(HOUSE, asset, dollars * DOLLAR)])
+        for asset in self.cash_tokens:
+            self.go(facts=[self.deposit_fact(HOUSE, asset, self.amount(asset, dollars * DOLLAR))])
         if not self.is_calm:
-            self.go(facts=[self.deposit_fact(each, USDC_1, 50_000 * DOLLAR) for each in (ALICE, BACKSTOP, CAROL)])
-
+            for asset in (USDC_1, OTHER_2) if self.variant.second_group else (USDC_1,):
+                amount = self.amount(asset, 50_000 * DOLLAR)
+                self.go(facts=[self.deposit_fact(each, asset, amount) for each in (ALICE, BACKSTOP, CAROL)])
         self.opened_height = self.state.now.height
 
     @property
@@ -124,21 +160,62 @@ class Exchange(Vaults):
         """Whether the next block is the first in which members act."""
         return self.state.now.height == self.opened_height
 
+    @property
+    def cash_tokens(self) -> tuple[int, ...]:
+        """Cash tokens of all groups."""
+        return (*CASH, OTHER_1, OTHER_2) if self.variant.second_group else CASH
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """Cash groups."""
+        return (USD, OTHER) if self.variant.second_group else (USD,)
+
+    def group_of(self, asset: int) -> int:
+        """The cash group of a token."""
+        return self.state.terms.assets[asset].cash_group
+
+    @property
+    def fund_group(self) -> int:
+        """What contributions are called for in, 0 without a fund."""
+        size = self.state.fund_sizes.get(0)
+        return size.cash_group if size else 0
+
+    def look(self) -> None:
+        """Read whose accounts are whose, and what is listed, out of the state."""
+        self.owned = {}
+        for account, record in self.state.accounts.ordered():
+            if account == HOUSE_ACCOUNT or record.member != HOUSE:
+                OWNER[account] = record.member
+                self.owned.setdefault(record.member, []).append(account)
+            if any(record.key):
+                known = self.signers.get(record.parent)
+                self.signers[account] = account if known is None else known
+        now_ms = self.state.now.time_ms
+        listed = self.state.terms.instruments
+        self.traded = [each for each, terms in listed.items() if not terms.expired(now_ms)]
+        feeds = {feed for feed, found in self.state.feeds.ordered() if found.status == FeedStatus.OPEN}
+        self.open = {each for each in self.traded if listed[each].feed in feeds}
+
     def move(self) -> None:
         """One step of every price: calm for most of the time, then a jump, a gap, or a chain that stands still."""
-        chance = self.chance
-        for feed, spread in ((BTC, 8_000), (ETH, 10_000), (RATE_FEED, 200)):
+        chance, variant = self.chance, self.variant
+        self.look()
+        more = ((SOL, 15_000),) if variant.listings else ()
+        for feed, spread in ((BTC, 8_000), (ETH, 10_000), (RATE_FEED, 200), *more):
             wild = 12 if chance.random() < 0.04 else 1
             change = chance.randint(-spread * wild, spread * wild)
             self.ticks[feed] = max(self.ticks[feed] * (10**6 + change) // 10**6, 2)
-        if not self.is_calm and chance.random() < 0.008:
+        if not self.is_calm and chance.random() < (0.025 if variant.crashes else 0.008):
             # A gap: within the cap most members are called at once, beyond it the feed halts first.
             feed = chance.choice((BTC, ETH))
-            self.ticks[feed] = max(self.ticks[feed] * chance.choice((60, 72, 80, 120, 128, 170)) // 100, 2)
+            jumps = (45, 50, 60, 150, 170, 190) if variant.crashes else (60, 72, 80, 120, 128, 170)
+            self.ticks[feed] = max(self.ticks[feed] * chance.choice(jumps) // 100, 2)
         if chance.random() < 0.02:
             told = chance.choice((1_000_000, 1_000_000, 985_000, 950_000))
             # Once its tokens have left, a group has no cash any more: seldom, or nothing else would happen.
             self.ticks[USDC_FEED] = told if self.may_leave else max(told, 985_000)
+        if variant.second_group and chance.random() < 0.01:
+            self.ticks[OTHER_FEED] = chance.choice((1_000_000, 1_000_000, 985_000, 950_000, 400_000))
         if chance.random() < 0.03:
             self.silent = chance.choice(((), (), (1,), (2,)))
         if chance.random() < 0.06:
@@ -148,16 +225,61 @@ class Exchange(Vaults):
         """One block of one second, seldom of more."""
         chance = self.chance
         after_ms = chance.choice((1_000,) * 12 + (400, 4_000)) if chance.random() < 0.995 else 3_700_000
+        if self.variant.venues and self.state.now.height == self.opened_height + DAY_BLOCKS:
+            after_ms = max((START_MS // DAY_MS + 1) * DAY_MS + 61_000 - self.state.now.time_ms, after_ms)
         for chain in self.heads:
-            if chain not in self.silent:
+            if chain not in self.silent and chain not in self.lost:
                 self.heads[chain] += 1
                 facts.append(ChainHeartbeat(chain, self.heads[chain], bytes(32)))
+        facts = [each for each in facts if each.chain_id not in self.lost]
         time_ms = self.state.now.time_ms + after_ms
         told = {feed: ticks for feed, ticks in self.ticks.items() if feed not in self.unpriced}
-        honest = VoteExtension(_reports(told, time_ms), tuple(facts))
-        liar = VoteExtension(_reports({**told, **self.lies}, time_ms), tuple(facts))
-        extensions = [liar if at == LIAR else honest for at in range(4)]
+        told = {feed: ticks for feed, ticks in told.items() if feed in self.state.feeds}
+        honest = VoteExtension(_reports(told, time_ms), (*self.half_heard, *facts))
+        lies = {feed: ticks for feed, ticks in self.lies.items() if feed in told}
+        liar = VoteExtension(_reports({**told, **lies}, time_ms), honest.facts)
+        self.half_heard = []
+        half = honest
+        if self.variant.validators_change and facts and chance.random() < 0.1:
+            # Every second validator is late to tell: the others' words must count with its own in the next block.
+            self.half_heard, half = facts, msgspec.structs.replace(honest, facts=())
+        speakers = [self.names[each.envelope_key] for each in sets_of(self.state).last.validators]
+        extensions = [liar if name == LIAR else half if name % 2 else honest for name in speakers]
         return self.apply(self.make_block(requests, extensions, after_ms))
+
+    def make_block(
+        self,
+        transactions: Iterable[Transaction] = (),
+        extensions: Sequence[VoteExtension | None] = (),
+        after_ms: int = 1_000,
+    ) -> Block:
+        """By the validators that certified the height below, in their order."""
+        certified = sets_of(self.state).last
+        observed = tuple(
+            Observed(at, validator.power, told)
+            for at, (validator, told) in enumerate(zip(certified.validators, extensions, strict=False))
+        )
+        now, offences = self.state.now, self.offences
+        self.offences = ()
+        return Block(
+            now.height + 1, now.time_ms + after_ms, observed, certified.total_power, tuple(transactions), offences
+        )
+
+    def signer(self, account: int) -> int:
+        """Whose secret signs for money that leaves the account."""
+        return self.signers.get(account, OWNER.get(account, 0))
+
+    def withdrawal(self, account: int, asset: int, units: int, to: bytes = b"\x77" * 20, **changes: int) -> Withdrawal:
+        """Signed by whoever may take money out."""
+        words = msgspec.structs.replace(self.worded(Withdrawal, account, asset, units, to), **changes)
+        signed: Withdrawal = self.signed_by(words, signature=self.signer(account))
+        return signed
+
+    def transfer(self, account: int, recipient: int, micros: int, group: int = USD) -> CashTransfer:
+        """As a withdrawal, between accounts."""
+        words = self.worded(CashTransfer, account, recipient, group, micros)
+        signed: CashTransfer = self.signed_by(words, signature=self.signer(account))
+        return signed
 
     def worded(self, kind: type[Any], account: int, *fields: object, nonce: bool = True, signatures: int = 1) -> Any:
         """A request of `account` that nobody has signed."""
@@ -168,16 +290,39 @@ class Exchange(Vaults):
     def signed_by(self, words: Any, **members: int) -> Any:
         """The request, signed by the members named under each field."""
         digest = words.digest(self.network)
-        signatures = {field: sign_digest(secret(member), digest) for field, member in members.items()}
+        signatures = {field: sign_as(member, digest) for field, member in members.items()}
         return msgspec.structs.replace(words, **signatures)
+
+    def sign(self, account: int, request: Any, field: str = "signature") -> Any:
+        """The request, signed by the account's member."""
+        return self.signed_by(request, **{field: OWNER.get(account, 0)})
+
+    def trade(
+        self, buyer: int, seller: int, instrument: int, lots: int, ticks: int, trade_id: int = 0, **changes: int
+    ) -> Trade:
+        """Signed by both sides' members."""
+        self.trade_ids += 1
+        until = self.time_ms + 60_000
+        terms = (1, trade_id or self.trade_ids, buyer, seller, instrument, lots, ticks, until)
+        words = msgspec.structs.replace(Trade(*terms, bytes(65), bytes(65)), **changes)
+        signers = {"buyer_signature": OWNER.get(buyer, 0), "seller_signature": OWNER.get(seller, 0)}
+        return self.signed_by(words, **signers)  # type: ignore[no-any-return]
 
     def ask(self, kind: type[Any], account: int, *fields: object) -> Any:
         """A request of `account`, signed by its member."""
         return self.sign(account, self.worded(kind, account, *fields))
 
+    def amount(self, asset: int, units: int) -> int:
+        """Token base units of clearing units of genesis."""
+        return self.state.terms.assets[asset].to_amount(units)
+
     def pay(self, account: int, asset: int, units: int) -> Fact:
         """A deposit that is final in this block."""
-        return self.deposit_fact(account, asset, self.state.terms.assets[asset].to_amount(units))
+        return self.deposit_fact(account, asset, self.amount(asset, units))
+
+    def halted(self) -> list[int]:
+        """Feeds that are halted."""
+        return [feed for feed, found in self.state.feeds.ordered() if found.status == FeedStatus.HALTED]
 
 
 def _reports(told: dict[int, int], time_ms: int) -> tuple[PriceReport, ...]:

@@ -5,21 +5,25 @@ from random import Random
 
 from clearing.apply_block import apply_block
 from clearing.codes import ClearingCode
-from clearing.default.receipts import ClientRescued
 from clearing.default.records import MemberStatus
 from clearing.default.status import member_status
 from clearing.facts import Fact, WithdrawalNotExecuted
 from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed, WithdrawalReleased
-from clearing.rules import RULES
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
 from clearing.transactions import Transaction
-from tests.clearing.state.world import OWNER, SALT, executed
-from tests.sim.clearing.agents import KINDS, Agent, Offer
-from tests.sim.clearing.audit import Watch, audit_block, require
+from tests.clearing.state.world import SALT, executed
+from tests.sim.clearing.agents import KINDS, Agent, Newcomer, Offer
+from tests.sim.clearing.audit import Watch, audit_block
 from tests.sim.clearing.council import Council
 from tests.sim.clearing.crisis_audit import CrisisAudit, audit_end
+from tests.sim.clearing.electorate import Electorate
 from tests.sim.clearing.exchange import FIRST, MEMBERS, Exchange
+from tests.sim.clearing.floor import Floor
+from tests.sim.clearing.signatures import looked_up
+from tests.sim.clearing.variant_audit import VariantAudit
+from tests.sim.clearing.variants import NEWCOMER
+from tests.sim.clearing.violation import require
 
 QUIET_BLOCKS = 150
 STRANGER_BLOCKS = 16
@@ -33,9 +37,14 @@ class Story:
         self.chance = Random(seed * 7919 + 1)
         self.world = Exchange(seed)
         self.agents: list[Agent] = [KINDS[at % len(KINDS)](FIRST + at, seed * 1000 + at) for at in range(MEMBERS)]
+        if self.world.variant.listings:
+            self.agents.append(Newcomer(NEWCOMER, seed * 1000 + NEWCOMER))
         self.watch = Watch()
         self.audit = CrisisAudit()
-        self.council = Council(seed)
+        self.variant_audit = VariantAudit()
+        self.electorate = Electorate(seed)
+        self.council = Council(seed, self.electorate)
+        self.floor = Floor(seed)
         self.accepted: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
@@ -47,7 +56,7 @@ class Story:
 
     def run(self, blocks: int) -> None:
         """So many blocks, then quiet ones until all has ended. Raises Violation or Bug."""
-        with self.watch.watching():
+        with looked_up(), self.watch.watching():
             for _ in range(blocks):
                 self.block()
             for _ in range(QUIET_BLOCKS):
@@ -62,6 +71,7 @@ class Story:
     def quiet(self) -> None:
         """Prices stand still, everything is seen, nobody asks for anything."""
         self.world.silent, self.world.unpriced, self.world.lies = (), (), {}
+        self.world.look()
         self.apply([], self.bridge())
 
     def block(self) -> None:
@@ -69,12 +79,15 @@ class Story:
         world = self.world
         world.move()
         facts = [fact for agent in self.agents for fact in agent.facts(world)] + self.bridge()
-        requests = self.trades() + [each for agent in self.agents for each in agent.requests(world)]
+        present = [agent for agent in self.agents if agent.account in world.owned]
+        requests = self.trades(present) + self.floor.requests(world) + self.electorate.requests(world)
+        for agent in present:
+            requests += agent.requests(world) + agent.besides(world)
         if not world.is_calm:
-            facts += [fact for agent in self.agents for fact in agent.dues(world)]
-            more = [each for agent in self.agents for each in agent.in_crisis(world)] + self.council.requests(world)
-            requests += [each for each in more if type(each) in RULES]
+            facts += [fact for agent in present for fact in agent.dues(world)]
+            requests += [each for agent in present for each in agent.in_crisis(world)] + self.council.requests(world)
         self.chance.shuffle(requests)
+        world.offences = self.electorate.offences(world)
         self.apply(requests, facts)
 
     def apply(self, requests: list[Transaction], facts: list[Fact]) -> None:
@@ -90,6 +103,7 @@ class Story:
         self.prices = [*self.prices[-40:], (world.state.now.time_ms, priced)]
         audit_block(world.state, result, self.prices)
         self.audit.block(world.state, result, self.prices)
+        self.variant_audit.block(world.state, result)
         world.blocks.clear()
         world.results.clear()
         refused = {receipt.index: receipt.code for receipt in result.receipts if isinstance(receipt, Refused)}
@@ -106,21 +120,21 @@ class Story:
         for receipt in result.receipts:
             if isinstance(receipt, WithdrawalReleased):
                 self.released.append(receipt)
-            elif isinstance(receipt, ClientRescued):
-                OWNER.update(dict.fromkeys((receipt.account, *receipt.children), receipt.to_member))
 
     def stranger(self) -> State:
         """The state as somebody has it who has just read a snapshot of it."""
         world = self.world
         return import_state(world.genesis, SALT, export_state(world.state))
 
-    def trades(self) -> list[Transaction]:
+    def trades(self, present: list[Agent]) -> list[Transaction]:
         """Offers that somebody takes, signed by both."""
         made: list[Transaction] = []
         # Whoever may not trade tries all the same, but seldom.
-        trading = [each for each in self.agents if self._is_active(each) or self.chance.random() < 0.05]
+        trading = [each for each in present if self._is_active(each) or self.chance.random() < 0.05]
         for agent in trading:
             for offer in agent.offers(self.world):
+                if offer.instrument not in self.world.open and self.chance.random() < 0.95:
+                    continue
                 taker = next((each for each in self._others(agent, trading) if each.takes(self.world, offer)), None)
                 if taker is not None:
                     made.append(self._trade(offer, taker.account))
@@ -132,10 +146,15 @@ class Story:
         now_s = self.world.state.now.time_ms // 1000
         while self.released and self.chance.random() < 0.5:
             one = self.released.pop(0)
-            if one.not_after_s <= now_s or (not self.world.is_calm and self.chance.random() < 0.1):
+            if (
+                one.not_after_s <= now_s
+                or one.chain_id in self.world.lost
+                or (not self.world.is_calm and self.chance.random() < 0.1)
+            ):
                 self.lost.append(one)
             else:
                 told.append(executed(one.chain_id, one.nonce))
+        told += self.electorate.facts(self.world)
         for one in [each for each in self.lost if each.not_after_s < now_s]:
             self.lost.remove(one)
             told.append(not_executed(one))

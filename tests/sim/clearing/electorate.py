@@ -1,0 +1,123 @@
+"""Validators that come, go and misbehave, the vaults that follow them, and a chain that never returns.
+
+Rule: as agents: asks, never writes. What may not move at once, or has too few approvals, is asked for, too.
+"""
+
+from random import Random
+
+import msgspec
+
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.blocks import ProvenOffence
+from clearing.facts import Fact, ValidatorsRotated
+from clearing.governance.amendments import Amendment, ValidatorsAmendment, VaultDetachment
+from clearing.transactions import Transaction
+from clearing.validators.misbehaviour import is_reported
+from clearing.validators.requests import ValidatorChange, approve, with_approval
+from clearing.validators.sets import seats_of, set_of
+from tests.clearing.validators.chamber import envelope_secret, key_of, validator
+from tests.sim.clearing.exchange import LIAR, NAMES, Exchange
+
+FEWEST, MOST = 4, 6
+POWERS = (8, 10, 10, 12)
+LOST_CHAIN = 2
+
+
+class Electorate:
+    """Asks once in a while; the same seed asks the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(seed * 29 + 5)
+        self.loses_chain = self.chance.random() < 0.4
+        """Whether a vault will be waited for in vain."""
+
+    def requests(self, world: Exchange) -> list[Transaction]:
+        """A change of validators, by those in force."""
+        if not world.variant.validators_change or self.chance.random() > 0.04:
+            return []
+        left, entered = self.moves(in_force(world))
+        change = change_of_set(world, left, entered)
+        names = [world.names[each.envelope_key] for each in in_force(world).validators]
+        if self.chance.random() < 0.2:
+            names = self.chance.sample(names, self.chance.randint(1, len(names)))
+        for index, each in enumerate(in_force(world).validators):
+            if world.names[each.envelope_key] in names:
+                secret = envelope_secret(world.names[each.envelope_key])
+                change = with_approval(change, approve(change, world.network, index, secret))
+        if self.chance.random() < 0.1:
+            change = msgspec.structs.replace(change, number=change.number + 1)
+        return [change]
+
+    def moves(self, before: ValidatorSet) -> tuple[list[bytes], list[Validator]]:
+        """Who goes, and who comes or has another power: one, seldom two."""
+        chance = self.chance
+        present = {each.envelope_key: each.power for each in before.validators}
+        absent = [name for name in NAMES if key_of(name) not in present]
+        kind = chance.random()
+        if kind < 0.4 and len(present) > FEWEST:
+            return chance.sample(sorted(present), 2 if kind < 0.05 else 1), []
+        if kind < 0.8 and len(present) < MOST and absent:
+            return [], [validator(chance.choice(absent), chance.choice(POWERS))]
+        name = chance.choice([each for each in NAMES if key_of(each) in present and each != LIAR])
+        return [], [validator(name, chance.choice((*POWERS, 9, 11)))]
+
+    def amendment(self, world: Exchange) -> Amendment:
+        """The same by a vote, or that a vault that nobody hears of is waited for no more."""
+        held = world.state.changes.get(0)
+        if held is not None and held.waiting:
+            return VaultDetachment(*self.chance.choice(held.waiting))
+        left, entered = self.moves(in_force(world))
+        return ValidatorsAmendment(in_force(world).hash, tuple(left), tuple(entered))
+
+    def facts(self, world: Exchange) -> list[Fact]:
+        """Vaults that have followed, each after a while."""
+        held = world.state.changes.get(0)
+        if held is None or world.state.now.height <= held.height:
+            return []
+        if self.loses_chain and held.number > 1:
+            world.lost = (LOST_CHAIN,)
+        told: list[Fact] = []
+        for chain, vault in held.waiting:
+            if chain not in world.silent and self.chance.random() < 0.3:
+                hashed = set_of(world.state, held.number).hash
+                told.append(
+                    ValidatorsRotated(
+                        chain, vault, held.height + 1, hashed, 50, b"\x0b" * 32, held.number.to_bytes(32, "big")
+                    )
+                )
+        return told
+
+    def offences(self, world: Exchange) -> tuple[ProvenOffence, ...]:
+        """What consensus proves of somebody, seldom."""
+        height = world.state.now.height
+        if not world.variant.validators_change or self.chance.random() > 0.02:
+            return ()
+        if len(in_force(world).validators) <= FEWEST:
+            # Or removals would leave the liar with more than a third.
+            return ()
+        key, kind = key_of(self.chance.choice(NAMES)), self.chance.randint(1, 2)
+        if is_reported(world.state, key, height, kind):
+            return ()
+        return (ProvenOffence(key, kind, height, 0, 10),)
+
+
+def in_force(world: Exchange) -> ValidatorSet:
+    """The set that a change starts from, and that votes."""
+    return set_of(world.state, seats_of(world.state).next)
+
+
+def change_of_set(world: Exchange, left: list[bytes], entered: list[Validator]) -> ValidatorChange:
+    """A change that states the truth about itself."""
+    before = in_force(world)
+    kept = {each.envelope_key: each for each in before.validators if each.envelope_key not in left}
+    kept.update((each.envelope_key, each) for each in entered)
+    after = ValidatorSet(tuple(kept[key] for key in sorted(kept)))
+    return ValidatorChange(
+        number=seats_of(world.state).next + 1,
+        before=before.hash,
+        after=after.hash,
+        left=tuple(sorted(left)),
+        entered=tuple(sorted(entered, key=lambda each: each.envelope_key)),
+        not_after_ms=world.time_ms + 60_000,
+        approvals=(),
+    )

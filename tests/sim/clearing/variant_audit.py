@@ -1,0 +1,185 @@
+"""What must hold about accounts, clients' keys, venues and validators: computed apart from the rules.
+
+Rule: as `tests.sim.clearing.audit`. Whoever may move money, trade for another or change a set is worked out anew from
+signatures, mandates and powers.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from clearing.accounts.kinds import AccountKind
+from clearing.accounts.requests import AccountPorting, TokenTransfer
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.base.secp256k1 import recover
+from clearing.base.units import DAY_MS
+from clearing.base.validators import ValidatorSet
+from clearing.blocks import BlockResult
+from clearing.collateral.requests import ClaimSwap, LimitedWithdrawal
+from clearing.default.requests import ClientRescue
+from clearing.holdings import holdings_of
+from clearing.ledger import CLEARING_ACCOUNT, FUND_ACCOUNT
+from clearing.receipts import TradeNovated
+from clearing.run import Run
+from clearing.settling.receipts import Delivered
+from clearing.state.state import State
+from clearing.trades.requests import TradeReport
+from clearing.transactions import CashTransfer, Transaction, Withdrawal
+from clearing.transfers import Transfer, TransferCode
+from clearing.validators.sets import heard, sets_of
+from tests.sim.clearing.variants import VENUES
+from tests.sim.clearing.violation import require
+
+LEAVING = (Withdrawal, LimitedWithdrawal, CashTransfer, TokenTransfer, ClaimSwap)
+MEMBERS_OWN = frozenset(
+    (
+        TransferCode.ESTATE_POOLED,
+        TransferCode.DEFICIT_CURED,
+        TransferCode.ASSESSMENT,
+        TransferCode.FUND_CONTRIBUTION,
+        TransferCode.PENALTY_TO_FUND,
+    )
+)
+"""What nobody's client ever pays, but for a penalty of its own."""
+LEDGER_ACCOUNTS = 2**48
+
+
+class VariantAudit:
+    """Remembers what must not happen twice, and how the set of validators moves on."""
+
+    def __init__(self) -> None:
+        self.novated: set[tuple[int, int]] = set()
+        self.before: tuple[ValidatorSet, ValidatorSet, ValidatorSet] | None = None
+
+    def block(self, after: State, result: BlockResult) -> None:
+        """Everything."""
+        for receipt in result.receipts:
+            if isinstance(receipt, TradeNovated) and receipt.venue in VENUES:
+                key = (receipt.venue, receipt.venue_trade_id)
+                require(key not in self.novated, "a venue's trade was novated twice", key=key)
+                self.novated.add(key)
+            elif isinstance(receipt, Delivered):
+                audit_delivery(after, receipt, result.transfers)
+        audit_counts(after)
+        audit_clients_money(after, result)
+        self.sets(after)
+        audit_words(after)
+
+    def sets(self, after: State) -> None:
+        """Sets move up by one height a block; what comes next differs by a third of the power at most."""
+        now = sets_of(after)
+        if self.before is not None:
+            last, current, coming = self.before
+            moved_on = (now.heard, now.last, now.now) == (last, current, coming)
+            require(moved_on, "validators of another height", height=after.now.height)
+            require(is_third(coming, now.next), "more than a third of the power left", height=after.now.height)
+            require(is_third(now.next, coming), "more than a third of the power came", height=after.now.height)
+        self.before = (now.last, now.now, now.next)
+
+
+def is_third(one: ValidatorSet, other: ValidatorSet) -> bool:
+    """Whether no more than a third of the power of `one` is not in `other`."""
+    there = {(each.envelope_key, each.bls_key): each.power for each in other.validators}
+    gone = sum(max(each.power - there.get((each.envelope_key, each.bls_key), 0), 0) for each in one.validators)
+    return 3 * gone <= sum(each.power for each in one.validators)
+
+
+def audit_delivery(after: State, receipt: Delivered, transfers: Sequence[Transfer]) -> None:
+    """What some deliver is what others take, and what these pay is the price of it, to the unit."""
+    for code, total in ((TransferCode.DELIVERY, receipt.units), (TransferCode.DELIVERY_PAYMENT, receipt.paid)):
+        own = [each for each in transfers if each.code is code and each.cause == receipt.instrument]
+        given = sum(each.amount for each in own if each.credit == CLEARING_ACCOUNT)
+        taken = sum(each.amount for each in own if each.debit == CLEARING_ACCOUNT)
+        require(given == taken == total, "a delivery that made something", told=receipt, given=given, taken=taken)
+    tick = after.terms.instruments[receipt.instrument].micros_per_tick
+    require(receipt.paid == receipt.lots * receipt.ticks * tick, "a delivery at another price", told=receipt)
+
+
+def audit_counts(after: State) -> None:
+    """Held trades of an account and accounts of a member are as many as are counted."""
+    counted: dict[int, int] = {}
+    for _, held in after.held_trades.ordered():
+        for side in (held.buyer, held.seller):
+            counted[side] = counted.get(side, 0) + 1
+    told = {account: count for account, count in after.held_counts.ordered() if count}
+    require(counted == told, "held trades are counted wrong", counted=counted, told=told)
+    of_member: dict[int, int] = {}
+    for account, record in after.accounts.ordered():
+        if account < LEDGER_ACCOUNTS:
+            of_member[record.member] = of_member.get(record.member, 0) + 1
+        for child in record.children:
+            own = after.accounts[child]
+            good = own.parent == account and (own.member, own.kind, own.key) == (record.member, record.kind, record.key)
+            require(good, "a sub-account that is not its parent's", account=account, child=child)
+    for member, counts in after.member_accounts.ordered():
+        require(counts.held == of_member.get(member, 0), "accounts are counted wrong", member=member, counts=counts)
+
+
+def audit_clients_money(after: State, result: BlockResult) -> None:
+    """What a member owes by itself is never taken from its client, and a client's cash stays the same client's."""
+    for each in result.transfers:
+        payer, payee = after.accounts.get(each.debit), after.accounts.get(each.credit)
+        if payer is None or payer.kind is not AccountKind.CLIENT:
+            continue
+        own = each.code is TransferCode.PENALTY_TO_FUND
+        require(own or each.code not in MEMBERS_OWN, "a client paid for its member", transfer=each)
+        inside = each.code in (TransferCode.CASH_TRANSFER, TransferCode.TOKEN_TRANSFER)
+        if inside and not any(payer.key) and payee is not None:
+            same = payee.kind is AccountKind.CLIENT and (payer.parent or each.debit) == (payee.parent or each.credit)
+            require(same, "a client's money went to another", transfer=each)
+        require(each.credit != FUND_ACCOUNT or own, "a client paid into the fund", transfer=each)
+
+
+def audit_words(after: State) -> None:
+    """What was told stands under validators that there are, each with the power that it has."""
+    validators = heard(after).validators
+    said = [(index, each.power) for (_, index), each in after.reports.ordered()]
+    said += [(index, each.power) for (_, index), each in after.beats.ordered()]
+    for table in (after.claims, after.custody_claims):
+        for _, claim in table.ordered():
+            said += [(each.validator, each.power) for each in claim.attestations]
+    good = all(index < len(validators) and power == validators[index].power for index, power in said)
+    require(good, "words of a validator that is not there", height=after.now.height)
+
+
+class Operation:
+    """Looks at one request: what was before, and what its words allow."""
+
+    def __init__(self, run: Run, transaction: Transaction) -> None:
+        self.run, self.transaction = run, transaction
+        self.key = b""
+        accounts = run.state.accounts
+        if isinstance(transaction, LEAVING) and transaction.account in accounts:
+            self.key = accounts[transaction.account].key
+        self.carried = self.holdings() if isinstance(transaction, AccountPorting | ClientRescue) else []
+
+    def holdings(self) -> list[Any]:
+        """Of the client's account that is ported, and of its sub-accounts."""
+        record = self.run.state.accounts.get(self.transaction.account)  # type: ignore[union-attr]
+        named: Iterable[int] = () if record is None else (self.transaction.account, *record.children)  # type: ignore[union-attr]
+        return [holdings_of(self.run.state, each) for each in named]
+
+    def accepted(self) -> None:
+        """It was: with the word that it needs, within the mandate, and nothing of a client's changed on the way."""
+        words, network = self.transaction, self.run.terms.network
+        if any(self.key):
+            signer = recover(words.digest(network), words.signature)  # type: ignore[union-attr]
+            require(signer == self.key, "a client's money left without its word", request=words)
+        if isinstance(words, AccountPorting | ClientRescue):
+            require(self.carried == self.holdings(), "porting changed what is ported", request=words)
+            key = self.run.state.accounts[words.account].key
+            if any(key):
+                signer = recover(words.digest(network), words.client_signature)
+                require(signer == key, "a client was ported without its word", request=words)
+        if isinstance(words, TradeReport) and words.venue in VENUES:
+            self.mandates(words)
+
+    def mandates(self, words: TradeReport) -> None:
+        """Whoever has not signed gave the venue a mandate for so much."""
+        sides = ((words.buyer, words.buyer_signature), (words.seller, words.seller_signature))
+        for account in (account for account, signature in sides if not signature and account != HOUSE_ACCOUNT):
+            held = self.run.state.mandates.get((account, words.venue))
+            require(held is not None, "a venue traded for somebody without a mandate", request=words)
+            if held is not None:
+                in_time = self.run.time_ms <= held.expires_ms and held.day == self.run.time_ms // DAY_MS
+                within = words.lots <= held.lots_max and held.used <= held.day_notional_max
+                require(in_time and within, "a venue traded beyond a mandate", request=words, mandate=held)
