@@ -14,12 +14,19 @@ from clearing.codes import ClearingCode, reject
 from clearing.collateral.terms import Check
 from clearing.gates.terms import AssetGate
 from clearing.genesis import Genesis
+from clearing.governance.protections import volatilities
 from clearing.instruments import InstrumentKind
 from clearing.margin.parameters import RiskGroup, Scenario
 
 RANGE_PPM_MIN = 10_000
 """No price scan range below one per cent: no requirement comes near zero."""
 VOLATILITY_RANGE_PPM_MIN = 10_000
+VOLATILITY_PPM_MIN, VOLATILITY_PPM_MAX = 50_000, 5_000_000
+"""At which options are marked, with every level of the surface."""
+SHOCK_DOWN_PPM_MIN = 100_000
+"""Of the volatility range, where volatility falls: with nothing of it there would be no such scenario."""
+RATE_PPM_MAX = 200_000
+"""The annual carry of dated instruments: it makes their marks."""
 HAIRCUT_PPM_MIN = 5_000
 """Of a token's price, and of the rate of a yield-bearing one."""
 GUARDED_HAIRCUT_PPM_MIN = 20_000
@@ -36,9 +43,13 @@ SKEW_RATE_PPM_MAX = 20_000
 """Then no deposit or withdrawal costs four per cent of itself."""
 FUNDING_DAY_PPM_MAX = 1_000_000
 """Of the notional, what funding may take in a day, however often it is paid."""
-MOVE_CAP_PPM_MAX = 500_000
-CONFIDENCE_PPM_MAX = 100_000
-REPORT_AGE_MS_MAX = 600_000
+PREMIUM_CAP_PPM_MAX = 100_000
+"""So far a perpetual's mark may be from its index by what is traded: further, trades would liquidate."""
+MOVE_CAP_PPM_MIN, MOVE_CAP_PPM_MAX = 10_000, 500_000
+"""With less, every move halts a feed, and what stays halted settles."""
+CONFIDENCE_PPM_MIN, CONFIDENCE_PPM_MAX = 500, 100_000
+REPORT_AGE_MS_MIN, REPORT_AGE_MS_MAX = 1_000, 600_000
+"""With less, no report is good, and a feed that nobody may tell settles."""
 WITHDRAWAL_VALID_MS_MIN = 3_600_000
 EPOCH_BLOCKS_MAX = 100_000
 CUSTODY_STRIDE_MAX = 100_000
@@ -63,6 +74,8 @@ WAITING_MIN = 64
 """So many withdrawals can wait at a time, or a delay would be a lock."""
 SILENCE_MS_MIN = 10_000
 """A chain is not halted, nor does its token leave its group, because its blocks take a while."""
+SILENCE_MS_MAX = 7 * DAY_MS
+"""Nor is a chain that died taken for alive for longer."""
 DEPEG_BAND_PPM_MIN = 5_000
 """A token does not leave its group because its price has a spread."""
 REPORT_AHEAD_MS_MAX = 60_000
@@ -71,7 +84,8 @@ GRACE_BLOCKS_MAX = 100
 """So long at most a price that nobody tells any more liquidates somebody."""
 SETTLE_BLOCKS_MIN = 100
 """Sooner, a hiccup of the oracle would end every position at the last good price, and void the tokens on the feed."""
-SOURCES_MIN_MAX = 64
+SOURCES_MIN_MAX = 8
+"""Independent markets that a report may be asked for: with more than there are, nobody could report."""
 AUCTION_BAND_PPM_MAX = 200_000
 INTEREST_MS_MIN = 1_000
 NAME_CHARS_MAX = 64
@@ -79,49 +93,17 @@ NAME_CHARS_MAX = 64
 LIQUIDATIONS_MAX = 10_000
 DEPOSIT_WINDOW_MAX = 1 << 16
 ACCOUNTS_MAX = 1 << 14
+STATEMENT_DAYS_MAX = 92
 """What one block, one vault and one member can make everybody compute and keep."""
-PROTECTIONS = {
-    "calls": ("deadline_blocks",),
-    "default": (
-        "house_capital_micros",
-        "assessment_blocks",
-        "auction_blocks",
-        "porting_blocks",
-        "halt_blocks",
-        "replenishment_blocks",
-    ),
-    "fund": ("minimum_micros",),
-    "gates": ("deficit_reserve", "give_back_expired"),
-}
-"""What protects somebody, once it is on: time to pay, to be ported, to bid; the house's own part; whole repayment."""
 
 
 def check_bounds(before: Genesis, after: Genesis) -> Rejected | None:
-    """Whether an amendment leaves everything within its bound, or as it was, and switches off nothing that protects."""
-    for field, was, now in protections(before, after):
-        if was and not now:
-            return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=now, was=was)
+    """Whether an amendment leaves everything within its bound, or as it was."""
     old = {(field, value) for field, value, good in bounds(before) if not good}
     for field, value, good in bounds(after):
         if not good and (field, value) not in old:
             return reject(ClearingCode.AMENDMENT_REFUSED, f"bounds.{field}", value=value)
     return None
-
-
-def protections(before: Genesis, after: Genesis) -> Iterator[tuple[str, int, int]]:
-    """(place, value before, value after) of what may be set, but once it is there not be taken away."""
-    for part, fields in PROTECTIONS.items():
-        was, now = getattr(before.crisis, part), getattr(after.crisis, part)
-        yield from ((f"crisis.{part}.{field}", int(getattr(was, field)), int(getattr(now, field))) for field in fields)
-    yield "market.prices.settle_blocks", before.market.prices.settle_blocks, after.market.prices.settle_blocks
-    deadlines = {group.id: group.call.deadline_blocks for group in after.cash_groups}
-    for cash in before.cash_groups:
-        now = deadlines.get(cash.id, 0)
-        yield f"cash_groups.{cash.id}.call.deadline_blocks", cash.call.deadline_blocks, now
-    minimum = {group.id: group.short_option_ppm for group in after.risk.groups}
-    for group in before.risk.groups:
-        if group.id in minimum:
-            yield f"risk.groups.{group.id}.short_option_ppm", group.short_option_ppm, minimum[group.id]
 
 
 def bounds(genesis: Genesis) -> Iterator[Check]:
@@ -141,6 +123,7 @@ def _of_risk(genesis: Genesis) -> Iterator[Check]:
     part = risk.maintenance_numerator * PPM // risk.maintenance_denominator if risk.maintenance_denominator else 0
     yield "risk.maintenance", part, MAINTENANCE_PPM_MIN <= part <= PPM
     yield "risk.cash_limit_micros", risk.cash_limit_micros, risk.cash_limit_micros <= CASH_LIMIT_MICROS_MAX
+    yield "risk.rate_ppm", risk.rate_ppm, risk.rate_ppm <= RATE_PPM_MAX
     weight = risk.joint.weight_ppm if risk.joint.scenarios or genesis.ranges.joint_scenarios else 0
     yield "risk.joint.weight_ppm", weight, weight <= JOINT_WEIGHT_PPM_MAX
     for group in risk.groups:
@@ -152,6 +135,9 @@ def _of_risk(genesis: Genesis) -> Iterator[Check]:
         if group.id in with_options:
             shift = group.volatility_range_ppm
             yield f"{at}.volatility_range_ppm", shift, shift >= VOLATILITY_RANGE_PPM_MIN
+            yield f"{at}.shock.down_ppm", group.shock.down_ppm, group.shock.down_ppm >= SHOCK_DOWN_PPM_MIN
+            for name, level in zip(("lowest", "highest"), volatilities(group), strict=True):
+                yield f"{at}.volatility_ppm.{name}", level, VOLATILITY_PPM_MIN <= level <= VOLATILITY_PPM_MAX
             for name, sign in (("rises", 1), ("falls", -1)):
                 count = sum(each.volatility_direction == sign and each.weight_ppm == PPM for each in grid)
                 yield f"{at}.scenarios.volatility_{name}", count, count > 0
@@ -190,7 +176,7 @@ def _of_assets(genesis: Genesis) -> Iterator[Check]:
             yield f"{at}.depeg.haircut_ppm", asset.depeg.haircut_ppm, asset.depeg.haircut_ppm >= GUARDED_HAIRCUT_PPM_MIN
             yield f"{at}.depeg.band_ppm", asset.depeg.band_ppm, DEPEG_BAND_PPM_MIN <= asset.depeg.band_ppm <= 100_000
             silence = asset.depeg.halt_ms
-            yield f"{at}.depeg.halt_ms", silence, silence == 0 or silence >= SILENCE_MS_MIN
+            yield f"{at}.depeg.halt_ms", silence, silence == 0 or SILENCE_MS_MIN <= silence <= SILENCE_MS_MAX
             yield f"{at}.depeg.blocks", asset.depeg.blocks, asset.depeg.blocks <= EPOCH_BLOCKS_MAX
         yield f"{at}.soft_credit_ppm", asset.soft_credit_ppm, asset.soft_credit_ppm <= SOFT_CREDIT_PPM_MAX
     for group in genesis.cash_groups:
@@ -208,20 +194,25 @@ def _of_market(genesis: Genesis) -> Iterator[Check]:
     yield "market.liquidation_penalty_ppm", penalty, penalty <= PENALTY_PPM_MAX
     most = market.liquidations_per_block
     yield "market.liquidations_per_block", most, 1 <= most <= LIQUIDATIONS_MAX
-    yield "market.move_cap_ppm", market.move_cap_ppm, market.move_cap_ppm <= MOVE_CAP_PPM_MAX
+    yield "market.move_cap_ppm", market.move_cap_ppm, MOVE_CAP_PPM_MIN <= market.move_cap_ppm <= MOVE_CAP_PPM_MAX
     confidence = market.confidence_ppm_max
-    yield "market.confidence_ppm_max", confidence, 1 <= confidence <= CONFIDENCE_PPM_MAX
-    yield "market.report_age_ms_max", market.report_age_ms_max, 1 <= market.report_age_ms_max <= REPORT_AGE_MS_MAX
+    yield "market.confidence_ppm_max", confidence, CONFIDENCE_PPM_MIN <= confidence <= CONFIDENCE_PPM_MAX
+    age = market.report_age_ms_max
+    yield "market.report_age_ms_max", age, REPORT_AGE_MS_MIN <= age <= REPORT_AGE_MS_MAX
     ahead = market.report_ahead_ms_max
     yield "market.report_ahead_ms_max", ahead, ahead <= REPORT_AHEAD_MS_MAX
     # A feed that is halted opens again, and whoever holds something on it gets out.
     yield "market.reopen_blocks", market.reopen_blocks, market.reopen_blocks <= CRISIS_BLOCKS_MAX
+    # And before it settles: twice as long as it takes to open again, or every halt would be the end of its positions.
+    until = market.prices.settle_blocks
+    yield "market.reopen_blocks.settle", market.reopen_blocks, until == 0 or 2 * market.reopen_blocks <= until
     yield "market.member_accounts_max", market.member_accounts_max, market.member_accounts_max <= ACCOUNTS_MAX
     valid = market.withdrawal_valid_ms
     yield "market.withdrawal_valid_ms", valid, valid >= WITHDRAWAL_VALID_MS_MIN
     yield "market.epoch_blocks", market.epoch_blocks, market.epoch_blocks <= EPOCH_BLOCKS_MAX
     yield "market.deposit_window", market.deposit_window, 1 <= market.deposit_window <= DEPOSIT_WINDOW_MAX
     yield "market.held_max", market.held_max, 1 <= market.held_max <= 2**20
+    yield "market.statement_days", market.statement_days, market.statement_days <= STATEMENT_DAYS_MAX
     yield "market.day_trades_max", market.day_trades_max, market.day_trades_max <= 10**7
     failing = market.prices.delivery_fail_ppm
     yield "market.prices.delivery_fail_ppm", failing, failing <= DELIVERY_FAIL_PPM_MAX
@@ -245,7 +236,11 @@ def _of_listing(genesis: Genesis) -> Iterator[Check]:
         stride = chain.custody_stride
         yield f"chains.{chain.chain_id}.custody_stride", stride, 1 <= stride <= CUSTODY_STRIDE_MAX
         silence = chain.heartbeat_ms_max
-        yield f"chains.{chain.chain_id}.heartbeat_ms_max", silence, silence == 0 or silence >= SILENCE_MS_MIN
+        yield (
+            f"chains.{chain.chain_id}.heartbeat_ms_max",
+            silence,
+            silence == 0 or SILENCE_MS_MIN <= silence <= SILENCE_MS_MAX,
+        )
     for venue in genesis.venues:
         yield f"venues.{venue.id}.fee_ppm", venue.fee_ppm, venue.fee_ppm <= TRADE_FEE_PPM_MAX
     for each in genesis.instruments:
@@ -255,6 +250,8 @@ def _of_listing(genesis: Genesis) -> Iterator[Check]:
             yield f"instruments.{each.id}.funding", paid, paid <= 50_000
             daily = funding.rate_cap_ppm * DAY_MS // max(funding.period_ms, 1)
             yield f"instruments.{each.id}.funding.day", daily, daily <= FUNDING_DAY_PPM_MAX
+        cap = funding.premium_cap_ppm
+        yield f"instruments.{each.id}.funding.premium_cap_ppm", cap, cap <= PREMIUM_CAP_PPM_MAX
 
 
 def _of_crisis(genesis: Genesis) -> Iterator[Check]:
@@ -267,13 +264,26 @@ def _of_crisis(genesis: Genesis) -> Iterator[Check]:
         "calls": ("deadline_blocks", "early_blocks"),
         "liquidation": ("auction_blocks", "cooldown_blocks"),
         "default": ("assessment_blocks", "auction_blocks", "porting_blocks", "halt_blocks", "replenishment_blocks"),
-        "fund": ("call_blocks", "grace_blocks", "return_blocks"),
+        "fund": ("call_blocks", "grace_blocks", "reduce_blocks", "return_blocks"),
         "gates": ("waiting_grace_blocks", "deposit_hold_blocks"),
     }
     for part, fields in spans.items():
         for field in fields:
             blocks = getattr(getattr(crisis, part), field)
             yield f"crisis.{part}.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
+    # Many steps of a short time are a long one.
+    calls, liquidation = crisis.calls, crisis.liquidation
+    more = calls.congestion_steps_max * calls.congestion_step_blocks
+    yield "crisis.calls.congestion_step_blocks.together", more, more <= CRISIS_BLOCKS_MAX
+    rest = liquidation.steps_max * liquidation.cooldown_blocks
+    yield "crisis.liquidation.cooldown_blocks.together", rest, rest <= CRISIS_BLOCKS_MAX
+    for cash in genesis.cash_groups:
+        for field in ("deadline_blocks", "auction_blocks"):
+            blocks = getattr(cash.call, field)
+            yield f"cash_groups.{cash.id}.call.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
+    for field in ("recall_blocks", "restriction_blocks"):
+        blocks = getattr(genesis.soft_credit, field)
+        yield f"soft_credit.{field}", blocks, blocks <= CRISIS_BLOCKS_MAX
     urgent, period = crisis.calls.urgent_ppm, crisis.default.assessment_period_blocks
     yield "crisis.calls.urgent_ppm", urgent, urgent <= URGENT_PPM_MAX
     yield "crisis.default.assessment_period_blocks", period, period >= ASSESSMENT_PERIOD_MIN

@@ -15,6 +15,7 @@ from clearing.governance.bounds import check_bounds
 from clearing.governance.fold import amended
 from clearing.governance.frozen import check_frozen
 from clearing.governance.listing import check_listing, write_listing
+from clearing.governance.protections import check_protections
 from clearing.holdings import arrays_of
 from clearing.margin.rulebook import write_rulebook
 from clearing.state.state import State
@@ -39,6 +40,7 @@ def judge_terms(state: State, amendment: TermsChanging) -> Genesis | Rejected:
         check_frozen(before, after)
         or _check_terms(after)
         or check_bounds(before, after)
+        or check_protections(state.terms.origin, before, after)
         or check_listing(state, before, after)
         or _check_trial(state, after)
     )

@@ -63,6 +63,10 @@ def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | N
         moved = flow is not None and any((*flow.deposited_amount, *flow.released_units))
         if moved or _held_of(state, old[each]):
             return _refuse("assets", each, "some of it went through the ledger")
+    for each, asset in sorted(new.items()):
+        # Nobody sees or pays anything there any more: a new token would never be proven, and hold up every epoch.
+        if (asset.chain_id, asset.vault) in state.struck and asset != old.get(each):
+            return _refuse("assets", each, "its vault is detached")
     for each in sorted(old.keys() & new.keys()):
         guard = state.guards.get(each)
         gone = guard is not None and guard.left_height > 0

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from clearing.base.errors import Rejected
 from clearing.blocks import Block, ProvenOffence
 from clearing.codes import ClearingCode
 from clearing.collateral.soft_credit import lent, recall_all_of
@@ -16,7 +17,7 @@ from clearing.governance.amendments import (
     ValidatorsAmendment,
     VaultDetachment,
 )
-from clearing.governance.judging import trial_state
+from clearing.governance.judging import judge_terms, trial_state
 from clearing.governance.receipts import (
     AmendmentInForce,
     InstrumentHalted,
@@ -232,6 +233,22 @@ def test_epochs_close_again_after_a_vault_was_detached_whatever_was_last_seen_of
     lost = next(term for term in statement.custody if term.chain_id == 2)
     assert lost.held > 0
     assert int.from_bytes(lost.later, "big") == 0
+
+
+def test_nothing_is_listed_on_a_detached_vault_nor_made_to_count_again() -> None:
+    """What is listed there would never be proven: no epoch could close any more."""
+    house = stuck(guarded=True)
+    house.wait(10)
+    house.agree(GONE, (1, 2, 3))
+    house.wait(6)
+    dead = house.state.terms.assets[2]
+    fresh = msgspec.structs.replace(dead, id=9, name="LATE-2", token=b"\x77" * 20)
+    for place in (("assets.9", fresh), ("assets.2.cap_units", 1), ("assets.2.depeg.haircut_ppm", 20_000)):
+        found = judge_terms(house.state, house.changes(place))
+        assert isinstance(found, Rejected)
+        assert dict(found.values)["why"] == "its vault is detached"
+    living = msgspec.structs.replace(fresh, chain_id=1, vault=VAULTS[1])
+    assert not isinstance(judge_terms(house.state, house.changes(("assets.9", living))), Rejected)
 
 
 def test_loans_against_deposits_of_a_detached_vault_are_called_back() -> None:

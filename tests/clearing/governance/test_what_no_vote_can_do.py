@@ -23,6 +23,7 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import LotCharge
 from clearing.margin.parameters import RiskGroup, Scenario
 from clearing.prices.terms import FundingTerms
+from clearing.pricing.surface import VolPillar
 from clearing.ranges.parameters import RangeParameters
 from clearing.receipts import Refused
 from tests.clearing.governance.parliament import Parliament, governed_genesis
@@ -138,9 +139,29 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("market.prices.grace_blocks", 101),
         ("market.prices.settle_blocks", 99),
         ("market.prices.settle_blocks", 100_001),
-        ("market.prices.sources_min", 65),
+        ("market.prices.sources_min", 9),
         ("market.prices.auction_blocks", 100_001),
         ("market.prices.auction_band_ppm", 200_001),
+        # What leaves no price good, or no time to open again: then everything settles.
+        ("market.move_cap_ppm", 9_999),
+        ("market.confidence_ppm_max", 499),
+        ("market.report_age_ms_max", 999),
+        # Marks that follow trades, carry or volatility as far as a vote likes.
+        ("instruments.1.funding.premium_cap_ppm", 100_001),
+        ("risk.rate_ppm", 200_001),
+        ("risk.groups.1.volatility_ppm", 49_999),
+        ("risk.groups.1.volatility_ppm", 5_000_001),
+        ("risk.groups.1.surface", (VolPillar(86_400_000, 6_250_001),)),
+        ("risk.groups.1.shock.down_ppm", 99_999),
+        # Deadlines without an end, some by many steps.
+        ("cash_groups.1.call.deadline_blocks", 100_001),
+        ("cash_groups.1.call.auction_blocks", 100_001),
+        ("soft_credit.recall_blocks", 100_001),
+        ("soft_credit.restriction_blocks", 100_001),
+        ("crisis.calls.congestion_step_blocks", 10_001),
+        ("crisis.liquidation.cooldown_blocks", 5_001),
+        ("chains.1.heartbeat_ms_max", 7 * 86_400_000 + 1),
+        ("assets.1.depeg", DepegTerms(feed=1, halt_ms=7 * 86_400_000 + 1, unit_decimals=2)),
         # What takes money in small bites, often, or at the door.
         ("cash_groups.1.skew.rate_ppm", 20_001),
         ("instruments.1.funding", FundingTerms(interval_ms=1_000, period_ms=1_000, rate_cap_ppm=50_000)),
@@ -154,6 +175,7 @@ def test_what_balances_positions_and_proofs_hang_on_is_frozen(path: str, after: 
         ("cash_groups.1.interest.interval_ms", 999),
         ("market.liquidations_per_block", 10_001),
         ("market.deposit_window", (1 << 16) + 1),
+        ("market.statement_days", 93),
         ("market.member_accounts_max", (1 << 14) + 1),
         ("instruments.1.band_ppm", 0),
         ("instruments.4.funding.interval_ms", 5),

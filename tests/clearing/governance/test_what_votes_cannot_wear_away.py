@@ -1,0 +1,136 @@
+"""Protections keep a part of what the network began with, and what makes marks moves in steps, however many votes."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from clearing.base.errors import Rejected
+from clearing.calls.terms import CallTerms
+from clearing.collateral.terms import CashCallTerms
+from clearing.crisis import CrisisParameters
+from clearing.default.terms import DefaultTerms
+from clearing.genesis import Genesis
+from clearing.governance.judging import judge_terms
+from clearing.governance.protections import KEPT_DIVISOR, protections
+from clearing.prices.terms import PriceTerms
+from clearing.pricing.surface import VolPillar
+from tests.clearing.governance.parliament import Parliament, governed_genesis
+
+change = msgspec.structs.replace
+DAY = 86_400_000
+
+
+def protected_genesis() -> Genesis:
+    base = governed_genesis()
+    crisis = CrisisParameters(
+        calls=CallTerms(deadline_blocks=40),
+        default=DefaultTerms(
+            enabled=True,
+            house_capital_micros=1_001,
+            assessment_blocks=40,
+            auction_blocks=40,
+            porting_blocks=40,
+            halt_blocks=40,
+            replenishment_blocks=40,
+        ),
+        governance=base.crisis.governance,
+    )
+    groups = tuple(change(each, short_option_ppm=20_000) for each in base.risk.groups)
+    return change(
+        base,
+        crisis=crisis,
+        risk=change(base.risk, groups=groups, rate_ppm=50_000),
+        cash_groups=tuple(change(each, call=CashCallTerms(deadline_blocks=40)) for each in base.cash_groups),
+        chains=tuple(change(each, heartbeat_ms_max=60_000) for each in base.chains),
+        market=change(base.market, prices=PriceTerms(settle_blocks=4_000)),
+    )
+
+
+def refused_at(house: Parliament, *places: tuple[str, object]) -> str:
+    found = judge_terms(house.state, house.changes(*places))
+    return found.at if isinstance(found, Rejected) else ""
+
+
+@pytest.fixture(scope="module")
+def house() -> Parliament:
+    return Parliament(protected_genesis())
+
+
+# `gates.…` are booleans and the fund is off in this genesis: tested where they are on.
+ON = [field for field, value in protections(protected_genesis()) if value > 1]
+
+
+@pytest.mark.parametrize("field", ON)
+def test_a_protection_keeps_a_quarter_of_what_it_was_at_first(house: Parliament, field: str) -> None:
+    first = dict(protections(house.genesis))[field]
+    least = -(-first // KEPT_DIVISOR)
+    assert refused_at(house, (field, 0)) == f"bounds.{field}"
+    assert refused_at(house, (field, least - 1)) == f"bounds.{field}"
+    assert refused_at(house, (field, least)) == ""
+    assert refused_at(house, (field, first + 1)) == ""
+
+
+def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
+    off = {field for field, value in protections(protected_genesis()) if value <= 1}
+    assert off == {"crisis.fund.minimum_micros", "crisis.gates.deficit_reserve", "crisis.gates.give_back_expired"}
+
+
+def test_no_sequence_of_votes_wears_a_protection_away() -> None:
+    house = Parliament(protected_genesis())
+    for blocks in (25, 12, 10):
+        house.amend(("crisis.calls.deadline_blocks", blocks))
+        assert house.state.terms.crisis.calls.deadline_blocks == blocks
+    assert refused_at(house, ("crisis.calls.deadline_blocks", 9)) == "bounds.crisis.calls.deadline_blocks"
+    assert refused_at(house, ("crisis.calls", CallTerms())) == "bounds.crisis.calls.deadline_blocks"
+    # What stands there stays in nobody's way.
+    assert refused_at(house, ("market.trade_fee_ppm", 5)) == ""
+
+
+def test_what_was_switched_on_by_a_vote_is_not_switched_off_by_one() -> None:
+    house = Parliament()
+    house.amend(("crisis.calls.deadline_blocks", 40))
+    assert refused_at(house, ("crisis.calls.deadline_blocks", 0)) == "bounds.crisis.calls.deadline_blocks"
+    assert refused_at(house, ("crisis.calls.deadline_blocks", 5)) == ""
+
+
+def test_a_chain_that_is_watched_stays_watched(house: Parliament) -> None:
+    assert refused_at(house, ("chains.1.heartbeat_ms_max", 0)) == "bounds.chains.1.heartbeat_ms_max"
+    assert refused_at(house, ("chains.1.heartbeat_ms_max", 10_000)) == ""
+
+
+def test_a_feed_opens_again_before_it_settles(house: Parliament) -> None:
+    """Two places of which each alone is within its bound."""
+    sooner = change(house.genesis.market.prices, settle_blocks=1_000)
+    assert refused_at(house, ("market.reopen_blocks", 2_001)) == "bounds.market.reopen_blocks.settle"
+    assert refused_at(house, ("market.reopen_blocks", 2_000)) == ""
+    both = (("market.reopen_blocks", 501), ("market.prices", sooner))
+    assert refused_at(house, *both) == "bounds.market.reopen_blocks.settle"
+
+
+def test_what_makes_marks_moves_a_step_at_a_time() -> None:
+    """A jump of the carry marks every dated position anew, and what one side wins the other has to pay at once."""
+    house = Parliament(protected_genesis())
+    assert refused_at(house, ("risk.rate_ppm", 60_001)) == "bounds.risk.rate_ppm.step"
+    assert refused_at(house, ("risk.rate_ppm", 39_999)) == "bounds.risk.rate_ppm.step"
+    house.amend(("risk.rate_ppm", 60_000))
+    assert refused_at(house, ("risk.rate_ppm", 70_000)) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        ("volatility_ppm", 1_600_000, 1_600_001),
+        ("volatility_ppm", 400_000, 399_999),
+        ("surface", (VolPillar(DAY, 2_000_000),), (VolPillar(DAY, 2_000_004),)),
+        ("surface", (VolPillar(DAY, 500_000), VolPillar(90 * DAY, 1_000_000)), (VolPillar(DAY, 499_998),)),
+    ],
+)
+def test_options_are_marked_at_no_more_than_twice_the_volatility(
+    house: Parliament, path: str, good: Any, bad: Any
+) -> None:
+    place = f"risk.groups.1.{path}"
+    assert refused_at(house, (place, good)) == ""
+    assert refused_at(house, (place, bad)) == "bounds.risk.groups.1.volatility_ppm.step"
+    # Nothing is marked at the volatility of a group without options.
+    assert refused_at(house, ("risk.groups.2.volatility_ppm", 4_000_000)) == ""
