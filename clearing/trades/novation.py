@@ -16,6 +16,7 @@ from clearing.default.status import check_member, check_member_reducing, is_boun
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, surely_margined
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
+from clearing.margin.requirement import AccountMargin
 from clearing.prices.degradation import check_reducing, check_tradable
 from clearing.receipts import TradeNovated
 from clearing.requests import check_account, check_signer, check_time
@@ -218,10 +219,7 @@ def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> 
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
     if margin.initial_ok and not bound:
         return None
-    less = margin.initial < earlier.initial
-    # Who is called may give up in price what the reduction frees, but never what is not theirs: the house would pay it.
-    own = margin.equity >= min(earlier.equity, 0)
-    if less and own and margin.equity - margin.initial >= earlier.equity - earlier.initial:
+    if is_less_at_risk(earlier, margin):
         return None
     return (
         check_restricted(run, AT, account)
@@ -230,6 +228,18 @@ def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> 
             ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, AT, account=account, equity=margin.equity, initial=margin.initial
         )
     )
+
+
+def is_less_at_risk(before: AccountMargin, after: AccountMargin) -> bool:
+    """Whether an account that is called, or bound, needs less margin and has no less of it than before.
+
+    It may give up in price a part of what the reduction frees: neither what is not its own, which the house would pay,
+    nor more than its share, or it would pass all it has to a friend and leave the rest of its positions uncovered.
+    """
+    own = after.equity >= min(before.equity, 0)
+    share = after.equity * before.initial >= max(before.equity, 0) * after.initial
+    spare = after.equity - after.initial >= before.equity - before.initial
+    return after.initial < before.initial and own and spare and (share or before.equity <= 0)
 
 
 def _book(run: Run, instrument: Instrument, trade: Bargain, received: int, fee: int) -> None:

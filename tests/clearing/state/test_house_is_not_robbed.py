@@ -49,6 +49,17 @@ def test_a_called_account_may_close_at_a_price_it_can_pay() -> None:
     assert world.cash(ALICE) > 0
 
 
+@pytest.mark.parametrize(("ticks", "refused"), [(621_000, [203]), (631_200, [203]), (631_400, []), (690_000, [])])
+def test_a_called_account_gives_a_friend_no_more_in_price_than_the_share_that_it_reduces(
+    ticks: int, refused: list[int]
+) -> None:
+    """Else it passed on all that it has, and left the house half of a position that nothing covers."""
+    world = funded(dollars=20_000)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 12_600, 790_000))
+    half = world.trade(BOB, ALICE, BTC_PERP, 6_300, ticks)  # equity is 7,400 dollars of an initial margin of 17,388
+    assert codes(world.block(half, prices=((1, 690_000), (ETH, 20_000)))) == refused
+
+
 def with_call(strike: int) -> World:
     genesis = make_genesis()
     instruments = tuple(
