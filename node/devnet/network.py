@@ -34,7 +34,8 @@ from node.devnet.trading import now_ms
 from node.testnet import API_PORT_OFFSET, Testnet, create_testnet
 
 MARKER = ".crossclear-devnet"
-READY_SECONDS = 90
+READY_SECONDS = 300
+"""Until a node that lives must be ready; one that died is told at once."""
 RELAYERS = 2
 """Validators that run a relayer: the second stands in when the first is down."""
 

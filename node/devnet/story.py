@@ -21,8 +21,8 @@ from node.devnet.trading import Trading, now_ms
 from node.devnet.waiting import until
 from node.oracle.replay import HOUR_MS, Schedule, load_hours, write_schedule
 
-CREDIT_SECONDS = 60
-PACKAGE_SECONDS = 90
+CREDIT_SECONDS = PACKAGE_SECONDS = 300
+"""Bounds of waits: generous, since only their expiry costs time, and a loaded machine is slow."""
 CATCH_UP_HEIGHTS = 20
 KILL_HOUR, RETURN_HOUR, WITHDRAW_HOUR = 16, 24, 30
 RISKY = frozenset(("erin",))

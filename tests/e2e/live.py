@@ -27,7 +27,7 @@ from node.replay import replay, state_salt
 from node.store.block_log import read_block_log
 
 R = TypeVar("R")
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 600
 """Bound of every wait: generous, since only its expiry costs time."""
 PERPETUAL = 1
 VALID_MS = 500_000

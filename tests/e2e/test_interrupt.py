@@ -15,7 +15,7 @@ from tests.e2e.leftovers import MARK, ROOT, processes_of
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 600
 
 
 def chains_start(folder: Path, told: str) -> bool:

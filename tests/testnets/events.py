@@ -20,10 +20,8 @@ from tests.testnets.network import START_SECONDS, TestNetwork, checkout_of
 from tests.testnets.processes import RunningNode
 from tests.testnets.watch import LEVEL_HEIGHTS
 
-SETTLE_SECONDS = 2.0
-"""After a cut, what was decided already may still become durable here and there."""
-PROGRESS_SECONDS = 15.0
-"""A trouble that lasts so long must see a new height, when a quorum can talk."""
+UNDER_WAY = 2
+"""Heights that a cut may find on their way: decided and not durable yet, and voted for with the votes delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +76,14 @@ class Director:
         if event.do == "upgrade":
             return await self._upgrade(event)
         watch, nodes = self._network.watch, [self._network.nodes[name] for name in event.nodes]
-        begin, before = trio.current_time(), watch.top()
+        begin = trio.current_time()
         await self._begin(event, nodes)
-        quorum = self._has_quorum(event)
-        settled = await self._hold(event)
+        watch.look()
+        before, quorum = watch.top(), self._has_quorum(event)
+        await self._hold(event, before, quorum=bool(quorum))
         healed = trio.current_time()
-        if quorum is False and watch.top() != settled and healed - begin > 2 * SETTLE_SECONDS:
+        if quorum is False and watch.top() > before + UNDER_WAY:
             raise LocalFault(DevnetCode.STORY_STUCK, event.do, why="decided without a quorum", height=watch.top())
-        if quorum and healed - begin > PROGRESS_SECONDS and watch.top() <= before + 1:
-            raise LocalFault(DevnetCode.STORY_STUCK, event.do, why="no height though a quorum ran", height=before)
         behind = watch.top() - min(watch.seen[name].top for name in self._expected(event))
         await self._end(event, nodes)
         # A process's start is part of recovering; the time until its end was told to it is not.
@@ -136,12 +133,14 @@ class Director:
             case _:
                 pass
 
-    async def _hold(self, event: Event) -> int:
-        """Wait for the event's time; the height shortly after its begin."""
-        await trio.sleep(min(event.seconds, SETTLE_SECONDS))
-        settled = self._network.watch.top()
-        await trio.sleep(max(0.0, event.seconds - SETTLE_SECONDS))
-        return settled
+    async def _hold(self, event: Event, before: int, *, quorum: bool) -> None:
+        """Wait for the event's time, and as much longer as a quorum needs to decide more than what was under way.
+
+        Raises LocalFault STORY_STUCK when it decides nothing more.
+        """
+        await trio.sleep(event.seconds)
+        if quorum and event.seconds:
+            await self._network.watch.until_height(before + UNDER_WAY, START_SECONDS)
 
     async def _end(self, event: Event, nodes: Sequence[RunningNode]) -> None:
         match event.do:

@@ -161,6 +161,7 @@ async def test_a_liar_a_late_node_and_an_upgrade_leave_one_chain(tmp_path: Path)
         name="mixed",
         validators=7,
         heights=5,
+        recovery_seconds=600,
         load=LoadTerms(per_second=5),
         nodes=(NodeTerms(name="n5", late=True), NodeTerms(name="n6", adversary="double-voter")),
         events=(

@@ -86,13 +86,13 @@ def test_a_chain_ends_with_an_owner_who_is_killed(anvil_binary: Path, tmp_path: 
     assert owner.stdout is not None
     url = owner.stdout.readline().strip()
     ask = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
-    assert httpx.post(url, json=ask, trust_env=False).json()["result"] == "0x5"
+    assert httpx.post(url, json=ask, trust_env=False, timeout=60).json()["result"] == "0x5"
     owner.kill()
     owner.wait()
     owner.stdout.close()
     while True:
         try:
-            httpx.post(url, json=ask, trust_env=False)
+            httpx.post(url, json=ask, trust_env=False, timeout=60)
         except httpx.HTTPError:
             break
         time.sleep(0.02)

@@ -132,7 +132,7 @@ def test_from_the_state_at_any_height_they_do_too(log: CrisisLog) -> None:
 def test_processes_that_hash_otherwise_agree(log: CrisisLog, from_log: list[str], hash_seed: str) -> None:
     command = [sys.executable, "-m", "node.cli", "replay", from_log[1], *from_log[2:], "--output", "json"]
     done = subprocess.run(
-        command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, timeout=120, check=False
+        command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["state_root"] == log.blocks[-1].block.header.state_root.hex()
@@ -189,7 +189,7 @@ async def ask(view: LiveView, folder: Path, member: int, *command: str) -> int:
     key.write_text(secret(member).hex())
     settings = Api(port=0)
     app = build_api(view, settings, lambda: time.time_ns() // 1_000_000)
-    with trio.fail_after(60):
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_api, app, settings)
             argv = [*command, "--url", bound[0], "--secret-file", str(key)]

@@ -194,7 +194,7 @@ async def shown(place: Place, *more: str) -> int:
     """`crossclear exit show` against a socket."""
     settings = Api(port=0)
     app = build_api(place.view, settings, lambda: time.time_ns() // 1_000_000)
-    with trio.fail_after(60):
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_api, app, settings)
             argv = ["exit", "show", "--url", bound[0], "--secret-file", str(place.folder / "key"), *more]
@@ -233,7 +233,7 @@ async def test_a_light_store_is_trust_enough(place: Place, tmp_path: Path, capsy
     settings = Api(port=0)
     app = build_api(place.view, settings, lambda: time.time_ns() // 1_000_000)
     forever = ["--trusting-period-s", str(10**9)]
-    with trio.fail_after(60):
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_api, app, settings)
             argv = ["light", "follow", "--once", "--store", store, "--url", bound[0], *place.genesis, *forever]

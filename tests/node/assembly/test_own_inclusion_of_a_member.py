@@ -302,7 +302,7 @@ async def proof_inputs(place: Place, out: Path, *more: str) -> int:
     """`crossclear proof inputs` of account 1 against a socket."""
     settings = Api(port=0)
     app = build_api(place.view, settings, lambda: time.time_ns() // 1_000_000)
-    with trio.fail_after(60):
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_api, app, settings)
             argv = ["proof", "inputs", "--url", bound[0], "--secret-file", str(place.folder / "key"), "--out", str(out)]

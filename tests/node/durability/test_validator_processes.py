@@ -83,7 +83,7 @@ def validator(tmp_path: Path) -> Iterator[Validator]:
         return Genesis("one", 1_000, validators, (), (), (), (), (), risk, MarketParameters(), (house,))
 
     home = create_testnet(tmp_path / "net", build, validators=1, devnet=True, seed=9).nodes[0].home
-    with httpx.Client(trust_env=False) as http:
+    with httpx.Client(trust_env=False, timeout=60) as http:
         yield Validator(home, free_port(), http)
 
 

@@ -127,7 +127,7 @@ async def test_light_blocks_are_those_that_were_decided(home: Home, court: Court
         station = Station(home, store)
         async with trio.open_nursery() as nursery:
             url = await served(nursery, station, court)
-            async with httpx.AsyncClient(base_url=url) as http:
+            async with httpx.AsyncClient(base_url=url, timeout=60) as http:
                 assert (await http.get("/v1/light/latest")).status_code == 404
                 decided = [station.decide() for _ in range(3)]
                 for height in ("1", "3", "latest"):
@@ -157,7 +157,7 @@ async def test_evidence_is_judged_by_its_form_first_and_then_a_few_at_a_time(
         station = Station(home, store)
         async with trio.open_nursery() as nursery:
             url = await served(nursery, station, court)
-            async with httpx.AsyncClient(base_url=url) as http:
+            async with httpx.AsyncClient(base_url=url, timeout=60) as http:
 
                 async def post(data: bytes) -> httpx.Response:
                     return await http.post("/v1/evidence", content=data, headers=headers)

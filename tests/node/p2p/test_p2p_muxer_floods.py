@@ -25,7 +25,7 @@ def header(kind: int, flags: int, stream_id: int, length: int) -> bytes:
 
 async def test_a_stream_opens_with_the_first_credit_and_not_a_byte_more() -> None:
     for length, refused in ((DEFAULT_WINDOW_SIZE, False), (DEFAULT_WINDOW_SIZE + 1, True)):
-        with trio.fail_after(60):
+        with trio.fail_after(600):
             async with joined(Yamux, muxer.Muxer, 1) as (liar, victim):
                 await liar.secured_conn.write(header(TYPE_DATA, FLAG_SYN, 1, length) + bytes(length))
                 if refused:

@@ -126,7 +126,7 @@ async def test_the_command_prints_the_fund_and_keeps_the_opening(
     world: FundWorld, kept: EpochHoldings, tmp_path: Path, capsys: Any
 ) -> None:
     settings = Api(port=0)
-    with trio.fail_after(60):
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_api, build_api(FundedView(world, kept), settings, lambda: NOW), settings)
             url, file = ["--url", bound[0]], tmp_path / "fund.json"

@@ -121,7 +121,7 @@ async def test_the_command_shows_what_waits_and_takes_it_back(tmp_path: Path, ca
     secret = tmp_path / "alice"
     secret.write_text(ALICE_KEY.hex())
     secret.chmod(0o600)
-    with trio.fail_after(60):
+    with trio.fail_after(600):
         async with trio.open_nursery() as nursery:
             bound = await nursery.start(serve_api, build_api(view, settings, clock_ms), settings)
             key = ["--url", bound[0], "--secret-file", str(secret)]

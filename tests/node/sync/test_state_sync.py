@@ -185,7 +185,7 @@ class World:
         anchor: Anchor | None = None,
         *,
         period_ms: int = 10**9,
-        offers_seconds: float = 1.0,
+        offers_seconds: float = 60.0,
         real: bool = True,
         kept: KeptChunks | None = None,
     ) -> AsyncIterator[StateSync]:
@@ -227,7 +227,7 @@ async def joined_through(
     *peers: tuple[bytes, Callable[[SyncMessage, SyncMessage | None], SyncMessage | None] | None],
     anchor: Anchor | None = None,
     period_ms: int = 10**9,
-    offers_seconds: float = 1.0,
+    offers_seconds: float = 60.0,
     real: bool = True,
     store: Store | None = None,
     kept: KeptChunks | None = None,
