@@ -131,9 +131,7 @@ def test_from_the_state_at_any_height_they_do_too(log: CrisisLog) -> None:
 @pytest.mark.parametrize("hash_seed", ["1", "4242"])
 def test_processes_that_hash_otherwise_agree(log: CrisisLog, from_log: list[str], hash_seed: str) -> None:
     command = [sys.executable, "-m", "node.cli", "replay", from_log[1], *from_log[2:], "--output", "json"]
-    done = subprocess.run(
-        command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, check=False
-    )
+    done = subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": hash_seed}, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["state_root"] == log.blocks[-1].block.header.state_root.hex()
 
