@@ -26,8 +26,10 @@ class _Once:
 
     def __init__(self, answer: Callable[[], tuple[Quote, ...]]) -> None:
         self._answer = answer
+        self.asked = 0
 
     def read(self, now_ms: int) -> tuple[Quote, ...]:
+        self.asked += 1
         return self._answer()
 
 
@@ -37,14 +39,22 @@ class _Deaf:
 
 
 def _reports_of(answer: Callable[[], tuple[Quote, ...]]) -> OracleService:
-    oracle = OracleService(_Once(answer), lambda: 1_000)
+    """After one answer, or one failure, was taken in: then the source is asked again, or the failure is counted."""
+    source = _Once(answer)
+    oracle = OracleService(source, lambda: 1_000, interval_ms=1)
+    _run_until(oracle, lambda: source.asked > 1 or oracle.failures > 0)
+    return oracle
 
+
+def _run_until(oracle: OracleService, done: Callable[[], bool]) -> None:
     async def main() -> None:
-        with trio.move_on_after(0.05):
-            await oracle.run(_Deaf(), lambda: None)  # type: ignore[arg-type]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(oracle.run, _Deaf(), lambda: None)
+            while not done():  # noqa: ASYNC110 - a source reads in a thread, and tells nobody
+                await trio.sleep(0.001)
+            nursery.cancel_scope.cancel()
 
     trio.run(main)
-    return oracle
 
 
 @given(st.lists(QUOTES, max_size=80))
@@ -70,12 +80,7 @@ def test_a_source_that_fails_leaves_the_last_prices_and_does_not_end_the_node(er
         raise error
 
     oracle = OracleService(_Once(answer), lambda: 1_000, interval_ms=1)
-
-    async def main() -> None:
-        with trio.move_on_after(0.2):
-            await oracle.run(_Deaf(), lambda: None)  # type: ignore[arg-type]
-
-    trio.run(main)
+    _run_until(oracle, lambda: oracle.failures > 0)
     assert oracle.failures == 1
     assert [each.ticks for each in oracle.reports] == [5]
 

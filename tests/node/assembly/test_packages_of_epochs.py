@@ -60,7 +60,7 @@ async def _run_until(packages: PackageService, done: Callable[[], bool]) -> None
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(packages.run)
-        await until("done", 60, look)
+        await until("done", 600, look)
         nursery.cancel_scope.cancel()
 
 
@@ -74,8 +74,8 @@ async def test_an_epoch_is_proven_when_a_header_carries_it_and_once(proving: Pro
         async def begun() -> "Future[bytes] | None":
             return prover.proofs[-1] if prover.proofs else None
 
-        (await until("begun", 60, begun)).set_result(b"package")
-        await until("kept", 60, _newest(store))
+        (await until("begun", 600, begun)).set_result(b"package")
+        await until("kept", 600, _newest(store))
         nursery.cancel_scope.cancel()
     assert len(prover.proofs) == 1
     record = store.package(1)
@@ -132,8 +132,12 @@ async def test_a_failed_proof_does_not_end_the_service(proving: Proving, error: 
             async def begun() -> "Future[bytes] | None":
                 return prover.proofs[-1] if prover.proofs else None
 
-            (await until("begun", 60, begun)).set_exception(error)
-            await trio.sleep(0.1)
+            (await until("begun", 600, begun)).set_exception(error)
+
+            async def told_of() -> bool | None:
+                return True if any(each["log_level"] == "error" for each in told) else None
+
+            await until("the failure to be told", 600, told_of)
             assert len(nursery.child_tasks) == 1
             nursery.cancel_scope.cancel()
     assert packages.newest_epoch == 0

@@ -224,29 +224,38 @@ async def test_slow_heartbeats_are_not_taken_for_a_standstill(autojump_clock: Mo
 async def test_a_watched_endpoint_that_hangs_leaves_no_pulse(tmp_path: Path, answers: bool) -> None:
     """A real socket that takes the request and never answers it, within the endpoint's own patience."""
     async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(trio.serve_tcp, _Mute(answers=answers).serve, 0)
+        mute = _Mute(answers=answers)
+        listeners = await nursery.start(trio.serve_tcp, mute.serve, 0)
         port = listeners[0].socket.getsockname()[1]
         genesis = make_genesis()
         url = f"http://127.0.0.1:{port}"
         configs = {
-            each.chain_id: Chain(chain_id=each.chain_id, name=each.name, endpoints=(url,)) for each in genesis.chains
+            each.chain_id: Chain(chain_id=each.chain_id, name=each.name, endpoints=(url,), timeout_ms=600_000)
+            for each in genesis.chains
         }
         bridge = BridgeService(genesis, configs, tmp_path, FactPool(b"\x01" * 32))
         nursery.start_soon(bridge.run, Hub().join(b"k" * 32), lambda: None)
-        await trio.sleep(1)
+        while mute.asked < len(genesis.chains) or (answers and not _all_at_fault(bridge)):  # noqa: ASYNC110
+            await trio.sleep(0.01)
         for chain_id, pulse in bridge.pulses.items():
             assert (pulse.answered, pulse.final_number) == (pulse.moved, 0)
             assert bool(bridge.watchers[chain_id].status.last_fault) == answers, "hanging is no fault yet"
         nursery.cancel_scope.cancel()
 
 
+def _all_at_fault(bridge: BridgeService) -> bool:
+    return all(watcher.status.last_fault for watcher in bridge.watchers.values())
+
+
 class _Mute:
     def __init__(self, *, answers: bool) -> None:
         self._answers = answers
+        self.asked = 0
 
     async def serve(self, stream: trio.SocketStream) -> None:
+        await stream.receive_some(1 << 16)
+        self.asked += 1
         if self._answers:
-            await stream.receive_some(1 << 16)
             await stream.send_all(b"HTTP/1.1 500 no\r\ncontent-length: 0\r\n\r\n")
             return
         await trio.sleep_forever()
