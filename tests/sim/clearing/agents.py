@@ -97,7 +97,7 @@ class Agent:
     def offers(self, world: Exchange) -> list[Offer]:
         """Trades it wants."""
         # Small, many, and both ways: what an ordinary day is made of.
-        wanted = self.chance.randint(0, 14 if world.is_calm else 36)
+        wanted = self.chance.randint(0, 14 if world.is_calm else 26)
         lots = [self.chance.randint(1, self.lots) * self.chance.choice((-1, 1)) for _ in range(wanted)]
         return [self.offer(world, each, self.whose(world)) for each in lots]
 
@@ -147,6 +147,7 @@ class Agent:
             made += in_crisis.slice_bids(world, self.account, self.chance)
         if self.chance.random() < 0.2:
             made += in_crisis.default_bids(world, self.account, self.chance)
+            made += in_crisis.rescues(world, self.account)
         return made
 
     def cash(self, world: Exchange) -> int:

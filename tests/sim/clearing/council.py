@@ -84,9 +84,9 @@ class Council:
     def requests(self, world: Exchange) -> list[Transaction]:
         """Proposals, votes and halts of this block."""
         made: list[Transaction] = []
-        if self.chance.random() < 0.12:
+        if self.chance.random() < 0.3:
             made.append(self.proposal(world))
-        if self.chance.random() < 0.02:
+        if self.chance.random() < 0.04:
             made.append(self.emergency(world))
         return made + self.votes(world)
 

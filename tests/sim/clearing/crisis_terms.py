@@ -22,6 +22,11 @@ STRESS = (
     StressScenario("down", (Scenario(-3, 10, 0, of_index=True), Scenario(-7, 20, 0, of_index=True))),
     StressScenario("up", (Scenario(3, 10, 0, of_index=True), Scenario(7, 20, 0, of_index=True))),
 )
+MILD = (
+    StressScenario("down", (Scenario(-1, 10, 0, of_index=True), Scenario(-3, 20, 0, of_index=True))),
+    StressScenario("up", (Scenario(1, 10, 0, of_index=True), Scenario(3, 20, 0, of_index=True))),
+)
+"""For markets that fall further: the fund is small."""
 RANGES = RangeParameters(
     interval_ms=5_000,
     window=60,

@@ -33,7 +33,7 @@ class Electorate:
 
     def requests(self, world: Exchange) -> list[Transaction]:
         """A change of validators, by those in force."""
-        if not world.variant.validators_change or self.chance.random() > 0.04:
+        if not world.variant.validators_change or self.chance.random() > 0.1:
             return []
         left, entered = self.moves(in_force(world))
         change = change_of_set(world, left, entered)
@@ -54,8 +54,8 @@ class Electorate:
         present = {each.envelope_key: each.power for each in before.validators}
         absent = [name for name in NAMES if key_of(name) not in present]
         kind = chance.random()
-        if kind < 0.4 and len(present) > FEWEST:
-            return chance.sample(sorted(present), 2 if kind < 0.05 else 1), []
+        if kind < 0.5 and len(present) > FEWEST:
+            return chance.sample(sorted(present), 2 if kind < 0.2 else 1), []
         if kind < 0.8 and len(present) < MOST and absent:
             return [], [validator(chance.choice(absent), chance.choice(POWERS))]
         name = chance.choice([each for each in NAMES if key_of(each) in present and each != LIAR])

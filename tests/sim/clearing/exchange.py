@@ -39,7 +39,7 @@ from tests.clearing.state.world import (
     secret,
 )
 from tests.clearing.validators.chamber import key_of, set_with
-from tests.sim.clearing.crisis_terms import BACKSTOP, STRESS, crisis_of, is_calm, ranges_of
+from tests.sim.clearing.crisis_terms import BACKSTOP, MILD, STRESS, crisis_of, is_calm, ranges_of
 from tests.sim.clearing.signatures import sign_as
 from tests.sim.clearing.variants import (
     FUNDING,
@@ -95,7 +95,8 @@ def story_genesis(seed: int) -> Genesis:
     whole = whole_requirement().risk if seed % 2 else base.risk
     change = msgspec.structs.replace
     if not is_calm(seed):
-        whole = change(whole, stress=STRESS)
+        # Where prices crash, the fund is made for less: all layers come to bear something.
+        whole = change(whole, stress=MILD if variant.crashes else STRESS)
     instruments = tuple(
         change(each, expiry_ms=each.expiry_ms + LATER_MS) if each.expiry_ms else change(each, funding=FUNDING)
         for each in base.instruments
@@ -105,7 +106,7 @@ def story_genesis(seed: int) -> Genesis:
         members=(*base.members, *agents),
         risk=whole,
         instruments=instruments,
-        validators=set_with(dict.fromkeys(NAMES[:4], 10)),
+        validators=set_with(dict.fromkeys(NAMES[: 5 if variant.validators_change else 4], 10)),
         ranges=ranges_of(seed),
         crisis=crisis_of(seed),
         market=base.market if is_calm(seed) else change(base.market, withdrawal_valid_ms=WITHDRAWAL_MS),
@@ -208,7 +209,7 @@ class Exchange(Vaults):
         if not self.is_calm and chance.random() < (0.025 if variant.crashes else 0.008):
             # A gap: within the cap most members are called at once, beyond it the feed halts first.
             feed = chance.choice((BTC, ETH))
-            jumps = (45, 50, 60, 150, 170, 190) if variant.crashes else (60, 72, 80, 120, 128, 170)
+            jumps = (45, 50, 60, 140, 150, 158) if variant.crashes else (60, 72, 80, 120, 128, 170)
             self.ticks[feed] = max(self.ticks[feed] * chance.choice(jumps) // 100, 2)
         if chance.random() < 0.02:
             told = chance.choice((1_000_000, 1_000_000, 985_000, 950_000))

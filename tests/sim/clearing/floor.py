@@ -45,18 +45,20 @@ class Floor:
         """What venues and those who gave them a mandate ask for in this block."""
         if not world.variant.venues:
             return []
-        made = [self.mandate(world) for _ in range(self.chance.randint(0, 2))]
+        made = [self.mandate(world) for _ in range(self.chance.randint(0, 6))]
         made += [self.report(world) for _ in range(self.chance.randint(0, REPORTS))]
         made += self.changes(world)
-        if self.chance.random() < 0.02:
+        if self.chance.random() < (0.2 if self.is_stopped(world) else 0.01):
             made.append(self.switch(world))
         return made + self.statements(world)
 
     def mandate(self, world: Exchange) -> Transaction:
         """Of any account; some are narrow, some revoked."""
         chance, account = self.chance, self.account(world)
-        limits = (chance.choice((5, 50, 400)), chance.choice((10**9, 10**11)), chance.choice((10**10, 10**13)))
-        expires = chance.choice((0, world.time_ms + 5_000, world.time_ms + DAY_MS, world.time_ms + DAY_MS))
+        lots, day = chance.choice((5, 400, 400)), chance.choice((10**10, 10**13, 10**13))
+        limits = (lots, chance.choice((10**9, 10**11, 10**11)), day)
+        later = world.time_ms + DAY_MS
+        expires = chance.choice((0, world.time_ms + 5_000, later, later, later, later, later))
         words = world.worded(VenueMandate, account, chance.choice(sorted(VENUES)), *limits, expires)
         return world.sign(account, words)  # type: ignore[no-any-return]
 
@@ -115,9 +117,14 @@ class Floor:
                 made.append(world.signed_by(words, signature=giver, recipient_signature=taker))
         return made
 
+    def is_stopped(self, world: Exchange) -> bool:
+        """Whether a venue is suspended."""
+        return any(held.suspended for _, held in world.state.venues.ordered())
+
     def switch(self, world: Exchange) -> Transaction:
         """A venue stops itself; only the house lets it go on."""
-        venue = self.chance.choice(sorted(VENUES))
+        stopped = [each for each, held in world.state.venues.ordered() if held.suspended]
+        venue = self.chance.choice(stopped or sorted(VENUES))
         held = world.state.venues.get(venue)
         suspended = not (held.suspended if held else False)
         words = VenueSwitch(venue, suspended, held.revision if held else 0, world.time_ms + 60_000, bytes(65))

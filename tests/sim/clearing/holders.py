@@ -27,9 +27,9 @@ CLIENT_SECRETS = 500
 
 def account_requests(world: Exchange, member: int, chance: Random) -> list[Transaction]:
     """One of all that there is to ask for about accounts, sometimes."""
-    if chance.random() > 0.25 or member not in world.owned:
+    if chance.random() > 0.4 or member not in world.owned:
         return []
-    kinds = (opened, closed, moved, moved, tokens_moved, ported, swapped, taken_out)
+    kinds = (opened, closed, moved, moved, tokens_moved, ported, swapped, taken_out, taken_out)
     made: Transaction | None = chance.choice(kinds)(world, member, chance)
     return [made] if made is not None else []
 
@@ -113,8 +113,8 @@ def taken_out(world: Exchange, member: int, chance: Random) -> Transaction | Non
         return None
     units, fee = have // chance.choice((1, 10, 50)) + 1, chance.choice((0, 10**6, 2**40))
     words = world.worded(LimitedWithdrawal, account, asset, units, b"\x77" * 20, fee)
-    # The request names its nonce after the fee; a member tries to sign for its client now and then.
-    signer = OWNER[account] if chance.random() < 0.1 else world.signer(account)
+    # A member tries to sign for its client now and then.
+    signer = OWNER[account] if chance.random() < 0.3 else world.signer(account)
     return world.signed_by(words, signature=signer)  # type: ignore[no-any-return]
 
 

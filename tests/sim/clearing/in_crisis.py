@@ -50,7 +50,8 @@ def rescues(world: Exchange, account: int) -> list[Transaction]:
         for client in held.clients:
             if held.phase is Phase.OPEN and held.porting_height > world.state.now.height and len(made) < 2:
                 words = world.worded(ClientRescue, client, number, member, signatures=2)
-                made.append(world.signed_by(words, member_signature=member, client_signature=HOUSE))
+                word = world.signers.get(client, HOUSE)
+                made.append(world.signed_by(words, member_signature=member, client_signature=word))
     return made
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+import clearing.accounts.porting
 import clearing.calls.margin_calls
 import clearing.default.declare
 import clearing.default.waterfall
@@ -14,12 +15,18 @@ import clearing.liquidation.auction
 import clearing.liquidation.slices
 import clearing.liquidation.takeover
 import clearing.settling.perpetuals
+import clearing.trades.consent
 import clearing.trades.novation
+import clearing.trades.reports
+import clearing.validators.changes
+import clearing.withdrawals
+from clearing.base.errors import Rejected
 from clearing.base.units import mul_div_down
 from clearing.calls.failures import Failure
 from clearing.fund.records import Contribution
 from clearing.holdings import Holdings
 from clearing.margin.requirement import AccountMargin
+from clearing.requests import check_signer
 from clearing.run import Run
 from clearing.state.state import State
 from tests.sim.clearing.story import Story
@@ -33,6 +40,11 @@ slices: Any = clearing.liquidation.slices
 waterfall: Any = clearing.default.waterfall
 perpetuals: Any = clearing.settling.perpetuals
 novation: Any = clearing.trades.novation
+porting: Any = clearing.accounts.porting
+consent: Any = clearing.trades.consent
+reports: Any = clearing.trades.reports
+changes: Any = clearing.validators.changes
+withdrawals: Any = clearing.withdrawals
 
 
 @contextmanager
@@ -139,6 +151,45 @@ def _layer() -> Any:
     return _put(waterfall, "allocate_capped", floors)
 
 
+def _nothing(*_: object, **__: object) -> None:
+    """What a check that never refuses says."""
+
+
+def _key() -> Any:
+    """A member signs for its client's money, whatever key the client has."""
+    return _put(withdrawals, "check_owner", check_signer)
+
+
+def _ported() -> Any:
+    """Whoever takes a client needs nobody's word."""
+    return _put(porting, "_check_consents", _nothing)
+
+
+def _mandate() -> Any:
+    """A venue trades as much as it likes for whoever gave it a mandate."""
+    check = consent.check_mandate
+
+    def small(run: Run, at: str, account: int, venue: int, *_: int) -> Rejected | None:
+        refused: Rejected | None = check(run, at, account, venue, 1, 0, 0)
+        return refused
+
+    return _put(consent, "check_mandate", small)
+
+
+def _twice() -> Any:
+    """A venue's trade id can be used again."""
+    return _put(reports, "use_venue_id", _nothing)
+
+
+def _power() -> Any:
+    """Any part of the validators' power may go at once."""
+
+    def none(*_: object) -> tuple[int, int]:
+        return 0, 0
+
+    return _put(changes, "moved_power", none)
+
+
 PLANTED: dict[str, Callable[[], Any]] = {
     "rounding": _rounding,
     "remainder": _remainder,
@@ -150,6 +201,11 @@ PLANTED: dict[str, Callable[[], Any]] = {
     "uncovered-bidder": _uncovered,
     "slice-rounding": _slice,
     "layer-remainder": _layer,
+    "client-key": _key,
+    "ported-without-word": _ported,
+    "mandate": _mandate,
+    "venue-id-twice": _twice,
+    "power-moves": _power,
 }
 
 

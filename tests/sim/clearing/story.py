@@ -5,6 +5,7 @@ from random import Random
 
 from clearing.apply_block import apply_block
 from clearing.codes import ClearingCode
+from clearing.default.receipts import LossShared
 from clearing.default.records import MemberStatus
 from clearing.default.status import member_status
 from clearing.facts import Fact, WithdrawalNotExecuted
@@ -115,6 +116,8 @@ class Story:
                 self.accepted[name] += 1
         for receipt in result.receipts:
             self.told[type(receipt).__name__] += 1
+            if isinstance(receipt, LossShared):
+                self.told.update(f"LossShared by {step.layer.name}" for step in receipt.steps if step.borne)
             if isinstance(receipt, DepositCredited | WithdrawalConfirmed):
                 self.accepted[type(receipt).__name__] += 1
         for receipt in result.receipts:

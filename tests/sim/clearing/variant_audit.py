@@ -9,6 +9,7 @@ from typing import Any
 
 from clearing.accounts.kinds import AccountKind
 from clearing.accounts.requests import AccountPorting, TokenTransfer
+from clearing.base.errors import RemoteFault
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.base.secp256k1 import recover
 from clearing.base.units import DAY_MS
@@ -141,6 +142,14 @@ def audit_words(after: State) -> None:
     require(good, "words of a validator that is not there", height=after.now.height)
 
 
+def is_signed(digest: bytes, signature: bytes, key: bytes) -> bool:
+    """Whether the signature is by this address."""
+    try:
+        return recover(digest, signature) == key
+    except RemoteFault:
+        return False
+
+
 class Operation:
     """Looks at one request: what was before, and what its words allow."""
 
@@ -162,14 +171,14 @@ class Operation:
         """It was: with the word that it needs, within the mandate, and nothing of a client's changed on the way."""
         words, network = self.transaction, self.run.terms.network
         if any(self.key):
-            signer = recover(words.digest(network), words.signature)  # type: ignore[union-attr]
-            require(signer == self.key, "a client's money left without its word", request=words)
+            good = is_signed(words.digest(network), words.signature, self.key)  # type: ignore[union-attr]
+            require(good, "a client's money left without its word", request=words)
         if isinstance(words, AccountPorting | ClientRescue):
             require(self.carried == self.holdings(), "porting changed what is ported", request=words)
             key = self.run.state.accounts[words.account].key
             if any(key):
-                signer = recover(words.digest(network), words.client_signature)
-                require(signer == key, "a client was ported without its word", request=words)
+                good = is_signed(words.digest(network), words.client_signature, key)
+                require(good, "a client was ported without its word", request=words)
         if isinstance(words, TradeReport) and words.venue in VENUES:
             self.mandates(words)
 
