@@ -118,6 +118,7 @@ class ClearingCode(CodeBook):
     INSTRUMENT_HALTED = 477
     HALT_REFUSED = 478
     DETACHMENT_REFUSED = 479
+    VAULT_LEAVES = 480
 
 
 REMEDIES: dict[ClearingCode, str] = {
@@ -334,6 +335,9 @@ REMEDIES: dict[ClearingCode, str] = {
     ),
     ClearingCode.DETACHMENT_REFUSED: (
         "No change of validators waits for this vault, or not for long enough, or it is the last one."
+    ),
+    ClearingCode.VAULT_LEAVES: (
+        "It was agreed to detach this vault, so it is asked to pay nothing more. Withdraw on another chain."
     ),
 }
 

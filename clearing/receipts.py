@@ -59,6 +59,7 @@ from clearing.governance.receipts import (
     SuspenseAssigned,
     ValidatorRemoved,
     VaultDetached,
+    VaultOwes,
     VoteCounted,
 )
 from clearing.liquidation.receipts import (
@@ -347,6 +348,7 @@ Receipt: TypeAlias = (
     | InstrumentHalted
     | InstrumentResumed
     | VaultDetached
+    | VaultOwes
     | ValidatorRemoved
     | SuspenseAssigned
     | FundSized

@@ -24,6 +24,7 @@ from clearing.gates.deficits import check_reserve, note_taken_out, worths
 from clearing.gates.giving_back import count_released
 from clearing.gates.rates import check_rate, gate_of, in_genesis_units, must_wait, note_use
 from clearing.gates.waiting import check_queue, enqueue
+from clearing.governance.leaving import is_leaving
 from clearing.holdings import add_units, arrays_of, feed_status, feeds_of, holdings_of, margin_of
 from clearing.ledger import balance, currency_of, external_account, held
 from clearing.prices.degradation import is_dead
@@ -68,6 +69,8 @@ def request_withdrawal(run: Run, request: Withdrawal | LimitedWithdrawal) -> Rej
         return reject(ClearingCode.CHAIN_INVENTORY_TOO_SMALL, at, units=request.units, inventory=inventory)
     if not chain_is_live(run, run.terms.chains[asset.chain_id]):
         return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
+    if is_leaving(run.state, asset.chain_id, asset.vault):
+        return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     if isinstance(request, LimitedWithdrawal) and fee > request.fee_max:
         return reject(ClearingCode.FEE_ABOVE_LIMIT, at, fee=fee, limit=request.fee_max)
     gate, owner = gate_of(run, asset.id), owner_key(run.state, request.account)

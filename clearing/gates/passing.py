@@ -21,6 +21,7 @@ from clearing.gates.records import Waiting
 from clearing.gates.requests import WithdrawalCancellation
 from clearing.gates.unpaid import give_back_unpaid
 from clearing.gates.waiting import dequeue
+from clearing.governance.leaving import is_leaving
 from clearing.holdings import arrays_of, holdings_of, margin_of, surely_margined
 from clearing.ledger import can_hold, currency_of
 from clearing.receipts import WithdrawalReleased
@@ -72,6 +73,17 @@ def call_back_all(run: Run, accounts: tuple[int, ...]) -> None:
             _take_back(run, number, waiting, GivenBackWhy.DEFAULT)
 
 
+def call_back_from(run: Run, chain_id: int, vault: bytes) -> None:
+    """Give everything back that waits for a vault which is about to pay nothing more; it was never promised there.
+
+    A token beyond its band stays what its owner asked for: its loss is not the group's.
+    """
+    for number, waiting in list(run.state.waiting.ordered()):
+        asset = run.terms.assets[waiting.asset]
+        if (asset.chain_id, asset.vault) == (chain_id, vault) and not is_suspect(run.state, asset.id):
+            _take_back(run, number, waiting, GivenBackWhy.LAPSED, int(ClearingCode.VAULT_LEAVES))
+
+
 def tend_gates(run: Run) -> None:
     """Before releases: what was not paid comes back, what has waited long enough is let go, old counts are dropped."""
     give_back_unpaid(run)
@@ -100,6 +112,8 @@ def check_passing(run: Run, waiting: Waiting) -> Rejected | None:
         return reject(ClearingCode.CASH_GROUP_SUSPENDED, at, cash_group=asset.cash_group)
     if not chain_is_live(run, run.terms.chains[asset.chain_id]):
         return reject(ClearingCode.CHAIN_SILENT, at, chain_id=asset.chain_id)
+    if is_leaving(run.state, asset.chain_id, asset.vault):
+        return reject(ClearingCode.VAULT_LEAVES, at, chain_id=asset.chain_id, vault=asset.vault)
     return (
         check_member_leaving(run, at, account)
         or check_leaving(run, at, account, currency_of(asset), 0)

@@ -3,7 +3,7 @@
 Rule: as in `clearing.receipts`, whose union they are part of: a receipt states, it never decides.
 """
 
-from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, U256Bytes, Wire
 
 
 class ProposalMade(Wire, frozen=True, tag=140):
@@ -82,6 +82,18 @@ class VaultDetached(Wire, frozen=True, tag=147):
     vault: Bytes20
     set_number: U63
     waited_blocks: U63
+
+
+class VaultOwes(Wire, frozen=True, tag=150):
+    """What a vault that was detached had to pay and was not seen to have paid: it is its own matter from now on.
+
+    Nobody can know whether it was or will be paid, so nothing of it is given back. `amount`: token base units.
+    """
+
+    chain_id: U63
+    vault: Bytes20
+    asset: U32
+    amount: U256Bytes
 
 
 class ValidatorRemoved(Wire, frozen=True, tag=148):

@@ -8,10 +8,12 @@ import msgspec
 
 from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
+from clearing.governance.amendments import VaultDetachment
 from clearing.governance.ballots import forget_votes, tally
 from clearing.governance.closing import close_refused, enact
 from clearing.governance.effects import must_wait
 from clearing.governance.halts import end_halts
+from clearing.governance.leaving import awaits_withdrawals
 from clearing.governance.offences import remove_offenders
 from clearing.governance.records import ProposalHeld, Stage
 from clearing.run import Run
@@ -53,6 +55,8 @@ def _turn(run: Run, proposal: bytes, held: ProposalHeld) -> int:
             close_refused(run, proposal, held, _over(run, held))
         else:
             run.state.proposals.put(proposal, msgspec.structs.replace(held, stage=Stage.OPEN, effective_ms=0))
+        return 0
+    if isinstance(held.amendment, VaultDetachment) and awaits_withdrawals(run, held.amendment, held.effective_ms):
         return 0
     if held.amendment is not None and must_wait(run.state, held.amendment):
         if run.time_ms <= held.effective_ms + run.terms.genesis.crisis.governance.vote_ms:

@@ -17,9 +17,11 @@ from clearing.collateral.listing import has_left
 from clearing.collateral.silence import silent_ms
 from clearing.collateral.soft_credit import recall_all_of
 from clearing.facts import CustodySeen
+from clearing.gates.passing import call_back_from
 from clearing.genesis import Genesis
 from clearing.governance.amendments import VaultDetachment
-from clearing.governance.receipts import VaultDetached
+from clearing.governance.leaving import owed_by
+from clearing.governance.receipts import VaultDetached, VaultOwes
 from clearing.governance.records import Struck
 from clearing.ledger import held
 from clearing.run import Run
@@ -65,6 +67,7 @@ def detach_vault(run: Run, amendment: VaultDetachment) -> None:
     """Let the vault go. The caller has checked it, and changes the terms next."""
     vault, change = (amendment.chain_id, amendment.vault), run.state.changes[0]
     recall_all_of(run, *vault)
+    call_back_from(run, *vault)
     for asset in run.terms.assets.values():
         if (asset.chain_id, asset.vault) == vault and asset.may_leave and not has_left(run.state, asset.id):
             leave(run, asset, 0, silent_ms(run.state, asset.chain_id))
@@ -78,6 +81,7 @@ def detach_vault(run: Run, amendment: VaultDetachment) -> None:
     run.receipts.append(
         VaultDetached(amendment.chain_id, amendment.vault, change.number - 1, run.block.height - change.height)
     )
+    run.receipts.extend(VaultOwes(*vault, asset, u256(amount)) for asset, amount in owed_by(run.state, *vault))
 
 
 def _rest_custody(state: State, asset: Asset) -> None:

@@ -24,7 +24,7 @@ def test_every_example_prints_what_stands_under_it() -> None:
 
 def test_the_codes_and_bounds_that_it_names_are_those() -> None:
     named = {int(code) for code in re.findall(r"R(\d{4})", PAGE)}
-    assert named - {131, 403} == {int(code) for code in ClearingCode if 469 <= code <= 479} - {472, 474, 477, 478}
+    assert named - {131, 403} == {int(code) for code in ClearingCode if 469 <= code <= 480} - {472, 474, 477, 478}
     assert (bounds.RANGE_PPM_MIN, bounds.HAIRCUT_PPM_MIN) == (10_000, 5_000)
     assert (bounds.TRADE_FEE_PPM_MAX, bounds.PENALTY_PPM_MAX) == (10_000, 100_000)
     assert (bounds.MAINTENANCE_PPM_MIN, bounds.JOINT_WEIGHT_PPM_MAX) == (500_000, 900_000)

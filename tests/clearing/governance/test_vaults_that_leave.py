@@ -1,0 +1,192 @@
+"""Withdrawals of a vault that is about to be detached: settled first where that can be known, never paid twice."""
+
+import msgspec
+import pytest
+
+from clearing.blocks import BlockResult
+from clearing.codes import ClearingCode
+from clearing.collateral.terms import DepegTerms
+from clearing.epoch import take_snapshot
+from clearing.facts import ChainHeartbeat
+from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
+from clearing.gates.terms import AssetGate, GateTerms
+from clearing.genesis import MarketParameters
+from clearing.governance.leaving import is_leaving, owed_by
+from clearing.governance.receipts import VaultDetached, VaultOwes
+from clearing.ledger import check_whole_ledger
+from clearing.receipts import WithdrawalReleased
+from tests.clearing.gates.gated import cancellation, not_executed
+from tests.clearing.governance.parliament import TIMELOCK_MS, Parliament, governed_genesis
+from tests.clearing.governance.test_halts_seats_and_vaults import GONE
+from tests.clearing.state.world import BOB, CAROL, DOLLAR, VAULTS, codes, executed, of_kind
+from tests.clearing.validators.chamber import validator
+
+VALID_MS = 20_000
+USDC_TWO = 2
+TIMELOCK = TIMELOCK_MS // 1_000
+
+
+def stuck(heartbeat_ms_max: int = 0, *gates: AssetGate) -> Parliament:
+    """A change of validators that chain 2 never follows; 3,000 dollars of Bob's are there, and withdrawals run."""
+    market = MarketParameters(withdrawal_valid_ms=VALID_MS, epoch_blocks=5)
+    genesis = governed_genesis(market=market)
+    usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
+    crisis = msgspec.structs.replace(genesis.crisis, gates=GateTerms(gates, give_back_expired=True))
+    chains = tuple(
+        msgspec.structs.replace(each, heartbeat_ms_max=heartbeat_ms_max if each.chain_id == 2 else 0)
+        for each in genesis.chains
+    )
+    assets = (genesis.assets[0], usdc, genesis.assets[2])
+    house = Parliament(msgspec.structs.replace(genesis, assets=assets, crisis=crisis, chains=chains), dollars=1_000)
+    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
+    house.change([4], [validator(8)])
+    house.step(facts=house.rotations((1,)))
+    return house
+
+
+def waited(house: Parliament) -> None:
+    """Until a vote may detach."""
+    while house.state.now.height - house.state.changes[0].height < 10:
+        house.step()
+
+
+def given_back(house: Parliament) -> list[WithdrawalGivenBack]:
+    return [each for result in house.results for each in of_kind(result, WithdrawalGivenBack)]
+
+
+def detached(house: Parliament) -> bool:
+    return (2, VAULTS[2]) in house.state.struck
+
+
+def test_what_expires_comes_back_before_the_vault_goes() -> None:
+    house = stuck()
+    waited(house)
+    before = house.cash(BOB)
+    house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))
+    house.agree(GONE, (1, 2, 3))
+    assert owed_by(house.state, 2, VAULTS[2]) == ((USDC_TWO, 500 * DOLLAR),)
+    house.wait(TIMELOCK + 5)
+    assert not detached(house)
+    while house.time_ms <= house.state.withdrawals[0].not_after_s * 1_000:
+        house.step()
+    assert not detached(house)
+    house.step(facts=[not_executed(house, 0)])
+    # Given back as cash of the group, which then bears what the vault takes with it like all other cash.
+    assert house.cash(BOB) == before
+    house.step()
+    assert detached(house)
+    assert [(each.units, each.why) for each in given_back(house)] == [(500 * DOLLAR, GivenBackWhy.NOT_PAID)]
+    assert not of_kind(house.results[-1], VaultOwes)
+    check_whole_ledger(house.state)
+
+
+def test_what_is_paid_lets_it_go_at_once() -> None:
+    house = stuck()
+    waited(house)
+    house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))
+    house.agree(GONE, (1, 2, 3))
+    house.wait(TIMELOCK + 2)
+    assert not detached(house)
+    paid = int.from_bytes(house.state.withdrawals[0].amount, "big")
+    seen = [
+        msgspec.structs.replace(each, withdrawn=paid.to_bytes(32, "big")) if each.chain_id == 2 else each
+        for each in house.custody_facts(900)
+    ]
+    house.step(facts=[executed(2, 0), *seen])
+    house.step()
+    assert detached(house)
+    assert not given_back(house)
+
+
+def test_it_is_waited_no_longer_than_a_withdrawal_is_good_for() -> None:
+    house = stuck()
+    waited(house)
+    house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))
+    house.agree(GONE, (1, 2, 3))
+    effective_ms = house.time_ms + TIMELOCK_MS
+    while not detached(house):
+        house.step()
+        assert house.time_ms <= effective_ms + VALID_MS + 1_000
+    assert house.time_ms > effective_ms + VALID_MS
+    told = of_kind(house.results[-1], VaultOwes)
+    assert [(each.chain_id, each.vault, each.asset) for each in told] == [(2, VAULTS[2], USDC_TWO)]
+    assert int.from_bytes(told[0].amount, "big") == 500 * DOLLAR
+    # Nobody can know any more what becomes of it, so nothing comes back by itself.
+    cash = house.cash(BOB)
+    house.wait(VALID_MS // 1_000)
+    assert house.cash(BOB) == cash
+    assert not given_back(house)
+
+
+def test_a_silent_chain_is_not_waited_for() -> None:
+    house = stuck(5_000)
+    beat = 10
+
+    def step(*requests: object) -> BlockResult:
+        nonlocal beat
+        beat += 1
+        return house.step(*requests, facts=[ChainHeartbeat(2, beat, bytes(32))])  # type: ignore[arg-type]
+
+    while house.state.now.height - house.state.changes[0].height < 10:
+        step()
+    assert codes(step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))) == []
+    proposal = house.proposal(GONE)
+    house.step(proposal)
+    house.step(*house.votes(proposal))
+    house.wait(TIMELOCK)
+    assert detached(house)
+    assert [each.asset for each in of_kind(house.results[-1], VaultOwes)] == [USDC_TWO]
+    assert of_kind(house.results[-1], VaultDetached)
+
+
+def test_once_it_is_agreed_nothing_new_is_promised_there() -> None:
+    gate = AssetGate(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
+    house = stuck(0, gate)
+    waited(house)
+    before = house.cash(CAROL)
+    assert codes(house.step(house.withdrawal(CAROL, USDC_TWO, 200 * DOLLAR))) == []
+    assert house.cash(CAROL) == before - 200 * DOLLAR
+    house.agree(GONE, (1, 2, 3))
+    assert is_leaving(house.state, 2, VAULTS[2])
+    assert codes(house.step(house.withdrawal(BOB, USDC_TWO, DOLLAR))) == [ClearingCode.VAULT_LEAVES]
+    assert codes(house.step(house.withdrawal(BOB, 1, DOLLAR))) == []
+    house.wait(TIMELOCK)
+    assert detached(house)
+    assert not [
+        each for result in house.results for each in of_kind(result, WithdrawalReleased) if each.asset == USDC_TWO
+    ]
+    # What waited was promised by nobody: it came back, as the cash that it was, before the group gave its part up.
+    assert [(each.account, each.units, each.why, each.code) for each in given_back(house)] == [
+        (CAROL, 200 * DOLLAR, GivenBackWhy.LAPSED, ClearingCode.VAULT_LEAVES)
+    ]
+    share_left = house.cash(CAROL) * 7 // 4  # of 7,000 dollars, 3,000 went with the vault
+    assert abs(share_left - before) <= 2 * DOLLAR
+    check_whole_ledger(house.state)
+    assert codes(house.step(cancellation(house, CAROL, 0))) == [ClearingCode.NO_SUCH_WAITING_WITHDRAWAL]
+
+
+def test_votes_that_are_taken_back_let_withdrawals_go_on() -> None:
+    house = stuck()
+    waited(house)
+    proposal = house.agree(GONE, (1, 2, 3))
+    house.step(house.vote(proposal, 3, approve=False, revision=2))
+    assert not is_leaving(house.state, 2, VAULTS[2])
+    assert codes(house.step(house.withdrawal(BOB, USDC_TWO, DOLLAR))) == []
+
+
+@pytest.mark.parametrize("paid_on_chain", [False, True])
+def test_epochs_close_whatever_the_vault_still_owes(paid_on_chain: bool) -> None:
+    house = stuck(5_000)
+    house.step(facts=[ChainHeartbeat(2, 10, bytes(32))])
+    house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR), facts=house.custody_facts(400))
+    if paid_on_chain:
+        house.step(facts=[executed(2, 0)])
+    waited(house)
+    house.agree(GONE, (1, 2, 3))
+    house.wait(TIMELOCK)
+    assert detached(house)
+    living = [fact for fact in house.custody_facts(800) if fact.chain_id == 1]
+    house.step(facts=living)
+    house.wait(6)
+    terms = {term.chain_id: term for term in take_snapshot(house.state).statement.custody}
+    assert terms[2].held > 0
