@@ -15,7 +15,7 @@ from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
 from clearing.blocks import Block, BlockResult, Observed, ProvenOffence
 from clearing.extension import PriceReport, VoteExtension
-from clearing.facts import ChainHeartbeat, Fact
+from clearing.facts import ChainHeartbeat, DepositSeen, DepositSighted, Fact
 from clearing.genesis import AccountTerms, Genesis, MarketParameters, MemberTerms, check_genesis
 from clearing.prices.receipts import FeedStatus
 from clearing.prices.terms import PriceTerms
@@ -142,6 +142,8 @@ class Exchange(Vaults):
         self.unpriced: tuple[int, ...] = ()
         self.lies: dict[int, int] = {}
         """What the liar tells instead, by feed."""
+        self.coming: list[DepositSeen] = []
+        """Deposits that were sighted and will be final."""
         self.half_heard: list[Fact] = []
         """What only half of the validators have told."""
         self.offences: tuple[ProvenOffence, ...] = ()
@@ -232,7 +234,7 @@ class Exchange(Vaults):
             if chain not in self.silent and chain not in self.lost:
                 self.heads[chain] += 1
                 facts.append(ChainHeartbeat(chain, self.heads[chain], bytes(32)))
-        facts = [each for each in facts if each.chain_id not in self.lost]
+        facts = self.sighted_first([each for each in facts if each.chain_id not in self.lost])
         time_ms = self.state.now.time_ms + after_ms
         told = {feed: ticks for feed, ticks in self.ticks.items() if feed not in self.unpriced}
         told = {feed: ticks for feed, ticks in told.items() if feed in self.state.feeds}
@@ -247,6 +249,24 @@ class Exchange(Vaults):
         speakers = [self.names[each.envelope_key] for each in sets_of(self.state).last.validators]
         extensions = [liar if name == LIAR else half if name % 2 else honest for name in speakers]
         return self.apply(self.make_block(requests, extensions, after_ms))
+
+    def sighted_first(self, facts: list[Fact]) -> list[Fact]:
+        """With deposits that are sighted before they are final, and those that are final now, some somewhere else."""
+        if not self.variant.sightings:
+            return facts
+        told: list[Fact] = []
+        for fact in facts:
+            if isinstance(fact, DepositSeen) and self.chance.random() < 0.3:
+                final = msgspec.structs.replace(fact, block_number=self.heads[fact.chain_id] + 2)
+                self.coming.append(final)
+                told.append(DepositSighted(**msgspec.structs.asdict(final)))
+            else:
+                told.append(fact)
+        while self.coming and self.chance.random() < 0.5:
+            final = self.coming.pop(0)
+            moved = self.chance.random() < 0.1
+            told.append(msgspec.structs.replace(final, account=self.chance.choice((FIRST, 999))) if moved else final)
+        return [each for each in told if each.chain_id not in self.lost]
 
     def make_block(
         self,

@@ -60,6 +60,8 @@ class Variant:
     halts: bool
     crashes: bool
     """Prices fall further in a block than any margin covers."""
+    sightings: bool
+    """Deposits are seen before they are final, and lent on; some end elsewhere."""
 
 
 def variant_of(seed: int) -> Variant:
