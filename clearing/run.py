@@ -46,6 +46,10 @@ class Run:
         """Withdrawals that passed their gates, to be released at the end; nonces not yet given."""
         self.liquidated = Budget()
         """What this block has liquidated so far."""
+        self.by_member: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+        """Own and clients' accounts of every member, as they were when first asked for; empty: nobody has asked."""
+        self.short_siblings: dict[int, tuple[int, ...]] = {}
+        """By member, those of them that could not cover what they should when first asked for."""
         self.unresolved = Unresolved()
         """What defaults have not resolved, as of the last question."""
         self.failures: list[Failure] = []

@@ -79,7 +79,7 @@ def _move(
         check_client_money(run, at, account, recipient)
         or may_give(run, at, account)
         or check_leaving(run, at, account, currency, amount)
-        or check_reserve(run, at, account, (currency, amount), within=within)
+        or check_reserve(run, at, account, (currency, amount), within=within, mends=recipient)
     )
     if refusal is not None:
         return refusal

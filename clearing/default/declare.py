@@ -7,7 +7,7 @@ who bears a loss.
 
 import msgspec
 
-from clearing.accounts.kinds import AccountKind
+from clearing.accounts.by_member import accounts_by_member
 from clearing.base.ids import HOUSE_ACCOUNT, HOUSE_MEMBER
 from clearing.base.units import POSITION_MAX
 from clearing.calls.failures import Failure
@@ -20,7 +20,6 @@ from clearing.default.status import member_status
 from clearing.default.terms import blocks_max
 from clearing.default.unresolved import NO_DEFAULTS, defaults_under_way
 from clearing.gates.passing import call_back_all
-from clearing.genesis import MEMBER_ACCOUNTS_MAX
 from clearing.holdings import arrays_of, book_of, holdings_of, lots_of, margin_of
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.run import Run
@@ -60,15 +59,6 @@ def declare(run: Run, failure: Failure, own: tuple[int, ...], clients: tuple[int
 def member_accounts(state: State, member: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """A member's own accounts and its clients', each ordered. Linear in all accounts: for what happens seldom."""
     return accounts_by_member(state).get(member, ((), ()))
-
-
-def accounts_by_member(state: State) -> dict[int, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """As `member_accounts`, of every member that has any; one pass over all accounts."""
-    found: dict[int, tuple[list[int], list[int]]] = {}
-    for account, record in state.accounts.ordered():
-        if account < MEMBER_ACCOUNTS_MAX:
-            found.setdefault(record.member, ([], []))[record.kind is AccountKind.CLIENT].append(account)
-    return {member: (tuple(own), tuple(clients)) for member, (own, clients) in found.items()}
 
 
 def all_own_accounts(state: State) -> dict[int, tuple[int, ...]]:

@@ -17,6 +17,7 @@ from clearing.collateral.listing import assets_now
 from clearing.collateral.soft_credit import lent
 from clearing.default.unresolved import assessed_now, deadline_height, unresolved_micros
 from clearing.gates.records import DeficitLeft
+from clearing.gates.siblings import short_siblings
 from clearing.holdings import add_units, arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.run import Run
@@ -54,15 +55,19 @@ def part_of(deficit: int, worth: int, whole: int) -> int:
     return mul_div_up(deficit, min(worth, whole), whole)
 
 
-def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int], within: bool = False) -> Rejected | None:
+def check_reserve(
+    run: Run, at: str, account: int, *leaving: tuple[int, int], within: bool = False, mends: int = HOUSE_ACCOUNT
+) -> Rejected | None:
     """Whether an account that lets go of (currency, units) covers its initial margin and its part of the deficit.
 
-    And, unless it stays `within` its member's own accounts, what the member is assessed. Units below zero come in. What
-    is paid within the house, such as a contribution to the fund, is not asked about.
+    And, unless it stays `within` its member's own accounts, what the member is assessed, and what other accounts of the
+    member are short of, where it is not brought to one of them (`mends`). Units below zero come in. What is paid within
+    the house, such as a contribution to the fund, is not asked about.
     """
     deficit, until = deficit_now(run)
     assessed = 0 if within else _assessed(run.state, account)
-    if not deficit and not assessed:
+    short = [] if within else short_siblings(run, account, mends)
+    if not deficit and not assessed and not short:
         return None
     after = holdings_of(run.state, account)
     for currency, units in leaving:
@@ -72,6 +77,10 @@ def check_reserve(run: Run, at: str, account: int, *leaving: tuple[int, int], wi
             after.cash[index] -= lent(run.state, account, group)
     left = margin_of(arrays_of(run.state), after)
     reserve = max(_part(run, account, deficit) if deficit else 0, assessed)
+    if short and left.equity - left.initial < sum(each.missing for each in short):
+        first = {"account": short[0].account, "equity": short[0].equity, "initial": short[0].initial}
+        spare = left.equity - left.initial
+        return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, **first, leaves=account, spare=spare)
     if left.equity - left.initial >= reserve:
         return None
     return reject(
