@@ -47,7 +47,7 @@ from clearing.default.receipts import (
     TakenByHouse,
     TornUp,
 )
-from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized
+from clearing.fund.receipts import FundCalled, FundDebited, FundDrawn, FundPaid, FundReduces, FundReturned, FundSized
 from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, WithdrawalWaits
 from clearing.governance.receipts import (
     AmendmentInForce,
@@ -336,6 +336,8 @@ Receipt: TypeAlias = (
     | VenueSwitched
     | RangePublished
     | ValidatorsChanged
+    | EntryScheduled
+    | EntryDropped
     | VaultRotated
     | VaultAstray
     | ChangeFinished
@@ -354,6 +356,8 @@ Receipt: TypeAlias = (
     | FundSized
     | FundCalled
     | FundPaid
+    | FundDebited
+    | FundReduces
     | FundReturned
     | FundDrawn
     | WithdrawalWaits

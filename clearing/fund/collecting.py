@@ -1,9 +1,10 @@
 """Contributions before defaults are looked at: parts follow the cash that they are, and calls run out.
 
 Rule: at its deadline a call takes what the member's own accounts can let go of; what is then missing restricts the
-member for the grace that genesis gives, and after it is a failure like any, for default to take up. A deadline moves on
-by a block while prices are not open with which the member could bring it all, and while no token of the group is left;
-a trifle that has no open price saves nobody.
+member for the grace that genesis gives; after it, where genesis says so, it is debited down to maintenance margin and
+positions are sold for it; what is then missing is a failure like any, for default to take up. A deadline moves on by a
+block while prices are not open with which the member could bring it all, and while no token of the group is left; a
+trifle that has no open price saves nobody.
 """
 
 import msgspec
@@ -16,6 +17,7 @@ from clearing.fund.parts import all_own_accounts, can_be_brought, own_account, s
 from clearing.fund.payments import could_bring, free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
+from clearing.fund.reducing import begin_reducing, can_be_reduced, reduce
 from clearing.ledger import FUND_ACCOUNT, token_currency
 from clearing.run import Run
 from clearing.transfers import TransferCode
@@ -51,7 +53,7 @@ def collect_contributions(run: Run) -> None:
     if not size.next_height or run.block.height < size.next_height:
         return
     parts = run.state.contributions.ordered()
-    due = [(member, record) for member, record in parts if 0 < record.deadline <= run.block.height]
+    due = [each for each in parts if each[1].reducing or 0 < each[1].deadline <= run.block.height]
     if due and not can_be_brought(run.state):
         wait(run, due)
         return
@@ -71,28 +73,50 @@ def _collect(run: Run, member: int, record: Contribution, own: list[int]) -> Non
     """Take what is there; restrict the member, or hand it on as failed, for what is not."""
     state, terms = run.state, run.terms.crisis.fund
     if not takes_part(state, member):
-        state.contributions.put(member, msgspec.structs.replace(record, called=0, deadline=0))
+        state.contributions.put(member, msgspec.structs.replace(record, called=0, deadline=0, reducing=False))
         return
     if own and record.account not in own:  # closed meanwhile
         record = msgspec.structs.replace(record, account=own[0])
+    own = sorted(own, key=lambda each: (each != record.account, each))
     record = _take(run, member, record, own)
-    if not record.called:
-        return
-    if sum(could_bring(run, account) for account in own) >= record.called:
+    first = terms.grace_blocks > 0 and not record.lapsed
+    if record.called and _ends(run, record) and _could_bring(run, record, own):
         state.contributions.put(member, msgspec.structs.replace(record, deadline=run.block.height + 1))
         return
-    first = terms.grace_blocks > 0 and not record.lapsed
-    wait = terms.grace_blocks if first else terms.call_blocks
-    state.contributions.put(member, msgspec.structs.replace(record, lapsed=True, deadline=run.block.height + wait))
+    if record.called and own and not first and (record.reducing or terms.reduce_blocks):
+        record = _reduce(run, member, record, own)
+    if not record.called or not _ends(run, record):
+        return
+    deadline = run.block.height + (terms.grace_blocks if first else terms.call_blocks)
+    record = msgspec.structs.replace(record, lapsed=True, deadline=deadline, reducing=False)
+    state.contributions.put(member, record)
     run.receipts.append(FundPaid(NOT_REQUESTED, member, record.account, 0, record.micros, record.called, lapsed=True))
     restrict_member(run, member)
     if own and not first and run.terms.crisis.default.enabled:
         run.failures.append(Failure(record.account, FailureReason.CALL_LAPSED))
 
 
+def _ends(run: Run, record: Contribution) -> bool:
+    return run.block.height >= record.deadline
+
+
+def _could_bring(run: Run, record: Contribution, own: list[int]) -> bool:
+    return sum(could_bring(run, account) for account in own) >= record.called
+
+
+def _reduce(run: Run, member: int, record: Contribution, own: list[int]) -> Contribution:
+    """Debit what is missing and sell for it; where nothing is left to sell its time is over."""
+    record = reduce(run, member, record if record.reducing else begin_reducing(run, member, record), own)
+    if record.called:
+        restrict_member(run, member)
+        if not can_be_reduced(run, own):
+            record = msgspec.structs.replace(record, deadline=run.block.height)
+    return record
+
+
 def _take(run: Run, member: int, record: Contribution, own: list[int]) -> Contribution:
-    """Debit the account that the member pays from, then its others of its own, the lowest first."""
-    for account in sorted(own, key=lambda each: (each != record.account, each)):
+    """Debit the account that the member pays from, then its others of its own, the lowest first: so they come here."""
+    for account in own:
         micros = min(free_cash(run, account), record.called)
         if micros:
             after = pay_in(run, member, msgspec.structs.replace(record, account=account), micros)

@@ -73,7 +73,8 @@ def put_call(
     run: Run, member: int, record: Contribution, micros: int, deadline: int, *, replenishment: bool = False
 ) -> None:
     """Write down that a member is called for `micros`, have its deadline noticed, and tell of it."""
-    run.state.contributions.put(member, msgspec.structs.replace(record, called=micros, deadline=deadline))
+    called = msgspec.structs.replace(record, called=micros, deadline=deadline, reducing=False)
+    run.state.contributions.put(member, called)
     look_at(run.state, deadline)
     run.receipts.append(
         FundCalled(member, record.account, micros, record.required, record.micros, deadline, replenishment)
@@ -90,7 +91,9 @@ def look_at(state: State, height: int) -> None:
 def set_next_height(run: Run) -> None:
     """Find the height at which the fund is to be looked at next, after what was due was done."""
     state = run.state
-    due = [each for _, record in state.contributions.ordered() for each in (record.deadline, record.return_height)]
+    due: list[int] = []
+    for _, record in state.contributions.ordered():
+        due += (run.block.height + 1 if record.reducing else record.deadline, record.return_height)
     nearest = max(min((each for each in due if each), default=0), run.block.height + 1) if any(due) else 0
     size = size_in_force(state)
     if size.next_height != nearest:

@@ -19,6 +19,7 @@ from clearing.fund.records import Contribution
 from clearing.fund.requests import FundContribution
 from clearing.holdings import Holdings, arrays_of, feed_status, holdings_of, margin_of
 from clearing.ledger import FUND_ACCOUNT
+from clearing.margin.requirement import AccountMargin
 from clearing.prices.degradation import is_dead
 from clearing.prices.receipts import FeedStatus
 from clearing.requests import check_account, check_nonce, check_owner, check_time, use_nonce
@@ -72,6 +73,7 @@ def pay_in(run: Run, member: int, record: Contribution, micros: int, index: int 
         called=missing,
         deadline=record.deadline if missing else 0,
         lapsed=record.lapsed and missing > 0,
+        reducing=record.reducing and missing > 0,
     )
     run.state.contributions.put(member, after)
     run.receipts.append(FundPaid(index, member, record.account, micros, after.micros, missing))
@@ -93,17 +95,28 @@ def could_bring(run: Run, account: int) -> int:
     return _free(run, account, at_best=True)
 
 
+def margin_for_certain(run: Run, account: int) -> AccountMargin | None:
+    """What an account is worth at least, without what is lent to it; None where nothing may be taken of it."""
+    found = _worth(run, account, at_best=False)
+    return found[1] if found else None
+
+
 def _free(run: Run, account: int, *, at_best: bool) -> int:
+    found = _worth(run, account, at_best=at_best)
+    return max(min(found[0], found[1].equity - found[1].initial), 0) if found else 0
+
+
+def _worth(run: Run, account: int, *, at_best: bool) -> tuple[int, AccountMargin] | None:
+    """Own cash of the fund's group, and the margin with something certain in place of what is not priced."""
     if check_restricted(run, "fund_call", account) is not None:
-        return 0
+        return None
     state, currency = run.state, fund_currency(run.state)
     own = holdings_of(state, account)
     loans = [lent(state, account, group) for group in run.terms.cash_groups]
     own.cash = [cash - loan for cash, loan in zip(own.cash, loans, strict=True)]
     have = own.cash[run.terms.cash_groups.index(currency)]
     _settle_closed(run, own, at_best=at_best)
-    margin = margin_of(arrays_of(state), own)
-    return max(min(have, margin.equity - margin.initial), 0)
+    return have, margin_of(arrays_of(state), own)
 
 
 def _settle_closed(run: Run, own: Holdings, *, at_best: bool) -> None:

@@ -5,7 +5,7 @@ Rule: data only; every figure that the next one is computed from stands beside i
 
 from enum import IntEnum
 
-from clearing.base.codec import U32, U63, Wire
+from clearing.base.codec import I64, U32, U63, Wire
 from clearing.fund.terms import Sizing
 
 NOT_REQUESTED = 2**32 - 1
@@ -88,6 +88,34 @@ class FundPaid(Wire, frozen=True, tag=132):
     """Of what it was called for, afterwards."""
     lapsed: bool = False
     """Whether the deadline has passed with something missing."""
+
+
+class FundDebited(Wire, frozen=True, tag=138):
+    """After the grace, what is missing was debited above maintenance margin: `FundPaid` of the same amount follows.
+
+    micros = the least of `missing` and equity less maintenance margin. The account may owe cash for it, and is then
+    below initial margin: it is called like any.
+    """
+
+    member: U63
+    account: U63
+    micros: U63
+    missing: U63
+    """Before."""
+    equity: I64
+    """Before, without what is lent to it, and at the worst of what has no open price."""
+    initial: U63
+    maintenance: U63
+
+
+class FundReduces(Wire, frozen=True, tag=139):
+    """The grace is over with something missing: positions are sold for it until a height, then it is a default."""
+
+    member: U63
+    account: U63
+    missing: U63
+    has: U63
+    until_height: U63
 
 
 class ReturnCause(IntEnum):

@@ -46,3 +46,5 @@ class Contribution(Wire, frozen=True):
     """Whether a deadline has passed already: the member is restricted until it has paid."""
     return_height: U63 = 0
     """The height at which what is beyond `required` is paid back; 0: nothing is."""
+    reducing: bool = False
+    """Whether the grace is over too: it is debited and sold for in every block until `deadline`."""

@@ -128,16 +128,16 @@ def _follow(run: Run, member: int, record: Contribution, terms: FundTerms) -> No
     missing = max(record.required - record.micros, 0)
     left = member_status(state, member) is MemberStatus.LEFT
     if not takes_part(state, member):
-        record = msgspec.structs.replace(record, called=0, deadline=0, lapsed=False)
+        record = msgspec.structs.replace(record, called=0, deadline=0, lapsed=False, reducing=False)
     elif missing and not record.called and can_be_brought(state):
         put_call(run, member, record, missing, height + terms.call_blocks)
         record = state.contributions[member]
     elif missing < record.called:
         if record.lapsed and not missing:
             lift_restriction(run, member)
-        record = msgspec.structs.replace(
-            record, called=missing, deadline=record.deadline if missing else 0, lapsed=record.lapsed and missing > 0
-        )
+        deadline, lapsed = (record.deadline, record.lapsed) if missing else (0, False)
+        reducing = record.reducing and missing > 0
+        record = msgspec.structs.replace(record, called=missing, deadline=deadline, lapsed=lapsed, reducing=reducing)
     beyond = record.micros > record.required and (left or takes_part(state, member))
     return_height = (record.return_height or height + terms.return_blocks) if beyond else 0
     if record.micros or record.required:

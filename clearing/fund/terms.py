@@ -48,6 +48,9 @@ class FundTerms(Wire, frozen=True):
     """How long what is beyond a member's part, or a former member's, stays in the fund."""
     exposure_memory_ppm: U32 = 0
     """Of a member's last exposure, what counts at least now: who holds little for a moment pays for what it held."""
+    reduce_blocks: U32 = 0
+    """After the grace, what is missing is debited down to maintenance margin and positions are sold for it, for so long
+    before the member is in default. 0: it is at once."""
 
     @property
     def enabled(self) -> bool:
@@ -63,6 +66,7 @@ def fund_checks(terms: FundTerms) -> Iterator[Check]:
     yield "step_micros", terms.step_micros, 1 <= terms.step_micros < MICROS_MAX
     yield "call_blocks", terms.call_blocks, 1 <= terms.call_blocks <= BLOCKS_MAX
     yield "grace_blocks", terms.grace_blocks, terms.grace_blocks <= BLOCKS_MAX
+    yield "reduce_blocks", terms.reduce_blocks, terms.reduce_blocks <= BLOCKS_MAX
     yield "exposure_memory_ppm", terms.exposure_memory_ppm, terms.exposure_memory_ppm < PPM
     yield "return_blocks", terms.return_blocks, 1 <= terms.return_blocks <= BLOCKS_MAX
 

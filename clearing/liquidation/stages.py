@@ -107,7 +107,7 @@ def pause(run: Run, account: int, held: Holdings, margin: AccountMargin) -> None
 def _step(run: Run, account: int, held: Holdings, margin: AccountMargin, needed: int) -> Holdings:
     """Open the auction; after it let backstop and house take a step."""
     height, terms = run.block.height, run.terms.crisis.liquidation
-    record = run.state.liquidations.get(account) or _open(run, account, held, margin)
+    record = run.state.liquidations.get(account) or open_sale(run, account, held, margin)
     if height < record.last_height:
         return held
     sizing = size_up(run, held, margin)
@@ -141,7 +141,7 @@ def _rest(share: int, whole: int, taken: int) -> int:
     return share_of(left, whole - taken) if left > 0 else 0
 
 
-def _open(run: Run, account: int, held: Holdings, margin: AccountMargin) -> Liquidation:
+def open_sale(run: Run, account: int, held: Holdings, margin: AccountMargin) -> Liquidation:
     """Begin: offer slices from the next block on, where genesis has auctions."""
     terms, height = run.terms.crisis.liquidation, run.block.height
     record = Liquidation(height, height + 1, height + terms.auction_blocks, height)
