@@ -10,7 +10,7 @@ from node.api.handlers import Call, page_of
 from node.api.render import receipt_view
 from node.api.shapes import ReceiptView
 from node.api.view import ReceiptAt, Series
-from node.explaining.concerned import renamed
+from node.explaining.concerned import masked
 
 
 def liquidations(call: Call) -> object:
@@ -44,5 +44,5 @@ def _page(call: Call, series: Series) -> tuple[tuple[ReceiptView, ...], str]:
     after, limit = page_of(call)
     found: Sequence[ReceiptAt] = call.view.crisis_receipts(series, after, limit)
     masks = call.view.masks(call.signer)
-    told = tuple(receipt_view(ReceiptAt(each.height, each.index, renamed(each.receipt, masks))) for each in found)
+    told = tuple(receipt_view(ReceiptAt(each.height, each.index, masked(each.receipt, masks))) for each in found)
     return told, f"{found[-1].height}:{found[-1].index}" if len(found) == limit else ""

@@ -3,7 +3,7 @@
 Rule: no HTTP but status codes, no state: everything comes from the view. A member sees its own accounts only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,7 +33,7 @@ from node.api.shapes import (
 )
 from node.api.view import NodeView, ReceiptAt
 from node.codes import NodeCode
-from node.explaining.concerned import renamed
+from node.explaining.concerned import Masks, masked
 from node.pool.mempool import transaction_hash
 from node.pool.trade_batch import TransactionList
 from node.telemetry.metrics import CONTENT_TYPE
@@ -110,10 +110,10 @@ def page_of(call: Call) -> tuple[tuple[int, int], int]:
     return after, min(int(call.parameters.get("limit", str(_RECEIPTS_PAGE))), RECEIPTS_MAX)
 
 
-def _others_masked(at: ReceiptAt, masks: Callable[[int], int]) -> ReceiptAt:
+def _others_masked(at: ReceiptAt, masks: Masks) -> ReceiptAt:
     """Who is one of those that a liquidation or default concerns learns no other's account by it: the same receipt
     stands masked in the series of all, so that one name in clear would tell whose all the others are."""
-    return ReceiptAt(at.height, at.index, renamed(at.receipt, masks))
+    return ReceiptAt(at.height, at.index, masked(at.receipt, masks))
 
 
 def header(call: Call) -> object:

@@ -4,7 +4,7 @@ Rule: synchronous and quick (memory, or one indexed row); what takes long is don
 decided heights only. The API decides who may see what; the view answers for any account.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from node.api.governance_shapes import EffectView, GovernanceView
     from node.epochs.own_exits import ExitQuestion
     from node.epochs.own_holdings import OwnQuestion
+    from node.explaining.concerned import Masks
     from node.p2p.status import PeerStatus
     from node.statements.statement import StatementInputs
 
@@ -145,8 +146,8 @@ class NodeView(Protocol):
         """At most `limit` receipts of a series, later than (height, index), in order."""
         ...
 
-    def masks(self, address: bytes) -> Callable[[int], int]:
-        """The name under which the member with this key sees an account: its own as they are, others masked."""
+    def masks(self, address: bytes) -> "Masks":
+        """The names under which the member with this key sees accounts: its own as they are, others masked."""
         ...
 
     def instrument_ticks(self) -> Sequence[InstrumentTicks]:

@@ -91,7 +91,8 @@ def deadline_set(receipt: DeadlineSet, listing: Listing) -> Words:
     lines = [holds(f"equity {receipt.equity} is below the trigger {receipt.trigger}", receipt.equity < receipt.trigger)]
     if listing.rates is not None:
         terms, (numerator, denominator) = listing.rates.calls, listing.rates.maintenance
-        widened = receipt.congestion_steps * terms.congestion_step_ppm
+        # Without time to pay there is nothing that slow chains would take of it.
+        widened = receipt.congestion_steps * terms.congestion_step_ppm if terms.deadline_blocks else 0
         found = -(-receipt.initial * numerator * (PPM + widened) // (denominator * PPM))
         text = f"trigger = {receipt.initial} x {numerator} / {denominator} x {PPM + widened} / {PPM}, rounded up"
         if widened:

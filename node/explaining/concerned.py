@@ -1,11 +1,13 @@
 """Which accounts a receipt of calls, liquidation or default names, and how they are masked for others.
 
 Rule: one table says where accounts stand; reading, masking and telling go by it, and a test compares it with what the
-receipts' fields are. Members are public, and so are the accounts that genesis gives a part in every crisis.
+receipts' fields are. Members are public, and so are the accounts that genesis gives a part in every crisis. Where an
+account stands beside its member it has another mask, or the fund's calls alone would tell whose every mask is.
 """
 
 import hmac
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -24,6 +26,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 MASKED = 2**62
 """Ids from here on stand for accounts that are not told; the same in every receipt and at every node."""
 _MASK_TAG = b"crossclear/masked-account/v1"
+_BESIDE_TAG = b"crossclear/masked-account/beside-its-member/v1"
 _MASK_BYTES = 5
 
 
@@ -93,11 +96,29 @@ FUNDS: dict[type[msgspec.Struct], tuple[Path, ...]] = {
     fund.FundSized: (),
     fund.FundCalled: _OWN,
     fund.FundPaid: _OWN,
+    fund.FundDebited: _OWN,
+    fund.FundReduces: _OWN,
     fund.FundReturned: _OWN,
     fund.FundDrawn: _OWN,
 }
 """What `crossclear fund explain` tells, and where accounts stand in it."""
 
+BESIDE_MEMBERS = frozenset(
+    (
+        default.DeficitCured,
+        default.DefaultBidTaken,
+        default.PortfolioSold,
+        default.ClientRescued,
+        default.AssessmentTaken,
+        fund.FundCalled,
+        fund.FundPaid,
+        fund.FundDebited,
+        fund.FundReduces,
+        fund.FundReturned,
+        fund.FundDrawn,
+    )
+)
+"""In which an account stands beside its member, who is not the one that is in default."""
 _TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
 _OF_ACCOUNTS = frozenset((Layer.HOUSE_CAPITAL, Layer.GAINS, Layer.TEAR_UP))
 """Layers whose payers are accounts; those of the others are members."""
@@ -128,19 +149,34 @@ def renamed(receipt: T, name: Callable[[int], int]) -> T:
     return receipt
 
 
-def masks(salt: bytes, is_told: Callable[[int], bool]) -> Callable[[int], int]:
+@dataclass(frozen=True, slots=True)
+class Masks:
     """A name for every account: its own where `is_told` and for those of the rulebook, else one made of a hash.
 
     `salt`: the state's, without which nobody finds out by trying all ids.
     """
 
-    def name(account: int) -> int:
-        if account >= MEMBER_ACCOUNTS_MAX or is_told(account):
+    salt: bytes
+    is_told: Callable[[int], bool]
+
+    def __call__(self, account: int) -> int:
+        """Where the account stands alone."""
+        return self._name(account, _MASK_TAG)
+
+    def beside(self, account: int) -> int:
+        """Where it stands beside its member: not to be found in any receipt where it stands alone."""
+        return self._name(account, _BESIDE_TAG)
+
+    def _name(self, account: int, tag: bytes) -> int:
+        if account >= MEMBER_ACCOUNTS_MAX or self.is_told(account):
             return account
-        digest = hmac.digest(salt, _MASK_TAG + account.to_bytes(8, "big"), "sha256")
+        digest = hmac.digest(self.salt, tag + account.to_bytes(8, "big"), "sha256")
         return MASKED + int.from_bytes(digest[:_MASK_BYTES], "big")
 
-    return name
+
+def masked(receipt: T, masks: Masks) -> T:
+    """The receipt as somebody sees it who is told some accounts only."""
+    return renamed(receipt, masks.beside if type(receipt) in BESIDE_MEMBERS else masks)
 
 
 def _changed(value: Any, path: Path, change: Callable[[int], int]) -> Any:

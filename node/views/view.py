@@ -44,7 +44,7 @@ from node.application import ClearingApplication
 from node.codes import NodeCode
 from node.epochs.own_exits import EpochExits, ExitQuestion
 from node.epochs.own_holdings import EpochHoldings, OwnQuestion
-from node.explaining.concerned import masks
+from node.explaining.concerned import Masks
 from node.p2p.status import PeerStatus
 from node.pool.mempool import Accepted
 from node.receipt_records import receipt_at
@@ -245,7 +245,7 @@ class LiveView:
         """Receipts of a series."""
         return [receipt_at(record) for record in self._store.receipts_of(int(series), after, limit)]
 
-    def masks(self, address: bytes) -> Callable[[int], int]:
+    def masks(self, address: bytes) -> Masks:
         """Own accounts as they are, and those that genesis gives a part; others masked."""
         state = self._application.state
         member = next((each for each, record in state.members.ordered() if record.trade_address == address), None)
@@ -255,7 +255,7 @@ class LiveView:
             record = state.accounts.get(account)
             return account in public or (record is not None and record.member == member)
 
-        return masks(state.salt, is_told)
+        return Masks(state.salt, is_told)
 
     def instrument_ticks(self) -> Sequence[InstrumentTicks]:
         """As the decided state has them."""

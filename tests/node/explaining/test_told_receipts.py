@@ -16,7 +16,16 @@ from clearing.receipts import Liquidated
 from node.api.render import named
 from node.api.unrender import unnamed
 from node.explaining.calls import breach_ppm
-from node.explaining.concerned import DEFAULTS, FUNDS, LIQUIDATIONS, MASKED, concerned, masks, renamed
+from node.explaining.concerned import (
+    BESIDE_MEMBERS,
+    DEFAULTS,
+    FUNDS,
+    LIQUIDATIONS,
+    MASKED,
+    Masks,
+    concerned,
+    masked,
+)
 from node.explaining.defaults import _TELL as TELL_DEFAULTS
 from node.explaining.funds import _TELL as TELL_FUND
 from node.explaining.lines import equal, holds, in_text, tell
@@ -151,29 +160,54 @@ def test_every_field_that_names_an_account_is_in_the_table() -> None:
 
 def test_a_mask_hides_every_account_but_those_told(heard: dict[str, Heard]) -> None:
     salt = bytes(range(32))
-    hide = masks(salt, lambda account: account == 2)
+    hide = Masks(salt, lambda account: account == 2)
     names: Counter[int] = Counter()
     for story in heard.values():
         for each in story.receipts:
             if type(each.receipt) not in TABLE:
                 continue
-            hidden = renamed(each.receipt, hide)
+            hidden = masked(each.receipt, hide)
             assert all(account == 2 or account >= 2**48 for account in concerned(hidden))
             assert len(concerned(hidden)) == len(concerned(each.receipt))
             names.update(concerned(hidden))
     assert len(names) > 4, "each account has one name"
-    other = masks(bytes(32), lambda _: False)
+    other = Masks(bytes(32), lambda _: False)
     assert other(1) != hide(1) >= MASKED
 
 
-def test_masked_receipts_recompute_as_well(heard: dict[str, Heard]) -> None:
-    hide = masks(bytes(32), lambda _: False)
+IN_DEFAULT = {default.DefaultDeclared, default.LossShared, default.StatusChanged}
+"""Their member is in default, as everybody may know; the other accounts in them have none beside them."""
+
+
+def test_every_kind_that_names_a_member_beside_an_account_hides_it_under_another_mask() -> None:
+    named_by = {
+        kind for kind, paths in TABLE.items() if paths and {"member", "to_member"} & set(kind.__struct_fields__)
+    }
+    assert named_by - IN_DEFAULT == BESIDE_MEMBERS
+
+
+def test_no_mask_beside_a_member_is_found_where_an_account_stands_alone(heard: dict[str, Heard]) -> None:
+    hide = Masks(bytes(range(32)), lambda _: False)
+    alone: set[int] = set()
+    beside: set[int] = set()
     for story in heard.values():
-        masked = Heard(
-            [type(at)(at.height, at.index, renamed(at.receipt, hide)) for at in story.receipts], story.listings
+        for each in story.receipts:
+            if type(each.receipt) in TABLE:
+                where = beside if type(each.receipt) in BESIDE_MEMBERS else alone
+                where.update(found for found in concerned(masked(each.receipt, hide)) if found >= MASKED)
+    assert len(alone) > 2
+    assert len(beside) > 2
+    assert not alone & beside
+
+
+def test_masked_receipts_recompute_as_well(heard: dict[str, Heard]) -> None:
+    hide = Masks(bytes(32), lambda _: False)
+    for story in heard.values():
+        hidden = Heard(
+            [type(at)(at.height, at.index, masked(at.receipt, hide)) for at in story.receipts], story.listings
         )
         # Ties between accounts go by their numbers, which a mask does not keep.
-        assert [each.kind for each in masked.told() if not each.ok] in ([], ["Deleveraged"])
+        assert [each.kind for each in hidden.told() if not each.ok] in ([], ["Deleveraged"])
 
 
 @pytest.mark.parametrize(
