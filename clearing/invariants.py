@@ -16,9 +16,7 @@ def check_block(run: Run) -> None:
     run.journal.check_conserved()
     run.positions.check_matched()
     check_fund(run.state)
-    for asset in (*run.terms.assets.values(), *run.terms.collateral_of.values()):
-        if held(run.state, asset) < 0:
-            raise Bug(f"more of asset {asset.name} was released than was ever credited")
+    _check_held(run.state)
 
 
 def check_fund(state: State) -> None:
@@ -36,6 +34,10 @@ def check_state(state: State) -> None:
     check_whole_ledger(state)
     check_whole_book(state)
     check_fund(state)
+    _check_held(state)
+
+
+def _check_held(state: State) -> None:
     for asset in (*state.terms.assets.values(), *state.terms.collateral_of.values()):
         if held(state, asset) < 0:
             raise Bug(f"more of asset {asset.name} was released than was ever credited")

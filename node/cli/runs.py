@@ -1,6 +1,7 @@
 """`crossclear margin run FILE.json`, and the same of settle, waterfall and liquidation."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 
 _FILE = click.Path(dir_okay=False, path_type=Path, allow_dash=True)
 _pretty = click.option("--pretty", is_flag=True, help="Indent the JSON.")
+_REFUSED = "Exits with 6 when the file is refused; the refusal names the path."
 
 
 @click.command("run")
@@ -26,43 +28,46 @@ def margin_run(file: Path, model_file: Path | None, pretty: bool) -> None:
     _print(margin_run(read_margin_run(_read(file), model)), pretty=pretty)
 
 
-@click.command("run")
-@click.argument("file", type=_FILE)
-@_pretty
-def settle_run(file: Path, pretty: bool) -> None:
-    """Run the settlement steps of FILE (JSON; - is standard input): every payment and intermediate as JSON.
+def _verb(what: str, run: Callable[[bytes], dict[str, Any]]) -> click.Command:
+    """`run FILE` of one kind; `run` imports what it needs when it is called."""
 
-    Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
-    """
+    @click.command("run", help=f"{what}\n\nNeeds neither node nor keys. {_REFUSED}")
+    @click.argument("file", type=_FILE)
+    @_pretty
+    def verb(file: Path, pretty: bool) -> None:
+        _print(run(_read(file)), pretty=pretty)
+
+    return verb
+
+
+def _settle(data: bytes) -> dict[str, Any]:
     from node.runs.settle import read_settle_run, settle_run
 
-    _print(settle_run(read_settle_run(_read(file))), pretty=pretty)
+    return settle_run(read_settle_run(data))
 
 
-@click.command("run")
-@click.argument("file", type=_FILE)
-@_pretty
-def waterfall_run(file: Path, pretty: bool) -> None:
-    """Run the losses of FILE (JSON; - is standard input) through the layers: who bears what, with the arithmetic.
-
-    Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
-    """
+def _waterfall(data: bytes) -> dict[str, Any]:
     from node.runs.waterfall import read_waterfall_run, waterfall_run
 
-    _print(waterfall_run(read_waterfall_run(_read(file))), pretty=pretty)
+    return waterfall_run(read_waterfall_run(data))
 
 
-@click.command("run")
-@click.argument("file", type=_FILE)
-@_pretty
-def liquidation_run(file: Path, pretty: bool) -> None:
-    """Size and stage the liquidations of FILE (JSON; - is standard input): shares, steps, auction paths.
-
-    Needs neither node nor keys. Exits with 6 when the file is refused; the refusal names the path.
-    """
+def _liquidation(data: bytes) -> dict[str, Any]:
     from node.runs.liquidation import liquidation_run, read_liquidation_run
 
-    _print(liquidation_run(read_liquidation_run(_read(file))), pretty=pretty)
+    return liquidation_run(read_liquidation_run(data))
+
+
+settle_run = _verb(
+    "Run the settlement steps of FILE (JSON; - is standard input): every payment and intermediate as JSON.", _settle
+)
+waterfall_run = _verb(
+    "Run the losses of FILE (JSON; - is standard input) through the layers: who bears what, with the arithmetic.",
+    _waterfall,
+)
+liquidation_run = _verb(
+    "Size and stage the liquidations of FILE (JSON; - is standard input): shares, steps, auction paths.", _liquidation
+)
 
 
 def _read(path: Path) -> bytes:
