@@ -1,8 +1,8 @@
 """Porting: a client's account passes to another member, with positions, cash, collateral and sub-accounts as they are.
 
 Rule: nothing of the client's is closed, moved or priced: only who carries it changes, so its margin is the same before
-and after. The member who carries it, the one who takes it and, where it has a key, the client all sign. Mandates end,
-because the old member gave them; held trades go on, because the client is bound.
+and after, and covered. The member who carries it, the one who takes it and, where it has a key, the client all sign.
+Mandates end, because the old member gave them; held trades go on, because the client is bound.
 """
 
 import msgspec
@@ -14,6 +14,7 @@ from clearing.base.errors import Rejected
 from clearing.codes import ClearingCode, reject
 from clearing.default.records import MemberStatus
 from clearing.default.status import check_member, member_status
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.requests import check_account, check_key, check_nonce, check_signer, check_time, use_nonce
 from clearing.run import Run
 from clearing.state.records import MemberAccounts
@@ -32,6 +33,7 @@ def port_account(run: Run, index: int, request: AccountPorting) -> Rejected | No
         or check_member(run, AT, request.account)
         or _check_portable(run, request)
         or _check_consents(run, request)
+        or _check_covered(run, request)
     )
     if refusal is not None:
         return refusal
@@ -70,6 +72,21 @@ def _has_call(run: Run, account: int) -> bool:
     """Whether the account is under a margin call, a cash call or a restriction, which its member has to end first."""
     state = run.state
     return state.accounts[account].called_height > 0 or account in state.cash_calls or account in state.restrictions
+
+
+def _check_covered(run: Run, request: AccountPorting) -> Rejected | None:
+    """Initial margin is covered at the block's prices, or a member passed on a debt that it would have to pay."""
+    for account in (request.account, *run.state.accounts[request.account].children):
+        margin = margin_of(arrays_of(run.state), holdings_of(run.state, account))
+        if not margin.initial_ok:
+            return reject(
+                ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN,
+                AT,
+                account=account,
+                equity=margin.equity,
+                initial=margin.initial,
+            )
+    return None
 
 
 def _check_consents(run: Run, request: AccountPorting) -> Rejected | None:

@@ -288,6 +288,17 @@ def test_a_client_under_a_margin_call_is_not_ported() -> None:
     assert codes(desk.block(desk.porting(ALICE_CLIENT, 3), prices=lower)) == [C.NOT_PORTABLE]
 
 
+@pytest.mark.parametrize(("fallen_ppm", "refused"), [(80_000, [C.COLLATERAL_NEEDED_FOR_MARGIN]), (1_000, [])])
+def test_no_member_passes_a_loss_on_in_the_block_whose_price_makes_it(fallen_ppm: int, refused: list[int]) -> None:
+    """Nobody is called yet; the loss would be that of a member with nothing, and then everybody's."""
+    desk = Desk()
+    desk.block(desk.transfer(ALICE, ALICE_CLIENT, 5_000 * DOLLAR))
+    desk.block(desk.trade_of(ALICE_CLIENT, BOB, 2_500))
+    lower = ((1, PRICE - PRICE * fallen_ppm // 10**6), (2, 20_000))
+    assert codes(desk.block(desk.porting(ALICE_CLIENT, 3), prices=lower)) == refused
+    assert desk.state.accounts[ALICE_CLIENT].member == (1 if refused else 3)
+
+
 def test_a_genesis_client_without_a_key_is_ported_by_both_members() -> None:
     desk = Desk()
     assert codes(desk.block(desk.porting(ALICE_CLIENT, 3))) == []
