@@ -35,6 +35,7 @@ exec 3<&0
 { read -r _ <&3; kill "$chain"; } 2>/dev/null & watch=$!
 wait "$chain"; status=$?
 kill "$watch" 2>/dev/null
+wait "$watch" 2>/dev/null
 exit "$status"
 """
 

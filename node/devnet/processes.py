@@ -17,7 +17,8 @@ import trio
 from clearing.base.errors import LocalFault
 from node.devnet.codes import DevnetCode
 
-STOP_SECONDS = 10
+STOP_SECONDS = 60
+"""Of an orderly stop; a loaded machine is slow."""
 LAUNCHER = (sys.executable, "-m", "node.cli")
 
 
@@ -40,9 +41,8 @@ class NodeProcess:
 
     async def start(self) -> None:
         """Start it; returns at once."""
-        self._told_to_end = False
         with self._log_file.open("ab") as log:
-            self._process = await trio.lowlevel.open_process(
+            process = await trio.lowlevel.open_process(
                 [
                     *(*self._launcher, "start"),
                     *("--config", str(self.home / "node.toml"), "--until-stdin-closes"),
@@ -55,6 +55,8 @@ class NodeProcess:
                 start_new_session=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
+        # Together: whoever checks while it starts looks at the process before it, which was told to end.
+        self._process, self._told_to_end = process, False
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process, if it lives."""
@@ -66,7 +68,7 @@ class NodeProcess:
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL after ten seconds."""
+        """SIGTERM, then SIGKILL after a minute."""
         await self._end(signal.SIGTERM)
 
     def check(self) -> None:

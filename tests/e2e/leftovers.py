@@ -1,6 +1,7 @@
 """What a run leaves behind: processes that carry its mark or its folder, ports that still answer, files elsewhere."""
 
 import os
+import time
 from pathlib import Path
 
 import psutil
@@ -8,6 +9,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "CROSSCLEAR_E2E_RUN"
 """Set in the environment of a run; every process that it starts inherits it."""
+PATIENCE_SECONDS = 600
 # Written by interpreters, linters and people at work, not by a run.
 _CACHES = ("__pycache__", ".git", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".import_linter_cache")
 _SOURCES = (".md", ".py", ".pyc", ".sol", ".swp")
@@ -26,6 +28,14 @@ def processes_of(mark: str, folder: Path) -> list[str]:
                 found.append(f"{process.pid} {' '.join(command)[:200]}")
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
+    return found
+
+
+def left_running(mark: str, folder: Path) -> list[str]:
+    """What of it still lives after a while; a helper that sees its owner gone ends a moment later."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := processes_of(mark, folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 from node.devnet.report import Summary
 from tests.e2e.bit_flips import CHECKS
 from tests.e2e.demo_folder import DemoFolder, command_line
-from tests.e2e.leftovers import ROOT, files_under, processes_of
+from tests.e2e.leftovers import ROOT, files_under, left_running
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 
@@ -57,7 +57,7 @@ def test_every_figure_of_the_table_is_in_the_summary(demo_run: DemoFolder) -> No
 
 
 def test_nothing_is_left_running(demo_run: DemoFolder) -> None:
-    assert processes_of(demo_run.mark, demo_run.folder) == []
+    assert left_running(demo_run.mark, demo_run.folder) == []
     ports = demo_run.ports()
     assert len(ports) == 4 + 4 + 2
     # A port may have been taken by somebody else since; a listener that is older than the run's end is the run's.

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.leftovers import MARK, ROOT, processes_of
+from tests.e2e.leftovers import MARK, PATIENCE_SECONDS, ROOT, left_running, processes_of
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
-
-PATIENCE_SECONDS = 600
 
 
 def chains_start(folder: Path, told: str) -> bool:
@@ -71,7 +69,7 @@ def test_a_signal_ends_everything(
             process.wait()
     assert code in (0, 130), told.read_text()
     assert "Traceback" not in told.read_text()
-    assert processes_of(mark, folder) == []
+    assert left_running(mark, folder) == []
 
 
 def test_nothing_outlives_a_devnet_that_is_killed(anvil_binary: Path, tmp_path: Path) -> None:
@@ -94,6 +92,4 @@ def test_nothing_outlives_a_devnet_that_is_killed(anvil_binary: Path, tmp_path: 
     finally:
         process.kill()
         process.wait()
-    while processes_of(mark, folder):
-        assert time.monotonic() < deadline, processes_of(mark, folder)
-        time.sleep(0.1)
+    assert left_running(mark, folder) == []
