@@ -54,7 +54,12 @@ LIQUIDATION = LiquidationTerms(
     insolvent_to_default=True,
 )
 CALLS = CallTerms(
-    deadline_blocks=4, early_ppm=300_000, early_release_ppm=200_000, early_blocks=8, early_horizon_ms=7_200_000
+    deadline_blocks=4,
+    early_ppm=300_000,
+    early_release_ppm=200_000,
+    early_blocks=8,
+    early_horizon_ms=7_200_000,
+    early_leaves_blocks=0,
 )
 GOVERNANCE = GovernanceTerms(vote_ms=60_000, timelock_ms=5_000, timelock_floor_ms=2_000)
 GATES = GateTerms((AssetGate(USDC_1, delay_above_units=1_000 * DOLLAR, delay_blocks=50),))
