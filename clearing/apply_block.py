@@ -42,6 +42,7 @@ from clearing.state.state import State
 from clearing.trades.held import novate_held
 from clearing.trades.reconciliation import close_days
 from clearing.transactions import Transaction
+from clearing.validators.changes import begin_entry
 from clearing.validators.misbehaviour import note_misbehaviour
 from clearing.validators.rotation import finish_change
 from clearing.validators.sets import sets_of
@@ -71,6 +72,7 @@ def apply_block(state: State, block: Block) -> tuple[State, BlockResult]:
     clear_auctions(run)
     apply_bridge_facts(run)
     finish_change(run)
+    begin_entry(run)
     watch_withdrawals(run)
     close_days(run)
     novate_held(run)

@@ -105,6 +105,8 @@ from clearing.trades.receipts import (
 )
 from clearing.validators.receipts import (
     ChangeFinished,
+    EntryDropped,
+    EntryScheduled,
     MisbehaviourNoted,
     ValidatorsChanged,
     VaultAstray,

@@ -83,6 +83,7 @@ FIXED: dict[str, Callable[[Genesis], Any]] = {
     "market.snapshot_delay_blocks": lambda g: g.market.snapshot_delay_blocks,
     "risk.stress": lambda g: bool(g.risk.stress),
     "crisis.governance.timelock_floor_ms": lambda g: g.crisis.governance.timelock_floor_ms,
+    "crisis.governance.entry_delay_ms": lambda g: g.crisis.governance.entry_delay_ms,
 }
 """The validators change by requests and amendments of their own. Requests' horizon and the delay of commitments are
 built into what is remembered and signed; limits on positions hang on whether there is a stress test at all."""

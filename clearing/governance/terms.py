@@ -16,6 +16,7 @@ TIMELOCK_MS_MAX = 90 * 86_400_000
 OPEN_PROPOSALS_MAX = 8
 HALT_BLOCKS_MAX = 1_000_000
 DETACH_BLOCKS_MIN = 10
+ENTRY_DELAY_MS_MAX = 7 * 86_400_000
 OFFENCES_MAX = 16
 
 
@@ -38,6 +39,9 @@ class GovernanceTerms(Wire, frozen=True):
     """A validator with so many proven offences of one kind is removed by rule; 0: only by a vote."""
     detach_blocks: U32 = 1_000
     """How long a vault must have been waited for before a vote may detach it."""
+    entry_delay_ms: U63 = 0
+    """How long a signed request is known that gives anybody a voice among the validators; who leaves, leaves at once.
+    No vote changes it."""
 
     @property
     def enabled(self) -> bool:
@@ -58,4 +62,7 @@ def governance_checks(terms: GovernanceTerms) -> Iterator[Check]:
     rested = not terms.halt_blocks_max or terms.halt_blocks_max <= terms.halt_rest_blocks <= HALT_BLOCKS_MAX
     yield "halt_rest_blocks", terms.halt_rest_blocks, rested
     yield "removal_offences", terms.removal_offences, terms.removal_offences <= OFFENCES_MAX
+    # A vote lets nobody in sooner than a request does.
+    delay = terms.entry_delay_ms
+    yield "entry_delay_ms", delay, delay <= (ENTRY_DELAY_MS_MAX if off else min(floor, ENTRY_DELAY_MS_MAX))
     yield "detach_blocks", terms.detach_blocks, terms.detach_blocks >= DETACH_BLOCKS_MIN

@@ -93,6 +93,7 @@ TABLES: dict[str, tuple[Module, Any, Any]] = {
     "validator_sets": (Module.VALIDATORS, U63, validator_records.SetHeld),
     "seats": (Module.VALIDATORS, U32, validator_records.Seats),
     "changes": (Module.VALIDATORS, U32, validator_records.ChangeHeld),
+    "entries": (Module.VALIDATORS, U32, validator_records.EntryHeld),
     "offences": (Module.VALIDATORS, tuple[Bytes32, U32], validator_records.Offences),
     "exits": (Module.WITHDRAWALS, U32, exit_records.ExitHeld),
     "fund_sizes": (Module.RISK, U32, fund_records.FundSize),
@@ -189,6 +190,7 @@ class State:
     """By number; `clearing.validators.sets` says which stay."""
     seats: Table[int, validator_records.Seats]
     changes: Table[int, validator_records.ChangeHeld]
+    entries: Table[int, validator_records.EntryHeld]
     """The one under way, under 0."""
     offences: Table[tuple[bytes, int], validator_records.Offences]
     """(envelope key, kind of misbehaviour)."""

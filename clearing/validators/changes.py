@@ -11,23 +11,42 @@ from clearing.base.validators import Validator, ValidatorSet, check_possession, 
 from clearing.codes import ClearingCode, reject
 from clearing.run import Run
 from clearing.state.state import State
+from clearing.validators.entries import due_entry, entry_delay_ms, schedule_entry
 from clearing.validators.receipts import ValidatorsChanged
 from clearing.validators.records import ChangeHeld
 from clearing.validators.requests import ValidatorChange
 from clearing.validators.sets import seat_next, seats_of, set_of
 
 AT = "validator_change"
+BY_ITSELF = 2**32 - 1
+"""In place of a transaction's number: its time had come."""
 
 
 def change_validators(run: Run, index: int, request: ValidatorChange) -> Rejected | None:
-    """Begin the change that more than two thirds of the power signed."""
+    """Begin the change that more than two thirds of the power signed, or let it wait if it gives anybody a voice."""
     if run.time_ms > request.not_after_ms:
         return reject(ClearingCode.REQUEST_EXPIRED, AT, not_after_ms=request.not_after_ms, time_ms=run.time_ms)
     judged = judge_change(run.state, request)
     if isinstance(judged, Rejected):
         return judged
-    begin_change(run, index, judged, approved_power(run.state, request))
+    before, approved = set_of(run.state, seats_of(run.state).next), approved_power(run.state, request)
+    if waits(run.state, before, judged):
+        schedule_entry(run, index, before, judged, approved)
+    else:
+        begin_change(run, index, judged, approved)
     return None
+
+
+def waits(state: State, before: ValidatorSet, after: ValidatorSet) -> bool:
+    """Whether a request for this change is known for a time before it begins."""
+    return entry_delay_ms(state) > 0 and moved_power(before, after)[1] > 0
+
+
+def begin_entry(run: Run) -> None:
+    """Begin the change that has waited, when its time has come."""
+    held = due_entry(run)
+    if held is not None:
+        begin_change(run, BY_ITSELF, held.after, held.approved_power)
 
 
 def judge_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejected:
@@ -50,6 +69,10 @@ def judge_change(state: State, request: ValidatorChange) -> ValidatorSet | Rejec
     planned = plan_change(state, request.left, request.entered)
     if isinstance(planned, Rejected):
         return planned
+    entry = state.entries.get(0)
+    if entry is not None and waits(state, before, planned):
+        # The first that was signed for waits its time, whoever sends it or another again.
+        return reject(ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, AT, number=entry.number, due_ms=entry.due_ms)
     refusal = _check_approvals(state, before, request)
     if refusal is not None:
         return refusal

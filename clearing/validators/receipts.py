@@ -23,6 +23,29 @@ class ValidatorsChanged(Wire, frozen=True, tag=90):
     approved_power: U63
 
 
+class EntryScheduled(Wire, frozen=True, tag=95):
+    """A change that gives somebody a voice begins in the first block whose time reaches `due_ms`."""
+
+    index: U32
+    number: U63
+    before: Bytes32
+    after: Bytes32
+    due_ms: U63
+    left: tuple[Bytes32, ...]
+    entered: tuple[Bytes32, ...]
+    """As of the set that it makes: see `ValidatorsChanged`."""
+    approved_power: U63
+
+
+class EntryDropped(Wire, frozen=True, tag=96):
+    """A change that waited is void: the set that it starts from is in force no more."""
+
+    number: U63
+    before: Bytes32
+    after: Bytes32
+    in_force: Bytes32
+
+
 class VaultRotated(Wire, frozen=True, tag=91):
     """A vault takes checkpoints of set `number` from now on; `waiting` others do not yet."""
 

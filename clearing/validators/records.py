@@ -3,7 +3,7 @@
 Rule: data only. A set is known by its number, 0 for genesis, one more with every change; a set itself never changes.
 """
 
-from clearing.base.codec import U32, U63, Bytes20, Wire
+from clearing.base.codec import U32, U63, Bytes20, Bytes32, Wire
 from clearing.base.validators import ValidatorSet
 
 
@@ -36,6 +36,19 @@ class ChangeHeld(Wire, frozen=True):
     """(chain id, vault) of those not yet seen to have rotated, ordered."""
     astray: tuple[tuple[U63, Bytes20], ...] = ()
     """Of these, those seen to follow a set that is not ours; nothing more is heard about them."""
+
+
+class EntryHeld(Wire, frozen=True):
+    """A change that waits to begin, because it gives somebody a voice."""
+
+    number: U63
+    """Of the set that it makes."""
+    before: Bytes32
+    """Hash of the set that it starts from."""
+    after: ValidatorSet
+    approved_power: U63
+    accepted_height: U63
+    due_ms: U63
 
 
 class Offences(Wire, frozen=True):

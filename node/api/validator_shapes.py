@@ -43,6 +43,18 @@ class ChangeView(Body, frozen=True):
     waiting: tuple[VaultWaiting, ...]
 
 
+class EntryView(Body, frozen=True):
+    """A signed change that gives somebody a voice and waits for its time."""
+
+    number: int
+    after: Hash
+    accepted_at: int
+    """Height of the block that took it."""
+    due_ms: int
+    validators: tuple[ValidatorView, ...]
+    """Those who come or change."""
+
+
 class OffenceView(Body, frozen=True):
     """What was proven of one kind against one key."""
 
@@ -68,4 +80,5 @@ class ValidatorsView(Body, frozen=True):
     agreeing_hash: Hash
     """Of the set of the height that is being decided; the same but for a few heights after a change."""
     change: ChangeView | None = None
+    entry: EntryView | None = None
     offences: tuple[OffenceView, ...] = ()

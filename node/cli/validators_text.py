@@ -50,7 +50,7 @@ def _entering(each: Validator, present: int | None) -> str:
 
 
 def text_of_sets(view: ValidatorsView) -> str:
-    """The set, the change under way, misbehaviour on record."""
+    """The set, the change under way and the one that waits, misbehaviour on record."""
     lines = [f"height {view.height}: validator set {view.number}, {view.hash}, power {view.total_power}"]
     lines += [f"{index:>4}  {each.envelope_key[2:]}  {each.power:>12}" for index, each in enumerate(view.validators)]
     if view.change is not None:
@@ -60,6 +60,11 @@ def text_of_sets(view: ValidatorsView) -> str:
             f"      {'ASTRAY:' if each.astray else 'waits for'} vault {each.vault} on chain {each.chain_id}"
             for each in change.waiting
         ]
+    if view.entry is not None:
+        lines.append(
+            f"change {view.entry.number} waits until {view.entry.due_ms} ms, signed at {view.entry.accepted_at}"
+        )
+        lines += [f"      {each.envelope_key[2:]}  {each.power:>12}" for each in view.entry.validators]
     lines += [
         f"      {each.envelope_key[2:]} {each.kind} {each.count} times, last at height {each.height}"
         for each in view.offences

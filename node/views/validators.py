@@ -8,7 +8,7 @@ from clearing.state.state import State
 from clearing.validators.sets import seats_of, sets_of
 from consensus.application import MisbehaviourKind
 from node.api.render import hexed
-from node.api.validator_shapes import ChangeView, OffenceView, ValidatorsView, ValidatorView, VaultWaiting
+from node.api.validator_shapes import ChangeView, EntryView, OffenceView, ValidatorsView, ValidatorView, VaultWaiting
 
 
 def validators_of(state: State) -> ValidatorsView:
@@ -23,6 +23,7 @@ def validators_of(state: State) -> ValidatorsView:
         validators=tuple(validator_view(each) for each in sets.next.validators),
         agreeing_hash=hexed(sets.now.hash),
         change=_change(state),
+        entry=_entry(state),
         offences=tuple(
             OffenceView(
                 envelope_key=hexed(key),
@@ -44,6 +45,20 @@ def validator_view(validator: Validator) -> ValidatorView:
         bls_key=hexed(validator.bls_key),
         power=validator.power,
         possession=hexed(validator.possession),
+    )
+
+
+def _entry(state: State) -> EntryView | None:
+    held = state.entries.get(0)
+    if held is None:
+        return None
+    present = set(sets_of(state).next.validators)
+    return EntryView(
+        number=held.number,
+        after=hexed(held.after.hash),
+        accepted_at=held.accepted_height,
+        due_ms=held.due_ms,
+        validators=tuple(validator_view(each) for each in held.after.validators if each not in present),
     )
 
 

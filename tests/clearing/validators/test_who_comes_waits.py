@@ -1,0 +1,182 @@
+"""Where genesis names a delay, who comes among the validators is known before; who only goes, goes at once."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearing.base.errors import LocalFault
+from clearing.base.validators import Validator
+from clearing.codes import ClearingCode
+from clearing.crisis import CrisisParameters
+from clearing.genesis import Genesis, check_genesis
+from clearing.governance.amendments import ValidatorsAmendment
+from clearing.governance.terms import ENTRY_DELAY_MS_MAX, GovernanceTerms
+from clearing.state.export import export_state, import_state
+from clearing.validators.changes import BY_ITSELF
+from clearing.validators.receipts import EntryDropped, EntryScheduled, ValidatorsChanged
+from clearing.validators.sets import seats_of, set_of
+from node.views.validators import validators_of
+from tests.clearing.governance.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
+from tests.clearing.state.world import SALT, codes, of_kind
+from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, validator
+
+DELAY_MS = 5_000
+UNDER_WAY, STALE = ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, ClearingCode.WRONG_VALIDATOR_SET
+
+
+def patient_genesis(delay_ms: int = DELAY_MS) -> Genesis:
+    genesis = chamber_genesis(dict.fromkeys(range(1, 5), 10))
+    terms = GovernanceTerms(entry_delay_ms=delay_ms)
+    return msgspec.structs.replace(genesis, crisis=CrisisParameters(governance=terms))
+
+
+def patient() -> Chamber:
+    chamber = Chamber(genesis=patient_genesis())
+    chamber.step()
+    return chamber
+
+
+def number(chamber: Chamber) -> int:
+    return seats_of(chamber.state).next
+
+
+@pytest.mark.parametrize(
+    ("left", "entered"),
+    [
+        pytest.param([], [validator(8)], id="a newcomer"),
+        pytest.param([4], [validator(8)], id="one for another"),
+        pytest.param([], [validator(4, 12)], id="more power"),
+        pytest.param([], [validator(4, 10, bls_name=9)], id="another key"),
+    ],
+)
+def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
+    chamber = patient()
+    result = chamber.change(left, entered)
+    (told,) = of_kind(result, EntryScheduled)
+    assert (told.number, told.due_ms, told.approved_power) == (1, chamber.time_ms + DELAY_MS, 40)
+    assert told.entered == tuple(each.envelope_key for each in entered)
+    assert told.left == tuple(key_of(each) for each in left)
+    shown = validators_of(chamber.state)
+    assert shown.entry is not None
+    assert [bytes.fromhex(each.envelope_key[2:]) for each in shown.entry.validators] == list(told.entered)
+    for _ in range(DELAY_MS // 1_000 - 1):
+        assert not of_kind(chamber.step(), ValidatorsChanged)
+        assert number(chamber) == 0
+    (begun,) = of_kind(chamber.step(), ValidatorsChanged)
+    assert (begun.index, begun.number, begun.after, begun.approved_power) == (BY_ITSELF, 1, told.after, 40)
+    assert validators_of(chamber.state).entry is None
+    chamber.settle()
+    assert set_of(chamber.state, 1).hash == told.after
+
+
+@pytest.mark.parametrize(
+    ("left", "entered"), [([4], []), ([], [validator(4, 3)])], ids=["a leaver", "who keeps less power"]
+)
+def test_who_only_goes_goes_at_once(left: list[int], entered: list[Validator]) -> None:
+    chamber = patient()
+    assert of_kind(chamber.change(left, entered), ValidatorsChanged)
+    assert not list(chamber.state.entries.ordered())
+
+
+def test_lost_keys_are_put_out_at_once_and_replaced_after_the_delay() -> None:
+    chamber = patient()
+    chamber.step(chamber.signed(chamber.unsigned([4]), [1, 2, 3]))
+    assert number(chamber) == 1
+    chamber.settle()
+    chamber.step(chamber.signed(chamber.unsigned([], [validator(8)]), [1, 2, 3]))
+    assert number(chamber) == 1
+    while number(chamber) == 1:
+        chamber.step()
+    chamber.settle()
+    assert set(chamber.speakers()) == {1, 2, 3, 8}
+
+
+def test_no_request_that_is_sent_again_puts_off_what_waits() -> None:
+    chamber = patient()
+    first = chamber.signed(chamber.unsigned([], [validator(8)]))
+    other = chamber.signed(chamber.unsigned([], [validator(9)]))
+    assert codes(chamber.step(first)) == []
+    due_ms = chamber.state.entries[0].due_ms
+    for request in (first, other, first, other):
+        assert codes(chamber.step(request)) == [UNDER_WAY]
+    assert chamber.state.entries[0].due_ms == due_ms
+    chamber.step()
+    assert number(chamber) == 1
+    assert codes(chamber.step(other, first)) == [STALE, STALE]
+
+
+def test_what_goes_meanwhile_voids_what_was_signed_for_the_set_before() -> None:
+    chamber = patient()
+    waiting = chamber.signed(chamber.unsigned([], [validator(8)]))
+    chamber.step(waiting)
+    assert of_kind(chamber.change([4]), ValidatorsChanged)
+    (dropped,) = of_kind(chamber.step(), EntryDropped)
+    assert (dropped.number, dropped.in_force) == (1, set_of(chamber.state, 1).hash)
+    assert not list(chamber.state.entries.ordered())
+    for _ in range(DELAY_MS // 1_000):
+        chamber.step()
+    chamber.settle()
+    assert set(chamber.speakers()) == {1, 2, 3}
+    assert codes(chamber.step(waiting)) == [STALE]
+
+
+def test_what_waits_survives_a_snapshot() -> None:
+    chamber = patient()
+    chamber.change([], [validator(8)])
+    again = import_state(chamber.genesis, SALT, export_state(chamber.state))
+    assert again.module_roots() == chamber.state.module_roots()
+    assert again.entries[0] == chamber.state.entries[0]
+
+
+def test_without_a_delay_everything_is_as_before() -> None:
+    chamber = Chamber()
+    chamber.step()
+    assert of_kind(chamber.change([], [validator(8)]), ValidatorsChanged)
+
+
+def test_a_vote_lets_nobody_in_sooner_and_cannot_change_the_delay() -> None:
+    floor = GOVERNED.timelock_floor_ms
+    terms = msgspec.structs.replace(GOVERNED, entry_delay_ms=floor)
+    house = Parliament(governed_genesis(terms=terms))
+    for delay_ms in (0, floor - 1, floor + 1):
+        proposal = house.proposal(house.changes(("crisis.governance.entry_delay_ms", delay_ms)))
+        assert codes(house.step(proposal)) == [ClearingCode.AMENDMENT_FROZEN]
+    before = set_of(house.state, seats_of(house.state).next).hash
+    house.agree(ValidatorsAmendment(before, (), (validator(9),)))
+    result = house.wait(TIMELOCK_MS // 1_000)
+    assert of_kind(result, ValidatorsChanged)
+    with pytest.raises(LocalFault, match="entry_delay_ms"):
+        check_genesis(governed_genesis(terms=msgspec.structs.replace(GOVERNED, entry_delay_ms=floor + 1)))
+    check_genesis(patient_genesis(ENTRY_DELAY_MS_MAX))
+    with pytest.raises(LocalFault, match="entry_delay_ms"):
+        check_genesis(patient_genesis(ENTRY_DELAY_MS_MAX + 1))
+
+
+@given(st.lists(st.sampled_from(["in", "out", "block", "again", "settle"]), max_size=25))
+def test_whoever_gains_a_voice_was_known_for_the_delay(deeds: list[str]) -> None:
+    chamber = patient()
+    sent, fresh = [], iter(range(10, 40))
+    scheduled: dict[bytes, int] = {}
+    for deed in deeds:
+        if deed == "in":
+            sent.append(chamber.signed(chamber.unsigned([], [validator(next(fresh), 4)])))
+            chamber.step(sent[-1])
+        elif deed == "out":
+            names = sorted(
+                chamber.names[each.envelope_key] for each in set_of(chamber.state, number(chamber)).validators
+            )
+            chamber.change(names[-1:])
+        elif deed == "again":
+            chamber.step(*sent)
+        elif deed == "settle" and 0 in chamber.state.changes:
+            chamber.step(facts=chamber.rotations())
+        else:
+            chamber.step()
+        result = chamber.results[-1]
+        scheduled |= {each.after: chamber.time_ms for each in of_kind(result, EntryScheduled)}
+        for begun in of_kind(result, ValidatorsChanged):
+            if begun.entered:
+                assert chamber.time_ms - scheduled[begun.after] >= DELAY_MS
+        for _, waiting in chamber.state.entries.ordered():
+            assert waiting.due_ms == scheduled[waiting.after.hash] + DELAY_MS
