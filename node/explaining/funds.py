@@ -11,7 +11,16 @@ from typing import Any
 from clearing.base.units import PPM
 from clearing.default.receipts import StatusChanged
 from clearing.default.records import MemberStatus
-from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned, FundSized, ReturnCause
+from clearing.fund.receipts import (
+    FundCalled,
+    FundDebited,
+    FundDrawn,
+    FundPaid,
+    FundReduces,
+    FundReturned,
+    FundSized,
+    ReturnCause,
+)
 from clearing.fund.terms import MICROS_MAX, Sizing
 from clearing.receipts import Receipt
 from node.api.view import ReceiptAt
@@ -122,6 +131,20 @@ def _paid(receipt: FundPaid, purse: Purse) -> Words:
     return f"member {receipt.member} paid {receipt.micros} by {called(receipt.account)}", lines
 
 
+def _debited(receipt: FundDebited, purse: Purse) -> Words:  # noqa: ARG001
+    text = f"the least of {receipt.missing} missing and equity {receipt.equity} - {receipt.maintenance} maintenance"
+    lines = [equal(text, receipt.micros, min(receipt.missing, receipt.equity - receipt.maintenance))]
+    if receipt.equity - receipt.micros < receipt.initial:
+        lines.append(tell(f"the account is then below its initial margin of {receipt.initial}, and called like any"))
+    return f"{called(receipt.account)} of member {receipt.member} is debited {receipt.micros}", lines
+
+
+def _reduces(receipt: FundReduces, purse: Purse) -> Words:
+    lines = _has(receipt.member, receipt.has, purse)
+    lines.append(tell(f"debited above maintenance margin and sold for until height {receipt.until_height}"))
+    return f"the grace of member {receipt.member} is over, {receipt.missing} missing", lines
+
+
 def _returned(receipt: FundReturned, purse: Purse) -> Words:
     before = purse.has.get(receipt.member)
     gave = receipt.gave_up if receipt.cause is ReturnCause.TOKEN_LEFT_GROUP else receipt.amount
@@ -156,6 +179,8 @@ _TELL: dict[type, Callable[[Any, Purse], Words]] = {
     FundSized: _sized,
     FundCalled: _called,
     FundPaid: _paid,
+    FundDebited: _debited,
+    FundReduces: _reduces,
     FundReturned: _returned,
     FundDrawn: _drawn,
 }

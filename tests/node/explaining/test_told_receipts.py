@@ -38,6 +38,7 @@ from tests.node.explaining.told_stories import (
     of_liquidations,
     of_strategies,
     of_takeovers,
+    of_the_fund,
 )
 
 STORIES = {
@@ -46,6 +47,7 @@ STORIES = {
     "a default": of_a_default,
     "deleveraging": of_deleveraging,
     "gains": of_gains,
+    "the fund": of_the_fund,
 }
 TABLE = LIQUIDATIONS | DEFAULTS | FUNDS
 
@@ -99,6 +101,8 @@ COMPUTED: dict[type, tuple[str, ...]] = {
     fund.FundSized: ("target", "sizes.0", "scenarios.0.cover_two", "parts.0.required"),
     fund.FundCalled: ("micros", "has"),
     fund.FundPaid: ("has",),
+    fund.FundDebited: ("micros",),
+    fund.FundReduces: ("has",),
     fund.FundDrawn: ("left",),
 }  # fmt: skip
 

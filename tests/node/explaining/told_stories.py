@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from clearing.blocks import BlockResult
 from clearing.calls.terms import CallTerms
 from clearing.liquidation.terms import LiquidationTerms
@@ -16,6 +18,7 @@ from node.explaining.liquidations import tell_liquidations
 from node.explaining.telling import Listing, listing_of
 from tests.clearing.calls.crisis_world import FALLEN, leveraged
 from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, DefaultWorld
+from tests.clearing.fund.contributions import TERMS as FUND
 from tests.clearing.state.world import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1, World
 from tests.sim.clearing.story import Story
 
@@ -135,3 +138,13 @@ def of_strategies(seed: int, blocks: int) -> Heard:
     story.audit.block = hear  # type: ignore[method-assign]
     story.run(blocks)
     return found
+
+
+def of_the_fund() -> Heard:
+    """A call that outlives its grace, and is debited and sold for."""
+    world = DefaultWorld(fund=msgspec.structs.replace(FUND, grace_blocks=2, reduce_blocks=20))
+    world.block(world.trades(ALICE, BOB, 63_000))
+    world.pass_epoch()
+    for _ in range(20):
+        world.block()
+    return of_world(world)
