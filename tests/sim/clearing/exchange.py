@@ -208,11 +208,11 @@ class Exchange(Vaults):
             wild = 12 if chance.random() < 0.04 else 1
             change = chance.randint(-spread * wild, spread * wild)
             self.ticks[feed] = max(self.ticks[feed] * (10**6 + change) // 10**6, 2)
-        if not self.is_calm and chance.random() < (0.025 if variant.crashes else 0.008):
-            # A gap: within the cap most members are called at once, beyond it the feed halts first.
-            feed = chance.choice((BTC, ETH))
-            jumps = (45, 50, 60, 140, 150, 158) if variant.crashes else (60, 72, 80, 120, 128, 170)
-            self.ticks[feed] = max(self.ticks[feed] * chance.choice(jumps) // 100, 2)
+        if not self.is_calm and chance.random() < (0.03 if variant.crashes else 0.012):
+            # A gap: within the cap most members are called at once, beyond it the feed halts first; one of each, too.
+            jumps = (35, 45, 50, 60, 140, 150, 158, 190) if variant.crashes else (60, 72, 80, 120, 128, 170)
+            for feed in chance.choice(((BTC,), (ETH,), (BTC, ETH))):
+                self.ticks[feed] = max(self.ticks[feed] * chance.choice(jumps) // 100, 2)
         if chance.random() < 0.02:
             told = chance.choice((1_000_000, 1_000_000, 985_000, 950_000))
             # Once its tokens have left, a group has no cash any more: seldom, or nothing else would happen.
@@ -222,7 +222,7 @@ class Exchange(Vaults):
         if chance.random() < 0.03:
             self.silent = chance.choice(((), (), (1,), (2,)))
         if chance.random() < 0.06:
-            self.unpriced = chance.choice(((), (), (BTC,), (ETH,), (USDC_FEED,)))
+            self.unpriced = chance.choice(((), (), (BTC,), (ETH,), (USDC_FEED,), (BTC,) if variant.halts else ()))
 
     def play(self, requests: list[Transaction], facts: list[Fact]) -> BlockResult:
         """One block of one second, seldom of more."""
