@@ -95,6 +95,16 @@ def check_reserve(
     )
 
 
+def bound_micros(run: Run, account: int) -> int:
+    """What an account has to keep above its initial margin whatever else it does: what its member is assessed, and what
+    the member's other accounts are short of. A trade at another price than the mark would carry that out, too.
+    """
+    if account == HOUSE_ACCOUNT or not run.terms.crisis.default.enabled:
+        return 0
+    short = sum(each.missing for each in short_siblings(run, account, HOUSE_ACCOUNT))
+    return max(_assessed(run.state, account), short)
+
+
 def _part(run: Run, account: int, deficit: int) -> int:
     worth = _equity(run, account) + taken_out(run, account)
     return deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, _whole(run))

@@ -13,6 +13,7 @@ from clearing.codes import ClearingCode, reject
 from clearing.collateral.restrictions import check_restricted, is_restricted
 from clearing.collateral.soft_credit import borrowed, gives_away
 from clearing.default.status import check_member, check_member_reducing, is_bound
+from clearing.gates.deficits import bound_micros
 from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of, surely_margined
 from clearing.instruments import Instrument
 from clearing.ledger import CLEARING_ACCOUNT, cash_currency
@@ -208,16 +209,18 @@ def _accounts_max(run: Run) -> int:
 def _check_margin(run: Run, account: int, before: Holdings, after: Holdings) -> Rejected | None:
     arrays, loans = arrays_of(run.state), borrowed(run.state, account)
     bound = is_restricted(run.state, account) or is_bound(run.state, account)
+    kept = bound_micros(run, account)
     free = not loans and not bound
-    if free and surely_margined(arrays, after):
+    if free and not kept and surely_margined(arrays, after):
         return None
     margin = margin_of(arrays, after)
-    if margin.initial_ok and free:
+    covered = margin.initial_ok and margin.equity - margin.initial >= kept
+    if covered and free:
         return None
     earlier = margin_of(arrays, before)
     if gives_away(loans, earlier.equity, margin.equity):
         return reject(ClearingCode.SOFT_CREDIT_IS_LENT, AT, account=account, equity=margin.equity, lent=loans)
-    if margin.initial_ok and not bound:
+    if covered and not bound:
         return None
     if is_less_at_risk(earlier, margin):
         return None

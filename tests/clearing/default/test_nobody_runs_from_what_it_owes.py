@@ -12,7 +12,7 @@ from clearing.default.waterfall import Layer
 from clearing.transactions import CashTransfer
 from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, TERMS, DefaultWorld
 from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USD, USDC_1, WETH_1, codes, of_kind, secret
+from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, USD, USDC_1, WETH_1, codes, of_kind, secret
 
 GRACE = msgspec.structs.replace(FUND, grace_blocks=3)
 
@@ -55,6 +55,20 @@ def test_what_is_assessed_may_move_between_the_members_own_accounts_and_leaves_n
     assert codes(world.block(again)) == [ClearingCode.DEFICIT_RESERVE]
     taken = [each for result in world.until_ended() for each in of_kind(result, AssessmentTaken)]
     assert {each.member: each.paid for each in taken}[4] == ((second, USD, owed),)
+
+
+def test_who_is_assessed_loses_nothing_of_it_to_a_friend_by_a_trade() -> None:
+    world = assessing()
+    free = world.cash(CAROL) - assessed_now(world.state, 3)
+    mark = world.state.marks[BTC_PERP].ticks
+    lots = 132_000
+    worse = free // (lots * 10) - mark // 5  # what is left covers the initial margin of the lots, and no more
+    assert mark // 10 > worse + 1 > 0
+    again = [world.trades(CAROL, BOB, lots, ticks=mark + worse + more) for more in (1, 0)]
+    assert codes(world.block(again[0])) == [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
+    assert codes(world.block(again[1])) == []
+    world.until_ended()
+    assert world.status(3) is MemberStatus.ACTIVE
 
 
 def signed(world: DefaultWorld, account: int, recipient: int, micros: int, member: int) -> CashTransfer:

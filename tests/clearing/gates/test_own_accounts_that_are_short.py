@@ -14,7 +14,19 @@ from clearing.state.state import State
 from clearing.transactions import CashTransfer, Withdrawal
 from tests.clearing.default.defaults_world import NO_FUND, TERMS, DefaultWorld, default_genesis
 from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC, DOLLAR, ETH, USDC_1, codes, of_kind, secret
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_PERP,
+    DOLLAR,
+    ETH,
+    USDC_1,
+    codes,
+    of_kind,
+    secret,
+)
 
 NEEDED = [ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN]
 
@@ -71,6 +83,16 @@ def test_money_may_be_brought_to_the_account_that_is_short() -> None:
     world, second = with_second()
     assert codes(world.block(moved(world, second, ALICE, 21_000), **at(610_000))) == []
     assert codes(world.block(out(world, second, 9_000))) == [], "and then nothing is missing"
+
+
+def test_what_an_account_is_short_of_is_not_lost_to_a_friend_out_of_another() -> None:
+    world, second = with_second()
+    lots, free = 5_100, (30_000 - 20_800) * DOLLAR
+    worse = free // (lots * 10) - 610_000 // 5  # what is left covers the initial margin of the lots, and no more
+    dear = [world.trades(second, BOB, lots, ticks=610_000 + worse + more) for more in (1, 0)]
+    assert codes(world.block(dear[0], **at(610_000))) == NEEDED
+    assert codes(world.block(dear[1])) == []
+    assert world.lots(second, BTC_PERP) == lots
 
 
 def test_what_clients_owe_stays_in_their_members_account_but_may_be_brought_to_them() -> None:
