@@ -337,7 +337,7 @@ REMEDIES: dict[ClearingCode, str] = {
         "No change of validators waits for this vault, or not for long enough, or it is the last one."
     ),
     ClearingCode.VAULT_LEAVES: (
-        "It was agreed to detach this vault, so it is asked to pay nothing more. Withdraw on another chain."
+        "This vault is about to be detached, so it is asked to pay nothing more. Withdraw on another chain."
     ),
 }
 

@@ -1,9 +1,9 @@
-"""Vaults whose detachment was agreed on and is not in force yet, and what they still owe.
+"""Vaults whose detachment is due and waits for what they still owe.
 
-Rule: once it is agreed, nothing new is promised there, and while the chain can still be seen the detachment waits until
-what was promised is known to be paid or not paid: only on that fact anything is given back. Of a chain that is silent
-nobody can know it; there the leaf in the withdrawals tree stays what it is, a claim on the vault, and nothing comes
-back. It must not know how a vault is detached.
+Rule: the timelock is for whoever wants to take out what is there. Once it is over nothing new is promised there, and
+while the chain can still be seen the detachment waits until what was promised is known to be paid or not paid: only on
+that fact anything is given back. Of a chain that is silent nobody can know it; there the leaf in the withdrawals tree
+stays what it is, a claim on the vault, and nothing comes back. It must not know how a vault is detached.
 """
 
 from clearing.assets import Asset
@@ -17,12 +17,15 @@ from clearing.state.state import State
 
 
 def is_leaving(state: State, chain_id: int, vault: bytes) -> bool:
-    """Whether the detachment of this vault is agreed on."""
+    """Whether the detachment of this vault is agreed on, and its timelock is over."""
     change = state.changes.get(0)
     if change is None or (chain_id, vault) not in change.waiting:
         return False
-    wanted = VaultDetachment(chain_id, vault)
-    return any(held.stage is Stage.AGREED and held.amendment == wanted for _, held in state.proposals.ordered())
+    wanted, now_ms = VaultDetachment(chain_id, vault), state.now.time_ms
+    return any(
+        held.stage is Stage.AGREED and held.effective_ms <= now_ms and held.amendment == wanted
+        for _, held in state.proposals.ordered()
+    )
 
 
 def owed_by(state: State, chain_id: int, vault: bytes) -> tuple[tuple[int, int], ...]:
@@ -41,10 +44,11 @@ def owed_by(state: State, chain_id: int, vault: bytes) -> tuple[tuple[int, int],
 def awaits_withdrawals(run: Run, amendment: VaultDetachment, effective_ms: int) -> bool:
     """Whether a detachment that is due waits for what its vault still owes.
 
-    Whatever it owes was released before the agreement, so it ends, paid or not, within the time that a withdrawal is
-    good for: no longer is waited.
+    Whatever it owes was released before it was due, so it ends, paid or not, within the time that a withdrawal is good
+    for; another timelock is left for all to agree on that. No longer is waited.
     """
     waits_ms = min(run.terms.market.withdrawal_valid_ms, VOTE_MS_MAX)
+    waits_ms += run.terms.genesis.crisis.governance.timelock_ms
     if run.time_ms > effective_ms + waits_ms:
         return False
     due = {each.asset for _, each in run.state.give_back_due.ordered()}
