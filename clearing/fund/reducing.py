@@ -8,14 +8,14 @@ missing, sold like any, until it is back at initial margin and can be debited ag
 import msgspec
 
 from clearing.calls.margin_calls import call
-from clearing.fund.parts import fund_currency
+from clearing.collateral.cash_calls import owes_too_much
 from clearing.fund.payments import margin_for_certain, pay_in
 from clearing.fund.receipts import FundDebited, FundReduces
 from clearing.fund.records import Contribution
-from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.ledger import balance
+from clearing.holdings import Holdings, arrays_of, holdings_of, margin_of
 from clearing.liquidation.stages import open_sale
 from clearing.liquidation.takeover import may_liquidate, suspended
+from clearing.margin.requirement import AccountMargin
 from clearing.run import Run
 
 
@@ -29,17 +29,16 @@ def begin_reducing(run: Run, member: int, record: Contribution) -> Contribution:
 
 
 def reduce(run: Run, member: int, record: Contribution, own: list[int]) -> Contribution:
-    """One block of it, for a member's own accounts in the order in which they pay; what is then still called for.
-
-    Cash that is there goes first, then what an account can owe: its other money is worth as much.
-    """
-    for on_credit in (False, True):
-        for account in own:
-            if record.called:
-                record = _debit(run, member, record, account, on_credit=on_credit)
-    if record.called:
-        for account in own:
-            _sell(run, account)
+    """One block of it, for a member's own accounts in the order in which they pay; what is then still called for."""
+    for account in own:
+        record = _debit(run, member, record, account)
+    for account in own:
+        held = holdings_of(run.state, account)
+        margin = margin_of(arrays_of(run.state), held)
+        if not margin.initial_ok or owes_too_much(run, held.cash):
+            call(run, account, margin)
+        if not margin.initial_ok:
+            _sell(run, account, held, margin)
     return record
 
 
@@ -48,14 +47,12 @@ def can_be_reduced(run: Run, own: list[int]) -> bool:
     return any(any(held.lots) or suspended(run, held) for held in (holdings_of(run.state, each) for each in own))
 
 
-def _debit(run: Run, member: int, record: Contribution, account: int, *, on_credit: bool) -> Contribution:
+def _debit(run: Run, member: int, record: Contribution, account: int) -> Contribution:
+    """Take all that leaves maintenance margin covered; what the account has no cash for it owes."""
     margin = margin_for_certain(run, account)
     if margin is None:
         return record
-    most = margin.equity - margin.maintenance
-    if not on_credit:
-        most = min(most, balance(run.state, account, fund_currency(run.state)))
-    micros = min(most, record.called)
+    micros = min(margin.equity - margin.maintenance, record.called)
     if micros <= 0:
         return record
     told = (member, account, micros, record.called, margin.equity, margin.initial, margin.maintenance)
@@ -66,12 +63,8 @@ def _debit(run: Run, member: int, record: Contribution, account: int, *, on_cred
     return record
 
 
-def _sell(run: Run, account: int) -> None:
-    """Have an account that is below initial margin sold until it is not, unless that is under way."""
-    held = holdings_of(run.state, account)
-    margin = margin_of(arrays_of(run.state), held)
+def _sell(run: Run, account: int, held: Holdings, margin: AccountMargin) -> None:
+    """Have an account sold until it is back at initial margin, unless that is under way."""
     under_way = account in run.state.liquidations or margin_for_certain(run, account) is None
-    if margin.initial_ok or under_way or not any(held.lots) or not may_liquidate(run, held):
-        return
-    call(run, account, margin)
-    open_sale(run, account, held, margin)
+    if not under_way and any(held.lots) and may_liquidate(run, held):
+        open_sale(run, account, held, margin)

@@ -74,6 +74,7 @@ class Story:
             lookback_epochs=self.chance.choice((1, 3)),
             buffer_ppm=self.chance.choice((0, 123_457)),
             exposure_memory_ppm=self.chance.choice((0, 800_000)),
+            reduce_blocks=(0, 1, 9)[seed % 3],
         )
         self.world = DefaultWorld(terms=TERMS, fund=fund)
         self.told: dict[int, int] = {}
