@@ -3,6 +3,8 @@
 Rule: carries the fork that is written to, the journal, the receipts, and what the block touched. It decides nothing.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from clearing.base.errors import Bug
@@ -16,6 +18,15 @@ from clearing.receipts import Receipt, WithdrawalReleased
 from clearing.state.records import Attestation
 from clearing.state.state import State
 from clearing.state.terms import Terms
+
+
+class Short(NamedTuple):
+    """An account that cannot cover what it should, and how much it is short of."""
+
+    account: int
+    equity: int
+    initial: int
+    missing: int
 
 
 class Run:
@@ -48,7 +59,7 @@ class Run:
         """What this block has liquidated so far."""
         self.by_member: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}
         """Own and clients' accounts of every member, as they were when first asked for; empty: nobody has asked."""
-        self.short_siblings: dict[int, tuple[int, ...]] = {}
+        self.short_siblings: dict[int, tuple[tuple[Short, ...], tuple[Short, ...]]] = {}
         """By member, those of them that could not cover what they should when first asked for."""
         self.unresolved = Unresolved()
         """What defaults have not resolved, as of the last question."""

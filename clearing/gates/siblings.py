@@ -5,23 +5,12 @@ the member's debt, too. So what is missing to initial margin where maintenance i
 beyond all they have, stays in the account that money leaves from, until it is mended there. It moves no money.
 """
 
-from typing import NamedTuple
-
 from clearing.accounts.by_member import accounts_by_member
 from clearing.accounts.kinds import AccountKind
 from clearing.base.ids import HOUSE_MEMBER
 from clearing.holdings import arrays_of, holdings_of, margin_of, surely_margined
 from clearing.ledger import balance, cash_currency
-from clearing.run import Run
-
-
-class Short(NamedTuple):
-    """An account that cannot cover what it should."""
-
-    account: int
-    equity: int
-    initial: int
-    missing: int
+from clearing.run import Run, Short
 
 
 def short_siblings(run: Run, account: int, mends: int) -> list[Short]:
@@ -36,17 +25,24 @@ def short_siblings(run: Run, account: int, mends: int) -> list[Short]:
         return []
     if record.member not in run.short_siblings:
         run.short_siblings[record.member] = _found_short(run, record.member)
-    now = [_short(run, each) for each in run.short_siblings[record.member] if each != account]
-    short = [each for each in now if each is not None]
+    own, clients = run.short_siblings[record.member]
+    now = [_short(run, each.account) for each in own if each.account != account]
+    short = [*(each for each in now if each is not None), *clients]
     return [] if any(each.account == mends for each in short) else short
 
 
-def _found_short(run: Run, member: int) -> tuple[int, ...]:
-    """All that are short, at the block's prices: no request makes another account so."""
+def _found_short(run: Run, member: int) -> tuple[tuple[Short, ...], tuple[Short, ...]]:
+    """All that are short, own and clients', at the block's prices: no request makes another account so.
+
+    Clients may be many: what is brought to one of them is noticed in the next block.
+    """
     if not run.by_member:
         run.by_member = accounts_by_member(run.state)
-    own, clients = run.by_member.get(member, ((), ()))
-    return tuple(each for each in (*own, *clients) if _short(run, each) is not None)
+    own, clients = (
+        tuple(each for account in accounts if (each := _short(run, account)) is not None)
+        for accounts in run.by_member.get(member, ((), ()))
+    )
+    return own, clients
 
 
 def _short(run: Run, account: int) -> Short | None:

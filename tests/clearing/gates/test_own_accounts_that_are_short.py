@@ -9,6 +9,9 @@ from clearing.codes import ClearingCode
 from clearing.crisis import CrisisParameters
 from clearing.default.receipts import DefaultEnded
 from clearing.gates import siblings
+from clearing.holdings import Holdings
+from clearing.margin.arrays import RiskArrays
+from clearing.margin.requirement import AccountMargin
 from clearing.receipts import Refused
 from clearing.state.state import State
 from clearing.transactions import CashTransfer, Withdrawal
@@ -144,3 +147,19 @@ def test_however_often_it_asks_accounts_are_looked_for_once_a_block(monkeypatch:
     assert codes(world.block(*(out(world, second, 1) for _ in range(5)), **at(700_000))) == []
     assert len(passes) == 1
     assert TERMS.enabled
+
+
+def test_a_clients_margin_is_worked_out_once_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = DefaultWorld(fund=NO_FUND)
+    world.bring(client=20_000)
+    world.block(world.trades(ALICE_CLIENT, BOB, 8_000))
+    looked_at: list[int] = []
+    judge = siblings.margin_of
+
+    def counted(arrays: RiskArrays, held: Holdings) -> AccountMargin:
+        looked_at.append(1)
+        return judge(arrays, held)
+
+    monkeypatch.setattr(siblings, "margin_of", counted)
+    assert codes(world.block(*(out(world, ALICE, 1) for _ in range(5)), **at(500_000))) == []
+    assert len(looked_at) == 1, "Alice may have thousands of them, and ask as often"
