@@ -16,6 +16,7 @@ from clearing.state.export import export_state, import_state
 from clearing.validators.changes import BY_ITSELF
 from clearing.validators.receipts import EntryDropped, EntryScheduled, ValidatorsChanged
 from clearing.validators.sets import seats_of, set_of
+from node.cli.validators_text import text_of_sets
 from node.views.validators import validators_of
 from tests.clearing.governance.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
 from tests.clearing.state.world import SALT, codes, of_kind
@@ -60,6 +61,7 @@ def test_who_comes_waits(left: list[int], entered: list[Validator]) -> None:
     shown = validators_of(chamber.state)
     assert shown.entry is not None
     assert [bytes.fromhex(each.envelope_key[2:]) for each in shown.entry.validators] == list(told.entered)
+    assert f"change 1 waits until {told.due_ms} ms" in text_of_sets(shown)
     for _ in range(DELAY_MS // 1_000 - 1):
         assert not of_kind(chamber.step(), ValidatorsChanged)
         assert number(chamber) == 0
