@@ -28,7 +28,7 @@ def test_the_arithmetic_is_what_the_page_prints() -> None:
                 exec(code, names)  # noqa: S102 - our own page
             assert out.getvalue() == printed
             ran += 1
-    assert ran == PAGE.count("```python") == 3
+    assert ran == PAGE.count("```python") == 4
 
 
 def test_the_command_prints_what_the_page_shows() -> None:
