@@ -12,13 +12,14 @@ from benchmarks.march2020.hours import BLOCKS, HOUR_MS, Hour
 from benchmarks.march2020.market import FIRST, HOUSE_DOLLARS, QUIET_BLOCKS, March, Plan
 from clearing.base.units import PPM, mul_div_down
 from clearing.blocks import BlockResult
+from clearing.calls.breach import STEPS_PER_DEVIATION, steps_within
 from clearing.calls.receipts import EarlyCalled
 from clearing.calls.records import CallKind
 from clearing.crisis import CrisisParameters
 from clearing.default.receipts import DefaultDeclared, DefaultEnded
 from clearing.default.waterfall import Layer
 from clearing.facts import Fact
-from clearing.fund.receipts import FundCalled, FundPaid
+from clearing.fund.receipts import FundCalled
 from clearing.holdings import book_of, holdings_of
 from clearing.invariants import check_state
 from clearing.liquidation.receipts import BackstopTook, SliceSold
@@ -168,13 +169,19 @@ class Replay:
         return list(trades)
 
     def wanted(self, account: int) -> int:
-        """Micros to a tenth above the initial margin, or what makes a breach unlikely for who was called early."""
-        margin = self.market.margin(account)
+        """Micros to a tenth above the initial margin, where that is not there; to what ends an early call, and a fifth
+        of the way there from the trigger.
+        """
+        margin, state = self.market.margin(account), self.market.state
+        held, levels = state.margin_calls.get(account), [0]
+        if state.accounts[account].called_height or (held is not None and held.kind is CallKind.MARGIN):
+            levels.append(mul_div_down(margin.initial, TARGET_PPM, PPM))
         early = self.early.get(account)
-        held = self.market.state.margin_calls.get(account)
         if early is not None and held is not None and held.kind is CallKind.EARLY:
-            return early.trigger + early.deviation * 5 // 2 - margin.equity
-        return mul_div_down(margin.initial, TARGET_PPM, PPM) - margin.equity
+            tenths = steps_within(state.terms.crisis.calls.early_release_ppm)
+            deviation = mul_div_down(early.deviation, margin.initial, early.initial)
+            levels.append(margin.maintenance + deviation * tenths // STEPS_PER_DEVIATION * 6 // 5)
+        return max(levels) - margin.equity
 
     def count(self, result: BlockResult) -> None:
         """What the block did to whom."""
@@ -188,10 +195,6 @@ class Replay:
                 self.ended(receipt)
             elif isinstance(receipt, FundCalled) and receipt.account in fates:
                 self.contribute(result.height, receipt.account, receipt.micros)
-            elif isinstance(receipt, FundPaid) and receipt.lapsed and receipt.account in fates:
-                margin = self.market.margin(receipt.account)  # or margin would take it again
-                lacking = max(margin.initial - margin.equity, 0)
-                self.contribute(result.height, receipt.account, receipt.missing + lacking)
             fate = fates.get(getattr(receipt, "account", -1))
             if fate is None:
                 continue
@@ -214,7 +217,7 @@ class Replay:
         self.outcome.house_worst = min(self.outcome.house_worst, gained)
 
     def contribute(self, height: int, account: int, micros: int) -> None:
-        """A part of the fund is no part of a margin: every member has it, and brings it at once, as often as asked."""
+        """A part of the fund is no part of a margin: every member has it, and brings it at once; margin may eat it."""
         self.coming.append((height + 1, account, micros))
         self.outcome.contributed += micros
 
