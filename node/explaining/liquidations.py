@@ -10,6 +10,7 @@ from typing import Any
 
 from clearing.base.units import PPM
 from clearing.calls import receipts as calls
+from clearing.calls.terms import CallTerms
 from clearing.collateral import receipts as collateral
 from clearing.liquidation.receipts import (
     BackstopTook,
@@ -23,6 +24,7 @@ from clearing.liquidation.receipts import (
 from clearing.receipts import Liquidated, MarginCalled, MarginRestored, Receipt, TakenOver
 from node.api.view import ReceiptAt
 from node.explaining import calls as told_calls
+from node.explaining.call_times import CallTimes
 from node.explaining.estates import currency_name
 from node.explaining.lines import Line, Told, equal, holds, sensible, tell
 from node.explaining.sizes import sizing_lines, step_lines
@@ -41,7 +43,13 @@ class Story:
     """Whose liquidation was seen from its beginning."""
     steps: dict[int, int] = field(default_factory=dict)
     fills: dict[int, int] = field(default_factory=dict)
+    times: CallTimes = field(default_factory=CallTimes)
     height: int = 0
+
+    @property
+    def calls(self) -> CallTerms | None:
+        """The terms of calls in force, where they are known."""
+        return self.listing.rates.calls if self.listing.rates is not None else None
 
 
 def tell_liquidations(receipts: Iterable[ReceiptAt], listing: Callable[[int], Listing]) -> list[Told]:
@@ -101,7 +109,9 @@ def _slice_sold(receipt: SliceSold, story: Story) -> Words:
 def _discount(receipt: SliceSold, story: Story) -> list[Line]:
     """The path of the auction at this height; while prices were not open it stood still, so it may be behind."""
     opened = story.opened.get(receipt.account)
-    if opened is None or opened.opened_height != receipt.opened_height:
+    if opened is not None and opened.opened_height != receipt.opened_height:
+        return [equal("the sale opened at height", receipt.opened_height, opened.opened_height)]
+    if opened is None:
         return [tell(f"discount {per_cent(receipt.discount_ppm)} of the notional")]
     span, start, rise = opened.last_height - opened.first_height, opened.start_ppm, opened.end_ppm - opened.start_ppm
     elapsed = story.height - opened.first_height
@@ -125,11 +135,15 @@ def _path(span: int, start: int, rise: int, latest: int, stated: int) -> tuple[i
 
 
 def _step_taken(receipt: StepTaken, story: Story) -> Words:
-    story.steps[receipt.account] = story.steps.get(receipt.account, 0) + 1
-    if receipt.step == 1 and receipt.account not in story.whole:
+    if receipt.step == 1 and (receipt.account not in story.opened or story.steps[receipt.account]):
+        # Without a sale it begins here; a default ends an earlier one without a word.
+        story.opened.pop(receipt.account, None)
         story.whole.add(receipt.account)
-        story.fills[receipt.account] = 0
+        story.steps[receipt.account] = story.fills[receipt.account] = 0
+    story.steps[receipt.account] = story.steps.get(receipt.account, 0) + 1
     lines = step_lines(receipt, story.listing)
+    if receipt.account in story.whole:
+        lines.append(equal("steps told before, and this one", receipt.step, story.steps[receipt.account]))
     return f"step {receipt.step} on {called(receipt.account)}", lines
 
 
@@ -176,6 +190,9 @@ def _waits(receipt: LiquidationWaits, _: Story) -> Words:
 def _ended(receipt: LiquidationEnded, story: Story) -> Words:
     account = receipt.account
     lines: list[Line] = []
+    if account in story.opened:
+        opened = story.opened[account].opened_height
+        lines.append(equal("the sale opened at height", receipt.opened_height, opened))
     if account in story.whole:
         lines.append(equal("steps told before", receipt.steps, story.steps.get(account, 0)))
         lines.append(equal("slices told before", receipt.fills, story.fills.get(account, 0)))
@@ -286,6 +303,26 @@ def _collateral_sold(receipt: collateral.CollateralSold, _: Story) -> Words:
     return f"{called(receipt.recipient)} bought collateral of {called(receipt.account)}", lines
 
 
+def _early_called(receipt: calls.EarlyCalled, story: Story) -> Words:
+    title, lines = told_calls.early_called(receipt, story.listing)
+    return title, lines + story.times.early(receipt, story.height, story.calls)
+
+
+def _deadline_set(receipt: calls.DeadlineSet, story: Story) -> Words:
+    title, lines = told_calls.deadline_set(receipt, story.listing)
+    return title, lines + story.times.deadline(receipt, story.height, story.calls)
+
+
+def _call_lapsed(receipt: calls.CallLapsed, story: Story) -> Words:
+    title, lines = told_calls.call_lapsed(receipt, story.listing)
+    return title, lines + story.times.lapsed(receipt, story.height)
+
+
+def _call_met(receipt: calls.CallMet, story: Story) -> Words:
+    title, lines = told_calls.call_met(receipt, story.listing)
+    return title, lines + story.times.met(receipt)
+
+
 def _by_listing(tell_it: Callable[[Any, Listing], Words]) -> Callable[[Any, Story], Words]:
     return lambda receipt, story: tell_it(receipt, story.listing)
 
@@ -293,10 +330,10 @@ def _by_listing(tell_it: Callable[[Any, Listing], Words]) -> Callable[[Any, Stor
 _TELL: dict[type, Callable[[Any, Story], Words]] = {
     MarginCalled: _by_listing(told_calls.margin_called),
     MarginRestored: _by_listing(told_calls.margin_restored),
-    calls.EarlyCalled: _by_listing(told_calls.early_called),
-    calls.DeadlineSet: _by_listing(told_calls.deadline_set),
-    calls.CallMet: _by_listing(told_calls.call_met),
-    calls.CallLapsed: _by_listing(told_calls.call_lapsed),
+    calls.EarlyCalled: _early_called,
+    calls.DeadlineSet: _deadline_set,
+    calls.CallMet: _call_met,
+    calls.CallLapsed: _call_lapsed,
     LiquidationOpened: _opened,
     SliceSold: _slice_sold,
     StepTaken: _step_taken,

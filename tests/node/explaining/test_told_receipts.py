@@ -9,9 +9,10 @@ import pytest
 
 from clearing.base.errors import RemoteFault
 from clearing.calls.breach import TOUCH_PPM, touch_ppm
+from clearing.calls.receipts import CallLapsed, DeadlineSet, EarlyCalled
 from clearing.default import receipts as default
 from clearing.fund import receipts as fund
-from clearing.liquidation.receipts import BackstopTook, SliceSold, StepTaken
+from clearing.liquidation.receipts import BackstopTook, LiquidationEnded, SliceSold, StepTaken
 from clearing.receipts import Liquidated
 from node.api.render import named
 from node.api.unrender import unnamed
@@ -88,9 +89,13 @@ def test_what_members_with_strategies_bring_about_recomputes(seed: int) -> None:
 
 # Fields that are computed again wherever they stand; a unit more in one of them is told.
 COMPUTED: dict[type, tuple[str, ...]] = {
-    SliceSold: ("discount_ppm", "allowed", "fraction", "notional", "equity_after", "sizing.share", "paid.0.discount",
-                "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
+    SliceSold: ("opened_height", "discount_ppm", "allowed", "fraction", "notional", "equity_after", "sizing.share",
+                "paid.0.discount", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
+    EarlyCalled: ("deadline_height",),
+    DeadlineSet: ("deadline_height", "congestion_steps"),
+    CallLapsed: ("deadline_height",),
     StepTaken: ("sizing.share", "step_notional", "taken"),
+    LiquidationEnded: ("steps",),
     BackstopTook: ("notional", "equity_after", "paid.0.penalty", "paid.0.penalty_to_taker", "positions.0.lots"),
     Liquidated: ("notional", "penalty", "equity_after", "positions.0.lots"),
     default.PortfolioSold: ("first", "paid"),
@@ -130,6 +135,38 @@ def test_a_unit_more_or_less_in_what_is_computed_is_told(heard: dict[str, Heard]
                 tried += 1
             break
     assert tried
+
+
+def test_a_call_that_lapses_before_its_time_is_told(heard: dict[str, Heard]) -> None:
+    story = heard["liquidations"]
+    at = next(at for at, each in enumerate(story.receipts) if type(each.receipt) is CallLapsed)
+    held = story.receipts[at]
+    urgent = msgspec.structs.replace(held.receipt, urgent=not held.receipt.urgent)
+    assert any("is reached" in line.text for each in story.told() for line in each.lines if each.kind == "CallLapsed")
+    wrong = [each for each in story.changed(at, urgent).told() if not each.ok]
+    assert any("has not been reached   DOES NOT HOLD" in in_text([each]) for each in wrong)
+
+
+@pytest.mark.parametrize(
+    ("story", "kind", "field"), [("takeovers", StepTaken, "step"), ("liquidations", LiquidationEnded, "opened_height")]
+)
+def test_what_an_earlier_receipt_has_said_is_said_again(
+    heard: dict[str, Heard], story: str, kind: type, field: str
+) -> None:
+    told = heard[story]
+    at = [at for at, each in enumerate(told.receipts) if type(each.receipt) is kind][-1]
+    for more in (1, -1):
+        assert not all(each.ok for each in told.changed(at, _added(told.receipts[at].receipt, [field], more)).told())
+
+
+def test_a_liquidation_that_begins_again_after_a_default_is_counted_anew(heard: dict[str, Heard]) -> None:
+    """A default takes an account's liquidation with it: no receipt says that it is over."""
+    story = heard["takeovers"]
+    ended = [at for at, each in enumerate(story.receipts) if type(each.receipt) is LiquidationEnded]
+    broken = Heard([each for at, each in enumerate(story.receipts) if at != ended[0]], story.listings)
+    steps = [each.receipt.step for each in broken.receipts if type(each.receipt) is StepTaken]
+    assert steps.count(1) > 1
+    assert [in_text([each]) for each in broken.told() if not each.ok] == []
 
 
 def _added(value: Any, path: list[str], more: int) -> Any:
