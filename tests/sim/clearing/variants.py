@@ -90,6 +90,9 @@ def with_variant(genesis: Genesis, variant: Variant) -> Genesis:
         market = change(market, prices=change(market.prices, auction_blocks=2, settle_blocks=120))
     if variant.validators_change and crisis.governance.enabled:
         crisis = change(crisis, governance=change(crisis.governance, removal_offences=2, detach_blocks=40))
+    if variant.second_group and variant.halts and crisis.fund.enabled:
+        # What is lost is mostly cash of the other group.
+        crisis = change(crisis, fund=change(crisis.fund, cash_group=OTHER))
     if variant.crashes:
         market = change(market, move_cap_ppm=600_000)
     market = change(market, member_accounts_max=6)
