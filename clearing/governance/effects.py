@@ -84,7 +84,7 @@ def take_effect(run: Run, amendment: Amendment, judged: Genesis | None, proposal
 def _amend(run: Run, amendment: TermsChanging, after: Genesis, proposal: bytes) -> int:
     clock = run.state.governance.get(0) or GovernanceClock()
     number, height = clock.amendments + 1, run.block.height
-    head = next_head(clock.head, height, run.time_ms, amendment)
+    head = next_head(clock.head, height, run.time_ms, proposal, amendment)
     run.state.governance.put(0, GovernanceClock(clock.proposals, number, head))
     run.state.amendments.put(number, AmendmentHeld(height, run.time_ms, proposal, amendment, head))
     put_in_force(run, after)

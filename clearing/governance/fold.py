@@ -44,16 +44,16 @@ def _without(asset: Asset, gone: VaultDetachment) -> Asset:
     return msgspec.structs.replace(asset, cap_units=0, haircut_ppm=haircut, soft_credit_ppm=0, depeg=depeg)
 
 
-def next_head(head: bytes, height: int, time_ms: int, amendment: TermsChanging) -> Hash32:
-    """The hash chain with one more amendment."""
-    return tagged_hash(HEAD_TAG, head, u256(height), u256(time_ms), encode(amendment))
+def next_head(head: bytes, height: int, time_ms: int, proposal: bytes, amendment: TermsChanging) -> Hash32:
+    """The hash chain with one more amendment: all that is held of it."""
+    return tagged_hash(HEAD_TAG, head, u256(height), u256(time_ms), proposal, encode(amendment))
 
 
 def check_chain(amendments: Sequence[AmendmentHeld]) -> Hash32:
     """The head of these amendments, each of which must state its own. Raises RemoteFault BAD_SNAPSHOT."""
     head = Hash32(NO_HEAD)
     for number, held in enumerate(amendments, start=1):
-        head = next_head(head, held.height, held.time_ms, held.amendment)
+        head = next_head(head, held.height, held.time_ms, held.proposal, held.amendment)
         if head != held.head:
             raise RemoteFault(ClearingCode.BAD_SNAPSHOT, "amendments", number=number, head=held.head)
     return head

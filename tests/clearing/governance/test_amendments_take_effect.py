@@ -104,7 +104,7 @@ def test_a_snapshot_with_amendments_that_nobody_agreed_on_is_none() -> None:
     worse = house.changes(("market.epoch_blocks", 0))
     unknown = msgspec.structs.replace(worse.changes[0], path="market.nothing")
     for amendment, at in ((worse, held.height), (msgspec.structs.replace(worse, changes=(unknown,)), held.height)):
-        head = next_head(bytes(32), at, held.time_ms, amendment)
+        head = next_head(bytes(32), at, held.time_ms, held.proposal, amendment)
         fork = house.state.fork()
         fork.amendments.put(1, msgspec.structs.replace(held, amendment=amendment, head=head))
         with pytest.raises(RemoteFault) as caught:

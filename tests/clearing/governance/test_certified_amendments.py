@@ -111,10 +111,13 @@ def test_no_amendment_can_be_left_out_added_changed_or_moved() -> None:
     first, second, third = FILE.amendments
     later = replace(first, height=first.height + 1)
     forged = replace(third, amendment=first.amendment)
-    forged = replace(forged, head=next_head(second.head, forged.height, forged.time_ms, forged.amendment))
+    chained = next_head(second.head, forged.height, forged.time_ms, forged.proposal, forged.amendment)
+    forged = replace(forged, head=chained)
+    # Nor may another proposal be said to have been agreed on.
+    other = replace(third, proposal=bytes(32))
     for amendments in ((), (first, second), (second, third), (first, third, second), (*FILE.amendments, third)):
         assert refused(replace(FILE, amendments=amendments)) == ClearingCode.BAD_SNAPSHOT
-    for amendments in ((later, second, third), (first, second, forged)):
+    for amendments in ((later, second, third), (first, second, forged), (first, second, other)):
         assert refused(replace(FILE, amendments=amendments)) == ClearingCode.BAD_SNAPSHOT
 
 
