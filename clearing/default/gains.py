@@ -99,24 +99,25 @@ def _add(state: State, account: int, heights: list[int], change: tuple[int, int,
     state.shifts.put(account, Shifts(told))
 
 
-def gains_of(state: State, instrument: int, height: int, then_ticks: int) -> dict[int, int]:
-    """Micros that each account gained (negative: lost) in one instrument since the block at `height`."""
-    if not state.terms.instruments[instrument].is_marked:
-        return {}
-    now, value = state.marks[instrument].ticks, state.terms.instruments[instrument].micros_per_tick
-    gains: dict[int, int] = {}
-    for account in holders(state, INSTRUMENT, instrument):
-        gains[account] = lots_of(state, account, instrument) * (now - then_ticks)
+def all_gains(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
+    """Micros that each account gained (negative: lost) since the block at `height`, by instrument of `marks`.
+
+    Those listed since the window was opened count for nothing. Linear in holders and changes, however many instruments.
+    """
+    instruments = state.terms.instruments
+    then = {each: ticks for each, ticks in marks if each in instruments and instruments[each].is_marked}
+    found: dict[int, dict[int, int]] = {each: {} for each, _ in marks if each in instruments}
+    for each, ticks in then.items():
+        moved = state.marks[each].ticks - ticks
+        for account in holders(state, INSTRUMENT, each):
+            found[each][account] = lots_of(state, account, each) * moved
     for account, record in state.shifts.ordered():
         for since, each, lots, worth in record.entries:
-            if each == instrument and since >= height:
-                gains[account] = gains.get(account, 0) - (_number(worth) - lots * then_ticks)
-    return {account: ticks * value for account, ticks in gains.items()}
-
-
-def all_gains(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
-    """By instrument, as `gains_of`; those listed since the window was opened count for nothing."""
-    return {each: gains_of(state, each, height, ticks) for each, ticks in marks if each in state.terms.instruments}
+            if each in then and since >= height:
+                gains = found[each]
+                gains[account] = gains.get(account, 0) - (_number(worth) - lots * then[each])
+    values = {each: instruments[each].micros_per_tick for each in then}
+    return {each: {account: ticks * values[each] for account, ticks in found[each].items()} for each in found}
 
 
 def _number(value: bytes) -> int:

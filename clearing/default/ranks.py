@@ -8,7 +8,7 @@ from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from clearing.base.ids import HOUSE_ACCOUNT
-from clearing.default.gains import gains_of, note_shifts
+from clearing.default.gains import all_gains, note_shifts
 from clearing.default.records import DefaultHeld
 from clearing.holdings import arrays_of, holdings_of, lots_of, margin_of
 from clearing.margins import margin_book
@@ -35,12 +35,16 @@ class Ranks:
     def __init__(self, run: Run, held: DefaultHeld) -> None:
         self._run, self._held = run, held
         self._sides: dict[tuple[int, bool], Side] = {}
+        self._gains: dict[int, dict[int, int]] | None = None
 
     def against(self, instrument: int, lots: int) -> "Side":
         """Those on the other side of a position, as they are now."""
         key = (instrument, lots > 0)
+        if self._gains is None:
+            note_shifts(self._run)
+            self._gains = all_gains(self._run.state, self._held.margined_height, self._held.marks)
         if key not in self._sides:
-            self._sides[key] = Side(self._run, self._held, instrument, short=lots > 0)
+            self._sides[key] = Side(self._run, self._gains.get(instrument, {}), instrument, short=lots > 0)
         side = self._sides[key]
         # Between two accounts the house may have taken positions over.
         side.look_at_house()
@@ -50,12 +54,10 @@ class Ranks:
 class Side:
     """All who hold an instrument short, or long."""
 
-    def __init__(self, run: Run, held: DefaultHeld, instrument: int, *, short: bool) -> None:
+    def __init__(self, run: Run, profits: dict[int, int], instrument: int, *, short: bool) -> None:
         self._run, self._instrument, self._short = run, instrument, short
-        note_shifts(run)
         self._ticks = run.state.marks[instrument].ticks
-        then = dict(held.marks).get(instrument, self._ticks)
-        self._profits = gains_of(run.state, instrument, held.margined_height, then)
+        self._profits = profits
         accounts = [each for each in holders(run.state, INSTRUMENT, instrument) if self._lots(each)]
         self._equities = _equities(run, accounts)
         self._queue = [(self._rank(self._seen(each)), each) for each in accounts]

@@ -1,23 +1,39 @@
 """Deleveraging many accounts costs what the other side is long, once, and not once for each of them."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from clearing.default import ranks
-from clearing.default.gains import gains_of
+from clearing.default.gains import all_gains
 from clearing.default.receipts import Deleveraged
+from clearing.default.records import Shifts
+from clearing.state.state import State
+from clearing.state.table import Table
 from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, NO_FUND, NOTHING, DefaultWorld
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, DOLLAR, USDC_1, codes, of_kind
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH_PERP,
+    USDC_1,
+    codes,
+    of_kind,
+)
 
 
 def closed(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Deleveraged], int]:
     """Alice and both of her clients ended against three shorts; how often gains were worked out."""
     asked: list[int] = []
 
-    def counted(state: object, instrument: int, height: int, then: int) -> dict[int, int]:
-        asked.append(instrument)
-        return gains_of(state, instrument, height, then)  # type: ignore[arg-type]
+    def counted(state: State, height: int, marks: tuple[tuple[int, int], ...]) -> dict[int, dict[int, int]]:
+        asked.append(height)
+        return all_gains(state, height, marks)
 
-    monkeypatch.setattr(ranks, "gains_of", counted)
+    monkeypatch.setattr(ranks, "all_gains", counted)
     world = DefaultWorld(NOTHING, fund=NO_FUND)
     world.bring(client=50_000, keyed=50_000)
     assert codes(world.block(world.withdrawal(0, USDC_1, 99_000 * DOLLAR))) == []
@@ -52,3 +68,27 @@ def test_who_was_asked_in_part_is_ranked_anew_by_what_it_still_holds(monkeypatch
         for account, _, _, _, taken, _ in each.by:
             lots[account] = lots.get(account, 0) + taken
     assert lots == {BOB: 20_000, CAROL: 20_000, DAVE: 5_000}
+
+
+def test_changes_of_positions_are_read_once_however_many_instruments_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten thousand accounts may have changed each of a hundred instruments since a member was called."""
+    world = DefaultWorld(NOTHING, fund=NO_FUND)
+    world.block(world.trades(ALICE, BOB, 1_000), world.trades(BOB, CAROL, 10, ETH_PERP, 20_000))
+    marks = tuple((each, mark.ticks - 100) for each, mark in world.state.marks.ordered())
+    world.state.shifts.put(CAROL, Shifts(((0, BTC_PERP, 5, (5 * 789_950).to_bytes(32, "big")),)))
+    read: list[object] = []
+    ordered = Table.ordered
+
+    def counted(table: Table[int, Shifts]) -> Iterator[tuple[int, Shifts]]:
+        if table is world.state.shifts:
+            read.append(table)
+        return ordered(table)
+
+    monkeypatch.setattr(Table, "ordered", counted)
+    gains = all_gains(world.state, 0, marks)
+    assert len(marks) > 2
+    assert len(read) == 1
+    assert gains[BTC_PERP] == {ALICE: 1_000_000, BOB: -1_000_000, CAROL: -(5 * 789_950 - 5 * 789_900) * 10}
+    assert gains[ETH_PERP] == {BOB: 100_000, CAROL: -100_000}
