@@ -5,6 +5,8 @@ Rule: a function of the seed. One story in four has none of it, which is the mac
 
 from random import Random
 
+import msgspec
+
 from clearing.calls.terms import CallTerms
 from clearing.crisis import CrisisParameters
 from clearing.default.terms import DefaultTerms
@@ -54,9 +56,9 @@ def crisis_of(seed: int) -> CrisisParameters:
         return CrisisParameters()
     chance = Random(seed * 31 + 7)
     return CrisisParameters(
-        calls=_calls(chance),
+        calls=msgspec.structs.replace(_calls(chance), early_leaves_blocks=(100_000, 0, 2)[seed % 3]),
         liquidation=_liquidation(chance),
-        default=_default(chance),
+        default=msgspec.structs.replace(_default(chance), auction_worst_ppm=(1_000_000, 250_000, 500_000)[seed % 3]),
         fund=FundTerms(
             cash_group=USD,
             sizing=chance.choice(list(Sizing)),
@@ -67,6 +69,8 @@ def crisis_of(seed: int) -> CrisisParameters:
             call_blocks=chance.choice((3, 8)),
             grace_blocks=chance.choice((0, 6)),
             return_blocks=chance.choice((1, 12)),
+            reduce_blocks=(0, 9, 30)[seed % 3],
+            exposure_memory_ppm=(0, 500_000, 900_000)[seed % 3],
         ),
         gates=_gates(chance),
         governance=GovernanceTerms(

@@ -89,7 +89,9 @@ def with_variant(genesis: Genesis, variant: Variant) -> Genesis:
         genesis = change(genesis, chains=chains)
         market = change(market, prices=change(market.prices, auction_blocks=2, settle_blocks=120))
     if variant.validators_change and crisis.governance.enabled:
-        crisis = change(crisis, governance=change(crisis.governance, removal_offences=2, detach_blocks=40))
+        delay_ms = 2_000 if variant.keyed_clients else 0
+        terms = change(crisis.governance, removal_offences=2, detach_blocks=40, entry_delay_ms=delay_ms)
+        crisis = change(crisis, governance=terms)
     if variant.second_group and variant.halts and crisis.fund.enabled:
         # What is lost is mostly cash of the other group.
         crisis = change(crisis, fund=change(crisis.fund, cash_group=OTHER))
