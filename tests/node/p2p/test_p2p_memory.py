@@ -53,7 +53,7 @@ async def test_delay_is_taken_from_the_virtual_clock(nursery, autojump_clock):
     assert trio.current_time() - began == pytest.approx(0.5)
 
 
-async def test_loss_is_the_same_for_the_same_seed(nursery):
+async def test_loss_is_the_same_for_the_same_seed(nursery, autojump_clock):
     async def received(seed: int) -> list[bytes]:
         networks = joined(Hub(loss=0.5, seed=seed))
         async with trio.open_nursery() as inner:
