@@ -54,6 +54,8 @@ def attest(run: Run, word: Attestation) -> None:
     fact = word.fact
     if isinstance(fact, ChainHeartbeat):
         _beat(run, word, fact)
+    elif (fact.chain_id, fact.vault) in run.state.struck:
+        return  # Of a detached vault nothing is taken in any more, nor are its counters heard.
     elif isinstance(fact, CustodySeen):
         attest_custody(run, word, fact)
     elif isinstance(fact, DepositSighted):
@@ -88,12 +90,7 @@ def is_awaited(run: Run, fact: VaultFact) -> bool:
         ours = released is not None and (released.chain_id, released.vault) == (fact.chain_id, fact.vault)
         return ours and is_open(run.state, fact.nonce)
     cursor = run.state.cursors.get((fact.chain_id, fact.vault))
-    # Of a detached vault nothing is taken in any more, nor are its counters heard.
-    if (
-        cursor is None
-        or (fact.chain_id, fact.vault) in run.state.struck
-        or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed
-    ):
+    if cursor is None or (fact.chain_id, fact.vault, fact.nonce) in run.state.agreed:
         return False
     return cursor.nonce < fact.nonce <= cursor.nonce + run.terms.market.deposit_window
 

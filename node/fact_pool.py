@@ -85,7 +85,7 @@ class FactPool:
 
 def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:
     asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
-    if asset is None:
+    if asset is None or (fact.chain_id, fact.vault) in state.struck:
         return False
     agreed = state.custody.get(asset.id)
     newer = agreed is None or fact.block_number > agreed.seen.block_number
@@ -104,7 +104,8 @@ def _sighting_is_news(state: State, fact: DepositSighted, own: int | None) -> bo
 
 
 def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) -> bool:
-    return is_possible(state, fact) and not _attested(state.claims.get(fact_key(fact)), fact, own)
+    waited_for = is_possible(state, fact) and (fact.chain_id, fact.vault) not in state.struck
+    return waited_for and not _attested(state.claims.get(fact_key(fact)), fact, own)
 
 
 def _attested(claim: Claim | None, fact: Fact, own: int | None) -> bool:
@@ -114,7 +115,9 @@ def _attested(claim: Claim | None, fact: Fact, own: int | None) -> bool:
 
 
 def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
-    """Whether a quorum's word on the event is already in the state."""
+    """Whether nobody waits for a word on the event: a quorum's is in the state, or its vault was detached."""
+    if (fact.chain_id, fact.vault) in state.struck:
+        return True
     if isinstance(fact, ValidatorsRotated):
         return rotation_is_over(state, fact)
     if isinstance(fact, WithdrawalExecuted):

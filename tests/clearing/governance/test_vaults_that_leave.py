@@ -15,6 +15,7 @@ from clearing.governance.leaving import is_leaving, owed_by
 from clearing.governance.receipts import VaultDetached, VaultOwes
 from clearing.ledger import check_whole_ledger
 from clearing.receipts import WithdrawalReleased
+from node.fact_pool import FactPool
 from tests.clearing.gates.gated import cancellation, not_executed
 from tests.clearing.governance.parliament import TIMELOCK_MS, Parliament, governed_genesis
 from tests.clearing.governance.test_halts_seats_and_vaults import GONE
@@ -129,11 +130,34 @@ def test_it_is_waited_no_longer_than_a_withdrawal_is_good_for() -> None:
     told = of_kind(house.results[-1], VaultOwes)
     assert [(each.chain_id, each.vault, each.asset) for each in told] == [(2, VAULTS[2], USDC_TWO)]
     assert int.from_bytes(told[0].amount, "big") == 500 * DOLLAR
-    # Nobody can know any more what becomes of it, so nothing comes back by itself.
+    # Nobody can know any more what becomes of it, so nothing comes back, by itself or on anybody's word.
     cash = house.cash(BOB)
+    house.step(facts=[not_executed(house, 0), executed(2, 0), *house.custody_facts(900)])
+    assert not house.state.withdrawals[0].executed
+    assert not list(house.state.not_paid.ordered())
     house.wait(VALID_MS // 1_000)
     assert house.cash(BOB) == cash
     assert not given_back(house)
+
+
+def test_a_node_says_nothing_more_of_a_detached_vault() -> None:
+    house = stuck()
+    waited(house)
+    house.step(house.withdrawal(BOB, USDC_TWO, 500 * DOLLAR))
+    pool = FactPool(house.genesis.validators.validators[0].envelope_key)
+    pool.add(house.deposit_fact(BOB, 2, 5 * DOLLAR))
+    pool.add(executed(2, 0))
+    for fact in house.custody_facts(900):
+        pool.add(fact)
+    missed = not_executed(house, 0)
+    pool.miss(2, (missed,))
+    assert missed in pool.pending(house.state)
+    assert len(pool) == 2
+    house.agree(GONE, (1, 2, 3))
+    while not detached(house):
+        house.step()
+    assert {fact.chain_id for fact in pool.pending(house.state)} == {1}
+    assert len(pool) == 0
 
 
 def test_a_silent_chain_is_not_waited_for() -> None:

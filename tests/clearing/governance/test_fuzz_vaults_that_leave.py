@@ -1,0 +1,111 @@
+"""Whatever is asked of a vault that is to be detached, paid or not paid meanwhile: no money twice, and an end."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearing.base.codec import u256
+from clearing.facts import ChainHeartbeat, Fact
+from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
+from clearing.gates.terms import AssetGate
+from clearing.governance.leaving import owed_by
+from clearing.governance.receipts import VaultOwes
+from clearing.ledger import check_whole_ledger
+from clearing.receipts import WithdrawalReleased
+from tests.clearing.gates.gated import not_executed
+from tests.clearing.governance.parliament import TIMELOCK_MS, Parliament
+from tests.clearing.governance.test_halts_seats_and_vaults import GONE
+from tests.clearing.governance.test_vaults_that_leave import USDC_TWO, VALID_MS, detached, stuck, waited
+from tests.clearing.state.world import BOB, CAROL, DOLLAR, VAULTS, executed, of_kind
+
+HEARTBEAT_MS = 6_000
+DEEDS = ("small", "large", "pay", "unpaid", "count", "hear", "pass", "pass", "doubt", "agree")
+
+
+class Story:
+    """One vault on its way out, with what its chain has seen."""
+
+    def __init__(self, watched: bool) -> None:
+        gate = AssetGate(USDC_TWO, delay_above_units=100 * DOLLAR, delay_blocks=4)
+        self.house: Parliament = stuck(HEARTBEAT_MS if watched else 0, gate)
+        self.blocks: Iterator[int] = count(10)
+        self.paid: list[int] = []
+        self.revision = count(2)
+        waited(self.house)
+        self.proposal = self.house.agree(GONE, (1, 2, 3))
+        self.agreed = True
+
+    def beat(self) -> Fact:
+        return ChainHeartbeat(2, next(self.blocks), bytes(32))
+
+    def open_nonces(self) -> list[int]:
+        state = self.house.state
+        known = (*self.paid, *(nonce for nonce, _ in state.not_paid.ordered()))
+        return [nonce for nonce, _ in state.withdrawals.ordered() if nonce not in known]
+
+    def counted(self) -> list[Fact]:
+        """What the vault counts by now."""
+        withdrawals = self.house.state.withdrawals
+        out = sum(int.from_bytes(withdrawals[nonce].amount, "big") for nonce in self.paid)
+        return [
+            msgspec.structs.replace(
+                each, withdrawn=u256(out), balance=u256(int.from_bytes(each.deposited, "big") - out)
+            )
+            for each in self.house.custody_facts(100 * next(self.blocks))
+            if each.chain_id == 2
+        ]
+
+    def do(self, deed: str) -> None:
+        house = self.house
+        open_nonces = self.open_nonces()
+        expired = [n for n in open_nonces if house.state.withdrawals[n].not_after_s * 1_000 < house.time_ms]
+        in_time = [n for n in open_nonces if n not in expired]
+        if deed in ("small", "large"):
+            dollars, account = (10, BOB) if deed == "small" else (200, CAROL)
+            house.step(house.withdrawal(account, USDC_TWO, dollars * DOLLAR))
+        elif deed == "pay" and in_time:
+            self.paid.append(in_time[0])
+            house.step(facts=[executed(2, in_time[0])])
+        elif deed == "unpaid" and expired:
+            house.step(facts=[not_executed(house, expired[0]), executed(2, expired[0])])
+        elif deed == "count":
+            house.step(facts=self.counted())
+        elif deed == "hear":
+            house.step(facts=[self.beat()])
+        elif deed in ("doubt", "agree") and not detached(house) and self.agreed is (deed == "doubt"):
+            self.agreed = not self.agreed
+            house.step(house.vote(self.proposal, 3, self.agreed, next(self.revision)))
+        else:
+            house.step()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.booleans(), st.lists(st.sampled_from(DEEDS), max_size=40))
+def test_no_money_comes_twice_and_the_vault_goes(watched: bool, deeds: list[str]) -> None:
+    story = Story(watched)
+    house = story.house
+    for deed in deeds:
+        story.do(deed)
+    if not detached(house) and not story.agreed:
+        story.do("agree")
+    limit_ms = house.time_ms + 2 * TIMELOCK_MS + VALID_MS + 2_000
+    while not detached(house) and house.time_ms <= limit_ms:
+        house.step()
+    # The proposal itself may have run out while it was in doubt; else the vault is gone.
+    under_way = house.state.proposals.get(story.proposal.content(house.network))
+    assert detached(house) or under_way is None or under_way.amendment is None
+    check_whole_ledger(house.state)
+    released = {r.nonce: r for each in house.results for r in of_kind(each, WithdrawalReleased)}
+    back = [r for each in house.results for r in of_kind(each, WithdrawalGivenBack) if r.why is GivenBackWhy.NOT_PAID]
+    assert len({each.number for each in back}) == len(back)
+    for nonce, held in house.state.withdrawals.ordered():
+        assert not (held.executed and nonce in house.state.not_paid)
+    for each in back:
+        assert each.number not in story.paid
+        assert each.units == released[each.number].units
+    told = {r.asset: int.from_bytes(r.amount, "big") for each in house.results for r in of_kind(each, VaultOwes)}
+    if detached(house):
+        assert told == dict(owed_by(house.state, 2, VAULTS[2]))
