@@ -1,0 +1,129 @@
+"""Votes on any place of genesis amid trades, calls and defaults: no block ends the chain, and epochs stay provable."""
+
+import os
+from random import Random
+
+import msgspec
+import pytest
+
+from clearing.base.codec import u256
+from clearing.base.errors import Rejected
+from clearing.epoch import can_snapshot, take_snapshot
+from clearing.facts import CustodySeen, Fact
+from clearing.governance.amendments import TermsAmendment
+from clearing.governance.ballots import in_force
+from clearing.governance.judging import judge_terms
+from clearing.governance.receipts import AmendmentInForce, ProposalClosed
+from clearing.governance.records import GovernanceClock, ProposalHeld, Stage, VoteHeld
+from clearing.invariants import check_state
+from clearing.margin.rows import row_value
+from clearing.margin.rulebook import read_rulebook
+from clearing.state.state import State
+from clearing.transactions import Transaction
+from proofs.least import LeastValues
+from proofs.solvency import complete_holdings
+from tests.clearing.governance.any_place import random_amendment
+from tests.sim.clearing.story import Story
+
+COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
+SEEDS, BLOCKS = (range(1, 200), 220) if COMPLETE else (range(1, 4), 60)
+FAR = 10**30
+"""Base units that a vault is said to have counted beyond what was taken in: what is later is no evidence missing."""
+
+
+class Voted(Story):
+    """A story in which every fourth block has other terms; its own audits know the first ones only, and rest."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.votes = Random(seed * 7 + 1)
+        self.enacted = self.refused_late = self.epochs = 0
+        genesis = self.world.state.terms.genesis
+        kept = [f"{name}.{each.id}" for name in ("assets", "instruments", "feeds") for each in getattr(genesis, name)]
+        self.kept = frozenset(kept)
+
+    def apply(self, requests: list[Transaction], facts: list[Fact]) -> None:
+        """One block, with an amendment that is due in it now and then."""
+        world = self.world
+        if self.votes.random() < 0.25:
+            self.vote()
+        for feed, _ in world.state.feeds.ordered():
+            world.ticks.setdefault(feed, self.votes.choice((1, 20_000, 790_000, 2**40)))
+        result = world.play(requests, [*facts, *self.counters()])
+        check_state(world.state)
+        self.enacted += sum(isinstance(each, AmendmentInForce) for each in result.receipts)
+        self.refused_late += sum(isinstance(each, ProposalClosed) for each in result.receipts)
+        world.blocks.clear()
+        world.results.clear()
+        if result.snapshot and can_snapshot(world.state):
+            check_provable(world.state)
+            self.epochs += 1
+
+    def vote(self) -> None:
+        """Have an amendment agreed on by everybody, whose timelock is over, if any of some may be."""
+        for _ in range(6):
+            state = self.world.state
+            amendment = random_amendment(self.votes, state.terms.genesis, self.kept)
+            if amendment is not None and not isinstance(judge_terms(state, amendment), Rejected):
+                self.world.state = agreed(state, amendment)
+                return
+
+    def counters(self) -> list[Fact]:
+        """Of all tokens that are listed now."""
+        state = self.world.state
+        told: list[Fact] = []
+        for asset in state.terms.genesis.assets:
+            stride = state.terms.chains[asset.chain_id].custody_stride
+            number = state.now.height * 10**6 // stride * stride
+            counted = u256(int.from_bytes(state.flows[asset.id].deposited_amount, "big") + FAR)
+            seen = (number, u256(number), counted, u256(0), counted)
+            told.append(CustodySeen(asset.chain_id, asset.vault, asset.token, *seen))
+        return told
+
+
+def agreed(state: State, amendment: TermsAmendment) -> State:
+    """The state in which this is due in the next block."""
+    fork = state.fork()
+    clock = fork.governance.get(0) or GovernanceClock()
+    number, now = clock.proposals + 1, fork.now
+    fork.governance.put(0, msgspec.structs.replace(clock, proposals=number))
+    held = ProposalHeld(
+        number=number,
+        proposer=bytes(32),
+        seat=0,
+        amendment=amendment,
+        reason="",
+        made_height=now.height,
+        vote_until_ms=now.time_ms + 10**6,
+        not_after_ms=0,
+        stage=Stage.AGREED,
+        effective_ms=now.time_ms,
+    )
+    fork.proposals.put(u256(number), held)
+    for each in in_force(fork).validators:
+        fork.votes.put((number, each.envelope_key), VoteHeld(approve=True, revision=1))
+    return fork.absorb()
+
+
+def check_provable(state: State) -> None:
+    """The rulebook tells the statement, every row holds, and holdings sum to the totals."""
+    snapshot = take_snapshot(state)
+    statement = snapshot.statement
+    read = read_rulebook(statement.rules, len(statement.slots)).slots_and_rows()
+    assert read == (statement.slots, statement.rows)
+    least = LeastValues(statement)
+    values = {each.account: complete_holdings(statement, each, least) for each in snapshot.accounts}
+    for each in snapshot.accounts:
+        for row in statement.rows:
+            assert 0 <= row_value(row, values[each.account], each.shortfall) < 2**64, (row.name, each.account)
+    for total in statement.totals:
+        assert total.total == sum(own[total.slot] for own in values.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_whatever_is_voted_the_chain_goes_on_and_its_epochs_can_be_proven(seed: int) -> None:
+    story = Voted(seed if seed % 4 else seed + 1)
+    for _ in range(BLOCKS):
+        story.block()
+    assert story.enacted > BLOCKS // 20
+    assert story.epochs
