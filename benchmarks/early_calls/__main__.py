@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.early_calls.history import Months, drawn, recorded
+from benchmarks.early_calls.history import Months, drawn, march, recorded
 from benchmarks.early_calls.model import Rules, Tally, play
 from benchmarks.march2020.hours import RECORDED
 
@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     file = Path(os.environ.get("CROSSCLEAR_MARKET_DATA") or "../shared/data") / RECORDED
     told.add_argument("--file", type=Path, default=file, help="hours of BTC and ETH (CROSSCLEAR_MARKET_DATA)")
     told.add_argument("--drawn", type=int, default=0, help="so many drawn years instead of what was recorded")
+    told.add_argument("--march", action="store_true", help="the replay's 30 days from 1 March 2020 alone")
     told.add_argument("--horizon", type=int, default=4, help="hours that initial margin is to cover")
     told.add_argument("--deaf", action="store_true", help="members hear only calls that have a deadline")
     return told
@@ -55,7 +56,7 @@ def main() -> int:
     if options.drawn:
         histories = [drawn(seed, options.horizon) for seed in range(1, options.drawn + 1)]
     else:
-        histories = [recorded(options.file, options.horizon)]
+        histories = [(march if options.march else recorded)(options.file, options.horizon)]
     tallies = {}
     for name, rules in (PLAIN | EARLY).items():
         told = replace(rules, asks_below_initial=not options.deaf)
@@ -76,8 +77,9 @@ def table(tallies: dict[str, Tally], histories: Sequence[Months]) -> list[str]:
     """
     months = sum(len(each.names) for each in histories)
     base = tallies[BASE]
+    wide = np.median(np.concatenate([each.ranges / each.deviations for each in histories]), (0, 1))
     lines = [
-        f"{months} months",
+        f"{months} months; ranges in deviations of an hour, half of the time at least {wide[0]:.1f} and {wide[1]:.1f}",
         f"{'':30}" + "".join(f"{each:>13}" for each in HEAD) + "   fewer more  as safe and plain",
     ]
     for name, tally in tallies.items():

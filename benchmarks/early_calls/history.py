@@ -11,7 +11,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.march2020.hours import BLOCKS, HOUR_MS, HOUR_S, HOURS_BEFORE, Candle, Hour, path_of, read_hours
+from benchmarks.march2020.hours import (
+    BLOCKS,
+    HOUR_MS,
+    HOUR_S,
+    HOURS_BEFORE,
+    Candle,
+    Hour,
+    hours_of_march,
+    path_of,
+    read_hours,
+)
 from clearing.base.units import PPM
 from clearing.ranges.parameters import RangeParameters
 from node.backtest.market_data import MarketData
@@ -41,6 +51,11 @@ def recorded(path: Path, horizon_hours: int) -> Months:
     """The months of a file."""
     hours = read_hours(path)
     return months_of(hours, horizon_hours, "")
+
+
+def march(path: Path, horizon_hours: int) -> Months:
+    """The first thirty days of `benchmarks.march2020`."""
+    return months_of(hours_of_march(path), horizon_hours, "")
 
 
 def drawn(seed: int, horizon_hours: int) -> Months:

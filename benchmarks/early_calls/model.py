@@ -137,7 +137,8 @@ class Books:
     def _deviation(self, at: int) -> Floats:
         hour = (at - 1) // BLOCKS
         sizes: Floats = (np.abs(self.units) * self.price * self.months.deviations[:, hour][:, None]).sum(axis=2)
-        return sizes * self.rules.horizon**0.5
+        over: Floats = sizes * np.sqrt(self.rules.horizon)
+        return over
 
     def _arrive(self, at: int) -> None:
         here = self.due <= at

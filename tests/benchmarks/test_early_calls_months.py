@@ -1,11 +1,13 @@
 """The model of early calls: its clocks are those of the rules, its money adds up, and drawn years are their seed's."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.early_calls.__main__ import BASE, EARLY, PLAIN, as_safe, parser, table
+from benchmarks.early_calls.__main__ import BASE, EARLY, HEAD, PLAIN, as_safe, parser, table
 from benchmarks.early_calls.history import MONTH_HOURS, Months, drawn
 from benchmarks.early_calls.model import COST, Books, Rules, Tally, play
 from benchmarks.march2020.books import has_client, means_of
@@ -124,3 +126,22 @@ def test_the_table_has_every_rule_and_holds_early_ones_against_plain_ones(year: 
 def test_the_commands_options_are_what_the_page_says() -> None:
     options = parser().parse_args([])
     assert (options.seeds, options.drawn, options.horizon, options.deaf) == ("0:50", 0, 4, False)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "early-calls.md").read_text()
+
+
+def test_every_command_of_the_page_is_one() -> None:
+    commands = re.findall(r"^python -m benchmarks\.early_calls(.*)$", PAGE, re.MULTILINE)
+    assert commands
+    for command in commands:
+        parser().parse_args(command.split("#")[0].split())
+
+
+def test_the_pages_tables_have_every_rule() -> None:
+    tables = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+    assert len(tables) == 4
+    for each in tables:
+        lines = each.splitlines()
+        assert [line[:30].strip() for line in lines[2:]] == list(PLAIN | EARLY)
+        assert all(title in lines[1] for title in HEAD)
