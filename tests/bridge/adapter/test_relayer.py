@@ -379,15 +379,21 @@ async def test_a_stuck_transaction_is_replaced_at_a_higher_fee_and_mined_once(de
         results.append(await one.post_checkpoint(relayable))
 
     nursery.start_soon(go)
-    await trio.sleep(0.6)
-    pool = deployed.chain.rpc("txpool_content")["pending"]
-    (waiting,) = [sent for by_nonce in pool.values() for sent in by_nonce.values()]
-    assert int(waiting["maxPriorityFeePerGas"], 16) > FeePolicy().tip
+
+    def waiting():
+        pool = deployed.chain.rpc("txpool_content")["pending"]
+        return [sent for by_nonce in pool.values() for sent in by_nonce.values()]
+
+    while not [each for each in waiting() if int(each["maxPriorityFeePerGas"], 16) > FeePolicy().tip]:  # noqa: ASYNC110
+        await trio.sleep(0.01)
+    assert len(waiting()) == 1
     deployed.chain.mine(1)
+    (mined,) = deployed.chain.rpc("eth_getBlockByNumber", "latest", *[True])["transactions"]
+    assert int(mined["maxPriorityFeePerGas"], 16) > FeePolicy().tip
     deployed.chain.rpc("evm_setAutomine", *[True])
     while not results:  # noqa: ASYNC110
         await trio.sleep(0.01)
-    assert results[0].hash.hex() == waiting["hash"][2:]
+    assert results[0].hash.hex() == mined["hash"][2:]
     assert (await one.latest()).height == 1
 
 
@@ -419,16 +425,25 @@ async def test_a_transaction_sent_twice_is_one_transaction(deployed, endpoint):
     deployed.chain.rpc("evm_setAutomine", *[False])
     assert await sender._submit(raw) is None
     sender._first_bid = lambda to, data: _value(bid)
-    results = []
+    results, submit, again = [], sender._submit, []
+
+    async def counted(raw):
+        answer = await submit(raw)
+        again.append(raw)
+        return answer
+
+    sender._submit = counted
     async with trio.open_nursery() as nursery:
 
         async def go():
             results.append(await sender.send(deployed.token_at.address, data))
 
         nursery.start_soon(go)
-        await trio.sleep(0.2)
+        while not again:  # noqa: ASYNC110
+            await trio.sleep(0.01)
         deployed.chain.mine(1)
     assert results[0].hash == hash_
+    assert again[0] == raw
 
 
 async def _value(value):
