@@ -30,7 +30,6 @@ from node.backtest.walk import Setup, Walker
 Floats = NDArray[np.float64]
 MONTH_HOURS = 30 * 24
 TICKS_PER_DOLLAR = 100
-DRAWN_HOURS = HOURS_BEFORE + 12 * MONTH_HOURS
 FIRST_PRICES = (800_000, 20_000)
 
 
@@ -58,11 +57,13 @@ def march(path: Path, horizon_hours: int) -> Months:
     return months_of(hours_of_march(path), horizon_hours, "")
 
 
-def drawn(seed: int, horizon_hours: int) -> Months:
-    """A year that never was: slow swings of volatility, and jumps of 4 to 15 % within an hour, one in ten days."""
+def drawn(seed: int, horizon_hours: int, months: int = 12) -> Months:
+    """A year that never was, or its first months: volatility swings slowly, prices jump by 4 to 15 % within an hour,
+    one in ten days.
+    """
     source = np.random.Generator(np.random.PCG64(seed))
     log_deviation, prices, hours = 0.0, list(FIRST_PRICES), []
-    for at in range(DRAWN_HOURS):
+    for at in range(HOURS_BEFORE + months * MONTH_HOURS):
         log_deviation += 0.02 * (0.0 - log_deviation) + 0.1 * source.standard_normal()
         jump = source.choice((-1, 1)) * source.uniform(0.04, 0.15) if source.uniform() < 1 / 240 else 0.0
         common = source.standard_normal(BLOCKS)
