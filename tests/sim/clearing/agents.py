@@ -207,8 +207,9 @@ class Insolvent(Aggressive):
         ]
 
     def in_crisis(self, world: Exchange) -> list[Transaction]:
-        """Pays for nobody, and wants to come back each time."""
+        """Pays for nobody, bids with what it does not have, and wants to come back each time."""
         made = in_crisis.contributions(world, self.account, self.chance)
+        made += in_crisis.slice_bids(world, self.account, self.chance)
         return made + in_crisis.ways_back(world, self.account, self.chance)
 
 

@@ -25,7 +25,7 @@ from clearing.default.unresolved import defaults_under_way
 from clearing.default.waterfall import Layer
 from clearing.exits.close_out import close_out
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
 from clearing.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.liquidation.receipts import BackstopTook, CashSplit, Reduced, SliceSold
 from clearing.receipts import Liquidated, WithdrawalConfirmed
@@ -171,13 +171,31 @@ def audit_deadlines(after: State) -> None:
         require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
 
 
+COOLDOWN_MAX = 3
+"""Of any genesis of a story, or a vote in it."""
+
+
+def is_beyond_caps(after: State, account: int) -> bool:
+    """Whether the account holds more than blocks may liquidate in the steps that there are: its sale takes longer.
+
+    So much is only held in what no scenario gives any value, such as options far from their strike.
+    """
+    terms = after.terms.crisis.liquidation
+    marks = {instrument: mark.ticks for instrument, mark in after.marks.ordered()}
+    listed = after.terms.instruments
+    worth = sum(abs(n) * marks[each] * listed[each].micros_per_tick for each, n in book_of(after, account).lots)
+    return 0 < terms.block_notional_max * terms.steps_max < worth
+
+
 def audit_end(after: State) -> None:
     """After quiet blocks nobody is stuck: every account is solvent, closed or gone, and nothing is under way."""
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
     require(not list(after.waiting.ordered()), "a withdrawal waits for ever", waiting=list(after.waiting.ordered()))
     arrays, sold = arrays_of(after), set()
     for account, sale in after.liquidations.ordered():
-        require(after.now.height - sale.opened_height <= SALE_BLOCKS, "a sale does not end", account=account, sale=sale)
+        age = after.now.height - sale.opened_height
+        goes_on = is_beyond_caps(after, account) and age <= SALE_BLOCKS + (COOLDOWN_MAX + 1) * sale.steps
+        require(age <= SALE_BLOCKS or goes_on, "a sale does not end", account=account, sale=sale)
         sold.add(account)
     for account, record in after.accounts.ordered():
         if account != HOUSE_ACCOUNT and account not in sold:

@@ -133,7 +133,7 @@ class Story:
         """Offers that somebody takes, signed by both."""
         made: list[Transaction] = []
         # Whoever may not trade tries all the same, but seldom.
-        trading = [each for each in present if self._is_active(each) or self.chance.random() < 0.05]
+        trading = [each for each in present if self._may_trade(each) or self.chance.random() < 0.05]
         for agent in trading:
             for offer in agent.offers(self.world):
                 if offer.instrument not in self.world.open and self.chance.random() < 0.95:
@@ -165,8 +165,10 @@ class Story:
             told += self.world.custody_facts(4 * self.world.state.now.height)
         return told
 
-    def _is_active(self, agent: Agent) -> bool:
-        return member_status(self.world.state, agent.account) is MemberStatus.ACTIVE
+    def _may_trade(self, agent: Agent) -> bool:
+        state = self.world.state
+        free = member_status(state, agent.account) is MemberStatus.ACTIVE and agent.account not in state.restrictions
+        return free and agent.free(self.world) > 0
 
     def _others(self, agent: Agent, trading: list[Agent]) -> list[Agent]:
         others = [each for each in trading if each is not agent]
