@@ -89,6 +89,7 @@ def _loss(receipt: default.LossShared, books: Books) -> Words:
         lines += _layer(step)
         left -= step.borne
     lines.append(holds("layers pay in their order", _in_order(receipt.steps)))
+    lines += books.of_another(receipt.number, receipt.member)
     lines += _moved(receipt, books)
     if left:
         lines.append(tell(f"left after these layers: {left}"))
@@ -167,6 +168,7 @@ def _ended(receipt: default.DefaultEnded, books: Books) -> Words:
         lines.append(tell(f"nobody was left to bear {receipt.house}: the house owes it"))
     whole = sum(micros for _, micros in receipt.by_layer) + receipt.house
     lines.append(equal("loss = all layers, and the house", receipt.loss, whole))
+    lines += books.of_another(receipt.number, receipt.member)
     until = receipt.replenishment_height
     lines += [
         tell(f"member {each} is called for {micros} until height {until}") for each, micros in receipt.replenished

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from clearing.default.receipts import DefaultDeclared, EstatePooled, LossShared, PortfolioSold
 from clearing.default.waterfall import Layer
-from node.explaining.lines import Line, tell
+from node.explaining.lines import Line, equal, tell
 from node.explaining.telling import Listing, called, signed
 
 
@@ -19,6 +19,8 @@ class Books:
     height: int = 0
     seen: set[int] = field(default_factory=set)
     """Defaults whose declaration was told."""
+    members: dict[int, int] = field(default_factory=dict)
+    """Whose they are."""
     borne: dict[int, dict[Layer, int]] = field(default_factory=dict)
     drawn: dict[tuple[int, int], int] = field(default_factory=dict)
     """Micros drawn from a member's contribution for a loss of another, not yet told by a loss."""
@@ -31,8 +33,14 @@ class Books:
     def begin(self, receipt: DefaultDeclared) -> None:
         """A default was declared."""
         self.seen.add(receipt.number)
+        self.members[receipt.number] = receipt.member
         self.borne[receipt.number] = {}
         self.sold[receipt.number] = 0
+
+    def of_another(self, number: int, member: int) -> list[Line]:
+        """What is wrong with a receipt that says a default is another member's than was declared."""
+        declared = self.members.get(number, member)
+        return [] if declared == member else [equal("declared of member", member, declared)]
 
     def bear(self, number: int, layer: Layer, micros: int) -> None:
         """A layer bore so much of a default's loss."""
