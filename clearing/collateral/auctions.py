@@ -16,6 +16,7 @@ from clearing.collateral.listing import asset_now, is_suspended
 from clearing.collateral.receipts import CollateralSold
 from clearing.collateral.requests import CollateralBid
 from clearing.default.status import check_member
+from clearing.gates.deficits import check_bound
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.prices.receipts import FeedStatus
 from clearing.requests import check_account, check_nonce, check_signer, check_time, use_nonce
@@ -47,7 +48,10 @@ def bid(run: Run, index: int, request: CollateralBid) -> Rejected | None:
     units = min(request.units, for_sale(run.state, call, request.seller, request.cash_group, token, price))
     paid = units * price
     gains = (token_currency(token.id), units)
-    refusal = check_leaving(run, AT, request.account, cash_currency(request.cash_group), paid, gains)
+    leaves = (cash_currency(request.cash_group), paid)
+    refusal = check_leaving(run, AT, request.account, *leaves, gains) or check_bound(
+        run, AT, request.account, leaves, (gains[0], -units)
+    )
     if refusal is not None:
         return refusal
     use_nonce(run, request.account, request.nonce)

@@ -105,6 +105,21 @@ def bound_micros(run: Run, account: int) -> int:
     return max(_assessed(run.state, account), short)
 
 
+def check_bound(run: Run, at: str, account: int, *leaving: tuple[int, int]) -> Rejected | None:
+    """Whether an account that pays another (currency, units) keeps `bound_micros`. Units below zero come in."""
+    kept = bound_micros(run, account)
+    if not kept:
+        return None
+    after = holdings_of(run.state, account)
+    for currency, units in leaving:
+        add_units(run.state, after, currency, -units)
+    left = margin_of(arrays_of(run.state), after)
+    if left.equity - left.initial >= kept:
+        return None
+    told = {"equity": left.equity, "initial": left.initial, "reserve": kept}
+    return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, **told)
+
+
 def _part(run: Run, account: int, deficit: int) -> int:
     worth = _equity(run, account) + taken_out(run, account)
     return deficit if account == HOUSE_ACCOUNT else part_of(deficit, worth, _whole(run))

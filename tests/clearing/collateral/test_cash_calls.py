@@ -11,6 +11,7 @@ from clearing.base.units import YEAR_MS
 from clearing.collateral.interest import interest_on
 from clearing.collateral.receipts import AuctionOpened, CashCalled, CashCallMet, CollateralSold, InterestAccrued
 from clearing.collateral.terms import CashCallTerms
+from clearing.gates import deficits
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import Liquidated
 from clearing.settling.receipts import Marked
@@ -127,6 +128,18 @@ def test_bids_are_refused_by_rule() -> None:
     assert codes(world.go(world.sign(BOB, world.bid(CAROL, ALICE, WETH_1, 10, 500)))) == [208]
     world.go(world.withdrawal(CAROL, USDC_1, world.cash(CAROL)))
     assert codes(world.go(world.bid(CAROL, ALICE, WETH_1, 10, 500))) == [218], "nobody buys on credit"
+
+
+def test_who_has_to_keep_money_pays_none_of_it_for_a_friends_collateral(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More is paid for it than it counts for: what is assessed, or missing elsewhere, would go to the seller."""
+    world = lapsed()
+    world.go()
+    margin = margin_of(arrays_of(world.state), holdings_of(world.state, BOB))
+    free = margin.equity - margin.initial
+    monkeypatch.setattr(deficits, "bound_micros", lambda run, account: free if account == BOB else 0)
+    assert codes(world.go(world.bid(BOB, ALICE, WETH_1, 1_000, 10**6))) == [203]
+    monkeypatch.setattr(deficits, "bound_micros", lambda run, account: free - DOLLAR)
+    assert codes(world.go(world.bid(BOB, ALICE, WETH_1, 1_000, 10**6))) == []
 
 
 def test_what_members_leave_the_house_buys_at_the_value_after_haircut() -> None:
