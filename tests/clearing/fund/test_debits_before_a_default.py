@@ -21,7 +21,20 @@ from clearing.run import Run
 from tests.clearing.default.defaults_world import DefaultWorld, default_genesis
 from tests.clearing.fund.contributions import TERMS as FUND
 from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import ALICE, BOB, BTC, BTC_PERP, CAROL, DOLLAR, ETH, USDC_1, WETH_1, kinds, of_kind
+from tests.clearing.state.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    DOLLAR,
+    ETH,
+    USDC_1,
+    WETH_1,
+    kinds,
+    of_kind,
+)
 
 LOTS = 63_000
 """For which 100,000 dollars are margin, and little more."""
@@ -242,3 +255,21 @@ def test_a_member_pays_itself_out_of_it() -> None:
 def test_the_time_is_bounded(blocks: int, good: bool) -> None:
     found = {field: fits for field, _, fits in fund_checks(reducing(blocks))}
     assert found["reduce_blocks"] is good
+
+
+def test_every_account_of_the_member_s_own_is_debited_and_sold_but_no_client_s() -> None:
+    world = DefaultWorld(fund=reducing(60))
+    second = world.opened(ALICE)
+    world.block(facts=[world.deposit_fact(second, USDC_1, 40_000 * DOLLAR)])
+    world.bring(bob=300_000, client=50_000)
+    world.block(world.trades(ALICE, BOB, LOTS), world.trades(second, BOB, 25_000))
+    world.pass_epoch()
+    client, results = world.cash(ALICE_CLIENT), []
+    while not results or world.state.contributions[1].called:
+        results.append(world.block())
+        assert world.state.now.height < 60
+    told = [each for result in results for each in result.receipts]
+    assert {each.account for each in told if isinstance(each, FundDebited)} == {ALICE, second}
+    assert {each.account for each in told if isinstance(each, Liquidated)} == {ALICE, second}
+    assert not [each for each in told if isinstance(each, DefaultDeclared)]
+    assert world.cash(ALICE_CLIENT) == client
