@@ -23,7 +23,7 @@ PROTECTIONS = {
         "halt_blocks",
         "replenishment_blocks",
     ),
-    "fund": ("minimum_micros",),
+    "fund": ("minimum_micros", "reduce_blocks"),
     "gates": ("deficit_reserve", "give_back_expired"),
 }
 """What protects somebody, once it is on: time to pay, to be ported, to bid; the house's own part; whole repayment."""

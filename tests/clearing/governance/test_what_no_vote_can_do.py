@@ -340,6 +340,7 @@ PROTECTED = {
     "crisis.default.house_capital_micros": 10**9,
     "crisis.default.porting_blocks": 5,
     "crisis.default.assessment_blocks": 5,
+    "crisis.fund.reduce_blocks": 5,
     "crisis.gates.deficit_reserve": True,
     "crisis.gates.give_back_expired": True,
     "cash_groups.1.call.deadline_blocks": 4,

@@ -73,7 +73,12 @@ def test_a_protection_keeps_a_quarter_of_what_it_was_at_first(house: Parliament,
 
 def test_every_protection_is_on_in_the_genesis_of_these_rules() -> None:
     off = {field for field, value in protections(protected_genesis()) if value <= 1}
-    assert off == {"crisis.fund.minimum_micros", "crisis.gates.deficit_reserve", "crisis.gates.give_back_expired"}
+    assert off == {
+        "crisis.fund.minimum_micros",
+        "crisis.fund.reduce_blocks",
+        "crisis.gates.deficit_reserve",
+        "crisis.gates.give_back_expired",
+    }
 
 
 def test_no_sequence_of_votes_wears_a_protection_away() -> None:
