@@ -190,8 +190,9 @@ class State:
     """By number; `clearing.validators.sets` says which stay."""
     seats: Table[int, validator_records.Seats]
     changes: Table[int, validator_records.ChangeHeld]
-    entries: Table[int, validator_records.EntryHeld]
     """The one under way, under 0."""
+    entries: Table[int, validator_records.EntryHeld]
+    """The one that waits to begin, under 0."""
     offences: Table[tuple[bytes, int], validator_records.Offences]
     """(envelope key, kind of misbehaviour)."""
     exits: Table[int, exit_records.ExitHeld]
