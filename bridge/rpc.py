@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import trio
 
+from bridge.bodies import SENDING
 from bridge.codes import BridgeCode
 from bridge.evm.hexadecimal import malformed, read_list, read_object
 from clearing.base.errors import RemoteFault
@@ -72,6 +73,7 @@ class Endpoint:
             verify=parts.scheme == "https",
             headers={"content-type": "application/json", "accept-encoding": "identity"},
             limits=httpx.Limits(max_connections=4, max_keepalive_connections=2),
+            event_hooks=SENDING,
         )
 
     async def __aenter__(self) -> Self:

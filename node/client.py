@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import trio
 
+from bridge.bodies import SENDING
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault, RemoteFault
 from clearing.base.header import Header
@@ -60,7 +61,7 @@ class NodeClient:
     def __init__(self, url: str, network: NetworkId, secret: bytes | None = None) -> None:
         self._network = network
         self._secret = secret
-        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False, event_hooks=SENDING)
 
     async def __aenter__(self) -> "NodeClient":
         return self

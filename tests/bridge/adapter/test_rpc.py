@@ -1,13 +1,16 @@
 """The HTTP side: servers that answer nonsense, too much, too slowly, or not at all."""
 
+import gc
 import json
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 from bridge.codes import BridgeCode
 from bridge.quorum import EndpointQuorum
@@ -132,6 +135,30 @@ async def test_results_are_matched_by_id_not_by_place(serve):
         first, second = await endpoint.batch((Call("a"), Call("b")))
     assert (first.code, first.message) == (0, "")
     assert second == "b"
+
+
+async def test_a_request_that_is_given_up_while_it_is_sent_leaves_nothing_behind(nursery):
+    """Whoever is cancelled in mid-request must not be warned of, long afterwards and in somebody else's place."""
+    reached = trio.Event()
+
+    async def deaf(stream):
+        reached.set()
+        await trio.sleep_forever()
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    nursery.start_soon(trio.serve_listeners, deaf, [listener])
+    port = listener.socket.getsockname()[1]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        async with Endpoint(f"http://127.0.0.1:{port}") as endpoint, trio.open_nursery() as asking:
+            asking.start_soon(endpoint.call, "eth_call", "0" * (64 << 20))
+            await reached.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            asking.cancel_scope.cancel()
+        gc.collect()
+        await trio.testing.wait_all_tasks_blocked()
+    assert [str(each.message) for each in told] == []
+    nursery.cancel_scope.cancel()
 
 
 def test_the_watcher_needs_neither_web3_nor_keys():
