@@ -25,7 +25,7 @@ from clearing.default.unresolved import defaults_under_way
 from clearing.default.waterfall import Layer
 from clearing.exits.close_out import close_out
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
+from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import FUND_ACCOUNT, balance, cash_currency
 from clearing.liquidation.receipts import BackstopTook, CashSplit, Reduced, SliceSold
 from clearing.receipts import Liquidated, WithdrawalConfirmed
@@ -44,6 +44,8 @@ class CrisisAudit:
         """Nonces of withdrawals that the vault paid, or whose money came back."""
         self.left: dict[int, int] = {}
         """By asset: token base units that vaults have paid out."""
+        self.liquidated: list[int] = []
+        """Micros, in each of the last blocks: more than the longest cool-down."""
         self.borne: dict[int, int] = {}
         """By default: what layers bore, in micros."""
 
@@ -84,6 +86,7 @@ class CrisisAudit:
                 require(not left or after.accounts.get(receipt.account) is not None, "a client gone that owes")
         if result.snapshot:
             self.exits(after)
+        self.liquidated = [*self.liquidated[-7:], notional]
         limit = after.terms.crisis.liquidation.block_notional_max
         require(not limit or notional <= limit, "a block liquidated beyond its cap", notional=notional, limit=limit)
 
@@ -171,31 +174,19 @@ def audit_deadlines(after: State) -> None:
         require(sale.opened_height <= after.now.height, "a sale out of the future", sale=sale)
 
 
-COOLDOWN_MAX = 3
-"""Of any genesis of a story, or a vote in it."""
+def audit_end(after: State, lately: int) -> None:
+    """After quiet blocks nobody is stuck: every account is solvent, closed or gone, and nothing is under way.
 
-
-def is_beyond_caps(after: State, account: int) -> bool:
-    """Whether the account holds more than blocks may liquidate in the steps that there are: its sale takes longer.
-
-    So much is only held in what no scenario gives any value, such as options far from their strike.
+    `lately`: the most that one of the last blocks liquidated. Where that is all that a block may, sales take as long as
+    they take: far options that no scenario gives any value to can be held in any number.
     """
-    terms = after.terms.crisis.liquidation
-    marks = {instrument: mark.ticks for instrument, mark in after.marks.ordered()}
-    listed = after.terms.instruments
-    worth = sum(abs(n) * marks[each] * listed[each].micros_per_tick for each, n in book_of(after, account).lots)
-    return 0 < terms.block_notional_max * terms.steps_max < worth
-
-
-def audit_end(after: State) -> None:
-    """After quiet blocks nobody is stuck: every account is solvent, closed or gone, and nothing is under way."""
     require(not defaults_under_way(after), "a default that does not end", under_way=defaults_under_way(after))
     require(not list(after.waiting.ordered()), "a withdrawal waits for ever", waiting=list(after.waiting.ordered()))
     arrays, sold = arrays_of(after), set()
     for account, sale in after.liquidations.ordered():
         age = after.now.height - sale.opened_height
-        goes_on = is_beyond_caps(after, account) and age <= SALE_BLOCKS + (COOLDOWN_MAX + 1) * sale.steps
-        require(age <= SALE_BLOCKS or goes_on, "a sale does not end", account=account, sale=sale)
+        cap = after.terms.crisis.liquidation.block_notional_max
+        require(age <= SALE_BLOCKS or 0 < cap * 99 // 100 <= lately, "a sale does not end", account=account, sale=sale)
         sold.add(account)
     for account, record in after.accounts.ordered():
         if account != HOUSE_ACCOUNT and account not in sold:

@@ -62,7 +62,7 @@ class Story:
                 self.block()
             for _ in range(QUIET_BLOCKS):
                 self.quiet()
-            audit_end(self.world.state)
+            audit_end(self.world.state, max(self.audit.liquidated))
 
     @property
     def operations(self) -> int:
