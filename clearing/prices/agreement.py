@@ -3,7 +3,8 @@
 Rule: the index is the stake-weighted lower median of fresh, confident reports without outliers, used only when what is
 left is of more than two thirds of the stake: outliers are never dropped silently, and a quorum that they leave broken
 is no quorum. A move beyond the cap halts the feed; it reopens when the median held still for some blocks, or when an
-auction confirms it. Reports are kept in the state until they are too old, so one late validator makes no feed stale.
+auction confirms it, and not at another scale. Reports are kept in the state until they are too old, so one late
+validator makes no feed stale.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from clearing.instruments import INDEX_TICKS_MAX
 from clearing.prices.degradation import step_down
 from clearing.prices.medians import Report, lower_median, sift, upper_median
 from clearing.prices.receipts import FeedChanged, FeedStatus, OutliersDropped, PriceApplied
-from clearing.prices.reopening import is_confirmed
+from clearing.prices.reopening import is_confirmed, is_out_of_scale
 from clearing.run import Run
 from clearing.state.records import FeedState, ReportHeld
 from clearing.validators.sets import heard
@@ -132,7 +133,8 @@ def _decide(run: Run, feed: int, held: FeedState, median: Median | None) -> None
         _close(run, feed, held, FeedStatus.HALTED, median.ticks)
         return
     steady = held.steady_blocks + 1 if within_cap(median.ticks, held.seen_ticks, market.move_cap_ppm) else 1
-    if steady > market.reopen_blocks or is_confirmed(run, feed, held, median.ticks):
+    opens = steady > market.reopen_blocks or is_confirmed(run, feed, held, median.ticks)
+    if opens and not is_out_of_scale(held, median.ticks):
         _move(run, feed, held, median)
     else:
         run.state.feeds.put(feed, msgspec.structs.replace(held, seen_ticks=median.ticks, steady_blocks=steady))

@@ -6,10 +6,23 @@ Rule: reads only. Whichever way, the index is the stake's median.
 from clearing.base.units import PPM
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument, InstrumentKind
+from clearing.prices.receipts import Rung
 from clearing.prices.uncrossing import Order, uncross
 from clearing.run import Run
 from clearing.state.records import FeedState
 from clearing.state.state import State
+
+SCALE_FACTOR = 1_000
+"""A quorum that reads a source which counts in another unit agrees on a price so many times the last good one."""
+
+
+def is_out_of_scale(held: FeedState, median_ticks: int) -> bool:
+    """Whether a halted feed's median is in another unit rather than another price.
+
+    Carried positions are not marked at it, which could be more money than the ledger counts to: the feed stays halted
+    until they are settled at the last good price. Without positions it opens at any price. A fall is believed.
+    """
+    return held.rung != Rung.SETTLED and median_ticks > SCALE_FACTOR * held.ticks
 
 
 def orders_of(state: State, instrument: Instrument) -> list[Order]:

@@ -7,7 +7,9 @@ import pytest
 from clearing.extension import PriceReport, VoteExtension
 from clearing.genesis import MarketParameters
 from clearing.prices.receipts import FeedChanged, FeedStatus, PriceApplied
+from clearing.prices.terms import PriceTerms
 from clearing.receipts import Liquidated
+from clearing.state.records import Mark
 from tests.clearing.state.world import (
     ALICE,
     BOB,
@@ -124,6 +126,29 @@ def test_a_halted_feed_reopens_after_consistent_blocks() -> None:
     assert world.state.feeds[BTC].status == FeedStatus.OPEN
     assert index(world) == 207
     assert of_kind(world.results[-1], PriceApplied)[0].previous_ticks == 1_000
+
+
+@pytest.mark.parametrize(("price", "opens"), [(1_000_000, True), (1_000_001, False), (10**9, False), (1, True)])
+def test_a_halted_feed_does_not_reopen_in_another_unit(price: int, opens: bool) -> None:
+    world = World()
+    say(world, [1_000] * 4)
+    for _ in range(20):
+        say(world, [price] * 4)
+    assert world.state.feeds[BTC].status == (FeedStatus.OPEN if opens else FeedStatus.HALTED)
+    assert index(world) == (price if opens else 1_000)
+
+
+def test_a_source_in_another_unit_settles_positions_at_the_last_good_price_and_stops_no_block() -> None:
+    """A quorum of 10^12 ticks made variation margin of more than the ledger counts to: no block could be applied."""
+    market = MarketParameters(prices=PriceTerms(settle_blocks=20))
+    world = funded(genesis=make_genesis(market), dollars=10**7)
+    world.block(world.trade(ALICE, BOB, BTC_PERP, 600_000, 790_000))
+    assert world.lots(ALICE, BTC_PERP) == 600_000
+    for _ in range(30):
+        world.prices(10**12)
+    assert world.state.marks[BTC_PERP] == Mark(790_000, settled=True)
+    assert not world.lots(ALICE, BTC_PERP)
+    assert world.state.feeds[BTC].status == FeedStatus.OPEN, "there is nothing left that could be marked"
 
 
 def test_nothing_is_liquidated_on_a_halted_feed() -> None:
