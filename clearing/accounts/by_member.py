@@ -15,3 +15,8 @@ def accounts_by_member(state: State) -> dict[int, tuple[tuple[int, ...], tuple[i
         if account < MEMBER_ACCOUNTS_MAX:
             found.setdefault(record.member, ([], []))[record.kind is AccountKind.CLIENT].append(account)
     return {member: (tuple(own), tuple(clients)) for member, (own, clients) in found.items()}
+
+
+def own_accounts_by_member(state: State) -> dict[int, tuple[int, ...]]:
+    """Own accounts of every member that has one, ordered."""
+    return {member: own for member, (own, _) in accounts_by_member(state).items() if own}

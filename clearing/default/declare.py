@@ -61,11 +61,6 @@ def member_accounts(state: State, member: int) -> tuple[tuple[int, ...], tuple[i
     return accounts_by_member(state).get(member, ((), ()))
 
 
-def all_own_accounts(state: State) -> dict[int, tuple[int, ...]]:
-    """Own accounts of every member that has one, ordered."""
-    return {member: own for member, (own, _) in accounts_by_member(state).items() if own}
-
-
 def free_cash(state: State, account: int) -> int:
     """Cash that may be taken of an account and leaves it at initial margin; nothing of it is lent."""
     margin = margin_of(arrays_of(state), holdings_of(state, account))

@@ -8,10 +8,11 @@ in are torn up, which frees margin. What then is left is the house's.
 
 import msgspec
 
+from clearing.accounts.by_member import own_accounts_by_member
 from clearing.base.ids import HOUSE_ACCOUNT
 from clearing.default.auction import payers_of, survivors_of
 from clearing.default.close_out import tear_up
-from clearing.default.declare import all_own_accounts, free_cash
+from clearing.default.declare import free_cash
 from clearing.default.estate import take, take_worthless
 from clearing.default.gainers import Gainers
 from clearing.default.gains import all_gains, note_shifts
@@ -69,7 +70,7 @@ def share_first(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
 
 def _survivors(run: Run, held: DefaultHeld) -> tuple[Survivor, ...]:
     payers, standing = payers_of(run.state, held.member), survivors_of(run.state, held.member)
-    ranks, own = dict(held.seniority), all_own_accounts(run.state) if standing else {}
+    ranks, own = dict(held.seniority), own_accounts_by_member(run.state) if standing else {}
     return tuple(
         Survivor(
             member=member,
@@ -153,7 +154,7 @@ def take_assessments(run: Run, number: int, held: DefaultHeld) -> DefaultHeld:
     owed = _owed(run, held)
     asked = [micros for _, micros in held.assessed]
     taken = allocate_capped(owed, asked, asked)
-    own = all_own_accounts(run.state)
+    own = own_accounts_by_member(run.state)
     # Whose last own account was closed meanwhile has nothing to take it from: the next layer bears it.
     taken = [micros if member in own else 0 for (member, _), micros in zip(held.assessed, taken, strict=True)]
     for (member, _), micros in zip(held.assessed, taken, strict=True):

@@ -9,11 +9,12 @@ trifle that has no open price saves nobody.
 
 import msgspec
 
+from clearing.accounts.by_member import own_accounts_by_member
 from clearing.base.units import allocate
 from clearing.calls.failures import Failure, FailureReason
 from clearing.collateral.receipts import ClaimConverted
 from clearing.default.status import restrict_member
-from clearing.fund.parts import all_own_accounts, can_be_brought, own_account, size_in_force, takes_part
+from clearing.fund.parts import can_be_brought, own_account, size_in_force, takes_part
 from clearing.fund.payments import could_bring, free_cash, pay_in
 from clearing.fund.receipts import NOT_REQUESTED, FundPaid, FundReturned, ReturnCause
 from clearing.fund.records import Contribution
@@ -57,9 +58,9 @@ def collect_contributions(run: Run) -> None:
     if due and not can_be_brought(run.state):
         wait(run, due)
         return
-    own = all_own_accounts(run.state) if due else {}
+    own = own_accounts_by_member(run.state) if due else {}
     for member, record in due:
-        _collect(run, member, record, own.get(member, []))
+        _collect(run, member, record, own.get(member, ()))
 
 
 def wait(run: Run, due: list[tuple[int, Contribution]]) -> None:
@@ -69,7 +70,7 @@ def wait(run: Run, due: list[tuple[int, Contribution]]) -> None:
         run.state.contributions.put(member, msgspec.structs.replace(record, deadline=later))
 
 
-def _collect(run: Run, member: int, record: Contribution, own: list[int]) -> None:
+def _collect(run: Run, member: int, record: Contribution, own: tuple[int, ...]) -> None:
     """Take what is there; restrict the member, or hand it on as failed, for what is not."""
     state, terms = run.state, run.terms.crisis.fund
     if not takes_part(state, member):
@@ -77,14 +78,14 @@ def _collect(run: Run, member: int, record: Contribution, own: list[int]) -> Non
         return
     if own and record.account not in own:  # closed meanwhile
         record = msgspec.structs.replace(record, account=own[0])
-    own = sorted(own, key=lambda each: (each != record.account, each))
-    record = _take(run, member, record, own)
+    payers = sorted(own, key=lambda each: (each != record.account, each))
+    record = _take(run, member, record, payers)
     first = terms.grace_blocks > 0 and not record.lapsed
-    if record.called and _ends(run, record) and _could_bring(run, record, own):
+    if record.called and _ends(run, record) and _could_bring(run, record, payers):
         state.contributions.put(member, msgspec.structs.replace(record, deadline=run.block.height + 1))
         return
-    if record.called and own and not first and (record.reducing or terms.reduce_blocks):
-        record = _reduce(run, member, record, own)
+    if record.called and payers and not first and (record.reducing or terms.reduce_blocks):
+        record = _reduce(run, member, record, payers)
     if not record.called or not _ends(run, record):
         return
     deadline = run.block.height + (terms.grace_blocks if first else terms.call_blocks)
@@ -92,7 +93,7 @@ def _collect(run: Run, member: int, record: Contribution, own: list[int]) -> Non
     state.contributions.put(member, record)
     run.receipts.append(FundPaid(NOT_REQUESTED, member, record.account, 0, record.micros, record.called, lapsed=True))
     restrict_member(run, member)
-    if own and not first and run.terms.crisis.default.enabled:
+    if payers and not first and run.terms.crisis.default.enabled:
         run.failures.append(Failure(record.account, FailureReason.CALL_LAPSED))
 
 

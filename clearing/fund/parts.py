@@ -5,6 +5,7 @@ Rule: a part changes here and in `clearing.fund.use` and `.payments` only; money
 
 import msgspec
 
+from clearing.accounts.by_member import own_accounts_by_member
 from clearing.accounts.kinds import AccountKind
 from clearing.collateral.listing import cash_tokens
 from clearing.default.records import MemberStatus
@@ -51,16 +52,7 @@ def own_account(state: State, member: int, preferred: int = 0) -> int | None:
 
 def own_accounts(state: State) -> dict[int, int]:
     """The lowest account of its own of each member that has one; linear in the accounts."""
-    return {member: accounts[0] for member, accounts in all_own_accounts(state).items()}
-
-
-def all_own_accounts(state: State) -> dict[int, list[int]]:
-    """All accounts of its own of each member that has one, rising; linear in the accounts."""
-    found: dict[int, list[int]] = {}
-    for account, record in state.accounts.ordered():
-        if record.kind is AccountKind.HOUSE and can_hold(state, account):
-            found.setdefault(record.member, []).append(account)
-    return found
+    return {member: accounts[0] for member, accounts in own_accounts_by_member(state).items()}
 
 
 def _is_own(state: State, member: int, account: int) -> bool:
