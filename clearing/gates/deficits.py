@@ -18,7 +18,7 @@ from clearing.collateral.soft_credit import lent
 from clearing.default.unresolved import assessed_now, deadline_height, unresolved_micros
 from clearing.gates.records import DeficitLeft
 from clearing.gates.siblings import short_siblings
-from clearing.holdings import add_units, arrays_of, holdings_of, margin_of
+from clearing.holdings import Holdings, add_units, arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.run import Run
 from clearing.state.state import State
@@ -69,9 +69,7 @@ def check_reserve(
     short = [] if within else short_siblings(run, account, mends)
     if not deficit and not assessed and not short:
         return None
-    after = holdings_of(run.state, account)
-    for currency, units in leaving:
-        add_units(run.state, after, currency, -units)
+    after = _without(run, account, leaving)
     if account != HOUSE_ACCOUNT:
         for index, group in enumerate(run.terms.cash_groups):
             after.cash[index] -= lent(run.state, account, group)
@@ -110,14 +108,19 @@ def check_bound(run: Run, at: str, account: int, *leaving: tuple[int, int]) -> R
     kept = bound_micros(run, account)
     if not kept:
         return None
-    after = holdings_of(run.state, account)
-    for currency, units in leaving:
-        add_units(run.state, after, currency, -units)
-    left = margin_of(arrays_of(run.state), after)
+    left = margin_of(arrays_of(run.state), _without(run, account, leaving))
     if left.equity - left.initial >= kept:
         return None
     told = {"equity": left.equity, "initial": left.initial, "reserve": kept}
     return reject(ClearingCode.COLLATERAL_NEEDED_FOR_MARGIN, at, account=account, **told)
+
+
+def _without(run: Run, account: int, leaving: tuple[tuple[int, int], ...]) -> Holdings:
+    """What an account has when (currency, units) have left it."""
+    after = holdings_of(run.state, account)
+    for currency, units in leaving:
+        add_units(run.state, after, currency, -units)
+    return after
 
 
 def _part(run: Run, account: int, deficit: int) -> int:
