@@ -7,6 +7,7 @@ the state remembers is bounded by the window of nonces. It must not know how a f
 
 from clearing.assets import Asset
 from clearing.base.codec import u256
+from clearing.chains import is_struck
 from clearing.claims import add_word, agreed_power
 from clearing.codes import ClearingCode
 from clearing.collateral.listing import asset_now, is_suspect
@@ -44,7 +45,7 @@ def apply_bridge_facts(run: Run) -> None:
         for fact in observed.extension.facts if observed.extension else ():
             attest(run, Attestation(observed.validator, observed.power, fact))
     for chain in run.terms.chains.values():
-        if (chain.chain_id, chain.vault) not in run.state.struck:
+        if not is_struck(run.state, chain.chain_id, chain.vault):
             _credit_in_order(run, chain.chain_id, chain.vault)
     recall_soft_credit(run)
 
@@ -54,7 +55,7 @@ def attest(run: Run, word: Attestation) -> None:
     fact = word.fact
     if isinstance(fact, ChainHeartbeat):
         _beat(run, word, fact)
-    elif (fact.chain_id, fact.vault) in run.state.struck:
+    elif is_struck(run.state, fact.chain_id, fact.vault):
         return  # Of a detached vault nothing is taken in any more, nor are its counters heard.
     elif isinstance(fact, CustodySeen):
         attest_custody(run, word, fact)

@@ -10,12 +10,17 @@ from clearing.state.state import State
 from clearing.validators.sets import heard
 
 
+def is_struck(state: State, chain_id: int, vault: bytes) -> bool:
+    """Whether a vault was detached: nobody watches it, nothing is paid there, and no word on it counts any more."""
+    return (chain_id, vault) in state.struck
+
+
 def chain_is_live(run: Run, chain: ChainTerms) -> bool:
     """Whether the chain is not watched, or a quorum saw a new final block of it recently enough.
 
     A chain whose vault was detached is dead for good: no checkpoint is certified for it any more.
     """
-    if (chain.chain_id, chain.vault) in run.state.struck:
+    if is_struck(run.state, chain.chain_id, chain.vault):
         return False
     if chain.heartbeat_ms_max == 0:
         return True

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from clearing.base.codec import encode
+from clearing.chains import is_struck
 from clearing.extension import EXTENSION_BYTES_MAX, FACTS_MAX
 from clearing.facts import (
     ChainHeartbeat,
@@ -85,7 +86,7 @@ class FactPool:
 
 def _custody_is_news(state: State, fact: CustodySeen, own: int | None) -> bool:
     asset = state.terms.asset_of.get((fact.chain_id, fact.vault, fact.token))
-    if asset is None or (fact.chain_id, fact.vault) in state.struck:
+    if asset is None or is_struck(state, fact.chain_id, fact.vault):
         return False
     agreed = state.custody.get(asset.id)
     newer = agreed is None or fact.block_number > agreed.seen.block_number
@@ -104,7 +105,7 @@ def _sighting_is_news(state: State, fact: DepositSighted, own: int | None) -> bo
 
 
 def _miss_is_news(state: State, fact: WithdrawalNotExecuted, own: int | None) -> bool:
-    waited_for = is_possible(state, fact) and (fact.chain_id, fact.vault) not in state.struck
+    waited_for = is_possible(state, fact) and not is_struck(state, fact.chain_id, fact.vault)
     return waited_for and not _attested(state.claims.get(fact_key(fact)), fact, own)
 
 
@@ -116,7 +117,7 @@ def _attested(claim: Claim | None, fact: Fact, own: int | None) -> bool:
 
 def event_is_agreed(state: State, fact: VaultFact | DepositSighted) -> bool:
     """Whether nobody waits for a word on the event: a quorum's is in the state, or its vault was detached."""
-    if (fact.chain_id, fact.vault) in state.struck:
+    if is_struck(state, fact.chain_id, fact.vault):
         return True
     if isinstance(fact, ValidatorsRotated):
         return rotation_is_over(state, fact)

@@ -12,6 +12,7 @@ from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.base.errors import Rejected
 from clearing.base.ids import FUND_ACCOUNT, HOUSE_ACCOUNT
+from clearing.chains import is_struck
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.listing import asset_now
 from clearing.default.unresolved import defaults_under_way
@@ -65,7 +66,7 @@ def _check_assets(state: State, before: Genesis, after: Genesis) -> Rejected | N
             return _refuse("assets", each, "some of it went through the ledger")
     for each, asset in sorted(new.items()):
         # Nobody sees or pays anything there any more: a new token would never be proven, and hold up every epoch.
-        if (asset.chain_id, asset.vault) in state.struck and asset != old.get(each):
+        if is_struck(state, asset.chain_id, asset.vault) and asset != old.get(each):
             return _refuse("assets", each, "its vault is detached")
     for each in sorted(old.keys() & new.keys()):
         guard = state.guards.get(each)

@@ -11,6 +11,7 @@ import msgspec
 from clearing.assets import Asset
 from clearing.base.codec import u256
 from clearing.base.errors import Detail, Rejected
+from clearing.chains import is_struck
 from clearing.codes import ClearingCode, reject
 from clearing.collateral.depeg import leave
 from clearing.collateral.listing import has_left
@@ -29,11 +30,6 @@ from clearing.state.records import Custody
 from clearing.state.state import State
 
 AT = "detachment"
-
-
-def is_struck(state: State, chain_id: int, vault: bytes) -> bool:
-    """Whether a vault was detached."""
-    return (chain_id, vault) in state.struck
 
 
 def without_struck(state: State) -> Genesis:
