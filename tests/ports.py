@@ -5,8 +5,9 @@ before its process does; none is given twice by one process; test processes besi
 """
 
 import os
-import socket
 from collections.abc import Iterator
+
+from node.devnet.ports import is_free
 
 FIRST_PORT, LAST_PORT = 10_000, 26_000
 """Below 32768, where Linux begins, and below where a devnet looks for its own."""
@@ -29,7 +30,7 @@ def free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
         port = next(_PORTS)
-        if _is_free(port):
+        if is_free(port):
             found.append(port)
     raise RuntimeError(f"of {count} ports only {len(found)} are free")
 
@@ -37,13 +38,3 @@ def free_ports(count: int) -> list[int]:
 def free_port() -> int:
     """One of them."""
     return free_ports(1)[0]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -5,7 +5,6 @@ empties first only if it made it.
 """
 
 import shutil
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -29,9 +28,10 @@ from node.devnet.genesis import MemberIdentity, build_genesis
 from node.devnet.market import Market, hours_file, load_market
 from node.devnet.members import DevnetMember, make_members
 from node.devnet.options import DevnetOptions
+from node.devnet.ports import free_base_port
 from node.devnet.processes import LAUNCHER, NodeProcess, node_processes
 from node.devnet.trading import now_ms
-from node.testnet import API_PORT_OFFSET, Testnet, create_testnet
+from node.testnet import Testnet, create_testnet
 
 MARKER = ".crossclear-devnet"
 READY_SECONDS = 300
@@ -146,25 +146,6 @@ def empty_folder(folder: Path) -> None:
         shutil.rmtree(folder)
     (folder / "logs").mkdir(parents=True)
     (folder / MARKER).touch()
-
-
-def free_base_port(validators: int) -> int:
-    """A port from which on, and 100 above, as many are free. Raises LocalFault when there are none."""
-    for base in range(26_600, 60_000, 2 * API_PORT_OFFSET):
-        wanted = [base + above + index for above in (0, API_PORT_OFFSET) for index in range(validators)]
-        if all(_is_free(port) for port in wanted):
-            return base
-    raise LocalFault(DevnetCode.NODE_NOT_READY, "ports", why="no free range")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _genesis(
