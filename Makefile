@@ -12,7 +12,7 @@ SEEDS ?= 0:1000
 TOGETHER := $(addprefix tests/,proofs clearing consensus bridge adversaries base docs sim vectors) \
             $(addprefix tests/node/,assembly backtest light oracle runs services)
 
-.PHONY: demo devnet test testnet sim fuzz check bench setup lock contracts docs clean
+.PHONY: demo devnet test testnet sim fuzz check bench setup lock contracts docs site clean
 
 demo: setup ## the main job: a whole network on two real chains, ending with a verified proof
 	$(BIN)/crossclear devnet --demo --output-dir demo-out
@@ -57,7 +57,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml bridge/contracts/package-lock.j
 	touch $@
 
 lock: ## pin every dependency anew (needs the network)
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --override requirements.override --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra devnet --extra backtest --extra bench --extra dask --extra docs --override requirements.override --generate-hashes \
 	  --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock
 
@@ -66,6 +66,9 @@ contracts: setup ## compile the Solidity sources into the committed artifacts
 
 docs: setup ## write the generated reference pages
 	$(BIN)/python -m docs.generate
+
+site: setup ## build the documentation in build/site; a warning or a broken link is an error
+	$(BIN)/python -m sphinx --builder html --conf-dir docs --fresh-env --doctree-dir build/doctrees --fail-on-warning --keep-going --quiet . build/site
 
 clean:
 	rm -rf $(VENV) build *.egg-info bridge/contracts/node_modules demo-out devnet-out
