@@ -32,7 +32,7 @@ html_theme_options = {"footer_icons": [], "source_view_link": ""}
 
 BULLET = re.compile(r"^- \[[^]]*\]\(([^)#]+\.md)\)", re.MULTILINE)
 """A bullet of the index that begins with a link to a page."""
-FORWARD = '<!doctype html><meta http-equiv="refresh" content="0; url=docs/README.html"><a href="docs/README.html">docs</a>'
+FORWARD = '<!doctype html><meta http-equiv="refresh" content="0; url=docs/README.html"><a href="docs/README.html">.</a>'
 
 
 def contents_of(index: str) -> str:
