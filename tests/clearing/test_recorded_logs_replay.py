@@ -1,0 +1,91 @@
+"""Recorded block logs replay to the roots and results that were recorded with them.
+
+The logs stand in `tests/vectors/clearing`; `record.py` there states their layout and how they were made.
+"""
+
+import json
+import lzma
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearing.apply_block import apply_block
+from clearing.base.codec import decode, encode
+from clearing.base.hashing import sha256
+from clearing.blocks import Block, BlockResult
+from clearing.genesis import genesis_from_json, genesis_to_json, network_id
+from clearing.opening import open_state
+from node.application import Decided
+from node.replay import replay
+from node.store.block_log import block_log_network, read_block_log
+
+LOGS = Path(__file__).parents[1] / "vectors" / "clearing"
+EXPECTED: dict[str, dict[str, Any]] = json.loads((LOGS / "roots.json").read_text())
+STORIES = sorted(EXPECTED.keys() - {"demo"})
+BLOCK_BYTES_MAX = 1 << 24
+
+
+def frames(name: str) -> list[bytes]:
+    data, at, read = lzma.decompress((LOGS / f"{name}.log.xz").read_bytes()), 0, []
+    while at < len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        read.append(data[at + 4 : at + 4 + length])
+        at += 4 + length
+    return read
+
+
+def compare(name: str, results: Iterable[BlockResult]) -> None:
+    """Roots in full come first, so that a difference shows its module and roughly its height."""
+    expected, roots, encoded = EXPECTED[name], b"", b""
+    for result in results:
+        recorded = expected["module_roots"].get(str(result.height))
+        if recorded is not None:
+            assert [root.hex() for root in result.module_roots] == recorded, f"{name}, height {result.height}"
+        roots += b"".join(result.module_roots)
+        encoded += sha256(encode(result))
+    assert len(encoded) // 32 == expected["blocks"]
+    assert sha256(roots).hex() == expected["module_roots_sha256"]
+    assert sha256(encoded).hex() == expected["results_sha256"]
+
+
+def test_every_recorded_log_is_replayed() -> None:
+    assert {path.name.removesuffix(".log.xz") for path in LOGS.glob("*.xz")} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_a_recorded_genesis_file_keeps_its_bytes_and_its_network(name: str) -> None:
+    recorded = frames(name)[0]
+    genesis = genesis_from_json(recorded)
+    assert genesis_to_json(genesis) == recorded
+    assert network_id(genesis).hex() == EXPECTED[name]["network"]
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_a_recorded_story_replays_to_the_same_roots(name: str) -> None:
+    genesis, salt, *blocks = frames(name)
+    state, results = open_state(genesis_from_json(genesis), salt), []
+    for recorded in blocks:
+        block = decode(recorded, Block, BLOCK_BYTES_MAX)
+        assert encode(block) == recorded
+        fork, result = apply_block(state, block)
+        assert fork.module_roots() == result.module_roots
+        state = fork.absorb()
+        results.append(result)
+    compare(name, results)
+
+
+def test_the_recorded_block_log_of_a_validator_replays_to_the_same_roots(tmp_path: Path) -> None:
+    genesis_file, salt, log = frames("demo")
+    genesis, path = genesis_from_json(genesis_file), tmp_path / "blocks.log"
+    path.write_bytes(log)
+    assert block_log_network(path) == network_id(genesis)
+    results: list[BlockResult] = []
+
+    def note(decided: Decided) -> None:
+        results.append(decided.result)
+
+    replay(genesis, salt, read_block_log(path), note)
+    compare("demo", results)
