@@ -22,7 +22,7 @@ from clearing.run import Run
 from clearing.state import State
 from clearing.trades.requests import TradeReport, VenueMandate
 from clearing.trades.venues import VenueTerms
-from tests.clearing.state.world import BTC, DOLLAR, ETH, OWNER, USDC_1, World, make_genesis, reports, secret
+from tests.kit.clearing.world import BTC, DOLLAR, ETH, OWNER, USDC_1, World, make_genesis, reports, secret
 
 TRADES = 1_000
 VENUE, VENUE_SECRET, NONE = 7, b"\x07" * 32, bytes(65)

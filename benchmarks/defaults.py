@@ -15,7 +15,7 @@ from clearing.default.receipts import DefaultDeclared, DefaultEnded
 from clearing.default.terms import DefaultTerms
 from clearing.default.unresolved import defaults_under_way
 from clearing.extension import VoteExtension
-from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.kit.clearing.world import BTC, ETH, World, reports
 
 FALLEN = 600_000
 """A thousand lots lose 1,900 dollars, of 1,800."""

@@ -25,7 +25,7 @@ from clearing.liquidation.requests import LiquidationBid
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.receipts import Liquidated
 from clearing.state import State
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     BOB,
     BTC,
     BTC_PERP,

@@ -15,6 +15,7 @@ settings.register_profile(
 settings.load_profile("crossclear")
 
 ROOT = Path(__file__).resolve().parent.parent
+pytest.register_assert_rewrite("tests.kit")
 
 
 def _outside(variable: str, default: str, what: str) -> Path:

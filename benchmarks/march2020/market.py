@@ -33,7 +33,7 @@ from clearing.ranges.parameters import RangeParameters
 from clearing.transactions import Trade, Transaction
 from node.backtest.books import MICROS_PER_TICK, lots_of
 from node.backtest.walk import FIRST_RANGE_PPM
-from tests.clearing.state.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USD, USDC_1, World, make_genesis, secret
+from tests.kit.clearing.world import BTC, DOLLAR, ETH, HOUSE, OWNER, USD, USDC_1, World, make_genesis, secret
 
 FIRST = 100
 """Member and account of seed 0; a client's account is FIRST + SEEDS_MAX + seed."""

@@ -27,7 +27,7 @@ from clearing.receipts import Liquidated
 from clearing.transactions import Transaction
 from clearing.transfers import TransferCode
 from node.backtest.books import MICROS_PER_TICK
-from tests.clearing.state.world import DOLLAR, HOUSE, USDC_1
+from tests.kit.clearing.world import DOLLAR, HOUSE, USDC_1
 
 TARGET_PPM = 1_100_000
 """Who brings cash brings it up to this part of the initial margin."""

@@ -24,7 +24,7 @@ from proofs.package import commitments_root
 from proofs.solvency import DOMAIN, check_statement, complete_holdings, layout_of
 from proofs.transcript import Transcript
 from proofs.verify import verify_package
-from tests.clearing.state.world import make_genesis
+from tests.kit.clearing.world import make_genesis
 from tests.proofs.stressed import NETWORK, PARAMETERS, STRESSES, N, seeds_of, snapshot_of
 
 LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP

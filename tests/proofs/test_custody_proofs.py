@@ -29,7 +29,7 @@ from proofs.errors import ProofCode
 from proofs.package import attach_custody, read_package
 from proofs.verify import verify_package
 from proofs.view import view_of
-from tests.clearing.collateral.test_depeg_guard import guarded
+from tests.kit.clearing.guarded import guarded
 from tests.made_state import MadeState
 from tests.proofs.proven_custody import proven, words_of
 

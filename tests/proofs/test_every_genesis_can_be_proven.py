@@ -23,7 +23,7 @@ from clearing.provable import DIGITS_MAX, SLOTS_MAX
 from clearing.ranges.parameters import RangeParameters
 from proofs.layout import COLUMNS_MAX, RowRange, SlotRange, lay_out
 from proofs.solvency import _RANGES, _ROW_WIDTHS, DOMAIN
-from tests.clearing.state.world import BTC, START_MS, USD, make_genesis
+from tests.kit.clearing.world import BTC, START_MS, USD, make_genesis
 
 replace = msgspec.structs.replace
 

@@ -14,8 +14,8 @@ from proofs.errors import ProofCode, Refused
 from proofs.own import own_account
 from proofs.package import read_package
 from proofs.verify import verify_package
-from tests.clearing.fund.contributions import TERMS, FundWorld, fund_genesis
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, of_kind
+from tests.kit.clearing.fund import TERMS, FundWorld, fund_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, of_kind
 from tests.proofs.slow_package import failed_check
 
 

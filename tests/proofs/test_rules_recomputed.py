@@ -18,7 +18,7 @@ from proofs.outside import SENTENCES, outside_limits
 from proofs.package import read_package, write_package
 from proofs.rulebook import check_rulebook
 from proofs.view import view_of
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

@@ -1,8 +1,8 @@
 """A cash token that left its group: its reserves and everybody's margin are proven as before, in a slot of its own."""
 
 from proofs.verify import verify_package
-from tests.clearing.collateral.test_depeg_guard import counted, guarded, leave
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, USDC_1
+from tests.kit.clearing.guarded import counted, guarded, leave
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, USDC_1
 
 
 def test_a_package_after_a_token_left_verifies_and_names_its_reserves(market):

@@ -12,8 +12,8 @@ from clearing.collateral.soft_credit import lent
 from clearing.facts import DepositSighted
 from node.fact_pool import FactPool
 from tests.bridge.adapter.conftest import CHAIN_ID, TOKEN
-from tests.clearing.collateral.vaults import SOFT, Vaults, genesis_with
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, of_kind
+from tests.kit.clearing.vaults import SOFT, Vaults, genesis_with
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, of_kind
 
 pytestmark = pytest.mark.chain
 

@@ -9,9 +9,9 @@ import pytest
 
 from clearing.calls.terms import CallTerms
 from clearing.liquidation.terms import LiquidationTerms
-from tests.clearing.calls.crisis_world import CrisisWorld, leveraged
-from tests.clearing.calls.told_calls import EXPLANATION, carried_out, example_of
-from tests.clearing.state.world import CAROL, DOLLAR, USDC_1
+from tests.kit.clearing.call_examples import EXPLANATION, carried_out, example_of
+from tests.kit.clearing.crisis import CrisisWorld, leveraged
+from tests.kit.clearing.world import CAROL, DOLLAR, USDC_1
 
 PAGES = ("calls.md", "liquidation.md")
 

@@ -19,8 +19,8 @@ from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import ChainDelay
 from clearing.receipts import Liquidated, MarginCalled
 from clearing.run import Run
-from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, genesis_in_crisis, leveraged
-from tests.clearing.state.world import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1, of_kind
+from tests.kit.clearing.crisis import FALLEN, CrisisWorld, genesis_in_crisis, leveraged
+from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, CAROL, USDC_1, of_kind
 
 EARLY = CallTerms(deadline_blocks=10, early_ppm=400_000, early_release_ppm=250_000, early_blocks=8)
 SHORTENED = replace(EARLY, early_leaves_blocks=0)

@@ -13,8 +13,8 @@ from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.records import ChainDelay
 from clearing.receipts import Liquidated, MarginCalled, MarginRestored
 from clearing.state.export import export_state, import_state
-from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
-from tests.clearing.state.world import ALICE, BTC_PERP, SALT, of_kind, roots
+from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
+from tests.kit.clearing.world import ALICE, BTC_PERP, SALT, of_kind, roots
 
 FIVE = CallTerms(deadline_blocks=5)
 

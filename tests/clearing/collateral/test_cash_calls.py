@@ -17,8 +17,9 @@ from clearing.receipts import Liquidated
 from clearing.settling.receipts import Marked
 from clearing.state.export import export_state, import_state
 from clearing.transfers import TransferCode
-from tests.clearing.collateral.vaults import CALL, HOUR, INTEREST, STETH_2, Vaults, genesis_with, opened
-from tests.clearing.state.world import (
+from tests.kit.clearing.owing import owing
+from tests.kit.clearing.vaults import CALL, HOUR, INTEREST, STETH_2, Vaults, genesis_with
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,
@@ -36,17 +37,6 @@ from tests.clearing.state.world import (
 )
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
-
-
-def owing(dollars: int = 1_500, lots: int = 1_000, **terms: Any) -> Vaults:
-    """Alice has 50 WETH and owes so many dollars; she may owe 1,000."""
-    world = opened(genesis_with(**terms), dollars=20_000)
-    world.go(world.withdrawal(ALICE, USDC_1, world.cash(ALICE) - 100 * DOLLAR))
-    world.go(world.trade(ALICE, BOB, BTC_PERP, lots, 790_000))
-    lost = (dollars + 100) * DOLLAR // (lots * 10)
-    world.ticks[BTC] = 790_000 - lost
-    world.go()
-    return world
 
 
 def test_without_terms_the_house_buys_at_once() -> None:

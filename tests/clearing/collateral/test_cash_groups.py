@@ -11,8 +11,8 @@ from clearing.collateral.skew import movement_fee, potential
 from clearing.collateral.terms import SkewTerms
 from clearing.ledger import FEE_POT_ACCOUNT, SUSPENSE_ACCOUNT, held
 from clearing.receipts import CashTransferred, Refused, WithdrawalReleased
-from tests.clearing.collateral.vaults import SKEW, STETH_2, Vaults, genesis_with, opened
-from tests.clearing.state.world import (
+from tests.kit.clearing.vaults import SKEW, STETH_2, Vaults, genesis_with, opened
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -15,8 +15,8 @@ from clearing.ledger import SUSPENSE_ACCOUNT, held
 from clearing.receipts import DepositCredited, DepositStray, WithdrawalReleased
 from clearing.state.records import Custody
 from clearing.state.state import State
-from tests.clearing.collateral.test_fuzz_collateral import COMPLETE, story_of
-from tests.clearing.collateral.vaults import Vaults
+from tests.kit.clearing.collateral_stories import COMPLETE, story_of
+from tests.kit.clearing.vaults import Vaults
 
 SEEDS = range(500, 560 if COMPLETE else 504)
 LATER = 77

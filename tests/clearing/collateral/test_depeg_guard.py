@@ -1,14 +1,11 @@
 """A cash token that is not worth its par leaves the group, and everything stays whole: claims, reserves, proofs."""
 
-from typing import Any
-
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clearing.apply_block import apply_block
-from clearing.base.codec import u256
 from clearing.base.errors import LocalFault
 from clearing.collateral.depeg import shares_of
 from clearing.collateral.listing import has_left
@@ -16,15 +13,15 @@ from clearing.collateral.receipts import CashLeftGroup, ClaimConverted, GuardCha
 from clearing.collateral.terms import DepegTerms
 from clearing.custody import custody_terms
 from clearing.epoch import take_snapshot
-from clearing.facts import CustodySeen
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import held
 from clearing.receipts import DepositCredited
 from clearing.state.export import export_state, import_state
 from clearing.transfers import TransferCode
-from tests.clearing.collateral.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
-from tests.clearing.state.test_fuzz_rulebook import check_provable
-from tests.clearing.state.world import (
+from tests.kit.clearing.fuzz import check_provable
+from tests.kit.clearing.guarded import ONLY_FIRST, counted, guarded, leave
+from tests.kit.clearing.vaults import CALL, DEPEG, PAR, SOFT, USDC_FEED, Vaults, genesis_with, opened
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,
@@ -42,33 +39,6 @@ from tests.clearing.state.world import (
 )
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
-ONLY_FIRST = msgspec.structs.replace(DEPEG, halt_ms=20_000)
-
-
-def guarded(**changes: Any) -> Vaults:
-    """Both cash tokens have guards; only the first one's feed is moved by the tests, so the second gets its own."""
-    genesis = genesis_with(depeg=ONLY_FIRST)
-    second = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms())
-    return opened(msgspec.structs.replace(genesis, assets=(genesis.assets[0], second, *genesis.assets[2:])), **changes)
-
-
-def leave(world: Vaults) -> Any:
-    world.ticks[USDC_FEED] = 900_000
-    result = None
-    for _ in range(DEPEG.blocks):
-        result = world.go()
-    return result
-
-
-def counted(world: Vaults, block_number: int, withdrawn: int = 0) -> tuple[CustodySeen, ...]:
-    """What honest vaults count; `withdrawn` base units were paid of the first token."""
-    facts = []
-    for fact in world.custody_facts(block_number):
-        if fact.token == world.genesis.assets[0].token:
-            left = int.from_bytes(fact.deposited, "big") - withdrawn
-            fact = msgspec.structs.replace(fact, withdrawn=u256(withdrawn), balance=u256(left))
-        facts.append(fact)
-    return tuple(facts)
 
 
 def test_a_price_exactly_at_the_band_is_fine_and_one_tick_beyond_is_not() -> None:

@@ -15,8 +15,8 @@ from clearing.facts import ChainHeartbeat
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import Liquidated, MarginCalled
 from clearing.state.export import export_state, import_state
-from tests.clearing.collateral.vaults import HAIRCUT, RATE_FEED, STETH_2, Vaults, genesis_with, opened
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, SALT, WETH_1, of_kind
+from tests.kit.clearing.vaults import HAIRCUT, RATE_FEED, STETH_2, Vaults, genesis_with, opened
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, ETH, POWERS, SALT, WETH_1, of_kind
 
 
 def haircut_of(world: Vaults, asset: int) -> int:

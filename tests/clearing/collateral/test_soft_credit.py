@@ -17,8 +17,9 @@ from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import DepositStray, Liquidated
 from clearing.state.export import export_state, import_state
 from clearing.transfers import TransferCode
-from tests.clearing.collateral.vaults import SOFT, Vaults, genesis_with, opened
-from tests.clearing.state.world import (
+from tests.kit.clearing.lending import lending
+from tests.kit.clearing.vaults import SOFT, Vaults, genesis_with, opened
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,
@@ -37,11 +38,6 @@ from tests.clearing.state.world import (
 )
 
 EVERYBODY = (HOUSE, ALICE, BOB, CAROL)
-
-
-def lending(**changes: Any) -> Vaults:
-    terms = {"soft": SOFT, "soft_ppm": 800_000, **changes}
-    return opened(genesis_with(**terms), dollars=20_000)
 
 
 def pass_blocks(world: Vaults, head: int) -> Any:

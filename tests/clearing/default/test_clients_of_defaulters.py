@@ -6,7 +6,7 @@ from clearing.codes import ClearingCode
 from clearing.default import membership
 from clearing.default.receipts import ClientClosedOut, ClientRescued, DefaultDeclared, DefaultEnded, DeficitCured
 from clearing.default.records import MemberStatus
-from tests.clearing.default.defaults_world import (
+from tests.kit.clearing.defaults import (
     CLIENT_SECRET,
     DAVE,
     KEYED_CLIENT,
@@ -15,7 +15,7 @@ from tests.clearing.default.defaults_world import (
     TERMS,
     DefaultWorld,
 )
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -22,8 +22,8 @@ from clearing.default.waterfall import Layer
 from clearing.fund.receipts import FundCalled
 from clearing.fund.use import contribution
 from clearing.receipts import Liquidated
-from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, codes, of_kind
+from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, USDC_1, codes, of_kind
 
 LOTS = 40_000
 """Of Alice's long position on 100,000 dollars: 63,200 dollars of initial margin."""

@@ -8,8 +8,8 @@ from clearing.blocks import BlockResult
 from clearing.default.receipts import DefaultEnded, LossShared
 from clearing.default.terms import DefaultTerms
 from clearing.default.waterfall import Layer
-from tests.clearing.default.defaults_world import NO_FUND, DefaultWorld
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USD, codes, of_kind, secret
+from tests.kit.clearing.defaults import NO_FUND, DefaultWorld
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USD, codes, of_kind, secret
 
 TERMS = DefaultTerms(enabled=True, auction_blocks=4)
 LOSS = 16_000 * DOLLAR

@@ -11,8 +11,8 @@ from clearing.default.terms import DefaultTerms
 from clearing.state.export import export_state, import_state
 from clearing.state.terms import Terms
 from clearing.transfers import TransferCode
-from tests.clearing.default.defaults_world import DAVE, NO_FUND, DefaultWorld
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import DAVE, NO_FUND, DefaultWorld
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_FUT,

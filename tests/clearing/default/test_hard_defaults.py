@@ -24,9 +24,9 @@ from clearing.ledger import balance
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import Liquidated
 from clearing.run import Run
-from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld, default_genesis
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, TERMS, DefaultWorld, default_genesis
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -9,8 +9,8 @@ from clearing.default.receipts import MemberLeft, MemberReadmitted
 from clearing.default.records import MemberStatus
 from clearing.fund.use import contribution, required
 from clearing.state import State
-from tests.clearing.default.defaults_world import CLIENT_SECRET, DAVE, KEYED_CLIENT, NO_FUND, DefaultWorld
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, codes, of_kind, secret
+from tests.kit.clearing.defaults import CLIENT_SECRET, DAVE, KEYED_CLIENT, NO_FUND, DefaultWorld
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, codes, of_kind, secret
 
 
 def defaulted(world: DefaultWorld) -> DefaultWorld:

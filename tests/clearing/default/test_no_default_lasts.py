@@ -11,10 +11,10 @@ from clearing.default.unresolved import deadline_height, defaults_under_way, unr
 from clearing.ledger import FUND_ACCOUNT
 from clearing.opening import open_state
 from clearing.state.export import export_state, import_state
-from tests.clearing.default.defaults_world import CLIENT_SECRET, DAVE, KEYED_CLIENT, DefaultWorld
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.fund.contributions import FundTerms
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import CLIENT_SECRET, DAVE, KEYED_CLIENT, DefaultWorld
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.fund import FundTerms
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

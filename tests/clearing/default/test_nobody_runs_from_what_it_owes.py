@@ -10,9 +10,9 @@ from clearing.default.records import MemberStatus, Phase
 from clearing.default.unresolved import assessed_now
 from clearing.default.waterfall import Layer
 from clearing.transactions import CashTransfer
-from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, TERMS, DefaultWorld
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, USD, USDC_1, WETH_1, codes, of_kind, secret
+from tests.kit.clearing.defaults import DAVE, KEYED_CLIENT, TERMS, DefaultWorld
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, USD, USDC_1, WETH_1, codes, of_kind, secret
 
 GRACE = msgspec.structs.replace(FUND, grace_blocks=3)
 

@@ -10,8 +10,8 @@ from clearing.default.receipts import Deleveraged
 from clearing.default.records import Shifts
 from clearing.state.state import State
 from clearing.state.table import Table
-from tests.clearing.default.defaults_world import DAVE, KEYED_CLIENT, NO_FUND, NOTHING, DefaultWorld
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import DAVE, KEYED_CLIENT, NO_FUND, NOTHING, DefaultWorld
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -11,7 +11,7 @@ from clearing.default.status import lift_restriction, restrict_member, set_statu
 from clearing.default.terms import DefaultTerms, blocks_max, default_checks
 from clearing.run import Run
 from clearing.transactions import CashTransfer
-from tests.clearing.default.defaults_world import (
+from tests.kit.clearing.defaults import (
     CLIENT_SECRET,
     DAVE,
     KEYED_CLIENT,
@@ -19,7 +19,7 @@ from tests.clearing.default.defaults_world import (
     TERMS,
     DefaultWorld,
 )
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

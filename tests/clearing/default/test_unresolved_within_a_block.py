@@ -8,8 +8,8 @@ from clearing.default.unresolved import Unresolved, unresolved_micros
 from clearing.run import Run
 from clearing.state.state import State
 from clearing.transfers import TransferCode
-from tests.clearing.default.defaults_world import KEYED_CLIENT, NO_FUND, DefaultWorld
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, WETH_1
+from tests.kit.clearing.defaults import KEYED_CLIENT, NO_FUND, DefaultWorld
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, HOUSE, USD, WETH_1
 
 
 def owing() -> Run:

@@ -3,7 +3,7 @@
 import pytest
 
 from clearing.default.waterfall import Layer
-from tests.clearing.default.told_defaults import carry_out, examples
+from tests.kit.clearing.default_examples import carry_out, examples
 
 
 @pytest.mark.parametrize("title", examples())

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from clearing.base.errors import RemoteFault
 from clearing.base.merkle import verify_merkle_proof
-from clearing.blocks import BlockResult
 from clearing.exits.close_out import Claims, close_out, settle_claims
 from clearing.exits.tree import NO_EXITS, exit_tree
 from clearing.holdings import arrays_of
 from clearing.ledger import held
-from tests.clearing.state.world import (
+from tests.kit.clearing.exits import closed
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_CALL,
@@ -27,7 +27,6 @@ from tests.clearing.state.world import (
     USDC_1,
     USDC_2,
     WETH_1,
-    World,
     funded,
 )
 
@@ -169,12 +168,3 @@ def test_no_token_is_promised_twice_whatever_is_withdrawn_meanwhile() -> None:
     for asset in world.state.terms.assets.values():
         promised = sum(each.amount for each in close_out(world.state) if each.asset == asset.id)
         assert promised <= asset.to_amount(held(world.state, asset))
-
-
-def closed(world: World) -> BlockResult:
-    """Go on until an epoch closes; the result of that block."""
-    world.block(facts=world.custody_facts(400))
-    result = world.results[-1]
-    while not result.snapshot:
-        result = world.prices(790_000)
-    return result

@@ -7,8 +7,8 @@ from clearing.base.errors import Bug
 from clearing.exits import tree
 from clearing.exits.tree import closed_tree, exit_tree
 from clearing.state.export import export_state, import_state
-from tests.clearing.exits.test_close_out import closed
-from tests.clearing.state.world import CAROL, WETH_1, World, funded
+from tests.kit.clearing.exits import closed
+from tests.kit.clearing.world import CAROL, WETH_1, World, funded
 
 
 def _closed() -> World:

@@ -11,8 +11,8 @@ from clearing.exits.tree import exit_tree
 from clearing.fund.use import draw
 from clearing.ledger import FUND_ACCOUNT, held
 from clearing.run import Run
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USDC_1, USDC_2
 
 amounts = st.integers(-(10**9), 10**9)
 

@@ -14,9 +14,9 @@ from clearing.genesis import Genesis, MarketParameters
 from clearing.ledger import FUND_ACCOUNT
 from clearing.margin.parameters import RiskParameters
 from clearing.transfers import TransferCode
-from tests.clearing.collateral.vaults import DEPEG, USDC_FEED, Vaults, genesis_with, opened
-from tests.clearing.fund.contributions import CRASH, GROUPS, RALLY, TERMS, FundWorld
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, USDC_2, of_kind
+from tests.kit.clearing.fund import CRASH, GROUPS, RALLY, TERMS, FundWorld
+from tests.kit.clearing.vaults import DEPEG, USDC_FEED, Vaults, genesis_with, opened
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, USDC_2, of_kind
 
 MEMBERS = (ALICE, BOB, CAROL)
 

@@ -18,10 +18,10 @@ from clearing.liquidation.terms import LiquidationTerms
 from clearing.margin.requirement import AccountMargin
 from clearing.receipts import Liquidated, MarginCalled
 from clearing.run import Run
-from tests.clearing.default.defaults_world import DefaultWorld, default_genesis
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import DefaultWorld, default_genesis
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -11,8 +11,8 @@ import pytest
 from node.cli.main import run
 from node.fund_tools import in_lines
 from node.views.fund import fund_of
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import CAROL, DOLLAR
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import CAROL, DOLLAR
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "fund.md").read_text()
 BLOCKS = re.findall(r"```(python|text)\n(.*?)```", PAGE, re.DOTALL)

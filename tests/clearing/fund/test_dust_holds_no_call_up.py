@@ -6,8 +6,8 @@ from clearing.default.records import MemberStatus
 from clearing.fund.use import contribution
 from clearing.holdings import feed_status
 from clearing.prices.receipts import FeedStatus
-from tests.clearing.default.defaults_world import DefaultWorld
-from tests.clearing.state.world import ALICE, BOB, BTC, DOLLAR, ETH, WETH_1, codes
+from tests.kit.clearing.defaults import DefaultWorld
+from tests.kit.clearing.world import ALICE, BOB, BTC, DOLLAR, ETH, WETH_1, codes
 
 
 def called(wei: int, dollars: int = 0) -> DefaultWorld:

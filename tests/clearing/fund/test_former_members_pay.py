@@ -5,9 +5,9 @@ import msgspec
 from clearing.default.records import MemberStatus, Standing
 from clearing.fund.receipts import FundCalled, FundDrawn
 from clearing.fund.use import contribution
-from tests.clearing.default.defaults_world import DAVE, DefaultWorld
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import ALICE, BOB, codes, of_kind
+from tests.kit.clearing.defaults import DAVE, DefaultWorld
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.world import ALICE, BOB, codes, of_kind
 
 SLOW = msgspec.structs.replace(FUND, return_blocks=100)
 

@@ -9,10 +9,10 @@ from clearing.fund.receipts import FundCalled, FundDrawn, FundPaid, FundReturned
 from clearing.fund.use import contribution, required
 from clearing.genesis import AccountTerms
 from clearing.state.export import export_state, import_state
-from tests.clearing.default.defaults_world import DAVE, TERMS, DefaultWorld, default_genesis
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld, default_genesis
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     CAROL,

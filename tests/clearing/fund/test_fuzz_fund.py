@@ -18,9 +18,9 @@ from clearing.state.state import State
 from clearing.transfers import Transfer, TransferCode
 from proofs.least import LeastValues
 from proofs.solvency import complete_holdings
-from tests.clearing.default.defaults_world import DAVE, TERMS, DefaultWorld
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_PERP,

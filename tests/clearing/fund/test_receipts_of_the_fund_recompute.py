@@ -11,8 +11,8 @@ from clearing.fund.receipts import FundCalled, FundSized
 from clearing.fund.terms import FundTerms, Sizing
 from clearing.holdings import arrays_of, book_of, holdings_of, margin_of
 from clearing.ledger import can_hold
-from tests.clearing.fund.contributions import CRASH, RALLY, TERMS, FundWorld, fund_genesis
-from tests.clearing.state.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, ETH_PERP, of_kind
+from tests.kit.clearing.fund import CRASH, RALLY, TERMS, FundWorld, fund_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, CAROL, ETH_PERP, of_kind
 
 
 def by_hand(world: FundWorld) -> tuple[dict[str, dict[int, Fraction]], dict[int, int]]:

@@ -24,8 +24,8 @@ from clearing.prices.receipts import FeedStatus
 from clearing.run import Run
 from clearing.state.terms import Terms
 from clearing.transfers import Transfer, TransferCode
-from tests.clearing.fund.contributions import BOLD, TERMS, FundWorld, fund_genesis
-from tests.clearing.state.world import (
+from tests.kit.clearing.fund import BOLD, TERMS, FundWorld, fund_genesis
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

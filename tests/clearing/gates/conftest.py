@@ -7,8 +7,8 @@ import pytest
 from clearing.default.unresolved import Unresolved
 from clearing.gates import deficits
 from clearing.gates.terms import AssetGate
-from tests.clearing.gates.gated import gated
-from tests.clearing.state.world import World
+from tests.kit.clearing.gated import gated
+from tests.kit.clearing.world import World
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from clearing.ledger import token_currency
 from clearing.receipts import Refused
 from clearing.run import Run
 from clearing.withdrawals import check_leaving
-from tests.clearing.gates.gated import cancellation
-from tests.clearing.state.world import (
+from tests.kit.clearing.gated import cancellation
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

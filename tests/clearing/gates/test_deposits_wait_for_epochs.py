@@ -10,8 +10,8 @@ from clearing.facts import CustodySeen, DepositSeen
 from clearing.gates.deposits import holds_back
 from clearing.receipts import DepositCredited
 from clearing.run import Run
-from tests.clearing.gates.gated import MARKET, WINDOW, gated_genesis
-from tests.clearing.state.world import BOB, USDC_1, VAULTS, World, make_genesis, of_kind
+from tests.kit.clearing.gated import MARKET, WINDOW, gated_genesis
+from tests.kit.clearing.world import BOB, USDC_1, VAULTS, World, make_genesis, of_kind
 
 TOKEN = b"\xc1" * 20
 STRIDE = 4

@@ -14,8 +14,8 @@ from clearing.gates.receipts import WithdrawalGivenBack, WithdrawalNotPaid, With
 from clearing.genesis import Genesis, genesis_from_json, genesis_to_json
 from clearing.receipts import Refused, WithdrawalConfirmed, WithdrawalReleased
 from clearing.transactions import Transaction
-from tests.clearing.gates.gated import MARKET, cancellation, not_executed
-from tests.clearing.state.world import ALICE, BOB, DOLLAR, HOUSE, USDC_1, World, codes, executed, funded, make_genesis
+from tests.kit.clearing.gated import MARKET, cancellation, not_executed
+from tests.kit.clearing.world import ALICE, BOB, DOLLAR, HOUSE, USDC_1, World, codes, executed, funded, make_genesis
 
 PAGE = (Path(__file__).parents[3] / "docs" / "explanation" / "gates.md").read_text(encoding="utf-8")
 WHO = {"alice": ALICE, "bob": BOB, "house": HOUSE}

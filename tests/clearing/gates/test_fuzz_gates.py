@@ -11,9 +11,9 @@ from clearing.genesis import MarketParameters
 from clearing.ledger import held
 from clearing.receipts import WithdrawalConfirmed
 from clearing.transactions import Transaction
-from tests.clearing.gates.gated import cancellation, gated_genesis, not_executed
-from tests.clearing.state.test_fuzz_rulebook import BLOCKS, COMPLETE, Fuzz
-from tests.clearing.state.world import DOLLAR, VAULTS, executed, funded, make_genesis
+from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, Fuzz
+from tests.kit.clearing.gated import cancellation, gated_genesis, not_executed
+from tests.kit.clearing.world import DOLLAR, VAULTS, executed, funded, make_genesis
 
 SEEDS = range(200 if COMPLETE else 8)
 MARKET = MarketParameters(

@@ -9,10 +9,10 @@ from clearing.default.unresolved import deadline_height, unresolved_micros
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
 from clearing.gates.terms import AssetGate
 from clearing.receipts import WithdrawalReleased
-from tests.clearing.default.defaults_world import DAVE, NO_FUND, DefaultWorld, default_genesis
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.gates.gated import gated_genesis
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, WETH_1, codes, of_kind
+from tests.kit.clearing.defaults import DAVE, NO_FUND, DefaultWorld, default_genesis
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.gated import gated_genesis
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, USDC_1, WETH_1, codes, of_kind
 
 LOTS = 40_000
 DELAY = AssetGate(USDC_1, delay_above_units=1, delay_blocks=200)

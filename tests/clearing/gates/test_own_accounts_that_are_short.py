@@ -15,9 +15,9 @@ from clearing.margin.requirement import AccountMargin
 from clearing.receipts import Refused
 from clearing.state.state import State
 from clearing.transactions import CashTransfer, Withdrawal
-from tests.clearing.default.defaults_world import NO_FUND, TERMS, DefaultWorld, default_genesis
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import (
+from tests.kit.clearing.defaults import NO_FUND, TERMS, DefaultWorld, default_genesis
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -11,8 +11,8 @@ from clearing.crisis import crisis_checks
 from clearing.gates.terms import AssetGate, GateTerms, gates_checks
 from clearing.genesis import check_terms
 from clearing.receipts import Refused, WithdrawalReleased
-from tests.clearing.gates.gated import GATE, WINDOW, gated, gated_genesis
-from tests.clearing.state.world import (
+from tests.kit.clearing.gated import GATE, WINDOW, gated, gated_genesis
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -3,10 +3,10 @@
 import msgspec
 
 from clearing.genesis import MarketParameters
-from tests.clearing.gates.gated import gated_genesis, not_executed
-from tests.clearing.state.world import ALICE, DOLLAR, USDC_1
-from tests.clearing.validators.chamber import Chamber, chamber_genesis, validator
-from tests.clearing.validators.test_words_survive_a_change import SEVEN, say, until_heard
+from tests.kit.clearing.chamber import Chamber, chamber_genesis, validator
+from tests.kit.clearing.gated import gated_genesis, not_executed
+from tests.kit.clearing.heard import SEVEN, say, until_heard
+from tests.kit.clearing.world import ALICE, DOLLAR, USDC_1
 
 MARKET = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, withdrawal_valid_ms=2_000)
 

@@ -17,9 +17,9 @@ from clearing.gates.unpaid import GIVEN_BACK_PER_BLOCK, expired_open
 from clearing.ledger import SUSPENSE_ACCOUNT, balance, cash_currency, held, token_currency
 from clearing.receipts import WithdrawalConfirmed
 from clearing.transfers import TransferCode
-from tests.clearing.collateral.vaults import DEPEG, PAR, SKEW, USDC_FEED, genesis_with
-from tests.clearing.gates.gated import MARKET, VALID_MS, cancellation, gated, gated_genesis, not_executed, owed_and_held
-from tests.clearing.state.world import (
+from tests.kit.clearing.gated import MARKET, VALID_MS, cancellation, gated, gated_genesis, not_executed, owed_and_held
+from tests.kit.clearing.vaults import DEPEG, PAR, SKEW, USDC_FEED, genesis_with
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

@@ -17,8 +17,8 @@ from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.state.records import Restriction
 from clearing.transfers import TransferCode
-from tests.clearing.gates.gated import GATE, cancellation, gated, owed_and_held
-from tests.clearing.state.world import (
+from tests.kit.clearing.gated import GATE, cancellation, gated, owed_and_held
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_PERP,

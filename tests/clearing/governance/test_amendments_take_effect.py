@@ -11,9 +11,9 @@ from clearing.governance.proposals import JUDGED_PER_BLOCK
 from clearing.governance.receipts import AmendmentInForce, ProposalAgreed, ProposalClosed, ProposalMade, VoteCounted
 from clearing.governance.records import Stage
 from clearing.state.export import export_state, import_state
-from tests.clearing.governance.parliament import TIMELOCK_MS, VOTE_MS, Parliament, governed_genesis
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, SALT, codes, kinds, of_kind
-from tests.clearing.validators.chamber import validator
+from tests.kit.clearing.chamber import validator
+from tests.kit.clearing.parliament import TIMELOCK_MS, VOTE_MS, Parliament, governed_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, SALT, codes, kinds, of_kind
 
 FEE = ("market.trade_fee_ppm", 100)
 

@@ -23,8 +23,8 @@ from clearing.ranges.parameters import RangeParameters
 from clearing.validators.sets import sets_of
 from proofs.errors import ProofCode, Refused
 from proofs.rulebook import check_rulebook
-from tests.clearing.governance.parliament import Parliament, governed_genesis
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, USD
+from tests.kit.clearing.parliament import Parliament, governed_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, USD
 
 replace = msgspec.structs.replace
 

@@ -10,10 +10,10 @@ from clearing.governance.dry_run import DryRun, dry_run
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import MarginCalled
 from clearing.validators.sets import seats_of, set_of
-from tests.clearing.governance.parliament import Parliament
-from tests.clearing.governance.test_halts_seats_and_vaults import GONE, stuck
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, of_kind
-from tests.clearing.validators.chamber import key_of
+from tests.kit.clearing.chamber import key_of
+from tests.kit.clearing.gone_chain import GONE, stuck
+from tests.kit.clearing.parliament import Parliament
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, of_kind
 
 WIDER = ("risk.groups.1.range_ppm", 400_000)
 

@@ -21,8 +21,8 @@ from clearing.margins import margin_book
 from clearing.positions import check_whole_book
 from clearing.ranges.parameters import RangeParameters
 from clearing.state.export import export_state, import_state
-from tests.clearing.governance.parliament import Parliament, governed_genesis
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, SALT, USD, of_kind, reports
+from tests.kit.clearing.parliament import Parliament, governed_genesis
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, SALT, USD, of_kind, reports
 from tests.sim.clearing.crisis_terms import STRESS, crisis_of
 
 FIELDS = (

@@ -22,7 +22,7 @@ from clearing.state.state import State
 from clearing.transactions import Transaction
 from proofs.least import LeastValues
 from proofs.solvency import complete_holdings
-from tests.clearing.governance.any_place import random_amendment
+from tests.kit.clearing.any_place import random_amendment
 from tests.sim.clearing.story import Story
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"

@@ -15,11 +15,11 @@ from clearing.governance.leaving import owed_by
 from clearing.governance.receipts import VaultOwes
 from clearing.ledger import check_whole_ledger
 from clearing.receipts import WithdrawalReleased
-from tests.clearing.gates.gated import not_executed
-from tests.clearing.governance.parliament import TIMELOCK_MS, Parliament
-from tests.clearing.governance.test_halts_seats_and_vaults import GONE
-from tests.clearing.governance.test_vaults_that_leave import USDC_TWO, VALID_MS, detached, stuck, waited
-from tests.clearing.state.world import BOB, CAROL, DOLLAR, VAULTS, executed, of_kind
+from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, waited
+from tests.kit.clearing.gated import not_executed
+from tests.kit.clearing.gone_chain import GONE
+from tests.kit.clearing.parliament import TIMELOCK_MS, Parliament
+from tests.kit.clearing.world import BOB, CAROL, DOLLAR, VAULTS, executed, of_kind
 
 HEARTBEAT_MS = 6_000
 DEEDS = ("small", "large", "pay", "unpaid", "count", "hear", "pass", "pass", "doubt", "agree")

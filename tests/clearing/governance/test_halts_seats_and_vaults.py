@@ -7,7 +7,6 @@ from clearing.base.errors import Rejected
 from clearing.blocks import Block, ProvenOffence
 from clearing.codes import ClearingCode
 from clearing.collateral.soft_credit import lent, recall_all_of
-from clearing.collateral.terms import DepegTerms
 from clearing.epoch import take_snapshot
 from clearing.genesis import MarketParameters
 from clearing.governance.amendments import (
@@ -15,7 +14,6 @@ from clearing.governance.amendments import (
     InstrumentResumption,
     SuspenseAssignment,
     ValidatorsAmendment,
-    VaultDetachment,
 )
 from clearing.governance.judging import judge_terms, trial_state
 from clearing.governance.receipts import (
@@ -36,10 +34,11 @@ from clearing.state.export import export_state, import_state
 from clearing.state.records import AuctionOrder
 from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
 from clearing.validators.sets import seats_of, set_of
-from tests.clearing.collateral.test_soft_credit import lending
-from tests.clearing.governance.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
-from tests.clearing.state.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD, VAULTS, codes, of_kind
-from tests.clearing.validators.chamber import key_of, validator
+from tests.kit.clearing.chamber import key_of, validator
+from tests.kit.clearing.gone_chain import GONE, stuck
+from tests.kit.clearing.lending import lending
+from tests.kit.clearing.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, DOLLAR, SALT, USD, VAULTS, codes, of_kind
 
 HALTED, HALT_REFUSED = ClearingCode.INSTRUMENT_HALTED, ClearingCode.HALT_REFUSED
 
@@ -156,22 +155,6 @@ def test_without_the_rule_misbehaviour_stays_on_record() -> None:
     for height in range(1, 6):
         house.hear({}, misbehaviour=[ProvenOffence(key_of(4), 1, height, 0, 10)])
     assert set(house.speakers()) == {1, 2, 3, 4}
-
-
-def stuck(guarded: bool) -> Parliament:
-    """A change of validators that chain 2 never follows; Bob's and Carol's money is half there."""
-    genesis = governed_genesis()
-    if guarded:
-        usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
-        genesis = msgspec.structs.replace(genesis, assets=(genesis.assets[0], usdc, genesis.assets[2]))
-    house = Parliament(genesis, dollars=1_000)
-    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
-    house.change([4], [validator(8)])
-    house.step(facts=house.rotations((1,)))
-    return house
-
-
-GONE = VaultDetachment(2, VAULTS[2])
 
 
 def test_a_vault_is_detached_only_after_it_was_waited_for() -> None:

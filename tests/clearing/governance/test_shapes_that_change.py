@@ -15,9 +15,9 @@ from clearing.margins import margin_book
 from clearing.prices.terms import FundingTerms
 from clearing.state.indexes import CURRENCY, holders
 from proofs.rulebook import check_rulebook
-from tests.clearing.governance.parliament import Parliament
-from tests.clearing.governance.test_what_is_newly_listed_works import agreed_everywhere
-from tests.clearing.state.world import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, USD, WETH_1, codes, of_kind
+from tests.kit.clearing.listing import agreed_everywhere
+from tests.kit.clearing.parliament import Parliament
+from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, BTC_PERP, CAROL, USD, WETH_1, codes, of_kind
 
 WIDE = (*SPAN_SIXTEEN, Scenario(9, 100, 1, of_index=True), Scenario(-9, 100, -1, of_index=True))
 FUNDED = FundingTerms(

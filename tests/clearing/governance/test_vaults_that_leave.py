@@ -5,58 +5,26 @@ import pytest
 
 from clearing.blocks import BlockResult
 from clearing.codes import ClearingCode
-from clearing.collateral.terms import DepegTerms
 from clearing.epoch import take_snapshot
 from clearing.facts import ChainHeartbeat
 from clearing.gates.receipts import GivenBackWhy, WithdrawalGivenBack
-from clearing.gates.terms import AssetGate, GateTerms
-from clearing.genesis import MarketParameters
+from clearing.gates.terms import AssetGate
 from clearing.governance.leaving import is_leaving, owed_by
 from clearing.governance.receipts import VaultDetached, VaultOwes
 from clearing.ledger import check_whole_ledger
 from clearing.receipts import WithdrawalReleased
 from node.fact_pool import FactPool
-from tests.clearing.gates.gated import cancellation, not_executed
-from tests.clearing.governance.parliament import TIMELOCK_MS, Parliament, governed_genesis
-from tests.clearing.governance.test_halts_seats_and_vaults import GONE
-from tests.clearing.state.world import BOB, CAROL, DOLLAR, VAULTS, codes, executed, of_kind
-from tests.clearing.validators.chamber import validator
+from tests.kit.clearing.detached import USDC_TWO, VALID_MS, detached, stuck, waited
+from tests.kit.clearing.gated import cancellation, not_executed
+from tests.kit.clearing.gone_chain import GONE
+from tests.kit.clearing.parliament import TIMELOCK_MS, Parliament
+from tests.kit.clearing.world import BOB, CAROL, DOLLAR, VAULTS, codes, executed, of_kind
 
-VALID_MS = 20_000
-USDC_TWO = 2
 TIMELOCK = TIMELOCK_MS // 1_000
-
-
-def stuck(heartbeat_ms_max: int = 0, *gates: AssetGate) -> Parliament:
-    """A change of validators that chain 2 never follows; 3,000 dollars of Bob's are there, and withdrawals run."""
-    market = MarketParameters(withdrawal_valid_ms=VALID_MS, epoch_blocks=5)
-    genesis = governed_genesis(market=market)
-    usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
-    crisis = msgspec.structs.replace(genesis.crisis, gates=GateTerms(gates, give_back_expired=True))
-    chains = tuple(
-        msgspec.structs.replace(each, heartbeat_ms_max=heartbeat_ms_max if each.chain_id == 2 else 0)
-        for each in genesis.chains
-    )
-    assets = (genesis.assets[0], usdc, genesis.assets[2])
-    house = Parliament(msgspec.structs.replace(genesis, assets=assets, crisis=crisis, chains=chains), dollars=1_000)
-    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
-    house.change([4], [validator(8)])
-    house.step(facts=house.rotations((1,)))
-    return house
-
-
-def waited(house: Parliament) -> None:
-    """Until a vote may detach."""
-    while house.state.now.height - house.state.changes[0].height < 10:
-        house.step()
 
 
 def given_back(house: Parliament) -> list[WithdrawalGivenBack]:
     return [each for result in house.results for each in of_kind(result, WithdrawalGivenBack)]
-
-
-def detached(house: Parliament) -> bool:
-    return (2, VAULTS[2]) in house.state.struck
 
 
 def test_what_expires_comes_back_before_the_vault_goes() -> None:

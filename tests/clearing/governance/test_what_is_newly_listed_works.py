@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from clearing.accounts.kinds import AccountKind
-from clearing.apply_block import apply_block
 from clearing.assets import Asset, Feed
 from clearing.base.codec import u256
 from clearing.base.secp256k1 import address
@@ -13,29 +12,27 @@ from clearing.extension import VoteExtension
 from clearing.facts import DepositSeen
 from clearing.genesis import AccountTerms, ChainTerms, MemberTerms
 from clearing.governance.receipts import AmendmentInForce, ProposalMade
-from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.parameters import RiskGroup
 from clearing.margins import margin_book
 from clearing.ranges.parameters import RangeParameters
 from clearing.receipts import DepositCredited
-from clearing.state.export import export_state, import_state
 from clearing.trades.venues import VenueTerms
-from tests.clearing.governance.parliament import Parliament, governed_genesis
-from tests.clearing.state.world import (
+from tests.kit.clearing.chamber import PRICES
+from tests.kit.clearing.listing import agreed_everywhere
+from tests.kit.clearing.parliament import Parliament, governed_genesis
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_PERP,
     DOLLAR,
     OWNER,
-    SALT,
     USD,
     codes,
     of_kind,
     reports,
     secret,
 )
-from tests.clearing.validators.chamber import PRICES
 
 SOL, SOL_PERP, SOL_CALL, SOL_TOKEN = 7, 20, 21, 30
 VAULT_3 = b"\xa3" * 20
@@ -49,20 +46,6 @@ TOKEN = ("assets.30", Asset(SOL_TOKEN, "SOL-3", 3, VAULT_3, b"\xc9" * 20, 9, 6, 
 def priced(house: Parliament, *transactions: object, facts: tuple[object, ...] = (), sol: int = 10_000) -> object:
     said = VoteExtension(reports(*PRICES, (SOL, sol), time_ms=house.state.now.time_ms + 1_000), facts)  # type: ignore[arg-type]
     return house.hear(dict.fromkeys(house.speakers(), said), *transactions)  # type: ignore[arg-type]
-
-
-def agreed_everywhere(house: Parliament) -> None:
-    """The state read back has the same roots, terms, margins and answers."""
-    copy = import_state(house.genesis, SALT, export_state(house.state))
-    assert copy.module_roots() == house.state.module_roots()
-    assert copy.terms.genesis == house.state.terms.genesis
-    for account in (0, 1, 2, 3):
-        mine, read = (margin_of(arrays_of(each), holdings_of(each, account)) for each in (house.state, copy))
-        assert mine == read
-        if account:
-            assert margin_book(house.state).margin(account) == mine
-    block = house.make_block()
-    assert apply_block(house.state, block)[1] == apply_block(copy, block)[1]
 
 
 def test_a_feed_a_group_and_a_perpetual_are_listed_together_and_traded_once_there_is_a_price() -> None:

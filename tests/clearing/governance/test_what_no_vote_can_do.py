@@ -26,8 +26,8 @@ from clearing.prices.terms import FundingTerms
 from clearing.pricing.surface import VolPillar
 from clearing.ranges.parameters import RangeParameters
 from clearing.receipts import Refused
-from tests.clearing.governance.parliament import Parliament, governed_genesis
-from tests.clearing.state.world import ALICE, BOB, BTC_CALL, USD, codes, of_kind
+from tests.kit.clearing.parliament import Parliament, governed_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, USD, codes, of_kind
 from tests.sim.clearing.crisis_terms import STRESS
 
 STALE, FROZEN, REFUSED, BAD = (

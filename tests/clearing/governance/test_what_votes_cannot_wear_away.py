@@ -15,7 +15,7 @@ from clearing.governance.judging import judge_terms
 from clearing.governance.protections import KEPT_DIVISOR, protections
 from clearing.prices.terms import PriceTerms
 from clearing.pricing.surface import VolPillar
-from tests.clearing.governance.parliament import Parliament, governed_genesis
+from tests.kit.clearing.parliament import Parliament, governed_genesis
 
 change = msgspec.structs.replace
 DAY = 86_400_000

@@ -9,8 +9,8 @@ from clearing.liquidation.receipts import BackstopTook, LiquidationEnded, Liquid
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.receipts import Liquidated
 from clearing.state.export import export_state, import_state
-from tests.clearing.calls.crisis_world import CrisisWorld, genesis_in_crisis
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, SALT, USDC_1, of_kind
+from tests.kit.clearing.crisis import CrisisWorld, genesis_in_crisis
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, HOUSE, SALT, USDC_1, of_kind
 
 CALLS = CallTerms(deadline_blocks=2, early_ppm=400_000, early_release_ppm=250_000, early_blocks=4)
 STAGES = LiquidationTerms(

@@ -14,8 +14,8 @@ from clearing.receipts import Liquidated
 from clearing.settling.receipts import Marked
 from clearing.state.export import export_state, import_state
 from clearing.transfers import TransferCode
-from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
-from tests.clearing.state.world import (
+from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

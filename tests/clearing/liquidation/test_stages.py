@@ -20,8 +20,8 @@ from clearing.liquidation.receipts import (
 )
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.receipts import Liquidated
-from tests.clearing.calls.crisis_world import FALLEN, CrisisWorld, leveraged
-from tests.clearing.state.world import (
+from tests.kit.clearing.crisis import FALLEN, CrisisWorld, leveraged
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

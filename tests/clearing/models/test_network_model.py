@@ -20,8 +20,8 @@ from clearing.models.scan import Scanner
 from clearing.models.scan_terms import Range, Scan
 from clearing.models.terms import RiskModel
 from clearing.models.values import quotes_of
-from tests.clearing.valuing.books import BTC, ETH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, holdings, modest_holdings
-from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE
+from tests.kit.margin.books import BTC, ETH, INDEX, INSTRUMENTS, NORMAL, NOW_MS, holdings, modest_holdings
+from tests.kit.margin.charged import CHARGED, CHARGED_HUGE
 
 worlds = st.sampled_from([NORMAL, *CHARGED.values(), CHARGED_HUGE])
 

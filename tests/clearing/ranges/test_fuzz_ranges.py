@@ -13,9 +13,9 @@ from clearing.margin.rulebook import read_rulebook
 from clearing.ranges.effective import effective_parameters
 from clearing.ranges.receipts import RangePublished
 from clearing.state.state import State
-from tests.clearing.ranges.test_ranges_of_the_state import RULES, ranged_genesis
-from tests.clearing.state.test_fuzz_rulebook import BLOCKS, COMPLETE, MEMBERS, Fuzz
-from tests.clearing.state.world import funded, of_kind
+from tests.kit.clearing.fuzz import BLOCKS, COMPLETE, MEMBERS, Fuzz
+from tests.kit.clearing.ranged import RULES, ranged_genesis
+from tests.kit.clearing.world import funded, of_kind
 
 SEEDS = range(100 if COMPLETE else 4)
 

@@ -4,7 +4,6 @@ import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from clearing.base import bls
 from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
-from clearing.blocks import Block, BlockResult
+from clearing.blocks import Block
 from clearing.epoch import take_snapshot
 from clearing.facts import ChainHeartbeat
-from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_to_json
+from clearing.genesis import check_genesis, genesis_from_json, genesis_to_json
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.margin.arrays import build_risk_arrays
 from clearing.opening import open_state
@@ -29,13 +28,13 @@ from clearing.prices.receipts import FeedStatus
 from clearing.pricing.surface import VolPillar
 from clearing.ranges.delays import averaged, inclusion_delay, report_age
 from clearing.ranges.effective import effective_parameters
-from clearing.ranges.parameters import RangeParameters
 from clearing.ranges.receipts import RangePublished
 from clearing.ranges.rule import range_of
 from clearing.ranges.update import variance_of, window_of
 from clearing.receipts import MarginCalled
 from clearing.state.export import export_state, import_state
-from tests.clearing.state.world import (
+from tests.kit.clearing.ranged import RULES, ranged, ranged_genesis, walk
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,
@@ -52,30 +51,6 @@ from tests.clearing.state.world import (
     of_kind,
     roots,
 )
-
-RULES = RangeParameters(
-    interval_ms=1_000,
-    window=20,
-    window_min=5,
-    horizon_ms=2_000,
-    lateness_ms_max=60_000,
-    floor_samples=50,
-    range_min_ppm=5_000,
-    joint_scenarios=8,
-)
-PATH = (790_000, 791_500, 789_900, 795_000, 780_000, 802_000, 798_000, 760_000, 761_000, 765_500, 764_000, 763_999)
-
-
-def ranged_genesis(rules: RangeParameters = RULES) -> Genesis:
-    return msgspec.structs.replace(make_genesis(), ranges=rules)
-
-
-def ranged(rules: RangeParameters = RULES, dollars: int = 100_000) -> World:
-    return funded(genesis=ranged_genesis(rules), dollars=dollars)
-
-
-def walk(world: World, path: Sequence[int] = PATH, times: int = 1) -> list[BlockResult]:
-    return [world.prices(btc, 20_000 + (btc - 790_000) // 25) for _ in range(times) for btc in path]
 
 
 def story() -> World:

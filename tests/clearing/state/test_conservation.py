@@ -17,7 +17,7 @@ from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.transactions import Transaction
 from clearing.transfers import TransferCode
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -7,7 +7,7 @@ from clearing.base.codec import u256
 from clearing.custody import custody_terms
 from clearing.epoch import take_snapshot
 from clearing.receipts import CustodyAgreed, EpochClosed
-from tests.clearing.state.world import funded, of_kind
+from tests.kit.clearing.world import funded, of_kind
 
 
 @pytest.mark.parametrize("counter", [2**63, 2**128, 2**256 - 1])

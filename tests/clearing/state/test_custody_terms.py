@@ -11,7 +11,7 @@ from clearing.custody import custody_terms
 from clearing.facts import CustodySeen, DepositSeen
 from clearing.ledger import SUSPENSE_ACCOUNT
 from clearing.margin.snapshot import CustodyTerm
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, START_MS, USDC_1, WETH_1, World, executed
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, START_MS, USDC_1, WETH_1, World, executed
 
 UNIT = 10**12
 """Base units of a clearing unit of WETH."""

@@ -13,8 +13,8 @@ from clearing.ledger import balance, token_currency
 from clearing.prices.terms import PriceTerms
 from clearing.receipts import Liquidated
 from clearing.settling.receipts import Delivered, DeliveryFailed, Settled, SettlementBasis
-from tests.clearing.state.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
-from tests.clearing.state.world import (
+from tests.kit.clearing.priced import ETH_CASH_FWD, ETH_FWD, priced, priced_genesis
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     CAROL,

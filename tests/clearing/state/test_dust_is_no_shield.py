@@ -5,7 +5,7 @@ import pytest
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.prices.receipts import FeedStatus
 from clearing.receipts import Liquidated
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_PERP,

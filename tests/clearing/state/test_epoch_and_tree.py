@@ -27,7 +27,7 @@ from clearing.withdrawals_tree import (
     root_from_proof,
     withdrawals_root,
 )
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_PERP,

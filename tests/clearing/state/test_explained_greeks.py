@@ -4,8 +4,8 @@ from clearing.explanation import explain, inputs_of
 from clearing.holdings import arrays_of, holdings_of
 from clearing.margin.greeks import account_greeks, greeks_per_lot
 from node.api.margins import margin_view
-from tests.clearing.state.test_explained_margins import traded
-from tests.clearing.state.world import ALICE, BOB, CAROL
+from tests.kit.clearing.margined import traded
+from tests.kit.clearing.world import ALICE, BOB, CAROL
 
 
 def test_an_explanation_tells_the_greeks_of_all_positions():

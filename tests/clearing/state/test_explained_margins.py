@@ -13,41 +13,19 @@ from clearing.margin.requirement import AccountMargin
 from clearing.receipts import Liquidated, TradeNovated
 from clearing.simulation import Shock, Trade, at_index, liquidation_prices, simulate, would_liquidate
 from clearing.state import State
-from tests.clearing.state.test_margins_of_the_state import ACCOUNTS, FULL, KEPT, PLAIN
-from tests.clearing.state.world import (
+from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN, traded
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,
-    BTC_CALL,
-    BTC_FUT,
     BTC_PERP,
     CAROL,
-    DOLLAR,
     ETH,
     ETH_PERP,
     USD,
-    USDC_1,
     WETH_1,
-    World,
-    make_genesis,
     of_kind,
 )
-
-
-def traded(risk=FULL) -> World:
-    world = World(make_genesis(risk=risk), check=False)
-    world.prices(790_000)
-    facts = [world.deposit_fact(each, USDC_1, 30_000 * DOLLAR) for each in ACCOUNTS]
-    world.block(facts=[*facts, world.deposit_fact(ALICE, WETH_1, 10 * 10**18)])
-    marks = world.state.marks
-    world.block(
-        world.trade(ALICE, BOB, BTC_PERP, 6_000, marks[BTC_PERP].ticks),
-        world.trade(CAROL, BOB, BTC_FUT, 3_000, marks[BTC_FUT].ticks),
-        world.trade(CAROL, ALICE, BTC_CALL, 500, marks[BTC_CALL].ticks),
-        world.trade(BOB, ALICE, ETH_PERP, 100, marks[ETH_PERP].ticks),
-    )
-    assert len(of_kind(world.results[-1], TradeNovated)) == 4
-    return world
 
 
 def defined(state: State, account: int) -> AccountMargin:

@@ -10,8 +10,8 @@ from clearing.prices.receipts import FeedStatus, OutliersDropped, Rung, RungChan
 from clearing.prices.terms import PriceTerms
 from clearing.receipts import Liquidated, Refused
 from clearing.settling.receipts import Settled, SettlementBasis
-from tests.clearing.state.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
-from tests.clearing.state.world import (
+from tests.kit.clearing.priced import BTC_AVG_PUT, ETH_FWD, priced, priced_genesis
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

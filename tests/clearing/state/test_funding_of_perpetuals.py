@@ -16,8 +16,8 @@ from clearing.receipts import TradeNovated
 from clearing.settling.funding import VOLUME_MAX, funding_payments, funding_rate_ppb
 from clearing.settling.receipts import FundingPaid, Marked
 from clearing.transfers import TransferCode
-from tests.clearing.state.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
-from tests.clearing.state.world import (
+from tests.kit.clearing.priced import FUNDING, HOUR_MS, MINUTE_MS, PRICES, go_to, priced, priced_genesis
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -17,10 +17,10 @@ from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedStat
 from clearing.prices.terms import PriceTerms
 from clearing.settling.receipts import Delivered, DeliveryFailed, FundingPaid, Settled
 from clearing.transactions import Transaction
-from tests.clearing.state.priced import FUNDING, priced_genesis
-from tests.clearing.state.test_fuzz_rulebook import COMPLETE, MEMBERS, Fuzz
-from tests.clearing.state.test_reopening_auction import order
-from tests.clearing.state.world import BTC, SALT, START_MS, funded
+from tests.kit.clearing.auction import order
+from tests.kit.clearing.fuzz import COMPLETE, MEMBERS, Fuzz
+from tests.kit.clearing.priced import FUNDING, priced_genesis
+from tests.kit.clearing.world import BTC, SALT, START_MS, funded
 
 SEEDS = range(1_000, 1_200 if COMPLETE else 1_008)
 BLOCKS = 150 if COMPLETE else 50

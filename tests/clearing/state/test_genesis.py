@@ -10,7 +10,7 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import CrossclearError, LocalFault, RemoteFault
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_to_json, network_id
-from tests.clearing.state.world import make_genesis
+from tests.kit.clearing.world import make_genesis
 
 
 @pytest.fixture(scope="module")

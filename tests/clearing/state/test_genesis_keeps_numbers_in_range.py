@@ -15,7 +15,7 @@ from clearing.genesis import Genesis, check_genesis, genesis_from_json, genesis_
 from clearing.instruments import INDEX_TICKS_MAX
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.snapshot import CUSTODY_TERMS_MAX
-from tests.clearing.state.world import BTC, BTC_CALL, BTC_FUT, START_MS, make_genesis
+from tests.kit.clearing.world import BTC, BTC_CALL, BTC_FUT, START_MS, make_genesis
 
 YEAR_MS = 365 * 86_400_000
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from clearing.receipts import TradeNovated
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

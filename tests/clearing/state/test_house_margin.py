@@ -3,7 +3,7 @@
 from clearing.codes import ClearingCode
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.receipts import Liquidated, MarginCalled, MarginRestored
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, DOLLAR, HOUSE, USDC_1, World, codes, of_kind
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, DOLLAR, HOUSE, USDC_1, World, codes, of_kind
 
 
 def house_that_took_over(capital: int) -> World:

@@ -10,7 +10,7 @@ from clearing.prices.receipts import FeedStatus
 from clearing.receipts import Liquidated, MarginCalled
 from clearing.settling.receipts import Marked
 from clearing.transfers import TransferCode
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

@@ -10,15 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from clearing.apply_block import apply_block
 from clearing.extension import VoteExtension
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.margin.charges import ConcentrationTier, LotCharge
-from clearing.margin.joint import JointCredit, JointScenario
-from clearing.margin.parameters import RiskGroup, RiskParameters
+from clearing.margin.parameters import RiskParameters
 from clearing.margin.requirement import AccountMargin
 from clearing.margins import margin_book
 from clearing.state import State
 from clearing.state.export import export_state, import_state
 from clearing.transactions import Trade, Withdrawal
-from tests.clearing.state.world import (
+from tests.kit.clearing.margined import ACCOUNTS, FULL, KEPT, PLAIN
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -38,19 +37,6 @@ from tests.clearing.state.world import (
     reports,
 )
 
-ACCOUNTS = (ALICE, BOB, CAROL, ALICE_CLIENT)
-GROUPS = (
-    RiskGroup(1, "BTC", BTC, 200_000, 800_000, 200_000, short_option_ppm=20_000),
-    RiskGroup(2, "ETH", ETH, 250_000, 900_000, 200_000),
-)
-PLAIN = RiskParameters(GROUPS, cash_limit_micros=1_000 * DOLLAR)
-FULL = msgspec.structs.replace(
-    PLAIN,
-    charges=(LotCharge(BTC_PERP, 5_000, 1_000, 50, 10_000, 20_000), LotCharge(ETH_PERP, 3_000)),
-    concentration=(ConcentrationTier(WETH_1, 3_000_000, 100_000), ConcentrationTier(WETH_1, 9_000_000, 300_000)),
-    joint=JointCredit(tuple(JointScenario((1 + at % 16, 1 + (7 * at) % 16)) for at in range(20)), 3),
-)
-KEPT = msgspec.structs.replace(FULL, joint=msgspec.structs.replace(FULL.joint, keep_largest=True, weight_ppm=1_000_000))
 accounts = st.sampled_from(ACCOUNTS)
 tips = st.sampled_from([-1, -1, -1, -2, 0, 1])
 

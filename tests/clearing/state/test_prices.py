@@ -10,7 +10,7 @@ from clearing.prices.receipts import FeedChanged, FeedStatus, PriceApplied
 from clearing.prices.terms import PriceTerms
 from clearing.receipts import Liquidated
 from clearing.state.records import Mark
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 
 from clearing.apply_block import apply_block
-from clearing.base.secp256k1 import sign_digest
 from clearing.codes import ClearingCode as C
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.prices.auction_requests import ReopeningOrder
@@ -12,8 +11,9 @@ from clearing.prices.receipts import AuctionCleared, AuctionOrderTaken, FeedChan
 from clearing.prices.terms import PriceTerms
 from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state
-from tests.clearing.state.priced import priced, priced_genesis
-from tests.clearing.state.world import (
+from tests.kit.clearing.auction import order
+from tests.kit.clearing.priced import priced, priced_genesis
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,
@@ -23,7 +23,6 @@ from tests.clearing.state.world import (
     ETH,
     ETH_PERP,
     HOUSE,
-    OWNER,
     SALT,
     USDC_1,
     WETH_1,
@@ -32,7 +31,6 @@ from tests.clearing.state.world import (
     funded,
     of_kind,
     roots,
-    secret,
 )
 
 TERMS = PriceTerms(settle_blocks=50, auction_blocks=4, auction_band_ppm=20_000, auction_lots_min=100)
@@ -45,16 +43,6 @@ def halted(reopen_blocks: int = 40, terms: PriceTerms = TERMS) -> World:
     world.prices(NEW)
     assert world.state.feeds[BTC].status == FeedStatus.HALTED
     return world
-
-
-def order(
-    world: World, account: int, lots: int, ticks: int, instrument: int = BTC_PERP, **changes: int
-) -> ReopeningOrder:
-    world.nonce += 1
-    words = ReopeningOrder(account, instrument, lots, ticks, world.nonce, world.time_ms + 60_000, bytes(65))
-    words = msgspec.structs.replace(words, **changes)
-    signature = sign_digest(secret(OWNER.get(account, 0)), words.digest(world.network))
-    return msgspec.structs.replace(words, signature=signature)
 
 
 def going_on(world: World, *requests: ReopeningOrder) -> object:

@@ -21,7 +21,7 @@ from clearing.receipts import (
     WithdrawalReleased,
 )
 from clearing.settling.receipts import Settled
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -17,7 +17,7 @@ from clearing.state import Module
 from clearing.state.export import export_state, import_state
 from clearing.state.state import record_key
 from clearing.state.tree import DEPTH, Tree, bucket_of, leaf_hash, record_salt
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_CALL,

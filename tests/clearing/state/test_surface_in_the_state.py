@@ -14,7 +14,7 @@ from clearing.margin.requirement import account_margin, batch_margin
 from clearing.pricing.mark import mark_ticks, option_value
 from clearing.pricing.surface import VolPillar
 from clearing.state.export import export_state, import_state
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

@@ -10,8 +10,8 @@ from clearing.prices.terms import PriceTerms
 from clearing.settling.receipts import Marked, Settled, SettlementBasis, SettlementWaits
 from clearing.settling.settlement import TimeAverage, extend_average, worth_ticks
 from clearing.state.export import export_state, import_state
-from tests.clearing.state.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
-from tests.clearing.state.world import (
+from tests.kit.clearing.priced import BTC_AVG_PUT, WINDOW_MS, go_to, priced
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

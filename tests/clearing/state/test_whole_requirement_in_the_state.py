@@ -8,23 +8,21 @@ from clearing.base.errors import LocalFault
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.codes import ClearingCode
 from clearing.epoch import take_snapshot
-from clearing.genesis import Genesis, check_genesis
+from clearing.genesis import check_genesis
 from clearing.holdings import arrays_of, holdings_of, margin_of
-from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.charges import ConcentrationTier, LotCharge
 from clearing.margin.joint import JointCredit, collapse
 from clearing.margin.rows import row_value
 from clearing.margin.snapshot import SlotKind
 from clearing.receipts import Liquidated, MarginCalled
-from tests.clearing.state.world import (
+from tests.kit.clearing.full_requirement import BTC_FAR, genesis
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_CALL,
     BTC_PERP,
     CAROL,
     ETH_PERP,
-    EXPIRY_MS,
-    USD,
     USDC_1,
     WETH_1,
     World,
@@ -33,26 +31,6 @@ from tests.clearing.state.world import (
     make_genesis,
     of_kind,
 )
-
-BTC_FAR = 5
-
-
-def genesis(**risk) -> Genesis:
-    """The test network with every term on and a call that no scenario reaches."""
-    plain = make_genesis()
-    groups = tuple(msgspec.structs.replace(group, short_option_ppm=50_000) for group in plain.risk.groups)
-    terms = {
-        "groups": groups,
-        "joint": JointCredit(collapse([(11, 11), (13, 13), (13, 7), (7, 13), (3, 3)]), 2, keep_largest=True),
-        "charges": (LotCharge(BTC_PERP, 5_000, 1_000, 10_000, 5_000, 10_000), LotCharge(ETH_PERP, 5_000)),
-        "concentration": (ConcentrationTier(WETH_1, 10_000_000, 200_000),),
-    }
-    far = Instrument(BTC_FAR, "BTC-FAR", InstrumentKind.CALL, 1, 1, USD, 10, EXPIRY_MS, 50_000_000, 1_000_000)
-    return msgspec.structs.replace(
-        plain,
-        instruments=(*plain.instruments, far),
-        risk=msgspec.structs.replace(plain.risk, **{**terms, **risk}),
-    )
 
 
 def margin(world: World, account: int):

@@ -19,7 +19,8 @@ from clearing.run import Run
 from clearing.state.export import export_state, import_state
 from clearing.state.records import AuctionOrder, CashCall, Loan, Restriction
 from clearing.trades.receipts import AccountClosed, AccountOpened, AccountPorted, TokensTransferred
-from tests.clearing.state.world import (
+from tests.kit.clearing.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, Desk, venue_genesis
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,
@@ -33,7 +34,6 @@ from tests.clearing.state.world import (
     of_kind,
     secret,
 )
-from tests.clearing.trades.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, Desk, venue_genesis
 
 C = ClearingCode
 CLIENT, OWN = AccountKind.CLIENT, AccountKind.HOUSE

@@ -12,7 +12,7 @@ from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis import OPENED_ACCOUNTS, AccountTerms, Genesis, check_genesis, genesis_from_json
 from clearing.genesis import genesis_to_json as to_json
 from clearing.trades.venues import VenueTerms
-from tests.clearing.trades.desk import venue_genesis
+from tests.kit.clearing.desk import venue_genesis
 
 GOOD = VenueTerms(7, "seven", b"\x07" * 20)
 

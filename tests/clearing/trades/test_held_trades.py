@@ -7,8 +7,8 @@ from clearing.holdings import holdings_of
 from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state
 from clearing.trades.receipts import HELD_INDEX, HeldTradeCancelled, HeldTradeRefused, TradeGivenUp, TradeHeld
-from tests.clearing.state.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, EXPIRY_MS, SALT, codes, of_kind
-from tests.clearing.trades.desk import PRICE, VENUE, Desk, venue_genesis
+from tests.kit.clearing.desk import PRICE, VENUE, Desk, venue_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC_FUT, BTC_PERP, CAROL, EXPIRY_MS, SALT, codes, of_kind
 
 C = ClearingCode
 HOUR = 3_600_000

@@ -8,8 +8,8 @@ from clearing.accounts.requests import AccountOpening
 from clearing.base.secp256k1 import sign_digest
 from clearing.codes import ClearingCode
 from clearing.requests import NONCE_STEP_MAX
-from tests.clearing.default.defaults_world import CLIENT_SECRET, KEYED_CLIENT, NO_FUND, DefaultWorld
-from tests.clearing.state.world import DOLLAR, codes, secret
+from tests.kit.clearing.defaults import CLIENT_SECRET, KEYED_CLIENT, NO_FUND, DefaultWorld
+from tests.kit.clearing.world import DOLLAR, codes, secret
 
 
 def opening(world: DefaultWorld, nonce: int) -> AccountOpening:

@@ -11,7 +11,7 @@ from clearing.margin.fund import DEFICIT_MAX
 from clearing.margin.parameters import Scenario, StressScenario
 from clearing.margin.stress import stressed_equity
 from clearing.trades.novation import NOTIONAL_MAX
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

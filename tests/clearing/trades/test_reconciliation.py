@@ -12,8 +12,8 @@ from clearing.state.export import export_state, import_state
 from clearing.trades.receipts import DifferenceKind, StatementRead, TradeDiffers, VenueDayClosed
 from clearing.trades.requests import STATEMENT_LINES_MAX, StatementLine, TradeReport
 from clearing.transactions import TRANSACTION_BYTES_MAX
-from tests.clearing.state.world import ALICE, BOB, CAROL, SALT, codes, of_kind
-from tests.clearing.trades.desk import TODAY, VENUE, Desk, line_of, venue_genesis
+from tests.kit.clearing.desk import TODAY, VENUE, Desk, line_of, venue_genesis
+from tests.kit.clearing.world import ALICE, BOB, CAROL, SALT, codes, of_kind
 
 C = ClearingCode
 K = DifferenceKind

@@ -19,8 +19,7 @@ from clearing.holdings import holdings_of
 from clearing.receipts import TradeNovated
 from clearing.state.export import export_state, import_state
 from clearing.trades.receipts import TradeDiffers, VenueDayClosed
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1, of_kind
-from tests.clearing.trades.desk import (
+from tests.kit.clearing.desk import (
     CLIENT_KEY,
     CLIENT_SECRET,
     NO_VENUE,
@@ -33,6 +32,7 @@ from tests.clearing.trades.desk import (
     line_of,
     venue_genesis,
 )
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1, of_kind
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ACCOUNTS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)

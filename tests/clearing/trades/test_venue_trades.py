@@ -8,8 +8,8 @@ from clearing.codes import ClearingCode
 from clearing.receipts import TradeNovated
 from clearing.trades.receipts import VenueSwitched
 from clearing.transfers import TransferCode
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, CAROL, HOUSE, codes, kinds, of_kind, secret
-from tests.clearing.trades.desk import NO_VENUE, OTHER_VENUE, PRICE, VENUE, VENUE_SECRETS, Desk, matched, venue_genesis
+from tests.kit.clearing.desk import NO_VENUE, OTHER_VENUE, PRICE, VENUE, VENUE_SECRETS, Desk, matched, venue_genesis
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, HOUSE, codes, kinds, of_kind, secret
 
 C = ClearingCode
 

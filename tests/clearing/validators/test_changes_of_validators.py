@@ -16,8 +16,8 @@ from clearing.validators.changes import changed_set, moved_power, plan_change
 from clearing.validators.receipts import ChangeFinished, ValidatorsChanged
 from clearing.validators.requests import Approval, ValidatorChange
 from clearing.validators.sets import EVIDENCE_HEIGHTS, SETS_KEPT, set_by_hash, sets_of, validators_at
-from tests.clearing.state.world import SALT, codes, of_kind
-from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, set_with, validator
+from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, set_with, validator
+from tests.kit.clearing.world import SALT, codes, of_kind
 
 FOUR = dict.fromkeys(range(1, 5), 10)
 

@@ -18,8 +18,8 @@ from clearing.validators.changes import moved_power
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.receipts import ChangeFinished, ValidatorsChanged, VaultAstray
 from clearing.validators.sets import heard, seats_of, set_of, sets_of, validators_at
-from tests.clearing.state.world import ALICE, BOB, BTC, ETH, SALT, USDC_1, VAULTS, of_kind, reports
-from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.world import ALICE, BOB, BTC, ETH, SALT, USDC_1, VAULTS, of_kind, reports
 
 NAMES = range(1, 11)
 MARKET = MarketParameters(move_cap_ppm=900_000, epoch_blocks=4, report_age_ms_max=20_000)

@@ -9,8 +9,8 @@ from clearing.validators.misbehaviour import OFFENCES_MAX, is_reported
 from clearing.validators.receipts import MisbehaviourNoted
 from clearing.validators.sets import EVIDENCE_HEIGHTS
 from consensus import application
-from tests.clearing.state.world import SALT, of_kind
-from tests.clearing.validators.chamber import Chamber, key_of
+from tests.kit.clearing.chamber import Chamber, key_of
+from tests.kit.clearing.world import SALT, of_kind
 
 
 def offence(height: int, name: int = 1, kind: int = 1, round_: int = 0) -> ProvenOffence:

@@ -8,8 +8,8 @@ from clearing.facts import ROTATED, ValidatorsRotated, fact_key
 from clearing.run import Run
 from clearing.validators.receipts import ChangeFinished, VaultAstray, VaultRotated
 from clearing.validators.rotation import rotation_is_over
-from tests.clearing.state.world import VAULTS, of_kind
-from tests.clearing.validators.chamber import SOURCE, Chamber, validator
+from tests.kit.clearing.chamber import SOURCE, Chamber, validator
+from tests.kit.clearing.world import VAULTS, of_kind
 
 
 def changing() -> Chamber:

@@ -18,9 +18,9 @@ from clearing.validators.receipts import EntryDropped, EntryScheduled, Validator
 from clearing.validators.sets import seats_of, set_of
 from node.cli.validators_text import text_of_sets
 from node.views.validators import validators_of
-from tests.clearing.governance.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
-from tests.clearing.state.world import SALT, codes, of_kind
-from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.parliament import GOVERNED, TIMELOCK_MS, Parliament, governed_genesis
+from tests.kit.clearing.world import SALT, codes, of_kind
 
 DELAY_MS = 5_000
 UNDER_WAY, STALE = ClearingCode.VALIDATOR_CHANGE_UNDER_WAY, ClearingCode.WRONG_VALIDATOR_SET

@@ -14,12 +14,12 @@ from clearing.prices.agreement import median_of
 from clearing.receipts import CustodyAgreed, DepositCredited, PriceApplied
 from clearing.run import Run
 from clearing.state.export import export_state, import_state
-from clearing.validators.sets import heard, sets_of
-from tests.clearing.state.world import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1, of_kind, reports
-from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, validator
+from clearing.validators.sets import heard
+from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.heard import SEVEN, say, until_heard
+from tests.kit.clearing.world import ALICE, BTC, DOLLAR, ETH, SALT, USDC_1, of_kind, reports
 
 PATIENT = MarketParameters(move_cap_ppm=900_000, epoch_blocks=5, report_age_ms_max=600_000)
-SEVEN = dict.fromkeys(range(1, 8), 10)
 
 
 def patient(powers: Mapping[int, int]) -> Chamber:
@@ -27,21 +27,10 @@ def patient(powers: Mapping[int, int]) -> Chamber:
     return Chamber(genesis=chamber_genesis(powers, PATIENT))
 
 
-def say(chamber: Chamber, facts: Mapping[int, tuple[Fact, ...]], *transactions: object) -> object:
-    said = {name: VoteExtension(facts=told) for name, told in facts.items() if name in chamber.speakers()}
-    return chamber.hear(said, *transactions)  # type: ignore[arg-type]
-
-
 def said_by(chamber: Chamber) -> dict[tuple[int, int], tuple[int, int]]:
     """(feed, name) to (ticks, power) of all reports that are held."""
     names = [chamber.names[each.envelope_key] for each in heard(chamber.state).validators]
     return {(feed, names[index]): (held.ticks, held.power) for (feed, index), held in chamber.state.reports.ordered()}
-
-
-def until_heard(chamber: Chamber) -> None:
-    """Silent blocks until the changed set is the one that speaks."""
-    while heard(chamber.state) != sets_of(chamber.state).next:
-        chamber.hear({})
 
 
 def test_reports_move_with_their_keys_and_those_of_who_left_are_gone() -> None:

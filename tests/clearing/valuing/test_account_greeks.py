@@ -8,7 +8,7 @@ from hypothesis import given
 
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.greeks import account_greeks, greeks_per_lot
-from tests.clearing.valuing.books import (
+from tests.kit.margin.books import (
     ASSETS,
     BTC,
     CASH_GROUPS,

@@ -21,8 +21,8 @@ from clearing.margin.rows import (
     shortfall_of,
 )
 from clearing.margin.snapshot import AccountHoldings, PublicTotal, SlotKind
-from tests.clearing.valuing.books import NORMAL, holdings, modest_holdings
-from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE, JOINT
+from tests.kit.margin.books import NORMAL, holdings, modest_holdings
+from tests.kit.margin.charged import CHARGED, CHARGED_HUGE, JOINT
 
 ROWS = {name: build_rows(arrays, arrays.parameters) for name, arrays in CHARGED.items()}
 SLOTS = {name: [slot.name for slot in build_slots(arrays)] for name, arrays in CHARGED.items()}

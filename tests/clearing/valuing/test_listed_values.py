@@ -10,7 +10,7 @@ from clearing.base.codec import decode, encode
 from clearing.base.errors import LocalFault
 from clearing.instruments import MICROS_PER_TICK_MAX, Instrument, InstrumentKind, check_instruments
 from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters, Scenario, check_parameters
-from tests.clearing.valuing.books import ASSETS, CASH_GROUPS, INSTRUMENTS, PARAMETERS, WETH
+from tests.kit.margin.books import ASSETS, CASH_GROUPS, INSTRUMENTS, PARAMETERS, WETH
 
 FEEDS = (Feed(1, "BTC"), Feed(2, "ETH"))
 

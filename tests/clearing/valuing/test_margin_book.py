@@ -12,7 +12,7 @@ from clearing.margin.book import HoldingsChange, MarginBook
 from clearing.margin.charges import LotCharge
 from clearing.margin.joint import JointCredit, JointScenario
 from clearing.margin.requirement import account_margin
-from tests.clearing.valuing.books import (
+from tests.kit.margin.books import (
     ASSETS,
     CASH_GROUPS,
     HUGE,

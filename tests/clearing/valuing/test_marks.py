@@ -10,8 +10,8 @@ from clearing.base.units import YEAR_MS
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.pricing.bulk_marks import option_marks
 from clearing.pricing.mark import mark_ticks, option_value
-from tests.clearing.valuing.books import BTC, DAY_MS, NOW_MS
-from tests.clearing.valuing.surfaces import dated, parameters
+from tests.kit.margin.books import BTC, DAY_MS, NOW_MS
+from tests.kit.margin.surfaces import dated, parameters
 
 PERPETUAL = Instrument(1, "BTC-PERP", InstrumentKind.PERPETUAL, 1, 1, 1, 10)
 FUTURE = Instrument(2, "BTC-JUN", InstrumentKind.FUTURE, 1, 1, 1, 10, NOW_MS + YEAR_MS)

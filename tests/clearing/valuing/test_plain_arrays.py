@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.plain import Priced, build_plain_arrays
 from clearing.margin.rows import build_rows, build_slots
-from tests.clearing.valuing.books import ASSETS, CASH_GROUPS, DAY_MS, INDEX, INSTRUMENTS, NOW_MS
-from tests.clearing.valuing.charged import CHARGED, ONLY
-from tests.clearing.valuing.surfaces import LISTED, parameters
+from tests.kit.margin.books import ASSETS, CASH_GROUPS, DAY_MS, INDEX, INSTRUMENTS, NOW_MS
+from tests.kit.margin.charged import CHARGED, ONLY
+from tests.kit.margin.surfaces import LISTED, parameters
 
 prices = st.one_of(st.integers(1, 2_000_000), st.integers(1, 2**40 - 1))
 

@@ -13,7 +13,7 @@ from clearing.margin.arrays import RiskArrays
 from clearing.margin.kernel import group_matrix, value_and_loss
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.margin.requirement import AccountMargin, account_margin, batch_margin, margin_of
-from tests.clearing.valuing.books import HUGE, NORMAL, PARAMETERS, holdings, modest_holdings
+from tests.kit.margin.books import HUGE, NORMAL, PARAMETERS, holdings, modest_holdings
 
 
 def in_one_batch(arrays: RiskArrays, rows) -> list[AccountMargin]:

@@ -15,7 +15,7 @@ from clearing.margin.scenario_rows import shocked_index
 from clearing.pricing.carry import forward_ticks
 from clearing.pricing.mark import option_value
 from clearing.pricing.surface import VOLATILITY_MIN_PPM
-from tests.clearing.valuing.books import (
+from tests.kit.margin.books import (
     ASSETS,
     BTC,
     CASH_GROUPS,

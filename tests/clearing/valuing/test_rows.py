@@ -13,7 +13,7 @@ from clearing.base.ids import Hash32, NetworkId
 from clearing.margin.requirement import account_margin
 from clearing.margin.rows import build_rows, build_snapshot, build_statement, group_maxima, row_value, shortfall_of
 from clearing.margin.snapshot import AccountHoldings, PriceUsed, PublicTotal, RiskSnapshot, RiskStatement, SlotKind
-from tests.clearing.valuing.books import HUGE, NORMAL, PARAMETERS, holdings, modest_holdings
+from tests.kit.margin.books import HUGE, NORMAL, PARAMETERS, holdings, modest_holdings
 
 ROWS = {id(NORMAL): build_rows(NORMAL, PARAMETERS), id(HUGE): build_rows(HUGE, PARAMETERS)}
 sizes = st.one_of(st.tuples(st.just(NORMAL), modest_holdings), st.tuples(st.sampled_from([NORMAL, HUGE]), holdings))

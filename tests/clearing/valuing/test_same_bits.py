@@ -17,7 +17,7 @@ from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK
 from clearing.margin.parameters import RiskGroup, RiskParameters
 from clearing.pricing import black76
 from clearing.pricing.greeks import option_greeks
-from tests.clearing.valuing.surfaces import LISTED, NOW_MS, SURFACE
+from tests.kit.margin.surfaces import LISTED, NOW_MS, SURFACE
 
 COUNT = 2 * black76.BLOCK + 17
 

@@ -14,7 +14,7 @@ from clearing.margin.grid import OPTION_GRID, OPTION_SHOCK, TAILS
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario
 from clearing.margin.scenario_rows import marked_row, model_mark, option_row
 from clearing.pricing.carry import forward_ticks
-from tests.clearing.valuing.surfaces import LISTED, NOW_MS, SURFACE, parameters
+from tests.kit.margin.surfaces import LISTED, NOW_MS, SURFACE, parameters
 
 CASH = [CashGroup(1, "USD")]
 WETH = Asset(2, "WETH", 31337, bytes(20), bytes(19) + b"\2", 18, 4, 0, 2, 100_000, 10**12)

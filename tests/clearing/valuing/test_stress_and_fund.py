@@ -18,7 +18,7 @@ from clearing.margin.scenario_rows import shocked_index
 from clearing.margin.snapshot import AccountHoldings, SlotKind
 from clearing.margin.stress import NO_STRESS, build_stress, stressed_equity, uncovered_losses
 from clearing.pricing.mark import mark_ticks
-from tests.clearing.valuing.books import (
+from tests.kit.margin.books import (
     ASSETS,
     BTC,
     CASH_GROUPS,

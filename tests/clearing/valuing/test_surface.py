@@ -16,7 +16,7 @@ from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, chec
 from clearing.pricing import black76, smiles, surface
 from clearing.pricing.mark import mark_ticks, option_value
 from clearing.pricing.surface import VolPillar, VolShock
-from tests.clearing.valuing.surfaces import NOW_MS, SURFACE, dated, pillars, shocks, sound, surfaces
+from tests.kit.margin.surfaces import NOW_MS, SURFACE, dated, pillars, shocks, sound, surfaces
 
 GROUP = RiskGroup(1, "G", 1, 180_000, 800_000, 500_000, surface=SURFACE)
 FORWARD = 800_000.0

@@ -12,8 +12,8 @@ from clearing.margin.arrays import build_risk_arrays
 from clearing.margin.joint import JointCredit, JointScenario, collapse, tail_sum, tail_threshold
 from clearing.margin.parameters import check_parameters
 from clearing.margin.requirement import AccountMargin, account_margin, add_ons, batch_margin, surely_covered
-from tests.clearing.valuing.books import CASH_GROUPS, DAY_MS, INDEX, NORMAL, NOW_MS, holdings, modest_holdings
-from tests.clearing.valuing.charged import CHARGED, CHARGED_HUGE, FULL, JOINT, ONLY, TIERS, arrays_with
+from tests.kit.margin.books import CASH_GROUPS, DAY_MS, INDEX, NORMAL, NOW_MS, holdings, modest_holdings
+from tests.kit.margin.charged import CHARGED, CHARGED_HUGE, FULL, JOINT, ONLY, TIERS, arrays_with
 
 worlds = st.sampled_from([*CHARGED.values(), CHARGED_HUGE])
 ordinary = st.sampled_from(list(CHARGED.values()))

@@ -37,10 +37,10 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import encode_saved
 from node.testnet import create_testnet
-from tests.clearing.default.defaults_world import DAVE, TERMS, DefaultWorld, default_genesis
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, of_kind, secret
+from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld, default_genesis
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, of_kind, secret
 from tests.node.assembly.station import Home, Station
 
 LIQUIDATION = LiquidationTerms(

@@ -14,7 +14,7 @@ from clearing.margin.snapshot import RiskSnapshot
 from consensus.messages import CommittedBlock
 from node.epochs.service import write_package
 from proofs.epoch import commit_epoch, prove_epoch
-from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.kit.clearing.world import BTC, ETH, World, reports
 from tests.node.assembly.station import MARKET, QuickProver, Station, time_of
 
 CARRIED = MARKET.epoch_blocks + MARKET.snapshot_delay_blocks

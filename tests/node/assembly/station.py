@@ -35,7 +35,7 @@ from node.store.store import Store
 from node.sync.restore import position_of, restore
 from node.testnet import create_testnet
 from proofs.shard_workers import Progress
-from tests.clearing.state.world import START_MS, make_genesis
+from tests.kit.clearing.world import START_MS, make_genesis
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=3)
 

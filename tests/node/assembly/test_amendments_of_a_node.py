@@ -22,7 +22,7 @@ from node.governance_tools import sign_proposal
 from node.store.store import Store
 from node.sync.light_blocks import light_block_at
 from node.views.governance import amendments_file
-from tests.clearing.state.world import BTC, ETH, USD, World, reports
+from tests.kit.clearing.world import BTC, ETH, USD, World, reports
 from tests.node.assembly.proving import ProverAtOnce, prove_now
 from tests.node.assembly.station import MARKET, Station, make_home, time_of
 

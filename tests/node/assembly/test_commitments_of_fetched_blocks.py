@@ -11,7 +11,7 @@ from clearing.extension import VoteExtension
 from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
 from node.store.store import Store
-from tests.clearing.state.world import BTC, ETH, World, reports
+from tests.kit.clearing.world import BTC, ETH, World, reports
 from tests.node.assembly.station import MARKET, Home, Station, make_home, time_of
 
 HEIGHTS = 4 * MARKET.epoch_blocks

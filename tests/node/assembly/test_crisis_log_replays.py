@@ -49,8 +49,8 @@ from node.replay import replay
 from node.store.block_log import read_block_log
 from node.store.store import Store
 from node.views.view import LiveView
-from tests.clearing.default.defaults_world import DAVE
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, secret
+from tests.kit.clearing.defaults import DAVE
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, secret
 from tests.node.assembly.crisis_log import NEW_PENALTY_PPM, CrisisLog, write_crisis
 from tests.node.assembly.station import Station
 from tests.node.assembly.test_own_inclusion_of_a_member import _record

@@ -32,8 +32,8 @@ from node.store.block_log import write_block_log
 from node.store.store import Store
 from node.verify import Anchor
 from node.views.view import LiveView
-from tests.clearing.exits.test_close_out import closed
-from tests.clearing.state.world import CAROL, WETH_1, funded, secret
+from tests.kit.clearing.exits import closed
+from tests.kit.clearing.world import CAROL, WETH_1, funded, secret
 from tests.node.assembly.proving import CARRIED, ProverAtOnce, decide, prove_now
 from tests.node.assembly.secret_answers import ask_view, problem
 from tests.node.assembly.station import Station, make_home

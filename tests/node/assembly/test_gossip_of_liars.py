@@ -38,7 +38,7 @@ from node.positions import (
     PositionWatch,
     valid_positions,
 )
-from tests.clearing.state.world import ALICE, BOB, BTC_PERP, World, funded
+from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, World, funded
 from tests.node.assembly.station import START_MS
 
 PEER, OTHER = b"p" * 32, b"o" * 32

@@ -14,8 +14,8 @@ from node.config import Chain
 from node.fact_pool import FactPool
 from node.open_withdrawals import OpenWithdrawals
 from node.relayer_service import open_claims
-from tests.clearing.gates.gated import gated, not_executed
-from tests.clearing.state.world import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS, World, executed
+from tests.kit.clearing.gated import gated, not_executed
+from tests.kit.clearing.world import ALICE, DOLLAR, USDC_1, USDC_2, VAULTS, World, executed
 
 LATER_MS = 62_000
 

@@ -31,7 +31,7 @@ from node.epochs.service import account_seed, write_package
 from node.recorder import Recorder
 from node.store.store import Store
 from node.views.view import LiveView
-from tests.clearing.state.world import USDC_1, WETH_1, World, secret
+from tests.kit.clearing.world import USDC_1, WETH_1, World, secret
 from tests.node.assembly.proving import CARRIED, ProverAtOnce, decide, prove_now
 from tests.node.assembly.secret_answers import ask_view, problem
 from tests.node.assembly.station import MARKET, QuickProver, Station, make_home

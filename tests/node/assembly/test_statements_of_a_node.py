@@ -22,7 +22,7 @@ from node.statements.days import Day, StatementDays
 from node.statements.statement import StatementInputs, as_csv, day_text
 from node.store.block_log import write_block_log
 from node.store.store import Store
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BTC, ETH, reports
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BTC, ETH, reports
 from tests.node.assembly.station import Station, make_home, time_of
 from tests.node.assembly.test_view_and_readiness import _view
 from tests.node.services.test_api import ALICE as ALICE_KEY

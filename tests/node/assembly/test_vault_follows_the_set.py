@@ -40,8 +40,8 @@ from node.relayer_service import RelayerService
 from tests.bridge.adapter.conftest import Watch, watch
 from tests.bridge.contracts.vault_chain import USER, ChainUser
 from tests.chain_fixtures import anvil, anvil_binary
-from tests.clearing.state.world import ALICE, BTC, ETH, USD, of_kind, reports
-from tests.clearing.validators.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
+from tests.kit.clearing.world import ALICE, BTC, ETH, USD, of_kind, reports
 
 __all__ = ["anvil", "anvil_binary", "watch"]
 pytestmark = pytest.mark.chain

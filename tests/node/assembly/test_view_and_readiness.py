@@ -25,7 +25,7 @@ from node.store.records import PackageRecord
 from node.store.store import Store
 from node.telemetry.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, Health
 from node.views.view import LiveView
-from tests.clearing.state.world import BTC, ETH, make_genesis, reports
+from tests.kit.clearing.world import BTC, ETH, make_genesis, reports
 from tests.node.assembly.station import Station, make_home, time_of
 
 STILL_MS = 20_000

@@ -3,8 +3,8 @@
 import msgspec
 
 from node.views.ranges import group_ranges
-from tests.clearing.ranges.test_ranges_of_the_state import ranged, walk
-from tests.clearing.state.world import funded
+from tests.kit.clearing.ranged import ranged, walk
+from tests.kit.clearing.world import funded
 
 
 def test_genesis_ranges_are_shown_while_nothing_was_published() -> None:

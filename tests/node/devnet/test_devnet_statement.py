@@ -10,7 +10,7 @@ from clearing.epoch import rulebook_of, take_snapshot
 from node.devnet.market import load_market
 from proofs.rulebook import check_rulebook
 from proofs.solvency import check_statement, layout_of
-from tests.clearing.state import world
+from tests.kit.clearing import world
 from tests.node.devnet.test_devnet_requirement import genesis_of
 
 MEMBERS = range(9)

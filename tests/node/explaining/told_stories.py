@@ -16,10 +16,10 @@ from node.explaining.funds import tell_fund
 from node.explaining.lines import Told
 from node.explaining.liquidations import tell_liquidations
 from node.explaining.telling import Listing, listing_of
-from tests.clearing.calls.crisis_world import FALLEN, leveraged
-from tests.clearing.default.defaults_world import DAVE, NO_FUND, NOTHING, DefaultWorld
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1, World
+from tests.kit.clearing.crisis import FALLEN, leveraged
+from tests.kit.clearing.defaults import DAVE, NO_FUND, NOTHING, DefaultWorld
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.world import ALICE, BOB, BTC_CALL, CAROL, DOLLAR, HOUSE, USDC_1, World
 from tests.sim.clearing.story import Story
 
 LOTS = 40_000

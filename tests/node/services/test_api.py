@@ -57,7 +57,7 @@ from node.statements.statement import StatementInputs
 from node.telemetry.metrics import Metrics
 from node.views.fund import fund_of
 from node.views.governance import governance_of
-from tests.clearing.state.world import make_genesis
+from tests.kit.clearing.world import make_genesis
 
 NETWORK = NetworkId(b"n" * 32)
 ALICE, BOB, STRANGER = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32

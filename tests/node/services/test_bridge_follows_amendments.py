@@ -11,7 +11,7 @@ from clearing.genesis import ChainTerms
 from node.bridge_service import BridgeService
 from node.config import Chain
 from node.fact_pool import FactPool
-from tests.clearing.state.world import ETH, VAULTS, make_genesis
+from tests.kit.clearing.world import ETH, VAULTS, make_genesis
 
 GENESIS = make_genesis()
 CONFIGS = {

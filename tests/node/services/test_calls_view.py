@@ -6,8 +6,8 @@ from clearing.liquidation.terms import LiquidationTerms
 from node.api.shapes import CallUnderWay
 from node.views.calls import calls_of
 from node.views.crises import SALES_MAX, slice_sales
-from tests.clearing.calls.crisis_world import FALLEN, leveraged
-from tests.clearing.state.world import ALICE, BOB
+from tests.kit.clearing.crisis import FALLEN, leveraged
+from tests.kit.clearing.world import ALICE, BOB
 
 TERMS = CallTerms(deadline_blocks=3, early_ppm=400_000, early_release_ppm=250_000, early_blocks=5)
 

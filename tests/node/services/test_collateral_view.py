@@ -3,10 +3,10 @@
 from clearing.collateral.receipts import AuctionOpened, CollateralSold
 from node.devnet.market import load_market
 from node.views.collateral import assets_now, collateral_sales
-from tests.clearing.collateral.test_cash_calls import CALL, owing
-from tests.clearing.collateral.test_depeg_guard import guarded, leave
-from tests.clearing.collateral.vaults import HAIRCUT, USDC_FEED, genesis_with, opened
-from tests.clearing.state.world import ALICE, BOB, DOLLAR, USDC_1, WETH_1, of_kind
+from tests.kit.clearing.guarded import guarded, leave
+from tests.kit.clearing.owing import owing
+from tests.kit.clearing.vaults import CALL, HAIRCUT, USDC_FEED, genesis_with, opened
+from tests.kit.clearing.world import ALICE, BOB, DOLLAR, USDC_1, WETH_1, of_kind
 
 
 def test_a_bid_for_what_is_told_is_filled_at_the_price_told() -> None:

@@ -33,8 +33,8 @@ from proofs.epoch import commit_epoch, context_of
 from proofs.own import values_in_slots
 from proofs.solvency import complete_holdings
 from proofs.srs import basis
-from tests.clearing.fund.contributions import FundWorld
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
+from tests.kit.clearing.fund import FundWorld
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
 from tests.node.assembly.test_own_inclusion_of_a_member import OWNERS, KeepingView, seed_of
 from tests.node.services.test_api import NOW, FakeView
 

@@ -34,9 +34,9 @@ from node.keys.keystore import Strength
 from node.keys.ring import KIND_OF, KeyKind, Purpose, new_password, write_key
 from node.views.governance import governance_of
 from node.views.validators import validators_of
-from tests.clearing.governance.parliament import Parliament
-from tests.clearing.state.world import BTC_PERP, of_kind, secret
-from tests.clearing.validators.chamber import envelope_secret, key_of, validator
+from tests.kit.clearing.chamber import envelope_secret, key_of, validator
+from tests.kit.clearing.parliament import Parliament
+from tests.kit.clearing.world import BTC_PERP, of_kind, secret
 
 
 class Answers:

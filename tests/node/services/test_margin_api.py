@@ -17,8 +17,8 @@ from node.api.server import build_api
 from node.api.shapes import Problem
 from node.cli.margin_of_account import shock_body
 from node.config import Api
-from tests.clearing.state.test_explained_margins import traded
-from tests.clearing.state.world import BTC, BTC_PERP, USD, WETH_1
+from tests.kit.clearing.margined import traded
+from tests.kit.clearing.world import BTC, BTC_PERP, USD, WETH_1
 from tests.node.services.test_api import ALICE, BOB, NETWORK, NOW, FakeView
 
 WORLD = traded()

@@ -2,8 +2,8 @@
 
 from clearing.settling.funding import average_premium_ppb, funding_rate_ppb
 from node.views.prices import feed_price, instrument_mark
-from tests.clearing.state.priced import WINDOW_MS, go_to, priced
-from tests.clearing.state.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, ETH, EXPIRY_MS, World
+from tests.kit.clearing.priced import WINDOW_MS, go_to, priced
+from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_FUT, BTC_PERP, ETH, EXPIRY_MS, World
 
 
 def mark_of(world: World, number: int):  # type: ignore[no-untyped-def]

@@ -19,8 +19,8 @@ from node.p2p.network import TOPIC_MESSAGE_BYTES
 from node.pool.mempool import Accepted, Mempool, decode_transaction, transaction_hash
 from node.pool.trade_batch import make_batch, open_batch
 from node.pool.transaction_service import fitting
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1, secret
-from tests.clearing.trades.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS, Desk, line_of
+from tests.kit.clearing.desk import CLIENT_KEY, CLIENT_SECRET, PRICE, VENUE_SECRETS, Desk, line_of
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, USDC_1, WETH_1, secret
 
 KINDS = get_args(Transaction)
 NODE_KEY = b"k" * 32

@@ -5,8 +5,8 @@ import pytest
 from clearing.apply_block import apply_block
 from clearing.base.secp256k1 import recover
 from node.signing import signed
-from tests.clearing.state.world import ALICE, BOB, codes
-from tests.clearing.trades.desk import VENUE_SECRETS, Desk
+from tests.kit.clearing.desk import VENUE_SECRETS, Desk
+from tests.kit.clearing.world import ALICE, BOB, codes
 
 
 def test_several_sign_one_after_another_and_the_block_takes_it() -> None:

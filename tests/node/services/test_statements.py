@@ -17,8 +17,8 @@ from clearing.state import State
 from node.api.statement_shapes import MemberStatement
 from node.statements.days import StatementDays
 from node.statements.statement import as_csv, day_number, day_text, member_statement
-from tests.clearing.state.test_margins_of_the_state import FULL
-from tests.clearing.state.world import (
+from tests.kit.clearing.margined import FULL
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

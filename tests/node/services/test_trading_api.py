@@ -10,8 +10,8 @@ from node.api.server import build_api
 from node.api.trading_shapes import TradingView
 from node.config import Api
 from node.views.trading import trading_of
-from tests.clearing.state.world import ALICE, BOB, CAROL, codes
-from tests.clearing.trades.desk import PRICE, VENUE, VENUE_SECRETS, Desk
+from tests.kit.clearing.desk import PRICE, VENUE, VENUE_SECRETS, Desk
+from tests.kit.clearing.world import ALICE, BOB, CAROL, codes
 from tests.node.services.test_api import ALICE as ALICE_KEY
 from tests.node.services.test_api import BOB as BOB_KEY
 from tests.node.services.test_api import NOW, FakeView, signed

@@ -37,8 +37,8 @@ from node.keys.keystore import Strength
 from node.keys.ring import KIND_OF, Purpose, new_password, write_key
 from node.pool.mempool import CHANGES_MAX, VALIDATORS_SLOT, Accepted, Mempool, _accounts, refuse_changes
 from node.views.validators import validators_of
-from tests.clearing.state.world import codes
-from tests.clearing.validators.chamber import Chamber, envelope_secret, key_of, validator
+from tests.kit.clearing.chamber import Chamber, envelope_secret, key_of, validator
+from tests.kit.clearing.world import codes
 
 UNTIL = 2**50
 

@@ -20,8 +20,8 @@ from node.cli.main import run
 from node.config import Api
 from node.views.withdrawals import TOLD, withdrawals_of
 from node.withdrawal_tools import in_lines
-from tests.clearing.gates.gated import GATE, cancellation, gated, not_executed
-from tests.clearing.state.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
+from tests.kit.clearing.gated import GATE, cancellation, gated, not_executed
+from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
 from tests.node.services.test_api import ALICE as ALICE_KEY
 from tests.node.services.test_api import BOB as BOB_KEY
 from tests.node.services.test_api import NETWORK, NOW, FakeView, signed

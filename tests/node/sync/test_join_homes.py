@@ -18,7 +18,7 @@ from node.keys.ring import open_node_keys
 from node.sync.home import address_of, peer_of, trust_of
 from node.sync.joining import anchor_of
 from node.testnet import Testnet, create_testnet
-from tests.clearing.state.world import make_genesis
+from tests.kit.clearing.world import make_genesis
 
 
 @pytest.fixture

@@ -54,8 +54,8 @@ from node.sync.peer_talk import PeerTalk
 from node.sync.restore import encode_saved
 from node.sync.snapshots import SnapshotService
 from node.sync.state_sync import Anchor, Curves, Joined, StateSync
-from tests.clearing.state.world import BTC, ETH, reports
-from tests.clearing.state.world import World as Words
+from tests.kit.clearing.world import BTC, ETH, reports
+from tests.kit.clearing.world import World as Words
 from tests.node.assembly.station import Home, Station, make_home, time_of
 
 HEIGHTS = 12

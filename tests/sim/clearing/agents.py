@@ -13,7 +13,7 @@ from clearing.facts import Fact
 from clearing.holdings import arrays_of, holdings_of, margin_of
 from clearing.ledger import balance, cash_currency
 from clearing.transactions import Transaction
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     BTC,
     BTC_CALL,
     BTC_FUT,

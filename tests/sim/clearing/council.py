@@ -31,8 +31,8 @@ from clearing.governance.requests import (
     sign_vote,
 )
 from clearing.transactions import Transaction
-from tests.clearing.state.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS, secret
-from tests.clearing.validators.chamber import envelope_secret
+from tests.kit.clearing.chamber import envelope_secret
+from tests.kit.clearing.world import BTC_PERP, DOLLAR, ETH_PERP, HOUSE, USD, VAULTS, secret
 from tests.sim.clearing.electorate import Electorate, in_force
 from tests.sim.clearing.exchange import FIRST, LISTED, Exchange
 from tests.sim.clearing.variants import listing

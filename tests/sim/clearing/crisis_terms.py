@@ -16,7 +16,7 @@ from clearing.governance.terms import GovernanceTerms
 from clearing.liquidation.terms import LiquidationTerms
 from clearing.margin.parameters import Scenario, StressScenario
 from clearing.ranges.parameters import RangeParameters
-from tests.clearing.state.world import BOB, DOLLAR, USD, USDC_1, USDC_2
+from tests.kit.clearing.world import BOB, DOLLAR, USD, USDC_1, USDC_2
 
 BACKSTOP = BOB
 """Its account takes over what no bid took, where genesis says so."""

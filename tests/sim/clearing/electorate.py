@@ -15,7 +15,7 @@ from clearing.transactions import Transaction
 from clearing.validators.misbehaviour import is_reported
 from clearing.validators.requests import ValidatorChange, approve, with_approval
 from clearing.validators.sets import seats_of, set_of
-from tests.clearing.validators.chamber import envelope_secret, key_of, validator
+from tests.kit.clearing.chamber import envelope_secret, key_of, validator
 from tests.sim.clearing.exchange import LIAR, NAMES, Exchange
 
 FEWEST, MOST = 4, 6

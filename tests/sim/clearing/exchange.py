@@ -21,9 +21,10 @@ from clearing.prices.receipts import FeedStatus
 from clearing.prices.terms import PriceTerms
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
 from clearing.validators.sets import sets_of
-from tests.clearing.collateral.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything
-from tests.clearing.state.test_whole_requirement_in_the_state import genesis as whole_requirement
-from tests.clearing.state.world import (
+from tests.kit.clearing.chamber import key_of, set_with
+from tests.kit.clearing.full_requirement import genesis as whole_requirement
+from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything
+from tests.kit.clearing.world import (
     ALICE,
     BTC,
     CAROL,
@@ -38,7 +39,6 @@ from tests.clearing.state.world import (
     WETH_1,
     secret,
 )
-from tests.clearing.validators.chamber import key_of, set_with
 from tests.sim.clearing.crisis_terms import BACKSTOP, MILD, STRESS, crisis_of, is_calm, ranges_of
 from tests.sim.clearing.signatures import sign_as
 from tests.sim.clearing.variants import (

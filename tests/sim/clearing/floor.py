@@ -21,7 +21,7 @@ from clearing.trades.requests import (
     VenueSwitch,
 )
 from clearing.transactions import Transaction
-from tests.clearing.state.world import HOUSE, OWNER, START_MS, secret
+from tests.kit.clearing.world import HOUSE, OWNER, START_MS, secret
 from tests.sim.clearing.exchange import Exchange
 from tests.sim.clearing.variants import VENUES
 

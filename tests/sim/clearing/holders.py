@@ -17,7 +17,7 @@ from clearing.genesis import OPENED_ACCOUNTS
 from clearing.ledger import balance, cash_currency, token_currency
 from clearing.prices.auction_requests import ReopeningOrder
 from clearing.transactions import Transaction
-from tests.clearing.state.world import HOUSE, OWNER, secret
+from tests.kit.clearing.world import HOUSE, OWNER, secret
 from tests.sim.clearing.exchange import TOKENS, Exchange
 
 NO_KEY = bytes(20)

@@ -13,7 +13,7 @@ from clearing.fund.requests import FundContribution
 from clearing.gates.requests import WithdrawalCancellation
 from clearing.liquidation.requests import LiquidationBid
 from clearing.transactions import Transaction
-from tests.clearing.state.world import DOLLAR, HOUSE
+from tests.kit.clearing.world import DOLLAR, HOUSE
 from tests.sim.clearing.exchange import Exchange
 
 WHOLE = 10**9

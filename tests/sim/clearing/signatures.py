@@ -13,7 +13,7 @@ import coincurve
 import clearing.requests
 from clearing.base.ids import EvmAddress
 from clearing.base.secp256k1 import address, recover
-from tests.clearing.state.world import secret
+from tests.kit.clearing.world import secret
 
 KNOWN: dict[tuple[bytes, bytes], EvmAddress] = {}
 """Who made which signature of which digest, lately."""

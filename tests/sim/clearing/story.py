@@ -13,7 +13,7 @@ from clearing.receipts import DepositCredited, Refused, WithdrawalConfirmed, Wit
 from clearing.state.export import export_state, import_state
 from clearing.state.state import State
 from clearing.transactions import Transaction
-from tests.clearing.state.world import SALT, executed
+from tests.kit.clearing.world import SALT, executed
 from tests.sim.clearing.agents import KINDS, Agent, Newcomer, Offer
 from tests.sim.clearing.audit import Watch, audit_block
 from tests.sim.clearing.council import Council

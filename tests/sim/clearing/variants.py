@@ -20,8 +20,8 @@ from clearing.instruments import Instrument, InstrumentKind
 from clearing.margin.parameters import RiskGroup
 from clearing.prices.terms import FundingTerms
 from clearing.trades.venues import VenueTerms
-from tests.clearing.collateral.vaults import CALL, DEPEG, INTEREST, PAR, SKEW
-from tests.clearing.state.world import BTC, ETH, HOUSE, START_MS, USD, VAULTS, WETH_1, secret
+from tests.kit.clearing.vaults import CALL, DEPEG, INTEREST, PAR, SKEW
+from tests.kit.clearing.world import BTC, ETH, HOUSE, START_MS, USD, VAULTS, WETH_1, secret
 
 OTHER = 2
 """The second cash group, of two tokens that have a guard of their own."""

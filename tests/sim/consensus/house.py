@@ -30,7 +30,7 @@ from node.fact_pool import FactPool
 from node.payload import Payload, encode_payload
 from node.pool.mempool import Mempool
 from proofs.shard_workers import Progress
-from tests.clearing.state.world import ALICE, BOB, SALT
+from tests.kit.clearing.world import ALICE, BOB, SALT
 from tests.sim.consensus.market import MARKET, PRICES, Market
 from tests.sim.consensus.toy import ToyApplication
 

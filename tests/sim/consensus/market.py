@@ -22,7 +22,7 @@ from clearing.validators.receipts import ValidatorsChanged
 from clearing.validators.requests import ValidatorChange, approve, with_approval
 from clearing.validators.sets import seats_of, set_of
 from node.application import Decided
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

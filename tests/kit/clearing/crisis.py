@@ -18,7 +18,7 @@ from clearing.liquidation.terms import LiquidationTerms
 from clearing.margin.requirement import AccountMargin
 from clearing.ranges.parameters import RangeParameters
 from clearing.transactions import Transaction
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

@@ -11,9 +11,9 @@ from clearing.default.receipts import DefaultEnded, Deleveraged, LossShared, Tor
 from clearing.default.terms import DefaultTerms
 from clearing.default.waterfall import Layer
 from clearing.receipts import Refused
-from tests.clearing.default.defaults_world import DAVE, DefaultWorld
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, WETH_1
+from tests.kit.clearing.defaults import DAVE, DefaultWorld
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, WETH_1
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "explanation" / "waterfall.md"
 NAMES = {"house": HOUSE, "alice": ALICE, "bob": BOB, "carol": CAROL, "dave": DAVE}

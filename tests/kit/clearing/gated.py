@@ -12,7 +12,7 @@ from clearing.facts import CustodySeen, WithdrawalNotExecuted
 from clearing.gates.requests import WithdrawalCancellation
 from clearing.gates.terms import AssetGate, GateTerms
 from clearing.genesis import Genesis, MarketParameters
-from tests.clearing.state.world import DOLLAR, OWNER, USDC_1, World, funded, make_genesis, secret
+from tests.kit.clearing.world import DOLLAR, OWNER, USDC_1, World, funded, make_genesis, secret
 
 WINDOW = 5
 VALID_MS = 60_000

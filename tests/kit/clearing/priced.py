@@ -5,7 +5,7 @@ import msgspec
 from clearing.genesis import Genesis, MarketParameters
 from clearing.instruments import Instrument, InstrumentKind
 from clearing.prices.terms import FundingTerms, PriceTerms
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     BTC_FUT,
     BTC_PERP,
     ETH,

@@ -20,9 +20,9 @@ from clearing.liquidation.terms import LiquidationTerms
 from clearing.margin.parameters import RiskParameters
 from clearing.trades.receipts import AccountOpened
 from clearing.transactions import Withdrawal
-from tests.clearing.fund.contributions import CRASH, GROUPS, RALLY, FundWorld
-from tests.clearing.fund.contributions import TERMS as FUND
-from tests.clearing.state.world import (
+from tests.kit.clearing.fund import CRASH, GROUPS, RALLY, FundWorld
+from tests.kit.clearing.fund import TERMS as FUND
+from tests.kit.clearing.world import (
     ALICE,
     ALICE_CLIENT,
     BOB,

@@ -6,7 +6,7 @@ from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.charges import ConcentrationTier, LotCharge
 from clearing.margin.joint import JointCredit, collapse
 from clearing.margin.parameters import RiskParameters, check_parameters
-from tests.clearing.valuing.books import (
+from tests.kit.margin.books import (
     ASSETS,
     BTC,
     CASH_GROUPS,

@@ -16,8 +16,8 @@ from clearing.governance.terms import GovernanceTerms
 from clearing.receipts import Receipt
 from clearing.transactions import Transaction
 from clearing.validators.sets import seats_of, set_of
-from tests.clearing.state.world import DOLLAR, USDC_1, of_kind, secret
-from tests.clearing.validators.chamber import Chamber, chamber_genesis, envelope_secret
+from tests.kit.clearing.chamber import Chamber, chamber_genesis, envelope_secret
+from tests.kit.clearing.world import DOLLAR, USDC_1, of_kind, secret
 
 VOTE_MS, TIMELOCK_MS = 60_000, 5_000
 GOVERNED = GovernanceTerms(

@@ -23,7 +23,7 @@ from clearing.trades.requests import (
 )
 from clearing.trades.venues import VenueTerms
 from clearing.transactions import CashTransfer, Trade
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC_PERP,

@@ -11,8 +11,8 @@ from clearing.calls.receipts import CallLapsed, CallMet, DeadlineSet, EarlyCalle
 from clearing.codes import ClearingCode
 from clearing.liquidation.receipts import BackstopTook, LiquidationEnded, LiquidationOpened, SliceSold, StepTaken
 from clearing.receipts import Liquidated, MarginCalled, MarginRestored, Refused
-from tests.clearing.calls.crisis_world import CrisisWorld
-from tests.clearing.state.world import ALICE, BOB, CAROL, HOUSE
+from tests.kit.clearing.crisis import CrisisWorld
+from tests.kit.clearing.world import ALICE, BOB, CAROL, HOUSE
 
 NAMES = {HOUSE: "house", ALICE: "alice", BOB: "bob", CAROL: "carol"}
 IDS = {name: account for account, name in NAMES.items()}

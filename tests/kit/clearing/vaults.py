@@ -22,7 +22,7 @@ from clearing.facts import ChainHeartbeat, DepositSighted, Fact
 from clearing.genesis import Genesis, MarketParameters
 from clearing.ledger import balance, token_currency
 from clearing.transactions import Transaction
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

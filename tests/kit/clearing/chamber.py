@@ -15,7 +15,7 @@ from clearing.genesis import Genesis, MarketParameters
 from clearing.transactions import Transaction
 from clearing.validators.requests import ValidatorChange, approve, with_approval
 from clearing.validators.sets import seats_of, set_of, sets_of
-from tests.clearing.state.world import BTC, ETH, START_MS, VAULTS, World, make_genesis, reports
+from tests.kit.clearing.world import BTC, ETH, START_MS, VAULTS, World, make_genesis, reports
 
 SOURCE = b"\x0c" * 32
 PRICES = ((BTC, 790_000), (ETH, 20_000))

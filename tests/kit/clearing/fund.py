@@ -15,7 +15,7 @@ from clearing.genesis import Genesis, MarketParameters
 from clearing.ledger import FUND_ACCOUNT
 from clearing.margin.parameters import RiskGroup, RiskParameters, Scenario, StressScenario
 from clearing.transactions import Transaction
-from tests.clearing.state.world import (
+from tests.kit.clearing.world import (
     ALICE,
     BOB,
     BTC,

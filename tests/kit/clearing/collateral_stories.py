@@ -1,0 +1,146 @@
+"""Random stories over collateral on two chains, from one seed."""
+
+import os
+import random
+
+import msgspec
+
+from clearing.apply_block import apply_block
+from clearing.base.codec import decode, encode
+from clearing.base.ids import HOUSE_ACCOUNT
+from clearing.blocks import BlockResult
+from clearing.collateral.listing import assets_now
+from clearing.collateral.soft_credit import lent
+from clearing.epoch import can_snapshot
+from clearing.facts import Fact
+from clearing.genesis import MarketParameters
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.ledger import FEE_POT_ACCOUNT, held
+from clearing.liquidation.takeover import may_liquidate
+from clearing.run import Run
+from clearing.state.export import export_state, import_state
+from clearing.transactions import Transaction
+from tests.kit.clearing.fuzz import check_provable
+from tests.kit.clearing.vaults import RATE_FEED, STETH_2, USDC_FEED, Vaults, genesis_of_everything, opened
+from tests.kit.clearing.world import (
+    ALICE,
+    ALICE_CLIENT,
+    BOB,
+    BTC,
+    BTC_PERP,
+    CAROL,
+    ETH,
+    ETH_PERP,
+    HOUSE,
+    SALT,
+    USD,
+    USDC_1,
+    USDC_2,
+    WETH_1,
+    executed,
+    roots,
+)
+
+COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
+
+
+BLOCKS = 200 if COMPLETE else 50
+
+
+MEMBERS = (HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT)
+
+
+CURRENCIES = (USD, 2**32 + WETH_1, 2**32 + STETH_2, 2**32 + USDC_1)
+
+
+class Story:
+    """One story out of one seed, with all terms on."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        market = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, trade_fee_ppm=100, request_ms_max=60_000)
+        self.world: Vaults = opened(genesis_of_everything(seed, market), dollars=20_000)
+        self.coming: list[Fact] = []
+        self.silent: tuple[int, ...] = ()
+
+    def request(self) -> Transaction:
+        chance, world = self.chance, self.world
+        kind, who, other = chance.random(), chance.choice(MEMBERS), chance.choice(MEMBERS)
+        if kind < 0.35:
+            instrument = chance.choice((BTC_PERP, ETH_PERP))
+            mark = world.state.marks[instrument].ticks
+            return world.trade(who, other, instrument, chance.randint(1, 9_000), mark + chance.randint(-500, 500))
+        if kind < 0.55:
+            return world.withdrawal(who, chance.choice((USDC_1, USDC_2, WETH_1, STETH_2)), chance.randint(1, 10**10))
+        if kind < 0.65:
+            return world.limited(who, chance.choice((USDC_1, USDC_2)), chance.randint(1, 10**10), 10**8)
+        if kind < 0.8:
+            given, taken = chance.sample(CURRENCIES, 2)
+            return world.swap(who, other, (given, chance.randint(0, 10**7)), (taken, chance.randint(0, 10**7)))
+        if kind < 0.95:
+            asset = chance.choice((WETH_1, STETH_2, USDC_1))
+            return world.bid(who, other, asset, chance.randint(1, 10**8), chance.choice((150, 190, 10**6)))
+        return world.transfer(who, other, chance.randint(1, 10**10))
+
+    def facts(self) -> list[Fact]:
+        chance, world = self.chance, self.world
+        told: list[Fact] = []
+        if chance.random() < 0.3:
+            asset = chance.choice((USDC_1, USDC_2, WETH_1, STETH_2))
+            amount = chance.randint(1, 9_999_999_999) if asset in (USDC_1, USDC_2) else chance.randint(1, 20_000_000)
+            head = world.heads[world.state.terms.assets[asset].chain_id]
+            seen, final = world.sighted(chance.choice((*MEMBERS, 999)), asset, amount, block=head + 2)
+            self.coming.append(final)
+            if chance.random() < 0.8:
+                told.append(seen)
+        while self.coming and chance.random() < 0.4:
+            final = self.coming.pop(0)
+            told.append(final if chance.random() < 0.8 else msgspec.structs.replace(final, account=CAROL))
+        if chance.random() < 0.1:
+            told.append(executed(chance.choice((1, 2)), chance.randint(0, 20)))
+        if chance.random() < 0.3:
+            told += world.custody_facts(4 * world.state.now.height)
+        return told
+
+    def step(self) -> None:
+        chance, world = self.chance, self.world
+        for feed, spread in ((BTC, 60_000), (ETH, 80_000), (RATE_FEED, 5_000)):
+            world.ticks[feed] = max(world.ticks[feed] * chance.randint(10**6 - spread, 10**6 + spread) // 10**6, 1)
+        if chance.random() < 0.15:
+            world.ticks[USDC_FEED] = chance.choice((1_000_000, 1_000_000, 985_000, 950_000, 400_000))
+        if chance.random() < 0.1:
+            self.silent = chance.choice(((), (), (1,), (2,)))
+        unpriced = chance.choice(((), (), (), (USDC_FEED,), (RATE_FEED,), (ETH,)))
+        requests = [self.request() for _ in range(chance.randint(0, 4))]
+        after_ms = chance.choice((1_000, 1_000, 1_000, 4_000, 3_700_000 if chance.random() < 0.1 else 500))
+        saved = export_state(world.state)
+        result = world.go(
+            *requests, facts=self.facts(), silent=self.silent, after_ms=after_ms, unpriced=unpriced
+        )  # checked against every invariant
+        assert decode(encode(result), BlockResult, 1 << 24) == result
+        again = apply_block(import_state(world.genesis, SALT, saved), world.blocks[-1])
+        assert roots(again[0]) == roots(world.state), "snapshot and apply commute"
+        assert again[1] == result
+        self.check()
+
+    def check(self) -> None:
+        state = self.world.state
+        assert self.world.cash(FEE_POT_ACCOUNT) >= 0
+        loans = {account: lent(state, account, USD) for account in MEMBERS}
+        assert loans[HOUSE] == sum(loans[each] for each in MEMBERS if each != HOUSE)
+        cash = sum(self.world.cash(account) for account, _ in state.accounts.ordered())
+        assert cash == sum(held(state, asset) for asset in assets_now(state) if asset.is_cash)
+        run = Run(state, self.world.blocks[-1])
+        for account in MEMBERS:
+            own = holdings_of(state, account)
+            if account != HOUSE_ACCOUNT and not margin_of(arrays_of(state), own).maintenance_ok:
+                assert not may_liquidate(run, own), f"account {account} is left short"
+        if can_snapshot(state):
+            check_provable(state)
+
+
+def story_of(seed: int) -> Vaults:
+    story = Story(seed)
+    for _ in range(BLOCKS):
+        story.step()
+    return story.world

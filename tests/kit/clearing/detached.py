@@ -1,0 +1,43 @@
+"""A chain that left: its vault detached, and what its owners still wait for."""
+
+import msgspec
+
+from clearing.collateral.terms import DepegTerms
+from clearing.gates.terms import AssetGate, GateTerms
+from clearing.genesis import MarketParameters
+from tests.kit.clearing.chamber import validator
+from tests.kit.clearing.parliament import Parliament, governed_genesis
+from tests.kit.clearing.world import BOB, DOLLAR, VAULTS
+
+VALID_MS = 20_000
+
+
+USDC_TWO = 2
+
+
+def stuck(heartbeat_ms_max: int = 0, *gates: AssetGate) -> Parliament:
+    """A change of validators that chain 2 never follows; 3,000 dollars of Bob's are there, and withdrawals run."""
+    market = MarketParameters(withdrawal_valid_ms=VALID_MS, epoch_blocks=5)
+    genesis = governed_genesis(market=market)
+    usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
+    crisis = msgspec.structs.replace(genesis.crisis, gates=GateTerms(gates, give_back_expired=True))
+    chains = tuple(
+        msgspec.structs.replace(each, heartbeat_ms_max=heartbeat_ms_max if each.chain_id == 2 else 0)
+        for each in genesis.chains
+    )
+    assets = (genesis.assets[0], usdc, genesis.assets[2])
+    house = Parliament(msgspec.structs.replace(genesis, assets=assets, crisis=crisis, chains=chains), dollars=1_000)
+    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
+    house.change([4], [validator(8)])
+    house.step(facts=house.rotations((1,)))
+    return house
+
+
+def waited(house: Parliament) -> None:
+    """Until a vote may detach."""
+    while house.state.now.height - house.state.changes[0].height < 10:
+        house.step()
+
+
+def detached(house: Parliament) -> bool:
+    return (2, VAULTS[2]) in house.state.struck

@@ -1,0 +1,27 @@
+"""A chain of which nothing is heard any more."""
+
+import msgspec
+
+from clearing.collateral.terms import DepegTerms
+from clearing.governance.amendments import (
+    VaultDetachment,
+)
+from tests.kit.clearing.chamber import validator
+from tests.kit.clearing.parliament import Parliament, governed_genesis
+from tests.kit.clearing.world import BOB, DOLLAR, VAULTS
+
+
+def stuck(guarded: bool) -> Parliament:
+    """A change of validators that chain 2 never follows; Bob's and Carol's money is half there."""
+    genesis = governed_genesis()
+    if guarded:
+        usdc = msgspec.structs.replace(genesis.assets[1], depeg=DepegTerms(feed=2, feed_tokens=200))
+        genesis = msgspec.structs.replace(genesis, assets=(genesis.assets[0], usdc, genesis.assets[2]))
+    house = Parliament(genesis, dollars=1_000)
+    house.step(facts=[house.deposit_fact(BOB, 2, 3_000 * DOLLAR)])
+    house.change([4], [validator(8)])
+    house.step(facts=house.rotations((1,)))
+    return house
+
+
+GONE = VaultDetachment(2, VAULTS[2])

@@ -1,0 +1,21 @@
+"""Validators that attest one after another, over changes of their set."""
+
+from collections.abc import Mapping
+
+from clearing.extension import VoteExtension
+from clearing.facts import Fact
+from clearing.validators.sets import heard, sets_of
+from tests.kit.clearing.chamber import Chamber
+
+SEVEN = dict.fromkeys(range(1, 8), 10)
+
+
+def say(chamber: Chamber, facts: Mapping[int, tuple[Fact, ...]], *transactions: object) -> object:
+    said = {name: VoteExtension(facts=told) for name, told in facts.items() if name in chamber.speakers()}
+    return chamber.hear(said, *transactions)  # type: ignore[arg-type]
+
+
+def until_heard(chamber: Chamber) -> None:
+    """Silent blocks until the changed set is the one that speaks."""
+    while heard(chamber.state) != sets_of(chamber.state).next:
+        chamber.hear({})

@@ -1,0 +1,24 @@
+"""Runs a story on replicas beside each other, which must agree on every root."""
+
+from clearing.apply_block import apply_block
+from clearing.holdings import arrays_of, holdings_of, margin_of
+from clearing.margins import margin_book
+from clearing.state.export import export_state, import_state
+from tests.kit.clearing.parliament import Parliament
+from tests.kit.clearing.world import (
+    SALT,
+)
+
+
+def agreed_everywhere(house: Parliament) -> None:
+    """The state read back has the same roots, terms, margins and answers."""
+    copy = import_state(house.genesis, SALT, export_state(house.state))
+    assert copy.module_roots() == house.state.module_roots()
+    assert copy.terms.genesis == house.state.terms.genesis
+    for account in (0, 1, 2, 3):
+        mine, read = (margin_of(arrays_of(each), holdings_of(each, account)) for each in (house.state, copy))
+        assert mine == read
+        if account:
+            assert margin_book(house.state).margin(account) == mine
+    block = house.make_block()
+    assert apply_block(house.state, block)[1] == apply_block(copy, block)[1]
