@@ -25,7 +25,7 @@ from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
-from tests.consensus.recorded_chain import RecordedChain
+from tests.kit.consensus.recorded_chain import RecordedChain
 from tests.sim.consensus.crypto import secrets_of, validator_set
 from tests.sim.consensus.toy import ToyApplication
 

@@ -8,10 +8,10 @@ from clearing.base.certificate import NIL, VoteKind
 from consensus.log.wal import Record, RecordKind
 from consensus.messages import CertificateMessage, Message, Proposal, Status, Vote, read_envelope
 from consensus.outputs import Broadcast, Output, Persist, Send
-from tests.adversaries.context import Adversary, AdversaryContext, disguise, message_of
-from tests.adversaries.hosts import damage_file
-from tests.adversaries.registry import ADVERSARIES, make_adversary
-from tests.adversaries.voters import Sleeper
+from tests.kit.adversaries.context import Adversary, AdversaryContext, disguise, message_of
+from tests.kit.adversaries.hosts import damage_file
+from tests.kit.adversaries.registry import ADVERSARIES, make_adversary
+from tests.kit.adversaries.voters import Sleeper
 from tests.sim.consensus.crypto import FakeVerifier, fake_signature
 from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode

@@ -10,7 +10,7 @@ from clearing.base.errors import BaseCode, RemoteFault
 from clearing.base.evm.rlp_coding import DEPTH_MAX, decode, encode
 from clearing.base.evm.trie import EMPTY_ROOT, walk
 from clearing.base.hashing import keccak256
-from tests.made_state import all_nodes
+from tests.kit.evm_state import all_nodes
 
 items = st.recursive(st.binary(max_size=70), lambda inner: st.lists(inner, max_size=5), max_leaves=12)
 keys = st.binary(max_size=3)

@@ -18,7 +18,7 @@ from clearing.base.evm.rlp_coding import decode
 from clearing.base.evm.storage import BalanceOrder, BalanceWord
 from clearing.base.hashing import keccak256
 from clearing.facts import CustodySeen
-from tests.made_state import MadeState
+from tests.kit.evm_state import MadeState
 
 PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)
 VAULT = b"\xaa" * 20

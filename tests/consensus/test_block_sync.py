@@ -45,7 +45,7 @@ from consensus.sync.fetching import (
 )
 from consensus.sync.messages import pack_block_response
 from node.consensus.sign_state import SignGuard
-from tests.consensus.recorded_chain import RecordedChain
+from tests.kit.consensus.recorded_chain import RecordedChain
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.sim.consensus.network import GENESIS_MS, NETWORK
 from tests.sim.consensus.toy import ToyApplication

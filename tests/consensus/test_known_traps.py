@@ -15,17 +15,7 @@ from consensus.core.events import CertificateVerified, StartHeight, TimeoutElaps
 from consensus.core.state import Step
 from consensus.core.votes import FUTURE_ROUNDS, PAST_ROUNDS
 from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
-from tests.consensus.test_core_rules import (
-    PRECOMMIT,
-    PREVOTE,
-    Core,
-    V,
-    W,
-    certificate,
-    locked_on_v,
-    proposal,
-    started,
-)
+from tests.kit.consensus.core import PRECOMMIT, PREVOTE, Core, V, W, certificate, locked_on_v, proposal, started
 from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
 from tests.sim.consensus.toy import ToyApplication
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chain_fixtures import anvil_binary
-from tests.e2e.demo_folder import DemoFolder
-from tests.e2e.leftovers import MARK, ROOT, files_of_checkout
+from tests.kit.chains import anvil_binary
+from tests.kit.e2e.demo_folder import DemoFolder
+from tests.kit.e2e.leftovers import MARK, ROOT, files_of_checkout
 
 __all__ = ["anvil_binary", "demo_run"]
 

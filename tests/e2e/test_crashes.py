@@ -9,7 +9,7 @@ import trio
 from node.devnet.funding import USDC, Funding
 from node.devnet.network import running_devnet
 from node.devnet.options import DevnetOptions
-from tests.e2e.live import (
+from tests.kit.e2e.live import (
     TradeFlow,
     all_ready,
     check_deposits,

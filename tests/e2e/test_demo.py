@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from node.devnet.report import Summary
-from tests.e2e.bit_flips import CHECKS
-from tests.e2e.demo_folder import DemoFolder, command_line
-from tests.e2e.leftovers import ROOT, files_under, left_running
+from tests.kit.e2e.bit_flips import CHECKS
+from tests.kit.e2e.demo_folder import DemoFolder, command_line
+from tests.kit.e2e.leftovers import ROOT, files_under, left_running
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 

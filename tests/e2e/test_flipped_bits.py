@@ -11,8 +11,8 @@ import pytest
 
 from node.verify import anchor_of_genesis
 from proofs.verify import verify_package
-from tests.e2e.bit_flips import CHECKS, failing_checks, flipped, is_malformed
-from tests.e2e.demo_folder import DemoFolder, command_line
+from tests.kit.e2e.bit_flips import CHECKS, failing_checks, flipped, is_malformed
+from tests.kit.e2e.demo_folder import DemoFolder, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 

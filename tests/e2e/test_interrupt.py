@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.leftovers import MARK, PATIENCE_SECONDS, ROOT, left_running, processes_of
+from tests.kit.e2e.leftovers import MARK, PATIENCE_SECONDS, ROOT, left_running, processes_of
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 

@@ -24,7 +24,7 @@ from clearing.receipts import (
 from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
 from node.devnet.judgement import Tally, count, missing
 from node.devnet.market import load_market
-from tests.e2e.demo_folder import DemoFolder
+from tests.kit.e2e.demo_folder import DemoFolder
 
 LeftOut = Callable[[Receipt, dict[int, InstrumentKind]], bool]
 CHECKS = {"the last epoch package must verify": True, "the roots must be equal": True}

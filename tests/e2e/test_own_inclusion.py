@@ -11,7 +11,7 @@ from clearing.receipts import DepositCredited, WithdrawalConfirmed, WithdrawalRe
 from node.application import Decided
 from node.epochs.service import account_seed
 from proofs.package import read_package
-from tests.e2e.demo_folder import DemoFolder, command_line
+from tests.kit.e2e.demo_folder import DemoFolder, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 

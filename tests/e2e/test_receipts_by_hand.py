@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from proofs.package import read_package
-from tests.e2e.demo_folder import DemoFolder, command_line
+from tests.kit.e2e.demo_folder import DemoFolder, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.demo_folder import DemoFolder, blocks_of, command_line
+from tests.kit.e2e.demo_folder import DemoFolder, blocks_of, command_line
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 

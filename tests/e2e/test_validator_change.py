@@ -14,7 +14,7 @@ from node.devnet.options import DevnetOptions
 from node.devnet.trading import now_ms
 from node.devnet.waiting import until
 from node.keys.ring import open_node_keys
-from tests.e2e.live import PATIENCE_SECONDS, deposit, height_of, reach, roots_equal
+from tests.kit.e2e.live import PATIENCE_SECONDS, deposit, height_of, reach, roots_equal
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 

@@ -20,7 +20,7 @@ from node.devnet.network import Devnet, running_devnet
 from node.devnet.options import DevnetOptions
 from node.devnet.trading import now_ms
 from node.devnet.waiting import until
-from tests.e2e.live import PATIENCE_SECONDS, deposit, height_of, recorded, roots_equal
+from tests.kit.e2e.live import PATIENCE_SECONDS, deposit, height_of, recorded, roots_equal
 
 pytestmark = [pytest.mark.network, pytest.mark.chain]
 VALID_MS = 8_000

@@ -6,7 +6,7 @@ from clearing.base.evm.evidence import BlockEvidence, Custodian, select_evidence
 from clearing.base.hashing import keccak256
 from clearing.margin.snapshot import CustodyTerm, RiskStatement
 from proofs.custody import terms_of_blocks
-from tests.made_state import MadeState
+from tests.kit.evm_state import MadeState
 
 
 def words_of(term: CustodyTerm) -> tuple[int, int, int]:

@@ -30,7 +30,7 @@ from proofs.package import attach_custody, read_package
 from proofs.verify import verify_package
 from proofs.view import view_of
 from tests.kit.clearing.guarded import guarded
-from tests.made_state import MadeState
+from tests.kit.evm_state import MadeState
 from tests.proofs.proven_custody import proven, words_of
 
 FLAGGED = BalanceWord(BalanceOrder.SLOT_FIRST, u256(9), 255)

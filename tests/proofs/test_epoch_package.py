@@ -15,7 +15,7 @@ from proofs.linear.witness import Witness
 from proofs.package import commitments_root, read_package, write_package
 from proofs.solvency import complete_holdings
 from proofs.verify import OwnAccount, verify_package
-from tests.e2e.bit_flips import CHECKS
+from tests.kit.e2e.bit_flips import CHECKS
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 

@@ -1,6 +1,6 @@
 """What seeds mean: never too many liars, and everything that may go wrong does in some."""
 
-from tests.adversaries.registry import ADVERSARIES
+from tests.kit.adversaries.registry import ADVERSARIES
 from tests.sim.consensus.scenarios import TROUBLES, faults_of
 
 SEEDS = [faults_of(seed) for seed in range(1000)]

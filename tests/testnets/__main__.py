@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from clearing.base.errors import CrossclearError
-from tests.adversaries.registry import ADVERSARIES
+from tests.kit.adversaries.registry import ADVERSARIES
 from tests.testnets.generate import generate
 from tests.testnets.ground import ROOT
 from tests.testnets.manifest import Manifest, dump_manifest, read_manifest

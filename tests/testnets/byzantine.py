@@ -25,8 +25,8 @@ from node.consensus import engine
 from node.consensus.signer import LocalSigner
 from node.keys.ring import open_node_keys
 from node.payload import PAYLOAD_BYTES_MAX, Payload, encode_payload
-from tests.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
-from tests.adversaries.registry import ADVERSARIES, make_adversary
+from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
+from tests.kit.adversaries.registry import ADVERSARIES, make_adversary
 
 
 class LyingReplica(Replica):

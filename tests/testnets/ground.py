@@ -19,7 +19,7 @@ import trio
 
 from clearing.base.errors import LocalFault
 from node.devnet.codes import DevnetCode
-from tests.ports import free_ports
+from tests.kit.ports import free_ports
 from tests.testnets.manifest import Manifest
 
 """Below where systems take the ports of outgoing connections from."""

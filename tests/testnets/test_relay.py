@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import trio
 
-from tests.ports import free_ports
+from tests.kit.ports import free_ports
 from tests.testnets.relay import Link, Relay
 
 PAIR = (0, 1)

@@ -9,7 +9,7 @@ from py_ecc.bls.hash import expand_message_xmd
 from py_ecc.bls.hash_to_curve import hash_to_G1, hash_to_G2
 from py_ecc.optimized_bls12_381 import normalize
 
-from tests.vectors.others import hash_suite, unhex
+from tests.kit.vectors.others import hash_suite, unhex
 
 
 def coordinates(vector) -> bytes:

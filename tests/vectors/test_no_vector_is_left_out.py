@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import conftest
-from tests.vectors.others import FILES, OPENINGS, PRECOMPILES, SIGNATURES, opening_cases, precompile_cases
+from tests.kit.vectors.others import FILES, OPENINGS, PRECOMPILES, SIGNATURES, opening_cases, precompile_cases
 
 FOLDERS = ("bls", "eip2537", "kzg", "rfc9380")
 

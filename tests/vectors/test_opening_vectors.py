@@ -10,7 +10,7 @@ from proofs.errors import ProofCode, Refused
 from proofs.field import read_scalar
 from proofs.group import GENERATOR, GENERATOR_2, Point, decode_point, infinity, multi_scalar, pairings_equal
 from proofs.srs import CEREMONY_FILE, tau_g2
-from tests.vectors.others import opening_cases
+from tests.kit.vectors.others import opening_cases
 
 INFINITY = bytes([0xC0]) + bytes(47)
 

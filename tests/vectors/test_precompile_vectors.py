@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.vectors.others import PRECOMPILES, precompile_cases
-from tests.vectors.precompiles import G1, G2, Native, Reference, operation
+from tests.kit.vectors.others import PRECOMPILES, precompile_cases
+from tests.kit.vectors.precompiles import G1, G2, Native, Reference, operation
 
 SLOW_BYTES = {"pairing": 2 * (G1 + G2), "msm": 4 * (G1 + 32)}
 """The reference takes no longer inputs: a pairing costs it a second, a multiple 10 ms."""

@@ -11,7 +11,7 @@ from py_ecc.bls.hash_to_curve import hash_to_G2
 
 from clearing.base import bls
 from clearing.base.errors import LocalFault, RemoteFault
-from tests.vectors.others import signature_cases, unhex
+from tests.kit.vectors.others import signature_cases, unhex
 
 INFINITE_KEY = bytes([0xC0]) + bytes(47)
 INFINITE_SIGNATURE = bytes([0xC0]) + bytes(95)

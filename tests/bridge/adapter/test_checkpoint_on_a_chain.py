@@ -7,7 +7,7 @@ from bridge.chain import FinalityPolicy
 from bridge.checkpoints import newest_checkpoint
 from bridge.quorum import EndpointQuorum
 from bridge.rpc import Endpoint
-from tests.bridge.contracts.vault_chain import VaultChain, make_header, make_signers
+from tests.kit.bridge.vault_chain import VaultChain, make_header, make_signers
 
 pytestmark = pytest.mark.chain
 

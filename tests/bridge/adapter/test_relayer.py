@@ -25,7 +25,7 @@ from clearing.base.codec import u256
 from clearing.base.errors import RemoteFault
 from clearing.facts import ChainHeartbeat, ValidatorsRotated
 from clearing.withdrawals_tree import empty_node, leaf_hash, root_from_proof
-from tests.bridge.contracts.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
+from tests.kit.bridge.vault_chain import USER, ChainUser, VaultChain, make_header, make_signers
 
 pytestmark = pytest.mark.chain
 CHAIN_ID = 31337

@@ -11,7 +11,7 @@ from clearing.collateral.receipts import SoftCreditLent, SoftCreditRecalled, Sof
 from clearing.collateral.soft_credit import lent
 from clearing.facts import DepositSighted
 from node.fact_pool import FactPool
-from tests.bridge.adapter.conftest import CHAIN_ID, TOKEN
+from tests.kit.bridge.watched_chain import CHAIN_ID, TOKEN
 from tests.kit.clearing.vaults import SOFT, Vaults, genesis_with
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, HOUSE, USD, USDC_1, of_kind
 

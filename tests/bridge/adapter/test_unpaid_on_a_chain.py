@@ -22,7 +22,7 @@ from clearing.gates.receipts import WithdrawalGivenBack
 from clearing.gates.unpaid import expired_open
 from clearing.withdrawals_tree import empty_node, leaf_hash, root_from_proof
 from node.fact_pool import FactPool
-from tests.bridge.contracts.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
+from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
 from tests.kit.clearing.gated import gated_genesis
 from tests.kit.clearing.world import ALICE, BTC, ETH, USDC_1, World, of_kind
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from node.devnet.anvil import Anvil, anvil_chain
-from tests.bridge.contracts.vault_chain import Signers, VaultChain, make_signers
-from tests.chain_fixtures import anvil, anvil_binary
+from tests.kit.bridge.vault_chain import Signers, VaultChain, make_signers
+from tests.kit.chains import anvil, anvil_binary
 
 __all__ = ["anvil", "anvil_binary"]
 

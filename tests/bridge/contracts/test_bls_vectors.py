@@ -10,8 +10,8 @@ from bridge.deploy import deploy
 from clearing.base import bls
 from clearing.base.errors import RemoteFault
 from node.devnet.anvil import Anvil, anvil_chain
-from tests.bridge.contracts.vault_chain import USER, ChainUser
-from tests.vectors.others import PRECOMPILES, hash_suite, precompile_cases, signature_cases, unhex
+from tests.kit.bridge.vault_chain import USER, ChainUser
+from tests.kit.vectors.others import PRECOMPILES, hash_suite, precompile_cases, signature_cases, unhex
 
 pytestmark = pytest.mark.chain
 ADDRESSES = {

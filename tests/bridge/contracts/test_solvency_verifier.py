@@ -31,8 +31,8 @@ from proofs.onchain.points import padded_point, read_padded
 from proofs.onchain.transcript import PROTOCOL
 from proofs.onchain.verifier import table_point, verify_account
 from proofs.srs import basis, tau_g2
-from tests.bridge.contracts.solvency_chain import SolvencyChain
-from tests.bridge.contracts.vault_chain import NETWORK, USER, Refused, Signers, VaultChain, make_header, make_signers
+from tests.kit.bridge.solvency_chain import SolvencyChain
+from tests.kit.bridge.vault_chain import NETWORK, USER, Refused, Signers, VaultChain, make_header, make_signers
 from tests.proofs.forgers.lattice import forge_digits
 from tests.proofs.onchain_epoch import ROWS, SHORTFALLS, Epoch, crowded, make_epoch
 from tests.proofs.test_onchain_proof import BAD_POINTS, POINTS, SCALARS, FalseClaim

@@ -27,9 +27,9 @@ from clearing.facts import CustodySeen
 from clearing.margin.snapshot import CustodyTerm, PublicTotal, RiskStatement
 from proofs.custody import Standing, check_custody, check_reserves
 from proofs.errors import ProofCode
-from tests.bridge.adapter.conftest import Liar
-from tests.bridge.contracts.test_vault_withdrawals import certify, released
-from tests.bridge.contracts.vault_chain import UNIT, VaultChain
+from tests.kit.bridge.certified import certify, released
+from tests.kit.bridge.vault_chain import UNIT, VaultChain
+from tests.kit.bridge.watched_chain import Liar
 
 pytestmark = pytest.mark.chain
 PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)

@@ -11,7 +11,7 @@ from clearing.base import bls
 from clearing.base.certificate import VoteKind, signer_bitmap, verify_finality
 from clearing.base.hashing import keccak256, sha256
 from node.devnet.anvil import Anvil
-from tests.bridge.contracts.vault_chain import (
+from tests.kit.bridge.vault_chain import (
     GUARDIAN,
     NETWORK,
     USER,

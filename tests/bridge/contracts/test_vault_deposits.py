@@ -12,7 +12,7 @@ from bridge.deploy import Deployed, deploy_vault, next_addresses
 from clearing.base.codec import u256
 from clearing.base.hashing import keccak256
 from node.devnet.anvil import Anvil
-from tests.bridge.contracts.vault_chain import (
+from tests.kit.bridge.vault_chain import (
     GUARDIAN,
     UNIT,
     USER,

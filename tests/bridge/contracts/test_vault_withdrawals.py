@@ -8,53 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web3.logs import DISCARD
 
-from bridge.contracts.calldata import withdrawal_argument
 from clearing import withdrawals_tree
-from clearing.base.hashing import keccak256
-from clearing.withdrawals_tree import DEPTH, empty_node, leaf_hash, root_from_proof
+from clearing.withdrawals_tree import root_from_proof
 from node.devnet.anvil import Anvil
-from tests.bridge.contracts.vault_chain import UNIT, Refused, VaultChain, make_header, make_signers
+from tests.kit.bridge.certified import NEVER, PAYEE, Tree, certify, released
+from tests.kit.bridge.vault_chain import UNIT, Refused, VaultChain, make_signers
 
 pytestmark = pytest.mark.chain
-PAYEE = bytes([0x42]) * 20
-NEVER = 2**63 - 1
-
-
-class Tree:
-    """The specification of the withdrawals tree, written the slow way: level by level over all leaves."""
-
-    def __init__(self, leaves: list[bytes]) -> None:
-        self.levels = [list(leaves)]
-        for level in range(DEPTH):
-            row = self.levels[-1]
-            row = [*row, empty_node(level)] if len(row) % 2 else row
-            self.levels.append([keccak256(row[i] + row[i + 1]) for i in range(0, len(row), 2)])
-
-    @property
-    def root(self) -> bytes:
-        return self.levels[-1][0] if self.levels[-1] else empty_node(DEPTH)
-
-    def proof(self, index: int) -> tuple[bytes, ...]:
-        siblings = []
-        for level in range(DEPTH):
-            row, at = self.levels[level], (index >> level) ^ 1
-            siblings.append(row[at] if at < len(row) else empty_node(level))
-        return tuple(siblings)
-
-
-def released(vault: VaultChain, nonce: int, /, **changes: Any) -> tuple[tuple[Any, ...], bytes]:
-    """A withdrawal's argument and its leaf."""
-    told = {"token": vault.token_at.address, "to": PAYEE, "amount": UNIT, "not_after_s": NEVER} | changes
-    place = {"chain_id": vault.chain.chain_id, "vault": vault.vault_at.address}
-    place |= {name: told.pop(name) for name in tuple(told) if name in place}
-    return withdrawal_argument(nonce, **told), leaf_hash(nonce=nonce, **place, **told)
-
-
-def certify(vault: VaultChain, leaves: list[bytes], height: int = 1, count: int | None = None) -> Tree:
-    tree = Tree(leaves)
-    total = len(leaves) if count is None else count
-    vault.certified(make_header(vault.signers, height, withdrawals_root=tree.root, withdrawals_count=total))
-    return tree
 
 
 def refused(call: Callable[[], object]) -> str:

@@ -23,8 +23,8 @@ from node.store.store import Store
 from node.sync.light_blocks import light_block_at
 from node.views.governance import amendments_file
 from tests.kit.clearing.world import BTC, ETH, USD, World, reports
-from tests.node.assembly.proving import ProverAtOnce, prove_now
-from tests.node.assembly.station import MARKET, Station, make_home, time_of
+from tests.kit.node.proving import ProverAtOnce, prove_now
+from tests.kit.node.station import MARKET, Station, make_home, time_of
 
 GOVERNED = GovernanceTerms(vote_ms=60_000, timelock_ms=2_000, timelock_floor_ms=1_000)
 PLACES = (

@@ -19,8 +19,8 @@ from node.epochs.provers import ATTEMPTS_MAX, NodeProver, SteadyPool
 from node.store.store import Store
 from proofs.epoch import commit_epoch
 from proofs.prover_pool import LocalProverPool
-from tests.node.assembly.proving import CARRIED, decide
-from tests.node.assembly.station import MARKET, QuickProver, Station, make_home
+from tests.kit.node.proving import CARRIED, decide
+from tests.kit.node.station import MARKET, QuickProver, Station, make_home
 
 DOMAIN = 256
 

@@ -12,7 +12,7 @@ from consensus.blocks.store import save_committed
 from consensus.messages import CommittedBlock
 from node.store.store import Store
 from tests.kit.clearing.world import BTC, ETH, World, reports
-from tests.node.assembly.station import MARKET, Home, Station, make_home, time_of
+from tests.kit.node.station import MARKET, Home, Station, make_home, time_of
 
 HEIGHTS = 4 * MARKET.epoch_blocks
 

@@ -51,10 +51,10 @@ from node.store.store import Store
 from node.views.view import LiveView
 from tests.kit.clearing.defaults import DAVE
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, secret
-from tests.node.assembly.crisis_log import NEW_PENALTY_PPM, CrisisLog, write_crisis
-from tests.node.assembly.station import Station
-from tests.node.assembly.test_own_inclusion_of_a_member import _record
-from tests.node.assembly.test_view_and_readiness import _view
+from tests.kit.node.crisis_log import NEW_PENALTY_PPM, CrisisLog, write_crisis
+from tests.kit.node.keeping_view import record_all
+from tests.kit.node.live_view import live_view
+from tests.kit.node.station import Station
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +174,8 @@ def served(log: CrisisLog, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def viewed(log: CrisisLog, store: Store) -> LiveView:
     station = Station(log.home, store)
-    trio.run(_record, station.recorder)
-    view = _view(station)
+    trio.run(record_all, station.recorder)
+    view = live_view(station)
     view.decided(log.blocks[station.application.height - 1].block.header)
     return view
 

@@ -20,7 +20,7 @@ from clearing.margin.snapshot import CustodyTerm
 from node.epochs.custody_evidence import FETCH_SECONDS_MAX, LIST_BYTES, CustodyEvidence
 from proofs.custody import Standing, check_custody
 from proofs.package import PART_BYTES_MAX
-from tests.made_state import MadeState
+from tests.kit.evm_state import MadeState
 
 PLAIN = BalanceWord(BalanceOrder.KEY_FIRST)
 VAULT = b"\xaa" * 20

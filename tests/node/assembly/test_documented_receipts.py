@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.cli.main import run
-from tests.node.assembly.crisis_log import CrisisLog, write_crisis
+from tests.kit.node.crisis_log import CrisisLog, write_crisis
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/explanation/receipts.md").read_text()

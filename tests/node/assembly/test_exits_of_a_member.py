@@ -34,12 +34,12 @@ from node.verify import Anchor
 from node.views.view import LiveView
 from tests.kit.clearing.exits import closed
 from tests.kit.clearing.world import CAROL, WETH_1, funded, secret
-from tests.node.assembly.proving import CARRIED, ProverAtOnce, decide, prove_now
-from tests.node.assembly.secret_answers import ask_view, problem
-from tests.node.assembly.station import Station, make_home
-from tests.node.assembly.test_own_inclusion_of_a_member import _deposits, _record
-from tests.node.assembly.test_view_and_readiness import _view
-from tests.node.services.test_api import ALICE, BOB, FakeView
+from tests.kit.node.fake_view import ALICE, BOB, FakeView
+from tests.kit.node.keeping_view import first_deposits, record_all
+from tests.kit.node.live_view import live_view
+from tests.kit.node.proving import CARRIED, ProverAtOnce, decide, prove_now
+from tests.kit.node.secret_answers import ask_view, problem
+from tests.kit.node.station import Station, make_home
 
 OWNERS = {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}
 MEMBER, CLIENT = 1, 4
@@ -176,12 +176,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         exits = EpochExits(folder / "exits")
         recorder = Recorder(store, station.epochs, exits=exits)
         station.application.listen(recorder.decided)
-        committed = decide(station, CARRIED, _deposits)
+        committed = decide(station, CARRIED, first_deposits)
         snapshot = station.epochs.provable(CARRIED)
         assert snapshot is not None
         (folder / "epoch.ccp").write_bytes(prove_now(station, snapshot, committed))
-        trio.run(_record, recorder)
-        view = _view(station)
+        trio.run(record_all, recorder)
+        view = live_view(station)
         view._exits = exits
         view.decided(committed.block.header)
         write_block_log(folder / "blocks.log", home.network, store.blocks())

@@ -39,7 +39,7 @@ from node.positions import (
     valid_positions,
 )
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, World, funded
-from tests.node.assembly.station import START_MS
+from tests.kit.node.station import START_MS
 
 PEER, OTHER = b"p" * 32, b"o" * 32
 HUGE = 2**63 - 1

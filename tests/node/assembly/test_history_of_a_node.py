@@ -15,8 +15,8 @@ from node.light.store import LightStore
 from node.store.store import Store
 from proofs.package import read_package
 from proofs.verify import verify_package
-from tests.node.assembly.proving import ProverAtOnce, write_epochs
-from tests.node.assembly.station import Station, make_home
+from tests.kit.node.proving import ProverAtOnce, write_epochs
+from tests.kit.node.station import Station, make_home
 
 EPOCHS = 2
 

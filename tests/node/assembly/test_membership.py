@@ -16,7 +16,7 @@ from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import LocalSigner
 from node.membership import Membership, newest_set
 from tests.kit.clearing.chamber import Chamber, envelope_secret, key_of, set_with, validator
-from tests.node.assembly.station import Station, Store, make_home
+from tests.kit.node.station import Station, Store, make_home
 
 FOUR = dict.fromkeys(range(1, 5), 10)
 

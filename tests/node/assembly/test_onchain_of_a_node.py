@@ -26,9 +26,9 @@ from node.epochs.service import AccountSeeds
 from node.store.store import Store
 from proofs.onchain.file import epoch_file, read_account_file, read_epoch_file, sign_keys, write_file
 from proofs.package import read_package
-from tests.chain_fixtures import anvil, anvil_binary
-from tests.node.assembly.proving import ProverAtOnce, write_epochs
-from tests.node.assembly.station import Home, Station, make_home
+from tests.kit.chains import anvil, anvil_binary
+from tests.kit.node.proving import ProverAtOnce, write_epochs
+from tests.kit.node.station import Home, Station, make_home
 
 __all__ = ["anvil", "anvil_binary"]
 KEY = bytes([7]) * 32

@@ -14,9 +14,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
-from clearing.base import secp256k1
 from clearing.base.errors import Rejected
-from clearing.facts import Fact
 from clearing.genesis import genesis_to_json
 from clearing.holdings import holdings_of
 from node.api.inclusion_shapes import InclusionView
@@ -25,52 +23,25 @@ from node.application import Decided
 from node.cli.main import run
 from node.codes import NodeCode
 from node.config import Api
-from node.devnet.waiting import until
-from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, OwnQuestion, held_of_epoch
-from node.epochs.service import account_seed, write_package
+from node.epochs.own_holdings import EpochHoldings, HeldAtEpoch, HeldOfEpoch, held_of_epoch
+from node.epochs.service import write_package
 from node.recorder import Recorder
 from node.store.store import Store
 from node.views.view import LiveView
-from tests.kit.clearing.world import USDC_1, WETH_1, World, secret
-from tests.node.assembly.proving import CARRIED, ProverAtOnce, decide, prove_now
-from tests.node.assembly.secret_answers import ask_view, problem
-from tests.node.assembly.station import MARKET, QuickProver, Station, make_home
-from tests.node.assembly.test_view_and_readiness import _view
-from tests.node.services.test_api import ALICE, BOB, NOW, FakeView
+from tests.kit.clearing.world import secret
+from tests.kit.node.fake_view import ALICE, BOB, NOW
+from tests.kit.node.keeping_view import FAKE_OWNERS, KeepingView, first_deposits, record_all, seed_of
+from tests.kit.node.live_view import live_view
+from tests.kit.node.proving import CARRIED, ProverAtOnce, decide, prove_now
+from tests.kit.node.secret_answers import ask_view, problem
+from tests.kit.node.station import MARKET, QuickProver, Station, make_home
 
 HELD = {"cash:USD": 9_000, "position:BTC-PERP": -2}
-OWNERS = {1: secp256k1.address(ALICE), 2: secp256k1.address(BOB)}
 
 
-def seed_of(account: int) -> bytes:
-    return account_seed(bytes(32), account)
-
-
-def held(epoch: int, owner: bytes = OWNERS[1]) -> HeldOfEpoch:
-    accounts = (HeldAtEpoch(1, owner, ((0, 9_000), (2, -2))), HeldAtEpoch(2, OWNERS[2], ()))
+def held(epoch: int, owner: bytes = FAKE_OWNERS[1]) -> HeldOfEpoch:
+    accounts = (HeldAtEpoch(1, owner, ((0, 9_000), (2, -2))), HeldAtEpoch(2, FAKE_OWNERS[2], ()))
     return HeldOfEpoch(epoch, 5 * epoch, ("cash:USD", "token:1:WETH", "position:BTC-PERP"), accounts)
-
-
-class KeepingView(FakeView):
-    """`LiveView.inclusion` over the fake's accounts; epoch 1 has a package."""
-
-    def __init__(self, holdings: EpochHoldings | None) -> None:
-        super().__init__()
-        self._holdings = holdings
-        self._store, self._home = self, Path()
-
-    def inclusion(self, account: int, epoch: int | None) -> OwnQuestion | Rejected:
-        return LiveView.inclusion(self, account, epoch)  # type: ignore[arg-type]
-
-    def package(self, epoch: int | None = None) -> Any:
-        found = super().package(epoch)
-        return None if found is None else _Record(found.epoch)
-
-
-@dataclass
-class _Record:
-    epoch: int
-    path: str = __file__
 
 
 @pytest.fixture
@@ -126,7 +97,7 @@ async def test_latest_is_the_epoch_of_the_newest_package_here(kept: EpochHolding
 
 
 async def test_who_was_ported_an_account_learns_nothing_of_the_time_before(kept: EpochHoldings) -> None:
-    kept.keep(held(1, OWNERS[2]))
+    kept.keep(held(1, FAKE_OWNERS[2]))
     assert problem(await ask(kept, "/v1/accounts/1/inclusion/1")) == (404, NodeCode.API_NOT_FOUND.label)
 
 
@@ -196,20 +167,6 @@ def test_a_damaged_file_is_an_epoch_that_is_not_kept(kept: EpochHoldings) -> Non
         assert [(each["event"], each["epoch"]) for each in logs] == [("holdings of an epoch are damaged", 1)]
 
 
-async def _record(recorder: Recorder) -> None:
-    async def idle() -> bool | None:
-        return True if recorder._receive.statistics().tasks_waiting_receive else None
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder.run)
-        await until("recorded", 60, idle)
-        nursery.cancel_scope.cancel()
-
-
-def _deposits(words: World, height: int) -> tuple[Fact, ...]:
-    return (words.deposit_fact(1, USDC_1, 9_000), words.deposit_fact(1, WETH_1, 10**18)) if height == 1 else ()
-
-
 async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(tmp_path: Path) -> None:
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
@@ -217,16 +174,16 @@ async def test_a_node_keeps_each_epoch_before_its_saved_state_and_tells_no_log(t
         kept = EpochHoldings(home.path / "holdings", station.epochs.seed_of)
         recorder = Recorder(store, station.epochs, holdings=kept)
         station.application.listen(recorder.decided)
-        decide(station, MARKET.epoch_blocks, _deposits)
+        decide(station, MARKET.epoch_blocks, first_deposits)
         with capture_logs() as logs:
-            await _record(recorder)
+            await record_all(recorder)
         assert kept.epochs == (1,)
         assert logs == []
         found = kept.own(1, 1)
         assert found is not None
         own = holdings_of(station.state, 1)
         assert sorted(found.holdings.values()) == sorted(each for each in (*own.cash, *own.tokens, *own.lots) if each)
-        view = _view(station)
+        view = live_view(station)
         assert isinstance(view.inclusion(1, 1), Rejected)
 
 
@@ -234,8 +191,8 @@ async def test_a_state_that_peers_gave_is_kept_when_the_node_starts(tmp_path: Pa
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
         station = Station(home, store)
-        decide(station, MARKET.epoch_blocks, _deposits)
-        await _record(station.recorder)
+        decide(station, MARKET.epoch_blocks, first_deposits)
+        await record_all(station.recorder)
         again = Station(home, store)
         kept = EpochHoldings(home.path / "holdings", again.epochs.seed_of)
         Recorder(store, again.epochs, holdings=kept).restored(again.restored.height, again.restored.state)
@@ -249,9 +206,9 @@ async def test_a_full_disk_does_not_end_the_node(tmp_path: Path) -> None:
         (home.path / "holdings").write_text("in the way")
         recorder = Recorder(store, station.epochs, holdings=EpochHoldings(home.path / "holdings", seed_of))
         station.application.listen(recorder.decided)
-        decide(station, MARKET.epoch_blocks, _deposits)
+        decide(station, MARKET.epoch_blocks, first_deposits)
         with capture_logs() as logs:
-            await _record(recorder)
+            await record_all(recorder)
         assert [each["event"] for each in logs] == ["holdings of an epoch are not kept"]
         assert store.snapshot(MARKET.epoch_blocks) is not None
 
@@ -284,12 +241,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
                 kept.keep(held_of_epoch(snapshot, decided.state))
 
         station.application.listen(keep)
-        committed = decide(station, CARRIED, _deposits)
+        committed = decide(station, CARRIED, first_deposits)
         snapshot = station.epochs.provable(CARRIED)
         assert snapshot is not None
         data = prove_now(station, snapshot, committed)
         store.save_package(write_package(home.path / "packages", home.path, 1, MARKET.epoch_blocks, data))
-        view = _view(station)
+        view = live_view(station)
         view._holdings = kept
         view.decided(committed.block.header)
         (folder / "epoch.ccp").write_bytes(data)

@@ -20,8 +20,8 @@ from node.epochs.packages import PackageService
 from node.epochs.service import PROVERS_PER_EPOCH, AccountSeeds, EpochService, write_package
 from node.store.store import Store
 from proofs.shard_workers import Progress
-from tests.node.assembly.proving import CARRIED, decide
-from tests.node.assembly.station import MARKET, QuickProver, Station, make_home
+from tests.kit.node.proving import CARRIED, decide
+from tests.kit.node.station import MARKET, QuickProver, Station, make_home
 
 
 @dataclass

@@ -26,7 +26,7 @@ from node.store.records import ReceiptRecord
 from node.store.store import Store
 from node.sync.restore import encode_saved
 from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
-from tests.node.assembly.station import MARKET, Home, Station, make_home, time_of
+from tests.kit.node.station import MARKET, Home, Station, make_home, time_of
 
 HEIGHTS = 30
 CUSTODY_KNOWN = 11

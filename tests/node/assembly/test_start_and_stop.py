@@ -23,7 +23,7 @@ from node.codes import NodeCode
 from node.consensus.sign_state import SignStateFile
 from node.telemetry.crash import Standing, bugs_in, write_crash
 from node.testnet import create_testnet
-from tests.ports import free_port
+from tests.kit.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 STOP_SECONDS_MAX = 60

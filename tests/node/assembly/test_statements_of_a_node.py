@@ -23,13 +23,12 @@ from node.statements.statement import StatementInputs, as_csv, day_text
 from node.store.block_log import write_block_log
 from node.store.store import Store
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BTC, ETH, reports
-from tests.node.assembly.station import Station, make_home, time_of
-from tests.node.assembly.test_view_and_readiness import _view
-from tests.node.services.test_api import ALICE as ALICE_KEY
-from tests.node.services.test_api import NOW, FakeView
-from tests.node.services.test_margin_api import asked
-from tests.node.services.test_replay import Recorded, recorded  # noqa: F401 - the fixture
-from tests.node.services.test_statements import random_run
+from tests.kit.node.fake_view import ALICE as ALICE_KEY
+from tests.kit.node.fake_view import NOW, FakeView, asked
+from tests.kit.node.live_view import live_view
+from tests.kit.node.recorded import Recorded, recorded  # noqa: F401 - the fixture
+from tests.kit.node.statement_runs import random_run
+from tests.kit.node.station import Station, make_home, time_of
 
 WORLD = random_run(5)
 
@@ -85,7 +84,7 @@ def test_a_node_adds_up_what_it_decides(tmp_path: Path) -> None:
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
         station = Station(home, store)
-        view = _view(station)
+        view = live_view(station)
         for height in range(1, 4):
             station.decide(VoteExtension(reports((BTC, 790_000), (ETH, 20_000), time_ms=time_of(height))))
         member = home.genesis.members[1]

@@ -37,9 +37,9 @@ from consensus.outputs import Decided
 from node.devnet.anvil import Anvil
 from node.fact_pool import FactPool
 from node.relayer_service import RelayerService
-from tests.bridge.adapter.conftest import Watch, watch
-from tests.bridge.contracts.vault_chain import USER, ChainUser
-from tests.chain_fixtures import anvil, anvil_binary
+from tests.kit.bridge.vault_chain import USER, ChainUser
+from tests.kit.bridge.watched_chain import Watch, watch
+from tests.kit.chains import anvil, anvil_binary
 from tests.kit.clearing.chamber import Chamber, chamber_genesis, key_of, validator
 from tests.kit.clearing.world import ALICE, BTC, ETH, USD, of_kind, reports
 

@@ -24,33 +24,17 @@ from node.p2p.memory import Hub
 from node.store.records import PackageRecord
 from node.store.store import Store
 from node.telemetry.health import BLOCK_AGE_MS_MAX, CHAIN_BEHIND_MAX, CHAIN_SILENCE_SECONDS_MAX, Health
-from node.views.view import LiveView
 from tests.kit.clearing.world import BTC, ETH, make_genesis, reports
-from tests.node.assembly.station import Station, make_home, time_of
+from tests.kit.node.live_view import live_view
+from tests.kit.node.station import Station, make_home, time_of
 
 STILL_MS = 20_000
-
-
-def _view(station: Station) -> LiveView:
-    return LiveView(
-        station.home.genesis,
-        station.application,
-        station.store,
-        station.blocks,
-        station.home.path,
-        submit=lambda _: Rejected(0, "x"),  # type: ignore[arg-type]
-        kept=trio.lowlevel.checkpoint,
-        look_for_event=lambda *_: True,
-        submit_attack=lambda _: (),
-        checks=tuple,
-        render_metrics=bytes,
-    )
 
 
 def test_everything_can_be_asked_before_the_first_height(tmp_path: Path) -> None:
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
-        view = _view(Station(home, store))
+        view = live_view(Station(home, store))
         assert view.state() is None
         assert view.header(None) is None
         assert view.header(1) is None
@@ -74,7 +58,7 @@ def test_what_is_shown_is_the_decided_height(tmp_path: Path) -> None:
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
         station = Station(home, store)
-        view = _view(station)
+        view = live_view(station)
         for height in range(1, 4):
             prices = reports((BTC, 790_000 + height), (ETH, 20_000), time_ms=time_of(height))
             committed = station.decide(VoteExtension(prices))
@@ -90,7 +74,7 @@ def test_what_is_shown_is_the_decided_height(tmp_path: Path) -> None:
 def test_a_package_that_changed_on_disk_is_not_shown(tmp_path: Path) -> None:
     home = make_home(tmp_path / "net")
     with Store(home.path / "s.sqlite", home.network) as store:
-        view = _view(Station(home, store))
+        view = live_view(Station(home, store))
         store.save_package(PackageRecord(1, 5, "p.ccp", 3, sha256(b"abc")))
         assert view.package(1) is None
         (home.path / "p.ccp").write_bytes(b"abc")

@@ -3,9 +3,7 @@
 import msgspec
 import pytest
 
-from clearing.base import bls, ed25519
 from clearing.base.errors import LocalFault
-from clearing.base.validators import Validator, ValidatorSet
 from clearing.genesis import Genesis
 from clearing.margin.arrays import RiskArrays, build_risk_arrays
 from clearing.margin.plain import Priced
@@ -14,28 +12,12 @@ from clearing.margin.rows import build_rows, build_slots, build_statement
 from clearing.margin.snapshot import PublicTotal, SlotKind
 from clearing.margin.stress import build_stress
 from clearing.ranges.parameters import JOINT_MAX
-from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
-from node.devnet.market import Market, load_market
+from node.devnet.market import load_market
 from proofs.rules import check_rules
 from proofs.solvency import DOMAIN, layout_of
+from tests.kit.node.devnet_genesis import genesis_of
 
 INDEX = {1: 793_457, 2: 19_457}
-
-
-def genesis_of(market: Market) -> Genesis:
-    secret = bls.secret_from_seed(b"\1" * 32)
-    one = Validator(ed25519.public_key(b"\1" * 32), bls.public_key(secret), 1, bls.prove_possession(secret))
-    tokens = {"USDC": b"\x11" * 20, "WETH": b"\x12" * 20}
-    chains = tuple(DeployedChain(31337 + at, f"chain{at}", bytes([at + 1]) * 20, 0, tokens) for at in range(2))
-    return build_genesis(
-        market,
-        name="devnet",
-        time_ms=1_584_000_000_000,
-        validators=ValidatorSet((one,)),
-        chains=chains,
-        house=MemberIdentity(0, "house", b"\xaa" * 20),
-        members=tuple(MemberIdentity(at, f"member{at}", bytes([at]) * 20) for at in range(1, 9)),
-    )
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from node.devnet.market import load_market
 from proofs.rulebook import check_rulebook
 from proofs.solvency import check_statement, layout_of
 from tests.kit.clearing import world
-from tests.node.devnet.test_devnet_requirement import genesis_of
+from tests.kit.node.devnet_genesis import genesis_of
 
 MEMBERS = range(9)
 CAPITAL = 3 * 10**12

@@ -24,7 +24,7 @@ from node.process import refuse_lost_sign_state
 from node.store.store import Store
 from node.sync.restore import SavedState, encode_saved
 from tests.kit.clearing.world import ALICE, BOB, BTC, BTC_PERP, DOLLAR, ETH, HOUSE, USDC_1, World, reports
-from tests.node.assembly.station import Home, Station, make_home, time_of
+from tests.kit.node.station import Home, Station, make_home, time_of
 
 HEIGHTS = 18
 

@@ -11,7 +11,7 @@ from consensus.log.wal import RecordKind
 from consensus.messages import Proposal, Vote, read_envelope, read_message
 from node.consensus.wal import WalFile
 from node.p2p.memory import Hub
-from tests.consensus.test_engine import VALIDATORS, Peer, check_same_chain, reach
+from tests.kit.consensus.engines import VALIDATORS, Peer, check_same_chain, reach
 from tests.sim.consensus.toy import ToyApplication
 
 

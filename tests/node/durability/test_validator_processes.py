@@ -23,7 +23,7 @@ from node.cli.main import run
 from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import logged_step
 from node.testnet import create_testnet
-from tests.ports import free_port
+from tests.kit.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 

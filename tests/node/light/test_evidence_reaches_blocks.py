@@ -30,7 +30,7 @@ from node.light.source import HttpSource
 from node.light.store import LightStore
 from node.light.trust import TrustedHash
 from node.p2p.memory import Hub
-from tests.node.light.light_chain import Node, serving
+from tests.kit.node.light_chain import Node, serving
 from tests.sim.consensus.crypto import secrets_of, validator_set
 from tests.sim.consensus.toy import ToyApplication
 

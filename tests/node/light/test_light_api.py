@@ -24,8 +24,8 @@ from node.config import Api
 from node.light.evidence import keep_attack
 from node.store.store import Store
 from node.views.view import LiveView
-from tests.node.assembly.station import Home, Station, make_home
-from tests.node.light.light_chain import chain_of
+from tests.kit.node.light_chain import chain_of
+from tests.kit.node.station import Home, Station, make_home
 
 HEIGHTS = 6
 PERIOD = ["--trusting-period-s", "999999999"]

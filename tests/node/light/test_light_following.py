@@ -25,7 +25,7 @@ from node.light.follow import follow
 from node.light.source import HttpSource
 from node.light.store import LightStore
 from node.light.trust import TrustedGenesis, TrustedHash, parse_trust
-from tests.node.light.light_chain import (
+from tests.kit.node.light_chain import (
     BLOCK_MS,
     NETWORK,
     NOW_MS,

@@ -21,7 +21,7 @@ from node.light import store as store_module
 from node.light.package_trust import package_trust
 from node.light.store import LightStore
 from proofs.package import EpochPackage, read_package
-from tests.node.light.light_chain import NETWORK, NOW_MS, POLICY, Node, chain_of, serving, shown
+from tests.kit.node.light_chain import NETWORK, NOW_MS, POLICY, Node, chain_of, serving, shown
 
 ROOT = Path(__file__).resolve().parents[3]
 CHAIN = chain_of([range(4)] * 12)

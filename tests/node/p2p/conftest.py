@@ -13,7 +13,7 @@ import trio
 from clearing.base import ed25519
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.network import Incoming, Topic
-from tests.ports import free_ports
+from tests.kit.ports import free_ports
 
 with warnings.catch_warnings():
     # libp2p 0.8.1 imports websockets.legacy, which warns of its own deprecation.

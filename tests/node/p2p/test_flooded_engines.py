@@ -19,7 +19,7 @@ from consensus.intake import EARLY_VOTES, LATER_ROUND_VOTES
 from consensus.messages import Envelope, Message, Proposal, Vote, envelope_digest, kind_of, read_envelope, read_message
 from node.p2p.memory import Hub, MemoryNetwork
 from node.p2p.network import LIMITS, Channel
-from tests.consensus.test_engine import NETWORK, VALIDATORS, Peer, check_same_chain, reach
+from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach
 from tests.sim.consensus.crypto import secrets_of
 
 FLOODER = 3

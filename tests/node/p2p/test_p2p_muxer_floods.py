@@ -16,7 +16,7 @@ from libp2p.stream_muxer.yamux.yamux import (
 )
 
 from node.p2p import muxer
-from tests.node.p2p.test_p2p_muxer import joined
+from tests.kit.node.muxers import joined
 
 
 def header(kind: int, flags: int, stream_id: int, length: int) -> bytes:

@@ -14,7 +14,7 @@ from node.api.view import PackageAt
 from node.cli.main import run
 from node.client import NodeClient
 from node.fetch_packages import Fetched, fetch_packages
-from tests.node.services.test_api import FakeView, client_of
+from tests.kit.node.fake_view import FakeView, client_of
 
 Answer = Callable[[httpx.Request], httpx.Response]
 URL = "http://node"

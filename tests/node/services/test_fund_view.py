@@ -35,8 +35,8 @@ from proofs.solvency import complete_holdings
 from proofs.srs import basis
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.world import ALICE, BOB, CAROL, DOLLAR, make_genesis
-from tests.node.assembly.test_own_inclusion_of_a_member import OWNERS, KeepingView, seed_of
-from tests.node.services.test_api import NOW, FakeView
+from tests.kit.node.fake_view import NOW, FakeView
+from tests.kit.node.keeping_view import FAKE_OWNERS, KeepingView, seed_of
 
 HOUSE_KEY = b"\x11" * 20
 
@@ -67,7 +67,7 @@ def world() -> FundWorld:
 @pytest.fixture
 def kept(tmp_path: Path) -> EpochHoldings:
     holdings = EpochHoldings(tmp_path / "holdings", seed_of)
-    accounts = (HeldAtEpoch(1, OWNERS[1], ((0, 5),)), HeldAtEpoch(FUND_ACCOUNT, HOUSE_KEY, ((0, 600 * DOLLAR),)))
+    accounts = (HeldAtEpoch(1, FAKE_OWNERS[1], ((0, 5),)), HeldAtEpoch(FUND_ACCOUNT, HOUSE_KEY, ((0, 600 * DOLLAR),)))
     holdings.keep(HeldOfEpoch(1, 5, ("cash:USD", "position:BTC-PERP"), accounts))
     return holdings
 

@@ -1,7 +1,5 @@
 """Rules of the margin routes: a member sees its own margins explained and simulated, hostile shocks are refused."""
 
-import json
-import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,15 +9,13 @@ import msgspec
 import pytest
 
 from clearing.explanation import MarginInputs, inputs_of
-from node.api.authentication import SignedPart, authorization
 from node.api.margin_shapes import MarginView, SimulationView
 from node.api.server import build_api
-from node.api.shapes import Problem
 from node.cli.margin_of_account import shock_body
 from node.config import Api
 from tests.kit.clearing.margined import traded
 from tests.kit.clearing.world import BTC, BTC_PERP, USD, WETH_1
-from tests.node.services.test_api import ALICE, BOB, NETWORK, NOW, FakeView
+from tests.kit.node.fake_view import BOB, NOW, FakeView, asked, status_and_code
 
 WORLD = traded()
 
@@ -36,18 +32,6 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = build_api(MarginedView(), Api(requests_burst=100_000), lambda: NOW)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node") as made:
         yield made
-
-
-async def asked(client: httpx.AsyncClient, target: str, key: bytes = ALICE, body: Any = None) -> httpx.Response:
-    data = b"" if body is None else json.dumps(body).encode()
-    method = "GET" if body is None else "POST"
-    value = authorization(NETWORK, key, SignedPart(method, target, data), NOW, secrets.token_bytes(32))
-    headers = {"Authorization": value, "Content-Type": "application/json"}
-    return await client.request(method, target, content=data or None, headers=headers)
-
-
-def code_of(response: httpx.Response) -> tuple[int, str]:
-    return response.status_code, msgspec.json.decode(response.content, type=Problem).code
 
 
 async def test_a_member_sees_every_term_of_its_margin(client: httpx.AsyncClient) -> None:
@@ -76,7 +60,7 @@ async def test_a_simulation_shows_before_and_after(client: httpx.AsyncClient) ->
 async def test_anothers_margin_is_refused(client: httpx.AsyncClient, body: Any) -> None:
     for account in (1, 99):
         target = f"/v1/accounts/{account}/margin" + ("" if body is None else "/simulate")
-        assert code_of(await asked(client, target, BOB, body)) == (403, "R0848")
+        assert status_and_code(await asked(client, target, BOB, body)) == (403, "R0848")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +78,7 @@ async def test_anothers_margin_is_refused(client: httpx.AsyncClient, body: Any) 
     ],
 )
 async def test_a_hostile_shock_is_refused(client: httpx.AsyncClient, body: Any, expected: tuple[int, str]) -> None:
-    assert code_of(await asked(client, "/v1/accounts/1/margin/simulate", body=body)) == expected
+    assert status_and_code(await asked(client, "/v1/accounts/1/margin/simulate", body=body)) == expected
 
 
 def test_options_of_the_command_line_make_the_request() -> None:

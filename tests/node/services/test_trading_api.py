@@ -12,9 +12,9 @@ from node.config import Api
 from node.views.trading import trading_of
 from tests.kit.clearing.desk import PRICE, VENUE, VENUE_SECRETS, Desk
 from tests.kit.clearing.world import ALICE, BOB, CAROL, codes
-from tests.node.services.test_api import ALICE as ALICE_KEY
-from tests.node.services.test_api import BOB as BOB_KEY
-from tests.node.services.test_api import NOW, FakeView, signed
+from tests.kit.node.fake_view import ALICE as ALICE_KEY
+from tests.kit.node.fake_view import BOB as BOB_KEY
+from tests.kit.node.fake_view import NOW, FakeView, signed
 
 TARGET = f"/v1/accounts/{ALICE}/trading"
 

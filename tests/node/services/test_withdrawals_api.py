@@ -22,9 +22,9 @@ from node.views.withdrawals import TOLD, withdrawals_of
 from node.withdrawal_tools import in_lines
 from tests.kit.clearing.gated import GATE, cancellation, gated, not_executed
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, DOLLAR, USDC_1, World
-from tests.node.services.test_api import ALICE as ALICE_KEY
-from tests.node.services.test_api import BOB as BOB_KEY
-from tests.node.services.test_api import NETWORK, NOW, FakeView, signed
+from tests.kit.node.fake_view import ALICE as ALICE_KEY
+from tests.kit.node.fake_view import BOB as BOB_KEY
+from tests.kit.node.fake_view import NETWORK, NOW, FakeView, signed
 
 TARGET = f"/v1/accounts/{ALICE}/withdrawals"
 

@@ -17,7 +17,7 @@ from clearing.margin.parameters import SPAN_SIXTEEN, RiskParameters
 from node.keys.ring import open_node_keys
 from node.store.store import Store
 from node.testnet import Testnet, create_testnet
-from tests.ports import free_ports
+from tests.kit.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 EPOCH = 8

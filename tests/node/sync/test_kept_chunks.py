@@ -13,9 +13,8 @@ from consensus.sync.messages import CHUNK_BYTES, ChunkRequest, Manifest, SyncMes
 from node.store.store import Store
 from node.sync.kept_chunks import KeptChunks
 from node.sync.state_sync import StateSync
-from tests.node.sync.test_state_sync import NEWEST, World, copy_of, joined_through, origin, world
+from tests.kit.node.state_sync import NEWEST, World, copy_of, joined_through
 
-__all__ = ["origin", "world"]
 CHUNKS = 24
 DATA = Random(8).randbytes(CHUNKS * CHUNK_BYTES - 17)
 Lie = Callable[[SyncMessage, SyncMessage | None], SyncMessage | None]

@@ -20,8 +20,8 @@ from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica
 from node.consensus.sign_state import SignGuard, SignStateFile
 from node.consensus.wal import WalFile
-from tests.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
-from tests.adversaries.registry import make_adversary
+from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
+from tests.kit.adversaries.registry import make_adversary
 from tests.sim.consensus.crypto import FakeSigner, FakeVerifier
 from tests.sim.consensus.disk import MachineDied, SimDisk
 from tests.sim.consensus.signer import SimSigner

@@ -7,7 +7,7 @@ disk; everybody may crash, lose packets, be cut off or have a wrong clock.
 from random import Random
 
 from consensus.replica import ReplicaConfig
-from tests.adversaries.registry import ADVERSARIES
+from tests.kit.adversaries.registry import ADVERSARIES
 from tests.sim.consensus.network import Faults
 
 ROTTEN = "rotten disk"

@@ -9,8 +9,8 @@ from consensus.messages import Block, CertificateMessage, Message, Proposal, Vot
 from consensus.outputs import Lane, Output, Send
 from consensus.replica import Replica
 from consensus.sending.own import seal
-from tests.adversaries.blocks import other_block, proposal_of
-from tests.adversaries.context import Adversary, AdversaryContext
+from tests.kit.adversaries.blocks import other_block, proposal_of
+from tests.kit.adversaries.context import Adversary, AdversaryContext
 
 
 @dataclass

@@ -7,8 +7,8 @@ from consensus.core.state import Step
 from consensus.messages import Extension, Proposal, Vote
 from consensus.outputs import Lane, Output, Send
 from consensus.sending.own import seal
-from tests.adversaries.blocks import broken_block, other_block, proposal_of
-from tests.adversaries.context import Adversary, AdversaryContext, like
+from tests.kit.adversaries.blocks import broken_block, other_block, proposal_of
+from tests.kit.adversaries.context import Adversary, AdversaryContext, like
 
 AWAKE_MS_MAX = 4000
 MADE_UP = b"\xaa" * 32

@@ -19,8 +19,8 @@ from consensus.messages import (
 )
 from consensus.outputs import Lane, Output, Send
 from consensus.sending.own import seal
-from tests.adversaries.blocks import broken_block, proposal_of
-from tests.adversaries.context import Adversary, AdversaryContext, like, read_any
+from tests.kit.adversaries.blocks import broken_block, proposal_of
+from tests.kit.adversaries.context import Adversary, AdversaryContext, like, read_any
 
 KEPT = 32
 

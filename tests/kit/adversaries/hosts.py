@@ -6,7 +6,7 @@ from random import Random
 
 from consensus.log.wal import Record
 from consensus.outputs import Broadcast, Output, Persist, Send
-from tests.adversaries.context import Adversary, AdversaryContext
+from tests.kit.adversaries.context import Adversary, AdversaryContext
 
 DELAY_MS_MAX = 3000
 

@@ -6,7 +6,7 @@ from bridge.deploy import deploy_solvency_verifier
 from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from proofs.onchain.keys import EpochKeys, certified_digest
-from tests.bridge.contracts.vault_chain import USER, Signers, VaultChain
+from tests.kit.bridge.vault_chain import USER, Signers, VaultChain
 from tests.proofs.onchain_epoch import Epoch
 
 

@@ -15,7 +15,7 @@ from consensus.messages import CommittedBlock
 from node.epochs.service import write_package
 from proofs.epoch import commit_epoch, prove_epoch
 from tests.kit.clearing.world import BTC, ETH, World, reports
-from tests.node.assembly.station import MARKET, QuickProver, Station, time_of
+from tests.kit.node.station import MARKET, QuickProver, Station, time_of
 
 CARRIED = MARKET.epoch_blocks + MARKET.snapshot_delay_blocks
 """The height whose header carries the first epoch."""

@@ -41,7 +41,7 @@ from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld, default_genes
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, of_kind, secret
-from tests.node.assembly.station import Home, Station
+from tests.kit.node.station import Home, Station
 
 LIQUIDATION = LiquidationTerms(
     auction_blocks=6,

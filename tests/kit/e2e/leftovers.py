@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MARK = "CROSSCLEAR_E2E_RUN"
 """Set in the environment of a run; every process that it starts inherits it."""
 PATIENCE_SECONDS = 600

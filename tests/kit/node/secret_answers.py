@@ -6,8 +6,7 @@ import httpx
 
 from node.api.server import build_api
 from node.config import Api
-from tests.node.services.test_api import ALICE, NOW, FakeView
-from tests.node.services.test_margin_api import asked, code_of
+from tests.kit.node.fake_view import ALICE, NOW, FakeView, asked, status_and_code
 
 
 async def ask_view(view: FakeView, target: str, key: bytes = ALICE, **settings: Any) -> httpx.Response:
@@ -18,4 +17,4 @@ async def ask_view(view: FakeView, target: str, key: bytes = ALICE, **settings: 
 
 def problem(response: httpx.Response) -> tuple[int, str]:
     assert response.headers["cache-control"] == "no-store"
-    return code_of(response)
+    return status_and_code(response)

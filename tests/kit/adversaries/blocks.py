@@ -15,7 +15,7 @@ from consensus.application import Application, AppRoots, BlockContext, Misbehavi
 from consensus.blocks.executor import BlockExecutor
 from consensus.messages import Block, Evidence, Proposal
 from consensus.replica import Replica
-from tests.adversaries.context import Adversary, AdversaryContext
+from tests.kit.adversaries.context import Adversary, AdversaryContext
 
 
 class OtherPayload:

@@ -19,7 +19,7 @@ from node.keys.files import read_password
 from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
 from node.replay import Replayed, replay, state_salt
 from node.store.block_log import read_block_log
-from tests.e2e.leftovers import ROOT
+from tests.kit.e2e.leftovers import ROOT
 
 
 @dataclass(frozen=True)

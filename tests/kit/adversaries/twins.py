@@ -9,8 +9,8 @@ from consensus.height import HeightRun
 from consensus.messages import CertificateMessage, Message, Proposal, Vote, read_envelope
 from consensus.outputs import Broadcast, Output, Send, StartTimer
 from consensus.pace.timeouts import PAPER_TIMERS, TimerKind
-from tests.adversaries.blocks import other_executor
-from tests.adversaries.context import Adversary, AdversaryContext, read_any
+from tests.kit.adversaries.blocks import other_executor
+from tests.kit.adversaries.context import Adversary, AdversaryContext, read_any
 
 
 class Twins(Adversary):

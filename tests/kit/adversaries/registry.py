@@ -1,11 +1,11 @@
 """Adversaries by name, as seeds and manifests call them."""
 
-from tests.adversaries.context import Adversary, AdversaryContext
-from tests.adversaries.forgers import Forger, Impersonator
-from tests.adversaries.hosts import DiskCorrupting, Hider, Slow
-from tests.adversaries.splitters import LockSplitter
-from tests.adversaries.twins import Twins
-from tests.adversaries.voters import Amnesiac, BadShare, ClockSkewed, DoubleVoter, Equivocator, Nuller, Sleeper
+from tests.kit.adversaries.context import Adversary, AdversaryContext
+from tests.kit.adversaries.forgers import Forger, Impersonator
+from tests.kit.adversaries.hosts import DiskCorrupting, Hider, Slow
+from tests.kit.adversaries.splitters import LockSplitter
+from tests.kit.adversaries.twins import Twins
+from tests.kit.adversaries.voters import Amnesiac, BadShare, ClockSkewed, DoubleVoter, Equivocator, Nuller, Sleeper
 
 ADVERSARIES: dict[str, type[Adversary]] = {
     "equivocator": Equivocator,

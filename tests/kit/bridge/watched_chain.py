@@ -1,0 +1,201 @@
+"""Real chains for the adapter's tests: anvil, a contract that says whatever it is told, endpoints that lie."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from bridge.chain import FinalityPolicy, WatchedChain
+from bridge.cursor import FileFactStore
+from bridge.evm.events import DEPOSITED, WITHDRAWN, Deposited, rolled_deposits_hash
+from bridge.quorum import EndpointQuorum
+from bridge.rpc import Call, Endpoint, Result
+from bridge.watcher import Watcher
+from clearing.base.codec import u256
+from clearing.base.errors import RemoteFault
+from clearing.facts import CustodySeen, DepositSeen, Fact, WithdrawalExecuted
+from node.devnet.anvil import Anvil
+from tests.kit.chains import anvil, anvil_binary
+
+__all__ = ["anvil", "anvil_binary"]
+
+CHAIN_ID = 31337
+SENDER = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+TOKEN = bytes.fromhex("70" * 20)
+# Calldata of 128 bytes and more: four topics, then data, emitted as one log. Shorter: the storage word whose key is
+# the selector, as the answer to any view.
+EMITTER = bytes.fromhex(
+    "60803610602457608036036080600037606035604035602035600035608036036000a4005b60003560e01c5460005260206000f3"
+)
+
+
+def word(address: bytes) -> bytes:
+    return address.rjust(32, b"\0")
+
+
+@dataclass
+class Chain:
+    """Drives one anvil."""
+
+    anvil: Anvil
+    emitter: bytes = b""
+    rolled: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return self.anvil.url
+
+    def rpc(self, method: str, *params: object) -> Any:
+        return self.anvil.rpc(method, *params)
+
+    def mine(self, blocks: int = 1) -> None:
+        self.rpc("anvil_mine", hex(blocks))
+
+    @property
+    def head(self) -> int:
+        return int(str(self.rpc("eth_blockNumber")), 16)
+
+    @property
+    def final(self) -> int:
+        return int(self.rpc("eth_getBlockByNumber", "finalized", *[False])["number"], 16)
+
+    def send(self, data: bytes, to: bytes | None = None) -> dict:
+        """One transaction in a block of its own; its receipt."""
+        fields = {"from": SENDER, "data": "0x" + data.hex(), "gas": hex(2_000_000)}
+        if to is not None:
+            fields["to"] = "0x" + to.hex()
+        return self.receipt(self.rpc("eth_sendTransaction", fields))
+
+    def receipt(self, sent: str) -> dict:
+        """Automine is a task of its own, so the receipt may come a moment after the answer."""
+        while (receipt := self.rpc("eth_getTransactionReceipt", sent)) is None:
+            time.sleep(0.002)
+        return receipt
+
+    def deploy_emitter(self) -> WatchedChain:
+        size = len(EMITTER)
+        init = bytes.fromhex(f"60{size:02x}600c60003960{size:02x}6000f3") + EMITTER
+        receipt = self.send(init)
+        self.emitter = bytes.fromhex(receipt["contractAddress"][2:])
+        return WatchedChain(
+            chain_id=CHAIN_ID,
+            vault=self.emitter,
+            deployment_block=int(receipt["blockNumber"], 16),
+            tokens=(),
+            finality=FinalityPolicy(quorum=1),
+            custody_stride=1_000_000,
+            poll_seconds=0.01,
+        )
+
+    def emit(self, topics: Sequence[bytes], data: bytes) -> dict:
+        return self.send(b"".join(topics) + data, self.emitter)
+
+    def deposit_log(self, nonce: int, account: int = 7, amount: int = 1000) -> tuple[tuple[bytes, ...], bytes]:
+        """What the vault would emit: the hash continues that of the nonce before, as this chain emitted it last."""
+        event = Deposited(nonce, TOKEN, account, amount, b"\x11" * 20, b"")
+        self.rolled[nonce] = rolled_deposits_hash(self.rolled.get(nonce - 1, bytes(32)), event)
+        topics = (DEPOSITED, u256(nonce), word(TOKEN), u256(account))
+        return topics, u256(amount) + word(event.sender) + self.rolled[nonce]
+
+    def deposited(self, nonce: int, account: int = 7, amount: int = 1000) -> dict:
+        return self.emit(*self.deposit_log(nonce, account, amount))
+
+    def deposit_in_next_block(self, nonce: int) -> str:
+        """With automine off: the hash of a deposit that waits."""
+        topics, data = self.deposit_log(nonce)
+        calldata = (b"".join(topics) + data).hex()
+        fields = {"from": SENDER, "to": "0x" + self.emitter.hex(), "data": "0x" + calldata, "gas": hex(200_000)}
+        return str(self.rpc("eth_sendTransaction", fields))
+
+    def withdrawn(self, nonce: int, amount: int = 10) -> dict:
+        return self.emit((WITHDRAWN, u256(nonce), word(TOKEN), word(b"\x22" * 20)), u256(amount))
+
+
+@dataclass
+class Liar:
+    """An endpoint that passes on what a true one says, altered by `alter(call, result)`, or is lost."""
+
+    true: Endpoint
+    alter: Callable[[Call, Result], Result] = lambda call, result: result
+    lost: bool = False
+    silent: bool = False
+    name: str = "liar"
+    asked: list[str] = field(default_factory=list)
+
+    async def batch(self, calls: Sequence[Call]) -> list[Result]:
+        self.asked += [call.method for call in calls]
+        if self.lost:
+            from bridge.codes import BridgeCode
+
+            raise RemoteFault(BridgeCode.ENDPOINT_UNREACHABLE, self.name)
+        if self.silent:
+            await trio.sleep_forever()
+        results = await self.true.batch(calls)
+        return [self.alter(call, result) for call, result in zip(calls, results, strict=True)]
+
+
+class Watch:
+    """A watcher with a list for what it emits. `until_quiet` polls until nothing is new."""
+
+    def __init__(self, chain: WatchedChain, sources: Sequence[object], folder: Path) -> None:
+        self.facts: list[Fact] = []
+        self.store = FileFactStore(folder)
+        self.quorum = EndpointQuorum(sources, chain.finality.quorum)
+
+        async def emit(fact: Fact) -> None:
+            self.facts.append(fact)
+
+        self.watcher = Watcher(chain, self.quorum, self.store, emit)
+
+    async def until_quiet(self) -> None:
+        while await self.watcher.step():
+            pass
+
+    @property
+    def deposits(self) -> list[DepositSeen]:
+        return [fact for fact in self.facts if isinstance(fact, DepositSeen)]
+
+    @property
+    def nonces(self) -> list[int]:
+        return [fact.nonce for fact in self.deposits]
+
+    @property
+    def withdrawals(self) -> list[WithdrawalExecuted]:
+        return [fact for fact in self.facts if isinstance(fact, WithdrawalExecuted)]
+
+    @property
+    def custody(self) -> list[CustodySeen]:
+        return [fact for fact in self.facts if isinstance(fact, CustodySeen)]
+
+
+@pytest.fixture
+def chain(anvil: Callable[..., Anvil]) -> Chain:
+    """A fresh chain for each test: it starts in 30 ms."""
+    return Chain(anvil(CHAIN_ID))
+
+
+@pytest.fixture
+async def endpoint(chain: Chain) -> Endpoint:
+    async with Endpoint(chain.url) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Callable[..., Watch]:
+    """`watch(chain, *sources)`: a watcher over these endpoints, its store under the test's folder."""
+    return lambda chain, *sources: Watch(chain, sources, tmp_path / "store")
+
+
+@pytest.fixture
+def liar(endpoint: Endpoint) -> Callable[..., Liar]:
+    """`liar(alter)`: an endpoint before the test's chain that alters answers."""
+    return lambda *args, **named: Liar(endpoint, *args, **named)
+
+
+@pytest.fixture
+def within() -> Callable[[float], trio.CancelScope]:
+    return trio.move_on_after

@@ -1,0 +1,23 @@
+"""The genesis that a devnet would make."""
+
+from clearing.base import bls, ed25519
+from clearing.base.validators import Validator, ValidatorSet
+from clearing.genesis import Genesis
+from node.devnet.genesis import DeployedChain, MemberIdentity, build_genesis
+from node.devnet.market import Market
+
+
+def genesis_of(market: Market) -> Genesis:
+    secret = bls.secret_from_seed(b"\1" * 32)
+    one = Validator(ed25519.public_key(b"\1" * 32), bls.public_key(secret), 1, bls.prove_possession(secret))
+    tokens = {"USDC": b"\x11" * 20, "WETH": b"\x12" * 20}
+    chains = tuple(DeployedChain(31337 + at, f"chain{at}", bytes([at + 1]) * 20, 0, tokens) for at in range(2))
+    return build_genesis(
+        market,
+        name="devnet",
+        time_ms=1_584_000_000_000,
+        validators=ValidatorSet((one,)),
+        chains=chains,
+        house=MemberIdentity(0, "house", b"\xaa" * 20),
+        members=tuple(MemberIdentity(at, f"member{at}", bytes([at]) * 20) for at in range(1, 9)),
+    )

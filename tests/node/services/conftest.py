@@ -1,0 +1,5 @@
+"""What tests of the services share."""
+
+from tests.kit.node.recorded import recorded
+
+__all__ = ["recorded"]
