@@ -32,7 +32,7 @@ from node.keys.files import read_password
 from node.keys.ring import KIND_OF, PASSWORD_FILE, Purpose, read_key
 from node.replay import replay, state_salt
 from node.store.block_log import block_log_network, read_block_log, write_block_log
-from tests.clearing.state.world import SALT
+from tests.kit.clearing.world import SALT
 from tests.sim.clearing.signatures import looked_up
 from tests.sim.clearing.story import Story
 
