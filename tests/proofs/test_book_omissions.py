@@ -35,9 +35,9 @@ from proofs.solvency import auxiliary_slots
 from proofs.srs import basis
 from proofs.transcript import Transcript
 from proofs.verify import verify_package
-from tests.proofs.forgers.linear import Forger, Forgery
-from tests.proofs.forgers.weakened import leaving_out, without_names_of_challenges, without_protocol
-from tests.proofs.test_transcript_omissions import honest
+from tests.kit.proofs.forgers.linear import Forger, Forgery
+from tests.kit.proofs.forgers.weakened import leaving_out, without_names_of_challenges, without_protocol
+from tests.kit.proofs.omissions import honest
 
 N = 256
 POINTS = basis(N)

@@ -18,7 +18,7 @@ from proofs.linear import challenges
 from proofs.linear.statement import LinearStatement
 from proofs.polynomial import Poly
 from proofs.transcript import Transcript
-from tests.proofs.cheating import CheatingProver, Secret, believed, bytes_of, heaps_of, secret, state
+from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, heaps_of, secret, state
 
 LAYOUT = lay_out(
     256,

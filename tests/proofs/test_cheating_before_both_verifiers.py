@@ -9,10 +9,10 @@ import pytest
 from proofs.field import ORDER, SCALAR_BYTES
 from proofs.group import decode_point, encode_point
 from proofs.linear.encoding import read_proof
-from tests.proofs.cheating import CheatingProver, believed, bytes_of, heaps_of, secret, state
-from tests.proofs.slow_verifier import plain_statement, slow_verify
-from tests.proofs.test_cheating_encodings import ENCODINGS, POINTS, torsion, with_point
-from tests.proofs.test_cheating_ranges import GOOD, LAYOUT, LIES, WAYS
+from tests.kit.proofs.bad_points import ENCODINGS, POINTS, torsion, with_point
+from tests.kit.proofs.bad_ranges import GOOD, LAYOUT, LIES, WAYS
+from tests.kit.proofs.cheating import CheatingProver, believed, bytes_of, heaps_of, secret, state
+from tests.kit.proofs.slow_verifier import plain_statement, slow_verify
 
 COMPLETE = os.environ.get("CROSSCLEAR_COMPLETE") == "1"
 """Each case takes a second or two: the ordinary run takes a sample."""

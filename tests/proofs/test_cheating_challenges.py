@@ -10,7 +10,7 @@ from proofs.linear import challenges
 from proofs.linear.verifier import verify
 from proofs.polynomial import Poly, interpolate
 from proofs.transcript import Transcript
-from tests.proofs.cheating import CheatingProver, believed, heaps_of, secret, state
+from tests.kit.proofs.cheating import CheatingProver, believed, heaps_of, secret, state
 
 N = 256
 LAYOUT = lay_out(N, (SlotRange(8, 2**63), SlotRange(7, 0)), (RowRange(8, ((0, 1), (1, 3)), 10, shortfall=True),))

@@ -10,8 +10,8 @@ from proofs.field import ORDER, inverse
 from proofs.group import encode_point, infinity
 from proofs.package import commitments_root, read_package, write_package
 from proofs.verify import Verdict, verify_package
-from tests.proofs.cheated_cover import ForgedLink, Forger, lying
-from tests.proofs.stressed import N, seeds_of, snapshot_of
+from tests.kit.proofs.cheated_cover import ForgedLink, Forger, lying
+from tests.kit.proofs.stressed import N, seeds_of, snapshot_of
 
 replace = msgspec.structs.replace
 BOOK = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP

@@ -15,7 +15,7 @@ from proofs.custody import Standing, check_custody
 from proofs.errors import ProofCode, Refused
 from proofs.package import read_package, write_package
 from proofs.verify import verify_package
-from tests.proofs.evm_state import Chain
+from tests.kit.proofs.evm_state import Chain
 
 replace = msgspec.structs.replace
 

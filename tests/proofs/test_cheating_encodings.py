@@ -17,35 +17,16 @@ from proofs.group import GENERATOR, decode_point, encode_point, infinity, multi_
 from proofs.layout import RowRange, SlotRange, lay_out
 from proofs.linear import encoding, verifier
 from proofs.linear.batch import verify_batch
-from proofs.linear.encoding import read_proof, write_proof
+from proofs.linear.encoding import read_proof
 from proofs.linear.verifier import verify
 from proofs.srs import basis
 from proofs.transcript import Transcript
-from tests.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
+from tests.kit.proofs.bad_points import ENCODINGS, POINTS, torsion, with_point
+from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
 
 N = 256
 LAYOUT = lay_out(N, (SlotRange(8, 2**63), SlotRange(7, 0)), (RowRange(8, ((0, 1), (1, 3)), 10, shortfall=True),))
-COFACTOR = 0x396C8C005555E1568C00AAAB0000AAAB
 SMALL_PRIMES = (3, 11, 10177)
-INFINITY = bytes([0xC0]) + bytes(47)
-
-
-def torsion(order: int) -> G1Point:
-    """A point of the curve of this small prime order."""
-    power = 1
-    while COFACTOR % (order * power) == 0:
-        power *= order
-    for x in range(1, 50):
-        try:
-            found = G1Point.from_compressed_bytes_unchecked(bytes([0x80]) + x.to_bytes(47, "big"))
-        except ValueError:
-            continue
-        found = multiply_small(multiply_small(found, ORDER), COFACTOR // power)
-        if found != infinity():
-            while (following := multiply_small(found, order)) != infinity():
-                found = following
-            return found
-    raise AssertionError(order)
 
 
 def lenient(data: bytes, at: str) -> G1Point:
@@ -76,26 +57,6 @@ def good():
     own = secret(LAYOUT, (100, 5))
     statement = state(LAYOUT, [own])
     return statement, CheatingProver(statement, [own]).prove()
-
-
-def with_point(proof: bytes, name: str, data: bytes) -> bytes:
-    found = read_proof(proof, 1, 1)
-    if name in ("c_d", "c_f"):
-        return write_proof(replace(found, parts=(replace(found.parts[0], **{name: (data,)}),)))
-    return write_proof(replace(found, **{name: data}))
-
-
-POINTS = ("c_d", "c_f", "c_m", "c_s", "c_t1", "c_t2", "pi_1", "pi_2")
-ENCODINGS = {
-    "infinity": INFINITY,
-    "infinity with trailing bytes": bytes([0xC0]) + b"\x01" * 47,
-    "infinity with a sign": bytes([0xE0]) + bytes(47),
-    "no point of the curve": bytes([0x80]) + bytes(46) + b"\x01",
-    "a point outside of the subgroup": bytes([0x80]) + bytes(46) + b"\x04",
-    "a coordinate beyond the field": bytes([0x9A]) + b"\xff" * 47,
-    "no flag of compression": bytes([0x1A]) + bytes(47),
-    "zeros": bytes(48),
-}
 
 
 @pytest.mark.parametrize("name", POINTS)

@@ -30,7 +30,7 @@ from proofs.srs import Basis, basis
 from proofs.standalone_prover import prove_account
 from proofs.transcript import Transcript
 from proofs.verify import OwnAccount, verify_package
-from tests.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
+from tests.kit.proofs.cheating import CheatingProver, Secret, believed, bytes_of, secret, state
 
 N = 256
 POINTS = basis(N)

@@ -14,8 +14,8 @@ from proofs.solvency import layout_of
 from proofs.verdict import printable
 from proofs.verify import OwnAccount, verify_package
 from proofs.words import claim_of
-from tests.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
-from tests.proofs.cheating import bytes_of
+from tests.kit.proofs.cheated_package import cheated, lying, secrets_of, signed_anew
+from tests.kit.proofs.cheating import bytes_of
 
 replace = msgspec.structs.replace
 

@@ -8,7 +8,7 @@ from clearing.margin.snapshot import CustodyTerm
 from proofs.errors import ProofCode
 from proofs.package import read_package
 from proofs.verify import Verdict
-from tests.proofs.cheated_package import cheated, lying, secrets_of
+from tests.kit.proofs.cheated_package import cheated, lying, secrets_of
 
 replace = msgspec.structs.replace
 

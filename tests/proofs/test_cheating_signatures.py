@@ -11,7 +11,7 @@ from proofs.errors import ProofCode
 from proofs.group import encode_point, infinity
 from proofs.package import read_package, write_package
 from proofs.verify import verify_package
-from tests.proofs.cheated_package import signed_anew
+from tests.kit.proofs.cheated_package import signed_anew
 
 replace = msgspec.structs.replace
 

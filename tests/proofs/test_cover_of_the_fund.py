@@ -16,31 +16,16 @@ from proofs.commitment import blinders
 from proofs.cover.prover import prove_cover
 from proofs.cover.terms import cover_of
 from proofs.cover.verifier import check_cover
-from proofs.epoch import commit_epoch, context_of, prove_epoch
+from proofs.epoch import commit_epoch, context_of
 from proofs.group import decode_point
 from proofs.linear.witness import make_witness
 from proofs.outside import cover_limits
-from proofs.package import commitments_root
 from proofs.solvency import DOMAIN, check_statement, complete_holdings, layout_of
 from proofs.transcript import Transcript
 from proofs.verify import verify_package
 from tests.kit.clearing.world import make_genesis
-from tests.proofs.stressed import NETWORK, PARAMETERS, STRESSES, N, seeds_of, snapshot_of
-
-LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP
-    1: (9 * 10**9, 0, 5_000, 0, 0),
-    2: (10**9, 200_000, 0, 0, -2_000),
-    3: (7 * 10**9, 0, -4_000, 10, 0),
-    4: (6 * 10**9, 0, 3_500, 0, 1_000),
-    5: (3 * 10**9, 10_000, 0, 0, 0),
-}
-MEMBERS = {1: 11, 2: 11, 3: 12, 4: 13, 5: 14}
-
-
-def package_of(market, shot, **options):
-    keys = seeds_of([each.account for each in shot.accounts])
-    root = commitments_root(shot.statement, commit_epoch(shot, keys, N), N)
-    return prove_epoch(shot, keys, *market.certified(root), domain=N, **options)
+from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
+from tests.kit.proofs.stressed import NETWORK, PARAMETERS, STRESSES, N, seeds_of, snapshot_of
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +35,7 @@ def shot():
 
 @pytest.fixture(scope="module")
 def covered(market, shot):
-    return package_of(market, shot)
+    return levered_package(market, shot)
 
 
 def test_a_fund_that_covers_its_two_largest_members_is_shown_to(covered, shot):
@@ -75,7 +60,7 @@ def test_without_the_cover_terms_in_the_root_a_larger_fund_is_shown(market, shot
 
     with monkeypatch.context() as patch:
         patch.setattr(RiskStatement, "digest", digest)
-        data = package_of(market, msgspec.structs.replace(short, statement=shown))
+        data = levered_package(market, msgspec.structs.replace(short, statement=shown))
         assert verify_package(data, network=NETWORK).ok
     assert verify_package(data, network=NETWORK).failed == "roots"
 

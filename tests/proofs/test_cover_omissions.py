@@ -29,11 +29,11 @@ from proofs.solvency import complete_holdings, layout_of
 from proofs.srs import basis
 from proofs.transcript import Transcript
 from proofs.verify import verify_package
-from tests.proofs.forgers.lattice import small_solution
-from tests.proofs.forgers.link import LinkForger
-from tests.proofs.forgers.weakened import leaving_out, without_names_of_challenges
-from tests.proofs.stressed import NETWORK, N, seeds_of, snapshot_of
-from tests.proofs.test_cover_of_the_fund import LEVERED, MEMBERS
+from tests.kit.proofs.forgers.lattice import small_solution
+from tests.kit.proofs.forgers.link import LinkForger
+from tests.kit.proofs.forgers.weakened import leaving_out, without_names_of_challenges
+from tests.kit.proofs.levered import LEVERED, MEMBERS
+from tests.kit.proofs.stressed import NETWORK, N, seeds_of, snapshot_of
 
 
 @dataclass

@@ -31,7 +31,7 @@ from proofs.verify import verify_package
 from proofs.view import view_of
 from tests.kit.clearing.guarded import guarded
 from tests.kit.evm_state import MadeState
-from tests.proofs.proven_custody import proven, words_of
+from tests.kit.proofs.proven_custody import proven, words_of
 
 FLAGGED = BalanceWord(BalanceOrder.SLOT_FIRST, u256(9), 255)
 

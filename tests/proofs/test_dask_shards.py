@@ -17,7 +17,7 @@ from proofs.package import commitments_root
 from proofs.prover_pool import LocalProverPool
 from proofs.shard_workers import SHARD_ACCOUNTS_MIN, Progress, ProgressBoard, ShardWorkers
 from proofs.verify import verify_package
-from tests.proofs.test_shard_workers import LAYOUT, build
+from tests.kit.proofs.shards import LAYOUT, build
 
 
 def started(protocol: str, workers: int, security: Security | None = None) -> LocalCluster:

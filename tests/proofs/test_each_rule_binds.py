@@ -9,15 +9,7 @@ from clearing.margin.joint import JointCredit
 from clearing.margin.rows import account_holdings, build_snapshot, shortfall_of
 from clearing.margin.snapshot import AccountHoldings
 from proofs.verify import verify_package
-from tests.proofs.test_rules_of_the_requirement import (
-    ARRAYS,
-    INDEX,
-    INSTRUMENTS,
-    NOW_MS,
-    PARAMETERS,
-    WETH,
-    statement_for,
-)
+from tests.kit.proofs.requirement import ARRAYS, INDEX, INSTRUMENTS, NOW_MS, PARAMETERS, WETH, statement_for
 
 replace = msgspec.structs.replace
 (BTC, ETH), (IMPACT, SLIPPAGE) = PARAMETERS.groups, PARAMETERS.charges

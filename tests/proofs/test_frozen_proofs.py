@@ -5,8 +5,6 @@ A vector is written once for a format version and never again (`tests/vectors/pr
 
 import hashlib
 import json
-from itertools import count
-from pathlib import Path
 
 from proofs.field import ORDER
 from proofs.group import encode_point
@@ -16,14 +14,7 @@ from proofs.standalone import verify_standalone
 from proofs.standalone_prover import prove_account
 from proofs.transcript import Transcript
 from proofs.verify import OwnAccount, verify_package
-
-VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "proofs" / "v1"
-
-
-def counted_scalars():
-    """Blinders for vectors only: SHA-256 of a counter."""
-    numbers = count()
-    return lambda: int.from_bytes(hashlib.sha512(b"vector" + next(numbers).to_bytes(8, "big")).digest(), "big") % ORDER
+from tests.kit.proofs.frozen import VECTORS, counted_scalars
 
 
 def test_the_frozen_files_are_the_ones_that_were_frozen():
@@ -48,7 +39,7 @@ def test_the_frozen_package_with_every_part_verifies_and_says_so():
 
 
 def test_the_prover_still_writes_the_frozen_package_with_every_part():
-    from tests.proofs.write_vectors import whole_package  # which imports this module
+    from tests.kit.proofs.write_vectors import whole_package  # which imports this module
 
     assert whole_package() == (VECTORS / "every-part.ccp").read_bytes()
 
@@ -63,7 +54,7 @@ def test_the_frozen_package_under_every_rule_verifies():
 
 
 def test_the_prover_still_writes_the_frozen_package_under_every_rule():
-    from tests.proofs.write_vectors import package_under_every_rule  # which imports this module
+    from tests.kit.proofs.write_vectors import package_under_every_rule  # which imports this module
 
     assert package_under_every_rule() == (VECTORS / "every-rule.ccp").read_bytes()
 

@@ -16,7 +16,7 @@ from proofs.package import read_package
 from proofs.verify import verify_package
 from tests.kit.clearing.fund import TERMS, FundWorld, fund_genesis
 from tests.kit.clearing.world import ALICE, BOB, BTC_PERP, CAROL, DOLLAR, of_kind
-from tests.proofs.slow_package import failed_check
+from tests.kit.proofs.slow_package import failed_check
 
 
 def funded_world(paying: bool) -> FundWorld:

@@ -17,7 +17,7 @@ from proofs.standalone_prover import make_standalone, prove_account
 from proofs.verdict import DETAIL_MAX, printable
 from proofs.verify import OwnAccount, verify_package
 from proofs.view import view_of
-from tests.proofs.test_hostile_packages import changed, places
+from tests.kit.proofs.hostile import changed, places
 
 quick = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -8,34 +8,11 @@ from clearing.base.codec import encode
 from clearing.margin.snapshot import RiskStatement
 from proofs.package import commitments_root, read_package, write_package
 from proofs.verify import verify_package
+from tests.kit.proofs.hostile import changed, places
 
-EXTREMES = (0, 1, -1, 2, 255, 256, 2**31, 2**32 - 1, 2**62, 2**63 - 1, 1 - 2**63)
 quick = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-
-
-def places(value, path=()):
-    """Paths to all integers, byte strings and lists inside nested lists."""
-    if isinstance(value, list):
-        yield path
-        for index, item in enumerate(value):
-            yield from places(item, (*path, index))
-    elif isinstance(value, (int, bytes)):
-        yield path
-
-
-def changed(value, path, data):
-    """The same tree with what is at `path` replaced, dropped, doubled or reversed."""
-    if path:
-        copy = list(value)
-        copy[path[0]] = changed(copy[path[0]], path[1:], data)
-        return copy
-    if isinstance(value, list):
-        return data.draw(st.sampled_from([[], value[:-1], value + value[-1:], value[::-1]]))
-    if isinstance(value, bytes):
-        return data.draw(st.sampled_from([bytes(len(value)), b"", value + b"\0", b"\xff" * len(value)]))
-    return data.draw(st.sampled_from(EXTREMES))
 
 
 @quick

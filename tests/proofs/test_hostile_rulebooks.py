@@ -15,9 +15,9 @@ from clearing.margin.rulebook import Rulebook, read_rulebook, write_rulebook
 from clearing.margin.snapshot import Slot, SlotKind
 from proofs.errors import ProofCode
 from proofs.rulebook import check_rulebook
-from tests.proofs.stressed import RULEBOOK, snapshot_of
-from tests.proofs.test_hostile_packages import places
-from tests.proofs.test_rules_of_the_requirement import STATED as UNDER_EVERY_RULE
+from tests.kit.proofs.hostile import places
+from tests.kit.proofs.requirement import STATED as UNDER_EVERY_RULE
+from tests.kit.proofs.stressed import RULEBOOK, snapshot_of
 
 STRESSED = snapshot_of({1: (9 * 10**9, 0, 5_000, 0, 0), 2: (10**9, 200_000, 0, 0, -2_000)}, {}).statement
 STATEMENTS = (STRESSED, UNDER_EVERY_RULE)

@@ -12,8 +12,8 @@ from proofs.linear.verifier import verify
 from proofs.linear.witness import make_witness
 from proofs.package import linear_statement, read_package, write_package
 from proofs.verify import verify_package
-from tests.proofs.forgers.weakened import leaving_out
-from tests.proofs.slow_package import failed_check
+from tests.kit.proofs.forgers.weakened import leaving_out
+from tests.kit.proofs.slow_package import failed_check
 
 OWING = ((0, (-5_000, 10_000, 0, 3)), (1, (19_000, 40, -2, 0)), (5, (2_000, 700, 2, -3)))
 """The house owes cash, which its collateral backs: solvent by every row."""

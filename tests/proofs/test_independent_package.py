@@ -20,9 +20,9 @@ from proofs.srs import basis
 from proofs.standalone import verify_standalone
 from proofs.standalone_prover import prove_account
 from proofs.verify import OwnAccount, verify_package
-from tests.proofs.proven_custody import proven
-from tests.proofs.slow_package import committed, failed_check, failed_standalone
-from tests.proofs.stressed import N, seeds_of, snapshot_of
+from tests.kit.proofs.proven_custody import proven
+from tests.kit.proofs.slow_package import committed, failed_check, failed_standalone
+from tests.kit.proofs.stressed import N, seeds_of, snapshot_of
 
 replace = msgspec.structs.replace
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "proofs" / "v1"

@@ -20,8 +20,8 @@ from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
 from proofs.linear.witness import Witness, make_witness
 from proofs.srs import CEREMONY_SHA256, TAU_G2, basis
-from tests.proofs.slow_script import P, packed
-from tests.proofs.slow_verifier import CEREMONY, TAU_2, lagrange, plain_statement, slow_verify, why_refused
+from tests.kit.proofs.slow_script import P, packed
+from tests.kit.proofs.slow_verifier import CEREMONY, TAU_2, lagrange, plain_statement, slow_verify, why_refused
 
 N = 256
 LAYOUT = lay_out(

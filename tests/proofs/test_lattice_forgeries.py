@@ -20,8 +20,8 @@ from proofs.linear.statement import LinearStatement, u_values, weights_of
 from proofs.linear.verifier import Equation, verify
 from proofs.linear.witness import Witness, constraint_values, make_witness
 from proofs.srs import basis
-from tests.proofs.forgers.lattice import forge_digits, small_solution
-from tests.proofs.forgers.weakened import early_y, y_before_digits
+from tests.kit.proofs.forgers.lattice import forge_digits, small_solution
+from tests.kit.proofs.forgers.weakened import early_y, y_before_digits
 
 N = 256
 CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)

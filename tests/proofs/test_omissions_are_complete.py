@@ -8,15 +8,12 @@ import pytest
 from proofs.linear.batch import verify_batch
 from proofs.transcript import Transcript
 from proofs.verify import verify_package
-from tests.proofs import (
-    test_book_omissions,
-    test_cover_omissions,
-    test_house_owes_nothing,
-    test_transcript_omissions,
-)
-from tests.proofs.stressed import snapshot_of
-from tests.proofs.test_cover_of_the_fund import LEVERED, MEMBERS, package_of
+from tests.kit.proofs.levered import LEVERED, MEMBERS, levered_package
+from tests.kit.proofs.named import functions
+from tests.kit.proofs.omissions import PER_ACCOUNT, SHARED, honest
+from tests.kit.proofs.stressed import snapshot_of
 
+FILES = ("transcript_omissions", "book_omissions", "cover_omissions", "house_owes_nothing")
 _MESSAGE = "test_without_one_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it"
 _OF_ACCOUNT = "test_without_one_accounts_message_in_the_transcript_anything_is_proven_and_the_real_one_refuses_it"
 _LINK = "test_without_one_message_of_the_link_a_fund_covers_members_who_lack_nothing_by_its_word"
@@ -32,8 +29,8 @@ LEFT_OUT = {
     ("crossclear/linear/v1", "accounts"): "test_each_accounts_own_items_tell_how_many_there_are",
     ("crossclear/linear/v1", "account"): "test_without_the_account_one_accounts_proof_passes_for_another_account",
     ("crossclear/linear/v1", "sigma"): "test_shortfalls_left_out_are_chosen_after_the_challenges",
-    **{("crossclear/linear/v1", item): _OF_ACCOUNT for item in test_transcript_omissions.PER_ACCOUNT},
-    **{("crossclear/linear/v1", item): _MESSAGE for item in test_transcript_omissions.SHARED},
+    **{("crossclear/linear/v1", item): _OF_ACCOUNT for item in PER_ACCOUNT},
+    **{("crossclear/linear/v1", item): _MESSAGE for item in SHARED},
     ("crossclear/book/v1", "protocol"): (
         "test_without_the_protocol_an_opening_given_to_another_program_passes_for_a_book"
     ),
@@ -102,7 +99,7 @@ def absorbed(run: Callable[[], object]) -> set[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def covered(market: SimpleNamespace) -> bytes:
     """A package that tests its fund."""
-    data = package_of(market, snapshot_of(LEVERED, MEMBERS))
+    data = levered_package(market, snapshot_of(LEVERED, MEMBERS))
     assert isinstance(data, bytes)
     return data
 
@@ -110,7 +107,7 @@ def covered(market: SimpleNamespace) -> bytes:
 def test_every_item_that_packages_and_batches_absorb_is_left_out_by_a_test(
     market: SimpleNamespace, package: bytes, covered: bytes
 ) -> None:
-    claims = [test_transcript_omissions.honest() for _ in range(2)]
+    claims = [honest() for _ in range(2)]
     seen = absorbed(lambda: (verify_package(package), verify_package(covered), verify_batch(claims)))
     assert seen >= NAMES_ONLY
     assert seen - NAMES_ONLY == set(LEFT_OUT)
@@ -118,5 +115,4 @@ def test_every_item_that_packages_and_batches_absorb_is_left_out_by_a_test(
 
 @pytest.mark.parametrize("item", LEFT_OUT, ids="-".join)
 def test_the_named_test_is_there(item: tuple[str, str]) -> None:
-    modules = (test_transcript_omissions, test_book_omissions, test_cover_omissions, test_house_owes_nothing)
-    assert sum(callable(getattr(module, LEFT_OUT[item], None)) for module in modules) == 1
+    assert [name for file in FILES for name in functions(file)].count(LEFT_OUT[item]) == 1

@@ -24,7 +24,7 @@ from proofs.onchain.prover import prove_account
 from proofs.onchain.transcript import replay
 from proofs.onchain.verifier import verify_account
 from proofs.srs import basis
-from tests.proofs.onchain_epoch import Epoch, make_epoch
+from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
 
 N = 256
 

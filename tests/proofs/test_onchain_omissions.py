@@ -24,8 +24,8 @@ from proofs.onchain.leaves import Leaf, leaf_path, leaves_root, make_leaf, row_c
 from proofs.onchain.prover import prove_leaf
 from proofs.onchain.verifier import verify_account, verify_leaf
 from proofs.srs import basis
-from tests.proofs.forgers.lattice import forge_digits, small_solution
-from tests.proofs.forgers.onchain import CUTS, OnchainForger, cutting_out
+from tests.kit.proofs.forgers.lattice import forge_digits, small_solution
+from tests.kit.proofs.forgers.onchain import CUTS, OnchainForger, cutting_out
 
 N = 256
 CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)

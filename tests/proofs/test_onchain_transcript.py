@@ -19,7 +19,7 @@ from proofs.onchain.transcript import Chain
 from proofs.onchain.verifier import verify_leaf
 from proofs.polynomial import Masked, Poly, divide_by_root, polynomial
 from proofs.prover_points import commit_coefficients, commit_poly
-from tests.proofs.onchain_epoch import Epoch, make_epoch
+from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
 
 ROUNDS = ("C_m", "C_f and C_S", "C_t1 and C_t2", "claims", "openings")
 U = 1

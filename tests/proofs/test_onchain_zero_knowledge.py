@@ -26,7 +26,7 @@ from proofs.onchain.leaves import Leaf, derived_scalars, row_challenge
 from proofs.onchain.points import padded_point
 from proofs.onchain.transcript import Chain, replay
 from proofs.srs import Basis
-from tests.proofs.onchain_epoch import Epoch, make_epoch
+from tests.kit.proofs.onchain_epoch import Epoch, make_epoch
 
 N = 256
 TAU = 0xC0FFEE**9 % ORDER

@@ -22,7 +22,7 @@ from proofs.onchain.keys import EpochKeys
 from proofs.onchain.leaves import Leaf, leaves_root
 from proofs.onchain.transcript import replay
 from proofs.transcript import Transcript
-from tests.proofs.forgers.onchain import CUTS
+from tests.kit.proofs.forgers.onchain import CUTS
 
 LINEAR = ("alpha", "y", "beta", "delta", "gamma", "zeta", "r", "mu")
 ONCHAIN = ("alpha", "beta", "delta", "gamma", "zeta", "r", "mu")

@@ -122,11 +122,10 @@ Errors of several proofs that cancel in a batch
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parent
+from tests.kit.proofs.named import FOLDER, functions
 
 
 def table() -> Iterator[tuple[str, str]]:
@@ -137,11 +136,6 @@ def table() -> Iterator[tuple[str, str]]:
             yield pitfall, line.strip()
         elif line and not line.startswith(" "):
             pitfall = line
-
-
-def functions(file: str) -> dict[str, ast.FunctionDef]:
-    tree = ast.parse((FOLDER / f"test_{file}.py").read_text(encoding="utf-8"))
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("pitfall", sorted({pitfall for pitfall, _ in table()}))

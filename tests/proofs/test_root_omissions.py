@@ -31,7 +31,7 @@ from proofs.linear.witness import Witness
 from proofs.package import COMMITMENTS_TAG, EpochPackage, commitments_root, read_package, write_package
 from proofs.srs import basis
 from proofs.verify import OwnAccount, verify_package
-from tests.proofs.conftest import rulebook_of
+from tests.kit.proofs.small_market import rulebook_of
 
 Weakened = Callable[[pytest.MonkeyPatch], None]
 SOFT = {"BTC": (2, 4, (90, -70)), "ETH": (3, 5, (8, -6))}

@@ -12,30 +12,14 @@ import pytest
 
 from clearing.base.errors import LocalFault
 from proofs import shard_workers
-from proofs.commitment import commit
 from proofs.epoch import commit_epoch
-from proofs.group import encode_point
-from proofs.layout import RowRange, SlotRange, lay_out
-from proofs.linear.prover import random_scalar
 from proofs.linear.shard import ROUNDS
-from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
-from proofs.linear.witness import make_witness
 from proofs.package import commitments_root
 from proofs.prover_pool import LocalProverPool
 from proofs.shard_workers import SHARD_ACCOUNTS_MIN, Progress, ProgressBoard, ShardWorkers
-from proofs.srs import basis
 from proofs.verify import verify_package
-
-N = 256
-LAYOUT = lay_out(N, (SlotRange(8, 2**63), SlotRange(5, 2**39)), (RowRange(8, ((0, 1), (1, -90)), 0, shortfall=True),))
-
-
-def build(accounts: int):
-    witnesses = [make_witness(LAYOUT, (1_000 + i, i), 0, (random_scalar(), random_scalar())) for i in range(accounts)]
-    points = basis(N)
-    commitments = tuple(encode_point(commit(points, w.values, w.blinders)) for w in witnesses)
-    return LinearStatement(LAYOUT, bytes(32), tuple(range(accounts)), (0,) * accounts, commitments), witnesses
+from tests.kit.proofs.shards import LAYOUT, build
 
 
 def test_a_proof_spread_over_processes_verifies(monkeypatch):

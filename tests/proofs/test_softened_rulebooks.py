@@ -11,9 +11,9 @@ from clearing.ranges.parameters import RangeParameters
 from proofs.errors import ProofCode, Refused
 from proofs.rulebook import check_rulebook
 from proofs.verify import verify_package
-from tests.proofs.cheated_cover import Forger, lying
-from tests.proofs.stressed import snapshot_of
-from tests.proofs.test_rules_recomputed import PARAMETERS, changed, refused, world_of
+from tests.kit.proofs.cheated_cover import Forger, lying
+from tests.kit.proofs.recomputed import PARAMETERS, changed, refused, world_of
+from tests.kit.proofs.stressed import snapshot_of
 
 replace = msgspec.structs.replace
 LEVERED = {  # account: cash, WETH, BTC-PERP, BTC-PUT, ETH-PERP; only the first lacks anything, in a crash

@@ -26,26 +26,18 @@ from proofs.commitment import commit
 from proofs.domain import domain_of
 from proofs.errors import ProofCode, Refused
 from proofs.group import encode_point
-from proofs.layout import BASE, RowRange, SlotRange, lay_out
+from proofs.layout import BASE, RowRange, lay_out
 from proofs.linear import statement as linear_statement_module
 from proofs.linear.prover import prove, random_scalar
-from proofs.linear.statement import PROTOCOL, LinearStatement
+from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
 from proofs.linear.witness import make_witness
 from proofs.srs import basis
-from tests.proofs.forgers.linear import Forger, Forgery, is_false
-from tests.proofs.forgers.weakened import leaving_out, without_protocol
+from tests.kit.proofs.forgers.linear import Forger, is_false
+from tests.kit.proofs.forgers.weakened import leaving_out, without_protocol
+from tests.kit.proofs.omissions import CASH, LAYOUT, PER_ACCOUNT, RUINED, SHARED, TOKEN, N, honest
 
-N = 256
-CASH, TOKEN, POSITION = SlotRange(8, 2**63), SlotRange(7, 0), SlotRange(5, 2**39)
-LAYOUT = lay_out(
-    N,
-    (CASH, TOKEN, POSITION),
-    tuple(RowRange(8, ((0, 1), (1, 3), (2, move)), 0, shortfall=True) for move in (-900, -300, -1, 1, 300, 700)),
-)
 TWO_COLUMNS = lay_out(N, (TOKEN,) * 40, (RowRange(8, ((0, 1),), 0, shortfall=False),))
-RUINED = (5, -1, 2**38)
-"""A negative token, and rows that are far below zero: false whatever σ and the rows' constants are."""
 
 
 def refused(statement: LinearStatement, proof: bytes) -> bool:
@@ -55,10 +47,6 @@ def refused(statement: LinearStatement, proof: bytes) -> bool:
         assert fault.code is ProofCode.PROOF_REFUSED
         return True
     return False
-
-
-SHARED = ("C_m", "C_S", "C_t1", "C_t2", "S(omega zeta)", "pi_1", "pi_2", "layout")
-PER_ACCOUNT = ("C_W", "C_D", "C_f", "D(zeta)")
 
 
 @pytest.mark.parametrize("accounts", [1, 3])
@@ -152,16 +140,6 @@ def test_each_accounts_own_items_tell_how_many_there_are() -> None:
             for count in (1, 2, 3)
         }
     assert len(drawn) == 3
-
-
-def honest(accounts: int = 1, *, protocol: str = PROTOCOL, context: bytes = bytes(32)) -> Forgery:
-    values = (5000, 7, -1)
-    witnesses = [make_witness(LAYOUT, values, 0, (random_scalar(), random_scalar())) for _ in range(accounts)]
-    commitments = tuple(encode_point(commit(basis(N), values, witness.blinders)) for witness in witnesses)
-    statement = LinearStatement(LAYOUT, context, tuple(range(3, 3 + accounts)), (0,) * accounts, commitments)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(linear_statement_module, "PROTOCOL", protocol)
-        return statement, prove(statement, witnesses)[0]
 
 
 def test_without_the_protocol_a_proof_for_a_drill_passes_for_a_real_one() -> None:

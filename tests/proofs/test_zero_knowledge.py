@@ -34,11 +34,11 @@ from proofs.layout import RowRange, SlotRange, lay_out
 from proofs.linear.statement import LinearStatement
 from proofs.linear.verifier import verify
 from proofs.srs import basis
-from tests.proofs import slow_verifier
-from tests.proofs.simulator import simulate, simulate_book, with_openings
-from tests.proofs.slow_verifier import plain_statement, slow_verify
-from tests.proofs.stressed import snapshot_of
-from tests.proofs.toy_group import proofs_over
+from tests.kit.proofs import slow_verifier
+from tests.kit.proofs.simulator import simulate, simulate_book, with_openings
+from tests.kit.proofs.slow_verifier import plain_statement, slow_verify
+from tests.kit.proofs.stressed import snapshot_of
+from tests.kit.proofs.toy_group import proofs_over
 
 N, Q, TAU = 256, 769, 11
 FIXED = {"alpha": 100, "y": 21, "beta": 333, "delta": 45, "gamma": 600, "zeta": 37, "r": 71, "mu": 500, "context": 5}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import conftest
+from tests.kit.outside import outside
 from tests.kit.vectors.others import FILES, OPENINGS, PRECOMPILES, SIGNATURES, opening_cases, precompile_cases
 
 FOLDERS = ("bls", "eip2537", "kzg", "rfc9380")
@@ -34,7 +34,7 @@ def test_where_everything_must_run_missing_vectors_fail(monkeypatch: pytest.Monk
     monkeypatch.setenv("CROSSCLEAR_VECTORS", "/nowhere")
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="CROSSCLEAR_VECTORS"):
-        conftest._outside("CROSSCLEAR_VECTORS", "../shared/vectors", "test vectors")
+        outside("CROSSCLEAR_VECTORS", "../shared/vectors", "test vectors")
     monkeypatch.delenv("CI")
     with pytest.raises(pytest.skip.Exception, match="CROSSCLEAR_VECTORS"):
-        conftest._outside("CROSSCLEAR_VECTORS", "../shared/vectors", "test vectors")
+        outside("CROSSCLEAR_VECTORS", "../shared/vectors", "test vectors")

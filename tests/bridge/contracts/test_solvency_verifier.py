@@ -33,9 +33,9 @@ from proofs.onchain.verifier import table_point, verify_account
 from proofs.srs import basis, tau_g2
 from tests.kit.bridge.solvency_chain import SolvencyChain
 from tests.kit.bridge.vault_chain import NETWORK, USER, Refused, Signers, VaultChain, make_header, make_signers
-from tests.proofs.forgers.lattice import forge_digits
-from tests.proofs.onchain_epoch import ROWS, SHORTFALLS, Epoch, crowded, make_epoch
-from tests.proofs.test_onchain_proof import BAD_POINTS, POINTS, SCALARS, FalseClaim
+from tests.kit.proofs.forgers.lattice import forge_digits
+from tests.kit.proofs.onchain_epoch import ROWS, SHORTFALLS, Epoch, crowded, make_epoch
+from tests.kit.proofs.onchain_lies import BAD_POINTS, POINTS, SCALARS, FalseClaim
 
 pytestmark = pytest.mark.chain
 GAS_MAX = 320_000

@@ -7,7 +7,7 @@ from clearing.base import bls
 from clearing.base.certificate import signer_bitmap
 from proofs.onchain.keys import EpochKeys, certified_digest
 from tests.kit.bridge.vault_chain import USER, Signers, VaultChain
-from tests.proofs.onchain_epoch import Epoch
+from tests.kit.proofs.onchain_epoch import Epoch
 
 
 class SolvencyChain:

@@ -1,12 +1,10 @@
 """Rules of the light store's file, and of verifying packages against it."""
 
-import importlib.util
 import json
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import pytest
@@ -22,6 +20,7 @@ from node.light.package_trust import package_trust
 from node.light.store import LightStore
 from proofs.package import EpochPackage, read_package
 from tests.kit.node.light_chain import NETWORK, NOW_MS, POLICY, Node, chain_of, serving, shown
+from tests.kit.proofs import small_market
 
 ROOT = Path(__file__).resolve().parents[3]
 CHAIN = chain_of([range(4)] * 12)
@@ -107,14 +106,8 @@ def test_bytes_that_are_no_store_are_refused_and_none_is_made_unasked(tmp_path: 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An honest package of the proofs' own test market."""
-    spec = importlib.util.spec_from_file_location("proofs_small_market", ROOT / "tests" / "proofs" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    sys.modules["proofs_small_market"] = module
-    spec.loader.exec_module(module)
     path = tmp_path_factory.mktemp("package") / "epoch.ccp"
-    path.write_bytes(module.honest(module.snapshot()))
+    path.write_bytes(small_market.honest(small_market.snapshot()))
     return path
 
 

@@ -1,13 +1,11 @@
 """Rules of `crossclear proof`: what each verb exits with, what it says, what it refuses to read."""
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import pytest
@@ -17,6 +15,7 @@ from node import proof_tools
 from node.cli.main import run
 from proofs.epoch import commit_epoch, prove_epoch
 from proofs.package import commitments_root, read_package, write_package
+from tests.kit.proofs import small_market
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn", "py_ecc", "eth_utils")
@@ -24,19 +23,7 @@ Output = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="session")
-def small_market() -> ModuleType:
-    """The proofs' own test market, which makes honest packages quickly."""
-    spec = importlib.util.spec_from_file_location("proofs_small_market_of_tools", ROOT / "tests/proofs/conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["proofs_small_market_of_tools"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def package_of(small_market: ModuleType) -> Callable[..., bytes]:
+def package_of() -> Callable[..., bytes]:
     def make(epoch: int, **header: object) -> bytes:
         shot = small_market.snapshot()
         custody = tuple(
@@ -69,7 +56,7 @@ def package(folder: Path) -> Path:
 
 
 @pytest.fixture
-def own(tmp_path: Path, small_market: ModuleType) -> list[str]:
+def own(tmp_path: Path) -> list[str]:
     seed, holdings = tmp_path / "seed", tmp_path / "holdings.json"
     seed.write_text(small_market.seeds()[1].hex() + "\n")
     seed.chmod(0o600)
@@ -78,7 +65,7 @@ def own(tmp_path: Path, small_market: ModuleType) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def trust(small_market: ModuleType) -> list[str]:
+def trust() -> list[str]:
     return ["--network", small_market.NETWORK.hex(), "--validators-hash", small_market.validator_set().hash.hex()]
 
 

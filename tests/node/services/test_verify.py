@@ -1,11 +1,9 @@
 """Rules of `crossclear verify`: what it exits with, what it says, what it never imports."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 import pytest
@@ -18,39 +16,26 @@ from node.cli import proof_inputs
 from node.cli.main import run
 from node.verify import Anchor, anchor_of_genesis
 from proofs.package import commitments_root, read_package, write_package
+from tests.kit.proofs import small_market
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = ("web3", "libp2p", "numpy", "trio", "httpx", "starlette", "hypercorn", "py_ecc", "eth_utils")
 
 
 @pytest.fixture(scope="session")
-def small_market() -> ModuleType:
-    """The proofs' own test market, which makes honest packages quickly."""
-    spec = importlib.util.spec_from_file_location("proofs_small_market", ROOT / "tests" / "proofs" / "conftest.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["proofs_small_market"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def package(small_market: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("package") / "epoch.ccp"
     path.write_bytes(small_market.honest(small_market.snapshot()))
     return path
 
 
-def trust(small_market: ModuleType) -> list[str]:
+def trust() -> list[str]:
     validators = small_market.validator_set().hash.hex()
     return ["--network", small_market.NETWORK.hex(), "--validators-hash", "0x" + validators]
 
 
-def test_an_honest_package_verifies(
-    package: Path, small_market: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["verify", str(package), *trust(small_market), "--output", "json"]) == 0
+def test_an_honest_package_verifies(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", str(package), *trust(), "--output", "json"]) == 0
     report = json.loads(capsys.readouterr().out)
     keys = ["ok", "height", "network", "checks", "bytes", "seconds", "epoch", "not_run", "claim", "not_proven", "file"]
     assert list(report) == keys
@@ -66,7 +51,7 @@ def test_an_honest_package_verifies(
     assert "all 3 accounts meet" in report["claim"]
     assert len(report["not_proven"]) > 3
     assert report["not_run"] == []
-    assert run(["verify", str(package), *trust(small_market)]) == 0
+    assert run(["verify", str(package), *trust()]) == 0
     text = capsys.readouterr().out
     assert "open custody" in text
     assert "ok   reserves" in text
@@ -119,7 +104,7 @@ def test_malformed_bytes_are_named_in_words(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_failed_check_names_its_code_and_what_did_not_run(
-    package: Path, small_market: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = read_package(package.read_bytes())
     path = tmp_path / "forged.ccp"
@@ -134,7 +119,7 @@ def test_a_failed_check_names_its_code_and_what_did_not_run(
 
 
 def test_a_hostile_package_cannot_steer_the_terminal(
-    package: Path, small_market: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = read_package(package.read_bytes())
     slots = tuple(msgspec.structs.replace(slot, name=f"\x1b[2J\u202e{slot.name}\n") for slot in good.statement.slots)
@@ -156,7 +141,7 @@ def test_a_hostile_package_cannot_steer_the_terminal(
 
 
 def test_a_package_that_a_command_refuses_cannot_steer_the_terminal_by_the_refusal(
-    package: Path, small_market: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    package: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where a package is no report's subject its fault is told as an error, with the names that it brought."""
     good, book = read_package(package.read_bytes()), small_market.RULEBOOK
@@ -193,7 +178,7 @@ class TestOwnAccount:
     """A member checks that its account is in the package with its own holdings."""
 
     @pytest.fixture
-    def seed(self, tmp_path: Path, small_market: ModuleType) -> Path:
+    def seed(self, tmp_path: Path) -> Path:
         path = tmp_path / "seed"
         path.write_text(small_market.seeds()[1].hex() + "\n")
         path.chmod(0o600)

@@ -8,8 +8,8 @@ from typing import Any
 
 from py_ecc.optimized_bls12_381 import G1
 
-from tests.proofs.slow_script import P, Script
-from tests.proofs.slow_verifier import (
+from tests.kit.proofs.slow_script import P, Script
+from tests.kit.proofs.slow_verifier import (
     PlainStatement,
     check_proof,
     combine,

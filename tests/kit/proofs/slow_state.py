@@ -7,7 +7,7 @@ from typing import Any
 
 from Crypto.Hash import keccak
 
-from tests.proofs.slow_verifier import need
+from tests.kit.proofs.slow_verifier import need
 
 
 def number(data: bytes) -> int:

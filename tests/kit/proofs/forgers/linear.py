@@ -24,8 +24,8 @@ from proofs.linear.witness import constraint_values
 from proofs.polynomial import Masked, Poly, polynomial
 from proofs.prover_points import commit_coefficients
 from proofs.srs import basis
-from tests.proofs.forgers.lattice import small_solution
-from tests.proofs.forgers.openings import LastRound, solve
+from tests.kit.proofs.forgers.lattice import small_solution
+from tests.kit.proofs.forgers.openings import LastRound, solve
 
 Forgery = tuple[LinearStatement, bytes]
 T = TypeVar("T")

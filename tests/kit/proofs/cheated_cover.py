@@ -21,8 +21,8 @@ from proofs.package import FORMAT, EpochPackage, commitments_root, linear_statem
 from proofs.polynomial import Masked, Poly, polynomial, scale_argument
 from proofs.solvency import auxiliary_slots, complete_holdings, layout_of
 from proofs.srs import CEREMONY_SHA256, basis
-from tests.proofs.cheating import commit_poly
-from tests.proofs.stressed import N, seeds_of
+from tests.kit.proofs.cheating import commit_poly
+from tests.kit.proofs.stressed import N, seeds_of
 
 replace = msgspec.structs.replace
 

@@ -26,7 +26,7 @@ from py_ecc.optimized_bls12_381 import (
     pairing,
 )
 
-from tests.proofs.slow_script import P, Script, packed, tagged
+from tests.kit.proofs.slow_script import P, Script, packed, tagged
 
 CEREMONY = bytes.fromhex("d39b9f2d047cc9dca2de58f264b6a09448ccd34db967881a6713eacacf0f26b7")
 TAU_2 = bytes.fromhex(

@@ -10,7 +10,7 @@ from proofs.package import EpochPackage, commitments_root, linear_statement, rea
 from proofs.solvency import auxiliary_slots, complete_holdings, layout_of
 from proofs.srs import CEREMONY_SHA256, basis
 from proofs.verify import Verdict, verify_package
-from tests.proofs.cheating import CheatingProver, Secret, bytes_of, commit_poly
+from tests.kit.proofs.cheating import CheatingProver, Secret, bytes_of, commit_poly
 
 replace = msgspec.structs.replace
 

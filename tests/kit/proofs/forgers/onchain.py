@@ -24,7 +24,7 @@ from proofs.onchain.transcript import Chain
 from proofs.polynomial import Masked, Poly, polynomial
 from proofs.prover_points import commit_coefficients
 from proofs.srs import basis
-from tests.proofs.forgers.openings import LastRound, solve
+from tests.kit.proofs.forgers.openings import LastRound, solve
 
 POINT, SCALAR = PADDED_BYTES, 32
 CUTS = {

@@ -1,4 +1,4 @@
-"""Writes vectors that are not there yet: `python -m tests.proofs.write_vectors`. Those of a format stay as they are.
+"""Writes vectors that are not there yet: `python -m tests.kit.proofs.write_vectors`. Those of a format stay.
 
 The test market, its blinders out of a counter: the same bytes on every machine.
 """
@@ -18,10 +18,10 @@ from clearing.pricing.surface import VolPillar
 from proofs.package import attach_custody, read_package
 from proofs.standalone_prover import prove_account
 from proofs.verdict import OwnAccount
-from tests.proofs import conftest as market
-from tests.proofs import stressed
-from tests.proofs.proven_custody import proven
-from tests.proofs.test_frozen_proofs import VECTORS, counted_scalars
+from tests.kit.proofs import small_market as market
+from tests.kit.proofs import stressed
+from tests.kit.proofs.frozen import VECTORS, counted_scalars
+from tests.kit.proofs.proven_custody import proven
 
 BOOK = {1: (10**11, 2_000_000, 400, -20, 90), 2: (5 * 10**10, 0, -300, 10, 40), 5: (4 * 10**10, 0, 50, 0, -60)}
 MEMBERS = {1: 1, 2: 1, 5: 2}

@@ -21,10 +21,10 @@ from py_ecc.bls.g2_primitives import G1_to_pubkey
 from py_ecc.bls.point_compression import decompress_G1
 from py_ecc.optimized_bls12_381 import eq, normalize
 
-from tests.proofs.slow_cover import check_cover
-from tests.proofs.slow_script import P, Script, packed, sha, tagged
-from tests.proofs.slow_state import State, hashed, number
-from tests.proofs.slow_verifier import CEREMONY, No, PlainStatement, check_proof, combine, need, omega, point
+from tests.kit.proofs.slow_cover import check_cover
+from tests.kit.proofs.slow_script import P, Script, packed, sha, tagged
+from tests.kit.proofs.slow_state import State, hashed, number
+from tests.kit.proofs.slow_verifier import CEREMONY, No, PlainStatement, check_proof, combine, need, omega, point
 
 
 def fields(text: str) -> list[str]:

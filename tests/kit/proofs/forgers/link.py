@@ -16,7 +16,7 @@ from proofs.linear.witness import Witness
 from proofs.polynomial import Masked, Poly, polynomial
 from proofs.prover_points import commit_coefficients
 from proofs.transcript import Transcript
-from tests.proofs.forgers.openings import LastRound, solve
+from tests.kit.proofs.forgers.openings import LastRound, solve
 
 
 class LinkForger:
