@@ -25,9 +25,9 @@ from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
+from tests.kit.consensus.crypto import secrets_of, validator_set
 from tests.kit.consensus.recorded_chain import RecordedChain
-from tests.sim.consensus.crypto import secrets_of, validator_set
-from tests.sim.consensus.toy import ToyApplication
+from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = bytes(range(32))
 GENESIS_MS = 1_700_000_000_000

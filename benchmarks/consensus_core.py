@@ -30,8 +30,8 @@ from node.consensus.sign_state import SignStateFile
 from node.consensus.signer import LocalSigner
 from node.consensus.wal import WalFile
 from node.p2p.memory import Hub
-from tests.sim.consensus.crypto import secrets_of, validator_set
-from tests.sim.consensus.toy import MAGIC, ToyApplication
+from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.toy import MAGIC, ToyApplication
 
 NETWORK = bytes(32)
 

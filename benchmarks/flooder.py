@@ -37,7 +37,7 @@ from consensus.messages import (
 from node.p2p.config import NetworkConfig, Peer
 from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import LIMITS, Channel, Topic
-from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import secrets_of, validator_set
 
 PER_TURN = 100
 TURN_SECONDS = 0.01

@@ -37,7 +37,7 @@ from node.p2p.libp2p_network import LibP2PNetwork
 from node.p2p.network import TOPIC_MESSAGE_BYTES, Incoming, Topic
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
-from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import secrets_of, validator_set
 
 NETWORK = bytes(range(32))
 TRANSACTION_BYTES = 250

@@ -12,7 +12,7 @@ from tests.kit.adversaries.context import Adversary, AdversaryContext, disguise,
 from tests.kit.adversaries.hosts import damage_file
 from tests.kit.adversaries.registry import ADVERSARIES, make_adversary
 from tests.kit.adversaries.voters import Sleeper
-from tests.sim.consensus.crypto import FakeVerifier, fake_signature
+from tests.kit.consensus.crypto import FakeVerifier, fake_signature
 from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 from tests.sim.consensus.planted import unlock_dropped

@@ -10,7 +10,7 @@ import trio
 from benchmarks.kvstore import TRANSACTION_BYTES, KeyValueApplication, framed, split
 from benchmarks.load import measure
 from benchmarks.sampler import component, report
-from tests.sim.consensus.crypto import validator_set
+from tests.kit.consensus.crypto import validator_set
 
 HEIGHT_SECONDS = 0.1
 CPU_SECONDS = 0.02

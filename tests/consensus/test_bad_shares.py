@@ -24,7 +24,7 @@ from consensus.pace.timeouts import Timeouts
 from consensus.signing import CurveVerifier, assemble_certificate
 from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
-from tests.sim.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
+from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
 
 NETWORK = sha256(b"shares")
 V = b"v" * 32

@@ -45,10 +45,10 @@ from consensus.sync.fetching import (
 )
 from consensus.sync.messages import pack_block_response
 from node.consensus.sign_state import SignGuard
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
 from tests.kit.consensus.recorded_chain import RecordedChain
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK
-from tests.sim.consensus.toy import ToyApplication
 
 FOUR, FIVE = validator_set(4), validator_set(5)
 KEYS = [validator.envelope_key for validator in FOUR.validators]

@@ -34,8 +34,8 @@ from consensus.signing import CertificateCache, CurveVerifier, assemble_certific
 from node.consensus.sign_state import SignGuard
 from node.consensus.signer import LocalSigner
 from node.p2p.network import LIMITS, Channel
-from tests.sim.consensus.crypto import secrets_of, validator_set
-from tests.sim.consensus.toy import ToyApplication
+from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = sha256(b"blocks")
 VALIDATORS = validator_set(4)

@@ -34,10 +34,10 @@ from consensus.replica import Replica
 from consensus.sending.collectors import COLLECTED_ABOVE, COLLECTORS, collected, collectors, next_proposers
 from consensus.sending.own import seal
 from consensus.signing import CertificateCache
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
-from tests.sim.consensus.toy import ToyApplication
 
 CALM = Faults(
     nodes=13,

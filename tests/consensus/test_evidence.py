@@ -54,7 +54,7 @@ from consensus.replica import Replica, ReplicaConfig
 from consensus.sending.own import seal
 from consensus.signing import CurveVerifier
 from node.consensus.sign_state import SignGuard
-from tests.sim.consensus.crypto import (
+from tests.kit.consensus.crypto import (
     FakeSigner,
     FakeVerifier,
     fake_share,
@@ -62,11 +62,11 @@ from tests.sim.consensus.crypto import (
     secrets_of,
     validator_set,
 )
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.house import ToyHouse
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode
 from tests.sim.consensus.scenarios import faults_of
-from tests.sim.consensus.toy import ToyApplication
 
 VALIDATORS = validator_set(4)
 KEYS = [validator.envelope_key for validator in VALIDATORS.validators]

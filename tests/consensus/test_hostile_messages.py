@@ -39,9 +39,9 @@ from consensus.replica import Replica, ReplicaConfig
 from consensus.sending.own import OwnMessages, seal
 from consensus.sync.fetching import BlockSync
 from node.consensus.sign_state import SignGuard
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, fake_share, validator_set
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
-from tests.sim.consensus.toy import ToyApplication
 
 VALIDATORS = validator_set(4)
 KEYS = [validator.envelope_key for validator in VALIDATORS.validators]

@@ -16,8 +16,8 @@ from consensus.core.state import Step
 from consensus.core.votes import FUTURE_ROUNDS, PAST_ROUNDS
 from consensus.pace.timeouts import PAPER_TIMERS, Timeouts, TimerKind
 from tests.kit.consensus.core import PRECOMMIT, PREVOTE, Core, V, W, certificate, locked_on_v, proposal, started
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import NETWORK, Faults, SimNetwork
-from tests.sim.consensus.toy import ToyApplication
 
 CALM = Faults(
     heal_ms=0,

@@ -36,7 +36,7 @@ from consensus.light.client import (
     check_anchor,
     verify,
 )
-from tests.sim.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
+from tests.kit.consensus.crypto import FakeVerifier, fake_share, secrets_of, validator_set
 from tests.sim.consensus.tendermint import Chain, Json, time_ns
 
 Result = TypeVar("Result")

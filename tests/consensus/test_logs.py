@@ -17,7 +17,7 @@ from node.consensus.sign_state import SignedStep, SignGuard, SignStateFile
 from node.consensus.signer import LocalSigner
 from node.consensus.wal import ROTATE_BYTES, WalFile
 from node.durability.wal_repair import repair
-from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import secrets_of, validator_set
 
 FRAMES = [
     (Record(height=7, kind=RecordKind.RECEIVED, data=b"a" * 50), Record(height=7, kind=RecordKind.OWN, data=b"b")),

@@ -30,7 +30,7 @@ from consensus.core.step import step
 from consensus.core.votes import VoteKeeper
 from consensus.messages import Vote
 from consensus.pace.timeouts import Timeouts, TimerKind
-from tests.sim.consensus.crypto import validator_set
+from tests.kit.consensus.crypto import validator_set
 
 KINDS = {"Prevote": VoteKind.PREVOTE, "Precommit": VoteKind.PRECOMMIT}
 TIMERS = {

@@ -10,9 +10,9 @@ from consensus.replica import Replica, ReplicaConfig
 from consensus.sending.own import OwnMessages, seal
 from consensus.sending.relays import HEARD_MAX, RELAYED_MIN, relayed, relays_of
 from node.consensus.sign_state import SignGuard
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK
-from tests.sim.consensus.toy import ToyApplication
 
 
 class HandClock:

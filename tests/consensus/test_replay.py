@@ -9,10 +9,10 @@ from consensus.messages import MessageKind, read_envelope
 from consensus.outputs import Broadcast, Persist
 from consensus.replica import Replica, ReplicaConfig
 from node.consensus.sign_state import SignGuard
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.network import GENESIS_MS, NETWORK, Faults, SimNetwork
 from tests.sim.consensus.node import SimNode, where_is
-from tests.sim.consensus.toy import ToyApplication
 
 Snapshot = tuple[int, int, bytes, str]
 

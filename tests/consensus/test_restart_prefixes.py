@@ -21,8 +21,8 @@ from consensus.pace.timeouts import TimerKind
 from consensus.replica import Replica, ReplicaConfig
 from node.codes import NodeCode
 from node.consensus.sign_state import SignGuard
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier, validator_set
-from tests.sim.consensus.toy import ToyApplication
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier, validator_set
+from tests.kit.consensus.toy import ToyApplication
 
 NETWORK = bytes(range(32))
 START_MS = 1_700_000_000_000

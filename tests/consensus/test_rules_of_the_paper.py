@@ -25,7 +25,7 @@ from consensus.core.state import new_state
 from consensus.core.step import step
 from consensus.messages import Vote
 from consensus.pace.timeouts import Timeouts, TimerKind
-from tests.sim.consensus.crypto import validator_set
+from tests.kit.consensus.crypto import validator_set
 
 VALIDATORS = validator_set(4)
 V, W = b"v" * 32, b"w" * 32

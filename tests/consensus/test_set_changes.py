@@ -13,7 +13,7 @@ from consensus.core.proposer import proposer_index
 from consensus.messages import CommittedBlock, Vote, read_envelope, read_message
 from consensus.outputs import Lane
 from consensus.signing import CertificateCache
-from tests.sim.consensus.crypto import FakeVerifier, validator_set
+from tests.kit.consensus.crypto import FakeVerifier, validator_set
 from tests.sim.consensus.network import NETWORK, Change, Faults, SimNetwork
 
 FAULTY = Faults(heal_ms=2500, loss_percent=5, crash_interval_ms=900, torn_write_percent=1)

@@ -13,7 +13,7 @@ from clearing.base.validators import ValidatorSet
 from consensus.core.rules import Rule
 from consensus.sending.own import OwnMessages
 from node.consensus.sign_state import SignGuard
-from tests.sim.consensus.crypto import validator_set
+from tests.kit.consensus.crypto import validator_set
 from tests.sim.consensus.network import Faults, SimNetwork
 from tests.sim.consensus.planted import find
 from tests.sim.consensus.regressions import REGRESSIONS

@@ -30,7 +30,7 @@ from consensus.sync.messages import (
     seal_sync,
 )
 from consensus.sync.state_sync import Assembly, ChunkTree, Offers, cut, manifest_of
-from tests.sim.consensus.crypto import FakeSigner, validator_set
+from tests.kit.consensus.crypto import FakeSigner, validator_set
 from tests.sim.consensus.network import NETWORK
 
 FOUR = validator_set(4)

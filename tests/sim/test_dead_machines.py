@@ -11,10 +11,10 @@ from consensus.messages import Vote
 from consensus.sending.own import seal
 from node.consensus.sign_state import SignStateFile
 from node.consensus.wal import WalFile
-from tests.sim.consensus.crypto import validator_set
+from tests.kit.consensus.crypto import validator_set
+from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.disk import MachineDied, SimDisk, simulated_disks
 from tests.sim.consensus.network import NETWORK
-from tests.sim.consensus.signer import SimSigner
 
 VALIDATORS = validator_set(4)
 HEIGHT = 7

@@ -17,7 +17,7 @@ from clearing.base.header import Header
 from clearing.base.validators import ValidatorSet
 from consensus.light.client import LightBlock, TrustPolicy
 from node.api.light import light_block_view
-from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import secrets_of, validator_set
 
 NETWORK = sha256(b"light network")
 PEOPLE = validator_set(9).validators

@@ -26,7 +26,7 @@ from node.signer.channel import open_as_node, open_as_signer
 from node.signer.protocol import Answer, Hello, Request, RequestKind
 from node.signer.remote import RemoteSigner
 from node.signer.server import CONNECTIONS_MAX, SignerServer
-from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import secrets_of, validator_set
 
 NETWORK = bytes(range(32))
 SET = validator_set(4)

@@ -12,7 +12,7 @@ from consensus.messages import Proposal, Vote, read_envelope, read_message
 from node.consensus.wal import WalFile
 from node.p2p.memory import Hub
 from tests.kit.consensus.engines import VALIDATORS, Peer, check_same_chain, reach
-from tests.sim.consensus.toy import ToyApplication
+from tests.kit.consensus.toy import ToyApplication
 
 
 def taken_back(peer: Peer) -> tuple[int, bytes]:

@@ -33,9 +33,9 @@ from node.signer.home import open_server
 from node.signer.remote import RemoteSigner
 from node.testnet import create_testnet
 from tests.kit.clearing.world import make_genesis
+from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.station import MARKET
-from tests.sim.consensus.crypto import secrets_of, validator_set
-from tests.sim.consensus.toy import ToyApplication
 
 NETWORK = bytes(range(32))
 SET = validator_set(4)

@@ -21,7 +21,7 @@ from node.consensus.sign_state import SignGuard, SignStateFile
 from node.consensus.signer import LocalSigner
 from node.consensus.wal import WalFile
 from node.durability.wal_repair import repair
-from tests.sim.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.crypto import secrets_of, validator_set
 
 ENVELOPE, BLS = secrets_of(4)[0]
 SIGNER = LocalSigner(bytes(32), ENVELOPE, BLS, SignGuard())

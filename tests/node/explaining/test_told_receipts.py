@@ -31,7 +31,7 @@ from node.explaining.defaults import _TELL as TELL_DEFAULTS
 from node.explaining.funds import _TELL as TELL_FUND
 from node.explaining.lines import equal, holds, in_text, tell
 from node.explaining.liquidations import _TELL as TELL_LIQUIDATIONS
-from tests.kit.node.explained_stories import (
+from tests.sim.clearing.explained import (
     Heard,
     of_a_default,
     of_deleveraging,

@@ -30,9 +30,9 @@ from node.light.source import HttpSource
 from node.light.store import LightStore
 from node.light.trust import TrustedHash
 from node.p2p.memory import Hub
+from tests.kit.consensus.crypto import secrets_of, validator_set
+from tests.kit.consensus.toy import ToyApplication
 from tests.kit.node.light_chain import Node, serving
-from tests.sim.consensus.crypto import secrets_of, validator_set
-from tests.sim.consensus.toy import ToyApplication
 
 NETWORK = bytes(range(32))
 SET = validator_set(4)

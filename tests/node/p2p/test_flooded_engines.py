@@ -19,8 +19,8 @@ from consensus.intake import EARLY_VOTES, LATER_ROUND_VOTES
 from consensus.messages import Envelope, Message, Proposal, Vote, envelope_digest, kind_of, read_envelope, read_message
 from node.p2p.memory import Hub, MemoryNetwork
 from node.p2p.network import LIMITS, Channel
+from tests.kit.consensus.crypto import secrets_of
 from tests.kit.consensus.engines import NETWORK, VALIDATORS, Peer, check_same_chain, reach
-from tests.sim.consensus.crypto import secrets_of
 
 FLOODER = 3
 SECRET = secrets_of(4)[FLOODER][0]

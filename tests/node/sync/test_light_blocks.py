@@ -15,7 +15,7 @@ from consensus.messages import Block, CommittedBlock, Evidence
 from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.light_blocks import light_block_at
-from tests.sim.consensus.crypto import validator_set
+from tests.kit.consensus.crypto import validator_set
 
 NETWORK = bytes(range(32))
 OLD, NEW = validator_set(4), validator_set(5)

@@ -31,8 +31,8 @@ from node.payload import Payload, encode_payload
 from node.pool.mempool import Mempool
 from proofs.shard_workers import Progress
 from tests.kit.clearing.world import ALICE, BOB, SALT
+from tests.kit.consensus.toy import ToyApplication
 from tests.sim.consensus.market import MARKET, PRICES, Market
-from tests.sim.consensus.toy import ToyApplication
 
 
 class House(Protocol):

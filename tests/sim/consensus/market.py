@@ -41,7 +41,7 @@ from tests.kit.clearing.world import (
     World,
     make_genesis,
 )
-from tests.sim.consensus.crypto import secrets_of
+from tests.kit.consensus.crypto import secrets_of
 
 MARKET = MarketParameters(move_cap_ppm=300_000, epoch_blocks=5, snapshot_delay_blocks=2, trade_fee_ppm=50)
 CHAIN_BLOCK_MS = 1000

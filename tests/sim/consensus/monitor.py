@@ -7,7 +7,7 @@ from clearing.base.certificate import NIL, VoteKind
 from clearing.base.validators import ValidatorSet
 from consensus.messages import CommittedBlock, Message, Proposal, Vote, read_envelope
 from tests.kit.adversaries.context import read_any
-from tests.sim.consensus.crypto import FakeVerifier
+from tests.kit.consensus.crypto import FakeVerifier
 from tests.sim.consensus.replays import check_chain, check_prefixes
 from tests.sim.consensus.violations import Violation
 

@@ -14,13 +14,14 @@ from clearing.base.validators import ValidatorSet
 from consensus.outputs import Lane
 from consensus.pace.timeouts import TimerKind
 from consensus.replica import ReplicaConfig
-from tests.sim.consensus import house, toy
-from tests.sim.consensus.crypto import validator_set
+from tests.kit.consensus import toy
+from tests.kit.consensus.crypto import validator_set
+from tests.kit.consensus.toy import ToyApplication
+from tests.sim.consensus import house
 from tests.sim.consensus.disk import simulated_disks
 from tests.sim.consensus.market import Market
 from tests.sim.consensus.monitor import Monitor
 from tests.sim.consensus.node import SimNode
-from tests.sim.consensus.toy import ToyApplication
 from tests.sim.consensus.violations import NoProgress
 
 NETWORK = tagged_hash("crossclear/simulation/network")

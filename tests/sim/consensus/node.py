@@ -22,9 +22,9 @@ from node.consensus.sign_state import SignGuard, SignStateFile
 from node.consensus.wal import WalFile
 from tests.kit.adversaries.context import Adversary, AdversaryContext, NoGuard, disguise, overhear
 from tests.kit.adversaries.registry import make_adversary
-from tests.sim.consensus.crypto import FakeSigner, FakeVerifier
+from tests.kit.consensus.crypto import FakeSigner, FakeVerifier
+from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.disk import MachineDied, SimDisk
-from tests.sim.consensus.signer import SimSigner
 
 if TYPE_CHECKING:
     from tests.sim.consensus.network import SimNetwork

@@ -16,8 +16,8 @@ from consensus.outputs import Broadcast, Persist
 from consensus.replica import Replica
 from consensus.signing import CertificateCache
 from node.consensus.sign_state import SignGuard
-from tests.sim.consensus.crypto import FakeVerifier
-from tests.sim.consensus.signer import SimSigner
+from tests.kit.consensus.crypto import FakeVerifier
+from tests.kit.consensus.signer import SimSigner
 from tests.sim.consensus.violations import Violation
 
 if TYPE_CHECKING:

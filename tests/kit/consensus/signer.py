@@ -5,7 +5,7 @@ from clearing.base.validators import Validator
 from consensus.messages import Extension, MessageKind, proposal_digest
 from node.consensus.sign_state import SignedStep, SignGuard
 from node.consensus.signer import GuardedSigner
-from tests.sim.consensus.crypto import FakeSigner
+from tests.kit.consensus.crypto import FakeSigner
 
 
 class SimSigner(GuardedSigner):
