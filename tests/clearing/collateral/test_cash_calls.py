@@ -115,7 +115,7 @@ def test_bids_are_refused_by_rule() -> None:
     assert codes(world.go(world.bid(BOB, ALICE, USDC_1, 10, 500))) == [206]
     assert codes(world.go(world.bid(BOB, CAROL, WETH_1, 10, 500))) == [316]
     assert codes(world.go(world.bid(ALICE, ALICE, WETH_1, 10, 500))) == [212]
-    assert codes(world.go(world.sign(BOB, world.bid(CAROL, ALICE, WETH_1, 10, 500)))) == [208]
+    assert codes(world.go(world.sign(world.bid(CAROL, ALICE, WETH_1, 10, 500), world.key_of(BOB)))) == [208]
     world.go(world.withdrawal(CAROL, USDC_1, world.cash(CAROL)))
     assert codes(world.go(world.bid(CAROL, ALICE, WETH_1, 10, 500))) == [218], "nobody buys on credit"
 

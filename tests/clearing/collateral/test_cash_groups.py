@@ -108,7 +108,7 @@ def test_claims_are_swapped_by_both_signatures_and_only_with_margin_covered() ->
     assert of_kind(result, ClaimsSwapped)[0].taken_units == 9_000_000
     assert (world.tokens(CAROL, WETH_1), world.tokens(ALICE, STETH_2)) == (10_000_000, 9_000_000)
     forged = world.swap(ALICE, CAROL, (weth, 1), (steth, 1))
-    forged = world.sign(BOB, forged, "recipient_signature")
+    forged = world.sign(forged, recipient_signature=world.key_of(BOB))
     assert codes(world.go(forged)) == [208]
     assert codes(world.go(world.swap(ALICE, CAROL, (weth, 41_000_000), (steth, 1)))) == [218]
     assert codes(world.go(world.swap(ALICE, CAROL, (weth, 0), (steth, 1)))) == [211]

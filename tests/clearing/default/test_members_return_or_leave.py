@@ -65,7 +65,7 @@ def test_a_member_is_taken_in_again_only_with_its_share_of_the_fund() -> None:
     assert missing > 0
     assert codes(world.block(world.readmission(ALICE, 1, 1))) == [ClearingCode.NOT_READMITTABLE]
     world.bring(alice=200_000)
-    assert codes(world.block(world.paid(ALICE, missing))) == []
+    assert codes(world.block(world.pay(ALICE, missing))) == []
     assert codes(world.block(world.readmission(ALICE, 1, 1))) == []
 
 

@@ -98,7 +98,7 @@ def test_what_comes_to_a_defaulter_late_pays_before_anybody_is_asked_for_more() 
     whole, before = world.default().loss, world.everything()
     world.deposit(ALICE, WETH_1, 5 * 10**6)
     assert world.weth(ALICE) == 5 * 10**6
-    assert codes(world.block(world.paid(ALICE, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
+    assert codes(world.block(world.pay(ALICE, 1))) == [ClearingCode.MEMBER_NOT_ACTIVE]
     results = world.until_ended()
     (shared,) = [each for each in of_kind(results[-1], LossShared) if each.steps[0].layer is Layer.OWN_MARGIN]
     borne = shared.steps[0].borne

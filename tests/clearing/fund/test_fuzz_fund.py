@@ -91,7 +91,7 @@ class Story:
         for account, member in WHO.items():
             missing = required(world.state, member) - contribution(world.state, member)
             if chance.random() < 0.4:
-                requests.append(world.paid(account, max(missing + chance.choice((0, 0, -5, 1)), 0)))
+                requests.append(world.pay(account, max(missing + chance.choice((0, 0, -5, 1)), 0)))
         if chance.random() < 0.2:
             account = chance.choice(list(WHO))
             requests.append(world.withdrawn_by(account, chance.randrange(1, 30_000) * DOLLAR, world.key_of(account)))

@@ -59,7 +59,7 @@ def test_ids_of_members_never_meet_and_stay_below_the_ledgers_own() -> None:
 def test_an_account_is_opened_once_by_its_member() -> None:
     desk = Desk()
     good = desk.opening(ALICE)
-    forged = desk.signed(good, signature=secret(2))
+    forged = desk.sign(good, signature=secret(2))
     assert codes(desk.block(forged, good, good)) == [C.WRONG_SIGNER, C.NONCE_USED]
     opened = [each for each, _ in desk.state.accounts.ordered() if OPENED_ACCOUNTS <= each < MEMBER_ACCOUNTS_MAX]
     assert opened == [opened_id(1, 0)]
@@ -189,8 +189,8 @@ def test_money_of_a_client_with_a_key_moves_by_that_key_alone() -> None:
     by_member, by_client = desk.moved(client, ALICE, DOLLAR), desk.moved(client, ALICE, DOLLAR, CLIENT_SECRET)
     assert codes(desk.block(by_member, by_client)) == [C.WRONG_SIGNER]
     paid = desk.withdrawal(client, USDC_1, DOLLAR)
-    assert codes(desk.block(desk.signed(paid, signature=secret(1)))) == [C.WRONG_SIGNER]
-    assert codes(desk.block(desk.signed(paid, signature=CLIENT_SECRET))) == []
+    assert codes(desk.block(desk.sign(paid, signature=secret(1)))) == [C.WRONG_SIGNER]
+    assert codes(desk.block(desk.sign(paid, signature=CLIENT_SECRET))) == []
     assert codes(desk.block(desk.trade_of(client, BOB))) == [], "the member trades for it"
 
 
@@ -258,7 +258,7 @@ def test_porting_needs_every_consent(missing: str) -> None:
     bad = {
         "client": desk.porting(client, 3),
         "taker": desk.porting(client, 3, client=CLIENT_SECRET, taker=secret(1)),
-        "giver": desk.signed(desk.porting(client, 3, client=CLIENT_SECRET), signature=CLIENT_SECRET),
+        "giver": desk.sign(desk.porting(client, 3, client=CLIENT_SECRET), signature=CLIENT_SECRET),
     }[missing]
     assert codes(desk.block(bad)) == [C.WRONG_SIGNER]
 

@@ -132,8 +132,8 @@ def test_a_side_is_given_up_by_consent_of_both_members() -> None:
     told = desk.report(ALICE, BOB, hold_ms=10_000)
     desk.block(told)
     good = desk.give_up(told, ALICE, CAROL)
-    unasked = desk.signed(good, recipient_signature=desk.key_of(ALICE))
-    unwilling = desk.signed(good, signature=desk.key_of(CAROL))
+    unasked = desk.sign(good, recipient_signature=desk.key_of(ALICE))
+    unwilling = desk.sign(good, signature=desk.key_of(CAROL))
     assert codes(desk.block(unasked, unwilling)) == [C.WRONG_SIGNER] * 2
     assert codes(desk.block(desk.give_up(told, ALICE, BOB), desk.give_up(told, CAROL, 4))) == [
         C.SAME_ACCOUNT,

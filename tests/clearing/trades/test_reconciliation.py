@@ -108,7 +108,7 @@ def test_a_statement_is_the_venues_own() -> None:
     traded(desk)
     desk.finish_day()
     good = desk.statement([])
-    assert codes(desk.block(msgspec.structs.replace(good, last=False), desk.signed(good, signature=b"\x01" * 32))) == [
+    assert codes(desk.block(msgspec.structs.replace(good, last=False), desk.sign(good, signature=b"\x01" * 32))) == [
         C.WRONG_SIGNER,
         C.WRONG_SIGNER,
     ]

@@ -32,6 +32,7 @@ from tests.kit.clearing.desk import (
     line_of,
     venue_genesis,
 )
+from tests.kit.clearing.signer import signed
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, BTC_PERP, CAROL, ETH_PERP, HOUSE, SALT, WETH_1, of_kind
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -75,7 +76,7 @@ class Story:
         keys |= {f"{side}_signature": self.desk.key_of(getattr(told, side)) for side in ("buyer", "seller")}
         keys |= {"signature": self.desk.key_of(getattr(request, "account", 0))}
         keys |= {"recipient_signature": self.desk.key_of(getattr(request, "recipient", 0))}
-        return self.desk.signed(request, **{name: keys[name] for name in names})
+        return signed(request, self.desk.network, **{name: keys[name] for name in names})
 
     def accounts(self) -> list[int]:
         return [each for each, _ in self.desk.state.accounts.ordered() if each < 2**48]
@@ -98,7 +99,7 @@ class Story:
             self.reports.append(report)
             return report
         if kind == 5:
-            return desk.signed(
+            return desk.sign(
                 desk.trade(first, second, BTC_PERP, 1 + d % 9, PRICE, trade_id=1 + c % 3, venue=NO_VENUE),
                 buyer_signature=desk.key_of(first),
                 seller_signature=desk.key_of(second),

@@ -135,7 +135,7 @@ def test_a_mandate_is_revoked_at_once_and_cannot_be_replayed() -> None:
 
 def test_a_mandate_is_signed_by_the_accounts_member() -> None:
     desk = Desk(mandates=False)
-    forged = desk.signed(desk.mandate(ALICE), signature=VENUE_SECRETS[VENUE])
+    forged = desk.sign(desk.mandate(ALICE), signature=VENUE_SECRETS[VENUE])
     assert codes(desk.block(forged)) == [C.WRONG_SIGNER]
     unknown = desk.mandate(ALICE, venue=99)
     assert codes(desk.block(unknown)) == [C.UNKNOWN_VENUE]

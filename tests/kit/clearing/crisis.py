@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.blocks import BlockResult
 from clearing.calls.terms import CallTerms
 from clearing.crisis import CrisisParameters, crisis_checks
@@ -27,11 +26,9 @@ from tests.kit.clearing.world import (
     DOLLAR,
     ETH,
     HOUSE,
-    OWNER,
     USDC_1,
     World,
     make_genesis,
-    secret,
 )
 
 FALLEN = 725_000
@@ -78,21 +75,9 @@ class CrisisWorld(World):
 
     def bid(self, account: int, liquidated: int = ALICE, slice_ppb: int = 10**9, **changes: Any) -> LiquidationBid:
         """A signed bid for a slice, by default for all that may be taken, at any discount."""
-        self.nonce += 1
         record = self.state.liquidations.get(liquidated)
-        unsigned = LiquidationBid(
-            account=account,
-            liquidated=liquidated,
-            opened_height=record.opened_height if record else 0,
-            slice_ppb=slice_ppb,
-            discount_ppm=0,
-            nonce=self.nonce,
-            not_after_ms=self.time_ms + 60_000,
-            signature=bytes(65),
-        )
-        unsigned = msgspec.structs.replace(unsigned, **changes)
-        signature = sign_digest(secret(OWNER.get(account, 0)), unsigned.digest(self.network))
-        return msgspec.structs.replace(unsigned, signature=signature)
+        opened = record.opened_height if record else 0
+        return self.request(LiquidationBid, account, liquidated, opened, slice_ppb, 0, **changes)
 
 
 def leveraged(

@@ -6,7 +6,7 @@ import msgspec
 
 from clearing.accounts.kinds import AccountKind
 from clearing.accounts.requests import AccountOpening
-from clearing.base.secp256k1 import address, sign_digest
+from clearing.base.secp256k1 import address
 from clearing.blocks import BlockResult
 from clearing.crisis import CrisisParameters, crisis_checks
 from clearing.default.records import DefaultHeld, MemberStatus
@@ -88,6 +88,7 @@ class DefaultWorld(FundWorld):
         self, terms: DefaultTerms = TERMS, fund: FundTerms = FUND, dollars: int = 100_000, **changes: Any
     ) -> None:
         super().__init__(default_genesis(terms, fund, **changes), dollars)
+        self.owner |= OWNERS
         self.block(facts=[self.deposit_fact(DAVE, USDC_1, dollars * DOLLAR)])
         assert self.time_ms > START_MS
 
@@ -98,67 +99,32 @@ class DefaultWorld(FundWorld):
         facts = [self.deposit_fact(names[name], USDC_1, each * DOLLAR) for name, each in dollars.items()]
         return self.block(facts=facts)
 
-    def key_of(self, account: int) -> bytes:
-        return secret(OWNERS.get(account, 0))
-
     def trades(self, buyer: int, seller: int, lots: int, instrument: int = BTC_PERP, ticks: int = 790_000) -> Any:
-        unsigned = self.trade(buyer, seller, instrument, lots, ticks)
-        digest = unsigned.digest(self.network)
-        return msgspec.structs.replace(
-            unsigned,
-            buyer_signature=sign_digest(self.key_of(buyer), digest),
-            seller_signature=sign_digest(self.key_of(seller), digest),
-        )
+        return self.trade(buyer, seller, instrument, lots, ticks)
 
     def bid(self, account: int, number: int, slices: int, ask: int, **changes: Any) -> DefaultBid:
-        self.nonce += 1
-        unsigned = DefaultBid(account, number, slices, ask, self.nonce, self.time_ms + 60_000, bytes(65))
-        unsigned = msgspec.structs.replace(unsigned, **changes)
-        return msgspec.structs.replace(
-            unsigned, signature=sign_digest(self.key_of(account), unsigned.digest(self.network))
-        )
+        return self.request(DefaultBid, account, number, slices, ask, **changes)
 
     def rescue(self, account: int, number: int, member: int, key: bytes | None = None, **changes: Any) -> ClientRescue:
-        self.nonce += 1
-        unsigned = ClientRescue(account, number, member, self.nonce, self.time_ms + 60_000, bytes(65), bytes(65))
-        unsigned = msgspec.structs.replace(unsigned, **changes)
-        digest = unsigned.digest(self.network)
-        return msgspec.structs.replace(
-            unsigned,
-            member_signature=sign_digest(secret(member), digest),
-            client_signature=sign_digest(key or secret(0), digest),
-        )
+        words = self.request(ClientRescue, account, number, member, **changes)
+        return self.sign(words, member_signature=secret(member), client_signature=key or secret(0))
 
     def readmission(self, account: int, member: int, number: int, house: bytes | None = None) -> MemberReadmission:
-        unsigned = MemberReadmission(account, member, number, self.time_ms + 60_000, bytes(65), bytes(65))
-        digest = unsigned.digest(self.network)
-        return msgspec.structs.replace(
-            unsigned,
-            signature=sign_digest(secret(member), digest),
-            house_signature=sign_digest(house or secret(0), digest),
-        )
+        words = self.request(MemberReadmission, account, member, number, key=secret(member))
+        return self.sign(words, house_signature=house or secret(0))
 
     def exit(self, account: int, member: int) -> MemberExit:
-        self.nonce += 1
-        unsigned = MemberExit(account, member, self.nonce, self.time_ms + 60_000, bytes(65))
-        return msgspec.structs.replace(unsigned, signature=sign_digest(secret(member), unsigned.digest(self.network)))
+        return self.request(MemberExit, account, member, key=secret(member))
 
     def opened(self, account: int) -> int:
         """Open another account of the same member; its id."""
-        self.nonce += 1
-        unsigned = AccountOpening(
-            account, AccountKind.HOUSE, 0, bytes(20), self.nonce, self.time_ms + 60_000, bytes(65)
-        )
-        request = msgspec.structs.replace(
-            unsigned, signature=sign_digest(self.key_of(account), unsigned.digest(self.network))
-        )
+        request = self.request(AccountOpening, account, AccountKind.HOUSE, 0, bytes(20))
         (done,) = [each for each in self.block(request).receipts if isinstance(each, AccountOpened)]
-        OWNERS[done.account] = OWNERS[account]
+        self.owner[done.account] = self.owner[account]
         return done.account
 
     def withdrawn_by(self, account: int, micros: int, key: bytes) -> Withdrawal:
-        request = self.withdrawal(account, USDC_1, micros)
-        return msgspec.structs.replace(request, signature=sign_digest(key, request.digest(self.network)))
+        return self.withdrawal(account, USDC_1, micros, key=key)
 
     def fund_paid_in(self) -> None:
         """Size the fund, and let everybody pay what it is called for."""
@@ -167,14 +133,8 @@ class DefaultWorld(FundWorld):
             (account, required(self.state, member) - contribution(self.state, member))
             for account, member in ((ALICE, 1), (BOB, 2), (CAROL, 3), (DAVE, 4))
         ]
-        result = self.block(*(self.paid(account, micros) for account, micros in calls if micros > 0))
+        result = self.block(*(self.pay(account, micros) for account, micros in calls if micros > 0))
         assert not [each for each in result.receipts if type(each).__name__ == "Refused"]
-
-    def paid(self, account: int, micros: int) -> Any:
-        request = self.pay(account, micros)
-        return msgspec.structs.replace(
-            request, signature=sign_digest(self.key_of(account), request.digest(self.network))
-        )
 
     def status(self, member: int) -> MemberStatus:
         return member_status(self.state, member)

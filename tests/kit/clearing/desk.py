@@ -7,7 +7,7 @@ import msgspec
 
 from clearing.accounts.kinds import AccountKind
 from clearing.accounts.requests import AccountClosing, AccountOpening, AccountPorting, TokenTransfer
-from clearing.base.secp256k1 import address, sign_digest
+from clearing.base.secp256k1 import address
 from clearing.base.units import DAY_MS
 from clearing.blocks import BlockResult
 from clearing.genesis import Genesis
@@ -23,6 +23,7 @@ from clearing.trades.requests import (
 )
 from clearing.trades.venues import VenueTerms
 from clearing.transactions import CashTransfer, Trade
+from tests.kit.clearing.signer import signed
 from tests.kit.clearing.world import (
     ALICE,
     BOB,
@@ -30,9 +31,7 @@ from tests.kit.clearing.world import (
     CAROL,
     DOLLAR,
     HOUSE,
-    OWNER,
     START_MS,
-    USD,
     USDC_1,
     World,
     make_genesis,
@@ -66,7 +65,6 @@ class Desk(World):
 
     def __init__(self, genesis: Genesis | None = None, *, mandates: bool = True, dollars: int = 100_000) -> None:
         super().__init__(genesis or venue_genesis())
-        self.owner = dict(OWNER)
         self.reports = 0
         self.prices(PRICE)
         self.block(facts=[self.deposit_fact(each, USDC_1, dollars * DOLLAR) for each in (HOUSE, ALICE, BOB, CAROL)])
@@ -77,30 +75,11 @@ class Desk(World):
         """A block with fresh prices, so that nothing is stale however much time passes."""
         return super().block(*transactions, prices=prices, **more)
 
-    def key_of(self, account: int) -> bytes:
-        return secret(self.owner.get(account, 0))
-
-    def signed(self, request: Any, **fields: bytes) -> Any:
-        """`request` with each named signature made by that secret."""
-        digest = request.digest(self.network)
-        return msgspec.structs.replace(request, **{name: sign_digest(key, digest) for name, key in fields.items()})
-
     def mandate(
         self, account: int, venue: int = VENUE, lots: int = 10**6, notional: int = 2**60, day: int = 2**61, **more: int
     ) -> VenueMandate:
-        self.nonce += 1
-        bare = VenueMandate(
-            account,
-            venue,
-            lots,
-            notional,
-            day,
-            self.time_ms + 30 * DAY_MS,
-            self.nonce,
-            self.time_ms + 60_000,
-            bytes(65),
-        )
-        return self.signed(msgspec.structs.replace(bare, **more), signature=self.key_of(account))
+        expires_ms = self.time_ms + 30 * DAY_MS
+        return self.request(VenueMandate, account, venue, lots, notional, day, expires_ms, **more)
 
     def report(
         self,
@@ -116,22 +95,11 @@ class Desk(World):
         """`signers`: v the venue, b the buyer, s the seller."""
         self.reports += 1
         now = self.time_ms
-        bare = TradeReport(
-            venue=VENUE,
-            venue_trade_id=self.reports,
-            buyer=buyer,
-            seller=seller,
-            instrument=BTC_PERP,
-            lots=lots,
-            ticks=ticks,
-            traded_ms=now,
-            not_before_ms=now + hold_ms if hold_ms else 0,
-            not_after_ms=now + 60_000,
-            venue_signature=b"",
-            buyer_signature=b"",
-            seller_signature=b"",
-        )
-        return self.agreed(msgspec.structs.replace(bare, **more), signers)
+        bare = self.request(
+            TradeReport, VENUE, self.reports, buyer, seller, BTC_PERP, lots, ticks, now,
+            now + hold_ms if hold_ms else 0, **more,
+        )  # fmt: skip
+        return self.agreed(bare, signers)
 
     def agreed(self, request: Any, signers: str) -> Any:
         keys = {
@@ -139,60 +107,49 @@ class Desk(World):
             "b": ("buyer_signature", self.key_of(request.buyer)),
             "s": ("seller_signature", self.key_of(request.seller)),
         }
-        return self.signed(request, **dict(keys[each] for each in signers))
+        return signed(request, self.network, **dict(keys[each] for each in signers))
 
     def bilateral(self, buyer: int, seller: int, **more: Any) -> TradeReport:
         return self.report(buyer, seller, signers="bs", **{"venue": NO_VENUE, **more})
 
     def correction(self, told: TradeReport, revision: int = 0, signers: str = "v", **more: int) -> TradeCorrection:
-        bare = TradeCorrection(
-            *key_of(told), told.buyer, told.seller, revision, told.lots, told.ticks, told.not_before_ms,
-            self.time_ms + 60_000, b"", b"", b"",
-        )  # fmt: skip
-        return self.agreed(msgspec.structs.replace(bare, **more), signers)
+        same = (*key_of(told), told.buyer, told.seller, revision)
+        bare = self.request(TradeCorrection, *same, told.lots, told.ticks, told.not_before_ms, **more)
+        return self.agreed(bare, signers)
 
     def cancellation(self, told: TradeReport, revision: int = 0, signers: str = "v", **more: int) -> TradeCancellation:
-        bare = TradeCancellation(*key_of(told), told.buyer, told.seller, revision, self.time_ms + 60_000, b"", b"", b"")
-        return self.agreed(msgspec.structs.replace(bare, **more), signers)
+        bare = self.request(TradeCancellation, *key_of(told), told.buyer, told.seller, revision, **more)
+        return self.agreed(bare, signers)
 
     def give_up(self, told: TradeReport, account: int, recipient: int, revision: int = 0) -> TradeGiveUp:
-        bare = TradeGiveUp(*key_of(told), account, recipient, revision, self.time_ms + 60_000, bytes(65), bytes(65))
-        return self.signed(bare, signature=self.key_of(account), recipient_signature=self.key_of(recipient))
+        words = self.request(TradeGiveUp, *key_of(told), account, recipient, revision)
+        return self.sign(words, recipient_signature=self.key_of(recipient))
 
     def statement(
         self, lines: Iterable[StatementLine], day: int = TODAY, part: int = 0, *, last: bool = True
     ) -> VenueStatement:
-        bare = VenueStatement(VENUE, day, part, last, tuple(lines), self.time_ms + 60_000, bytes(65))
-        return self.signed(bare, signature=VENUE_SECRETS[VENUE])
+        return self.request(VenueStatement, VENUE, day, part, last, tuple(lines), key=VENUE_SECRETS[VENUE])
 
     def switch(self, key: bytes, *, suspended: bool = True, revision: int = 0) -> VenueSwitch:
-        bare = VenueSwitch(VENUE, suspended, revision, self.time_ms + 60_000, bytes(65))
-        return self.signed(bare, signature=key)
+        return self.request(VenueSwitch, VENUE, suspended, revision, key=key)
 
     def opening(
         self, account: int, kind: AccountKind = AccountKind.HOUSE, parent: int = 0, key: bytes = bytes(20)
     ) -> AccountOpening:
-        self.nonce += 1
-        bare = AccountOpening(account, kind, parent, key, self.nonce, self.time_ms + 60_000, bytes(65))
-        return self.signed(bare, signature=self.key_of(account))
+        return self.request(AccountOpening, account, kind, parent, key)
 
     def closing(self, account: int) -> AccountClosing:
-        self.nonce += 1
-        bare = AccountClosing(account, self.nonce, self.time_ms + 60_000, bytes(65))
-        return self.signed(bare, signature=self.key_of(account))
+        return self.request(AccountClosing, account)
 
     def tokens(self, account: int, recipient: int, units: int, asset: int, key: bytes | None = None) -> TokenTransfer:
-        self.nonce += 1
-        bare = TokenTransfer(account, recipient, asset, units, self.nonce, self.time_ms + 60_000, bytes(65))
-        return self.signed(bare, signature=key or self.key_of(account))
+        return self.request(TokenTransfer, account, recipient, asset, units, key=key)
 
     def porting(
         self, account: int, to_member: int, *, client: bytes | None = None, taker: bytes | None = None
     ) -> AccountPorting:
-        self.nonce += 1
-        bare = AccountPorting(account, to_member, self.nonce, self.time_ms + 60_000, bytes(65), bytes(65), b"")
-        keys = {"signature": self.key_of(account), "member_signature": taker or secret(to_member)}
-        return self.signed(bare, **keys, **({"client_signature": client} if client else {}))
+        words = self.request(AccountPorting, account, to_member)
+        own = {"client_signature": client} if client else {}
+        return self.sign(words, member_signature=taker or secret(to_member), **own)
 
     def open(self, account: int, *args: Any) -> int:
         """Open an account; its id."""
@@ -202,14 +159,11 @@ class Desk(World):
 
     def moved(self, account: int, recipient: int, micros: int, key: bytes | None = None) -> CashTransfer:
         """A transfer of cash, signed by the account's member or with another key."""
-        self.nonce += 1
-        bare = CashTransfer(account, recipient, USD, micros, self.nonce, self.time_ms + 60_000, bytes(65))
-        return self.signed(bare, signature=key or self.key_of(account))
+        return self.transfer(account, recipient, micros, key=key)
 
     def trade_of(self, buyer: int, seller: int, lots: int = 1) -> Trade:
         """A plain trade between any two accounts."""
-        bare = self.trade(buyer, seller, BTC_PERP, lots, PRICE)
-        return self.signed(bare, buyer_signature=self.key_of(buyer), seller_signature=self.key_of(seller))
+        return self.trade(buyer, seller, BTC_PERP, lots, PRICE)
 
     def finish_day(self) -> None:
         """Go to when the first day's statement is taken."""

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.blocks import BlockResult
 from clearing.crisis import CrisisParameters
 from clearing.default.terms import DefaultTerms
@@ -24,12 +23,10 @@ from tests.kit.clearing.world import (
     DOLLAR,
     ETH,
     HOUSE,
-    OWNER,
     USD,
     USDC_1,
     World,
     make_genesis,
-    secret,
 )
 
 CRASH = StressScenario("crash", (Scenario(-60, 100, 0, of_index=True), Scenario(-70, 100, 0, of_index=True)))
@@ -84,13 +81,8 @@ class FundWorld(World):
             self.block(facts=self.custody_facts(self.stride))
         return self.block()
 
-    def pay(self, account: int, micros: int, **changes: int) -> FundContribution:
-        self.nonce += 1
-        unsigned = FundContribution(account, micros, self.nonce, self.time_ms + 60_000, bytes(65))
-        signer = secret(OWNER.get(account, 0))
-        unsigned = msgspec.structs.replace(unsigned, **changes)
-        signature = sign_digest(signer, unsigned.digest(self.network))
-        return msgspec.structs.replace(unsigned, signature=signature)
+    def pay(self, account: int, micros: int, **changes: Any) -> FundContribution:
+        return self.request(FundContribution, account, micros, **changes)
 
     def open_positions(self, lots: int = BOLD) -> None:
         self.block(self.trade(ALICE, BOB, BTC_PERP, lots, 790_000))

@@ -6,13 +6,12 @@ from typing import Any
 import msgspec
 
 from clearing.base.codec import u256
-from clearing.base.secp256k1 import sign_digest
 from clearing.custody import custody_terms
 from clearing.facts import CustodySeen, WithdrawalNotExecuted
 from clearing.gates.requests import WithdrawalCancellation
 from clearing.gates.terms import AssetGate, GateTerms
 from clearing.genesis import Genesis, MarketParameters
-from tests.kit.clearing.world import DOLLAR, OWNER, USDC_1, World, funded, make_genesis, secret
+from tests.kit.clearing.world import DOLLAR, USDC_1, World, funded, make_genesis
 
 WINDOW = 5
 VALID_MS = 60_000
@@ -39,11 +38,7 @@ def gated(*assets: AssetGate, check: bool = True, **terms: Any) -> World:
 
 
 def cancellation(world: World, account: int, number: int, **changes: Any) -> WithdrawalCancellation:
-    world.nonce += 1
-    unsigned = WithdrawalCancellation(account, number, world.nonce, world.time_ms + 60_000, bytes(65))
-    unsigned = msgspec.structs.replace(unsigned, **changes)
-    signature = sign_digest(secret(OWNER.get(account, 0)), unsigned.digest(world.network))
-    return msgspec.structs.replace(unsigned, signature=signature)
+    return world.request(WithdrawalCancellation, account, number, **changes)
 
 
 def not_executed(world: World, nonce: int, /, **changes: Any) -> WithdrawalNotExecuted:

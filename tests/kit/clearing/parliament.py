@@ -97,9 +97,7 @@ class Parliament(Chamber):
         return self.wait()
 
     def halt(self, instrument: int, until_height: int, number: int = 0, **changes: object) -> EmergencyHalt:
-        plain = EmergencyHalt(instrument, until_height, number, self.time_ms + 60_000, bytes(65))
-        plain = msgspec.structs.replace(plain, **changes)
-        return msgspec.structs.replace(plain, signature=sign_digest(secret(0), plain.digest(self.network)))
+        return self.request(EmergencyHalt, instrument, until_height, number, key=secret(0), **changes)
 
     def told(self, kind: type[Receipt]) -> list[Receipt]:
         """Receipts of a kind in the last block."""

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from clearing.assets import Asset, CashGroup, Feed, check_assets
-from clearing.base.secp256k1 import sign_digest
 from clearing.blocks import BlockResult
 from clearing.collateral.requests import ClaimSwap, CollateralBid, LimitedWithdrawal
 from clearing.collateral.terms import (
@@ -30,7 +29,6 @@ from tests.kit.clearing.world import (
     DOLLAR,
     ETH,
     HOUSE,
-    OWNER,
     USD,
     USDC_1,
     USDC_2,
@@ -38,7 +36,6 @@ from tests.kit.clearing.world import (
     WETH_1,
     World,
     make_genesis,
-    secret,
 )
 
 USDC_FEED, RATE_FEED = 3, 4
@@ -154,33 +151,15 @@ class Vaults(World):
     def tokens(self, account: int, asset: int) -> int:
         return balance(self.state, account, token_currency(asset))
 
-    def sign(self, account: int, request: Any, field: str = "signature") -> Any:
-        signature = sign_digest(secret(OWNER.get(account, 0)), request.digest(self.network))
-        return msgspec.structs.replace(request, **{field: signature})
-
     def swap(self, account: int, recipient: int, given: tuple[int, int], taken: tuple[int, int]) -> ClaimSwap:
-        self.nonce += 1
-        words = ClaimSwap(account, recipient, *given, *taken, self.nonce, self.time_ms + 60_000, bytes(65), bytes(65))
-        digest = words.digest(self.network)
-        return msgspec.structs.replace(
-            words,
-            signature=sign_digest(secret(OWNER[account]), digest),
-            recipient_signature=sign_digest(secret(OWNER[recipient]), digest),
-        )
+        words = self.request(ClaimSwap, account, recipient, *given, *taken)
+        return self.sign(words, self.key_of(account), recipient_signature=self.key_of(recipient))
 
     def bid(self, account: int, seller: int, asset: int, units: int, price: int) -> CollateralBid:
-        self.nonce += 1
-        words = CollateralBid(account, seller, asset, USD, units, price, self.nonce, self.time_ms + 60_000, bytes(65))
-        signed: CollateralBid = self.sign(account, words)
-        return signed
+        return self.request(CollateralBid, account, seller, asset, USD, units, price)
 
     def limited(self, account: int, asset: int, units: int, fee_max: int) -> LimitedWithdrawal:
-        self.nonce += 1
-        words = LimitedWithdrawal(
-            account, asset, units, b"\x77" * 20, fee_max, self.nonce, self.time_ms + 60_000, bytes(65)
-        )
-        signed: LimitedWithdrawal = self.sign(account, words)
-        return signed
+        return self.request(LimitedWithdrawal, account, asset, units, b"\x77" * 20, fee_max)
 
     def sighted(self, account: int, asset: int, units: int, block: int = 200) -> tuple[DepositSighted, Fact]:
         """The same deposit as sighted before it is final, and as final."""

@@ -1,14 +1,13 @@
 """A small network without a network: genesis, keys, and verbs to write tests as tables of what happens."""
 
 from collections.abc import Iterable, Sequence
-
-import msgspec
+from typing import Any
 
 from clearing.accounts.kinds import AccountKind
 from clearing.apply_block import apply_block
 from clearing.assets import Asset, CashGroup, Feed
 from clearing.base.codec import u256
-from clearing.base.secp256k1 import address, sign_digest
+from clearing.base.secp256k1 import address
 from clearing.base.validators import Validator, ValidatorSet
 from clearing.blocks import Block, BlockResult, Observed
 from clearing.extension import PriceReport, VoteExtension
@@ -22,6 +21,7 @@ from clearing.opening import open_state
 from clearing.receipts import Refused
 from clearing.state import State
 from clearing.transactions import CashTransfer, Trade, Transaction, Withdrawal
+from tests.kit.clearing.signer import blank, secret, signed
 
 SALT = bytes(range(32))
 START_MS = 1_700_000_000_000
@@ -34,10 +34,6 @@ DOLLAR = 1_000_000
 HOUSE, ALICE, BOB, CAROL, ALICE_CLIENT = 0, 1, 2, 3, 4
 EXPIRY_MS = START_MS + 3_600_000
 POWERS = (10, 10, 10, 10)
-
-
-def secret(member: int) -> bytes:
-    return (member + 1).to_bytes(32, "big")
 
 
 def make_genesis(market: MarketParameters | None = None, risk: RiskParameters | None = None) -> Genesis:
@@ -104,6 +100,26 @@ class World:
         self.nonce = 0
         self.deposit_nonces = dict.fromkeys(VAULTS, 0)
         self.check = check
+        self.owner = dict(OWNER)
+        """Which member's key signs for an account."""
+
+    def key_of(self, account: int) -> bytes:
+        """Of the account's member; an account that nobody has is signed for by the house."""
+        return secret(self.owner.get(account, 0))
+
+    def request(self, kind: type[Any], *fields: Any, key: bytes | None = None, **named: Any) -> Any:
+        """A request with the next nonce, good for a minute, its `signature` by `key` or else by its account's."""
+        if "nonce" in kind.__struct_fields__:
+            self.nonce += 1
+            named = {"nonce": self.nonce} | named
+        words = blank(kind, *fields, **{"not_after_ms": self.time_ms + 60_000} | named)
+        return self.sign(words, key) if hasattr(words, "signature") else words
+
+    def sign(self, words: Any, key: bytes | None = None, **keys: bytes) -> Any:
+        """The request with its `signature`, unless `keys` name other fields alone; by default the account's own."""
+        if key is None and not keys:
+            key = self.key_of(words.account)
+        return signed(words, self.network, key, **keys)
 
     def make_block(
         self,
@@ -151,33 +167,17 @@ class World:
         return self.block(facts=(self.deposit_fact(account, asset, amount),))
 
     def trade(
-        self, buyer: int, seller: int, instrument: int, lots: int, ticks: int, trade_id: int = 0, **changes: int
+        self, buyer: int, seller: int, instrument: int, lots: int, ticks: int, trade_id: int = 0, **changes: Any
     ) -> Trade:
         self.trade_ids += 1
-        unsigned = Trade(
-            1, trade_id or self.trade_ids, buyer, seller, instrument, lots, ticks, self.time_ms + 60_000, bytes(65),
-            bytes(65),
-        )  # fmt: skip
-        unsigned = msgspec.structs.replace(unsigned, **changes)
-        digest = unsigned.digest(self.network)
-        return msgspec.structs.replace(
-            unsigned,
-            buyer_signature=sign_digest(secret(OWNER.get(buyer, 0)), digest),
-            seller_signature=sign_digest(secret(OWNER.get(seller, 0)), digest),
-        )
+        words = self.request(Trade, 1, trade_id or self.trade_ids, buyer, seller, instrument, lots, ticks, **changes)
+        return self.sign(words, buyer_signature=self.key_of(buyer), seller_signature=self.key_of(seller))
 
-    def withdrawal(self, account: int, asset: int, units: int, to: bytes = b"\x77" * 20, **changes: int) -> Withdrawal:
-        self.nonce += 1
-        unsigned = Withdrawal(account, asset, units, to, self.nonce, self.time_ms + 60_000, bytes(65))
-        unsigned = msgspec.structs.replace(unsigned, **changes)
-        signature = sign_digest(secret(OWNER.get(account, 0)), unsigned.digest(self.network))
-        return msgspec.structs.replace(unsigned, signature=signature)
+    def withdrawal(self, account: int, asset: int, units: int, to: bytes = b"\x77" * 20, **changes: Any) -> Withdrawal:
+        return self.request(Withdrawal, account, asset, units, to, **changes)
 
-    def transfer(self, account: int, recipient: int, micros: int) -> CashTransfer:
-        self.nonce += 1
-        unsigned = CashTransfer(account, recipient, USD, micros, self.nonce, self.time_ms + 60_000, bytes(65))
-        signature = sign_digest(secret(OWNER.get(account, 0)), unsigned.digest(self.network))
-        return msgspec.structs.replace(unsigned, signature=signature)
+    def transfer(self, account: int, recipient: int, micros: int, **changes: Any) -> CashTransfer:
+        return self.request(CashTransfer, account, recipient, USD, micros, **changes)
 
     def cash(self, account: int) -> int:
         return balance(self.state, account, cash_currency(USD))

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from clearing.base.secp256k1 import sign_digest
 from clearing.base.validators import ValidatorSet
 from clearing.blocks import Block, BlockResult
 from clearing.calls.terms import CallTerms
@@ -37,7 +36,7 @@ from node.store.blocks import StoredBlocks
 from node.store.store import Store
 from node.sync.restore import encode_saved
 from node.testnet import create_testnet
-from tests.kit.clearing.defaults import DAVE, TERMS, DefaultWorld, default_genesis
+from tests.kit.clearing.defaults import DAVE, OWNERS, TERMS, DefaultWorld, default_genesis
 from tests.kit.clearing.fund import TERMS as FUND
 from tests.kit.clearing.fund import FundWorld
 from tests.kit.clearing.world import ALICE, ALICE_CLIENT, BOB, CAROL, DOLLAR, USDC_1, of_kind, secret
@@ -93,6 +92,7 @@ class StationWorld(DefaultWorld):
         self.told: list[BlockResult] = []
         station.application.listen(lambda decided: self.told.append(decided.result))
         FundWorld.__init__(self, station.home.genesis)
+        self.owner |= OWNERS
         self.block(facts=[self.deposit_fact(DAVE, USDC_1, 100_000 * DOLLAR)])
 
     @property
@@ -118,16 +118,12 @@ class StationWorld(DefaultWorld):
         return result
 
     def cancel(self, account: int, number: int) -> WithdrawalCancellation:
-        self.nonce += 1
-        unsigned = WithdrawalCancellation(account, number, self.nonce, self.time_ms + 60_000, bytes(65))
-        signature = sign_digest(self.key_of(account), unsigned.digest(self.network))
-        return msgspec.structs.replace(unsigned, signature=signature)
+        return self.request(WithdrawalCancellation, account, number)
 
     def propose(self, path: str, after: object) -> GovernanceProposal:
         """The house's, of one place."""
         amendment = TermsAmendment((change_of(self.state.terms.genesis, path, after),))
-        plain = GovernanceProposal(HOUSE_PROPOSER, amendment, "a fee that covers it", self.time_ms + 60_000, b"")
-        return msgspec.structs.replace(plain, signature=sign_digest(secret(0), plain.digest(self.network)))
+        return self.request(GovernanceProposal, HOUSE_PROPOSER, amendment, "a fee that covers it", key=secret(0))
 
     def vote(self, proposal: GovernanceProposal) -> GovernanceVote:
         plain = GovernanceVote(
@@ -141,12 +137,8 @@ class StationWorld(DefaultWorld):
         return sign_vote(plain, self.network, self.station.home.keys.envelope)
 
     def take(self, account: int, liquidated: int, slice_ppb: int) -> LiquidationBid:
-        self.nonce += 1
         opened = self.state.liquidations[liquidated].opened_height
-        who = (account, liquidated, opened, slice_ppb, 0)
-        unsigned = LiquidationBid(*who, self.nonce, self.time_ms + 60_000, bytes(65))
-        signature = sign_digest(self.key_of(account), unsigned.digest(self.network))
-        return msgspec.structs.replace(unsigned, signature=signature)
+        return self.request(LiquidationBid, account, liquidated, opened, slice_ppb, 0)
 
 
 @dataclass

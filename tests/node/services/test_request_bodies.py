@@ -163,7 +163,7 @@ def test_a_wrong_signature_is_refused_at_the_door() -> None:
     desk = Desk()
     for request in all_kinds(desk):
         for who in signatories(request):
-            forged = desk.signed(request, **{who.field: b"\x66" * 32})
+            forged = desk.sign(request, **{who.field: b"\x66" * 32})
             told = pool_of(desk).add(forged, desk.time_ms)
             assert isinstance(told, Rejected), (type(request).__name__, who.field)
             assert told.code is ClearingCode.WRONG_SIGNER
@@ -184,7 +184,7 @@ def test_a_client_with_a_key_signs_for_what_leaves() -> None:
     pool = pool_of(desk)
     moved = desk.moved(client, ALICE, 1)
     assert isinstance(pool.add(moved, desk.time_ms), Rejected)
-    assert isinstance(pool.add(desk.signed(moved, signature=CLIENT_SECRET), desk.time_ms), Accepted)
+    assert isinstance(pool.add(desk.sign(moved, signature=CLIENT_SECRET), desk.time_ms), Accepted)
     port = desk.porting(client, 3, client=CLIENT_SECRET)
     assert isinstance(pool.add(port, desk.time_ms), Accepted)
 

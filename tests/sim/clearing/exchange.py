@@ -314,7 +314,7 @@ class Exchange(Vaults):
         signatures = {field: sign_as(member, digest) for field, member in members.items()}
         return msgspec.structs.replace(words, **signatures)
 
-    def sign(self, account: int, request: Any, field: str = "signature") -> Any:
+    def sign_for(self, account: int, request: Any, field: str = "signature") -> Any:
         """The request, signed by the account's member."""
         return self.signed_by(request, **{field: OWNER.get(account, 0)})
 
@@ -331,7 +331,7 @@ class Exchange(Vaults):
 
     def ask(self, kind: type[Any], account: int, *fields: object) -> Any:
         """A request of `account`, signed by its member."""
-        return self.sign(account, self.worded(kind, account, *fields))
+        return self.sign_for(account, self.worded(kind, account, *fields))
 
     def amount(self, asset: int, units: int) -> int:
         """Token base units of clearing units of genesis."""

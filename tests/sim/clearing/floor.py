@@ -60,7 +60,7 @@ class Floor:
         later = world.time_ms + DAY_MS
         expires = chance.choice((0, world.time_ms + 5_000, later, later, later, later, later))
         words = world.worded(VenueMandate, account, chance.choice(sorted(VENUES)), *limits, expires)
-        return world.sign(account, words)  # type: ignore[no-any-return]
+        return world.sign_for(account, words)  # type: ignore[no-any-return]
 
     def report(self, world: Exchange) -> Transaction:
         """A trade near the mark between any two accounts, at once or held, with all, some or no consent."""
